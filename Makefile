@@ -1,0 +1,48 @@
+# Everything from a fresh checkout: each target sets up what is missing, then does its work.
+.PHONY: help demo test run check bench clean
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+ARGS ?=
+
+help:  ## what there is
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+$(STAMP): requirements.txt requirements-dev.txt
+	@echo "setting up $(VENV) (a few minutes the first time) ..." >&2
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --progress-bar on --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+.PHONY: setup
+setup: $(STAMP)  ## browsers, weights and samples, where they are missing
+	@$(BIN)/python -m edge setup $(BROWSERS)
+
+demo: BROWSERS = chromium
+demo: setup  ## the main job on a sample video, end to end (ARGS="--seconds 60")
+	$(BIN)/python -m edge demo $(ARGS)
+
+test: BROWSERS = chromium firefox-esr
+test: setup  ## all tests (ARGS="-m 'not browser'")
+	$(BIN)/python -m pytest $(ARGS)
+
+run: setup  ## serve until Ctrl-C (ARGS="--port 9000")
+	$(BIN)/python -m edge serve $(ARGS)
+
+check: $(STAMP)  ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: BROWSERS = chromium
+bench: setup  ## the benchmarks
+	$(BIN)/python -m edge bench receive
+	$(BIN)/python -m edge bench handover
+	$(BIN)/python -m edge bench detector
+
+clean:  ## remove what was set up here (not the cache of fetched files)
+	rm -rf $(VENV) out .mypy_cache .ruff_cache .pytest_cache .hypothesis

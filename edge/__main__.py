@@ -1,0 +1,219 @@
+"""The command line: `python -m edge COMMAND`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import importlib
+import logging
+import pkgutil
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import edge.bench
+from edge.assets import AssetError
+from edge.browser import BrowserMissingError
+from edge.config import ConfigError, Settings, load
+from edge.protocol import SLO_MAX_MS, SLO_MIN_MS
+
+EXIT_FAILED, EXIT_USAGE = 1, 2
+
+Run = Callable[[argparse.Namespace], int]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit status: 0 done, 1 failed, 2 bad usage."""
+    parser = argparse.ArgumentParser(prog="python -m edge", description=edge.__doc__)
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for add in (_add_serve, _add_demo, _add_weights, _add_bench, _add_setup):
+        add(commands)
+    options = parser.parse_args(arguments)
+    run: Run = options.run
+    try:
+        return run(options)
+    except ConfigError as error:
+        return _fail(str(error), EXIT_USAGE)
+    except (AssetError, BrowserMissingError) as error:
+        return _fail(str(error))
+    except KeyboardInterrupt:
+        return 130
+
+
+def _seconds(text: str) -> float:
+    return _in_range(text, 1.0, 86_400.0)
+
+
+def _slo_ms(text: str) -> float:
+    return _in_range(text, SLO_MIN_MS, SLO_MAX_MS)
+
+
+def _fps(text: str) -> int:
+    return int(_in_range(text, 1.0, 60.0))
+
+
+def _in_range(text: str, least: float, most: float) -> float:
+    value = float(text)
+    if not least <= value <= most:
+        raise argparse.ArgumentTypeError(f"{text}: {least:g} to {most:g}")
+    return value
+
+
+def _fail(message: str, status: int = EXIT_FAILED) -> int:
+    print(f"error: {message}", file=sys.stderr)
+    return status
+
+
+def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    about = "Serve until Ctrl-C. Every setting is also a key of a TOML file and EDGE_<KEY>."
+    parser = commands.add_parser("serve", help="serve pages and sessions", description=about)
+    parser.add_argument("--config", type=Path, metavar="FILE", help="settings in TOML")
+    parser.add_argument("--host", help="address to listen on (default 0.0.0.0)")
+    parser.add_argument("--port", type=int, help="default 8443; 0 takes a free one")
+    parser.add_argument(
+        "--http", action="store_true", default=None, help="plain HTTP, for use behind a proxy"
+    )
+    parser.add_argument("--cert", type=Path, metavar="FILE", help="certificate chain (PEM)")
+    parser.add_argument("--key", type=Path, metavar="FILE", help="its key (PEM)")
+    parser.add_argument(
+        "--device",
+        nargs="+",
+        metavar="D",
+        help="cpu, cuda:N or sim:PROFILE, one worker each (default cpu)",
+    )
+    parser.add_argument("--network", help="yolov4-tiny (default) or yolov4")
+    parser.add_argument("--weights", type=Path, metavar="FILE", help="a Darknet weight file")
+    parser.add_argument("--slo-ms", type=float, metavar="MS", help="default latency objective")
+    parser.add_argument("--fps", type=float, metavar="N", help="frames a second to ask for")
+    parser.add_argument("--max-sessions", type=int, metavar="N")
+    parser.add_argument("--verbose", action="store_true", help="log state changes too")
+    parser.set_defaults(run=_serve)
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from edge import terminal  # noqa: PLC0415  # torch and aiortc load only where they are used
+    from edge.app import Server, StartError  # noqa: PLC0415
+    from edge.rtc.internals import InternalsError  # noqa: PLC0415
+
+    names = set(Settings.model_fields) & set(vars(options))
+    settings = load(options.config, **{name: getattr(options, name) for name in names})
+    logging.basicConfig(
+        level=logging.DEBUG if options.verbose else logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
+    )
+    for noisy in ("aiortc", "aioice", "asyncio"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+    async def run() -> int:
+        try:
+            server = Server(settings, on_progress=terminal.progress)
+        except (InternalsError, OSError, ValueError) as error:  # aiortc, a profile's file
+            return _fail(str(error))
+        _end_on_signals()
+        try:
+            await server.start()
+            terminal.announce(server)
+            await asyncio.Event().wait()  # until a signal
+        except StartError as error:
+            return _fail(str(error))
+        except asyncio.CancelledError:
+            pass
+        finally:
+            await server.stop()
+        return 0
+
+    return asyncio.run(run())
+
+
+def _end_on_signals() -> None:
+    """SIGINT and SIGTERM cancel the current task, once; a second one ends the process."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+
+    def end(number: signal.Signals) -> None:
+        loop.remove_signal_handler(number)
+        task.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, end, number)
+
+
+def _add_demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    about = "Serve real YOLOv4-tiny to a real browser streaming a street video; tell how it went."
+    parser = commands.add_parser("demo", help="the whole way, on a sample", description=about)
+    parser.add_argument("--seconds", type=_seconds, default=20.0, metavar="N", help="default 20")
+    parser.add_argument("--video", type=Path, metavar="FILE", help="any video; default a street")
+    parser.add_argument("--slo-ms", type=_slo_ms, default=150.0, metavar="N", help="default 150")
+    parser.add_argument("--fps", type=_fps, default=15, metavar="N", help="1 to 60, default 15")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the summary here")
+    parser.add_argument(
+        "--screenshot", type=Path, metavar="FILE", help="default out/demo.png", default=None
+    )
+    parser.add_argument("--device", default="cpu", help="default cpu")
+    parser.set_defaults(run=_demo)
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from edge import demo  # noqa: PLC0415
+
+    return demo.run(options)
+
+
+def _add_weights(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("weights", help="the networks' weight files")
+    actions = parser.add_subparsers(metavar="ACTION", required=True)
+    listing = actions.add_parser("list", help="known files, their sources, and what is cached")
+    listing.set_defaults(run=_weights_list)
+    fetching = actions.add_parser("fetch", help="fetch one into the cache")
+    fetching.add_argument("name", metavar="NAME", help="as `list` calls it")
+    fetching.set_defaults(run=_weights_fetch)
+
+
+def _weights_list(options: argparse.Namespace) -> int:
+    from edge import terminal  # noqa: PLC0415
+
+    terminal.list_weights()
+    return 0
+
+
+def _weights_fetch(options: argparse.Namespace) -> int:
+    from edge import terminal  # noqa: PLC0415
+
+    return terminal.fetch_weights(options.name)
+
+
+def _add_bench(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    about = "Each benchmark compares with a baseline in the same run; exit 1 if a promise breaks."
+    names = [each.name for each in pkgutil.iter_modules(edge.bench.__path__) if each.name[0] != "_"]
+    parser = commands.add_parser("bench", help="benchmarks", description=about)
+    parser.add_argument("name", choices=names, metavar="NAME", help=", ".join(names))
+    parser.add_argument("rest", nargs=argparse.REMAINDER, metavar="...", help="NAME --help")
+    parser.set_defaults(run=_bench)
+
+
+def _bench(options: argparse.Namespace) -> int:
+    module = importlib.import_module(f"edge.bench.{options.name}")  # only the one that runs
+    prog = f"python -m edge bench {options.name}"
+    parser = argparse.ArgumentParser(prog=prog, description=module.__doc__)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here")
+    module.add_arguments(parser)
+    run: Run = module.run
+    return run(parser.parse_args(options.rest))
+
+
+def _add_setup(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    about = "Install the named browsers and fetch weights and samples, where they are missing."
+    parser = commands.add_parser("setup", help="what a fresh machine needs", description=about)
+    parser.add_argument("browsers", nargs="*", metavar="PACKAGE", help="chromium, firefox-esr")
+    parser.set_defaults(run=_setup)
+
+
+def _setup(options: argparse.Namespace) -> int:
+    from edge import setup  # noqa: PLC0415
+
+    return setup.run(options.browsers)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,214 @@
+"""The server: its parts, how they hang together, and the order in which they start and stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import logging
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+
+from aiohttp import web
+
+from edge import certs
+from edge.batcher import Batcher
+from edge.config import Settings
+from edge.dispatcher import Dispatcher
+from edge.models.weights import class_names
+from edge.pages import Pages, secure
+from edge.rtc import internals
+from edge.session import Session
+from edge.session_hints import Demand, SessionHints
+from edge.sessions import Sessions
+from edge.timebase import now_ms
+from edge.variant import Variant
+from edge.whip import MAX_BODY_BYTES, Whip, json_errors
+from edge.worker import DEFAULT_SLOTS, Failure, Options, Result, WorkerError, WorkerPool
+
+log = logging.getLogger("edge.app")
+
+TICK_MS = 100.0
+STOP_TIMEOUT_S = 5.0
+
+
+class StartError(Exception):
+    """The server cannot start; the message says why and what to do."""
+
+
+class Server:
+    """`start`, and it serves until `stop`; both belong to the event loop."""
+
+    def __init__(self, settings: Settings, on_progress: Callable[[str], None] = log.info) -> None:
+        internals.check()
+        self.settings = settings
+        self.url = ""
+        self.lan_urls: list[str] = []
+        self.loop_lag_ms = 0.0  # worst lateness of the event loop in the last seconds
+        self._names = class_names()
+        self._variants = [Variant(settings.network, edge) for edge in settings.edges]
+        self.pool = WorkerPool(
+            settings.device,
+            [settings.network],
+            on_done=self._on_done,
+            on_state=self._on_device_state,
+            on_progress=self._on_progress,
+            slots=max(DEFAULT_SLOTS, 2 * settings.max_batch),
+            max_pixels=settings.max_pixels,
+            options=Options(
+                variants=tuple(variant.name for variant in self._variants),
+                threads=settings.threads,
+                weights={} if settings.weights is None else {settings.network: settings.weights},
+            ),
+        )
+        self.dispatcher: Dispatcher | None = None  # once the devices have been measured
+        self.sessions = Sessions(
+            self._make_session,
+            limit=settings.max_sessions,
+            ready=lambda: bool(self._ready),
+            class_names=self._names,
+        )
+        self._ready: set[int] = set()
+        self._say = on_progress
+        self._runner: web.AppRunner | None = None
+        self._ticker: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Listen, warm the devices up, take sessions. StartError if that cannot be."""
+        await self._listen()  # first: a taken port should not cost a warm-up
+        try:
+            await self.pool.start()
+        except WorkerError as error:
+            raise StartError(str(error)) from error
+        self.dispatcher = Dispatcher(
+            self.pool, Batcher(self.pool.profiles, max_batch=self.settings.max_batch)
+        )
+        self._ready.update(
+            number for number, each in enumerate(self.pool.status) if each.state == "ready"
+        )
+        self._ticker = asyncio.create_task(self._tick(), name="edge-ticker")
+
+    async def stop(self) -> None:
+        """In the other order: newcomers refused, sessions told, workers ended."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOP_TIMEOUT_S):
+                await self.sessions.close_all("the server is shutting down")
+        if self._ticker is not None:
+            self._ticker.cancel()
+            await asyncio.wait([self._ticker])
+        if self.dispatcher is not None:
+            self.dispatcher.close()
+        await self.pool.stop()
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _listen(self) -> None:
+        settings = self.settings
+        context, ca = self._tls()
+        app = web.Application(middlewares=[secure, json_errors], client_max_size=MAX_BODY_BYTES)
+        app.add_routes(Whip(settings, self.sessions).routes())
+        app.add_routes(Pages(settings, ca=ca).routes())
+        app.router.add_get("/healthz", self._healthz)
+        self._runner = web.AppRunner(
+            app, handle_signals=False, access_log=None, shutdown_timeout=1.0
+        )
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, settings.host, settings.port, ssl_context=context)
+        try:
+            await site.start()
+        except OSError as error:
+            await self._runner.cleanup()
+            raise StartError(_why_not(error, settings)) from error
+        port = self._runner.addresses[0][1]
+        scheme = "http" if context is None else "https"
+        self.url = f"{scheme}://localhost:{port}/"
+        if settings.host in ("0.0.0.0", "::"):
+            self.lan_urls = [
+                f"{scheme}://{address}:{port}/"
+                for address in certs.lan_addresses()
+                if address.version == 4
+            ]
+        elif settings.host not in ("127.0.0.1", "::1", "localhost"):
+            host = f"[{settings.host}]" if ":" in settings.host else settings.host
+            self.url = f"{scheme}://{host}:{port}/"
+
+    def _tls(self) -> tuple[ssl.SSLContext | None, Path | None]:
+        """The context, and the local authority's certificate where we made it."""
+        settings = self.settings
+        if settings.http:
+            return None, None
+        try:
+            if settings.cert is not None and settings.key is not None:
+                return certs.server_context(settings.cert, settings.key), None
+            made = certs.ensure(certs.default_directory(), certs.lan_addresses())
+            return certs.server_context(made.cert, made.key), made.ca
+        except (OSError, ValueError) as error:
+            raise StartError(f"TLS: {error}") from error
+
+    async def _healthz(self, request: web.Request) -> web.Response:
+        """200 once sessions can be taken, 503 before."""
+        ready = bool(self._ready)
+        body = {
+            "status": "ok" if ready else "starting",
+            "sessions": len(self.sessions),
+            "devices_ready": len(self._ready),
+            "devices": len(self.settings.device),
+            "loop_lag_ms": round(self.loop_lag_ms, 1),
+        }
+        return web.json_response(body, status=200 if ready else 503)
+
+    def _make_session(self, **wishes: object) -> Session:
+        assert self.dispatcher is not None, "sessions come only once devices are ready"
+        settings = self.settings
+        hints = SessionHints(
+            settings.network, settings.edges, self.pool.profiles, self._demand, settings.max_bps
+        )
+        return Session(
+            settings,
+            self.dispatcher,
+            hints,
+            class_names=self._names,
+            **wishes,  # type: ignore[arg-type]  # whip.py has checked them
+        )
+
+    def _demand(self) -> Demand:
+        live = [session for session in self.sessions if session.state == "live"]
+        return Demand(len(live), sum(session.asked_fps for session in live))
+
+    def _on_done(self, device: int, number: int, outcome: Result | Failure) -> None:
+        if self.dispatcher is not None:
+            self.dispatcher.done(device, number, outcome)
+
+    def _on_device_state(self, device: int, state: str) -> None:
+        log.info("event=device_state device=%s state=%s", self.settings.device[device], state)
+        if self.dispatcher is None:
+            return  # still starting: `start` looks at the states when all are there
+        ready = state == "ready"
+        (self._ready.add if ready else self._ready.discard)(device)
+        self.dispatcher.device_state(device, ready)
+
+    def _on_progress(self, device: int, done: int, total: int, text: str) -> None:
+        self._say(f"{self.settings.device[device]}: {text} ({done}/{total})")
+
+    async def _tick(self) -> None:
+        """Sessions look at the time ten times a second; how late that comes is the loop's lag."""
+        due_ms = now_ms() + TICK_MS
+        while True:
+            await asyncio.sleep(max(0.0, due_ms - now_ms()) / 1000.0)
+            lag_ms = now_ms() - due_ms
+            self.loop_lag_ms = max(lag_ms, self.loop_lag_ms * 0.98)  # fades within seconds
+            try:
+                self.sessions.tick()
+            except Exception:
+                log.exception("event=tick_failed")
+            due_ms = max(due_ms + TICK_MS, now_ms())
+
+
+def _why_not(error: OSError, settings: Settings) -> str:
+    where = f"{settings.host} port {settings.port}"
+    if error.errno == errno.EADDRINUSE:
+        return f"{where} is in use by another program: choose another with --port"
+    if error.errno == errno.EACCES:
+        return f"{where}: not allowed; ports below 1024 need privileges: choose another --port"
+    return f"cannot listen on {where}: {error.strerror or error}"

@@ -1,0 +1,76 @@
+"""Headless Chromium, as Debian ships it, with a video file for its camera."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from playwright.async_api import BrowserContext, async_playwright
+
+# Nothing may leave for the vendor's hosts, and a timing must not depend on throttling.
+_FLAGS = (
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-background-timer-throttling",
+    "--disable-backgrounding-occluded-windows",
+    "--disable-renderer-backgrounding",
+    "--autoplay-policy=no-user-gesture-required",
+)
+
+
+class BrowserMissingError(Exception):
+    """No Chromium was found; the message says what to install."""
+
+
+def chromium_path() -> str:
+    """The browser's executable: `$EDGE_CHROMIUM`, or the first of the usual names on the path."""
+    for name in (os.environ.get("EDGE_CHROMIUM"), "chromium", "chromium-browser", "google-chrome"):
+        if name and (path := shutil.which(name)):
+            return path
+    raise BrowserMissingError(
+        "Chromium is missing: install Debian's package `chromium`, or set EDGE_CHROMIUM"
+    )
+
+
+def camera_flags(camera: Path | None) -> list[str]:
+    """Flags that grant the camera unasked and, with a file (.y4m or .mjpeg), play it as one."""
+    flags = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
+    if camera is not None:
+        flags.append(f"--use-file-for-fake-video-capture={camera}")
+    return flags
+
+
+@asynccontextmanager
+async def chromium(
+    camera: Path | None = None, *, flags: Sequence[str] = (), **context: Any
+) -> AsyncIterator[BrowserContext]:
+    """A fresh headless browser; `context` goes to Playwright (viewport, is_mobile, ...).
+
+    Its profile is a temporary folder that is gone afterwards.
+    """
+    arguments = [*_FLAGS, *camera_flags(camera), *flags]
+    if os.geteuid() == 0:
+        arguments.append("--no-sandbox")  # Chromium refuses to run sandboxed as root
+    with tempfile.TemporaryDirectory(prefix="edge-chromium-", ignore_cleanup_errors=True) as folder:
+        async with async_playwright() as playwright:
+            browser = await playwright.chromium.launch_persistent_context(
+                folder,
+                executable_path=chromium_path(),
+                headless=True,
+                args=arguments,
+                ignore_https_errors=True,
+                **context,
+            )
+            try:
+                yield browser
+            finally:
+                await browser.close()

@@ -1,0 +1,202 @@
+"""A local certificate authority, so that a phone may open its camera: browsers want HTTPS.
+
+The authority's key stays in the user's data directory, readable by the user alone. The leaf names
+this machine's present addresses and is made anew when they change or its time runs out.
+"""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+import os
+import socket
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import ifaddr
+import platformdirs
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+CA_DAYS = 3650
+LEAF_DAYS = 397  # phones refuse server certificates that live longer than 398 days
+RENEW_DAYS = 30
+
+IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+@dataclass(frozen=True, slots=True)
+class Certificates:
+    """Paths of PEM files: the authority's certificate, the leaf's chain and its key."""
+
+    ca: Path
+    cert: Path
+    key: Path
+
+
+def default_directory() -> Path:
+    """Where the authority lives: `$EDGE_DATA`/tls, or the user's data directory."""
+    configured = os.environ.get("EDGE_DATA")
+    base = Path(configured) if configured else platformdirs.user_data_path("edge-video")
+    return base / "tls"
+
+
+def lan_addresses() -> list[IpAddress]:
+    """This machine's addresses that a neighbour could reach, IPv4 first; no link-local ones."""
+    found: set[IpAddress] = set()
+    for adapter in ifaddr.get_adapters():
+        for ip in adapter.ips:
+            address = ipaddress.ip_address(ip.ip if isinstance(ip.ip, str) else ip.ip[0])
+            if not (address.is_loopback or address.is_link_local):
+                found.add(address)
+    return sorted(found, key=lambda address: (address.version, int(address)))
+
+
+def ensure(
+    directory: Path, addresses: Sequence[IpAddress], now: datetime.datetime | None = None
+) -> Certificates:
+    """The authority and a leaf for `addresses`, localhost and this host's name; made if need be."""
+    now = now or datetime.datetime.now(datetime.UTC)
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    files = Certificates(directory / "ca.crt", directory / "leaf.crt", directory / "leaf.key")
+    ca_key_file = directory / "ca.key"
+    ca = _usable(files.ca, now)
+    if ca is None or not ca_key_file.is_file():
+        ca_key = ec.generate_private_key(ec.SECP256R1())
+        ca = _make_ca(ca_key, now)
+        _write_key(ca_key_file, ca_key)
+        _write(files.ca, ca.public_bytes(serialization.Encoding.PEM), 0o644)
+    else:
+        loaded = serialization.load_pem_private_key(ca_key_file.read_bytes(), password=None)
+        if not isinstance(loaded, ec.EllipticCurvePrivateKey):
+            raise ValueError(f"{ca_key_file}: not an elliptic-curve key; delete it to start anew")
+        ca_key = loaded
+
+    names = _subject_names(addresses)
+    leaf = _usable(files.cert, now)
+    if leaf is None or not files.key.is_file() or not _covers(leaf, ca, names):
+        leaf_key = ec.generate_private_key(ec.SECP256R1())
+        leaf = _make_leaf(leaf_key, ca, ca_key, names, now)
+        _write_key(files.key, leaf_key)
+        chain = b"".join(each.public_bytes(serialization.Encoding.PEM) for each in (leaf, ca))
+        _write(files.cert, chain, 0o644)
+    return files
+
+
+def server_context(cert: Path, key: Path) -> ssl.SSLContext:
+    """TLS for the server; ValueError, naming the files, if they do not make a usable pair."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(cert, key)
+    except OSError as error:  # ssl.SSLError is one
+        reason = error.strerror or str(error)
+        raise ValueError(f"certificate {cert} with key {key}: {reason}") from error
+    return context
+
+
+def _subject_names(addresses: Sequence[IpAddress]) -> set[x509.GeneralName]:
+    loopback: list[IpAddress] = [ipaddress.ip_address("127.0.0.1"), ipaddress.ip_address("::1")]
+    host = socket.gethostname()
+    names: set[x509.GeneralName] = {x509.IPAddress(each) for each in [*addresses, *loopback]}
+    names.update(x509.DNSName(name) for name in {"localhost", host, f"{host}.local"})
+    return names
+
+
+def _usable(path: Path, now: datetime.datetime) -> x509.Certificate | None:
+    """The certificate at `path` if it can be read and is not about to expire."""
+    try:
+        certificate = x509.load_pem_x509_certificate(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    ends = certificate.not_valid_after_utc - datetime.timedelta(days=RENEW_DAYS)
+    return certificate if certificate.not_valid_before_utc <= now < ends else None
+
+
+def _covers(leaf: x509.Certificate, ca: x509.Certificate, names: set[x509.GeneralName]) -> bool:
+    try:
+        leaf.verify_directly_issued_by(ca)
+        alternative = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    except Exception:  # any defect means: make a new one
+        return False
+    return names <= set(alternative.value)
+
+
+def _name(common_name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+
+
+def _builder(
+    subject: x509.Name, key: ec.EllipticCurvePrivateKey, now: datetime.datetime, days: int
+) -> x509.CertificateBuilder:
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))  # phones' clocks may be behind
+        .not_valid_after(now + datetime.timedelta(days=days))
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+    )
+
+
+def _make_ca(key: ec.EllipticCurvePrivateKey, now: datetime.datetime) -> x509.Certificate:
+    name = _name(f"Edge local CA ({socket.gethostname()})"[:64])
+    usage = x509.KeyUsage(
+        digital_signature=False,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=True,
+        crl_sign=True,
+        encipher_only=False,
+        decipher_only=False,
+    )
+    return (
+        _builder(name, key, now, CA_DAYS)
+        .issuer_name(name)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(usage, critical=True)
+        .sign(key, hashes.SHA256())
+    )
+
+
+def _make_leaf(
+    key: ec.EllipticCurvePrivateKey,
+    ca: x509.Certificate,
+    ca_key: ec.EllipticCurvePrivateKey,
+    names: set[x509.GeneralName],
+    now: datetime.datetime,
+) -> x509.Certificate:
+    authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key())
+    return (
+        _builder(_name("edge"), key, now, LEAF_DAYS)
+        .issuer_name(ca.subject)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.SubjectAlternativeName(sorted(names, key=str)), critical=False)
+        .add_extension(authority, critical=False)
+        .sign(ca_key, hashes.SHA256())
+    )
+
+
+def _write_key(path: Path, key: ec.EllipticCurvePrivateKey) -> None:
+    data = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    _write(path, data, 0o600)
+
+
+def _write(path: Path, data: bytes, mode: int) -> None:
+    partial = path.with_suffix(path.suffix + ".part")
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+    partial.replace(path)

@@ -1,0 +1,164 @@
+"""Settings: flags before environment (`EDGE_PORT`, ...) before a TOML file before the defaults."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+    TomlConfigSettingsSource,
+)
+
+from edge.protocol import SloMs
+from edge.variant import EDGES, NETWORKS
+
+
+class ConfigError(Exception):
+    """Settings that cannot be used; the message names the key and the rule."""
+
+
+class IceServer(BaseModel):
+    """A STUN or TURN server, told to publishers and used by the server itself."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    urls: list[str]
+    username: str | None = None
+    credential: SecretStr | None = None
+
+    @field_validator("urls")
+    @classmethod
+    def _schemes(cls, urls: list[str]) -> list[str]:
+        for url in urls:
+            if url.split(":", 1)[0] not in ("stun", "stuns", "turn", "turns"):
+                raise ValueError(f"{url!r}: a URL that starts with stun:, stuns:, turn: or turns:")
+        return urls
+
+
+class Settings(BaseSettings):
+    """Everything that can be set; edge.toml in the project's root comments each key."""
+
+    model_config = SettingsConfigDict(env_prefix="EDGE_", extra="forbid", frozen=True)
+
+    host: str = "0.0.0.0"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8443
+    http: bool = False
+    cert: Path | None = None
+    key: Path | None = None
+    token: SecretStr | None = None
+    ice_servers: list[IceServer] = []
+
+    device: Annotated[list[str], NoDecode] = ["cpu"]
+    network: str = "yolov4-tiny"
+    weights: Path | None = None
+    edges: Annotated[list[int], NoDecode] = list(EDGES)
+    threads: Annotated[int, Field(ge=1, le=1024)] | None = None
+    max_batch: Annotated[int, Field(ge=1, le=32)] = 8
+
+    slo_ms: SloMs = 100.0
+    fps: Annotated[float, Field(gt=0, le=120)] = 15.0
+    max_bps: Annotated[int, Field(ge=100_000)] = 4_000_000
+
+    max_sessions: Annotated[int, Field(ge=1)] = 64
+    max_pixels: Annotated[int, Field(ge=128 * 128)] = 1920 * 1088
+    media_timeout_s: Annotated[float, Field(gt=0)] = 15.0
+
+    @field_validator("device", "edges", mode="before")
+    @classmethod
+    def _comma_separated(cls, value: Any) -> Any:
+        return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+
+    @field_validator("network")
+    @classmethod
+    def _known_network(cls, name: str) -> str:
+        if name not in NETWORKS:
+            raise ValueError(f"one of {', '.join(NETWORKS)}")
+        return name
+
+    @field_validator("edges")
+    @classmethod
+    def _known_edges(cls, edges: list[int]) -> list[int]:
+        if not edges or any(edge not in EDGES for edge in edges):
+            raise ValueError("one or more of 128 to 608 in steps of 32")
+        return sorted(set(edges))
+
+    @field_validator("device")
+    @classmethod
+    def _known_devices(cls, devices: list[str]) -> list[str]:
+        if not devices:
+            raise ValueError("at least one device")
+        for device in devices:
+            kind, _, rest = device.partition(":")
+            if (
+                device != "cpu"
+                and not (kind == "cuda" and rest.isdecimal())
+                and not (kind == "sim" and rest)
+            ):
+                raise ValueError(f"{device!r}: cpu, cuda:N or sim:PROFILE")
+        return devices
+
+    @model_validator(mode="after")
+    def _pair(self) -> Settings:
+        if (self.cert is None) != (self.key is None):
+            raise ValueError("cert and key are given together, or neither")
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+def load(file: Path | None = None, **flags: Any) -> Settings:
+    """The settings in force; flags that are None were not given.
+
+    Raises ConfigError naming the file or flag, the key and the rule.
+    """
+    given = {name: value for name, value in flags.items() if value is not None}
+    if file is not None and not file.is_file():
+        raise ConfigError(f"{file}: no such file")
+
+    class FromFile(Settings):
+        model_config = SettingsConfigDict(toml_file=file)
+
+    try:
+        return FromFile(**given)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        key = str(first["loc"][0]) if first["loc"] else "settings"
+        rule = first["msg"].removeprefix("Value error, ")
+        if first["type"] == "extra_forbidden":
+            rule = f"no such key; there are {', '.join(Settings.model_fields)}"
+        raise ConfigError(f"{_origin(key, given, file)}: {rule[0].lower()}{rule[1:]}") from error
+    except (SettingsError, ValueError) as error:  # TOML that is none is a ValueError
+        raise ConfigError(f"{file}: {error}" if file else str(error)) from error
+
+
+def _origin(key: str, given: dict[str, Any], file: Path | None) -> str:
+    if key in given:
+        return f"--{key.replace('_', '-')}"
+    variable = f"EDGE_{key.upper()}"
+    if variable in os.environ:
+        return variable
+    return f"{file}: {key}" if file else key

@@ -1,0 +1,99 @@
+"""A convolution with its folded normalisation and its activation."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from functools import cache
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+Activation = Literal["leaky", "mish", "linear"]
+
+LEAKY_SLOPE = 0.1
+
+
+class Convolution(nn.Module):
+    """A "same" convolution, bias (with batch normalisation folded in) and activation.
+
+    `normalized` tells whether the weight file holds batch-normalisation numbers for it.
+    `packs` is for how many input shapes it keeps its weights as oneDNN wants them (CPU only):
+    unpacked, oneDNN rearranges them in every call. Beyond that the least recently used pack goes;
+    packing anew costs about what one unpacked call does.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int,
+        *,
+        stride: int = 1,
+        activation: Activation = "leaky",
+        normalized: bool = True,
+    ) -> None:
+        super().__init__()
+        self.stride = stride
+        self.padding = kernel // 2
+        self.activation = activation
+        self.normalized = normalized
+        self.weight = nn.Parameter(torch.zeros(outputs, inputs, kernel, kernel))
+        self.bias = nn.Parameter(torch.zeros(outputs))
+        self.packs = 0
+        self._packed: OrderedDict[torch.Size, Tensor] = OrderedDict()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, inputs, H, W) to (N, outputs, H / stride, W / stride)."""
+        if self.packs:
+            return self._forward_packed(x)
+        return self._activate(F.conv2d(x, self.weight, self.bias, self.stride, self.padding))
+
+    def _activate(self, x: Tensor) -> Tensor:
+        if self.activation == "leaky":
+            return F.leaky_relu(x, LEAKY_SLOPE)
+        if self.activation == "mish":
+            return F.mish(x)
+        return x
+
+    def _forward_packed(self, x: Tensor) -> Tensor:
+        # The calls that torch.compile makes too, without its need of a C++ compiler.
+        padding, stride, dilation = [self.padding] * 2, [self.stride] * 2, [1, 1]
+        weight = self._packed.get(x.shape)
+        if weight is None:
+            weight = torch.ops.mkldnn._reorder_convolution_weight(
+                self.weight, padding, stride, dilation, 1, list(x.shape)
+            )
+            self._packed[x.shape] = weight
+            if len(self._packed) > self.packs:
+                self._packed.popitem(last=False)
+        else:
+            self._packed.move_to_end(x.shape)
+        fused: tuple[str, list[float], str] = ("none", [], "")
+        if self.activation == "leaky":
+            fused = ("leaky_relu", [LEAKY_SLOPE], "")
+        out: Tensor = torch.ops.mkldnn._convolution_pointwise(
+            x, weight, self.bias, padding, stride, dilation, 1, *fused
+        )
+        return F.mish(out, inplace=True) if self.activation == "mish" else out
+
+
+@cache
+def can_pack(dtype: torch.dtype) -> bool:
+    """Whether this CPU and this build of torch run packed convolutions, and rightly."""
+    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        return False
+    x = torch.linspace(-1, 1, 2 * 16 * 8 * 8).view(2, 16, 8, 8)
+    plain = Convolution(16, 16, 3).eval().requires_grad_(False)
+    plain.weight.copy_(torch.linspace(-0.1, 0.1, plain.weight.numel()).view_as(plain.weight))
+    plain.bias.fill_(0.5)
+    with torch.inference_mode():
+        expected = plain(x)
+        packed = plain.to(dtype)
+        packed.packs = 1
+        try:
+            found = packed(x.to(dtype).contiguous(memory_format=torch.channels_last)).float()
+        except (AttributeError, RuntimeError):
+            return False
+    return torch.allclose(found, expected, rtol=0.05, atol=0.05)

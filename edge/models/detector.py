@@ -1,0 +1,175 @@
+"""Pictures in, boxes out: a loaded network on a device, as fast as the device allows."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from edge.models.convolution import can_pack
+from edge.models.decode import decode
+from edge.models.detections import Box, select
+from edge.models.graphs import Graph
+from edge.models.preprocess import paint, placement
+from edge.models.yolov4 import Network
+from edge.picture import Picture, picture_bytes
+from edge.variant import Variant
+
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
+
+_PACK_BYTES = 1 << 30  # for packed weights, over all input shapes; the least recently used go
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+_Planes = tuple[Tensor, Tensor, Tensor]
+
+
+class Detector:
+    """A network on a device; not to be used by several threads at once.
+
+    `device` is "cpu" or "cuda:N". Precision "auto" is float16 on CUDA, bfloat16 on CPUs that
+    compute in it, else float32. `module` is copied, not changed.
+    """
+
+    def __init__(
+        self,
+        network_name: str,
+        module: Network,
+        device: str = "cpu",
+        precision: Precision = "auto",
+    ) -> None:
+        self.network_name = network_name
+        self.device = torch.device(device)
+        self.dtype = _DTYPES[_best_precision(self.device) if precision == "auto" else precision]
+        network = copy.deepcopy(module).to(device=self.device, dtype=self.dtype)
+        self._network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if self.device.type == "cpu" and can_pack(self.dtype):
+            numbers = sum(parameter.numel() for parameter in self._network.parameters())
+            packs = max(1, _PACK_BYTES // (numbers * self.dtype.itemsize))
+            for convolution in self._network.convolutions():
+                convolution.packs = packs
+        self._graphs: dict[tuple[int, ...], Graph] = {}  # one a warmed-up (batch, height, width)
+        self._pool: Any = None  # the graphs' common memory
+        self._staging = torch.empty(0, dtype=torch.uint8)  # pinned; grows to the biggest batch
+
+    def detect(
+        self,
+        pictures: Sequence[Picture],
+        variant: Variant,
+        *,
+        score_threshold: float = 0.25,
+        nms_iou: float = 0.45,
+    ) -> list[list[Box]]:
+        """Each picture's boxes, best first; the pictures must share `variant.input_size`.
+
+        Raises ValueError for another network's variant or pictures of different input sizes.
+        """
+        if variant.network != self.network_name:
+            raise ValueError(f"{variant.name} is no variant of {self.network_name}")
+        if not pictures:
+            return []
+        sizes = {variant.input_size(picture.width, picture.height) for picture in pictures}
+        if len(sizes) > 1:
+            raise ValueError(f"one batch needs one input size, not {sorted(sizes)}")
+        (size,) = sizes
+        with torch.inference_mode():
+            images, graph = self._input(size, len(pictures))
+            places = [placement(variant, picture.width, picture.height) for picture in pictures]
+            planes = self._upload(pictures)
+            for image, picture, its_planes, at in zip(
+                images, pictures, planes, places, strict=True
+            ):
+                paint(image, its_planes, picture.full_range, at)
+            candidates = (graph() if graph else self._forward(images)).cpu().numpy()
+        return [
+            select(rows, at, score_threshold=score_threshold, nms_iou=nms_iou)
+            for rows, at in zip(candidates, places, strict=True)
+        ]
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Candidates (N, K, 6), as `edge.models.decode.decode` gives them, on the CPU.
+
+        `images` are (N, 3, H, W), RGB, 0..1, sides multiples of 32.
+        """
+        with torch.inference_mode():
+            images = images.to(device=self.device, dtype=self.dtype)
+            return self._forward(images.contiguous(memory_format=torch.channels_last)).cpu()
+
+    def warm_up(self, variant: Variant, size: tuple[int, int], batch: int) -> None:
+        """Run once for pictures of (width, height) `size`, `batch` at a time.
+
+        On CUDA this records the graph for that input; without it such a batch runs launch by
+        launch, and slower.
+        """
+        width, height = variant.input_size(*size)
+        key = (batch, height, width)
+        if self.device.type == "cuda" and key not in self._graphs:
+            with torch.inference_mode(), torch.cuda.device(self.device):
+                if self._pool is None:
+                    self._pool = torch.cuda.graph_pool_handle()
+                self._graphs[key] = Graph(self._forward, self._blank(*key), self._pool)
+        flat = np.zeros(picture_bytes(*size), dtype=np.uint8)
+        picture = Picture.from_buffer(flat.data, *size)
+        self.detect([picture] * batch, variant)
+
+    def _forward(self, images: Tensor) -> Tensor:
+        return decode(self._network(images), self._network.heads)
+
+    def _blank(self, batch: int, height: int, width: int) -> Tensor:
+        shape = (batch, 3, height, width)
+        return torch.zeros(shape, dtype=self.dtype, device=self.device).contiguous(
+            memory_format=torch.channels_last
+        )
+
+    def _input(self, size: tuple[int, int], batch: int) -> tuple[Tensor, Graph | None]:
+        key = (batch, size[1], size[0])
+        graph = self._graphs.get(key)
+        return (graph.images, graph) if graph else (self._blank(*key), None)
+
+    def _upload(self, pictures: Sequence[Picture]) -> list[_Planes]:
+        """The pictures' planes on the device; one copy for all, from pinned memory, on CUDA."""
+        if self.device.type == "cpu":
+            return [_tensors(picture) for picture in pictures]
+        total = sum(picture.nbytes for picture in pictures)
+        if self._staging.numel() < total:
+            self._staging = torch.empty(total, dtype=torch.uint8, pin_memory=True)
+        buffer = self._staging.numpy().data
+        offsets = [0]
+        for picture in pictures:
+            offsets.append(offsets[-1] + picture.write_into(buffer[offsets[-1] :]))
+        # The next batch overwrites the staging only after this one's result was waited for.
+        flat = self._staging[:total].to(self.device, non_blocking=True)
+        return [
+            _split(flat[offset:], picture)
+            for offset, picture in zip(offsets, pictures, strict=False)
+        ]
+
+
+def _tensors(picture: Picture) -> _Planes:
+    y, u, v = (
+        torch.from_numpy(plane if plane.flags.writeable else plane.copy())
+        for plane in (picture.y, picture.u, picture.v)
+    )
+    return y, u, v
+
+
+def _split(flat: Tensor, picture: Picture) -> _Planes:
+    y, u, v = flat[: picture.nbytes].split_with_sizes(
+        [picture.y.size, picture.u.size, picture.v.size]
+    )
+    return y.view(picture.y.shape), u.view(picture.u.shape), v.view(picture.v.shape)
+
+
+def _best_precision(device: torch.device) -> str:
+    if device.type == "cuda":
+        return "float16"
+    return "bfloat16" if cpu_computes_bfloat16() else "float32"
+
+
+def cpu_computes_bfloat16() -> bool:
+    """Whether this CPU has instructions for bfloat16 (AVX-512 BF16 or AMX), not just emulation."""
+    probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(bool(getattr(torch.cpu, probe, bool)()) for probe in probes)

@@ -1,0 +1,107 @@
+"""A picture as video decoders give it: three planes of 8-bit YUV 4:2:0."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+import av
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+Plane = npt.NDArray[np.uint8]
+
+_FULL_RANGE = 2  # AVCOL_RANGE_JPEG
+
+
+def chroma_size(width: int, height: int) -> tuple[int, int]:
+    """(width, height) of each chroma plane: half of the picture's, rounded up."""
+    return (width + 1) // 2, (height + 1) // 2
+
+
+def picture_bytes(width: int, height: int) -> int:
+    """Bytes of the three planes, packed without padding."""
+    chroma_width, chroma_height = chroma_size(width, height)
+    return width * height + 2 * chroma_width * chroma_height
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """Planes `y` (height x width), `u` and `v` (halves, rounded up), BT.601.
+
+    `full_range` tells 0..255 luma (JPEG) from 16..235 (video).
+    """
+
+    width: int
+    height: int
+    y: Plane
+    u: Plane
+    v: Plane
+    full_range: bool = False
+
+    @property
+    def nbytes(self) -> int:
+        return picture_bytes(self.width, self.height)
+
+    @classmethod
+    def from_av(cls, frame: av.VideoFrame) -> Picture:
+        """Views of a decoded frame's planes; other pixel formats are converted first.
+
+        The views keep their buffers alive, so the frame itself may be let go.
+        """
+        full_range = int(frame.color_range) == _FULL_RANGE
+        if frame.format.name == "yuvj420p":
+            full_range = True
+        elif frame.format.name != "yuv420p":
+            frame = frame.reformat(format="yuv420p")
+        width, height = frame.width, frame.height
+        chroma_width, chroma_height = chroma_size(width, height)
+        sizes = ((width, height), (chroma_width, chroma_height), (chroma_width, chroma_height))
+        planes = []
+        for plane, (columns, rows) in zip(frame.planes, sizes, strict=True):
+            lines = np.frombuffer(cast(Any, plane), dtype=np.uint8).reshape(-1, plane.line_size)
+            planes.append(lines[:rows, :columns])
+        y, u, v = planes
+        return cls(width, height, y, u, v, full_range)
+
+    @classmethod
+    def from_rgb(cls, rgb: Plane) -> Picture:
+        """The picture of an RGB array (height x width x 3), video range."""
+        height, width = rgb.shape[:2]
+        # OpenCV wants even sides: repeat the last row and column, then cut the luma back.
+        even = cv2.copyMakeBorder(rgb, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
+        packed = np.asarray(cv2.cvtColor(even, cv2.COLOR_RGB2YUV_I420), dtype=np.uint8).reshape(-1)
+        even_height, even_width = even.shape[:2]
+        chroma_width, chroma_height = chroma_size(width, height)
+        luma = packed[: even_width * even_height].reshape(even_height, even_width)
+        chroma = packed[even_width * even_height :].reshape(2, chroma_height, chroma_width)
+        return cls(width, height, luma[:height, :width], chroma[0], chroma[1])
+
+    def write_into(self, buffer: memoryview) -> int:
+        """Pack the planes at the start of `buffer`; returns `nbytes`, ValueError if too small."""
+        if len(buffer) < self.nbytes:
+            raise ValueError(
+                f"a {self.width}x{self.height} picture needs {self.nbytes} bytes, not {len(buffer)}"
+            )
+        target = Picture.from_buffer(buffer, self.width, self.height, self.full_range)
+        for source, plane in ((self.y, target.y), (self.u, target.u), (self.v, target.v)):
+            np.copyto(plane, source)
+        return self.nbytes
+
+    @classmethod
+    def from_buffer(
+        cls, buffer: memoryview, width: int, height: int, full_range: bool = False
+    ) -> Picture:
+        """Views of planes that `write_into` packed at the start of `buffer`."""
+        chroma_width, chroma_height = chroma_size(width, height)
+        flat = np.frombuffer(buffer, dtype=np.uint8, count=picture_bytes(width, height))
+        y, u, v = np.split(flat, [width * height, width * height + chroma_width * chroma_height])
+        return cls(
+            width,
+            height,
+            y.reshape(height, width),
+            u.reshape(chroma_height, chroma_width),
+            v.reshape(chroma_height, chroma_width),
+            full_range,
+        )

@@ -1,0 +1,1 @@
+"""Receiving video for deadlines: what a WebRTC stack's receive side lacks."""

@@ -1,0 +1,284 @@
+"""The one module that touches aiortc's and aioice's private names.
+
+aiortc keeps ICE, DTLS, SRTP's keys and SCTP; RTP and RTCP are taken off the socket before its own
+receiver sees them. `check` says at start-up whether the versions at hand are the ones this fits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.metadata
+import logging
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import FunctionType
+from typing import Any, cast
+
+from aioice import ice
+from aiortc.rtcdtlstransport import RTCDtlsTransport
+from aiortc.rtcicetransport import RTCIceCandidate, RTCIceTransport
+from aiortc.rtcpeerconnection import RTCPeerConnection
+from aiortc.rtcrtpparameters import RTCRtpHeaderExtensionParameters
+from aiortc.rtcrtpreceiver import RTCRtpReceiver
+from aiortc.rtcrtpsender import RTCRtpSender
+from aiortc.rtcrtptransceiver import RTCRtpTransceiver
+from aiortc.rtcsctptransport import RTCSctpTransport
+
+from edge.rtc.offer import Candidate
+from edge.rtc.packets import ABS_CAPTURE_TIME, ABS_SEND_TIME, ExtensionIds, is_rtcp
+from edge.timebase import now_ms
+
+VERSIONS = {"aiortc": "1.16.0", "aioice": "0.13.0"}
+MAX_DATAGRAMS = 512  # DTLS datagrams not read yet; the newest goes, and DTLS and SCTP resend
+_GATHER_S = 1.0  # a STUN server that does not answer may not hold up the answer for aioice's 5 s
+_INITIAL_WINDOW = 10 * 1200  # bytes: as RFC 6928 has it for TCP, so that a result never waits
+
+# Methods by class, and the attributes that its constructor sets.
+_METHODS: dict[type, tuple[str, ...]] = {
+    RTCDtlsTransport: ("_send_rtp",),
+    RTCRtpReceiver: ("receive", "stop"),
+    RTCSctpTransport: ("_handle_data", "_abort"),
+    ice.Connection: ("data_received", "get_component_candidates", "add_remote_candidate"),
+}
+_ATTRIBUTES: dict[type, tuple[str, ...]] = {
+    RTCDtlsTransport: ("_rx_srtp", "_tx_srtp", "_data_receiver"),
+    RTCIceTransport: ("_connection",),
+    RTCRtpReceiver: ("_RTCRtpReceiver__timestamp_mapper",),
+    RTCRtpSender: ("_ssrc",),
+    RTCRtpTransceiver: ("_codecs", "_headerExtensions"),
+    RTCSctpTransport: ("_cwnd", "_advertised_rwnd"),
+    ice.Connection: ("_queue", "_protocols"),
+}
+
+_log = logging.getLogger(__name__)
+
+
+class InternalsError(Exception):
+    """The WebRTC library at hand is not the one that the receive path fits."""
+
+
+def check() -> None:
+    """Raise InternalsError, with what to install, unless all private names used are there."""
+    for package, wanted in VERSIONS.items():
+        found = importlib.metadata.version(package)
+        if found != wanted:
+            raise InternalsError(
+                f"edge.rtc is built on the internals of {package} {wanted}, but {found} is"
+                f" installed: pip install {package}=={wanted}"
+            )
+    for owner, names in _METHODS.items():
+        for name in names:
+            if not callable(getattr(owner, name, None)):
+                raise InternalsError(f"{owner.__module__}.{owner.__name__} has no {name}()")
+    for owner, names in _ATTRIBUTES.items():
+        constructor = cast(FunctionType, owner.__init__)  # type: ignore[misc]
+        for name in names:
+            if name not in constructor.__code__.co_names:
+                raise InternalsError(f"{owner.__module__}.{owner.__name__} has no {name}")
+
+
+@dataclass(slots=True)
+class Faults:
+    """Exceptions kept from ending a transport; the first of each kind is logged."""
+
+    count: int = 0
+    datagrams_dropped: int = 0
+    kinds: set[str] = field(default_factory=set)
+
+    def note(self, where: str) -> None:
+        """Count an exception, or what is as bad; `where`, one of a few names, is its kind."""
+        self.count += 1
+        if where not in self.kinds:
+            self.kinds.add(where)
+            _log.error(
+                "%s failed; further such failures of this session are only counted",
+                where,
+                exc_info=sys.exc_info()[0] is not None,
+            )
+
+
+class Wire:
+    """One publisher's video as datagrams: RTP and RTCP in, RTCP out.
+
+    `on_rtp(packet, arrival_ms)` and `on_rtcp(packet, arrival_ms)` get decrypted packets straight
+    from the socket. What they raise is counted in `faults` and ends nothing.
+    """
+
+    def __init__(
+        self,
+        connection: RTCPeerConnection,
+        transceiver: RTCRtpTransceiver,
+        on_rtp: Callable[[bytes, float], None],
+        on_rtcp: Callable[[bytes, float], None],
+    ) -> None:
+        self.faults = Faults()
+        self._on_rtp = on_rtp
+        self._on_rtcp = on_rtcp
+        self._dtls = transceiver.receiver.transport
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._released = False
+        self.ssrc: int = transceiver.sender._ssrc
+        # aiortc's own receiver never starts: no thread, no jitter buffer, no REMB, no reports.
+        receiver: Any = transceiver.receiver
+        receiver.receive = _nothing
+        receiver.stop = _nothing
+        for transport in _ice_transports(connection):
+            _tame(transport)
+        self._take_datagrams()
+        if connection.sctp is not None:
+            self._guard_sctp(connection.sctp)
+
+    def _take_datagrams(self) -> None:
+        ice_connection: Any = self._dtls.transport._connection
+        deliver = ice_connection.data_received
+        queue: asyncio.Queue[object] = ice_connection._queue
+
+        def received(data: bytes, component: int) -> None:
+            if not data:
+                return  # aiortc would fail on an empty datagram
+            if 127 < data[0] < 192:
+                self._media(data)
+            elif queue.qsize() < MAX_DATAGRAMS:
+                deliver(data, component)
+            else:
+                self.faults.datagrams_dropped += 1
+
+        ice_connection.data_received = received
+
+    def _media(self, data: bytes) -> None:
+        arrival_ms = now_ms()
+        srtp = self._dtls._rx_srtp
+        if srtp is None or self._released:
+            return
+        try:
+            rtcp = is_rtcp(data)
+            plain = srtp.unprotect_rtcp(data) if rtcp else srtp.unprotect(data)
+        except Exception:  # forged, replayed, cut short or too long: libsrtp has many words for it
+            self.faults.datagrams_dropped += 1
+            return
+        try:
+            (self._on_rtcp if rtcp else self._on_rtp)(plain, arrival_ms)
+        except Exception:
+            self.faults.note("a packet handler")
+
+    def _guard_sctp(self, sctp: RTCSctpTransport) -> None:
+        guarded: Any = sctp
+        guarded._cwnd = _INITIAL_WINDOW
+        handle = sctp._handle_data
+
+        async def handle_data(data: bytes) -> None:
+            try:
+                await handle(data)
+            except ConnectionError:
+                raise
+            except Exception:
+                self.faults.note("a data channel packet")
+            if guarded._advertised_rwnd < -(1 << 20):
+                # Fragments without end, past the window it was told: memory is for all sessions.
+                self.faults.note("data channel reassembly")
+                guarded._inbound_streams.clear()
+                guarded._advertised_rwnd = 0
+                raise ConnectionError
+
+        guarded._handle_data = handle_data
+
+    def send_rtcp(self, packet: bytes) -> bool:
+        """Send a compound packet; False before the connection stands and after it ended."""
+        if self._released or self._dtls.state != "connected":
+            return False
+        task = asyncio.ensure_future(self._send(packet))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return True
+
+    async def _send(self, packet: bytes) -> None:
+        try:
+            await self._dtls._send_rtp(packet)
+        except ConnectionError:
+            pass
+        except Exception:
+            self.faults.note("sending RTCP")
+
+    def release(self) -> None:
+        """Take no more packets and send none."""
+        self._released = True
+        for task in self._tasks:
+            task.cancel()
+
+
+async def _nothing(*_: object) -> None:
+    return None
+
+
+def _ice_transports(connection: RTCPeerConnection) -> set[RTCIceTransport]:
+    found = {t.receiver.transport.transport for t in connection.getTransceivers()}
+    if connection.sctp is not None:
+        found.add(connection.sctp.transport.transport)
+    return found
+
+
+def _tame(transport: RTCIceTransport) -> None:
+    """Gather quickly, and on the loopback where the machine has no other address."""
+    connection: Any = transport._connection
+    gather = connection.get_component_candidates
+
+    async def gather_quickly(component: int, addresses: list[str], **_: object) -> object:
+        return await gather(component, addresses or ["127.0.0.1"], timeout=_GATHER_S)
+
+    connection.get_component_candidates = gather_quickly
+
+
+def negotiate(transceiver: RTCRtpTransceiver, ids: ExtensionIds) -> None:
+    """Answer the header extensions that the clock and the rate estimate use."""
+    wanted = ((ids.abs_send_time, ABS_SEND_TIME), (ids.abs_capture_time, ABS_CAPTURE_TIME))
+    kept = [e for e in transceiver._headerExtensions if e.uri != ABS_SEND_TIME]
+    kept += [
+        RTCRtpHeaderExtensionParameters(id=number, uri=uri) for number, uri in wanted if number
+    ]
+    transceiver._headerExtensions = kept
+
+
+def payload_types(transceiver: RTCRtpTransceiver) -> tuple[dict[int, str], dict[int, int]]:
+    """({payload type: "vp8" or "h264"}, {retransmission's payload type: the original's})."""
+    codecs: dict[int, str] = {}
+    retransmissions: dict[int, int] = {}
+    for codec in transceiver._codecs:
+        name = codec.name.lower()
+        original = codec.parameters.get("apt")
+        if codec.payloadType is None:
+            continue
+        if name == "rtx" and isinstance(original, int):
+            retransmissions[codec.payloadType] = original
+        elif name in ("vp8", "h264"):
+            codecs[codec.payloadType] = name
+    return codecs, retransmissions
+
+
+async def add_candidate(connection: RTCPeerConnection, candidate: Candidate) -> None:
+    """Let ICE try a remote address, on every transport: each knows its own credentials."""
+    for transport in _ice_transports(connection):
+        await transport.addRemoteCandidate(
+            RTCIceCandidate(
+                component=1,
+                foundation=candidate.foundation,
+                ip=candidate.address,
+                port=candidate.port,
+                priority=candidate.priority,
+                protocol="udp",
+                type=candidate.kind,
+            )
+        )
+
+
+def abandon(connection: RTCPeerConnection) -> None:
+    """Close a connection's sockets where its own close() hangs."""
+    for transport in _ice_transports(connection):
+        for protocol in list(transport._connection._protocols):
+            protocol.transport.abort()
+
+
+def stock_rtp_origin(receiver: RTCRtpReceiver) -> int | None:
+    """What aiortc's own receiver takes off RTP timestamps to make `frame.pts` (for benchmarks)."""
+    mapper: Any = vars(receiver)["_RTCRtpReceiver__timestamp_mapper"]
+    return cast("int | None", mapper._origin)

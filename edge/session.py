@@ -1,0 +1,379 @@
+"""One publisher: its connection, its frames' way through the server, what it is told."""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import logging
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Literal
+
+from edge.batcher import Request
+from edge.budget import Budget, infeasible
+from edge.config import Settings
+from edge.dispatcher import Answer, Dispatcher, Job
+from edge.hint import Hint
+from edge.limits import Allowance, Pacer
+from edge.picture import Picture
+from edge.protocol import (
+    VERSION,
+    Applied,
+    Hello,
+    Ping,
+    ProtocolError,
+    Report,
+    detections,
+    message,
+    parse,
+)
+from edge.rtc.peer import DecodedFrame, Peer
+from edge.session_hints import Link, SessionHints
+from edge.timebase import now_ms
+
+log = logging.getLogger("edge.session")
+
+State = Literal["connecting", "live", "closed"]
+
+CONNECT_TIMEOUT_MS = 15_000.0
+PING_TIMEOUT_MS = 8_000.0  # a page pings once a second
+STATS_EVERY_MS = 1_000.0
+SUBSCRIBERS = 4  # event streams of one session; the next is refused
+SUBSCRIBER_QUEUE = 64  # results waiting for a slow event-stream reader; the oldest gives way
+MESSAGES_A_SECOND = 100  # control messages beyond that are dropped, with one error a second
+BACK_MS = 2.0  # the way back until it has been measured
+
+
+class Session:
+    """A publisher and its frames.
+
+    Each frame that came in ends in exactly one of `outcomes`: answered, or dropped by reason.
+    `on_dead` is called once when the session should be ended from within.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        dispatcher: Dispatcher,
+        hints: SessionHints,
+        *,
+        class_names: Sequence[str],
+        on_dead: Callable[[Session, str], None],
+        slo_ms: float | None = None,
+        label: str = "",
+        classes: frozenset[str] | None = None,
+    ) -> None:
+        self.id = secrets.token_urlsafe(18)  # knowing it is the right to end the session
+        self.name = self.id[:6]  # what logs call it
+        self.etag = secrets.token_hex(8)
+        self.label = label
+        self.slo_ms = slo_ms or settings.slo_ms
+        self.fps = settings.fps
+        self.outcomes: collections.Counter[str] = collections.Counter()
+        self.budget = Budget()
+        self.report: Report | None = None
+        self.size: tuple[int, int] | None = None
+        self._state: State = "connecting"
+        self._settings = settings
+        self._dispatcher = dispatcher
+        self._hints = hints
+        self._class_names = list(class_names)
+        self._classes = classes
+        self._on_dead = on_dead
+        self._subscribers: set[asyncio.Queue[str | None]] = set()
+        self._opened_ms = self._media_ms = now_ms()
+        self._ping_ms: float | None = None
+        self._stats_ms = 0.0
+        self._told_too_large_ms = 0.0
+        self._messages = Allowance(MESSAGES_A_SECOND)
+        self._pacer = Pacer()
+        self.peer = Peer(
+            ice_servers=settings.ice_servers,
+            slo_ms=self.slo_ms,
+            on_frame=self._on_frame,
+            on_lost=self._on_lost,
+            on_message=self._on_message,
+            on_channel=self._on_channel,
+            on_state=self._on_peer_state,
+            max_pixels=settings.max_pixels,
+        )
+
+    @property
+    def state(self) -> State:
+        return self._state
+
+    @property
+    def hint(self) -> Hint | None:
+        return self._hints.current
+
+    @property
+    def asked_fps(self) -> float:
+        """Frames a second that the publisher is asked for."""
+        return self.fps if self.hint is None else self.hint.fps
+
+    async def answer(self, offer: str) -> str:
+        return await self.peer.answer(offer)
+
+    async def close(self, reason: str, code: str = "ended") -> None:
+        """Tell the publisher, let go of everything; frames on their way end as they come."""
+        if self._state == "closed":
+            return
+        self._become("closed")
+        self._say("bye", code=code, message=reason)
+        self._dispatcher.remove(self.id)
+        for queue in self._subscribers:
+            _put_newest(queue, None)
+        await self.peer.close()
+
+    @contextmanager
+    def subscribe(self) -> Iterator[asyncio.Queue[str | None]]:
+        """Results for a publisher without data channels, as texts; None at the end.
+
+        RuntimeError if there are too many subscribers already.
+        """
+        if len(self._subscribers) >= SUBSCRIBERS:
+            raise RuntimeError(f"{SUBSCRIBERS} event streams of this session are open already")
+        queue: asyncio.Queue[str | None] = asyncio.Queue(SUBSCRIBER_QUEUE)
+        queue.put_nowait(self._welcome())
+        if self._state == "closed":
+            queue.put_nowait(None)
+        self._subscribers.add(queue)
+        try:
+            yield queue
+        finally:
+            self._subscribers.discard(queue)
+
+    def tick(self, now: float) -> None:
+        """Several times a second: is the publisher still there, does its hint still fit?"""
+        if self._state == "closed":
+            return
+        silent_ms = now - self._media_ms
+        if self._state == "connecting" and now - self._opened_ms > CONNECT_TIMEOUT_MS:
+            self._die("no media came")
+        elif self._state == "live" and silent_ms > self._settings.media_timeout_s * 1000.0:
+            self._die(f"no media for {silent_ms / 1000:.0f} s")
+        elif self._ping_ms is not None and now - self._ping_ms > PING_TIMEOUT_MS:
+            self._die("the page is gone")
+        elif self._state == "live":
+            self._hint(now)
+            if now - self._stats_ms >= STATS_EVERY_MS:
+                self._stats_ms = now
+                self._say_stats()
+
+    # From the connection
+
+    def _on_frame(self, frame: DecodedFrame) -> None:
+        self._media_ms = frame.decoded_ms
+        if self._state == "closed":
+            return
+        self._become("live")
+        self.size = (frame.width, frame.height)
+        network_ms = frame.received_ms - frame.captured_ms
+        hopeless = infeasible(self.slo_ms, network_ms)
+        self.budget.observe("network", network_ms, frame.decoded_ms)
+        self.budget.observe("decode", frame.decoded_ms - frame.received_ms, frame.decoded_ms)
+        if not self._pacer.admits(self.asked_fps, frame.decoded_ms):
+            self._dropped(frame.rtp, "paced")
+            return
+        request = Request(
+            session=self.id,
+            rtp=frame.rtp,
+            size=self.size,
+            ready_ms=frame.decoded_ms,
+            deadline_ms=frame.captured_ms + self.slo_ms - self._back_ms(),
+            variants=self._hints.variants(self.size),
+            payload=Job(
+                Picture.from_av(frame.image),
+                answered=lambda answer: self._answered(frame, answer),
+                dropped=lambda reason: self._dropped(frame.rtp, reason, hopeless),
+            ),
+        )
+        self._dispatcher.offer(request)
+
+    def _on_lost(self, rtps: Sequence[int], reason: str) -> None:
+        self._media_ms = now_ms()
+        if self._state == "closed":
+            return
+        self._become("live")  # media flows, though this was of no use
+        for rtp in rtps:
+            self._dropped(rtp, reason)
+        if reason == "too_large" and self._media_ms - self._told_too_large_ms > STATS_EVERY_MS:
+            self._told_too_large_ms = self._media_ms
+            rule = f"this server takes pictures of at most {self._settings.max_pixels} pixels"
+            self._say("error", code="too_large", message=rule)
+
+    def _on_channel(self, label: str) -> None:
+        if label == "control":
+            self._hints.restate()
+            self._hint(now_ms())
+
+    def _on_peer_state(self, state: str) -> None:
+        if state in ("failed", "closed"):
+            self._die(f"the connection {state}")
+
+    def _on_message(self, label: str, text: str | bytes) -> None:
+        """A control message; whatever is wrong with it, the answer is an error message."""
+        if label != "control" or self._state == "closed":
+            return
+        received_ms = now_ms()
+        match self._messages.take(received_ms):
+            case "refuse":
+                self._say("error", code="too_many", message="over 100 messages in a second")
+                return
+            case "ignore":
+                return
+        try:
+            incoming = parse(text)
+        except ProtocolError as error:
+            self._say("error", code=error.code, message=str(error))
+            return
+        match incoming:
+            case Hello():
+                self._on_hello(incoming)
+            case Ping():
+                self._ping_ms = received_ms
+                self.peer.clock.observe_ping(incoming.t0_ms, received_ms)
+                if incoming.offset_ms is not None:
+                    self.peer.clock.set_offset(incoming.offset_ms, incoming.rtt_ms or 0.0)
+                self._say("pong", t0_ms=incoming.t0_ms, t1_ms=received_ms, t2_ms=now_ms())
+            case Report():
+                self.report = incoming
+                back = incoming.back_ms.p99_ms if incoming.back_ms else None
+                if back is not None:
+                    self.budget.observe("back", back, received_ms)
+            case Applied():
+                self._on_applied(incoming.seq)
+            case None:
+                pass
+
+    def _on_hello(self, hello: Hello) -> None:
+        if hello.version != VERSION:
+            self._say("error", code="version", message=f"this server speaks version {VERSION} only")
+            return
+        if hello.slo_ms is not None:
+            self.slo_ms = hello.slo_ms
+            self.peer.set_slo(hello.slo_ms)
+        if hello.fps is not None:
+            self.fps = min(hello.fps, self._settings.fps)
+        if hello.label is not None:
+            self.label = hello.label
+        self.peer.send("control", self._welcome())
+        self._hints.restate()
+        self._hint(now_ms())
+
+    def _on_applied(self, seq: int) -> None:
+        """The encoder is capped by the hint now, so the estimate need not hold it down as well."""
+        if self.hint is not None and seq == self.hint.seq:
+            self.peer.rate.encoder_cap_bps = float(self.hint.max_bps)
+
+    # A frame's end
+
+    def _answered(self, frame: DecodedFrame, answer: Answer) -> None:
+        self.outcomes["answered"] += 1
+        named = [(self._class_names[box[0]], *box[1:]) for box in answer.boxes]
+        if self._classes is not None:
+            named = [box for box in named if box[0] in self._classes]
+        now = now_ms()
+        self.budget.observe("queue", answer.dispatched_ms - frame.decoded_ms, now)
+        self.budget.observe("inference", answer.inferred_ms - answer.dispatched_ms, now)
+        times = {
+            "captured": frame.captured_ms,
+            "received": frame.received_ms,
+            "decoded": frame.decoded_ms,
+            "dispatched": answer.dispatched_ms,
+            "inferred": answer.inferred_ms,
+            "sent": now,
+        }
+        self._tell_result(detections(frame.rtp, answer.variant, answer.batch, named, times))
+
+    def _dropped(self, rtp: int, reason: str, hopeless: bool = False) -> None:
+        """A frame that gets no answer; `hopeless`: the network alone had eaten its objective."""
+        self.outcomes[reason] += 1
+        self._tell_result(
+            message("dropped", rtp=rtp, reason=reason, infeasible=True if hopeless else None)
+        )
+
+    def _tell_result(self, text: str) -> None:
+        self.peer.send("results", text)  # unreliable: refused when it would only queue
+        for queue in self._subscribers:
+            _put_newest(queue, text)
+
+    # To the publisher
+
+    def _welcome(self) -> str:
+        return message(
+            "welcome",
+            session=self.id,
+            slo_ms=self.slo_ms,
+            variants=self._hints.variant_names,
+            classes=self._class_names,
+        )
+
+    def _hint(self, now: float) -> None:
+        hint = self._hints.decide(self._link(now), now)
+        if hint is not None:
+            self._say(
+                "hint",
+                seq=hint.seq,
+                max_edge=hint.max_edge,
+                fps=hint.fps,
+                max_bps=hint.max_bps,
+                variant=hint.variant,
+                reason=hint.reason,
+            )
+
+    def _link(self, now: float) -> Link:
+        rate, budget = self.peer.rate, self.budget
+        left_ms = budget.left_ms(self.slo_ms, now_ms=now)
+        spent = sum(
+            budget.quantile(leg, 0.95, now) or 0.0
+            for leg in ("decode", "queue", "inference", "back")
+        )
+        return Link(
+            size=self.size,
+            slo_ms=self.slo_ms,
+            fps=self.fps,
+            left_ms=left_ms,
+            answered=budget.quantile("inference", 0.5) is not None,
+            left_for_network_ms=self.slo_ms - spent,
+            capacity_bps=rate.capacity_bps,
+            available_bps=self.report.available_bps if self.report else None,
+            queue_ms=rate.queue_ms,
+            loss=rate.loss,
+            network_ms=budget.quantile("network", 0.95, now),
+        )
+
+    def _say_stats(self) -> None:
+        misses = {name: count for name, count in self.outcomes.items() if name != "answered"}
+        network = {f"p{q}": self.budget.quantile("network", q / 100) for q in (50, 99)}
+        self._say(
+            "stats",
+            link_bps=self.peer.rate.capacity_bps,
+            network_ms={name: value for name, value in network.items() if value is not None},
+            misses=misses,
+            variant=self.hint.variant if self.hint else None,
+            edge=max(self.size) if self.size else None,
+        )
+
+    def _say(self, kind: str, **fields: object) -> None:
+        self.peer.send("control", message(kind, **fields))
+
+    def _back_ms(self) -> float:
+        measured = self.budget.quantile("back", 0.9)
+        return BACK_MS if measured is None else min(measured, self.slo_ms / 2)
+
+    def _become(self, state: State) -> None:
+        if state != self._state:
+            log.debug("event=state session=%s from=%s to=%s", self.name, self._state, state)
+            self._state = state
+
+    def _die(self, reason: str) -> None:
+        if self._state != "closed":
+            self._on_dead(self, reason)
+
+
+def _put_newest(queue: asyncio.Queue[str | None], text: str | None) -> None:
+    if queue.full():
+        queue.get_nowait()  # the reader is behind: its oldest result gives way
+    queue.put_nowait(text)

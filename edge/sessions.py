@@ -1,0 +1,105 @@
+"""All sessions: who is let in, and how each one ends."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator
+
+from edge.session import Session
+from edge.timebase import now_ms
+
+log = logging.getLogger("edge.sessions")
+
+Factory = Callable[..., Session]
+
+
+class FullError(Exception):
+    """No session can be taken now: `code` is full, not_ready or draining."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Sessions:
+    """The sessions by id. `make` builds one; `ready` tells whether a device can serve it."""
+
+    def __init__(
+        self,
+        make: Factory,
+        *,
+        limit: int,
+        ready: Callable[[], bool],
+        class_names: list[str],
+    ) -> None:
+        self.class_names = class_names
+        self._make = make
+        self._limit = limit
+        self._ready = ready
+        self._draining = False
+        self._sessions: dict[str, Session] = {}
+        self._closing: set[asyncio.Task[None]] = set()
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def __iter__(self) -> Iterator[Session]:
+        return iter(list(self._sessions.values()))
+
+    def get(self, session_id: str) -> Session | None:
+        return self._sessions.get(session_id)
+
+    async def open(self, offer: str, **wishes: object) -> tuple[Session, str]:
+        """A session for an SDP offer, and the answer.
+
+        Raises FullError while none can be taken, SdpError for an offer that is of no use.
+        """
+        if self._draining:
+            raise FullError("draining", "the server is shutting down")
+        if not self._ready():
+            raise FullError("not_ready", "no device is ready yet: try again in a few seconds")
+        if len(self._sessions) >= self._limit:
+            raise FullError("full", f"all {self._limit} places are taken")
+        session = self._make(on_dead=self._on_dead, **wishes)
+        self._sessions[session.id] = session
+        try:
+            answer = await session.answer(offer)
+        except BaseException:
+            await self.close(session, "its offer was refused")
+            raise
+        log.info("event=session_opened session=%s label=%r", session.name, session.label)
+        return session, answer
+
+    async def close(self, session: Session, reason: str, code: str = "ended") -> None:
+        """End a session; ending it twice is harmless."""
+        if self._sessions.pop(session.id, None) is None:
+            return
+        await session.close(reason, code)
+        log.info(
+            "event=session_closed session=%s reason=%r %s",
+            session.name,
+            reason,
+            " ".join(f"{name}={count}" for name, count in session.outcomes.items()),
+        )
+
+    def tick(self) -> None:
+        """Give every session its regular look at the time."""
+        now = now_ms()
+        for session in self:
+            try:
+                session.tick(now)
+            except Exception:  # one session's trouble is not the others'
+                log.exception("event=tick_failed session=%s", session.name)
+
+    async def close_all(self, reason: str) -> None:
+        """Refuse newcomers from now on, and end everyone."""
+        self._draining = True
+        await asyncio.gather(*(self.close(session, reason, "draining") for session in self))
+        if self._closing:
+            await asyncio.wait(self._closing)
+
+    def _on_dead(self, session: Session, reason: str) -> None:
+        task = asyncio.ensure_future(self.close(session, reason, "timeout"))
+        self._closing.add(task)  # the loop itself holds tasks only weakly
+        task.add_done_callback(self._closing.discard)

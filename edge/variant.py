@@ -1,0 +1,57 @@
+"""A variant is a network at an input size: what a plan assigns and a profile measures."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+NETWORKS = ("yolov4", "yolov4-tiny")
+EDGES = tuple(range(128, 609, 32))
+STRIDE = 32  # the deepest feature map's stride: input sides are multiples of it
+
+_NAME = re.compile(r"(?P<network>[a-z0-9-]+)-(?P<edge>\d+)")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Variant:
+    """A network and the longest edge, in pixels, that pictures are scaled to for it."""
+
+    network: str
+    edge: int
+
+    def __post_init__(self) -> None:
+        if self.network not in NETWORKS:
+            raise ValueError(f"unknown network {self.network!r}: one of {', '.join(NETWORKS)}")
+        if self.edge not in EDGES:
+            raise ValueError(f"input edge {self.edge}: 128 to 608 in steps of 32")
+
+    @property
+    def name(self) -> str:
+        return f"{self.network}-{self.edge}"
+
+    @classmethod
+    def parse(cls, name: str) -> Variant:
+        """The variant called `name`, as in "yolov4-tiny-416"; ValueError if there is none."""
+        return _parse(name)
+
+    def fit(self, width: int, height: int) -> tuple[int, int]:
+        """(width, height) of a picture scaled so that its longest edge is `edge`, shape kept."""
+        longest = max(width, height)
+        return (
+            max(1, round(width * self.edge / longest)),
+            max(1, round(height * self.edge / longest)),
+        )
+
+    def input_size(self, width: int, height: int) -> tuple[int, int]:
+        """(width, height) of the network's input: `fit`, each side padded up to a stride."""
+        fitted_width, fitted_height = self.fit(width, height)
+        return (-(-fitted_width // STRIDE) * STRIDE, -(-fitted_height // STRIDE) * STRIDE)
+
+
+@lru_cache(maxsize=256)
+def _parse(name: str) -> Variant:
+    match = _NAME.fullmatch(name)
+    if match is None:
+        raise ValueError(f"{name!r} is no variant name: NETWORK-EDGE, as in yolov4-tiny-416")
+    return Variant(match["network"], int(match["edge"]))

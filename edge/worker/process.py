@@ -1,0 +1,170 @@
+"""The worker's main: one process that owns one device, run by the pool as `-m edge.worker`."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from edge.picture import Picture
+from edge.variant import Variant
+from edge.worker.messages import (
+    MAX_BOXES,
+    MAX_MESSAGE_BYTES,
+    Batch,
+    Box,
+    Done,
+    Failed,
+    Fatal,
+    Message,
+    Progress,
+    Ready,
+    Setup,
+    Warm,
+    decode,
+    encode,
+)
+from edge.worker.shared import Slots
+from edge.worker.warmup import measure
+
+log = logging.getLogger("edge.worker")
+
+_PR_SET_PDEATHSIG = 1
+
+
+class Device(Protocol):
+    """What runs a network: a processor, a GPU, or the imitation of one."""
+
+    @property
+    def description(self) -> str:
+        """Which device this is, in words."""
+
+    def warm_up(self, warm: Warm) -> None:
+        """Prepare what makes such a batch fast, and run it once."""
+
+    def detect(self, pictures: Sequence[Picture], variant: str) -> list[list[Box]]:
+        """Boxes of each picture, best first; all pictures have the same input size."""
+
+    def healthy(self) -> bool:
+        """After `detect` raised: whether another batch can still succeed."""
+
+
+OpenDevice = Callable[[Setup, Callable[[str], None]], Device]
+"""Makes a device as a Setup asks, reporting in words what it is doing."""
+
+
+def main(arguments: Sequence[str], open_device: OpenDevice) -> int:
+    """Serve batches until told to stop, or until the server is gone; returns the exit code.
+
+    `arguments`: the numbers of the inherited socket and memory, and the server's process id.
+    """
+    socket_fd, memory_fd, server_pid = (int(argument) for argument in arguments)
+    _die_with(server_pid)
+    logging.basicConfig(format="worker %(process)d: %(message)s", stream=sys.stderr)
+    connection = socket.socket(fileno=socket_fd)
+    with connection, contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        return _serve(_Link(connection), memory_fd, open_device)
+    return 1  # the server is gone
+
+
+class _Link:
+    """The worker's end of the socket, in blocking calls."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+
+    def send(self, message: Message) -> None:
+        self._connection.sendall(encode(message))
+
+    def receive(self) -> Message | None:
+        """The next message; None once the server has closed its end."""
+        data = self._connection.recv(MAX_MESSAGE_BYTES)
+        return decode(data) if data else None
+
+
+def _serve(link: _Link, memory_fd: int, open_device: OpenDevice) -> int:
+    setup = link.receive()
+    if not isinstance(setup, Setup):
+        return 1
+    os.nice(setup.nice)
+    slots = Slots(memory_fd, setup.slots, setup.slot_bytes)
+    try:
+        device = _start(link, setup, open_device)
+    except Exception as error:  # weights that differ, no such device, no memory: all are told
+        log.debug("can't start", exc_info=True)
+        link.send(Fatal(_one_line(error)))
+        return 1
+    # What is alive now stays alive: the garbage collector need not look at it again.
+    gc.collect()
+    gc.freeze()
+    link.send(Ready(device.description))
+    while isinstance(message := link.receive(), Batch):
+        answer = _run(device, slots, message)
+        link.send(answer)
+        if isinstance(answer, Failed) and not device.healthy():
+            log.error("the device is beyond use: ending, to be started afresh")
+            return 1
+    return 0
+
+
+def _start(link: _Link, setup: Setup, open_device: OpenDevice) -> Device:
+    total = len(setup.warm)
+    device = open_device(setup, lambda text: link.send(Progress(0, total, text)))
+    enough_s = time.monotonic() + setup.warm_up_s
+    for done, warm in enumerate(setup.warm):
+        if not warm.measure and time.monotonic() > enough_s:
+            continue
+        device.warm_up(warm)
+        samples_ms = measure(device.detect, warm) if warm.measure else []
+        link.send(
+            Progress(
+                done + 1,
+                total,
+                f"warming up {done + 1}/{total}",
+                warm.variant,
+                Variant.parse(warm.variant).input_size(*warm.picture),
+                warm.batch,
+                samples_ms,
+            )
+        )
+    return device
+
+
+def _run(device: Device, slots: Slots, batch: Batch) -> Done | Failed:
+    started_ms = time.monotonic() * 1000.0
+    try:
+        pictures = [
+            slots.get(slot.index, slot.width, slot.height, slot.full_range)
+            for slot in batch.pictures
+        ]
+        boxes = [found[:MAX_BOXES] for found in device.detect(pictures, batch.variant)]
+    except Exception as error:  # whatever it is, it is this batch's and no other's
+        log.exception("a batch of %d with %s failed", len(batch.pictures), batch.variant)
+        return Failed(batch.id, _one_line(error))
+    return Done(batch.id, started_ms, time.monotonic() * 1000.0, [], boxes)
+
+
+def _one_line(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return text[:1000] or type(error).__name__
+
+
+def _die_with(server_pid: int) -> None:
+    """End when the server does, however it ends; until then only the server's word counts.
+
+    Signals meant for the whole group (Ctrl-C, a service manager's SIGTERM) are the server's to
+    answer: it lets frames in flight finish, and then tells its workers to stop.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != server_pid:  # it died before the request was made
+        sys.exit(1)

@@ -1,0 +1,175 @@
+"""The detector finds what is there, whatever the picture's size, precision and company."""
+
+import copy
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from edge.bench._detector import MAX_SCORE_ERROR, MIN_IOU, our_boxes, reference_boxes
+from edge.models import Detector, convolution
+from edge.models.accuracy import iou, match
+from edge.models.detector import Precision
+from edge.models.weights import class_names
+from edge.models.yolov4 import Network
+from edge.picture import Picture
+from edge.samples import photo
+from edge.variant import Variant
+
+VARIANT = Variant("yolov4-tiny", 416)
+
+
+def _noise(width: int, height: int, seed: int = 0) -> Picture:
+    rng = np.random.default_rng(seed)
+    return Picture.from_rgb(rng.integers(0, 256, (height, width, 3), dtype=np.uint8))
+
+
+@pytest.mark.weights
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_the_photographs_objects_are_found(
+    tiny: Network, photographs: dict[str, Picture], precision: Precision
+) -> None:
+    detector = Detector("yolov4-tiny", tiny, precision=precision)
+    names = class_names()
+    found = {
+        name: [(names[box[0]], box) for box in detector.detect([picture], VARIANT)[0]]
+        for name, picture in photographs.items()
+    }
+    people = [box for label, box in found["bus"] if label == "person"]
+    buses = [box for label, box in found["bus"] if label == "bus"]
+    # Where they stand, as fractions of the photograph, read off it by eye.
+    for place in ((0.06, 0.37, 0.30, 0.84), (0.27, 0.38, 0.43, 0.80)):
+        assert max(iou(box[2:], place) for box in people) > 0.7
+    assert max(iou(box[2:], (0.02, 0.21, 0.99, 0.69)) for box in buses) > 0.7
+    people = [box for label, box in found["zidane"] if label == "person"]
+    ties = [box for label, box in found["zidane"] if label == "tie"]
+    assert max(iou(box[2:], (0.58, 0.06, 0.90, 0.99)) for box in people) > 0.7
+    assert ties
+
+
+@pytest.mark.weights
+def test_float32_is_darknets_reference(tiny: Network) -> None:
+    detector = Detector("yolov4-tiny", tiny, precision="float32")
+    for name, count in (("bus", 4), ("zidane", 2)):
+        image = cv2.imread(str(photo(name)))
+        theirs = reference_boxes(image, 416, 0.3, 0.4)
+        ours = our_boxes(detector, image, 416, 0.3, 0.4)
+        pairs = match(ours, theirs, MIN_IOU)
+        assert len(pairs) == len(ours) == len(theirs) >= count
+        assert all(abs(our[1] - their[1]) <= MAX_SCORE_ERROR for our, their, _ in pairs)
+
+
+@pytest.mark.weights
+@pytest.mark.parametrize("edge", [320, 416, 608])
+def test_a_batch_finds_what_single_pictures_do(
+    tiny: Network, photographs: dict[str, Picture], edge: int
+) -> None:
+    detector = Detector("yolov4-tiny", tiny, precision="float32")
+    variant = Variant("yolov4-tiny", edge)
+    first, second = photographs["zidane"], _noise(1280, 720)
+    alone = [detector.detect([picture], variant)[0] for picture in (first, second, first)]
+    together = detector.detect([first, second, first], variant)
+    for one, other in zip(alone, together, strict=True):
+        assert [box[0] for box in one] == [box[0] for box in other]
+        np.testing.assert_allclose(
+            np.array([box[1:] for box in one]), np.array([box[1:] for box in other]), atol=1e-3
+        )
+
+
+@pytest.mark.weights
+def test_a_smaller_sending_of_the_same_picture_gives_the_same_places(
+    tiny: Network, photographs: dict[str, Picture]
+) -> None:
+    """Boxes are fractions of the sent picture, so they may not move with its size."""
+    detector = Detector("yolov4-tiny", tiny)
+    image = cv2.imread(str(photo("bus")))
+    assert image is not None
+    small = np.asarray(cv2.resize(image, (401, 535), interpolation=cv2.INTER_AREA))[..., ::-1]
+    full = detector.detect([photographs["bus"]], VARIANT)[0]
+    again = detector.detect([Picture.from_rgb(np.ascontiguousarray(small))], VARIANT)[0]
+    strong = [box for box in full if box[1] > 0.6]
+    assert strong
+    assert len(match(strong, again, 0.8)) == len(strong)
+
+
+@pytest.mark.parametrize(
+    ("width", "height"), [(16, 16), (641, 273), (273, 641), (1, 1), (2, 1), (3840, 2160)]
+)
+def test_any_size_is_taken(random_tiny: Network, width: int, height: int) -> None:
+    detector = Detector("yolov4-tiny", random_tiny)
+    for edge in (128, 608):
+        (boxes,) = detector.detect(
+            [_noise(width, height)], Variant("yolov4-tiny", edge), score_threshold=0.05
+        )
+        assert all(0 <= value <= 1 for box in boxes for value in box[1:])
+        assert [box[1] for box in boxes] == sorted((box[1] for box in boxes), reverse=True)
+        assert len(boxes) <= 100
+
+
+def test_yolov4_detects_too(random_yolov4: Network) -> None:
+    detector = Detector("yolov4", random_yolov4)
+    variant = Variant("yolov4", 128)
+    detector.warm_up(variant, (160, 90), 1)
+    (boxes,) = detector.detect([_noise(160, 90)], variant, score_threshold=0.01)
+    assert boxes
+
+
+def test_pictures_of_different_sizes_share_an_input(random_tiny: Network) -> None:
+    detector = Detector("yolov4-tiny", random_tiny)
+    pictures = [_noise(640, 360), _noise(1280, 720)]
+    assert len(detector.detect(pictures, VARIANT)) == 2
+    with pytest.raises(ValueError, match="one input size"):
+        detector.detect([_noise(640, 360), _noise(360, 640)], VARIANT)
+    assert detector.detect([], VARIANT) == []
+
+
+def test_another_networks_variant_is_refused(random_tiny: Network) -> None:
+    detector = Detector("yolov4-tiny", random_tiny)
+    with pytest.raises(ValueError, match="yolov4-416"):
+        detector.detect([_noise(16, 16)], Variant("yolov4", 416))
+
+
+def test_read_only_planes_are_fine(random_tiny: Network) -> None:
+    picture = _noise(64, 48)
+    data = bytearray(picture.nbytes)
+    picture.write_into(memoryview(data))
+    frozen = Picture.from_buffer(memoryview(bytes(data)), 64, 48)
+    detector = Detector("yolov4-tiny", random_tiny)
+    assert detector.detect([frozen], VARIANT) == detector.detect([picture], VARIANT)
+
+
+def test_packed_weights_give_the_same_maps(random_network: Network) -> None:
+    if not convolution.can_pack(torch.float32):
+        pytest.skip("this build of torch packs no convolutions")
+    network = copy.deepcopy(random_network)
+    images = torch.rand(2, 3, 96, 128)
+    expected = network(images)
+    for each in network.convolutions():
+        each.packs = 2
+    with torch.inference_mode():
+        for shape in ((2, 3, 96, 128), (1, 3, 64, 64), (1, 3, 32, 64), (2, 3, 96, 128)):
+            found = network(images[: shape[0], :, : shape[2], : shape[3]].contiguous())
+    for one, other in zip(expected, found, strict=True):
+        assert (one - other).abs().max() < 1e-4 * one.abs().max()
+    assert all(len(each._packed) == 2 for each in network.convolutions())  # bounded
+
+
+@pytest.mark.cuda
+@pytest.mark.weights
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("warm", [False, True])
+def test_cuda_finds_what_the_cpu_does(
+    tiny: Network, photographs: dict[str, Picture], warm: bool
+) -> None:
+    cpu = Detector("yolov4-tiny", tiny, precision="float32")
+    cuda = Detector("yolov4-tiny", tiny, device="cuda:0")
+    assert cuda.dtype == torch.float16
+    for picture in photographs.values():
+        if warm:
+            for batch in (1, 2):
+                cuda.warm_up(VARIANT, (picture.width, picture.height), batch)
+            assert cuda._graphs
+        expected = [box for box in cpu.detect([picture], VARIANT)[0] if box[1] > 0.4]
+        for boxes in cuda.detect([picture, picture], VARIANT) + cuda.detect([picture], VARIANT):
+            assert len(match(expected, boxes, 0.9)) == len(expected)

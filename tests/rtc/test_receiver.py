@@ -1,0 +1,101 @@
+"""A receiver fed packet by packet: what happens when the source of the video changes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
+
+import pytest
+from aiortc import rtp
+
+from edge.rtc.clock import CaptureClock
+from edge.rtc.frames import DecodedFrame
+from edge.rtc.packets import ExtensionIds
+from edge.rtc.rate import RateEstimator
+from edge.rtc.receiver import VideoReceiver
+from edge.timebase import now_ms
+from tests.rtc.streams import FRAME_MS, Packet, encode, packetise
+
+
+class Sink:
+    """A receiver whose pictures are kept, on a clock that the packets bring."""
+
+    def __init__(self) -> None:
+        self.clock = CaptureClock()
+        self.rate = RateEstimator()
+        self.frames: list[DecodedFrame] = []
+        self.lost: list[int] = []
+        self.at_ms = now_ms()
+        self._news = asyncio.Event()
+        self.receiver = VideoReceiver(
+            codecs={97: "vp8"},
+            retransmissions={},
+            extensions=ExtensionIds(),
+            send_rtcp=lambda packet: True,
+            on_frame=self._frame,
+            on_lost=self._lost,
+            clock=self.clock,
+            rate=self.rate,
+            slo_ms=1000.0,
+        )
+
+    def _frame(self, frame: DecodedFrame) -> None:
+        self.frames.append(frame)
+        self._news.set()
+
+    def _lost(self, rtps: Sequence[int], reason: str) -> None:
+        self.lost += rtps
+        self._news.set()
+
+    async def take(self, ssrc: int, stream: Iterable[list[Packet]]) -> None:
+        """Frames one by one, each decoded before the next comes."""
+        for packets in stream:
+            self.at_ms += FRAME_MS
+            done = len(self.frames) + len(self.lost)
+            for packet in packets:
+                self.receiver.handle_rtp(_written(ssrc, packet), self.at_ms)
+            async with asyncio.timeout(60):
+                while len(self.frames) + len(self.lost) == done:
+                    self._news.clear()
+                    await self._news.wait()
+
+
+def _written(ssrc: int, packet: Packet) -> bytes:
+    written = rtp.RtpPacket(
+        payload_type=97,
+        marker=int(packet.marker),
+        sequence_number=packet.sequence,
+        timestamp=packet.rtp,
+        ssrc=ssrc,
+        payload=packet.payload,
+    )
+    return written.serialize()
+
+
+@pytest.fixture
+async def sink() -> AsyncIterator[Sink]:
+    sink = Sink()
+    yield sink
+    sink.receiver.close()
+    await sink.receiver.closed()
+
+
+@pytest.mark.parametrize("farewell", [True, False])
+@pytest.mark.parametrize("base", [90_000, 90_000 * 3600])
+async def test_another_source_has_its_own_timestamps(
+    sink: Sink, *, farewell: bool, base: int
+) -> None:
+    first = packetise("vp8", encode("vp8", 3), rtp=90_000 * 60)
+    await sink.take(1, first)
+    if farewell:
+        sink.receiver.handle_rtcp(bytes(rtp.RtcpByePacket(sources=[1])), sink.at_ms)
+    else:
+        sink.at_ms += 1000.0  # silence, after which another may take over
+    sequence = first[-1][-1].sequence + 1
+    await sink.take(2, packetise("vp8", encode("vp8", 3), sequence=sequence, rtp=base))
+    assert not sink.lost
+    assert len(sink.frames) == 6
+    for frame in sink.frames:
+        assert frame.clock_source == "delay"
+        assert frame.captured_ms == pytest.approx(frame.first_packet_ms, abs=0.1)
+    assert sink.rate.queue_ms < 0.1

@@ -1,0 +1,117 @@
+"""Sessions, a batcher and devices on a simulated clock: closed-loop tests are made of it."""
+
+import heapq
+import itertools
+import random
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+from edge.batcher import Batcher, Dispatch, Drop, Request
+from edge.profile import Profile
+
+
+@dataclass
+class Client:
+    """A camera: frames become ready every 1000 / fps ms, `slack_ms` before their deadlines."""
+
+    name: str
+    fps: float
+    slack_ms: float
+    variants: tuple[str, ...]
+    size: tuple[int, int] = (640, 360)
+    jitter_ms: float = 0.0
+    phase_ms: float = 0.0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    served: Counter[str] = field(default_factory=Counter)
+
+
+class Simulation:
+    """Runs clients against a batcher; `took_ms(dispatch, now_ms)` is what a device really takes."""
+
+    def __init__(
+        self,
+        batcher: Batcher,
+        profiles: list[Profile],
+        clients: list[Client],
+        took_ms: Callable[[Dispatch, float], float] | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.batcher = batcher
+        self.profiles = profiles
+        self.clients = {c.name: c for c in clients}
+        self.random = random.Random(seed)
+        self.took_ms = took_ms or (
+            lambda d, _: profiles[d.device].latency_ms(d.variant, d.input_size, len(d.requests))
+        )
+        self.dispatches: list[tuple[float, Dispatch]] = []
+        self.waits_ms: list[float] = []
+        self.now_ms = 0.0
+        self._wake = object()
+        self._events: list[tuple[float, int, Callable[[], None] | object]] = []
+        self._numbers = itertools.count()
+        self._rtps = itertools.count()
+        for client in clients:
+            self._at(client.phase_ms, partial(self._frame, client, client.phase_ms))
+
+    def _at(self, when_ms: float, what: Callable[[], None] | object) -> None:
+        heapq.heappush(self._events, (when_ms, next(self._numbers), what))
+
+    def run(self, until_ms: float) -> None:
+        """Handles events up to a time; may be called again with a later one."""
+        while self._events and self._events[0][0] <= until_ms:
+            self.now_ms, _, what = heapq.heappop(self._events)
+            if callable(what):
+                what()
+            elif what is not self._wake:
+                continue  # another look was taken since this one was asked for
+            decision = self.batcher.next(self.now_ms)
+            self._tell(list(decision.drops))
+            for dispatch in decision.dispatches:
+                self.dispatches.append((self.now_ms, dispatch))
+                for request in dispatch.requests:
+                    self.waits_ms.append(self.now_ms - request.ready_ms)
+                took = self.took_ms(dispatch, self.now_ms)
+                self._at(self.now_ms + took, partial(self._done, dispatch, took))
+            self._wake = object()
+            if decision.wake_ms is not None:
+                self._at(decision.wake_ms, self._wake)
+
+    def _frame(self, client: Client, due_ms: float) -> None:
+        deadline_ms = due_ms + client.slack_ms
+        rtp = next(self._rtps)
+        request = Request(client.name, rtp, client.size, self.now_ms, deadline_ms, client.variants)
+        client.outcomes["captured"] += 1
+        self._tell(self.batcher.put(request, self.now_ms))
+        due_ms += 1000.0 / client.fps
+        late_ms = self.random.uniform(0.0, client.jitter_ms)
+        self._at(due_ms + late_ms, partial(self._frame, client, due_ms))
+
+    def _done(self, dispatch: Dispatch, took_ms: float) -> None:
+        self.batcher.done(dispatch.device, self.now_ms)
+        self.profiles[dispatch.device].observe(
+            dispatch.variant, dispatch.input_size, len(dispatch.requests), took_ms, self.now_ms
+        )
+        for request in dispatch.requests:
+            client = self.clients[request.session]
+            late = self.now_ms > request.deadline_ms
+            client.outcomes["ended_late" if late else "in_time"] += 1
+            client.served[dispatch.variant] += 1
+
+    def _tell(self, drops: list[Drop]) -> None:
+        for drop in drops:
+            self.clients[drop.request.session].outcomes[drop.reason] += 1
+
+    def total(self) -> Counter[str]:
+        """All clients' outcomes together."""
+        total: Counter[str] = Counter()
+        for client in self.clients.values():
+            total += client.outcomes
+        return total
+
+    def missed(self) -> int:
+        """Frames that had no result in time, save those still under way."""
+        total = self.total()
+        reasons = ("ended_late", "superseded", "overload", "late", "no_plan")
+        return sum(total[r] for r in reasons)

@@ -1,0 +1,76 @@
+"""Settings: where they come from, which goes first, and how a bad one is named."""
+
+from pathlib import Path
+
+import pytest
+
+from edge.config import ConfigError, IceServer, load
+
+
+def test_flags_go_before_the_environment_before_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "edge.toml"
+    file.write_text("port = 1\nfps = 10\nslo_ms = 200\n")
+    monkeypatch.setenv("EDGE_PORT", "2")
+    monkeypatch.setenv("EDGE_FPS", "20")
+    settings = load(file, port=3)
+    assert (settings.port, settings.fps, settings.slo_ms) == (3, 20, 200)
+
+
+def test_lists_from_the_environment_are_comma_separated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGE_DEVICE", "cpu, cuda:1")
+    monkeypatch.setenv("EDGE_EDGES", "416,320")
+    settings = load()
+    assert settings.device == ["cpu", "cuda:1"]
+    assert settings.edges == [320, 416]
+
+
+def test_ice_servers_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "edge.toml"
+    file.write_text('[[ice_servers]]\nurls = ["stun:192.0.2.1"]\n')
+    assert load(file).ice_servers == [IceServer(urls=["stun:192.0.2.1"])]
+
+
+def test_no_ice_server_by_default() -> None:
+    assert load().ice_servers == []
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("port = 99999", "port: input should be less than or equal to 65535"),
+        ("slo_ms = 3", "slo_ms: input should be greater"),
+        ("slo = 100", "slo: no such key"),
+        ('device = ["gpu"]', "device: 'gpu': cpu, cuda:N or sim:PROFILE"),
+        ("edges = [100]", "edges: one or more of 128 to 608"),
+        ('network = "yolo"', "network: one of"),
+        ('[[ice_servers]]\nurls = ["http://x"]', "ice_servers: 'http://x'"),
+        ('cert = "a.pem"', "cert and key are given together"),
+        ("port = [", "edge.toml"),
+    ],
+)
+def test_bad_settings_name_file_key_and_rule(tmp_path: Path, text: str, words: str) -> None:
+    file = tmp_path / "edge.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load(file)
+    assert words in str(caught.value)
+    assert "edge.toml" in str(caught.value)
+
+
+def test_bad_flag_and_variable_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigError, match="--slo-ms"):
+        load(slo_ms=1)
+    monkeypatch.setenv("EDGE_PORT", "x")
+    with pytest.raises(ConfigError, match="EDGE_PORT"):
+        load()
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="none.toml: no such file"):
+        load(tmp_path / "none.toml")
+
+
+def test_secrets_do_not_print() -> None:
+    assert "hush" not in repr(load(token="hush"))

@@ -1,0 +1,156 @@
+/**
+ * Where the pictures come from: a camera, or the sample video played onto a canvas.
+ *
+ * @typedef {object} Source
+ * @property {"camera" | "sample"} kind
+ * @property {MediaStreamTrack} track
+ * @property {MediaStream} stream
+ * @property {boolean} mirrored whether people expect to see it mirrored
+ * @property {HTMLCanvasElement} [canvas] of the sample: what the track captures
+ * @property {((onDrawn: (() => void) | null) => void)} [watch] of the sample: told after each picture drawn
+ * @property {(fps: number) => void} setRate
+ * @property {() => void} stop releases the device
+ */
+
+import { Problem } from "./words.js";
+
+const CAPTURE_WIDTH = 1280;
+const CAPTURE_HEIGHT = 720;
+const FRONT_LABEL = /front|user|facetime|selfie/i;
+const START_TIMEOUT_MS = 10000;
+
+/** @type {Record<string, import("./words.js").ProblemCode>} */
+const CAMERA_PROBLEMS = {
+  NotAllowedError: "camera_refused",
+  SecurityError: "camera_refused",
+  NotFoundError: "camera_absent",
+  DevicesNotFoundError: "camera_absent",
+  OverconstrainedError: "camera_absent",
+  NotReadableError: "camera_busy",
+  TrackStartError: "camera_busy",
+  AbortError: "camera_busy",
+};
+
+/**
+ * @typedef {"environment" | "user"} Facing
+ *
+ * @param {{facing: Facing, fps: number, avoidDevice?: string, device?: string}} options avoidDevice: a device id to
+ *   flip away from; device: the device id of the very camera wanted
+ * @returns {Promise<Source>}
+ * @throws {Problem}
+ */
+export async function openCamera({ facing, fps, avoidDevice, device }) {
+  if (!globalThis.isSecureContext || !navigator.mediaDevices?.getUserMedia) throw new Problem("insecure");
+  const size = { width: { ideal: CAPTURE_WIDTH }, height: { ideal: CAPTURE_HEIGHT }, frameRate: { ideal: fps } };
+  const other = device ?? (avoidDevice ? await anotherCamera(avoidDevice) : null);
+  const which = other ? { deviceId: { exact: other } } : { facingMode: { ideal: facing } };
+  let stream;
+  try {
+    stream = await navigator.mediaDevices.getUserMedia({ audio: false, video: { ...size, ...which } });
+  } catch (error) {
+    const name = error instanceof Error ? error.name : "";
+    throw new Problem(CAMERA_PROBLEMS[name] ?? "camera_failed", { detail: String(error) });
+  }
+  const [track] = stream.getVideoTracks();
+  track.contentHint = "motion";
+  const settings = track.getSettings();
+  return {
+    kind: "camera",
+    track,
+    stream,
+    mirrored: settings.facingMode ? settings.facingMode === "user" : FRONT_LABEL.test(track.label),
+    setRate: () => {},
+    stop: () => track.stop(),
+  };
+}
+
+/**
+ * On devices that don't tell which way a camera faces, flipping goes through the list.
+ *
+ * @param {string} deviceId
+ * @returns {Promise<string | null>} null where facing mode is the better way, or there is no other
+ */
+async function anotherCamera(deviceId) {
+  const cameras = (await navigator.mediaDevices.enumerateDevices()).filter((d) => d.kind === "videoinput" && d.deviceId);
+  const at = cameras.findIndex((d) => d.deviceId === deviceId);
+  if (cameras.length < 2 || at < 0) return null;
+  return cameras[(at + 1) % cameras.length].deviceId;
+}
+
+/**
+ * The sample plays on a hidden video element; each frame is drawn to a canvas at the wanted rate, and the canvas is
+ * the source. That works in every browser (iOS has no captureStream on media elements) and tells exactly which
+ * picture was captured when.
+ *
+ * @param {{url: string, fps: number}} options
+ * @returns {Promise<Source>}
+ * @throws {Problem}
+ */
+export async function openSample({ url, fps }) {
+  const video = document.createElement("video");
+  video.muted = true;
+  video.loop = true;
+  video.playsInline = true;
+  video.src = url;
+  await started(video);
+  const canvas = document.createElement("canvas");
+  canvas.width = video.videoWidth;
+  canvas.height = video.videoHeight;
+  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", { alpha: false }));
+  context.drawImage(video, 0, 0);
+  const stream = canvas.captureStream(0);
+  const track = /** @type {CanvasCaptureMediaStreamTrack} */ (stream.getVideoTracks()[0]);
+  track.contentHint = "motion";
+  /** @type {(() => void) | null} */
+  let onDrawn = null;
+  /** @type {ReturnType<typeof setInterval>} */
+  let timer;
+  const draw = () => {
+    context.drawImage(video, 0, 0, canvas.width, canvas.height);
+    // On the track in the standard, on the stream in Firefox.
+    if (track.requestFrame) track.requestFrame();
+    else /** @type {any} */ (stream).requestFrame?.();
+    onDrawn?.();
+  };
+  const setRate = (/** @type {number} */ rate) => {
+    clearInterval(timer);
+    timer = setInterval(draw, 1000 / Math.max(1, Math.min(60, rate)));
+  };
+  setRate(fps);
+  return {
+    kind: "sample",
+    track,
+    stream,
+    mirrored: false,
+    canvas,
+    watch: (callback) => {
+      onDrawn = callback;
+    },
+    setRate,
+    stop: () => {
+      clearInterval(timer);
+      track.stop();
+      video.pause();
+      video.removeAttribute("src");
+      video.load();
+    },
+  };
+}
+
+/**
+ * @param {HTMLVideoElement} video
+ * @returns {Promise<void>} when its first picture can be drawn
+ */
+async function started(video) {
+  const ready = new Promise((resolve, reject) => {
+    video.onloadeddata = () => resolve(undefined);
+    video.onerror = () => reject(new Problem("sample_failed", { detail: video.error?.message ?? "" }));
+    setTimeout(() => reject(new Problem("sample_failed", { detail: "timed out" })), START_TIMEOUT_MS);
+  });
+  try {
+    await Promise.all([ready, video.play()]);
+  } catch (error) {
+    video.removeAttribute("src");
+    throw error instanceof Problem ? error : new Problem("sample_failed", { detail: String(error) });
+  }
+}

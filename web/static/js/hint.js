@@ -1,0 +1,134 @@
+/**
+ * Carries out the server's hints: longest edge, frame rate and bitrate of what is sent.
+ *
+ * @typedef {object} Hint
+ * @property {number} seq
+ * @property {number} [max_edge] pixels
+ * @property {number} [fps]
+ * @property {number} [max_bps]
+ * @property {string} [variant]
+ * @property {string} [reason]
+ */
+
+/** A source this much faster than the hint needs no thinning: jitter alone would trip the encoder's limit. */
+const RATE_MARGIN = 1.1;
+
+/**
+ * The encoding parameters for a hint. Pure.
+ *
+ * @param {RTCRtpEncodingParameters & Record<string, any>} encoding as it is
+ * @param {Hint} hint
+ * @param {{longest: number, fps: number, scalesTo: boolean}} source its longest edge and its rate (0: unknown), and
+ *   whether the browser scales to a size
+ * @returns {RTCRtpEncodingParameters & Record<string, any>}
+ */
+export function encodingFor(encoding, hint, { longest, fps, scalesTo }) {
+  const next = { ...encoding };
+  const edge = Number(hint.max_edge);
+  if (edge > 0) {
+    delete next.scaleResolutionDownTo;
+    if (scalesTo) {
+      delete next.scaleResolutionDownBy;
+      next.scaleResolutionDownTo = { maxWidth: Math.round(edge), maxHeight: Math.round(edge) };
+    } else if (longest > 0) {
+      next.scaleResolutionDownBy = Math.max(1, longest / edge);
+    }
+  }
+  if (Number(hint.fps) > 0) {
+    if (fps > 0 && fps <= hint.fps * RATE_MARGIN) delete next.maxFramerate;
+    else next.maxFramerate = Number(hint.fps);
+  }
+  if (Number(hint.max_bps) > 0) next.maxBitrate = Math.round(Number(hint.max_bps));
+  return next;
+}
+
+/** Applies hints one at a time; of those that wait the newest wins. */
+export class Hints {
+  /**
+   * @param {RTCRtpSender} sender
+   * @param {import("./camera.js").Source} source
+   * @param {(seq: number) => void} onApplied
+   */
+  constructor(sender, source, onApplied) {
+    this.sender = sender;
+    this.source = source;
+    this.onApplied = onApplied;
+    /** @type {Hint | null} */
+    this.current = null;
+    /** @type {Hint | null} one slot: a newer hint replaces it */
+    this.waiting = null;
+    this.busy = false;
+    this.scalesTo = true;
+    this.wantsRate = false;
+  }
+
+  /** @param {Hint} hint */
+  async apply(hint) {
+    if (this.current && hint.seq < this.current.seq) return;
+    this.current = hint;
+    this.waiting = hint;
+    if (this.busy) return;
+    this.busy = true;
+    while (this.waiting) {
+      const next = this.waiting;
+      this.waiting = null;
+      try {
+        await this.set(next);
+        if (!this.waiting) this.onApplied(next.seq);
+      } catch {
+        // The connection is closing, or the encoder refuses: the next hint says it anew.
+      }
+    }
+    this.busy = false;
+  }
+
+  /** Applies the current hint again: the source changed its size. */
+  again() {
+    if (this.current && !this.scalesTo) this.apply(this.current);
+  }
+
+  /** @param {Hint} hint */
+  async set(hint) {
+    await this.setEncoding(hint);
+    const [encoding] = this.sender.getParameters().encodings;
+    // A browser that does not know a member drops it without a word.
+    if (this.scalesTo && Number(hint.max_edge) > 0 && !(/** @type {any} */ (encoding).scaleResolutionDownTo)) {
+      this.scalesTo = false;
+      await this.setEncoding(hint);
+    }
+    if (Number(hint.fps) > 0) await this.setSourceRate(Number(hint.fps), encoding.maxFramerate);
+  }
+
+  /** @param {Hint} hint */
+  async setEncoding(hint) {
+    const parameters = this.sender.getParameters();
+    if (!parameters.encodings?.length) parameters.encodings = [{}];
+    const { width = 0, height = 0, frameRate = 0 } = this.source.track.getSettings();
+    const source = {
+      longest: Math.max(width, height),
+      // The sample is drawn at the hinted rate.
+      fps: this.source.kind === "sample" ? Number(hint.fps) : frameRate,
+      scalesTo: this.scalesTo,
+    };
+    this.wantsRate = source.fps <= 0 || source.fps > Number(hint.fps) * RATE_MARGIN;
+    parameters.encodings[0] = encodingFor(parameters.encodings[0], hint, source);
+    await this.sender.setParameters(parameters);
+  }
+
+  /**
+   * Not capturing a frame is cheaper than capturing it for nothing. A camera is only asked where the sender can't.
+   *
+   * @param {number} fps
+   * @param {number | undefined} maxFramerate what the sender took
+   */
+  async setSourceRate(fps, maxFramerate) {
+    this.source.setRate(fps);
+    if (!this.wantsRate || maxFramerate === fps || this.source.kind !== "camera") return;
+    try {
+      const { track } = this.source;
+      await track.applyConstraints({ ...track.getConstraints(), frameRate: { ideal: fps, max: fps } });
+    } catch {
+      // The camera can't go that slow: more frames than asked is the server's to thin.
+    }
+  }
+}

@@ -1,0 +1,333 @@
+/**
+ * One connection to the server, from offer to end: its messages, its clock, its hints and reports, and which of the
+ * captured pictures each encoded frame is. A lost link is never revived: the session makes a new one.
+ */
+
+import { ClockEstimate, Pinger, pageNow } from "./clock.js";
+import { CaptureMap } from "./frames.js";
+import { Hints } from "./hint.js";
+import { tally } from "./ledger.js";
+import { Publisher } from "./publisher.js";
+import { Samples } from "./quantiles.js";
+import { reportMessage, StatsReader } from "./stats.js";
+import { Problem } from "./words.js";
+
+const REPORT_MS = 500;
+const CONNECT_MS = 10000;
+/** No message at all for this long, with a ping every second, means that the link is gone. */
+const SILENCE_MS = 4000;
+/** Frames closer together than this share of the hinted interval were left out to keep the hinted rate. */
+const PACED_SHARE = 0.9;
+/** Pictures and frames remembered until they are matched; the oldest make room. */
+const MAX_UNPLACED = 240;
+
+/**
+ * @typedef {object} LinkOptions
+ * @property {string} url WHIP endpoint with its query
+ * @property {string} token
+ * @property {RTCIceServer[]} iceServers
+ * @property {import("./camera.js").Source} source
+ * @property {number} sloMs
+ * @property {number} fps
+ * @property {string} label
+ * @property {import("./ledger.js").Ledger} ledger
+ * @property {Record<string, number>} sentSizes tallied here
+ * @property {Record<string, number>} variants tallied here
+ * @property {() => void} onOpen
+ * @property {(problem: Problem) => void} onLost
+ * @property {(result: import("./overlay.js").Result) => void} onResult
+ * @property {() => void} onChange something for the panel changed
+ */
+
+export class Link {
+  /** @param {LinkOptions} options */
+  constructor(options) {
+    this.options = options;
+    this.ledger = options.ledger;
+    this.map = new CaptureMap();
+    this.clock = new ClockEstimate();
+    /** @type {string[]} */
+    this.classes = [];
+    /** @type {string | null} */
+    this.serverSession = null;
+    /** @type {import("./hint.js").Hint | null} */
+    this.hint = null;
+    /** @type {import("./stats.js").SenderStats | null} */
+    this.stats = null;
+    /** @type {Record<string, any> | null} the server's own figures */
+    this.serverStats = null;
+    this.hintsApplied = 0;
+    /** From a picture's own timestamp to the page's clock. */
+    this.captureShiftMs = 0;
+    this.heardMs = pageNow();
+    this.ended = false;
+    this.recent = { answers: new Samples(128), back: new Samples(128), late: 0 };
+    /** @type {number[]} pictures that no encoded frame has claimed yet */
+    this.stamps = [];
+    /** @type {{rtp: number, bytes: number}[]} encoded frames whose picture is not known yet */
+    this.unplaced = [];
+    /** @type {number | null} */
+    this.lastStamp = null;
+
+    this.publisher = new Publisher({
+      url: options.url,
+      token: options.token,
+      iceServers: options.iceServers,
+      track: options.source.track,
+      stream: options.source.stream,
+      fps: options.fps,
+      onEncoded: (frame) => this.encoded(frame),
+      onText: (channel, text) => this.heard(channel, text),
+      onOpen: () => this.opened(),
+      onLost: (problem) => this.lose(problem),
+    });
+    this.pinger = new Pinger((message) => this.publisher.send(message), this.clock);
+    this.hints = this.hintsFor(options.source);
+    this.reader = new StatsReader(this.publisher.sender, this.publisher.pc);
+  }
+
+  /**
+   * @param {import("./camera.js").Source} source
+   * @returns {Hints}
+   */
+  hintsFor(source) {
+    return new Hints(this.publisher.sender, source, (seq) => {
+      this.hintsApplied += 1;
+      this.publisher.send({ type: "applied", seq });
+    });
+  }
+
+  /** @throws {Problem} when signalling fails */
+  async open() {
+    await this.publisher.open();
+    if (this.ended || this.publisher.opened) return;
+    this.connectTimer = setTimeout(() => this.lose(new Problem("no_path")), CONNECT_MS);
+  }
+
+  opened() {
+    clearTimeout(this.connectTimer);
+    this.heardMs = pageNow();
+    this.hello();
+    this.pinger.start();
+    this.timer = setInterval(() => this.tick(), REPORT_MS);
+    this.options.onOpen();
+  }
+
+  hello() {
+    const { sloMs, fps, label } = this.options;
+    this.publisher.send({ type: "hello", version: 1, slo_ms: sloMs, fps, label });
+  }
+
+  /** @param {number} sloMs */
+  setSlo(sloMs) {
+    this.options.sloMs = sloMs;
+    this.hello();
+  }
+
+  /**
+   * Another source on the same connection.
+   *
+   * @param {import("./camera.js").Source} source
+   */
+  async replace(source) {
+    this.options.source = source;
+    await this.publisher.sender.replaceTrack(source.track);
+    this.map.reset();
+    this.stamps = [];
+    this.unplaced = [];
+    this.lastStamp = null;
+    this.hints = this.hintsFor(source);
+    if (this.hint) this.hints.apply(this.hint);
+  }
+
+  /** @param {Problem} problem */
+  lose(problem) {
+    if (this.ended) return;
+    this.close("lost");
+    this.options.onLost(problem);
+  }
+
+  /** @param {string} reason for the frames still without an answer */
+  close(reason) {
+    if (this.ended) return;
+    this.ended = true;
+    clearTimeout(this.connectTimer);
+    clearInterval(this.timer);
+    this.pinger.stop();
+    this.ledger.close(reason);
+    this.publisher.close();
+  }
+
+  async tick() {
+    const now = pageNow();
+    if (now - this.heardMs > SILENCE_MS) {
+      this.lose(new Problem("link_lost"));
+      return;
+    }
+    this.ledger.expire(now, this.captureOf);
+    const stats = await this.reader.read().catch(() => null);
+    if (this.ended || !stats) return;
+    this.stats = stats;
+    const { answers, back, late } = this.recent;
+    const shown = answers.summary();
+    this.publisher.send(reportMessage(stats, { ...shown, late }, back.summary()));
+    this.recent = { answers: new Samples(128), back: new Samples(128), late: 0 };
+    this.options.onChange();
+  }
+
+  /**
+   * A picture came from the source.
+   *
+   * @param {import("./pictures.js").Seen} seen
+   */
+  captured(seen) {
+    this.map.captured(seen.stampMs, seen.arrivedMs, seen.presented);
+    this.captureShiftMs = seen.captureMs - seen.stampMs;
+    this.stamps.push(seen.stampMs);
+    if (this.stamps.length > MAX_UNPLACED) this.stamps.shift();
+  }
+
+  /** @param {import("./encoded.js").EncodedFrame} frame */
+  encoded(frame) {
+    if (this.ended) return;
+    this.map.encoded(frame.rtp, frame.leftMs);
+    this.ledger.encoded(frame.rtp, frame.leftMs, this.captureOf(frame.rtp));
+    const { width = this.stats?.width, height = this.stats?.height } = frame;
+    if (width && height) tally(this.options.sentSizes, `${width}x${height}`);
+    this.unplaced.push({ rtp: frame.rtp, bytes: frame.bytes });
+    if (this.unplaced.length > MAX_UNPLACED) this.unplaced.shift();
+    this.place();
+    this.ledger.expire(frame.leftMs, this.captureOf);
+  }
+
+  /** Matches encoded frames to pictures, and counts the pictures in between as left out. */
+  place() {
+    for (;;) {
+      const next = this.unplaced[0];
+      const stamp = next ? this.map.stampOf(next.rtp) : null;
+      if (stamp === null) return;
+      this.unplaced.shift();
+      const tolerance = this.map.toleranceMs;
+      const last = this.lastStamp;
+      // A picture may reach the page after its encoded frame did: what lies by the last frame is that frame's own.
+      const between = last === null ? [] : this.stamps.filter((s) => s > last + tolerance && s < stamp - tolerance);
+      this.stamps = this.stamps.filter((s) => s > stamp + tolerance);
+      if (last !== null) this.skipped(between, last, stamp);
+      this.lastStamp = stamp;
+    }
+  }
+
+  /**
+   * @param {number[]} stamps
+   * @param {number} before the frame sent before them
+   * @param {number} after the frame sent after them
+   */
+  skipped(stamps, before, after) {
+    const wantedMs = this.hint?.fps ? (PACED_SHARE * 1000) / this.hint.fps : 0;
+    for (const stamp of stamps) {
+      const paced = stamp - before < wantedMs || after - stamp < wantedMs;
+      this.ledger.skipped(paced ? "paced" : "encoder", 1);
+    }
+  }
+
+  /** @type {(rtp: number) => number | null} page clock */
+  captureOf = (rtp) => {
+    const stamp = this.map.stampOf(rtp);
+    return stamp === null ? null : stamp + Math.min(this.captureShiftMs, this.map.leastEncodedMs);
+  };
+
+  /**
+   * @param {"control" | "results"} channel
+   * @param {string} text
+   */
+  heard(channel, text) {
+    const now = pageNow();
+    let message;
+    try {
+      message = JSON.parse(text);
+    } catch {
+      return;
+    }
+    this.heardMs = now;
+    switch (message?.type) {
+      case "detections":
+        this.detections(message);
+        break;
+      case "dropped":
+        this.dropped(message);
+        break;
+      case "pong":
+        this.clock.add(message.t0_ms, message.t1_ms, message.t2_ms, now);
+        break;
+      case "welcome":
+        this.serverSession = message.session;
+        if (Array.isArray(message.classes)) this.classes = message.classes;
+        this.options.onChange();
+        break;
+      case "hint":
+        this.hint = message;
+        this.hints.apply(message);
+        this.options.onChange();
+        break;
+      case "stats":
+        this.serverStats = message;
+        break;
+      case "bye":
+        this.bye(message);
+        break;
+      case "error":
+        console.warn(`the server could not use a message (${channel}): ${message.code} ${message.message}`);
+        break;
+      default: // unknown types are ignored, as the protocol has it
+    }
+  }
+
+  /** @param {{rtp: number, variant: string, boxes: any[], t: import("./ledger.js").ServerTimes}} message */
+  detections({ rtp, variant, boxes, t }) {
+    const offsetMs = this.clock.best?.offsetMs ?? null;
+    if (!this.publisher.watching) this.guess(rtp, t, offsetMs);
+    const stampMs = this.map.stampOf(rtp);
+    if (variant) tally(this.options.variants, variant);
+    const done = () => {
+      const handledMs = pageNow();
+      const settled = this.ledger.answered(rtp, { handledMs, t, offsetMs }, this.captureOf);
+      if (!settled) return;
+      this.recent.answers.add(settled.latencyMs);
+      if (settled.late) this.recent.late += 1;
+      if (offsetMs !== null) this.recent.back.add(handledMs - (t.sent - offsetMs));
+    };
+    this.options.onResult({
+      rtp, stampMs, toleranceMs: this.map.toleranceMs, boxes: boxes ?? [], classes: this.classes, done,
+    });
+  }
+
+  /**
+   * Without an encoded transform, the server's capture time is the best there is, and frames are opened by their answers,
+   * or by the notice that they were dropped.
+   *
+   * @param {number} rtp
+   * @param {import("./ledger.js").ServerTimes} t
+   * @param {number | null} offsetMs
+   */
+  guess(rtp, t, offsetMs) {
+    if (offsetMs === null || !t) return;
+    const capturedMs = t.captured - offsetMs;
+    this.map.told(rtp, capturedMs);
+    this.ledger.encoded(rtp, capturedMs, capturedMs);
+  }
+
+  /** @param {{rtp: number, reason: string, infeasible?: boolean}} message */
+  dropped({ rtp, reason, infeasible }) {
+    if (!Number.isFinite(rtp)) return;
+    // Where encoded frames are not seen, this is the first that the page hears of it.
+    if (!this.publisher.watching) this.ledger.encoded(rtp, pageNow(), null);
+    this.ledger.settleDropped(rtp, String(reason), infeasible === true);
+  }
+
+  /** @param {{code: string, message: string}} message */
+  bye({ code, message }) {
+    const known = { replaced: "replaced", draining: "draining", timeout: "link_lost" };
+    const problem = /** @type {any} */ (known)[code] ?? "ended";
+    this.lose(new Problem(problem, { detail: message ?? "" }));
+  }
+}

@@ -1,0 +1,293 @@
+/**
+ * Wires the page: buttons to the session, the session to words and figures.
+ *
+ * Query parameters, for automation: autostart=1, source=camera|sample, slo=MS, fps=N, label=TEXT.
+ * A token may come in the fragment: #token=TEXT.
+ *
+ * `window.__edge` is for tests and for the demo command, to look and to drive:
+ *   state          "idle" | "asking" | "connecting" | "live" | "reconnecting" | "paused" | "error"
+ *   problem        {code, title, text, detail} or null
+ *   counts         {captured, in_time, late, infeasible, dropped: {reason: n}, pending};
+ *                  captured = in_time + late + sum(dropped) + pending. Reasons of the page's own: "encoder" (left
+ *                  out by the encoder), "paced" (left out to keep the hinted rate), "lost" (no answer), "stopped"
+ *   latency        {n, p50, p90, p99} ms from capture to the boxes being drawn
+ *   legs           {encode, network, decode, queue, inference, send, back}: {n, p50, p90, p99} each; a frame's legs sum
+ *                  to its latency
+ *   classes        {name: boxes}      sent_sizes {"WxH": frames}      variants {name: answers}
+ *   hint           the server's last hint, or null
+ *   snapshot()     all of it and more: {state, slo_ms, fps, label, source, counts, latency_ms, legs_ms, classes,
+ *                  sent_sizes, variants, hint, hints_applied, session, reconnects, drawn, undrawn, sender, server, clock}
+ *   start(kind), stop(), flip()
+ *   finish()       stops sending, waits until every frame is counted, stops, and returns a snapshot
+ * and each drawn answer is an event "edge:drawn" on window, detail {rtp, stampMs, boxes, mirrored}, sent while the
+ * canvas shows that very picture.
+ */
+
+import { Overlay } from "./overlay.js";
+import { Panel } from "./panel.js";
+import { Session } from "./session.js";
+import { describe } from "./words.js";
+import { pageNow } from "./clock.js";
+
+const SLO_KEY = "edge.slo_ms";
+const TOKEN_KEY = "edge.token";
+const NOTICE_MS = 5000;
+
+/** @param {string} id @returns {any} */
+const $ = (id) => document.getElementById(id);
+/** @type {import("./session.js").Settings} */
+const settings = JSON.parse($("settings").textContent);
+const query = new URLSearchParams(location.search);
+
+const overlay = new Overlay($("canvas"), $("stage"), (drawn) => {
+  window.dispatchEvent(new CustomEvent("edge:drawn", { detail: drawn }));
+});
+const panel = new Panel($("panel"));
+const session = new Session(settings, overlay, $("probe"), {
+  sloMs: positive(query.get("slo")) ?? positive(stored(localStorage, SLO_KEY)) ?? settings.slo_ms,
+  fps: positive(query.get("fps")) ?? settings.fps,
+  label: query.get("label") ?? "",
+  token: () => stored(sessionStorage, TOKEN_KEY) ?? "",
+});
+
+/**
+ * @param {string | null} text
+ * @returns {number | null}
+ */
+function positive(text) {
+  const value = Number(text);
+  return Number.isFinite(value) && value > 0 ? value : null;
+}
+
+/**
+ * @param {Storage} storage
+ * @param {string} key
+ * @returns {string | null}
+ */
+function stored(storage, key) {
+  try {
+    return storage.getItem(key);
+  } catch {
+    return null; // Storage can be forbidden; the page works without.
+  }
+}
+
+/**
+ * @param {Storage} storage
+ * @param {string} key
+ * @param {string} value
+ */
+function store(storage, key, value) {
+  try {
+    storage.setItem(key, value);
+  } catch {
+    // As above.
+  }
+}
+
+/** What each state is called. */
+const STATUS = {
+  idle: "Ready",
+  asking: "Waiting for the camera",
+  connecting: "Connecting",
+  live: "Live",
+  reconnecting: "Reconnecting",
+  paused: "Paused",
+  error: "Stopped",
+};
+
+/** @type {any} */
+let wakeLock = null;
+/** @type {ReturnType<typeof setInterval> | undefined} */
+let countdown;
+/** What is said for a moment while all goes on. */
+let notice = "";
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let noticeTimer;
+
+function render() {
+  const { state } = session;
+  document.body.dataset.state = state;
+  document.body.dataset.source = session.kind;
+  const status = state === "asking" && session.kind === "sample" ? "Loading the sample video" : STATUS[state];
+  if ($("status-text").textContent !== status) $("status-text").textContent = status;
+
+  const starting = !["live", "reconnecting", "connecting", "asking"].includes(state);
+  $("toggle").setAttribute("aria-label", starting ? "Start camera" : "Stop");
+  $("toggle").title = starting ? "Start camera" : "Stop";
+  $("flip").disabled = !(session.kind === "camera" && session.source);
+  $("sample").hidden = !settings.sample;
+  $("welcome").hidden = state !== "idle";
+  $("welcome-sample").hidden = !settings.sample;
+  $("trust").hidden = !settings.ca;
+  for (const element of document.querySelectorAll('input[name="slo"]')) {
+    const input = /** @type {HTMLInputElement} */ (element);
+    input.checked = Number(input.value) === session.options.sloMs;
+  }
+  renderNotice();
+  renderToast();
+  holdScreen(state === "live");
+}
+
+function renderNotice() {
+  const shown = session.state === "error";
+  $("notice").hidden = !shown;
+  if (!shown) return;
+  const { code, title, text, detail } = describe(session.problem);
+  const wantsToken = code === "token";
+  $("notice-title").textContent = title;
+  $("notice-text").textContent = text;
+  $("notice-detail").textContent = detail;
+  $("notice-detail").hidden = !detail;
+  $("token-form").hidden = !wantsToken;
+  $("notice-actions").hidden = wantsToken;
+  $("notice-sample").hidden = !settings.sample || session.kind === "sample" || !/^(camera|insecure)/.test(code);
+}
+
+function renderToast() {
+  clearInterval(countdown);
+  const { state } = session;
+  const busy = ["asking", "connecting", "reconnecting"].includes(state);
+  $("toast").hidden = !busy && !(notice && state === "live");
+  if (!busy) {
+    $("toast-text").textContent = notice;
+    return;
+  }
+  const say = () => {
+    if (state !== "reconnecting") {
+      const asking = state === "asking" && session.kind === "camera";
+      $("toast-text").textContent = asking ? "Allow the camera to go on" : "Connecting…";
+      return;
+    }
+    const { title } = describe(session.problem);
+    const seconds = Math.ceil((session.retryAtMs - pageNow()) / 1000);
+    $("toast-text").textContent = seconds > 0 ? `${title}. Trying again in ${seconds} s` : `${title}. Trying again…`;
+  };
+  say();
+  if (state === "reconnecting") countdown = setInterval(say, 500);
+}
+
+/**
+ * Keeps the screen on while live.
+ *
+ * @param {boolean} wanted
+ */
+async function holdScreen(wanted) {
+  try {
+    if (wanted && !wakeLock) {
+      wakeLock = true;
+      wakeLock = await /** @type {any} */ (navigator).wakeLock.request("screen");
+      wakeLock.addEventListener("release", () => { wakeLock = null; });
+    } else if (!wanted && wakeLock?.release) {
+      await wakeLock.release();
+      wakeLock = null;
+    }
+  } catch {
+    wakeLock = null; // Refused or not there: the screen dims as it likes.
+  }
+}
+
+/** @param {"camera" | "sample"} kind */
+function start(kind) {
+  panel.reset();
+  return session.start(kind);
+}
+
+session.addEventListener("change", render);
+session.addEventListener("notice", (event) => {
+  clearTimeout(noticeTimer);
+  notice = /** @type {CustomEvent} */ (event).detail;
+  noticeTimer = setTimeout(() => {
+    notice = "";
+    renderToast();
+  }, NOTICE_MS);
+  renderToast();
+});
+session.addEventListener("figures", () => panel.show(session));
+
+$("toggle").addEventListener("click", () => (session.active ? session.stop() : start("camera")));
+$("flip").addEventListener("click", () => session.flip());
+for (const id of ["sample", "welcome-sample", "notice-sample"]) $(id).addEventListener("click", () => start("sample"));
+$("welcome-camera").addEventListener("click", () => start("camera"));
+$("notice-retry").addEventListener("click", () => start(session.kind));
+$("token-form").addEventListener("submit", (/** @type {Event} */ event) => {
+  event.preventDefault();
+  store(sessionStorage, TOKEN_KEY, $("token").value.trim());
+  $("token").value = "";
+  start(session.kind);
+});
+$("slo").addEventListener("change", (/** @type {any} */ event) => {
+  store(localStorage, SLO_KEY, event.target.value);
+  session.setSlo(Number(event.target.value));
+});
+$("more").addEventListener("click", () => {
+  const open = document.body.classList.toggle("details-open");
+  $("more").setAttribute("aria-expanded", String(open));
+});
+
+document.addEventListener("visibilitychange", () => (document.hidden ? session.hide() : session.show()));
+window.addEventListener("pagehide", () => session.hide());
+window.addEventListener("pageshow", (event) => {
+  if (event.persisted) session.show();
+});
+
+const fragment = new URLSearchParams(location.hash.slice(1));
+const token = fragment.get("token");
+if (token) {
+  store(sessionStorage, TOKEN_KEY, token);
+  history.replaceState(null, "", location.pathname + location.search);
+}
+
+/** @returns {Record<string, any>} */
+function snapshot() {
+  const { ledger, link } = session;
+  const { p50, p90, p99 } = ledger.latency.summary();
+  return {
+    state: session.state,
+    slo_ms: session.options.sloMs,
+    fps: session.options.fps,
+    label: session.options.label,
+    source: session.kind,
+    counts: ledger.counts(),
+    latency_ms: { p50, p90, p99 },
+    legs_ms: Object.fromEntries(Object.entries(ledger.legs).map(([leg, samples]) => {
+      const summary = samples.summary();
+      return [leg, { p50: summary.p50, p90: summary.p90, p99: summary.p99 }];
+    })),
+    classes: { ...session.classes },
+    sent_sizes: { ...session.sentSizes },
+    variants: { ...session.variants },
+    hint: link?.hint ?? null,
+    hints_applied: link?.hintsApplied ?? 0,
+    session: link?.serverSession ?? null,
+    reconnects: session.reconnects,
+    drawn: overlay.drawn,
+    undrawn: overlay.missed,
+    sender: link?.stats ?? null,
+    server: link?.serverStats ?? null,
+    clock: link?.clock.best ?? null,
+  };
+}
+
+/** @type {any} */ (window).__edge = Object.freeze({
+  get state() { return session.state; },
+  get problem() { return session.problem ? describe(session.problem) : null; },
+  get counts() { return session.ledger.counts(); },
+  get latency() { return session.ledger.latency.summary(); },
+  get legs() { return Object.fromEntries(Object.entries(session.ledger.legs).map(([leg, s]) => [leg, s.summary()])); },
+  get classes() { return { ...session.classes }; },
+  get sent_sizes() { return { ...session.sentSizes }; },
+  get variants() { return { ...session.variants }; },
+  get hint() { return session.link?.hint ?? null; },
+  snapshot,
+  start,
+  stop: () => session.stop(),
+  flip: () => session.flip(),
+  async finish() {
+    await session.finish();
+    return snapshot();
+  },
+});
+
+render();
+if (query.get("autostart") === "1") start(query.get("source") === "sample" ? "sample" : "camera");

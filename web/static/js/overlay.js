@@ -1,0 +1,255 @@
+/**
+ * Draws pictures with the boxes that belong to them. A result is drawn over the very picture it was made from,
+ * taken from a ring of recent ones; while no results come, the live picture is shown without boxes.
+ */
+
+import { boxRect, contain, labelPlace, storedSize } from "./geometry.js";
+import { PictureRing, ringCapacity } from "./frames.js";
+
+const MAX_DEVICE_PIXELS = 2;
+const MAX_EDGE = 1600;
+/** Without an answer for this long the live picture is shown, ms. */
+const LIVE_AFTER_MS = 1000;
+const FONT = "600 13px system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif";
+const LABEL_HEIGHT = 20;
+const LABEL_PADDING = 6;
+
+/**
+ * @typedef {object} Drawn
+ * @property {number} rtp
+ * @property {number} stampMs of the picture
+ * @property {import("./geometry.js").Box[]} boxes
+ * @property {boolean} mirrored
+ *
+ * @typedef {object} Result
+ * @property {number} rtp
+ * @property {number | null} stampMs of the picture it belongs to, null when unknown
+ * @property {number} toleranceMs
+ * @property {import("./geometry.js").Box[]} boxes
+ * @property {string[]} classes
+ * @property {() => void} done called once: drawn, or found not drawable
+ */
+
+export class Overlay {
+  /**
+   * @param {HTMLCanvasElement} canvas
+   * @param {HTMLElement} stage what the canvas may fill
+   * @param {(drawn: Drawn) => void} onDrawn called while the canvas shows just that
+   */
+  constructor(canvas, stage, onDrawn) {
+    this.canvas = canvas;
+    this.stage = stage;
+    this.onDrawn = onDrawn;
+    this.context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", { alpha: false }));
+    this.ring = new PictureRing(ringCapacity(0, 0), makeSurface);
+    this.pixels = 1;
+    this.place = "";
+    /** @type {Result | null} one slot: its picture is not here yet; a newer result replaces it */
+    this.waiting = null;
+    /** @type {{picture: import("./frames.js").Picture, result: Result | null} | null} */
+    this.shown = null;
+    this.shownStamp = -Infinity;
+    this.answeredMs = -Infinity;
+    this.drawn = 0;
+    this.missed = 0;
+    new ResizeObserver(() => this.resized()).observe(stage);
+  }
+
+  /**
+   * Keeps a picture for the result to come.
+   *
+   * @param {import("./pictures.js").Seen} seen
+   * @param {boolean} mirrored
+   */
+  keep(seen, mirrored) {
+    this.fitTo(seen.width, seen.height);
+    const surface = this.ring.borrow();
+    const size = storedSize(seen.width, seen.height, this.canvas.width, this.canvas.height);
+    if (surface.width !== size.width || surface.height !== size.height) {
+      surface.width = size.width;
+      surface.height = size.height;
+    }
+    const context = surface.getContext("2d", { alpha: false });
+    context.drawImage(seen.image, 0, 0, size.width, size.height);
+    const { stampMs, captureMs, width, height } = seen;
+    this.ring.push({ stampMs, captureMs, width, height, mirrored, surface });
+    if (this.waiting) {
+      const result = this.waiting;
+      this.waiting = null;
+      this.show(result, seen.arrivedMs);
+    } else if (seen.arrivedMs - this.answeredMs > LIVE_AFTER_MS) {
+      this.draw(/** @type {import("./frames.js").Picture} */ (this.ring.newest), null);
+    }
+  }
+
+  /**
+   * @param {Result} result
+   * @param {number} nowMs page clock
+   */
+  show(result, nowMs) {
+    const { stampMs } = result;
+    if (stampMs === null || stampMs <= this.shownStamp) {
+      result.done();
+      return;
+    }
+    const picture = this.ring.find(stampMs, result.toleranceMs);
+    if (picture) {
+      this.answeredMs = nowMs;
+      this.shownStamp = picture.stampMs;
+      this.drawn += 1;
+      this.draw(picture, result);
+      result.done();
+      this.onDrawn({ rtp: result.rtp, stampMs: picture.stampMs, boxes: result.boxes, mirrored: picture.mirrored });
+      return;
+    }
+    const { newest } = this.ring;
+    if (newest && stampMs > newest.stampMs) {
+      this.waiting?.done();
+      this.waiting = result;
+      return;
+    }
+    this.missed += 1;
+    result.done();
+  }
+
+  /**
+   * Keeps pictures for as long as their answers may take.
+   *
+   * @param {number} sloMs
+   * @param {number} fps of the source
+   */
+  keepFor(sloMs, fps) {
+    this.ring.resize(ringCapacity(sloMs, fps));
+  }
+
+  /** Forgets all pictures: the source changed. */
+  reset() {
+    this.waiting?.done();
+    this.waiting = null;
+    this.shown = null;
+    this.shownStamp = -Infinity;
+    this.answeredMs = -Infinity;
+    this.ring.clear();
+  }
+
+  /** Shows nothing. */
+  clear() {
+    this.reset();
+    this.canvas.hidden = true;
+  }
+
+  /**
+   * @param {number} width the picture's
+   * @param {number} height the picture's
+   */
+  fitTo(width, height) {
+    const fit = contain(width, height, this.stage.clientWidth, this.stage.clientHeight);
+    this.pixels = Math.min(
+      MAX_DEVICE_PIXELS, globalThis.devicePixelRatio || 1, MAX_EDGE / Math.max(1, fit.width, fit.height),
+    );
+    const backingWidth = Math.max(2, Math.round(fit.width * this.pixels));
+    const backingHeight = Math.max(2, Math.round(fit.height * this.pixels));
+    const place = `${fit.x} ${fit.y} ${fit.width} ${fit.height}`;
+    if (place !== this.place) {
+      this.place = place;
+      const { style } = this.canvas;
+      [style.left, style.top, style.width, style.height] = place.split(" ").map((side) => `${side}px`);
+    }
+    if (this.canvas.width !== backingWidth || this.canvas.height !== backingHeight) {
+      this.canvas.width = backingWidth;
+      this.canvas.height = backingHeight;
+    }
+    this.canvas.hidden = false;
+  }
+
+  resized() {
+    if (!this.shown) return;
+    const { picture, result } = this.shown;
+    this.fitTo(picture.width, picture.height);
+    // Its surface may have gone to a newer picture by now.
+    if (this.ring.pictures.includes(picture)) this.draw(picture, result);
+    else if (this.ring.newest) this.draw(this.ring.newest, null);
+  }
+
+  /**
+   * @param {import("./frames.js").Picture} picture
+   * @param {Result | null} result
+   */
+  draw(picture, result) {
+    const { context, canvas } = this;
+    this.shown = { picture, result };
+    if (picture.mirrored) {
+      context.setTransform(-1, 0, 0, 1, canvas.width, 0);
+      context.drawImage(picture.surface, 0, 0, canvas.width, canvas.height);
+    } else {
+      context.setTransform(1, 0, 0, 1, 0, 0);
+      context.drawImage(picture.surface, 0, 0, canvas.width, canvas.height);
+    }
+    if (!result) return;
+    context.setTransform(this.pixels, 0, 0, this.pixels, 0, 0);
+    const area = { x: 0, y: 0, width: canvas.width / this.pixels, height: canvas.height / this.pixels };
+    // The best box is drawn last, on top.
+    for (const box of [...result.boxes].reverse()) this.drawBox(box, area, picture.mirrored, result.classes);
+  }
+
+  /**
+   * @param {import("./geometry.js").Box} box
+   * @param {import("./geometry.js").Rect} area
+   * @param {boolean} mirrored
+   * @param {string[]} classes
+   */
+  drawBox(box, area, mirrored, classes) {
+    const { context } = this;
+    const rect = boxRect(box, area, mirrored);
+    const name = className(box, classes);
+    const colour = classColour(name);
+    context.lineJoin = "round";
+    context.strokeStyle = "rgb(0 0 0 / 55%)";
+    context.lineWidth = 5;
+    context.strokeRect(rect.x, rect.y, rect.width, rect.height);
+    context.strokeStyle = colour;
+    context.lineWidth = 2.5;
+    context.strokeRect(rect.x, rect.y, rect.width, rect.height);
+    const text = `${name} ${Math.round(box[1] * 100)}%`;
+    context.font = FONT;
+    const width = context.measureText(text).width + 2 * LABEL_PADDING;
+    const at = labelPlace(rect, width, LABEL_HEIGHT, area);
+    context.fillStyle = colour;
+    context.beginPath();
+    context.roundRect(at.x, at.y, width, LABEL_HEIGHT, 4);
+    context.fill();
+    context.fillStyle = "#06090d";
+    context.textBaseline = "middle";
+    context.fillText(text, at.x + LABEL_PADDING, at.y + LABEL_HEIGHT / 2 + 0.5);
+  }
+}
+
+/** @type {Map<string, string>} */
+const colours = new Map();
+
+/**
+ * @param {string} name
+ * @returns {string} a colour of its own for each class, in the order they are met; light enough for dark text
+ */
+export function classColour(name) {
+  let colour = colours.get(name);
+  if (colour === undefined) {
+    colour = `hsl(${Math.round((152 + colours.size * 137.508) % 360)} 90% 64%)`;
+    if (colours.size < 256) colours.set(name, colour);
+  }
+  return colour;
+}
+
+/**
+ * @param {import("./geometry.js").Box} box
+ * @param {string[]} classes what class numbers mean
+ * @returns {string} the class's name, which a server may send as it is or as its number
+ */
+export function className(box, classes) {
+  return String(typeof box[0] === "number" ? (classes[box[0]] ?? box[0]) : box[0]);
+}
+
+/** @returns {OffscreenCanvas | HTMLCanvasElement} */
+function makeSurface() {
+  return "OffscreenCanvas" in globalThis ? new OffscreenCanvas(2, 2) : document.createElement("canvas");
+}

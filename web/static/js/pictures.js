@@ -1,0 +1,216 @@
+/**
+ * Each picture as the source captured it, with its timestamps, wherever the browser lets us see it.
+ *
+ * @typedef {object} Seen valid during the callback only
+ * @property {number} stampMs the source's own timestamp
+ * @property {number} arrivedMs page clock
+ * @property {number} captureMs page clock: the browser's capture time where it tells, else the earliest delivery
+ * @property {boolean} presented whether it was seen on being presented, some time after it was delivered
+ * @property {CanvasImageSource} image
+ * @property {number} width
+ * @property {number} height
+ */
+
+import { pageNow } from "./clock.js";
+import { SlipMender } from "./frames.js";
+
+const CALIBRATION_SAMPLES = 11;
+const RECENT = 8;
+
+/**
+ * @param {import("./camera.js").Source} source
+ * @param {HTMLVideoElement} video a muted, inline element of the page, for browsers that only show frames on one
+ * @param {(seen: Seen) => void} onPicture
+ * @returns {() => void} stops
+ */
+export function watchPictures(source, video, onPicture) {
+  if (source.canvas && source.watch) return watchCanvas(source, onPicture);
+  const Processor = /** @type {any} */ (globalThis).MediaStreamTrackProcessor;
+  return Processor
+    ? watchTrack(new Processor({ track: source.track, maxBufferSize: 2 }), source.stream, video, onPicture)
+    : watchVideo(source.stream, video, onPicture);
+}
+
+/**
+ * The sample draws its own pictures, so what is captured is known without asking.
+ *
+ * @param {import("./camera.js").Source} source
+ * @param {(seen: Seen) => void} onPicture
+ * @returns {() => void}
+ */
+function watchCanvas(source, onPicture) {
+  const canvas = /** @type {HTMLCanvasElement} */ (source.canvas);
+  source.watch?.(() => {
+    const now = pageNow();
+    onPicture({
+      stampMs: now,
+      arrivedMs: now,
+      captureMs: now,
+      presented: false,
+      image: canvas,
+      width: canvas.width,
+      height: canvas.height,
+    });
+  });
+  return () => source.watch?.(null);
+}
+
+/**
+ * Chromium: every frame of the track itself, without waiting for a repaint. Its timestamps have a base of their own; a
+ * video element plays for a moment only to learn how they lie to capture times.
+ *
+ * @param {any} processor
+ * @param {MediaStream} stream
+ * @param {HTMLVideoElement} video
+ * @param {(seen: Seen) => void} onPicture
+ * @returns {() => void}
+ */
+function watchTrack(processor, stream, video, onPicture) {
+  const reader = processor.readable.getReader();
+  /** @type {{stampMs: number, arrivedMs: number}[]} newest last */
+  const recent = [];
+  /** @type {number[]} */
+  const samples = [];
+  let leastDelay = Infinity;
+  /** @type {number | null} */
+  let calibrated = null;
+  let stopped = false;
+
+  const release = () => {
+    video.pause();
+    video.srcObject = null;
+  };
+  const calibrate = (/** @type {number} */ _now, /** @type {VideoFrameCallbackMetadata} */ metadata) => {
+    if (stopped) return;
+    const now = pageNow();
+    const last = recent.findLast((frame) => frame.arrivedMs <= now);
+    if (metadata.captureTime === undefined) {
+      release();
+      return;
+    }
+    if (last) samples.push(performance.timeOrigin + metadata.captureTime - last.stampMs);
+    if (samples.length < CALIBRATION_SAMPLES) {
+      video.requestVideoFrameCallback(calibrate);
+      return;
+    }
+    samples.sort((a, b) => a - b);
+    calibrated = samples[samples.length >> 1];
+    release();
+  };
+  if ("requestVideoFrameCallback" in video) {
+    video.srcObject = stream;
+    video.play().catch(() => {});
+    video.requestVideoFrameCallback(calibrate);
+  }
+
+  const see = (/** @type {VideoFrame} */ frame) => {
+    const arrivedMs = pageNow();
+    const stampMs = frame.timestamp / 1000;
+    leastDelay = Math.min(leastDelay, arrivedMs - stampMs);
+    recent.push({ stampMs, arrivedMs });
+    if (recent.length > RECENT) recent.shift();
+    onPicture({
+      stampMs,
+      arrivedMs,
+      captureMs: Math.min(arrivedMs, stampMs + (calibrated ?? leastDelay)),
+      presented: false,
+      image: frame,
+      width: frame.displayWidth,
+      height: frame.displayHeight,
+    });
+  };
+
+  (async () => {
+    for (;;) {
+      const { value: frame, done } = await reader.read();
+      if (done) return;
+      if (stopped) {
+        frame.close();
+        return;
+      }
+      try {
+        see(frame);
+      } finally {
+        frame.close(); // the camera has few buffers: one kept stalls it
+      }
+    }
+  })();
+  return () => {
+    stopped = true;
+    reader.cancel().catch(() => {});
+    release();
+  };
+}
+
+/**
+ * Other browsers: the frames that a playing video element presents.
+ *
+ * @param {MediaStream} stream
+ * @param {HTMLVideoElement} video
+ * @param {(seen: Seen) => void} onPicture
+ * @returns {() => void}
+ */
+function watchVideo(stream, video, onPicture) {
+  let stopped = false;
+  let lastStamp = -1;
+  let sameBase = false;
+  const mender = new SlipMender();
+  let leastDelay = Infinity;
+  const see = (/** @type {VideoFrameCallbackMetadata | null} */ metadata) => {
+    const arrivedMs = pageNow();
+    const mediaMs = (metadata ? metadata.mediaTime : video.currentTime) * 1000;
+    let frame = null;
+    try {
+      // The element may already hold a newer frame than the callback is about: its own timestamp tells.
+      frame = "VideoFrame" in globalThis ? new VideoFrame(video) : null;
+    } catch {
+      frame = null;
+    }
+    const told = metadata?.captureTime;
+    const moved = frame && metadata ? frame.timestamp / 1000 - mediaMs : 0;
+    // Firefox stamps such frames on another base: then there is nothing to correct.
+    if (frame && mediaMs > 1 && Math.abs(moved) < 0.5) sameBase = true;
+    const shift = sameBase && Math.abs(moved) < 500 ? moved : 0;
+    let stampMs = mender.stamp(mediaMs + shift, arrivedMs);
+    if (told !== undefined) stampMs = performance.timeOrigin + told + shift;
+    else if (!metadata && frame) stampMs = frame.timestamp / 1000;
+    if (stampMs === lastStamp) {
+      frame?.close();
+      return;
+    }
+    lastStamp = stampMs;
+    leastDelay = Math.min(leastDelay, arrivedMs - stampMs);
+    onPicture({
+      stampMs,
+      arrivedMs,
+      captureMs: Math.min(arrivedMs, told === undefined ? stampMs + leastDelay : stampMs),
+      presented: true,
+      image: frame ?? video,
+      width: video.videoWidth,
+      height: video.videoHeight,
+    });
+    frame?.close();
+  };
+  video.srcObject = stream;
+  video.play().catch(() => {});
+  if ("requestVideoFrameCallback" in video) {
+    const next = (/** @type {number} */ _now, /** @type {VideoFrameCallbackMetadata} */ metadata) => {
+      if (stopped) return;
+      see(metadata);
+      video.requestVideoFrameCallback(next);
+    };
+    video.requestVideoFrameCallback(next);
+  } else {
+    const tick = () => {
+      if (stopped) return;
+      if (video.videoWidth) see(null);
+      requestAnimationFrame(tick);
+    };
+    requestAnimationFrame(tick);
+  }
+  return () => {
+    stopped = true;
+    video.pause();
+    video.srcObject = null;
+  };
+}

@@ -1,0 +1,312 @@
+/**
+ * One WHIP session (RFC 9725): offers the track and the data channels, and takes the session down again.
+ */
+
+import { watchEncoded } from "./encoded.js";
+import { Problem } from "./words.js";
+
+const GATHERING_MS = 1000;
+const SIGNALLING_MS = 10000;
+const DEFAULT_RETRY_MS = 5000;
+const ABS_CAPTURE_TIME = "http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time";
+/** What is sent until the server's first hint. */
+const FIRST_EDGE = 608;
+const FIRST_BPS = 1_200_000;
+/**
+ * Why the server takes no session now; another 503 is a proxy's, whose server is away.
+ *
+ * @type {Record<string, import("./words.js").ProblemCode>}
+ */
+const UNAVAILABLE = { full: "full", not_ready: "not_ready", draining: "draining" };
+
+/**
+ * @typedef {object} PublisherOptions
+ * @property {string} url the WHIP endpoint with its query
+ * @property {string} token bearer token, empty for none
+ * @property {RTCIceServer[]} iceServers
+ * @property {MediaStreamTrack} track
+ * @property {MediaStream} stream
+ * @property {number} fps
+ * @property {(frame: import("./encoded.js").EncodedFrame) => void} onEncoded
+ * @property {(channel: "control" | "results", text: string) => void} onText
+ * @property {() => void} onOpen the control channel is open
+ * @property {(problem: Problem) => void} onLost the peer connection or its channel ended
+ */
+
+export class Publisher {
+  /** @param {PublisherOptions} options */
+  constructor(options) {
+    this.options = options;
+    this.pc = new RTCPeerConnection({ iceServers: options.iceServers, bundlePolicy: "max-bundle" });
+    /** @type {URL | null} */
+    this.location = null;
+    this.etag = "";
+    this.closed = false;
+    this.opened = false;
+    /** @type {RTCIceCandidate[]} not told to the server yet */
+    this.candidates = [];
+
+    this.control = this.channel("control", { ordered: true });
+    this.results = this.channel("results", { ordered: false, maxRetransmits: 0 });
+    this.control.onopen = () => {
+      this.opened = true;
+      if (!this.closed) options.onOpen();
+    };
+    this.control.onclose = () => this.lost();
+
+    this.transceiver = this.pc.addTransceiver(options.track, {
+      direction: "sendonly",
+      streams: [options.stream],
+      sendEncodings: [{ maxBitrate: FIRST_BPS, ...firstScale(options.track) }],
+    });
+    preferVp8(this.transceiver);
+    askForCaptureTime(this.transceiver);
+    this.stopWatching = watchEncoded(this.sender, options.onEncoded);
+    this.pc.onconnectionstatechange = () => {
+      if (["failed", "closed"].includes(this.pc.connectionState)) this.lost();
+    };
+    this.pc.onicecandidate = ({ candidate }) => {
+      if (!candidate?.candidate) return;
+      this.candidates.push(candidate);
+      if (this.location) this.trickle();
+    };
+  }
+
+  /** @returns {RTCRtpSender} */
+  get sender() {
+    return this.transceiver.sender;
+  }
+
+  /** @returns {boolean} whether each encoded frame is seen */
+  get watching() {
+    return this.stopWatching !== null;
+  }
+
+  /**
+   * @param {"control" | "results"} label
+   * @param {RTCDataChannelInit} init
+   * @returns {RTCDataChannel}
+   */
+  channel(label, init) {
+    const channel = this.pc.createDataChannel(label, init);
+    channel.onmessage = ({ data }) => {
+      if (!this.closed && typeof data === "string") this.options.onText(label, data);
+    };
+    return channel;
+  }
+
+  lost() {
+    if (this.closed) return;
+    this.options.onLost(new Problem(this.opened ? "link_lost" : "no_path"));
+  }
+
+  /**
+   * Offers, posts, and takes the answer; returns when signalling is done.
+   *
+   * @returns {Promise<void>}
+   * @throws {Problem}
+   */
+  async open() {
+    await this.pc.setLocalDescription();
+    await gathered(this.pc);
+    if (this.closed) return;
+    this.candidates = [];
+    const offer = /** @type {RTCSessionDescription} */ (this.pc.localDescription).sdp;
+    const response = await this.post(offer);
+    const answer = await response.text();
+    this.location = new URL(response.headers.get("Location") ?? "", response.url);
+    this.etag = response.headers.get("ETag") ?? "";
+    if (this.closed) {
+      this.remove();
+      return;
+    }
+    try {
+      await this.pc.setRemoteDescription({ type: "answer", sdp: answer });
+    } catch (error) {
+      throw new Problem("refused", { detail: String(error) });
+    }
+    await preferRate(this.sender);
+    if (this.candidates.length > 0) this.trickle();
+  }
+
+  /**
+   * @param {string} offer
+   * @returns {Promise<Response>} 201
+   * @throws {Problem}
+   */
+  async post(offer) {
+    let response;
+    try {
+      response = await fetch(this.options.url, {
+        method: "POST",
+        headers: { "Content-Type": "application/sdp", ...this.authorization() },
+        body: offer,
+        signal: AbortSignal.timeout(SIGNALLING_MS),
+      });
+    } catch (error) {
+      throw new Problem("unreachable", { detail: String(error) });
+    }
+    if (response.status === 201) return response;
+    const { code, detail } = await refusal(response);
+    if (response.status === 401) throw new Problem("token", { detail });
+    if (response.status === 503) {
+      throw new Problem(UNAVAILABLE[code] ?? "unreachable", { detail, retryAfterMs: retryAfterMs(response) });
+    }
+    if (response.status >= 500) throw new Problem("unreachable", { detail });
+    throw new Problem("refused", { detail });
+  }
+
+  /** @returns {Record<string, string>} */
+  authorization() {
+    return this.options.token ? { Authorization: `Bearer ${this.options.token}` } : {};
+  }
+
+  /** Tells the server of candidates found after the offer (RFC 9725, section 4.3.1). */
+  trickle() {
+    const description = this.pc.localDescription;
+    if (!this.location || !description || this.candidates.length === 0) return;
+    const [{ usernameFragment, sdpMid }] = this.candidates;
+    const password = /a=ice-pwd:(\S+)/.exec(description.sdp)?.[1];
+    const lines = [
+      `a=ice-ufrag:${usernameFragment}`,
+      `a=ice-pwd:${password}`,
+      "m=video 9 UDP/TLS/RTP/SAVPF 0",
+      `a=mid:${sdpMid}`,
+      ...this.candidates.splice(0).map((candidate) => `a=${candidate.candidate}`),
+    ];
+    fetch(this.location, {
+      method: "PATCH",
+      headers: {
+        "Content-Type": "application/trickle-ice-sdpfrag",
+        ...(this.etag ? { "If-Match": this.etag } : {}),
+        ...this.authorization(),
+      },
+      body: `${lines.join("\r\n")}\r\n`,
+    }).catch(() => {});
+  }
+
+  /**
+   * @param {object} message
+   * @returns {boolean} false when the control channel is not open
+   */
+  send(message) {
+    if (this.control.readyState !== "open") return false;
+    this.control.send(JSON.stringify(message));
+    return true;
+  }
+
+  /** Ends the session here and on the server, also while the page is being closed. */
+  close() {
+    if (this.closed) return;
+    this.closed = true;
+    this.stopWatching?.();
+    this.pc.close();
+    this.remove();
+  }
+
+  remove() {
+    if (!this.location) return;
+    const { location } = this;
+    this.location = null;
+    fetch(location, { method: "DELETE", keepalive: true, headers: this.authorization() }).catch(() => {});
+  }
+}
+
+/**
+ * @param {MediaStreamTrack} track
+ * @returns {object} the size to begin with, so that no full-size key frame goes out before the first hint
+ */
+function firstScale(track) {
+  const { width = 0, height = 0 } = track.getSettings();
+  const longest = Math.max(width, height);
+  return longest > FIRST_EDGE ? { scaleResolutionDownBy: longest / FIRST_EDGE } : {};
+}
+
+/**
+ * VP8 first: every browser has it, and it is cheap to decode; the rest stays on offer.
+ *
+ * @param {RTCRtpTransceiver} transceiver
+ */
+function preferVp8(transceiver) {
+  const codecs = RTCRtpSender.getCapabilities?.("video")?.codecs;
+  if (!codecs || !transceiver.setCodecPreferences) return;
+  const isVp8 = (/** @type {RTCRtpCodec} */ codec) => codec.mimeType.toLowerCase() === "video/vp8";
+  transceiver.setCodecPreferences([...codecs.filter(isVp8), ...codecs.filter((codec) => !isVp8(codec))]);
+}
+
+/**
+ * Each frame is to carry its capture time, where the browser can.
+ *
+ * @param {any} transceiver
+ */
+function askForCaptureTime(transceiver) {
+  const extensions = transceiver.getHeaderExtensionsToNegotiate?.();
+  if (!extensions) return;
+  for (const extension of extensions) {
+    if (extension.uri === ABS_CAPTURE_TIME) extension.direction = "sendrecv";
+  }
+  try {
+    transceiver.setHeaderExtensionsToNegotiate(extensions);
+  } catch {
+    // An older draft of the interface: capture times are then worked out from sender reports.
+  }
+}
+
+/**
+ * A picture that comes too late is worth nothing: lower the size before the rate.
+ *
+ * @param {RTCRtpSender} sender
+ */
+async function preferRate(sender) {
+  const parameters = sender.getParameters();
+  /** @type {any} */ (parameters).degradationPreference = "maintain-framerate";
+  try {
+    await sender.setParameters(parameters);
+  } catch {
+    // Not every browser has the preference; contentHint "motion" asks for the same.
+  }
+}
+
+/**
+ * Waits for the candidates of this machine, which take milliseconds; later ones are trickled.
+ *
+ * @param {RTCPeerConnection} pc
+ * @returns {Promise<void>}
+ */
+function gathered(pc) {
+  return new Promise((resolve) => {
+    const check = () => {
+      if (pc.iceGatheringState !== "complete") return;
+      pc.removeEventListener("icegatheringstatechange", check);
+      resolve();
+    };
+    pc.addEventListener("icegatheringstatechange", check);
+    setTimeout(resolve, GATHERING_MS);
+    check();
+  });
+}
+
+/**
+ * @param {Response} response
+ * @returns {Promise<{code: string, detail: string}>} the server's code, empty without one, and its own words
+ */
+async function refusal(response) {
+  try {
+    const { error } = await response.json();
+    return { code: String(error.code ?? ""), detail: String(error.message ?? error.code) };
+  } catch {
+    return { code: "", detail: `HTTP ${response.status}` };
+  }
+}
+
+/**
+ * @param {Response} response
+ * @returns {number} milliseconds from Retry-After, as seconds or as a date (RFC 9110, section 10.2.3)
+ */
+function retryAfterMs(response) {
+  const value = response.headers.get("Retry-After") ?? "";
+  const seconds = Number(value);
+  if (value !== "" && Number.isFinite(seconds)) return Math.max(0, seconds * 1000);
+  const date = Date.parse(value);
+  return Number.isFinite(date) ? Math.max(0, date - Date.now()) : DEFAULT_RETRY_MS;
+}

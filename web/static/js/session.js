@@ -1,0 +1,359 @@
+/**
+ * The session as a person knows it: started, live, interrupted, stopped. One state, one place that sets it.
+ *
+ * idle -> asking -> connecting -> live -> reconnecting -> live ...; `paused` while the page is hidden; `error` when only
+ * the person can help. A session keeps its source through reconnections, and its link through source changes.
+ */
+
+import { openCamera, openSample } from "./camera.js";
+import { pageNow } from "./clock.js";
+import { Ledger, tally } from "./ledger.js";
+import { Link } from "./link.js";
+import { className } from "./overlay.js";
+import { watchPictures } from "./pictures.js";
+import { describe, Problem } from "./words.js";
+
+const FIRST_RETRY_MS = 500;
+const LAST_RETRY_MS = 8000;
+/** A link that held this long is forgiven its failures. */
+const STEADY_MS = 10000;
+/** Problems that no retry cures. */
+const FINAL = new Set(["token", "refused", "ended", "replaced", "unsupported"]);
+
+/**
+ * @typedef {"idle" | "asking" | "connecting" | "live" | "reconnecting" | "paused" | "error"} State
+ *
+ * @typedef {object} Settings from the server, in the page
+ * @property {string} version
+ * @property {number} slo_ms
+ * @property {number[]} slo_choices
+ * @property {number} fps
+ * @property {string | null} sample
+ * @property {RTCIceServer[]} ice_servers
+ * @property {boolean} token_required
+ * @property {string} whip
+ * @property {string | null} [ca] where the server's own certificate authority can be had
+ */
+
+/** The waiting time before a new attempt: doubling, with some spread so that clients don't come back all at once. Pure.
+ *
+ * @param {number} failures so far, 1 for the first
+ * @param {number} spread between 0 and 1
+ * @returns {number} ms
+ */
+export function retryDelayMs(failures, spread) {
+  const base = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** (failures - 1));
+  return base * (0.75 + 0.5 * spread);
+}
+
+export class Session extends EventTarget {
+  /**
+   * @param {Settings} settings
+   * @param {import("./overlay.js").Overlay} overlay
+   * @param {HTMLVideoElement} video
+   * @param {{sloMs: number, fps: number, label: string, token: () => string}} options
+   */
+  constructor(settings, overlay, video, options) {
+    super();
+    this.settings = settings;
+    this.overlay = overlay;
+    this.video = video;
+    this.options = options;
+    /** @type {State} */
+    this.state = "idle";
+    /** @type {Problem | unknown} */
+    this.problem = null;
+    this.retryAtMs = 0;
+    /** @type {import("./camera.js").Source | null} */
+    this.source = null;
+    /** @type {Link | null} */
+    this.link = null;
+    /** @type {import("./camera.js").Facing} */
+    this.facing = "environment";
+    /** @type {"camera" | "sample"} */
+    this.kind = "camera";
+    this.failures = 0;
+    this.liveSinceMs = 0;
+    this.reconnects = 0;
+    /** @type {ReturnType<typeof setTimeout> | undefined} set while a new attempt is due */
+    this.retryTimer = undefined;
+    /** Raised by stop and by a new start: what began before it must not go on. */
+    this.run = 0;
+    this.forget();
+  }
+
+  /** Starts counting afresh. */
+  forget() {
+    this.ledger = new Ledger(this.options.sloMs);
+    /** @type {Record<string, number>} */
+    this.classes = {};
+    /** @type {Record<string, number>} */
+    this.sentSizes = {};
+    /** @type {Record<string, number>} */
+    this.variants = {};
+  }
+
+  /**
+   * The one setter of the state.
+   *
+   * @param {State} state
+   * @param {unknown} [problem]
+   */
+  become(state, problem = null) {
+    this.state = state;
+    this.problem = problem;
+    this.dispatchEvent(new Event("change"));
+  }
+
+  /** @returns {boolean} whether a camera or link is held, or being asked for */
+  get active() {
+    return ["asking", "connecting", "live", "reconnecting"].includes(this.state);
+  }
+
+  /** @param {"camera" | "sample"} kind */
+  async start(kind) {
+    this.release("stopped");
+    this.kind = kind;
+    const run = ++this.run;
+    this.failures = 0;
+    this.reconnects = 0;
+    this.forget();
+    if (!("RTCPeerConnection" in globalThis)) {
+      this.become("error", new Problem("unsupported"));
+      return;
+    }
+    await this.begin(run);
+  }
+
+  /**
+   * Opens the source, then a link.
+   *
+   * @param {number} run
+   */
+  async begin(run) {
+    this.become("asking");
+    try {
+      const source = await this.openSource();
+      if (run !== this.run) {
+        source.stop();
+        return;
+      }
+      this.hold(source);
+    } catch (error) {
+      if (run !== this.run) return;
+      this.release("stopped");
+      this.become("error", error);
+      return;
+    }
+    this.become("connecting");
+    await this.connect(run);
+  }
+
+  /**
+   * @param {string} [avoidDevice]
+   * @returns {Promise<import("./camera.js").Source>}
+   */
+  openSource(avoidDevice) {
+    const { fps } = this.options;
+    if (this.kind === "camera") return openCamera({ facing: this.facing, fps, avoidDevice });
+    if (!this.settings.sample) throw new Problem("sample_failed");
+    return openSample({ url: this.settings.sample, fps });
+  }
+
+  /** @param {import("./camera.js").Source} source */
+  hold(source) {
+    this.source = source;
+    this.overlay.reset();
+    this.keepPictures();
+    this.unwatch = watchPictures(source, this.video, (seen) => {
+      this.overlay.keep(seen, source.mirrored);
+      this.link?.captured(seen);
+      if (seen.width !== this.width || seen.height !== this.height) {
+        this.width = seen.width;
+        this.height = seen.height;
+        this.link?.hints.again();
+      }
+    });
+    source.track.addEventListener("ended", () => {
+      if (this.source !== source) return;
+      this.stop(new Problem("camera_failed", { detail: "the camera was taken away" }));
+    });
+  }
+
+  /** Has as many pictures kept as the objective and the source's rate ask for; a camera may be faster than asked. */
+  keepPictures() {
+    const { sloMs, fps } = this.options;
+    this.overlay.keepFor(sloMs, Math.max(fps, this.source?.track.getSettings().frameRate ?? 0));
+  }
+
+  /**
+   * Opens a link; without a source, which is so while the camera is being flipped, leaves that to the flip.
+   *
+   * @param {number} run
+   */
+  async connect(run) {
+    const { settings, options, source } = this;
+    if (!source) return;
+    const query = new URLSearchParams({ slo_ms: String(options.sloMs) });
+    if (options.label) query.set("label", options.label);
+    /** @type {import("./link.js").LinkOptions} */
+    const linkOptions = {
+      url: `${settings.whip}?${query}`,
+      token: options.token(),
+      iceServers: settings.ice_servers ?? [],
+      source,
+      sloMs: options.sloMs,
+      fps: options.fps,
+      label: options.label,
+      ledger: this.ledger,
+      sentSizes: this.sentSizes,
+      variants: this.variants,
+      onOpen: () => {
+        this.liveSinceMs = pageNow();
+        this.become("live");
+      },
+      onLost: (problem) => this.lost(run, problem),
+      onResult: (result) => {
+        for (const box of result.boxes) tally(this.classes, className(box, result.classes));
+        this.overlay.show(result, pageNow());
+      },
+      onChange: () => this.dispatchEvent(new Event("figures")),
+    };
+    /** @type {Link | null} */
+    let link = null;
+    try {
+      link = new Link(linkOptions);
+      this.link = link;
+      await link.open();
+    } catch (error) {
+      const problem = error instanceof Problem ? error : new Problem("refused", { detail: String(error) });
+      if (!link) this.lost(run, problem);
+      else if (this.link === link) link.lose(problem);
+    }
+  }
+
+  /**
+   * @param {number} run
+   * @param {Problem} problem
+   */
+  lost(run, problem) {
+    if (run !== this.run) return;
+    this.link = null;
+    if (FINAL.has(problem.code)) {
+      this.stop(problem);
+      return;
+    }
+    if (this.state === "live" && pageNow() - this.liveSinceMs > STEADY_MS) this.failures = 0;
+    this.failures += 1;
+    const delayMs = problem.retryAfterMs ?? retryDelayMs(this.failures, Math.random());
+    this.retryAtMs = pageNow() + delayMs;
+    this.become("reconnecting", problem);
+    this.retryTimer = setTimeout(() => {
+      this.retryTimer = undefined;
+      if (run !== this.run) return;
+      this.reconnects += 1;
+      this.connect(run);
+    }, delayMs);
+  }
+
+  /** Shows the other camera, on the same connection; goes back to the one before when the other can't be had. */
+  async flip() {
+    if (this.kind !== "camera" || !this.source) return;
+    const { run } = this;
+    const old = this.source.track.getSettings();
+    const wasFacing = old.facingMode ?? this.facing;
+    this.facing = wasFacing === "environment" ? "user" : "environment";
+    this.letGo(); // Phones can't open two cameras at once.
+    let source;
+    try {
+      source = await this.openSource(old.facingMode ? undefined : old.deviceId).catch((error) => {
+        if (run !== this.run) throw error;
+        this.facing = /** @type {import("./camera.js").Facing} */ (wasFacing);
+        this.dispatchEvent(new CustomEvent("notice", { detail: `${describe(error).title}. Going back to the other` }));
+        return openCamera({ facing: this.facing, fps: this.options.fps, device: old.deviceId });
+      });
+    } catch (error) {
+      if (run === this.run) this.stop(error);
+      return;
+    }
+    if (run !== this.run) {
+      source.stop();
+      return;
+    }
+    this.hold(source);
+    const { link } = this;
+    if (link) await link.replace(source).catch(() => link.lose(new Problem("link_lost")));
+    else if (this.retryTimer === undefined) await this.connect(run); // The link was lost meanwhile.
+    this.dispatchEvent(new Event("change"));
+  }
+
+  /** @param {number} sloMs */
+  setSlo(sloMs) {
+    this.options.sloMs = sloMs;
+    this.ledger.sloMs = sloMs;
+    this.keepPictures();
+    this.link?.setSlo(sloMs);
+    this.dispatchEvent(new Event("change"));
+  }
+
+  /** Lets camera and link go while nobody looks. */
+  hide() {
+    if (!this.active) return;
+    this.run += 1;
+    this.release("stopped");
+    this.become("paused");
+  }
+
+  /** Goes on where `hide` left off. */
+  async show() {
+    if (this.state !== "paused") return;
+    await this.begin(++this.run);
+  }
+
+  /** @param {unknown} [problem] why, when it was not the person's wish */
+  stop(problem = null) {
+    this.run += 1;
+    this.release("stopped");
+    this.become(problem ? "error" : "idle", problem);
+  }
+
+  /**
+   * Stops sending, waits until every frame has ended in its count, then stops.
+   *
+   * @returns {Promise<void>}
+   */
+  async finish() {
+    await this.link?.publisher.sender.replaceTrack(null);
+    const settled = () => this.ledger.pending === 0 || !this.link;
+    await new Promise((resolve) => {
+      const check = () => {
+        if (!settled()) return;
+        this.removeEventListener("figures", check);
+        this.removeEventListener("change", check);
+        resolve(undefined);
+      };
+      this.addEventListener("figures", check);
+      this.addEventListener("change", check);
+      check();
+    });
+    this.stop();
+  }
+
+  /** @param {string} reason for frames still without an answer */
+  release(reason) {
+    clearTimeout(this.retryTimer);
+    this.retryTimer = undefined;
+    const { link } = this;
+    this.link = null;
+    link?.close(reason);
+    this.letGo();
+    this.overlay.clear();
+  }
+
+  letGo() {
+    this.unwatch?.();
+    this.unwatch = undefined;
+    this.source?.stop();
+    this.source = null;
+  }
+}
