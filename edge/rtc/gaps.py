@@ -83,6 +83,14 @@ class Gaps:
         self.rtt_ms += weight * (min(2000.0, max(0.5, sample_ms)) - self.rtt_ms)
         self._rtt_measured = True
 
+    def run(self, length: int) -> float:
+        """Where the first `length` or more packets missing in a row begin; infinity if nowhere."""
+        numbers = self._numbers
+        for index in range(len(numbers) - length + 1):
+            if numbers[index + length - 1] - numbers[index] == length - 1:
+                return numbers[index]
+        return _NEVER
+
     def forget(self, number: int) -> None:
         self._close(number)
 

@@ -200,6 +200,8 @@ class JitterBuffer:
             if self._next in self._owner:
                 frame = self._owner[self._next]
                 if frame is None or frame.dead:
+                    if frame is not None and not (self._waiting or frame.droppable):
+                        self._wait(outcome)  # what follows refers to it
                     self._pass(frame)
                     continue
                 if self._boundary == self._next:
@@ -286,9 +288,9 @@ class JitterBuffer:
         self._kill_hopeless(outcome)
 
     def _kill_hopeless(self, outcome: Outcome) -> None:
-        """While a key frame is awaited: what is none, and follows none that is coming in."""
+        """While a key frame is awaited: what is none, and follows none that may be coming in."""
         keys = (f.lowest for f in self._frames.values() if f.keyframe and not f.damaged)
-        key = min(keys, default=_NEVER)
+        key = min(*keys, self.gaps.run(_KEY_RUN), _NEVER)
         for frame in list(self._frames.values()):
             if (frame.delta or frame.damaged) and frame.highest < key:
                 self._kill(frame, outcome)

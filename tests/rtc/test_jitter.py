@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from edge.rtc.frames import EncodedFrame
@@ -249,6 +249,18 @@ def test_a_frame_that_nothing_refers_to_costs_only_itself() -> None:
     assert not run.keyframes_asked_ms
 
 
+@pytest.mark.parametrize("late", [False, True])
+def test_what_follows_a_key_frame_lost_whole_is_kept_for_it(late: bool) -> None:
+    stream = packetise("vp8", encode("vp8", 8, keys=(0, 4)), size=60)
+    key = stream[4]
+    gone = {stream[2][0].sequence, *(packet.sequence for packet in key)}
+    run = Run(answer=lambda packet, attempt: packet in key and attempt > late)
+    run.play(stream, _losing(gone))
+    rtps = [packets[0].rtp for packets in stream]
+    assert [frame.rtp for frame in run.served] == [*rtps[:2], *rtps[4:]]
+    assert sorted(run.lost) == rtps[2:4]
+
+
 def test_joining_in_the_middle_asks_for_a_key_frame() -> None:
     stream = packetise("vp8", encode("vp8", 10, keys=(0, 6)), size=60)
     run = Run().play([stream[2][1:], *stream[3:]], _nothing)
@@ -376,12 +388,28 @@ def test_what_is_held_is_bounded() -> None:
     assert run.buffer.counts.resets >= 1
 
 
+def _references_hold(stream: list[list[Packet]], run: Run) -> None:
+    """Frames came once, in order, and none whose reference was lost."""
+    rtps = [packets[0].rtp for packets in stream]
+    served = [frame.rtp for frame in run.served]
+    assert served == sorted(served, key=rtps.index)
+    assert not set(served) & set(run.lost)
+    assert len(set(served)) == len(served)
+    assert len(set(run.lost)) == len(run.lost)
+    decodable = -1  # the frame that may come next, other than a key frame
+    for frame in run.served:
+        index = rtps.index(frame.rtp)
+        assert frame.keyframe or index == decodable, "a frame whose reference was lost"
+        decodable = index + 1
+
+
 @settings(max_examples=60)
 @given(
     losses=st.lists(st.booleans(), min_size=1, max_size=200),
     answers=st.lists(st.booleans(), min_size=1, max_size=20),
     codec=st.sampled_from(["vp8", "h264"]),
 )
+@example(losses=[True] * 6 + [False] * 2, answers=[True], codec="vp8")
 def test_any_loss_leaves_whole_frames_in_order_and_every_frame_in_one_count(
     losses: list[bool], answers: list[bool], codec: str
 ) -> None:
@@ -391,25 +419,29 @@ def test_any_loss_leaves_whole_frames_in_order_and_every_frame_in_one_count(
     gone = {p.sequence for index, p in enumerate(flat) if losses[index % len(losses)]}
     run = Run(answer=lambda packet, attempt: answers[packet.sequence % len(answers)])
     run.play(stream, _losing(gone))
-    rtps = [packets[0].rtp for packets in stream]
-    served = [frame.rtp for frame in run.served]
-    assert served == sorted(served, key=rtps.index)
-    assert not set(served) & set(run.lost)
-    assert len(set(served)) == len(served)
-    assert len(set(run.lost)) == len(run.lost)
-    whole = {rtp: _joined(frame, codec) for rtp, frame in zip(rtps, frames, strict=True)}
-    broken = True
-    position = {rtp: index for index, rtp in enumerate(rtps)}
-    previous = -1
-    for frame in run.served:
-        assert frame.data == whole[frame.rtp]  # never a damaged one
-        index = position[frame.rtp]
-        if index != previous + 1:
-            broken = True
-        if frame.keyframe:
-            broken = False
-        assert not broken, "a frame whose reference was lost"
-        previous = index
+    _references_hold(stream, run)
+    whole = {
+        packets[0].rtp: _joined(frame, codec) for packets, frame in zip(stream, frames, strict=True)
+    }
+    for served in run.served:
+        assert served.data == whole[served.rtp]  # never a damaged one
+
+
+@pytest.mark.parametrize("codec", ["vp8", "h264"])
+@pytest.mark.parametrize("size", [60, 120, 400])
+def test_bursts_of_loss_break_no_reference(codec: str, size: int) -> None:
+    stream = packetise(codec, encode(codec, 30, keys=(0, 10, 20)), size=size)
+    flat = [packet for packets in stream for packet in packets]
+    for seed in range(60):
+        rng = random.Random(seed)
+        share, burst, answered = rng.uniform(0.05, 0.8), rng.randint(1, 8), rng.uniform(0.2, 1.0)
+        losses: list[bool] = []
+        while len(losses) < len(flat):
+            losses += [rng.random() < share] * rng.randint(1, burst)
+        gone = {packet.sequence for packet, lost in zip(flat, losses, strict=False) if lost}
+        run = Run(answer=lambda packet, attempt: rng.random() < answered)  # noqa: B023
+        run.play(stream, _losing(gone))
+        _references_hold(stream, run)
 
 
 def _joined(frame: Encoded, codec: str) -> bytes:
