@@ -1,0 +1,275 @@
+"""Collective adaptation: one problem of all sessions, and from its plan what each is to do.
+
+A session's frames can be served with any *option*: a variant at the input size that its picture's
+shape makes of it. Only frames of one option share a batch, so options are what the scheduler
+places. What an option is worth to a session depends on what its link lets it send: for each the
+planner takes the sent size at which the link's bits give the best accuracy. What an option may take
+is what the SLO leaves, as measured, less a reserve.
+
+Plans come twice a second, each from slightly other measurements. So an option that a session has
+counts for `STAY` more than it is worth: others take its place only where that pays. Pure: no clock,
+no I/O; the server's controller and the simulator run the same code.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from edge.accuracy import AccuracyProfile
+from edge.profile import Profile, Size
+from edge.scheduler import Client, Plan, Problem, Rule
+from edge.scheduler import Variant as Option
+from edge.variant import Variant
+
+SENT_EDGES = (128, 160, 192, 256, 320, 416, 512, 608)
+RESERVE_MS = 4.0  # of the budget, for handing pictures over and for timers
+UNTRIED_PART = 0.25  # of the budget, until the devices have answered a session's own frames
+HEADROOM = 0.7  # of a device's time that plans fill: bursts, and what shares its cores, need more
+STAY = 0.01  # relative accuracy that another option must gain to be given to a session
+PAYS = 0.005  # F1 that a larger picture must gain to be sent
+ENOUGH = 0.98  # share of what a size can reach beyond which more bits buy nothing
+MAX_OPTIONS = 96  # in one problem; with more shapes than that, every second edge is left out
+_BITS_STEP = 1.1  # links are told apart by so much
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What is known of a session at a moment.
+
+    `fps` is what it is asked to send, `size` its picture's (any scale), `left_ms` what its SLO
+    leaves for queueing and inference, `tried` whether inference was measured on its own frames,
+    `bps` what its link carries in time.
+    """
+
+    id: str
+    slo_ms: float
+    fps: float
+    size: Size
+    left_ms: float
+    tried: bool
+    bps: float
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """What one session is to do: the best variant for its frames (None: they can't be served),
+    the longest edge and the most bits a second that are worth sending, and why."""
+
+    variant: str | None
+    edge: int
+    useful_bps: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A problem, and what it was made of: for each variant in it (edge, input size), for each
+    client and variant the edge to send."""
+
+    problem: Problem
+    snapshots: tuple[Snapshot, ...]
+    options: tuple[tuple[int, Size], ...]
+    sent: tuple[tuple[int, ...], ...]
+    profiles: tuple[Profile, ...]
+
+
+class Planner:
+    """Makes problems and carries plans on; remembers the plan in force."""
+
+    def __init__(
+        self,
+        network: str,
+        edges: Sequence[int],
+        accuracy: AccuracyProfile,
+        *,
+        rule: Rule = "shared",
+        max_batch: int = 8,
+        headroom: float = HEADROOM,
+    ) -> None:
+        self.rule = rule
+        self._network = network
+        self._edges = tuple(sorted(edges))
+        self._accuracy = accuracy
+        self._max_batch = max_batch
+        self._headroom = headroom
+        self._worth = lru_cache(maxsize=4096)(self._look_up)
+        self._resident: tuple[tuple[str, ...], ...] = ()
+        self._has: dict[str, tuple[int, Size]] = {}
+        """The option of each session that the last plan served."""
+
+    def draft(self, snapshots: Sequence[Snapshot], profiles: Sequence[Profile]) -> Draft:
+        """The problem of these sessions on the devices that live, one profile each."""
+        wanted: dict[tuple[int, Size], None] = {}
+        for edges in (self._edges, self._edges[::-2][::-1], self._edges[-1:]):
+            wanted = {
+                (edge, Variant(self._network, edge).input_size(*snapshot.size)): None
+                for edge in edges
+                for snapshot in snapshots
+            }
+            if len(wanted) <= MAX_OPTIONS:
+                break
+        options = tuple(sorted(wanted))
+        place = {option: index for index, option in enumerate(options)}
+        variants = tuple(self._option(*option, profiles) for option in options)
+        clients, sent = [], []
+        for snapshot in snapshots:
+            budget_ms = snapshot.left_ms - RESERVE_MS
+            if not snapshot.tried:
+                budget_ms *= UNTRIED_PART
+            budgets, worth, edges_sent = [0.0] * len(options), [0.0] * len(options), [0] * len(options)
+            bits = math.floor(math.log(max(snapshot.bps, 1.0), _BITS_STEP))
+            for edge, f1, sent_edge in self._worth(bits, snapshot.fps, *snapshot.size):
+                index = place.get((edge, Variant(self._network, edge).input_size(*snapshot.size)))
+                if index is not None:
+                    stays = self._has.get(snapshot.id) == options[index]
+                    worth[index] = f1 * (1.0 + STAY) if stays else f1
+                    budgets[index], edges_sent[index] = budget_ms, sent_edge
+            clients.append(
+                Client(
+                    snapshot.id,
+                    snapshot.fps / self._headroom,
+                    tuple(max(0.0, budget) for budget in budgets),
+                    tuple(worth),
+                )
+            )
+            sent.append(tuple(edges_sent))
+        current = self._resident
+        problem = Problem(
+            gpus=len(profiles),
+            variants=variants,
+            clients=tuple(clients),
+            current=current if len(current) == len(profiles) else None,
+        )
+        return Draft(problem, tuple(snapshots), options, tuple(sent), tuple(profiles))
+
+    def adopt(self, draft: Draft, plan: Plan) -> dict[str, Assignment]:
+        """Takes a plan of the draft's problem into force; each session's part in it, by id."""
+        self._resident = tuple(
+            tuple(draft.problem.variants[slot.variant].name for slot in slots)
+            for slots in plan.gpus
+        )
+        self._has = {
+            draft.snapshots[client].id: draft.options[option]
+            for client, option in plan.variant_of.items()
+        }
+        return self._assignments(draft, plan)
+
+    # What a session can send, and what it is worth
+
+    def _look_up(
+        self, bits: int, fps: float, width: int, height: int
+    ) -> tuple[tuple[int, float, int], ...]:
+        """For each edge of the network's input: (edge, F1, the edge to send)."""
+        bps = _BITS_STEP**bits
+        names = [Variant(self._network, edge).name for edge in self._edges]
+        pixels = [_pixels(edge, width, height) for edge in SENT_EDGES]
+        table = self._accuracy.f1_table(names, SENT_EDGES, [bps / fps / each for each in pixels])
+        found = []
+        for column, edge in enumerate(self._edges):
+            best = 0
+            for row in range(1, len(SENT_EDGES)):
+                if table[row, column] > table[best, column] + PAYS:
+                    best = row
+            found.append((edge, float(table[best, column]), SENT_EDGES[best]))
+        return tuple(found)
+
+    def _option(self, edge: int, input_size: Size, profiles: Sequence[Profile]) -> Option:
+        """Latencies of the slowest device for each batch size; a profile errs on the safe side."""
+        name = Variant(self._network, edge).name
+        rows = [profile.latency_row(name, input_size)[: self._max_batch] for profile in profiles]
+        slowest = [max(column) for column in zip(*rows, strict=False)]
+        finite = [ms for ms in slowest if math.isfinite(ms)]
+        return Option(_name((edge, input_size)), 0.0, tuple(finite) or (_UNKNOWN_MS,))
+
+    # What is made of a plan
+
+    def _assignments(self, draft: Draft, plan: Plan) -> dict[str, Assignment]:
+        assignments: dict[str, Assignment] = {}
+        free = len(draft.profiles) * self._headroom
+        for slots in plan.gpus:
+            for slot in slots:
+                typical_ms = self._typical_ms(draft, slot.variant, slot.batch) / slot.batch
+                for client in slot.clients:
+                    free -= draft.snapshots[client].fps * typical_ms / 1000.0
+                    assignments[draft.snapshots[client].id] = self._served(
+                        draft, client, slot.variant
+                    )
+        waiting = [i for i in range(len(draft.snapshots)) if i not in plan.variant_of]
+        for client in sorted(waiting, key=lambda i: (draft.snapshots[i].fps, i)):
+            snapshot = draft.snapshots[client]
+            cheapest = self._cheapest(draft, client)
+            typical_ms = self._typical_ms(draft, cheapest, 1)
+            load = snapshot.fps * typical_ms / 1000.0
+            if draft.profiles and load <= free:
+                free -= load
+                assignments[snapshot.id] = self._say(
+                    draft,
+                    client,
+                    cheapest,
+                    f"{max(0.0, snapshot.left_ms):.0f} ms are left for inference: too few to"
+                    " promise anything, so each frame is tried with the fastest network",
+                )
+            else:
+                devices = len(draft.profiles)
+                full = "no device is there" if not devices else f"all {devices} devices are full"
+                edge = draft.sent[client][cheapest]
+                assignments[snapshot.id] = Assignment(None, edge, 0.0, f"not served: {full}")
+        return assignments
+
+    def _typical_ms(self, draft: Draft, option: int, batch: int) -> float:
+        edge, size = draft.options[option]
+        name = Variant(self._network, edge).name
+        times = [profile.typical_ms(name, size, batch) for profile in draft.profiles]
+        return max(times, default=math.inf)
+
+    @staticmethod
+    def _cheapest(draft: Draft, client: int) -> int:
+        sent = draft.sent[client]
+        return min(
+            (index for index in range(len(sent)) if sent[index]),
+            key=lambda index: draft.problem.variants[index].latency_ms[0],
+        )
+
+    def _served(self, draft: Draft, client: int, option: int) -> Assignment:
+        """Why this variant: what the next better one lacks."""
+        problem, snapshot = draft.problem, draft.snapshots[client]
+        worth = problem.clients[client].accuracy or ()
+        best = max(range(len(worth)), key=lambda index: (worth[index], -index))
+        if worth[best] <= worth[option] + PAYS:
+            why = f"nothing sees more in {_mbit(snapshot.bps)}"
+        elif 2.0 * problem.variants[best].latency_ms[0] > problem.clients[client].budget_ms[best]:
+            why = f"{snapshot.left_ms:.0f} ms are left for queueing and inference"
+            if not snapshot.tried:
+                why = "starting small: no frame has been answered yet"
+        else:
+            others = len(draft.snapshots) - 1
+            why = f"the devices are shared with {others} other session{'s' * (others != 1)}"
+        return self._say(draft, client, option, why)
+
+    def _say(self, draft: Draft, client: int, option: int, why: str) -> Assignment:
+        edge, _ = draft.options[option]
+        sent, snapshot = draft.sent[client][option], draft.snapshots[client]
+        name = Variant(self._network, edge).name
+        useful_bps = self._accuracy.enough_bps(
+            name, sent, snapshot.fps, ENOUGH, pixels=_pixels(sent, *snapshot.size)
+        )
+        return Assignment(name, sent, useful_bps, why)
+
+
+_UNKNOWN_MS = 1e6  # of a variant that a device does not know
+
+
+def _name(option: tuple[int, Size]) -> str:
+    edge, (width, height) = option
+    return f"{edge}:{width}x{height}"
+
+
+def _pixels(edge: int, width: int, height: int) -> int:
+    return max(1, edge * edge * min(width, height) // max(width, height))
+
+
+def _mbit(bps: float) -> str:
+    return f"{bps / 1e6:.1f} Mbit/s" if bps >= 950_000 else f"{round(bps, -4) / 1e3:.0f} kbit/s"
