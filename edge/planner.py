@@ -119,7 +119,11 @@ class Planner:
             budget_ms = snapshot.left_ms - RESERVE_MS
             if not snapshot.tried:
                 budget_ms *= UNTRIED_PART
-            budgets, worth, edges_sent = [0.0] * len(options), [0.0] * len(options), [0] * len(options)
+            budgets, worth, edges_sent = (
+                [0.0] * len(options),
+                [0.0] * len(options),
+                [0] * len(options),
+            )
             bits = math.floor(math.log(max(snapshot.bps, 1.0), _BITS_STEP))
             for edge, f1, sent_edge in self._worth(bits, snapshot.fps, *snapshot.size):
                 index = place.get((edge, Variant(self._network, edge).input_size(*snapshot.size)))
