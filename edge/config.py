@@ -66,6 +66,7 @@ class Settings(BaseSettings):
     device: Annotated[list[str], NoDecode] = ["cpu"]
     network: str = "yolov4-tiny"
     weights: Path | None = None
+    accuracy: Path | None = None
     edges: Annotated[list[int], NoDecode] = list(EDGES)
     threads: Annotated[int, Field(ge=1, le=1024)] | None = None
     max_batch: Annotated[int, Field(ge=1, le=32)] = 8
