@@ -82,8 +82,18 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="D",
         help="cpu, cuda:N or sim:PROFILE, one worker each (default cpu)",
     )
+    parser.add_argument(
+        "--profile",
+        nargs="+",
+        type=Path,
+        metavar="FILE",
+        help="each device's latencies, by `python -m profiles latency` (default: a quick measure)",
+    )
     parser.add_argument("--network", help="yolov4-tiny (default) or yolov4")
     parser.add_argument("--weights", type=Path, metavar="FILE", help="a Darknet weight file")
+    parser.add_argument(
+        "--accuracy", type=Path, metavar="FILE", help="by `python -m profiles accuracy`"
+    )
     parser.add_argument("--slo-ms", type=float, metavar="MS", help="default latency objective")
     parser.add_argument("--fps", type=float, metavar="N", help="frames a second to ask for")
     parser.add_argument("--max-sessions", type=int, metavar="N")

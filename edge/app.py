@@ -61,6 +61,7 @@ class Server:
             on_progress=self._on_progress,
             slots=max(DEFAULT_SLOTS, 2 * settings.max_batch),
             max_pixels=settings.max_pixels,
+            profiles=_profiles(settings),
             options=Options(
                 variants=tuple(variant.name for variant in self._variants),
                 threads=settings.threads,
@@ -224,6 +225,14 @@ class Server:
             except Exception:
                 log.exception("event=tick_failed")
             due_ms = max(due_ms + TICK_MS, now_ms())
+
+
+def _profiles(settings: Settings) -> list[Profile] | None:
+    """The devices' known latencies; None: they are measured, quickly, as they start."""
+    try:
+        return [Profile.load(path) for path in settings.profile] or None
+    except OSError as error:
+        raise StartError(f"profile: {error}") from error
 
 
 def _accuracy(settings: Settings) -> AccuracyProfile:
