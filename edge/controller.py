@@ -15,7 +15,7 @@ from typing import Protocol
 
 from edge.planner import Assignment, Planner, Snapshot
 from edge.profile import Profile
-from edge.scheduler import Plan
+from edge.scheduler.plan import Plan
 from edge.solver import Solver
 from edge.timebase import now_ms
 

@@ -102,8 +102,10 @@ class HintController:
         bps, bps_why = (hint.max_bps, "") if cap is None else (round(cap.bps), cap.reason)
         variant, variant_why = self._variant(hint, assignment, now_ms)
         self._decided_ms = now_ms
-        reason = variant_why if assignment.variant is None else ""
-        reason = reason or edge_why or fps_why or bps_why or variant_why
+        is_served = assignment.variant is not None
+        turned = "" if is_served == self._is_served else assignment.reason
+        self._is_served = is_served
+        reason = turned or edge_why or fps_why or bps_why or variant_why
         if not reason:
             return None
         return self._say(
@@ -165,14 +167,9 @@ class HintController:
         return assignment.edge, f"{assignment.edge} px: {assignment.reason}"
 
     def _variant(self, hint: Hint, assignment: Assignment, now_ms: float) -> tuple[str, str]:
-        is_served = assignment.variant is not None
-        if is_served != self._is_served:
-            self._is_served = is_served
-            return assignment.variant or hint.variant, assignment.reason
-        if not is_served or assignment.variant == hint.variant:
-            return hint.variant, ""
-        why = assignment.reason if now_ms - self._hint_ms >= VARIANT_MS else ""
-        return assignment.variant or hint.variant, why
+        variant = assignment.variant or hint.variant
+        late = now_ms - self._hint_ms >= VARIANT_MS
+        return variant, assignment.reason if variant != hint.variant and late else ""
 
     def _frame_rate(
         self, hint: Hint, m: Measurements, assignment: Assignment, now_ms: float

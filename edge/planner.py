@@ -21,8 +21,10 @@ from functools import lru_cache
 from edge.accuracy import AccuracyProfile
 from edge.profile import Profile, Size
 from edge.rtc.cap import mbit
-from edge.scheduler import Client, Plan, Problem, Rule
-from edge.scheduler import Variant as Option
+from edge.scheduler.plan import Plan
+from edge.scheduler.problem import Client, Problem
+from edge.scheduler.problem import Variant as Option
+from edge.scheduler.rules import Rule
 from edge.variant import Variant
 
 SENT_EDGES = (128, 160, 192, 256, 320, 416, 512, 608)

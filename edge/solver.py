@@ -9,7 +9,10 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
 from edge.lifeline import die_with
-from edge.scheduler import Algorithm, Plan, Problem, Rule, solve
+from edge.scheduler import Algorithm, solve
+from edge.scheduler.plan import Plan
+from edge.scheduler.problem import Problem
+from edge.scheduler.rules import Rule
 
 SMALL = 16  # clients: such a problem takes a few ms, and a thread's turns hold the loop up less
 

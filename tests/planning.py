@@ -16,10 +16,12 @@ def device(ms_at_608: float = 20.0, batches: tuple[int, ...] = (1,)) -> Profile:
     """A batch takes time in proportion to its pixels, its p99 as long as its median."""
 
     def ms(edge: int, batch: int) -> float:
-        return ms_at_608 * batch**0.7 * (edge / EDGES[-1]) ** 2
+        return float(ms_at_608 * batch**0.7 * (edge / EDGES[-1]) ** 2)
 
     return Profile(
-        Entry(Variant("yolov4-tiny", edge).name, edge, edge, batch, ms(edge, batch), ms(edge, batch))
+        Entry(
+            Variant("yolov4-tiny", edge).name, edge, edge, batch, ms(edge, batch), ms(edge, batch)
+        )
         for edge in EDGES
         for batch in batches
     )
@@ -28,7 +30,7 @@ def device(ms_at_608: float = 20.0, batches: tuple[int, ...] = (1,)) -> Profile:
 def f1(input_edge: int, sent_edge: int, bits_a_pixel: float) -> float:
     """Larger sees more, on either side; few bits a pixel see less."""
     size = (min(input_edge, sent_edge) / 608) ** 0.5
-    return size * (1.0 - math.exp(-bits_a_pixel / 0.05))
+    return float(size) * (1.0 - math.exp(-bits_a_pixel / 0.05))
 
 
 @functools.cache

@@ -11,7 +11,8 @@ import pytest
 from edge.controller import Controller
 from edge.planner import Assignment, Planner, Snapshot
 from edge.profile import Profile
-from edge.scheduler import Plan, Problem
+from edge.scheduler.plan import Plan
+from edge.scheduler.problem import Problem
 from edge.solver import SMALL, Solver
 from edge.variant import EDGES
 from tests.planning import accuracy, device

@@ -64,7 +64,7 @@ def test_news_do_not_wait(news: str) -> None:
     hints = _hints()
     hints.decide(FAST_LINK, 0.0)
     if news == "plan":
-        hints.assign(replace(BEST, variant="yolov4-tiny-320"))
+        hints.assign(Assignment(None, 128, 0.0, 0.0, "full"))
         link = FAST_LINK
     else:
         hints.hurry()
