@@ -106,8 +106,10 @@ def run(options: argparse.Namespace, arguments: list[str]) -> int:
         reference_detector = Detector(
             reference.network, load_network(reference.network), options.device
         )
-    progress = Progress(sum(task.work * len(task.kbps) for task in tasks))
-    survey = Survey(options.network, detector, reference, reference_detector, progress.step)
+    progress = Progress(sum(task.work for task in tasks))
+    survey = Survey(
+        options.network, detector, reference, reference_detector, progress.step, progress.skip
+    )
     precision = str(detector.dtype).removeprefix("torch.")
     for task in tasks:
         for row in survey.rows(task, rows):
