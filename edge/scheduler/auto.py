@@ -7,9 +7,11 @@ from edge.scheduler.plan import Slot
 from edge.scheduler.problem import Problem
 from edge.scheduler.rules import Rule
 from edge.scheduler.search import Search
+from edge.scheduler.share import Share
 from edge.scheduler.tables import Tables
 
 EFFORT = 60e6  # choices x GPUs x clients that the search may judge; 160 ms or so
+SHARED_EFFORT = 20e6  # likewise for cycles x slots x clients
 PACKED = 12  # of the best choices, how many are packed with care
 
 Cycle = tuple[Slot, ...]
@@ -21,7 +23,7 @@ def solve(problem: Problem, rule: Rule) -> list[Cycle]:
     if not problem.gpus or not len(tables.columns.variant):
         return []
     cycles = _single(tables)
-    return cycles
+    return Share(tables, cycles, SHARED_EFFORT).run() if rule == "shared" else cycles
 
 
 def _single(tables: Tables) -> list[Cycle]:

@@ -245,7 +245,7 @@ class _Program:
         matrix.value_ = np.array([f for each in entries for _, f in each], dtype=np.float64)
         program.integrality_ = [highspy.HighsVarType.kInteger] * len(self._cost)
         solver = highspy.Highs()
-        solver.silent()
+        solver.setOptionValue("output_flag", False)
         solver.setOptionValue("threads", 1)
         solver.setOptionValue("mip_rel_gap", 0.0)
         solver.setOptionValue("mip_abs_gap", _GAP)
