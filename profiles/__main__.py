@@ -10,6 +10,7 @@ import profiles
 from edge.accuracy import AccuracyError
 from edge.assets import AssetError
 from profiles import accuracy_command, latency_command
+from profiles.arguments import UsageError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,6 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(given)
     try:
         status: int = options.run(options, given)
+    except UsageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     except (AccuracyError, AssetError, OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

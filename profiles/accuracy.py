@@ -26,9 +26,8 @@ INPUT_EDGES = (128, 192, 256, 320, 416, 608)
 KBPS = (60.0, 120.0, 250.0, 500.0, 1000.0, 2000.0)
 
 _MOST_UPSCALING = 2.5  # input edge by sent edge: enlarging pays, but not without end
-_UNFILLED = 0.75  # of the rate asked for: the encoder has no use for more
 _AN_INFERENCE = 12_000.0  # what each costs whatever its size, in pixels
-_NOTHING_NEW = 1.15  # times the bits of the rate before: the encoder can't go so low
+_NOTHING_NEW = 1.15  # times the bits of the rate before: the encoder can't, or needn't, change more
 
 
 class Detects(Protocol):
@@ -69,24 +68,32 @@ class Task:
 
     @property
     def work(self) -> float:
-        """Of one rate, in input pixels: detection's cost is about linear in them."""
+        """Of all its rates, in input pixels."""
+        return len(self.kbps) * self.cost(self.inputs)
+
+    def cost(self, inputs: Sequence[int]) -> float:
+        """Of one rate at these inputs: detection's time is about linear in their pixels."""
         first = self.material.frames[0]
         shape = min(first.width, first.height) / max(first.width, first.height)
         if self.codec == JPEG:
             shape = 1.0
-        pixels = sum(shape * edge * edge + _AN_INFERENCE for edge in self.inputs)
+        pixels = sum(shape * edge * edge + _AN_INFERENCE for edge in inputs)
         return len(self.material.looked_at) * pixels
 
 
 @dataclass(slots=True)
 class Survey:
-    """The measurement: `network` against `reference`, row by row."""
+    """The measurement: `network` against `reference`, row by row.
+
+    Of a task's work, all comes to `on_step(work, text)` when done or to `on_skip(work)`.
+    """
 
     network: str
     detector: Detects
     reference: Variant
     reference_detector: Detects
-    on_progress: Callable[[float, str], None]
+    on_step: Callable[[float, str], None]
+    on_skip: Callable[[float], None]
     _references: dict[str, list[list[Box]]] = field(default_factory=dict)
 
     def rows(self, task: Task, known: Sequence[Row] = ()) -> Iterator[Row]:
@@ -95,26 +102,25 @@ class Survey:
         Rates that the encoder can't go down to, or has no use for, make no row.
         """
         material = task.material
-        before: float | None = None
-        for index, kbps in enumerate(task.kbps):
-            text = f"{material.name}, {task.codec}, {task.sent_edge} px"
-            text += f", {kbps:g} kbit/s" if kbps else ""
+        full = task.cost(task.inputs)
+        before = 0.0  # bits a frame at the rate before
+        for kbps in task.kbps:
             row = next((row for row in known if _same(row, self.network, task, kbps)), None)
             inputs = [edge for edge in task.inputs if row is None or edge not in row.f1]
             if inputs:
-                sent = send(
-                    task.codec, material.frames, task.sent_edge, material.fps, 1000.0 * kbps
-                )
+                bps = 1000.0 * kbps
+                sent = send(task.codec, material.frames, task.sent_edge, material.fps, bps)
                 bits = fmean(sent.bits[material.looked_at[0] :])
-                if row is not None or before is None or bits > before * _NOTHING_NEW:
+                if row is None and bits <= before * _NOTHING_NEW:
+                    inputs = []
+                else:
                     row = self._row(task, kbps, bits, sent, inputs)
                     yield row
-            self.on_progress(task.work, text)
-            bits = before or 0.0 if row is None else row.bits
-            before = bits
-            if kbps and bits * material.fps < _UNFILLED * 1000.0 * kbps:
-                self.on_progress(task.work * (len(task.kbps) - index - 1), text)
-                return
+                    text = f"{material.name}, {task.codec}, {task.sent_edge} px"
+                    text += f", {kbps:g} kbit/s" if kbps else ""
+                    self.on_step(task.cost(inputs), text)
+            self.on_skip(full - task.cost(inputs))
+            before = before if row is None else row.bits
 
     def truth(self, material: Material) -> list[list[Box]]:
         """What the reference finds in the untouched pictures."""

@@ -25,6 +25,7 @@ from profiles.accuracy import (
     merge,
     plan,
 )
+from profiles.arguments import UsageError, positive, torch_device
 from profiles.clips import Clip, from_file, pan
 from profiles.codecs import CODECS, JPEG, NONE
 from profiles.machine import command_line, machine, versions
@@ -52,10 +53,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sent", type=_sent_edges, metavar="LIST", help="longest edges sent")
     parser.add_argument("--inputs", type=_input_edges, metavar="LIST", help="networks' input edges")
     parser.add_argument("--kbps", type=_rates, metavar="LIST", help="rates asked of the encoder")
-    parser.add_argument("--fps", type=_positive, default=15, metavar="N", help="default 15")
-    parser.add_argument("--seconds", type=_positive, default=10, metavar="N", help="default 10")
+    parser.add_argument("--fps", type=positive, default=15, metavar="N", help="default 15")
+    parser.add_argument("--seconds", type=positive, default=10, metavar="N", help="default 10")
     parser.add_argument(
-        "--frames", type=_positive, metavar="N", help="looked at, of each clip (default 36)"
+        "--frames", type=positive, metavar="N", help="looked at, of each clip (default 36)"
     )
     parser.add_argument(
         "--coco",
@@ -64,8 +65,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar=("ANNOTATIONS", "IMAGES"),
         help="an instances JSON and the folder of its photographs: instead of the default videos",
     )
-    parser.add_argument("--coco-images", type=_positive, default=500, metavar="N")
-    parser.add_argument("--device", default="cpu", help="cpu (default) or cuda:N")
+    parser.add_argument("--coco-images", type=positive, default=500, metavar="N")
+    parser.add_argument(
+        "--device", type=torch_device, default="cpu", help="cpu (default) or cuda:N"
+    )
     parser.add_argument("--out", type=Path, metavar="FILE", help="default by the network's name")
     parser.add_argument("--again", action="store_true", help="measure anew what FILE holds")
     parser.add_argument("--quick", action="store_true", help="few sizes, rates and frames")
@@ -91,7 +94,7 @@ def run(options: argparse.Namespace, arguments: list[str]) -> int:
         options.kbps or ((120.0, 1000.0) if quick else KBPS),
     )
     if not tasks:
-        raise ValueError("nothing to measure: no codec and size suits these pictures")
+        raise UsageError("nothing to measure: no codec and size suits these pictures")
     clips = {material.name: material.about for material in materials}
     before = None if options.again else continued(out, reference.name, clips)
     rows = list(before.rows) if before else []
@@ -103,8 +106,10 @@ def run(options: argparse.Namespace, arguments: list[str]) -> int:
         reference_detector = Detector(
             reference.network, load_network(reference.network), options.device
         )
-    progress = Progress(sum(task.work * len(task.kbps) for task in tasks))
-    survey = Survey(options.network, detector, reference, reference_detector, progress.step)
+    progress = Progress(sum(task.work for task in tasks))
+    survey = Survey(
+        options.network, detector, reference, reference_detector, progress.step, progress.skip
+    )
     precision = str(detector.dtype).removeprefix("torch.")
     for task in tasks:
         for row in survey.rows(task, rows):
@@ -133,7 +138,7 @@ def _materials(options: argparse.Namespace) -> list[Material]:
     if options.video:
         clips = [from_file(path, options.fps, seconds) for path in options.video]
         if len({clip.name for clip in clips}) < len(clips):
-            raise ValueError("--video: two files of the same name")
+            raise UsageError("--video: two files of the same name")
     elif not options.coco:
         clips = [from_file(samples.street_video(), options.fps, seconds), pan(options.fps, seconds)]
     materials = []
@@ -168,11 +173,14 @@ def _codecs(text: str) -> tuple[str, ...]:
 
 
 def _sent_edges(text: str) -> tuple[int, ...]:
-    return tuple(_positive(part, least=32) for part in text.split(","))
+    edges = tuple(positive(part) for part in text.split(","))
+    if min(edges) < 32:
+        raise argparse.ArgumentTypeError(f"{text}: longest edges from 32")
+    return edges
 
 
 def _input_edges(text: str) -> tuple[int, ...]:
-    edges = tuple(_positive(part) for part in text.split(","))
+    edges = tuple(positive(part) for part in text.split(","))
     for edge in edges:
         if edge not in EDGES:
             raise argparse.ArgumentTypeError(f"{edge}: 128 to 608 in steps of 32")
@@ -184,10 +192,3 @@ def _rates(text: str) -> tuple[float, ...]:
     if not all(1.0 <= rate <= 1e6 for rate in rates):
         raise argparse.ArgumentTypeError(f"{text}: 1 to 1000000 kbit/s")
     return rates
-
-
-def _positive(text: str, least: int = 1) -> int:
-    value = int(text)
-    if not least <= value <= 100_000:
-        raise argparse.ArgumentTypeError(f"{text}: {least} to 100000")
-    return value

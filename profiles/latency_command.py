@@ -13,6 +13,7 @@ from edge.profile import Entry, Profile
 from edge.variant import EDGES, Variant
 from edge.worker import WorkerError
 from profiles import latency
+from profiles.arguments import UsageError, any_device
 from profiles.machine import command_line, machine, processor, versions
 from profiles.progress import Progress
 from profiles.worker import BatchFailedError, measured_device
@@ -23,7 +24,12 @@ _QUICK_ROUNDS = 2
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--device", default="cpu", help="cpu (default), cuda:N or sim:PROFILE.json")
+    parser.add_argument(
+        "--device",
+        type=any_device,
+        default="cpu",
+        help="cpu (default), cuda:N or sim:PROFILE.json",
+    )
     parser.add_argument("--network", default="yolov4-tiny", choices=list(WEIGHTS))
     parser.add_argument("--weights", type=Path, metavar="FILE", help="a Darknet weight file")
     parser.add_argument(
@@ -53,7 +59,7 @@ async def _run(options: argparse.Namespace, arguments: list[str]) -> int:
     variants = options.variants or [Variant(options.network, edge).name for edge in edges]
     strangers = [name for name in variants if Variant.parse(name).network != options.network]
     if strangers:
-        raise ValueError(f"--variants: {strangers[0]} is none of {options.network}")
+        raise UsageError(f"--variants: {strangers[0]} is none of {options.network}")
     shapes = _QUICK_SHAPES if quick else latency.SHAPES
     batches = options.batches or latency.BATCHES
     rounds = options.rounds or (_QUICK_ROUNDS if quick else latency.ROUNDS)

@@ -12,7 +12,7 @@ _EVERY_S = 5.0  # where lines can't be overwritten
 class Progress:
     """Lines on standard error, with the time left by the work that was done so far.
 
-    `total` and `step`'s work are in any one unit; skipped work is not to be counted in either.
+    `total` and all work are in any one unit.
     """
 
     def __init__(
@@ -43,13 +43,17 @@ class Progress:
         self._done += work
         left_s = self.left_s
         left = "" if left_s is None else f", {duration(left_s)} left"
-        line = f"{min(1.0, self._done / self._total):4.0%}{left}: {text}"
+        line = f"{self._done / max(self._done, self._total, 1e-9):4.0%}{left}: {text}"
         now_s = self._clock_s()
         if self._is_terminal:
             self._write(f"\r\033[K{line}")
         elif now_s - self._wrote_s >= _EVERY_S:
             self._wrote_s = now_s
             self._write(line + "\n")
+
+    def skip(self, work: float) -> None:
+        """`work` turned out not to be needed."""
+        self._total -= work
 
     def end(self) -> None:
         """Leave the cursor on a line of its own."""

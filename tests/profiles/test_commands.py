@@ -89,8 +89,15 @@ class TestLatency:
     def test_a_device_that_can_t_start_is_told(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        assert main(["latency", "--device", "tpu", "--out", str(tmp_path / "o.json")]) == 1
-        assert "unknown device 'tpu'" in capsys.readouterr().err
+        missing = tmp_path / "none.json"
+        assert main(["latency", "--device", f"sim:{missing}", "--out", str(tmp_path / "o")]) == 1
+        assert "none.json" in capsys.readouterr().err
+
+    def test_variants_must_be_the_network_s(
+        self, latency: Measure, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert latency("--variants", "yolov4-608") == 2
+        assert "yolov4-608 is none of yolov4-tiny" in capsys.readouterr().err
 
     @pytest.mark.parametrize(
         ("name", "file"),
@@ -109,12 +116,15 @@ class TestLatency:
     ("arguments", "says"),
     [
         ([], "COMMAND"),
+        (["latency", "--device", "tpu"], "cpu or cuda:N"),
         (["latency", "--batches", "0"], "batches of 1 to 64"),
         (["latency", "--variants", "resnet-50"], "resnet"),
         (["accuracy", "--codec", "av1"], "'av1': of vp8"),
         (["accuracy", "--inputs", "100"], "100: 128 to 608"),
+        (["accuracy", "--device", "sim:x"], "cpu or cuda:N"),
+        (["accuracy", "--frames", "0"], "1 to"),
         (["accuracy", "--kbps", "0"], "kbit/s"),
-        (["accuracy", "--sent", "4"], "32 to"),
+        (["accuracy", "--sent", "4"], "from 32"),
     ],
 )
 def test_bad_usage_is_told(

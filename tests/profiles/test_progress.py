@@ -23,6 +23,15 @@ def test_the_time_left_goes_by_the_work_done() -> None:
     assert lines == [" 25%, 30 s left: one thing\n"]
 
 
+def test_work_that_is_not_needed_shortens_it() -> None:
+    clock = Clock()
+    progress = Progress(100.0, clock_s=clock, write=lambda _: None, is_terminal=False)
+    clock.now_s = 10.0
+    progress.step(25.0, "one thing")
+    progress.skip(50.0)
+    assert progress.left_s == pytest.approx(10.0)
+
+
 def test_lines_that_stay_are_few() -> None:
     clock = Clock()
     lines: list[str] = []
