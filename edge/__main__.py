@@ -118,7 +118,7 @@ def _serve(options: argparse.Namespace) -> int:
     async def run() -> int:
         try:
             server = Server(settings, on_progress=terminal.progress)
-        except (InternalsError, OSError, ValueError) as error:  # aiortc, a profile's file
+        except (InternalsError, StartError, OSError, ValueError) as error:  # aiortc, a file
             return _fail(str(error))
         _end_on_signals()
         try:

@@ -125,6 +125,9 @@ class Planner:
             budget_ms = snapshot.left_ms - RESERVE_MS
             if not snapshot.tried:
                 budget_ms *= UNTRIED_PART
+            if len(snapshots) <= len(profiles):
+                # A device for everybody: nobody waits for another's batch, half of what rules add.
+                budget_ms *= 2.0
             budgets, worth, edges_sent = (
                 [0.0] * len(options),
                 [0.0] * len(options),
