@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import collections
 import logging
+import math
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -81,6 +82,8 @@ class Session:
         self._class_names = list(class_names)
         self._classes = classes
         self._on_dead = on_dead
+        self.on_step: Callable[[Session], None] | None = None
+        """Called when the link got much worse, after the session's own hint."""
         self._subscribers: set[asyncio.Queue[str | None]] = set()
         self._opened_ms = self._media_ms = now_ms()
         self._ping_ms: float | None = None
@@ -96,8 +99,11 @@ class Session:
             on_message=self._on_message,
             on_channel=self._on_channel,
             on_state=self._on_peer_state,
+            on_step=self._on_link_step,
+            rate_control=settings.rate_control,
             max_pixels=settings.max_pixels,
         )
+        self.peer.rate.most_bps = float(settings.max_bps)
 
     @property
     def state(self) -> State:
@@ -212,6 +218,14 @@ class Session:
         if state in ("failed", "closed"):
             self._die(f"the connection {state}")
 
+    def _on_link_step(self) -> None:
+        """In mid-frame: the next one shall be smaller already."""
+        if self._state != "live":
+            return
+        self._hint(now_ms(), urgent=True)
+        if self.on_step is not None:
+            self.on_step(self)
+
     def _on_message(self, label: str, text: str | bytes) -> None:
         """A control message; whatever is wrong with it, the answer is an error message."""
         if label != "control" or self._state == "closed":
@@ -265,7 +279,7 @@ class Session:
     def _on_applied(self, seq: int) -> None:
         """The encoder is capped by the hint now, so the estimate need not hold it down as well."""
         if self.hint is not None and seq == self.hint.seq:
-            self.peer.rate.encoder_cap_bps = float(self.hint.max_bps)
+            self.peer.rate.capped(float(self.hint.max_bps), now_ms())
 
     # A frame's end
 
@@ -310,8 +324,8 @@ class Session:
             classes=self._class_names,
         )
 
-    def _hint(self, now: float) -> None:
-        hint = self._hints.decide(self._link(now), now)
+    def _hint(self, now: float, *, urgent: bool = False) -> None:
+        hint = self._hints.decide(self._link(now), now, urgent=urgent)
         if hint is not None:
             self._say(
                 "hint",
@@ -325,6 +339,7 @@ class Session:
 
     def _link(self, now: float) -> Link:
         rate, budget = self.peer.rate, self.budget
+        ours = self._settings.rate_control == "trains"  # else the hint leaves the bits alone
         left_ms = budget.left_ms(self.slo_ms, now_ms=now)
         spent = sum(
             budget.quantile(leg, 0.95, now) or 0.0
@@ -337,11 +352,11 @@ class Session:
             left_ms=left_ms,
             answered=budget.quantile("inference", 0.5) is not None,
             left_for_network_ms=self.slo_ms - spent,
-            capacity_bps=rate.capacity_bps,
+            capacity_bps=rate.capacity_bps if ours else math.inf,
             available_bps=self.report.available_bps if self.report else None,
-            queue_ms=rate.queue_ms,
-            loss=rate.loss,
-            network_ms=budget.quantile("network", 0.95, now),
+            queue_ms=rate.queue_ms if ours else 0.0,
+            loss=rate.loss if ours else 0.0,
+            network_ms=budget.quantile("network", 0.95, now) if ours else None,
         )
 
     def _say_stats(self) -> None:

@@ -86,9 +86,9 @@ class SessionHints:
         """The publisher may not have heard the hint in force: say it again."""
         self._restate = True
 
-    def decide(self, link: Link, now_ms: float) -> Hint | None:
-        """The hint to tell now, if any."""
-        if not self._restate and now_ms - self._decided_ms < DECIDE_EVERY_MS:
+    def decide(self, link: Link, now_ms: float, *, urgent: bool = False) -> Hint | None:
+        """The hint to tell now, if any; an urgent question is answered however soon it comes."""
+        if not urgent and not self._restate and now_ms - self._decided_ms < DECIDE_EVERY_MS:
             return None
         self._decided_ms = now_ms
         width, height = link.size or (16, 9)

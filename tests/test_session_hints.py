@@ -129,3 +129,22 @@ def test_small_pictures_are_not_enlarged(
     hints = _hints(edges=edges)
     hints.decide(UNKNOWN, 0.0)
     assert hints.variants(size)[0] == Variant("yolov4-tiny", best).name
+
+
+def test_an_urgent_question_is_answered_at_once() -> None:
+    hints = _hints()
+    hints.decide(FAST_LINK, 0.0)
+    slow = replace(FAST_LINK, capacity_bps=300e3)
+    assert hints.decide(slow, 10.0) is None
+    hint = hints.decide(slow, 10.0, urgent=True)
+    assert hint is not None
+    assert hint.max_bps < 300e3
+
+
+def test_where_the_publisher_controls_its_rate_the_hint_is_the_operators_cap() -> None:
+    hints = _hints(max_bps=1_000_000)
+    link = replace(FAST_LINK, capacity_bps=float("inf"))
+    for step in range(50):
+        hints.decide(link, step * DECIDE_EVERY_MS)
+    assert hints.current is not None
+    assert hints.current.max_bps == 1_000_000

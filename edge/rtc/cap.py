@@ -39,7 +39,7 @@ class LinkState:
     """What is known of the link at a moment; None where nothing was measured yet."""
 
     capacity_bps: float | None = None
-    """As its packets show."""
+    """As its packets show; infinite where the sender's own estimator takes care of it."""
     available_bps: float | None = None
     """As the sender believes; only asked while the capacity is unknown."""
     queue_ms: float = 0.0
@@ -172,7 +172,9 @@ class EncoderCap:
         wanted_bps = min(allowed_bps, useful_bps)
         if self._bps is None:
             why = "starting: the link is not measured yet"
-            if capacity_bps is not None:
+            if capacity_bps == inf:
+                why = "starting: the publisher controls its rate"
+            elif capacity_bps is not None:
                 why = f"starting on a link of {mbit(capacity_bps)}"
             return Cap(wanted_bps, why)
         if wanted_bps < 0.9 * self._bps:
