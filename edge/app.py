@@ -186,6 +186,7 @@ class Server:
             self.dispatcher,
             hints,
             class_names=self._names,
+            on_step=lambda: self.controller.notify("link"),
             **wishes,  # type: ignore[arg-type]  # whip.py has checked them
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -75,6 +75,7 @@ class Settings(BaseSettings):
     slo_ms: SloMs = 100.0
     fps: Annotated[float, Field(gt=0, le=120)] = 15.0
     max_bps: Annotated[int, Field(ge=100_000)] = 4_000_000
+    rate_control: Literal["trains", "transport-cc"] = "trains"
 
     max_sessions: Annotated[int, Field(ge=1)] = 64
     max_pixels: Annotated[int, Field(ge=128 * 128)] = 1920 * 1088

@@ -95,15 +95,11 @@ class SessionHints:
         """The publisher may not have heard the hint in force: say it again."""
         self._restate = True
 
-    def hurry(self) -> None:
-        """The link stepped: the next decision is due at once."""
-        self._is_new = True
-
-    def decide(self, link: Link, now_ms: float) -> Hint | None:
-        """The hint to tell now, if any."""
+    def decide(self, link: Link, now_ms: float, *, urgent: bool = False) -> Hint | None:
+        """The hint to tell now, if any; an urgent question is answered however soon it comes."""
         if self._assignment is None:
             return None
-        due = self._is_new or now_ms - self._decided_ms >= DECIDE_EVERY_MS
+        due = urgent or self._is_new or now_ms - self._decided_ms >= DECIDE_EVERY_MS
         if not self._restate and not due:
             return None
         self._decided_ms, self._is_new = now_ms, False

@@ -59,17 +59,11 @@ def test_decisions_keep_their_distance() -> None:
     assert hint.max_bps < 300e3
 
 
-@pytest.mark.parametrize("news", ["plan", "link"])
-def test_news_do_not_wait(news: str) -> None:
+def test_a_new_plan_does_not_wait() -> None:
     hints = _hints()
     hints.decide(FAST_LINK, 0.0)
-    if news == "plan":
-        hints.assign(Assignment(None, 128, 0.0, 0.0, "full"))
-        link = FAST_LINK
-    else:
-        hints.hurry()
-        link = replace(FAST_LINK, capacity_bps=300e3)
-    assert hints.decide(link, 10.0) is not None
+    hints.assign(Assignment(None, 128, 0.0, 0.0, "full"))
+    assert hints.decide(FAST_LINK, 10.0) is not None
 
 
 def test_the_same_plan_again_is_no_news() -> None:
@@ -133,3 +127,22 @@ def test_before_the_first_plan_frames_get_the_least() -> None:
 
 def test_a_session_that_is_not_served_has_no_variants() -> None:
     assert _hints(Assignment(None, 128, 0.0, 0.0, "full")).variants((608, 342)) == ()
+
+
+def test_an_urgent_question_is_answered_at_once() -> None:
+    hints = _hints()
+    hints.decide(FAST_LINK, 0.0)
+    slow = replace(FAST_LINK, capacity_bps=300e3)
+    assert hints.decide(slow, 10.0) is None
+    hint = hints.decide(slow, 10.0, urgent=True)
+    assert hint is not None
+    assert hint.max_bps < 300e3
+
+
+def test_where_the_publisher_controls_its_rate_the_hint_is_the_operators_cap() -> None:
+    hints = _hints(max_bps=1_000_000)
+    link = replace(FAST_LINK, capacity_bps=float("inf"))
+    for step in range(50):
+        hints.decide(link, step * DECIDE_EVERY_MS)
+    assert hints.current is not None
+    assert hints.current.max_bps == 1_000_000

@@ -108,5 +108,3 @@ class Plan:
             "accuracy": self.accuracy,
             "changes": self.changes,
         }
-
-

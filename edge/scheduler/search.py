@@ -129,9 +129,7 @@ class Search:
                     seen.add(two)
                     yield one, other
 
-    def _pairs(
-        self, choice: Integers, near: list[Integers], one: int, other: int
-    ) -> Integers:
+    def _pairs(self, choice: Integers, near: list[Integers], one: int, other: int) -> Integers:
         first, second = (grid.ravel() for grid in np.meshgrid(near[one], near[other]))
         opposite = (first < choice[one]) != (second < choice[other])
         rows = np.repeat(choice[None], int(opposite.sum()), axis=0)
