@@ -53,7 +53,7 @@ def middle_ms(result: Flow) -> float:
     ("trace", "kind", "used"), [(STEPS, "kernel", "tbf"), (OUTAGES, "auto", "tun")]
 )
 def test_goodput_follows_the_trace(trace: Trace, kind: Kind, used: str) -> None:
-    with Link(trace, kind=kind) as link:
+    with Link(trace, kind=kind, queue_ms=500.0) as link:
         assert link.used == used
         result = flow(link, 1.3, 25e6)
         assert follows(result, link, trace) == pytest.approx(1.0, abs=0.03)
@@ -183,8 +183,10 @@ def alive(pid: int) -> bool:
 SLEEP = ("sh", "-c", "echo $$; exec sleep 600")
 
 
-@pytest.mark.parametrize("kind", ["kernel", "tun"])
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("kind", "number", "status"),
+    [("kernel", signal.SIGINT, 130), ("tun", signal.SIGINT, 130), ("tun", signal.SIGTERM, 143)],
+)
 def test_nothing_is_left_by_a_signal(kind: str, number: int, status: int) -> None:
     with command(kind, *SLEEP) as (process, sleeper):
         assert left_by(process.pid)
