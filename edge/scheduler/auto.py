@@ -13,9 +13,9 @@ from edge.scheduler.search import Search
 from edge.scheduler.share import Share
 from edge.scheduler.tables import FAR_NS, Tables
 
-EFFORT = 30e6  # choices x GPUs x clients that the search may judge
-SHARED_EFFORT = 20e6  # likewise for cycles x slots x clients
-PACKED = 12  # of the best choices, how many are packed with care
+EFFORT = 12e6  # choices x GPUs x clients that the search may judge
+SHARED_EFFORT = 12e6  # likewise for cycles x slots x clients
+PACKED = 4  # of the best choices, how many are packed with care
 
 Cycle = tuple[Slot, ...]
 
