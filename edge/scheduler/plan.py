@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -108,5 +107,3 @@ class Plan:
             "accuracy": self.accuracy,
             "changes": self.changes,
         }
-
-

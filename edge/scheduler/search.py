@@ -8,6 +8,7 @@ two at a time in opposite directions, then follows the best few neighbours at on
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import numpy as np
@@ -18,7 +19,7 @@ from edge.scheduler.tables import Tables
 
 Floats = NDArray[np.float64]
 
-SWEEPS = 12
+SWEEPS = 20
 BEAM, PATIENCE, KEPT = 8, 2, 32
 CHUNK = 1 << 17  # choices x GPUs that are judged in one go
 _LEAST = 1e-9  # a smaller gain is rounding
@@ -109,23 +110,26 @@ class Search:
 
     def _sweep(self, choice: Integers) -> Integers:
         """Replaces columns by the best there are, several at a time, until that gains nothing."""
-        value = self._best(choice[None])[1]
-        for _ in range(SWEEPS):
+        value, idle = self._best(choice[None])[1], 0
+        for half in itertools.islice(itertools.cycle((0, 1)), SWEEPS):
+            columns = np.arange(
+                min(half, self.size - 1), self.size, 2
+            )  # each other time the other half of them
             places = np.flatnonzero(np.diff(choice, prepend=-1))
-            rows = np.tile(choice, (len(places), self.size, 1))
-            rows[np.arange(len(places)), :, places] = np.arange(self.size)
-            values = self._values(rows.reshape(-1, self.gpus)).reshape(len(places), self.size)
-            column, gained = values.argmax(axis=1), values.max(axis=1)
-            steps = [choice.copy()]
+            rows = np.tile(choice, (len(places), len(columns), 1))
+            rows[np.arange(len(places)), :, places] = columns
+            values = self._values(rows.reshape(-1, self.gpus)).reshape(len(places), -1)
+            column, gained = columns[values.argmax(axis=1)], values.max(axis=1)
+            steps = [choice]
             for index in np.argsort(-gained, kind="stable"):
                 steps.append(steps[-1].copy())
                 steps[-1][places[index]] = column[index]
-            together = np.sort(np.array(steps[1:]), axis=1)
-            found, gain = self._best(together)
-            if gain <= value + _LEAST:
-                break
-            choice, value = found, gain
-            if self._left < 0:
+            found, gain = self._best(np.sort(np.array(steps[1:]), axis=1))
+            if gain > value + _LEAST:
+                choice, value, idle = found, gain, 0
+            else:
+                idle += 1
+            if idle == 2 or self._left < 0:
                 break
         return choice
 
@@ -154,9 +158,7 @@ class Search:
                     seen.add(two)
                     yield one, other
 
-    def _pairs(
-        self, choice: Integers, near: list[Integers], one: int, other: int
-    ) -> Integers:
+    def _pairs(self, choice: Integers, near: list[Integers], one: int, other: int) -> Integers:
         first, second = (grid.ravel() for grid in np.meshgrid(near[one], near[other]))
         opposite = (first < choice[one]) != (second < choice[other])
         rows = np.repeat(choice[None], int(opposite.sum()), axis=0)

@@ -31,7 +31,9 @@ def problems(
     numbers that meet exactly often."""
     count = draw(st.integers(0, max_variants))
     latencies = st.lists(
-        st.one_of(st.sampled_from([5.0, 10.0, 20.0, 40.0]), st.integers(1, 60_000).map(_thousandth)),
+        st.one_of(
+            st.sampled_from([5.0, 10.0, 20.0, 40.0]), st.integers(1, 60_000).map(_thousandth)
+        ),
         min_size=1,
         max_size=4,
     )
@@ -39,7 +41,9 @@ def problems(
     budgets = st.one_of(
         st.sampled_from([0.0, 10.0, 20.0, 40.0, 80.0]), st.integers(-5000, 200_000).map(_thousandth)
     )
-    rates = st.one_of(st.sampled_from([10.0, 15.0, 25.0, 50.0]), st.integers(1, 60_000).map(_thousandth))
+    rates = st.one_of(
+        st.sampled_from([10.0, 15.0, 25.0, 50.0]), st.integers(1, 60_000).map(_thousandth)
+    )
     variants = tuple(
         Variant(f"v{index}", draw(accuracies), tuple(draw(latencies))) for index in range(count)
     )
