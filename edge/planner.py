@@ -33,7 +33,7 @@ UNTRIED_PART = 0.25  # of the budget, until the devices have answered a session'
 HEADROOM = 0.7  # of a device's time that plans fill: bursts, and what shares its cores, need more
 STAY = 0.01  # relative accuracy that another option must gain to be given to a session
 PAYS = 0.005  # F1 that a larger picture must gain to be sent
-ENOUGH = 0.98  # share of what a size can reach beyond which more bits buy nothing
+ENOUGH = 0.95  # share of what a size can reach, beyond which more bits buy next to nothing
 MAX_OPTIONS = 96  # in one problem; with more shapes than that, every second edge is left out
 _BITS_STEP = 1.1  # links are told apart by so much
 
@@ -143,7 +143,7 @@ class Planner:
             clients.append(
                 Client(
                     snapshot.id,
-                    snapshot.fps / self._headroom,
+                    math.ceil(2.0 * snapshot.fps / self._headroom) / 2.0,
                     tuple(max(0.0, budget) for budget in budgets),
                     tuple(worth),
                 )
