@@ -7,7 +7,8 @@ planner takes the sent size at which the link's bits give the best accuracy. Wha
 is what the SLO leaves, as measured, less a reserve.
 
 Plans come twice a second, each from slightly other measurements. So an option that a session has
-counts for `STAY` more than it is worth: others take its place only where that pays. Pure: no clock,
+counts for `STAY` more than it is worth, and one that nobody has is reckoned to take `FRESH` times
+as long: others take the place of what is in force only where that pays, and holds. Pure: no clock,
 no I/O; the server's controller and the simulator run the same code.
 """
 
@@ -32,6 +33,7 @@ RESERVE_MS = 4.0  # of the budget, for handing pictures over and for timers
 UNTRIED_PART = 0.25  # of the budget, until the devices have answered a session's own frames
 HEADROOM = 0.7  # of a device's time that plans fill: bursts, and what shares its cores, need more
 STAY = 0.01  # relative accuracy that another option must gain to be given to a session
+FRESH = 1.1  # times its latency, of an option that is not in force: it shall fit with a margin
 PAYS = 0.02  # F1 that a larger picture must gain to be sent: what measuring can tell apart
 ENOUGH = 0.95  # share of what a size can reach, beyond which more bits buy next to nothing
 MAX_OPTIONS = 96  # in one problem; with more shapes than that, every second edge is left out
@@ -193,7 +195,8 @@ class Planner:
         """Latencies of the slowest device for each batch size; a profile errs on the safe side."""
         name = Variant(self._network, edge).name
         rows = [profile.latency_row(name, input_size)[: self._max_batch] for profile in profiles]
-        slowest = [max(column) for column in zip(*rows, strict=False)]
+        known = not self._has or (edge, input_size) in self._has.values()
+        slowest = [max(column) * (1.0 if known else FRESH) for column in zip(*rows, strict=False)]
         finite = [ms for ms in slowest if math.isfinite(ms)]
         return Option(_name((edge, input_size)), 0.0, tuple(finite) or (_UNKNOWN_MS,))
 
