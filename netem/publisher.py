@@ -34,7 +34,7 @@ CONNECT_S = 15.0
 SILENT_MS = 5_000.0  # without a word from the server, which is pinged once a second: it is gone
 REPORT_MS, SENDER_REPORT_MS = 500.0, 1_000.0
 PING_MS, FIRST_PINGS, FIRST_PING_MS = 1_000.0, 10, 100.0
-_EPOCH_MS = time.time() * 1000.0 - now_ms()
+EPOCH_MS = time.time() * 1000.0 - now_ms()  # the monotonic clock's zero
 
 
 class PublishError(Exception):
@@ -66,7 +66,7 @@ class Switch:
 
 def unix_ms() -> float:
     """Unix milliseconds that never step, as the page's clock."""
-    return _EPOCH_MS + now_ms()
+    return EPOCH_MS + now_ms()
 
 
 class Publisher:
@@ -160,6 +160,13 @@ class Publisher:
                     raise PublishError(self.reason)
                 self._news.clear()
                 await self._news.wait()
+
+    async def ended(self) -> str:
+        """Until it has ended, and why."""
+        while self.reason is None:
+            self._news.clear()
+            await self._news.wait()
+        return self.reason
 
     # Its life
 
