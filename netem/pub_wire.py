@@ -36,7 +36,7 @@ class Wire:
     """A sending video section and two data channels.
 
     `on_rtcp(packet)` gets decrypted feedback, `on_message(label, text)` what the channels carry,
-    `on_open(label)` is told when one opened, `on_state(state)` of "connected", "failed", "closed".
+    `on_open(label)` is told when one opened, `on_state(state)` hears the connection's state.
     """
 
     def __init__(

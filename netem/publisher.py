@@ -119,7 +119,7 @@ class Publisher:
         self._pings = 0
         self._exchanges: deque[tuple[float, float]] = deque(maxlen=30)  # (rtt, offset)
         self._heard_ms = 0.0
-        self._connected = asyncio.Event()
+        self._open = asyncio.Event()
         self._news = asyncio.Event()
         self._lag_ms = 0.0
         self._resent = self._keyframes_asked = 0
@@ -171,7 +171,8 @@ class Publisher:
     # Its life
 
     async def connect(self, http: aiohttp.ClientSession) -> None:
-        """Publish, and wait until the connection stands. Raises PublishError."""
+        """Publish, and wait until the control channel is open: then the server's side of DTLS is
+        done too, and no first key frame meets one that can't read it yet. Raises PublishError."""
         query = {"slo_ms": f"{self.slo_ms:g}", "label": self.label}
         headers = {"Content-Type": "application/sdp", **self._headers}
         try:
@@ -188,7 +189,7 @@ class Publisher:
                 self._location = urljoin(self.url, response.headers["Location"])
             self._packets = await self._wire.accept(answer)
             async with asyncio.timeout(CONNECT_S):
-                await self._connected.wait()
+                await self._open.wait()
         except (aiohttp.ClientError, WireError, KeyError) as error:
             raise PublishError(f"{self.url}: {error or type(error).__name__}") from error
         except TimeoutError as error:
@@ -235,7 +236,7 @@ class Publisher:
     def _end(self, reason: str) -> None:
         if self.reason is None:
             self.reason = reason
-        self._connected.set()
+        self._open.set()
         self._news.set()
 
     # A frame's way
@@ -335,6 +336,7 @@ class Publisher:
 
     def _on_open(self, label: str) -> None:
         if label == "control":
+            self._open.set()
             self._say(
                 "hello", version=VERSION, slo_ms=self.slo_ms, fps=self._clip.fps, label=self.label
             )
@@ -367,9 +369,7 @@ class Publisher:
         self._news.set()
 
     def _on_state(self, state: str) -> None:
-        if state == "connected":
-            self._connected.set()
-        elif state in ("failed", "closed"):
+        if state in ("failed", "closed"):
             self._end(f"the connection {state}")
 
     def _say(self, kind: str, **fields: object) -> None:

@@ -3,17 +3,176 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
+import pytest
+
+from edge.app import Server
+from edge.protocol import message
+from edge.session import Session
+from netem import publisher
 from netem.encodes import Encodes
-from netem.publisher import publishing
+from netem.publisher import Publisher, PublishError, publishing
 from tests.serving import base, serving
 
+FPS = 20
 
-async def test_one():
-    clip = Encodes(fps=15, edges=(128, 192), bits=(0.1, 0.4), seconds=2)
-    clip.prepare()
-    async with serving() as server, publishing(base(server), clip) as me:
-        await me.wait_for(lambda p: p.stats().in_time >= 30)
-        print(me.hints, me.switches, me.stats(), me.session, me.server_stats, me.estimate_bps, me._exchanges)
-    print([f for f in me.ledger.frames if f.outcome != "in_time"], len(me.ledger.frames))
-    print(asyncio.all_tasks())
+
+@pytest.fixture(scope="module")
+def clip() -> Encodes:
+    made = Encodes(fps=FPS, edges=(128, 192), bits=(0.1, 0.6), seconds=2.0)
+    made.prepare()
+    return made
+
+
+@asynccontextmanager
+async def streaming(
+    clip: Encodes, slo_ms: float = 1000.0
+) -> AsyncIterator[tuple[Server, Session, Publisher]]:
+    """A server, its one session, and the publisher at its other end, with answers coming."""
+    async with serving() as server, publishing(base(server), clip, slo_ms=slo_ms, label="me") as me:
+        await me.wait_for(lambda it: it.stats().in_time >= 2)
+        [session] = server.sessions
+        yield server, session, me
+
+
+def hint(session: Session, seq: int, **fields: object) -> None:
+    usual = {"max_edge": 608, "fps": FPS, "max_bps": 10_000_000, "variant": "v", "reason": "test"}
+    session.peer.send("control", message("hint", seq=seq, **{**usual, **fields}))
+
+
+async def test_each_frame_has_its_answer_and_its_source(clip: Encodes) -> None:
+    async with streaming(clip) as (_, session, me):
+        await me.wait_for(lambda it: it.stats().in_time >= 20)
+        assert (session.id, session.label, session.slo_ms) == (me.session, "me", 1000.0)
+        assert session.size == me.sent_size == clip.size(192)
+    stats = me.stats()
+    assert stats.pending == 0
+    assert stats.captured == stats.in_time + stats.late + stats.unanswered + sum(
+        stats.dropped.values()
+    )
+    sources = [frame.source for frame in me.ledger.frames]
+    begin = clip.sources.index(sources[0])
+    assert sources == [clip.sources[(begin + i) % clip.ticks] for i in range(len(sources))]
+    for frame in me.ledger.frames:
+        if frame.outcome == "in_time":
+            assert frame.sent_ms is not None
+            assert frame.t is not None
+            assert frame.latency_ms is not None
+            assert frame.captured_ms <= frame.sent_ms <= frame.captured_ms + frame.latency_ms
+    assert me.reason == "stopped"
+
+
+async def test_the_server_knows_when_frames_were_captured(clip: Encodes) -> None:
+    async with streaming(clip) as (_, session, me):
+        assert session.peer.clock.offset_ms is not None
+        await me.wait_for(lambda it: it.ledger.frames[-1].tick >= 15)
+        answered = [frame for frame in me.ledger.frames if frame.t is not None]
+    for frame in answered[-3:]:
+        assert frame.t is not None
+        # One machine, one monotonic clock: the two ends' times can be compared.
+        server_ms = frame.captured_ms - publisher.EPOCH_MS
+        assert frame.t["captured"] == pytest.approx(server_ms, abs=25.0)
+
+
+async def test_a_hint_changes_the_size_that_arrives(clip: Encodes) -> None:
+    async with streaming(clip) as (_, session, me):
+        hint(session, 901, max_edge=150)
+        await me.wait_for(lambda it: it.sent_edge == 128 and session.size == clip.size(128))
+        assert me.hint is not None
+        assert me.hints[-1].seq == 901
+    first = next(frame for frame in me.ledger.frames if frame.size == clip.size(128))
+    assert first.keyframe
+    assert me.switches[-1].at_ms == first.captured_ms
+    assert clip.sources.index(first.source) % clip.step == 0
+
+
+async def test_a_hint_caps_the_bits_and_the_frames(clip: Encodes) -> None:
+    async with streaming(clip) as (_, session, me):
+        hint(session, 902, max_bps=clip.bps(me.switches[-1].rung) / 2, fps=FPS / 2)
+        await me.wait_for(lambda it: it.stats().dropped.get("paced", 0) >= 3)
+        hint(session, 903, max_bps=100_000, fps=FPS)
+        await me.wait_for(lambda it: it.switches[-1].rung.bits == 0.1)
+    paced = [frame.tick for frame in me.ledger.frames if frame.outcome == "paced"]
+    assert {after - before for before, after in itertools.pairwise(paced)} == {2}
+
+
+async def test_a_picture_loss_is_answered_by_a_key_frame(clip: Encodes) -> None:
+    async with streaming(clip) as (_, session, me):
+        before = sum(frame.keyframe for frame in me.ledger.frames)
+        session.peer.request_keyframe()
+        await me.wait_for(lambda it: it.stats().keyframes_asked >= 1)
+        asked = len(me.ledger.frames)
+        await me.wait_for(lambda it: sum(f.keyframe for f in it.ledger.frames) > before)
+        answered = me.stats().in_time
+        await me.wait_for(lambda it: it.stats().in_time > answered)
+        [key] = [frame.tick for frame in me.ledger.frames[asked:] if frame.keyframe][:1]
+        assert key - asked <= clip.step
+
+
+async def test_a_lost_packet_is_sent_again(
+    clip: Encodes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with streaming(clip) as (_, _session, me):
+        send, lost = me._wire.send, []
+
+        def lossy(packet: bytes) -> bool:
+            if len(packet) > 100 and not lost:
+                lost.append(packet)
+                return True  # as a network loses it
+            return send(packet)
+
+        monkeypatch.setattr(me._wire, "send", lossy)
+        await me.wait_for(lambda it: lost and it.stats().resent >= 1)
+        rtp = int.from_bytes(lost[0][4:8], "big")
+        [frame] = [each for each in me.ledger.frames if each.rtp == rtp]
+        await me.wait_for(lambda _: frame.outcome is not None)
+        assert frame.outcome in ("in_time", "superseded")  # it came, if behind the next
+
+
+async def test_it_reports_what_it_sees(clip: Encodes) -> None:
+    async with streaming(clip) as (_, session, me):
+        await me.wait_for(lambda _: session.report and session.report.back_ms)
+        report = session.report
+    assert report is not None
+    assert (report.width, report.height) == clip.size(192)
+    assert report.available_bps == pytest.approx(me.estimate_bps)
+    assert report.shown is not None
+
+
+async def test_a_server_that_stops_says_so(clip: Encodes) -> None:
+    async with streaming(clip) as (server, _, me):
+        await server.stop()
+        await me.wait_for(lambda it: it.reason)
+        assert str(me.reason).startswith("draining: ")
+        with pytest.raises(PublishError, match="draining"):
+            await me.wait_for(lambda it: False)
+    assert me.stats().pending == 0
+
+
+async def test_a_silent_server_is_given_up(
+    clip: Encodes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with streaming(clip) as (_, _session, me):
+        monkeypatch.setattr(publisher, "SILENT_MS", -1.0)
+        assert "silent" in await me.ended()
+
+
+async def test_a_refusal_is_told_in_the_servers_words(clip: Encodes) -> None:
+    async with serving(token="hush") as server:
+        with pytest.raises(PublishError, match=r"401: .*bearer"):
+            async with publishing(base(server), clip):
+                pass
+    with pytest.raises(PublishError, match=base(server)):
+        async with publishing(base(server), clip):
+            pass
+
+
+async def test_nothing_is_left_running(clip: Encodes) -> None:
+    before = asyncio.all_tasks()
+    with pytest.raises(KeyError):
+        async with streaming(clip):
+            raise KeyError
+    assert asyncio.all_tasks() == before
