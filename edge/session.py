@@ -17,6 +17,7 @@ from edge.dispatcher import Answer, Dispatcher, Job
 from edge.hint import Hint
 from edge.limits import Allowance, Pacer
 from edge.picture import Picture
+from edge.planner import Assignment, Snapshot
 from edge.protocol import (
     VERSION,
     Applied,
@@ -309,6 +310,16 @@ class Session:
             variants=self._hints.variant_names,
             classes=self._class_names,
         )
+
+    def snapshot(self, now_ms: float) -> Snapshot:
+        """What the planner has to know of it."""
+        return self._hints.snapshot(self.id, self._link(now_ms))
+
+    def assign(self, assignment: Assignment, now_ms: float) -> None:
+        """Its part of the plan in force; the publisher is told what that asks of it."""
+        self._hints.assign(assignment)
+        if self._state != "closed":
+            self._hint(now_ms)
 
     def _hint(self, now: float) -> None:
         hint = self._hints.decide(self._link(now), now)
