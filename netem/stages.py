@@ -11,8 +11,6 @@ from __future__ import annotations
 import heapq
 import random
 from collections import deque
-from dataclasses import dataclass
-from typing import Protocol
 
 from traces.trace import Trace
 
@@ -20,18 +18,8 @@ Timed = tuple[float, bytes]
 """When a packet left, and the packet."""
 
 
-class Stage(Protocol):
-    """Takes packets and gives them back later."""
-
-    def put(self, packet: bytes, now_ms: float) -> None:
-        """Takes a packet; may drop it."""
-
-    def take(self, now_ms: float) -> list[Timed]:
-        """What has left by now, in order."""
-
-    @property
-    def next_ms(self) -> float | None:
-        """When the next one leaves; None when there is none, or an infinite wait."""
+# All have `put(packet, now_ms)`, which takes a packet or drops it; `take(now_ms)`, what has left by
+# now, in order; and `next_ms`, when the next one leaves, None when there is nothing to wait for.
 
 
 class RateQueue:
@@ -46,11 +34,13 @@ class RateQueue:
         self._limit = queue_bytes
         self._origin_ms = origin_ms
         self._queue: deque[bytes] = deque()
+        self._left: list[Timed] = []
         self._head_ends_ms = float("inf")
         self.backlog_bytes = 0
         self.dropped = 0
 
     def put(self, packet: bytes, now_ms: float) -> None:
+        self._advance(now_ms)
         if self._queue and self.backlog_bytes + len(packet) > self._limit:
             self.dropped += 1
             return
@@ -60,17 +50,14 @@ class RateQueue:
             self._start(now_ms, 8.0 * len(packet))
 
     def take(self, now_ms: float) -> list[Timed]:
-        left = []
-        while self._queue and self._head_ends_ms <= now_ms:
-            packet = self._queue.popleft()
-            self.backlog_bytes -= len(packet)
-            left.append((self._head_ends_ms, packet))
-            if self._queue:
-                self._start(self._head_ends_ms, 8.0 * len(self._queue[0]))
+        self._advance(now_ms)
+        left, self._left = self._left, []
         return left
 
     @property
     def next_ms(self) -> float | None:
+        if self._left:
+            return self._left[0][0]
         wait = self._queue and self._head_ends_ms < float("inf")
         return self._head_ends_ms if wait else None
 
@@ -95,6 +82,14 @@ class RateQueue:
         if self._queue:
             self._start(now_ms, rest_bits)
         return left
+
+    def _advance(self, now_ms: float) -> None:
+        while self._queue and self._head_ends_ms <= now_ms:
+            packet = self._queue.popleft()
+            self.backlog_bytes -= len(packet)
+            self._left.append((self._head_ends_ms, packet))
+            if self._queue:
+                self._start(self._head_ends_ms, 8.0 * len(self._queue[0]))
 
     def _start(self, now_ms: float, bits: float) -> None:
         start_ms = max(now_ms - self._origin_ms, 0.0)
@@ -163,26 +158,3 @@ class Loss:
     @property
     def next_ms(self) -> float | None:
         return self._left[0][0] if self._left else None
-
-
-@dataclass
-class Chain:
-    """Stages one after the other, itself a stage."""
-
-    stages: tuple[Stage, ...]
-
-    def put(self, packet: bytes, now_ms: float) -> None:
-        self.stages[0].put(packet, now_ms)
-
-    def take(self, now_ms: float) -> list[Timed]:
-        left = self.stages[0].take(now_ms)
-        for stage in self.stages[1:]:
-            for at_ms, packet in left:
-                stage.put(packet, at_ms)
-            left = stage.take(now_ms)
-        return left
-
-    @property
-    def next_ms(self) -> float | None:
-        times = [t for t in (stage.next_ms for stage in self.stages) if t is not None]
-        return min(times, default=None)

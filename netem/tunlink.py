@@ -81,6 +81,11 @@ class TunLink:
         self.origin_ms = time.monotonic() * 1000.0
         self._tell({"origin_ms": self.origin_ms})
 
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return self._process.poll() is None
+
     def set_rate(self, rate_bps: float) -> None:
         """Leaves the trace for a fixed rate."""
         self._tell({"rate_bps": rate_bps})
@@ -145,6 +150,8 @@ def _forward(
     sample_ms = time.monotonic() * 1000.0
     while True:
         now_ms = time.monotonic() * 1000.0
+        while line := lines.take():
+            up.change(constant(json.loads(line)["rate_bps"]), now_ms)
         for _, packet in up.take(now_ms):
             passed_bytes += len(packet)
             _write(outside, packet)
@@ -166,11 +173,8 @@ def _forward(
         if outside in ready:
             for packet in _read(outside):
                 down.put(packet, now_ms)
-        if lines.descriptor in ready:
-            line = lines.wait()
-            if not line:
-                return
-            up.change(constant(json.loads(line)["rate_bps"]), now_ms)
+        if lines.descriptor in ready and not lines.fill():
+            return
 
 
 def _open_tun(name: str) -> int:
@@ -195,20 +199,31 @@ def _write(descriptor: int, packet: bytes) -> None:
 
 
 class _Lines:
-    """Lines from a descriptor, without a buffer that `select` doesn't see."""
+    """Lines from a descriptor; what `fill` has read, `take` must be asked for before `select`."""
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
         self._rest = b""
 
+    def fill(self) -> bool:
+        """Reads what there is, waiting for something; False at the end."""
+        chunk = os.read(self.descriptor, MOST_BYTES)
+        self._rest += chunk
+        return bool(chunk)
+
+    def take(self) -> bytes:
+        """The next line that has been read whole; empty when there is none."""
+        line, end, rest = self._rest.partition(b"\n")
+        if not end:
+            return b""
+        self._rest = rest
+        return line
+
     def wait(self) -> bytes:
         """The next line; empty at the end."""
-        while b"\n" not in self._rest:
-            chunk = os.read(self.descriptor, 65_536)
-            if not chunk:
+        while not (line := self.take()):
+            if not self.fill():
                 return b""
-            self._rest += chunk
-        line, _, self._rest = self._rest.partition(b"\n")
         return line
 
 

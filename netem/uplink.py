@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from netem.stages import Chain, Delay, Loss, RateQueue, Timed
+from netem.stages import Delay, Loss, RateQueue, Timed
 from traces.trace import Trace
 
 LEAST_PACKETS = 10
@@ -61,31 +61,37 @@ class UplinkPath:
         self.queue = RateQueue(uplink.trace, uplink.limit_bytes, origin_ms)
         self.loss = Loss(uplink.loss, uplink.seed)
         self._delay = Delay(uplink.delay_ms, uplink.jitter_ms, uplink.reorder, uplink.seed + 1)
-        self._chain = Chain((self.queue, self.loss, self._delay))
 
     def put(self, packet: bytes, now_ms: float) -> None:
         """Takes a packet."""
-        if self._uplink.varies:
-            self._follow(now_ms)
-        self._chain.put(packet, now_ms)
+        self.queue.put(packet, now_ms)
 
     def take(self, now_ms: float) -> list[Timed]:
         """What has come out by now."""
-        return self._chain.take(now_ms)
+        self._pass_on(self.queue.take(now_ms))
+        return self._delay.take(now_ms)
 
     @property
     def next_ms(self) -> float | None:
         """When something next happens."""
-        return self._chain.next_ms
+        times = [t for t in (self.queue.next_ms, self._delay.next_ms) if t is not None]
+        return min(times, default=None)
 
     def change(self, trace: Trace, now_ms: float) -> None:
         """Goes on by another trace's rate, from its beginning."""
-        for at_ms, packet in self.queue.change(trace, now_ms, now_ms):
-            self.loss.put(packet, at_ms)
+        self._pass_on(self.queue.change(trace, now_ms, now_ms))
 
-    def _follow(self, now_ms: float) -> None:
+    def _pass_on(self, left: list[Timed]) -> None:
+        for at_ms, packet in left:
+            if self._uplink.varies:
+                self._follow(at_ms)
+            self.loss.put(packet, at_ms)
+            for kept_ms, kept in self.loss.take(at_ms):
+                self._delay.put(kept, kept_ms)
+
+    def _follow(self, at_ms: float) -> None:
         uplink = self._uplink
-        step = uplink.trace.step_at(max(now_ms - self._origin_ms, 0.0))
+        step = uplink.trace.step_at(max(at_ms - self._origin_ms, 0.0))
         self._delay.delay_ms = uplink.delay_ms + (step.delay_ms or 0.0)
         self._delay.jitter_ms = uplink.jitter_ms + (step.jitter_ms or 0.0)
         self.loss.share = 1.0 - (1.0 - uplink.loss) * (1.0 - (step.loss or 0.0))

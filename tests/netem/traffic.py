@@ -15,6 +15,8 @@ if TYPE_CHECKING:  # the sender starts faster without
 
 HEADER = struct.Struct("!Id")
 IP_UDP_BYTES = 28
+QUIET_S = 0.4
+"""Longer than the links in these tests hold a packet."""
 
 
 class Arrival(NamedTuple):
@@ -39,11 +41,11 @@ class Flow:
 
 
 def flow(link: Link, seconds: float, bps: float, size: int = 1228) -> Flow:
-    """Sends at `bps` for `seconds` from the namespace to here, and waits a second for the rest."""
+    """Sends at `bps` for `seconds` from the namespace to here, and waits for the rest."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
         receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
         receiver.bind((link.outside_address, 0))
-        receiver.settimeout(1.0)
+        receiver.settimeout(QUIET_S)
         port = receiver.getsockname()[1]
         arguments = [link.outside_address, port, seconds, bps, size - IP_UDP_BYTES]
         sender = link.popen([sys.executable, str(Path(__file__)), *map(str, arguments)])
@@ -57,7 +59,8 @@ def flow(link: Link, seconds: float, bps: float, size: int = 1228) -> Flow:
                     break
                 continue
             received_ms = time.monotonic() * 1000.0
-            arrivals.append(Arrival(*HEADER.unpack_from(packet), received_ms))
+            number, sent_ms = HEADER.unpack_from(packet)
+            arrivals.append(Arrival(number, sent_ms, received_ms))
         assert sender.wait(5.0) == 0
     return Flow(round(seconds * bps / (8 * size)), size, arrivals)
 
