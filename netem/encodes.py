@@ -128,7 +128,7 @@ class Encodes:
                     f"encoding {self.video.name} at {rung.edge} px, {rung.bits:g} bits a pixel"
                     f" ({number} of {len(rungs)}) ..."
                 )
-            self.get(rung)
+                self.get(rung)
         self._pictures = (0, [])
 
     def ready(self, rung: Rung) -> Encode | None:
