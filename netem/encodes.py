@@ -206,7 +206,9 @@ class Encodes:
         pictures = self._scaled(rung.edge)
         takes = []
         for begin in range(0, self.ticks, self.step):
-            order = [pictures[index % self.ticks] for index in range(begin - self.step, begin + self.run)]
+            order = [
+                pictures[index % self.ticks] for index in range(begin - self.step, begin + self.run)
+            ]
             takes.append(_take(order, self.step, self.fps, self.bps(rung)))
         encode = _encode(rung, self.size(rung.edge), takes, self.fps)
         head = {"width": encode.width, "height": encode.height, "fps": self.fps}
@@ -225,9 +227,7 @@ def _encode(
     return Encode(rung, *size, bps=bps, takes=tuple(map(tuple, takes)))
 
 
-def _take(
-    pictures: Sequence[av.VideoFrame], warm: int, fps: int, bps: float
-) -> tuple[bytes, ...]:
+def _take(pictures: Sequence[av.VideoFrame], warm: int, fps: int, bps: float) -> tuple[bytes, ...]:
     """Frames from a key frame on, every second one referred to by none.
 
     The first `warm` pictures (an even number) only let the encoder find its rate: a fresh one

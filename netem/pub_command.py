@@ -64,9 +64,7 @@ def run(options: argparse.Namespace) -> int:
     return 1 if failures else 0
 
 
-async def _publish(
-    options: argparse.Namespace, clip: Encodes
-) -> tuple[list[Publisher], list[str]]:
+async def _publish(options: argparse.Namespace, clip: Encodes) -> tuple[list[Publisher], list[str]]:
     """Those that published, and why any did not or not for long."""
     publishers: list[Publisher] = []
     failures: list[str] = []
@@ -124,7 +122,8 @@ async def _watch(publishers: Sequence[Publisher]) -> None:
         in_time = sum(stats.in_time for stats in all_stats)
         mbit = sum(stats.sent_bps for stats in all_stats) / 1e6
         _progress(
-            f"{len(publishers)} clients, {captured:,} frames, {in_time:,} in time, {mbit:.1f} Mbit/s"
+            f"{len(publishers)} clients, {captured:,} frames, {in_time:,} in time,"
+            f" {mbit:.1f} Mbit/s"
         )
 
 

@@ -228,9 +228,7 @@ class Publisher:
         if self._location is not None:
             with suppress(aiohttp.ClientError, TimeoutError):
                 async with asyncio.timeout(2.0):
-                    await http.delete(
-                        self._location, headers=self._headers, ssl=not self._insecure
-                    )
+                    await http.delete(self._location, headers=self._headers, ssl=not self._insecure)
         self.ledger.close()
 
     def _end(self, reason: str) -> None:

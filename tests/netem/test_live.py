@@ -24,7 +24,11 @@ from netem.link import Link
 from tests.serving import serving
 from traces import constant
 
-pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("no_trace_left"), pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.kernel,
+    pytest.mark.usefixtures("no_trace_left"),
+    pytest.mark.timeout(300),
+]
 
 RATES_BPS = [1.5e6, 2e6, 2.5e6, 3e6, 4e6, 5e6, 6e6, 8e6]
 STEPPED, LOW_BPS = 7, 0.5e6
@@ -115,17 +119,17 @@ async def test_one_link_steps_and_its_session_alone_follows(
 
         await asyncio.to_thread(link.set_rate, LOW_BPS)
         down_s = await until(
-            lambda: stepped.hint is not None
-            and stepped.hint.max_bps < LOW_BPS
-            and agrees(stepped),
+            lambda: stepped.hint is not None and stepped.hint.max_bps < LOW_BPS and agrees(stepped),
             PATIENCE_S,
         )
         others = [part(each) for each in by_link[:STEPPED]]
         await asyncio.to_thread(link.set_rate, RATES_BPS[STEPPED])
         up_s = await until(
-            lambda: stepped.hint is not None
-            and stepped.hint.max_bps > 1.5 * LOW_BPS
-            and agrees(stepped),
+            lambda: (
+                stepped.hint is not None
+                and stepped.hint.max_bps > 1.5 * LOW_BPS
+                and agrees(stepped)
+            ),
             PATIENCE_S,
         )
         for process in processes:
@@ -138,5 +142,7 @@ async def test_one_link_steps_and_its_session_alone_follows(
     for number in range(count):
         [told] = json.loads((tmp_path / f"{number}.json").read_text())
         stats = told["stats"]
-        ends = stats["in_time"] + stats["late"] + stats["unanswered"] + sum(stats["dropped"].values())
+        ends = (
+            stats["in_time"] + stats["late"] + stats["unanswered"] + sum(stats["dropped"].values())
+        )
         assert stats["captured"] == ends == len(told["frames"])

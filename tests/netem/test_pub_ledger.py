@@ -61,7 +61,9 @@ def test_a_frame_that_nobody_speaks_of_is_unanswered() -> None:
     assert ledger.answered(answer(0), 1102.0) is None
 
 
-@given(st.lists(st.sampled_from(["answer", "late", "drop", "skip", "forget", "again"]), max_size=40))
+@given(
+    st.lists(st.sampled_from(["answer", "late", "drop", "skip", "forget", "again"]), max_size=40)
+)
 def test_counts_add_up(ends: list[str]) -> None:
     ledger = Ledger(50.0)
     for tick, end in enumerate(ends):
@@ -75,8 +77,13 @@ def test_counts_add_up(ends: list[str]) -> None:
         if close:
             ledger.close()
         stats = ledger.stats()
-        assert stats.captured == len(ends) == stats.in_time + stats.late + stats.unanswered + (
-            stats.pending + sum(stats.dropped.values())
+        assert (
+            stats.captured
+            == len(ends)
+            == stats.in_time
+            + stats.late
+            + stats.unanswered
+            + (stats.pending + sum(stats.dropped.values()))
         )
     assert stats.pending == 0
     assert stats.unanswered == ends.count("forget")

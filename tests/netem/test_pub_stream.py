@@ -71,7 +71,12 @@ def test_fewer_frames_are_those_that_no_other_needs(share: float, sent: int) -> 
 
 
 def test_waiting_packets_cost_a_droppable_frame_first() -> None:
-    assert names(stream(), range(4), waiting_ms=100.0) == ["320:0:0", "encoder", "320:0:2", "encoder"]
+    assert names(stream(), range(4), waiting_ms=100.0) == [
+        "320:0:0",
+        "encoder",
+        "320:0:2",
+        "encoder",
+    ]
 
 
 def test_after_a_frame_that_others_need_nothing_goes_until_a_key_frame() -> None:

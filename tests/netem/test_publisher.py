@@ -112,11 +112,10 @@ async def test_a_picture_loss_is_answered_by_a_key_frame(clip: Encodes) -> None:
         assert key - asked <= clip.step
 
 
-async def test_a_lost_packet_is_sent_again(
-    clip: Encodes, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_lost_packet_is_sent_again(clip: Encodes, monkeypatch: pytest.MonkeyPatch) -> None:
     async with streaming(clip) as (_, _session, me):
-        send, lost = me._wire.send, []
+        send = me._wire.send
+        lost: list[bytes] = []
 
         def lossy(packet: bytes) -> bool:
             if len(packet) > 100 and not lost:
@@ -152,9 +151,7 @@ async def test_a_server_that_stops_says_so(clip: Encodes) -> None:
     assert me.stats().pending == 0
 
 
-async def test_a_silent_server_is_given_up(
-    clip: Encodes, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_silent_server_is_given_up(clip: Encodes, monkeypatch: pytest.MonkeyPatch) -> None:
     async with streaming(clip) as (_, _session, me):
         monkeypatch.setattr(publisher, "SILENT_MS", -1.0)
         assert "silent" in await me.ended()
