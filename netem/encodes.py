@@ -1,4 +1,4 @@
-"""A clip as VP8 at several sizes and rates, encoded once and kept, for publishers without an encoder.
+"""A clip as VP8 at several sizes and rates, encoded once and kept: video without an encoder.
 
 Each rung is encoded as *takes*: take k begins with a key frame at the clip's tick k * step and runs
 for `STEPS` steps, past the clip's end from its beginning again. So a new size, a new rate or a
