@@ -33,7 +33,7 @@ _LAGGING_MS = 50.0  # behind its own frames: the publisher is the bottleneck, no
 
 def add(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
-    parser.add_argument("url", metavar="URL")
+    parser.add_argument("url", type=_url, metavar="URL")
     parser.add_argument("--clients", type=_count, default=1, metavar="N")
     parser.add_argument("--fps", type=_count, default=15, metavar="N", help="default 15")
     parser.add_argument("--slo-ms", type=_slo_ms, default=100.0, metavar="MS", help="default 100")
@@ -58,7 +58,8 @@ def run(options: argparse.Namespace) -> int:
         return 1
     for failure in failures:
         print(f"error: {failure}", file=sys.stderr)
-    show(publishers)
+    if publishers:
+        show(publishers)
     if options.json is not None:
         options.json.write_text(json.dumps([record(each) for each in publishers]) + "\n")
     return 1 if failures else 0
@@ -171,6 +172,12 @@ def record(publisher: Publisher) -> dict[str, Any]:
 
 def _progress(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
+
+
+def _url(text: str) -> str:
+    if not text.startswith(("http://", "https://")):
+        raise argparse.ArgumentTypeError(f"{text}: http://... or https://...")
+    return text
 
 
 def _count(text: str) -> int:

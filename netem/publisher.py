@@ -202,6 +202,8 @@ class Publisher:
         interval_ms = 1000.0 / self._clip.fps
         if self._wanted is None:
             self._want(self._clip.rung(START_EDGE, START_BPS))
+        if self._loading is not None:
+            await asyncio.shield(self._loading)  # the first frame is captured with video to send
         self._first_ms = self._heard_ms = unix_ms()
         tick = 0
         while self.reason is None:

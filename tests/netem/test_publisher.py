@@ -85,6 +85,7 @@ async def test_each_frame_has_its_answer_and_its_source(
     assert report is not None
     assert (report.width, report.height) == clip.size(192)
     assert report.available_bps is not None
+    assert me.ledger.frames[0].keyframe
     assert me.reason == "stopped"
     pub_command.show([me])
     assert "me" in capsys.readouterr().out
@@ -185,7 +186,9 @@ async def test_nothing_is_left_running(clip: Encodes) -> None:
     assert asyncio.all_tasks() == before
 
 
-@pytest.mark.parametrize("wrong", [[], ["http://x", "--fps", "0"], ["http://x", "--slo-ms", "5"]])
+@pytest.mark.parametrize(
+    "wrong", [[], ["x"], ["http://x", "--fps", "0"], ["http://x", "--slo-ms", "5"]]
+)
 def test_bad_usage_is_told(wrong: list[str]) -> None:
     with pytest.raises(SystemExit) as exit_:
         main(["publish", *wrong])
