@@ -13,7 +13,6 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from math import inf
 from typing import Any
 from urllib.parse import urljoin
@@ -23,7 +22,8 @@ import aiohttp
 from edge.protocol import VERSION, message
 from edge.timebase import now_ms
 from netem.encodes import Encodes, Rung
-from netem.pub_ledger import Frame, Ledger, Stats, quantiles
+from netem.pub_ledger import Frame, Ledger, Stats
+from netem.pub_messages import Hint, Switch, exchange, refusal, report
 from netem.pub_rtp import Packetiser, read_feedback
 from netem.pub_stream import Chosen, Pacer, Stream
 from netem.pub_wire import Wire, WireError
@@ -39,29 +39,6 @@ EPOCH_MS = time.time() * 1000.0 - now_ms()  # the monotonic clock's zero
 
 class PublishError(Exception):
     """The server did not take the publisher, or is gone; the message says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Hint:
-    """What the server asked for, and when it came (our clock, Unix ms)."""
-
-    seq: int
-    max_edge: int
-    fps: float
-    max_bps: float
-    variant: str
-    reason: str
-    at_ms: float
-
-
-@dataclass(frozen=True, slots=True)
-class Switch:
-    """A change of what is sent, and when its first frame was captured (Unix ms)."""
-
-    rung: Rung
-    width: int
-    height: int
-    at_ms: float
 
 
 def unix_ms() -> float:
@@ -185,7 +162,7 @@ class Publisher:
             ) as response:
                 answer = await response.text()
                 if response.status != 201:
-                    raise PublishError(f"{self.url}: {response.status}: {_refusal(answer)}")
+                    raise PublishError(f"{self.url}: {response.status}: {refusal(answer)}")
                 self._location = urljoin(self.url, response.headers["Location"])
             self._packets = await self._wire.accept(answer)
             async with asyncio.timeout(CONNECT_S):
@@ -353,15 +330,12 @@ class Publisher:
             case "welcome":
                 self.session = heard["session"]
             case "hint":
-                fields = ("seq", "max_edge", "fps", "max_bps", "variant", "reason")
-                self.hint = Hint(**{name: heard[name] for name in fields}, at_ms=at_ms)
+                self.hint = Hint.read(heard, at_ms)
                 self.hints.append(self.hint)
                 self._applied = self.hint.seq
                 self._choose()
             case "pong":
-                rtt_ms = at_ms - heard["t0_ms"] - (heard["t2_ms"] - heard["t1_ms"])
-                offset_ms = (heard["t1_ms"] - heard["t0_ms"] + heard["t2_ms"] - at_ms) / 2.0
-                self._exchanges.append((rtt_ms, offset_ms))
+                self._exchanges.append(exchange(heard, at_ms))
             case "stats":
                 self.server_stats = heard
             case "bye":
@@ -386,8 +360,8 @@ class Publisher:
         if at_ms >= self._due["sender"] and self._packets is not None:
             self._due["sender"] = at_ms + SENDER_REPORT_MS
             elapsed = round((at_ms - self._first_ms) * 90.0)
-            report = self._packets.report(self._rtp_origin + elapsed, at_ms, self.label or "clip")
-            self._wire.send(report)
+            name = self.label or "clip"
+            self._wire.send(self._packets.report(self._rtp_origin + elapsed, at_ms, name))
         if at_ms >= self._due["ping"]:
             first = self._pings < FIRST_PINGS
             self._due["ping"] = at_ms + (FIRST_PING_MS if first else PING_MS)
@@ -401,31 +375,9 @@ class Publisher:
             self._end(f"the server has been silent for {SILENT_MS / 1000:g} s")
 
     def _report(self) -> None:
-        recent = self.ledger.report()
-        width, height = self.sent_size or (None, None)
-        shown = quantiles(recent.latencies_ms, (50, 99))
-        self._say(
-            "report",
-            available_bps=self.estimate_bps,
-            rtt_ms=max(0.0, min(self._exchanges)[0]) if self._exchanges else None,
-            width=width,
-            height=height,
-            fps=recent.sent * 1000.0 / REPORT_MS,
-            shown={
-                "n": len(recent.latencies_ms),
-                "late": recent.late,
-                **{f"{name}_ms": value for name, value in shown.items()},
-            },
-            back_ms=quantiles(recent.back_ms, (50, 99)) or None,
-        )
-
-
-def _refusal(text: str) -> str:
-    """A refusal's own words."""
-    try:
-        return str(json.loads(text)["error"]["message"])
-    except (ValueError, KeyError, TypeError):
-        return text[:200] or "no reason given"
+        rtt_ms = max(0.0, min(self._exchanges)[0]) if self._exchanges else None
+        fields = report(self.ledger.report(), self.sent_size, self.estimate_bps, rtt_ms)
+        self._say("report", fps=fields.pop("sent") * 1000.0 / REPORT_MS, **fields)
 
 
 @asynccontextmanager
