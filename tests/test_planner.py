@@ -36,7 +36,7 @@ def plan(
 ) -> dict[str, Assignment]:
     by = by or planner()
     draft = by.draft(snapshots, profiles)
-    return by.adopt(draft, solve(draft.problem, "auto", by.rule))
+    return by.adopt(draft, solve(draft.problem, "auto", by.rule))[1]
 
 
 def edge_of(assignment: Assignment) -> int:
@@ -107,7 +107,7 @@ def test_shapes_are_told_apart() -> None:
     draft = by.draft([WIDE, tall, square], [device()])
     sizes = {size for _, size in draft.options}
     assert {(608, 352), (352, 608), (608, 608)} <= sizes
-    assert len(by.adopt(draft, solve(draft.problem))) == 3
+    assert len(by.adopt(draft, solve(draft.problem))[1]) == 3
 
 
 def test_endless_shapes_make_no_endless_problem() -> None:
