@@ -141,6 +141,25 @@ def test_two_links_do_not_meet() -> None:
         assert flow(other, 0.2, 1e6).arrivals
 
 
+def test_a_default_route_only_if_asked_for() -> None:
+    for asked in (False, True):
+        with Link(constant(8e6), default_route=asked) as link:
+            routes = link.popen(["cat", "/proc/self/net/route"], stdout=subprocess.PIPE)
+            destinations = [line.split()[1] for line in routes.communicate()[0].splitlines()]
+        assert (b"00000000" in destinations) is asked
+
+
+def test_a_kernel_without_the_means_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("netem.link._has", lambda *_, **__: False)
+    with pytest.raises(LinkError, match="no kernel link: this kernel has no tbf"):
+        Link(STEPS, kind="kernel").__enter__()
+    with Link(STEPS) as link:
+        assert (link.used, link.why) == ("tun", "this kernel has no tbf")
+    monkeypatch.setattr("netem.link.TUN", Path("/nowhere"))
+    with pytest.raises(LinkError, match="no TUN link: no /nowhere; no kernel link: this kernel"):
+        Link(STEPS).__enter__()
+
+
 def test_what_the_kernel_cannot_do() -> None:
     with pytest.raises(LinkError, match="outages"):
         Link(OUTAGES, kind="kernel").__enter__()
