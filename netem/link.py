@@ -22,13 +22,14 @@ from netem.namespace import (
     undisturbed,
 )
 from netem.record import Record
-from netem.shaper import LEAST_BPS, Replayer, Tbf
+from netem.shaper import BURST_BYTES, LEAST_BPS, Replayer, Tbf
 from netem.tunlink import TunLink
 from netem.uplink import Uplink
 from traces.trace import Trace
 
 Kind = Literal["auto", "kernel", "tun"]
 ADDRESSES = ipaddress.ip_network("10.213.0.0/16")
+TUN = Path("/dev/net/tun")
 NETEM_HANDLE = 0x10000
 NETEM_PACKETS = 10_000
 
@@ -116,6 +117,9 @@ class Link:
             with undisturbed(), alone():
                 sweep()
                 self._make()
+        except NetlinkError as error:
+            self.close()
+            raise LinkError(f"the kernel refuses to make the link: {error}") from error
         except BaseException:
             self.close()
             raise
@@ -165,6 +169,9 @@ class Link:
         wants_netem = bool(self._uplink.delay_ms or self._uplink.loss or self._down_delay_ms)
         obstacle = self._obstacle(wants_netem, there)
         if self._kind == "tun" or (self._kind == "auto" and obstacle):
+            if not TUN.exists():
+                other = obstacle or "not asked for"
+                raise LinkError(f"no TUN link: no {TUN}; no kernel link: {other}")
             return "tun", obstacle or "asked for"
         if obstacle:
             raise LinkError(f"no kernel link: {obstacle}")
@@ -179,7 +186,9 @@ class Link:
             return "jitter without reordering, which netem can't do"
         if uplink.varies:
             return "the trace has delay, jitter or loss of its own"
-        if wants_netem and not _has_netem(there):
+        if not _has(there, "tbf", rate=1_000_000, burst=BURST_BYTES, limit=BURST_BYTES):
+            return "this kernel has no tbf"
+        if wants_netem and not _has(there, "netem", delay=0):
             return "this kernel has no netem"
         return None
 
@@ -218,14 +227,14 @@ def _free_pair(here: IPRoute) -> tuple[str, str]:
     raise LinkError(f"no address left in {ADDRESSES}")
 
 
-def _has_netem(there: IPRoute) -> bool:
-    """Tries it, on the namespace's own loopback."""
+def _has(there: IPRoute, discipline: str, **options: int) -> bool:
+    """Whether the kernel has a queueing discipline: tried on the namespace's own loopback."""
     loopback = index_of(there, "lo")
     try:
-        there.tc("add", "netem", loopback, handle=NETEM_HANDLE, delay=0)
+        there.tc("add", discipline, loopback, handle=NETEM_HANDLE, **options)
     except NetlinkError:
         return False
-    there.tc("del", "netem", loopback, handle=NETEM_HANDLE)
+    there.tc("del", discipline, loopback, handle=NETEM_HANDLE, **options)
     return True
 
 

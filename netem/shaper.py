@@ -10,6 +10,8 @@ are of packets of 1,250 bytes, so that IP packets get what the trace says.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import threading
 import time
 
@@ -24,6 +26,8 @@ BURST_BYTES = 3_200
 BURST_MS = 2.0
 """The bucket: two full packets, or so long at the rate. Less loses rate to timers that are late,
 more lets bursts through."""
+NICE = -15
+"""The priority of what must be on time, so that the clients it serves don't delay it."""
 ETHERNET = 1.0 + 14.0 / 1_250.0
 
 
@@ -106,6 +110,8 @@ class Replayer:
         self._record.close()
 
     def _run(self) -> None:
+        with contextlib.suppress(PermissionError):  # of this thread alone, as Linux has it
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
         set_bps = 0.0
         sample_ms = time.monotonic() * 1000.0
         while not self._stopped:

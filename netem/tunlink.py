@@ -24,6 +24,7 @@ from pyroute2 import netns
 
 from netem.namespace import LinkError
 from netem.record import PERIOD_MS, Record, Sample
+from netem.shaper import NICE
 from netem.stages import Delay
 from netem.uplink import Uplink, UplinkPath
 from traces.trace import Trace, constant
@@ -33,7 +34,6 @@ IFF_TUN, IFF_NO_PI = 0x0001, 0x1000
 MOST_BYTES = 65_536
 BURST = 64
 """Packets read from one device before the other has its turn."""
-NICE = -15
 READY_S = 20.0
 
 

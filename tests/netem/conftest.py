@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
+import functools
+import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from pyroute2 import IPRoute
 
-from netem.namespace import RUN, missing
+from netem.link import Kind, Link
+from netem.namespace import RUN, LinkError, missing
+from traces import constant
+
+KINDS: tuple[Kind, ...] = ("kernel", "tun")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("kernel"):
-        lack = missing() or (None if Path("/dev/net/tun").exists() else "needs /dev/net/tun")
+        lack = missing() or _lacks_a_kind()
         if lack:
             pytest.skip(lack)
+
+
+@functools.cache
+def _lacks_a_kind() -> str | None:
+    for kind in KINDS:
+        try:
+            with Link(constant(1e6), kind=kind):
+                pass
+        except LinkError as error:
+            return str(error)
+    return None
 
 
 def left_by(pid: int | str) -> list[str]:
@@ -29,7 +45,5 @@ def left_by(pid: int | str) -> list[str]:
 @pytest.fixture
 def no_trace_left() -> Iterator[None]:
     """Nothing of this process's is there afterwards."""
-    import os
-
     yield
     assert left_by(os.getpid()) == []

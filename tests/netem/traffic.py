@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import struct
 import sys
@@ -14,6 +15,8 @@ if TYPE_CHECKING:  # the sender starts faster without
     from netem.link import Link
 
 HEADER = struct.Struct("!Id")
+TIMESPEC = struct.Struct("qq")
+SO_TIMESTAMPNS = 35
 IP_UDP_BYTES = 28
 QUIET_S = 0.4
 """Longer than the links in these tests hold a packet."""
@@ -44,6 +47,9 @@ def flow(link: Link, seconds: float, bps: float, size: int = 1228) -> Flow:
     """Sends at `bps` for `seconds` from the namespace to here, and waits for the rest."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
         receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        # By the kernel's stamps: when this process gets to read doesn't matter.
+        receiver.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        ahead_ms = (time.time() - time.monotonic()) * 1000.0
         receiver.bind((link.outside_address, 0))
         receiver.settimeout(QUIET_S)
         port = receiver.getsockname()[1]
@@ -53,12 +59,13 @@ def flow(link: Link, seconds: float, bps: float, size: int = 1228) -> Flow:
         end_s = time.monotonic() + seconds + 5.0
         while time.monotonic() < end_s:
             try:
-                packet = receiver.recv(2048)
+                packet, ((_, _, stamp), *_), _, _ = receiver.recvmsg(2048, 64)
             except TimeoutError:
                 if sender.poll() is not None:
                     break
                 continue
-            received_ms = time.monotonic() * 1000.0
+            whole_s, nanoseconds = TIMESPEC.unpack(stamp)
+            received_ms = whole_s * 1e3 + nanoseconds / 1e6 - ahead_ms
             number, sent_ms = HEADER.unpack_from(packet)
             arrivals.append(Arrival(number, sent_ms, received_ms))
         assert sender.wait(5.0) == 0
@@ -80,5 +87,6 @@ def send(host: str, port: int, seconds: float, bps: float, payload: int) -> None
 
 
 if __name__ == "__main__":
+    os.setpriority(os.PRIO_PROCESS, 0, -15)
     host, port, seconds, bps, payload = sys.argv[1:]
     send(host, int(port), float(seconds), float(bps), int(payload))

@@ -144,6 +144,7 @@ def test_written_is_read_back(tmp_path: Path, extras: tuple[str, ...]) -> None:
         ("a.csv", IRISH + "2019.12.14_10.16.30,0,0,1\n", "a.csv:8", "must not go back"),
         ("a.list", "###\nRun 1\n0.2,0.1\n1,2\n", "a.list:3", "value 2"),
         ("a.list", "###\nRun 1\n0.1,0.2\n1,2,3\n", "a.list:4", "3 rates"),
+        ("a_ping.list", "###\nRun 1\n20,30\n", "a_ping.list:1", "round-trip times"),
         ("a.list", "###\n1,2\n", "a.list:2", "before the first"),
         ("a.json", '{"uplink": {', "a.json:1", "JSON"),
         ("a.json", '{"uplink": {}}', "a.json:1", "no uplink.trace_pattern"),

@@ -22,7 +22,7 @@ KEYS = ("duration", "capacity", "rtt", "jitter", "loss")
 def parse(text: Text, *, clip: float = 3.0) -> Trace:
     """Raises TraceError with the step's place in the list (or the line, for broken JSON)."""
     try:
-        document: Any = json.loads("\n".join(text.path.read_text().splitlines()))
+        document: Any = json.loads(text.path.read_text("utf-8-sig"))
     except json.JSONDecodeError as error:
         raise text.error(error.lineno, f"JSON: {error.msg}") from None
     try:
