@@ -25,14 +25,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from edge import samples
+from edge.assets import cache_dir
 from edge.bench import _rate_figures as figures
 from edge.bench._rate_receivers import CONTROLLERS, START_BPS, Site
 from edge.browser import chromium, chromium_path
+from edge.picture import Picture
 from edge.rtc import internals
 from edge.timebase import now_ms
 
@@ -46,7 +49,7 @@ HIGH_BPS, LOW_BPS = 8e6, 1e6
 LEAD_MS = 6_000.0  # of the link's time, for the browser to start; then frames count
 STEP_MS = 10_000.0
 QUEUE_BYTES = 256_000  # deep, as a radio link's is
-_SOURCE_WIDTH = 960  # sent at 608 at most
+_SECURE = "--unsafely-treat-insecure-origin-as-secure"
 _GUARD_MS = 3_000.0  # before the end, in which frames may still be on their way
 _OVERHEAD_S = 9.0  # around each run: starting and ending the browser and the link
 
@@ -185,15 +188,31 @@ async def _measure(cells: Sequence[Cell], controllers: Sequence[str]) -> list[Ro
 async def _one(cell: Cell, controller: str) -> Row:
     from netem.link import Link  # noqa: PLC0415
 
-    camera = samples.y4m(samples.street_video(), cell.fps, _SOURCE_WIDTH)
-    async with _made(Link(cell.trace, queue_bytes=QUEUE_BYTES)) as link:
-        async with Site(link.outside_address, cell.cap_bps, cell.fps) as site:
-            secure = f"--unsafely-treat-insecure-origin-as-secure={site.url.rstrip('/')}"
-            async with chromium(camera, flags=[secure]) as browser:
-                page = await browser.new_page()
-                await page.goto(site.url)
-                await page.wait_for_function("window.bench")
-                return await _publish(cell, controller, link, site, page)
+    camera = _camera(cell.fps)
+    async with (
+        _made(Link(cell.trace, queue_bytes=QUEUE_BYTES)) as link,
+        Site(link.outside_address, cell.cap_bps, cell.fps) as site,
+        chromium(camera, flags=[f"{_SECURE}={site.url.rstrip('/')}"]) as browser,
+    ):
+        page = await browser.new_page()
+        await page.goto(site.url)
+        await page.wait_for_function("window.bench")
+        return await _publish(cell, controller, link, site, page)
+
+
+def _camera(fps: int) -> Path:
+    """The street over its mirror image: twice the detail, for a cap of 4 Mbit/s to matter."""
+    path = cache_dir() / f"street-twice-{fps}.y4m"
+    if not path.is_file():
+        samples.write_y4m(path, _twice(fps), fps)
+    return path
+
+
+def _twice(fps: int) -> Iterator[Picture]:
+    for frame in samples.pictures(samples.street_video(), fps):
+        one = Picture.from_av(frame)
+        planes = (np.vstack([plane, plane[:, ::-1]]) for plane in (one.y, one.u, one.v))
+        yield Picture(one.width, 2 * one.height, *planes)
 
 
 @asynccontextmanager
