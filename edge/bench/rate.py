@@ -211,8 +211,8 @@ def _camera(fps: int) -> Path:
 def _twice(fps: int) -> Iterator[Picture]:
     for frame in samples.pictures(samples.street_video(), fps):
         one = Picture.from_av(frame)
-        planes = (np.vstack([plane, plane[:, ::-1]]) for plane in (one.y, one.u, one.v))
-        yield Picture(one.width, 2 * one.height, *planes)
+        y, u, v = (np.vstack([plane, plane[:, ::-1]]) for plane in (one.y, one.u, one.v))
+        yield Picture(one.width, 2 * one.height, y, u, v)
 
 
 @asynccontextmanager

@@ -8,8 +8,9 @@ from 15 % too few), and bits that went up and had to come down a little soon aft
 up to 8 s, the next time. So a noisy estimate of a steady link settles near its lower edge instead
 of swinging.
 
-A queue is drained by sending next to nothing, and then less than what made it. One that sending less
-does not drain is another flow's: it is shared then, not yielded to. Pure: times in ms are arguments.
+A queue is drained by sending next to nothing, and then less than what made it. One that sending
+less does not drain is another flow's: it is shared then, not yielded to. Pure: times in ms are
+arguments.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ CAPACITY_PART = 0.75  # of the link, that video may fill in the long run
 FAIR_PART = 0.3  # of the link, that is held at least where a queue is another flow's
 FORGET_MS = 5_000.0  # a queue last seen so long ago was another
 SHARE_STEP, SHARE_EVERY_MS = 0.03, 500.0
+QUEUE_PART = 0.6  # of a usual frame's time to cross, that it may wait before that
 DRAIN_MS = 120.0  # a queue of so long makes every frame late: nothing but drains it
 RESUME_PART, RESUME_WINDOW_MS = 0.85, 200.0  # of what made the queue, once it has drained
 CUT_MS = 400.0  # between two cuts for the same queue
@@ -33,6 +35,8 @@ ALLOWED_LOSS = 0.03
 UP_WINDOW_MS, MAX_UP_WINDOW_MS = 1_000.0, 8_000.0
 UP_EVERY_MS = 200.0
 UP_FACTOR = 1.5
+MOMENT_MS = 150.0
+CALM_MS = 4_000.0  # without a change; then a smaller step up is worth it
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,11 @@ class EncoderCap:
         self._link, self._limit, self._drain_bps = link, "", inf
         carried_bps = max(self._allowance(link, crossing_ms, fps, now_ms), float(MIN_BPS))
         allowed_bps = min(carried_bps, self._max_bps)
+        # A low that passed this soon was a frame that others were in the way of, not the link.
+        while self._carried and self._carried[-1][0] > now_ms - MOMENT_MS:
+            if self._carried[-1][1] > carried_bps:
+                break
+            self._carried.pop()
         self._carried.append((now_ms, carried_bps))
         while self._carried[0][0] < now_ms - self._patience.ms:
             self._carried.popleft()
@@ -110,7 +119,7 @@ class EncoderCap:
         if capacity_bps is None:
             return self._start_bps
         bps = capacity_bps * min(CAPACITY_PART, fps * crossing_ms / 1000.0)
-        if link.queue_ms > max(10.0, 0.4 * crossing_ms):
+        if link.queue_ms > max(10.0, QUEUE_PART * crossing_ms):
             bps = self._queued(link, capacity_bps, crossing_ms, bps, now_ms)
             self._limit = f"frames queue for {link.queue_ms:.0f} ms on the way"
         else:
@@ -211,7 +220,11 @@ class EncoderCap:
             least_bps, patience_ms = wanted_bps, 0.0
         else:
             patience_ms = self._patience.ms
-        margin = 1.02 if least_bps >= min(useful_bps, self._max_bps) else 1.15
+        margin = 1.15
+        if least_bps >= min(useful_bps, self._max_bps):
+            margin = 1.02
+        elif now_ms - self._said_ms > CALM_MS:
+            margin = 1.05
         if (
             least_bps <= margin * self._bps
             or now_ms - self._down_ms < patience_ms

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import deque
 
 from edge.rtc.clock import RTP_PER_MS, RtpUnwrapper, WindowedMinimum
-from edge.rtc.trains import OVERHEAD_BYTES, TRAIN_PACKETS, Capacity, SendTimes, Train
+from edge.rtc.trains import HARMLESS, OVERHEAD_BYTES, TRAIN_PACKETS, Capacity, SendTimes, Train
 
 START_BPS = 6e6  # told before anything is known: a first frame leaves at once
 MAX_REMB_BPS = 100e6
@@ -282,9 +282,12 @@ class RateEstimator:
         doubt_ms = 5.0 if train.packets >= TRAIN_PACKETS else 12.0
         if excess_ms < doubt_ms + 2.0 * self._spread_ms:
             return
-        self._provisional_bps = 1000.0 * bits / span_ms
-        rest_ms = max(0.0, self._frame_bits - train.bits) * 1000.0 / self._provisional_bps
-        self._overrun_ms = self._waited_ms[1] + span_ms + rest_ms - self._interval_ms
+        foreseen_bps = 1000.0 * bits / span_ms
+        rest_ms = max(0.0, self._frame_bits - train.bits) * 1000.0 / foreseen_bps
+        whole_ms = self._waited_ms[1] + span_ms + rest_ms
+        if whole_ms > HARMLESS * self._interval_ms:
+            self._provisional_bps = foreseen_bps
+            self._overrun_ms = whole_ms - self._interval_ms
 
     def _finish(self, train: Train) -> None:
         self._provisional_bps = None
