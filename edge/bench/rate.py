@@ -22,6 +22,7 @@ import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +50,7 @@ HIGH_BPS, LOW_BPS = 8e6, 1e6
 LEAD_MS = 6_000.0  # of the link's time, for the browser to start; then frames count
 STEP_MS = 10_000.0
 QUEUE_BYTES = 256_000  # deep, as a radio link's is
+_SHOT_S = (3.1, 5.4)  # of the street video, between two cuts
 _SECURE = "--unsafely-treat-insecure-origin-as-secure"
 _GUARD_MS = 3_000.0  # before the end, in which frames may still be on their way
 _OVERHEAD_S = 9.0  # around each run: starting and ending the browser and the link
@@ -201,15 +203,18 @@ async def _one(cell: Cell, controller: str) -> Row:
 
 
 def _camera(fps: int) -> Path:
-    """The street over its mirror image: twice the detail, for a cap of 4 Mbit/s to matter."""
-    path = cache_dir() / f"street-twice-{fps}.y4m"
+    """One shot of the street, there and back: a camera has no cuts. Over its mirror image: twice
+    the detail, for a cap of 4 Mbit/s to matter."""
+    path = cache_dir() / f"street-shot-{fps}.y4m"
     if not path.is_file():
-        samples.write_y4m(path, _twice(fps), fps)
+        samples.write_y4m(path, _shot(fps), fps)
     return path
 
 
-def _twice(fps: int) -> Iterator[Picture]:
-    for frame in samples.pictures(samples.street_video(), fps):
+def _shot(fps: int) -> Iterator[Picture]:
+    first, last = (round(second * fps) for second in _SHOT_S)
+    frames = list(islice(samples.pictures(samples.street_video(), fps), first, last + 1))
+    for frame in (*frames, *frames[-2:0:-1]):
         one = Picture.from_av(frame)
         y, u, v = (np.vstack([plane, plane[:, ::-1]]) for plane in (one.y, one.u, one.v))
         yield Picture(one.width, 2 * one.height, y, u, v)
