@@ -21,20 +21,19 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
 from edge import samples
 from edge.assets import cache_dir
 from edge.bench import _rate_figures as figures
 from edge.bench._rate_receivers import CONTROLLERS, START_BPS, Site
+from edge.bench._rate_report import Cell, Row, promises, table, to_json
 from edge.browser import chromium, chromium_path
 from edge.picture import Picture
 from edge.rtc import internals
@@ -42,7 +41,6 @@ from edge.timebase import now_ms
 
 if TYPE_CHECKING:
     from netem.link import Link
-    from traces import Trace
 
 KINDS = ("steady", "steps", "traces")
 STEADY_BPS = (2e6, 8e6, 20e6)
@@ -54,22 +52,6 @@ _SHOT_S = (3.1, 5.4)  # of the street video, between two cuts
 _SECURE = "--unsafely-treat-insecure-origin-as-secure"
 _GUARD_MS = 3_000.0  # before the end, in which frames may still be on their way
 _OVERHEAD_S = 9.0  # around each run: starting and ending the browser and the link
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """Conditions that every controller gets. `trace` is shifted by `LEAD_MS`."""
-
-    kind: str
-    name: str
-    trace: Trace
-    seconds: float
-    cap_bps: float
-    fps: int
-
-    @property
-    def label(self) -> str:
-        return f"{self.name}, {self.fps}/s, cap {self.cap_bps / 1e6:g}"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -120,14 +102,14 @@ def run(options: argparse.Namespace) -> int:
     console = Console()
     if not console.is_terminal:
         console = Console(width=140)
-    console.print(_table(rows))
+    console.print(table(rows))
     console.print(f"load average before it began: {load:.1f}, {os.cpu_count()} processors")
-    promises = [(text, held) for row in rows for text, held in _promises(row, rows)]
-    for text, held in promises:
+    judged = [(text, held) for row in rows for text, held in promises(row, rows)]
+    for text, held in judged:
         console.print(f"{'kept' if held else 'BROKEN'}: {text}")
-    holds = all(held for _, held in promises)
+    holds = all(held for _, held in judged)
     if options.json:
-        cells = [_to_json(row) for row in rows]
+        cells = [to_json(row) for row in rows]
         report = {"versions": internals.VERSIONS, "kept": holds, "load_before": load, "rows": cells}
         options.json.write_text(json.dumps(report, indent=2) + "\n")
     return 0 if holds else 1
@@ -161,16 +143,6 @@ def _cells(options: argparse.Namespace) -> Iterator[Cell]:
             for cap in options.caps:
                 seconds = options.seconds or 60.0
                 yield Cell("traces", name, trace, seconds, 1e6 * cap, rates[0])
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One controller in one cell."""
-
-    cell: Cell
-    controller: str
-    figures: figures.Figures
-    oracle: tuple[float, float]  # (share late at 100 ms, bits a second)
 
 
 async def _measure(cells: Sequence[Cell], controllers: Sequence[str]) -> list[Row]:
@@ -304,98 +276,3 @@ def _figures(cell: Cell, frames: Sequence[figures.Frame]) -> figures.Figures:
             start_bps=figures.mean_bps(frames, began_ms + 2_000.0, began_ms + 4_000.0),
         )
     return found
-
-
-# What is told
-
-
-def _table(rows: Sequence[Row]) -> Table:
-    table = Table(title="network time, ms; shares in %; late of the feasible", box=box.SIMPLE)
-    for name in ("conditions", "controller"):
-        table.add_column(name, no_wrap=True)
-    names = ("p50", "p99", "worst", ">75", ">100", ">150", "infeas.", "kbit/s", "QP")
-    steps = ("step worst", "recovery", "used")
-    for name in (*names, *steps):
-        table.add_column(name, justify="right")
-    last: Cell | None = None
-    for row in rows:
-        found = row.figures
-        times = (found.p50, found.p99, found.worst)
-        table.add_row(
-            row.cell.label if row.cell is not last else "",
-            row.controller,
-            *(f"{ms:.0f}" for ms in times),
-            *(f"{100.0 * share:.1f}" for share in found.late_feasible),
-            f"{100.0 * found.infeasible[1]:.1f}",
-            f"{found.bps / 1e3:.0f}",
-            f"{found.qp:.0f}",
-            *(
-                "" if value is None else f"{value:.{digits}f}"
-                for value, digits in (
-                    (found.step_worst, 0),
-                    (found.recovery_ms, 0),
-                    (found.used, 2),
-                )
-            ),
-        )
-        last = row.cell
-        following = rows[rows.index(row) + 1 :]
-        if row.cell.kind == "traces" and not (following and following[0].cell is row.cell):
-            late, bps = row.oracle
-            empty = [""] * 4
-            table.add_row("", "oracle", *empty, f"{100.0 * late:.1f}", "", "", f"{bps / 1e3:.0f}")
-    return table
-
-
-def _promises(row: Row, rows: Sequence[Row]) -> Iterator[tuple[str, bool]]:
-    """What is promised of our controller in this cell, and whether it was kept."""
-    if row.controller != "trains":
-        return
-    cell, found, kept = row.cell, row.figures, figures.kept
-    if cell.kind == "steady":
-        limit_ms = 1.5 * (found.crossing_ms or 0.0) + 3.0
-        yield (
-            f"{cell.label}: median {found.p50:.1f} at most {limit_ms:.1f} ms",
-            (found.p50 <= limit_ms),
-        )
-    elif cell.kind == "steps":
-        worst_ms = 150.0 if cell.cap_bps <= 1.2e6 else 350.0
-        text = f"{cell.label}: worst at the step under {worst_ms:.0f} ms"
-        yield text, kept(found.step_worst, lambda ms: ms < worst_ms)
-        if cell.cap_bps <= 1.2e6:
-            text = f"{cell.label}: under 60 ms again within 0.5 s"
-            yield text, kept(found.recovery_ms, lambda ms: ms <= 500.0)
-        text = f"{cell.label}: 80 % of what was used before within 3 s of the step up"
-        yield text, kept(found.used, lambda part: part >= 0.8)
-        if cell.cap_bps >= 4e6:
-            text = f"{cell.label}: 2.5 Mbit/s within 2 s of the start"
-            yield text, kept(found.start_bps, lambda bps: bps >= 2.5e6)
-    else:
-        others = {other.controller: other.figures for other in rows if other.cell is cell}
-        late, bps = found.late_feasible[1], found.bps
-        if them := others.get("transport-cc"):
-            text = f"{cell.label}: a tenth of transport-cc's late frames ({100 * late:.2f} %,"
-            yield (
-                f"{text} {100 * them.late_feasible[1]:.2f} %)",
-                late <= (0.1 * them.late_feasible[1]),
-            )
-            text = f"{cell.label}: two thirds of transport-cc's bitrate"
-            yield text, bps >= them.bps * 2 / 3
-        if them := others.get("aiortc"):
-            text = f"{cell.label}: fewer late frames than aiortc, or none, at a higher bitrate"
-            yield text, (late < them.late_feasible[1] or late == 0.0) and bps > them.bps
-
-
-def _to_json(row: Row) -> dict[str, Any]:
-    cell = row.cell
-    return {
-        "kind": cell.kind,
-        "name": cell.name,
-        "cap_bps": cell.cap_bps,
-        "fps": cell.fps,
-        "seconds": cell.seconds,
-        "controller": row.controller,
-        **row.figures.to_json(),
-        "oracle_late": row.oracle[0],
-        "oracle_bps": row.oracle[1],
-    }
