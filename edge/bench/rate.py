@@ -21,24 +21,26 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich import box
+import numpy as np
 from rich.console import Console
-from rich.table import Table
 
 from edge import samples
+from edge.assets import cache_dir
 from edge.bench import _rate_figures as figures
 from edge.bench._rate_receivers import CONTROLLERS, START_BPS, Site
+from edge.bench._rate_report import Cell, Row, promises, table, to_json
 from edge.browser import chromium, chromium_path
+from edge.picture import Picture
 from edge.rtc import internals
 from edge.timebase import now_ms
 
 if TYPE_CHECKING:
     from netem.link import Link
-    from traces import Trace
 
 KINDS = ("steady", "steps", "traces")
 STEADY_BPS = (2e6, 8e6, 20e6)
@@ -46,25 +48,10 @@ HIGH_BPS, LOW_BPS = 8e6, 1e6
 LEAD_MS = 6_000.0  # of the link's time, for the browser to start; then frames count
 STEP_MS = 10_000.0
 QUEUE_BYTES = 256_000  # deep, as a radio link's is
-_SOURCE_WIDTH = 960  # sent at 608 at most
+_SHOT_S = (3.1, 5.4)  # of the street video, between two cuts
+_SECURE = "--unsafely-treat-insecure-origin-as-secure"
 _GUARD_MS = 3_000.0  # before the end, in which frames may still be on their way
 _OVERHEAD_S = 9.0  # around each run: starting and ending the browser and the link
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """Conditions that every controller gets. `trace` is shifted by `LEAD_MS`."""
-
-    kind: str
-    name: str
-    trace: Trace
-    seconds: float
-    cap_bps: float
-    fps: int
-
-    @property
-    def label(self) -> str:
-        return f"{self.name}, {self.fps}/s, cap {self.cap_bps / 1e6:g}"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -115,14 +102,14 @@ def run(options: argparse.Namespace) -> int:
     console = Console()
     if not console.is_terminal:
         console = Console(width=140)
-    console.print(_table(rows))
+    console.print(table(rows))
     console.print(f"load average before it began: {load:.1f}, {os.cpu_count()} processors")
-    promises = [(text, held) for row in rows for text, held in _promises(row, rows)]
-    for text, held in promises:
+    judged = [(text, held) for row in rows for text, held in promises(row, rows)]
+    for text, held in judged:
         console.print(f"{'kept' if held else 'BROKEN'}: {text}")
-    holds = all(held for _, held in promises)
+    holds = all(held for _, held in judged)
     if options.json:
-        cells = [_to_json(row) for row in rows]
+        cells = [to_json(row) for row in rows]
         report = {"versions": internals.VERSIONS, "kept": holds, "load_before": load, "rows": cells}
         options.json.write_text(json.dumps(report, indent=2) + "\n")
     return 0 if holds else 1
@@ -158,16 +145,6 @@ def _cells(options: argparse.Namespace) -> Iterator[Cell]:
                 yield Cell("traces", name, trace, seconds, 1e6 * cap, rates[0])
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One controller in one cell."""
-
-    cell: Cell
-    controller: str
-    figures: figures.Figures
-    oracle: tuple[float, float]  # (share late at 100 ms, bits a second)
-
-
 async def _measure(cells: Sequence[Cell], controllers: Sequence[str]) -> list[Row]:
     total_s = sum(len(controllers) * (cell.seconds + _OVERHEAD_S) for cell in cells)
     began_s, done_s = time.monotonic(), 0.0
@@ -185,15 +162,34 @@ async def _measure(cells: Sequence[Cell], controllers: Sequence[str]) -> list[Ro
 async def _one(cell: Cell, controller: str) -> Row:
     from netem.link import Link  # noqa: PLC0415
 
-    camera = samples.y4m(samples.street_video(), cell.fps, _SOURCE_WIDTH)
-    async with _made(Link(cell.trace, queue_bytes=QUEUE_BYTES)) as link:
-        async with Site(link.outside_address, cell.cap_bps, cell.fps) as site:
-            secure = f"--unsafely-treat-insecure-origin-as-secure={site.url.rstrip('/')}"
-            async with chromium(camera, flags=[secure]) as browser:
-                page = await browser.new_page()
-                await page.goto(site.url)
-                await page.wait_for_function("window.bench")
-                return await _publish(cell, controller, link, site, page)
+    camera = _camera(cell.fps)
+    async with (
+        _made(Link(cell.trace, queue_bytes=QUEUE_BYTES)) as link,
+        Site(link.outside_address, cell.cap_bps, cell.fps) as site,
+        chromium(camera, flags=[f"{_SECURE}={site.url.rstrip('/')}"]) as browser,
+    ):
+        page = await browser.new_page()
+        await page.goto(site.url)
+        await page.wait_for_function("window.bench")
+        return await _publish(cell, controller, link, site, page)
+
+
+def _camera(fps: int) -> Path:
+    """One shot of the street, there and back: a camera has no cuts. Over its mirror image: twice
+    the detail, for a cap of 4 Mbit/s to matter."""
+    path = cache_dir() / f"street-shot-{fps}.y4m"
+    if not path.is_file():
+        samples.write_y4m(path, _shot(fps), fps)
+    return path
+
+
+def _shot(fps: int) -> Iterator[Picture]:
+    first, last = (round(second * fps) for second in _SHOT_S)
+    frames = list(islice(samples.pictures(samples.street_video(), fps), first, last + 1))
+    for frame in (*frames, *frames[-2:0:-1]):
+        one = Picture.from_av(frame)
+        y, u, v = (np.vstack([plane, plane[:, ::-1]]) for plane in (one.y, one.u, one.v))
+        yield Picture(one.width, 2 * one.height, y, u, v)
 
 
 @asynccontextmanager
@@ -280,98 +276,3 @@ def _figures(cell: Cell, frames: Sequence[figures.Frame]) -> figures.Figures:
             start_bps=figures.mean_bps(frames, began_ms + 2_000.0, began_ms + 4_000.0),
         )
     return found
-
-
-# What is told
-
-
-def _table(rows: Sequence[Row]) -> Table:
-    table = Table(title="network time, ms; shares in %; late of the feasible", box=box.SIMPLE)
-    for name in ("conditions", "controller"):
-        table.add_column(name, no_wrap=True)
-    names = ("p50", "p99", "worst", ">75", ">100", ">150", "infeas.", "kbit/s", "QP")
-    steps = ("step worst", "recovery", "used")
-    for name in (*names, *steps):
-        table.add_column(name, justify="right")
-    last: Cell | None = None
-    for row in rows:
-        found = row.figures
-        times = (found.p50, found.p99, found.worst)
-        table.add_row(
-            row.cell.label if row.cell is not last else "",
-            row.controller,
-            *(f"{ms:.0f}" for ms in times),
-            *(f"{100.0 * share:.1f}" for share in found.late_feasible),
-            f"{100.0 * found.infeasible[1]:.1f}",
-            f"{found.bps / 1e3:.0f}",
-            f"{found.qp:.0f}",
-            *(
-                "" if value is None else f"{value:.{digits}f}"
-                for value, digits in (
-                    (found.step_worst, 0),
-                    (found.recovery_ms, 0),
-                    (found.used, 2),
-                )
-            ),
-        )
-        last = row.cell
-        following = rows[rows.index(row) + 1 :]
-        if row.cell.kind == "traces" and not (following and following[0].cell is row.cell):
-            late, bps = row.oracle
-            empty = [""] * 4
-            table.add_row("", "oracle", *empty, f"{100.0 * late:.1f}", "", "", f"{bps / 1e3:.0f}")
-    return table
-
-
-def _promises(row: Row, rows: Sequence[Row]) -> Iterator[tuple[str, bool]]:
-    """What is promised of our controller in this cell, and whether it was kept."""
-    if row.controller != "trains":
-        return
-    cell, found, kept = row.cell, row.figures, figures.kept
-    if cell.kind == "steady":
-        limit_ms = 1.5 * (found.crossing_ms or 0.0) + 3.0
-        yield (
-            f"{cell.label}: median {found.p50:.1f} at most {limit_ms:.1f} ms",
-            (found.p50 <= limit_ms),
-        )
-    elif cell.kind == "steps":
-        worst_ms = 150.0 if cell.cap_bps <= 1.2e6 else 350.0
-        text = f"{cell.label}: worst at the step under {worst_ms:.0f} ms"
-        yield text, kept(found.step_worst, lambda ms: ms < worst_ms)
-        if cell.cap_bps <= 1.2e6:
-            text = f"{cell.label}: under 60 ms again within 0.5 s"
-            yield text, kept(found.recovery_ms, lambda ms: ms <= 500.0)
-        text = f"{cell.label}: 80 % of what was used before within 3 s of the step up"
-        yield text, kept(found.used, lambda part: part >= 0.8)
-        if cell.cap_bps >= 4e6:
-            text = f"{cell.label}: 2.5 Mbit/s within 2 s of the start"
-            yield text, kept(found.start_bps, lambda bps: bps >= 2.5e6)
-    else:
-        others = {other.controller: other.figures for other in rows if other.cell is cell}
-        late, bps = found.late_feasible[1], found.bps
-        if them := others.get("transport-cc"):
-            text = f"{cell.label}: a tenth of transport-cc's late frames ({100 * late:.2f} %,"
-            yield (
-                f"{text} {100 * them.late_feasible[1]:.2f} %)",
-                late <= (0.1 * them.late_feasible[1]),
-            )
-            text = f"{cell.label}: two thirds of transport-cc's bitrate"
-            yield text, bps >= them.bps * 2 / 3
-        if them := others.get("aiortc"):
-            text = f"{cell.label}: fewer late frames than aiortc at a higher bitrate"
-            yield text, late < them.late_feasible[1] and bps > them.bps
-
-
-def _to_json(row: Row) -> dict[str, Any]:
-    cell = row.cell
-    return {
-        "kind": cell.kind,
-        "name": cell.name,
-        "cap_bps": cell.cap_bps,
-        "fps": cell.fps,
-        "seconds": cell.seconds,
-        "controller": row.controller,
-        **row.figures.to_json(),
-        "oracle_late": row.oracle[0],
-        "oracle_bps": row.oracle[1],
-    }

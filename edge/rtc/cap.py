@@ -8,8 +8,9 @@ from 15 % too few), and bits that went up and had to come down a little soon aft
 up to 8 s, the next time. So a noisy estimate of a steady link settles near its lower edge instead
 of swinging.
 
-A queue is drained by sending less, for as long as sending less drains it. One that stays is
-another flow's: it is shared then, not yielded to. Pure: times in ms are arguments.
+A queue is drained by sending next to nothing, and then less than what made it. One that sending
+less does not drain is another flow's: it is shared then, not yielded to. Pure: times in ms are
+arguments.
 """
 
 from __future__ import annotations
@@ -25,13 +26,17 @@ CAPACITY_PART = 0.75  # of the link, that video may fill in the long run
 FAIR_PART = 0.3  # of the link, that is held at least where a queue is another flow's
 FORGET_MS = 5_000.0  # a queue last seen so long ago was another
 SHARE_STEP, SHARE_EVERY_MS = 0.03, 500.0
+QUEUE_PART = 0.6  # of a usual frame's time to cross, that it may wait before that
 DRAIN_MS = 120.0  # a queue of so long makes every frame late: nothing but drains it
+RESUME_PART, RESUME_WINDOW_MS = 0.85, 200.0  # of what made the queue, once it has drained
 CUT_MS = 400.0  # between two cuts for the same queue
 STANDING_MS = 1_500.0  # a queue that has not drained by then isn't ours
 ALLOWED_LOSS = 0.03
 UP_WINDOW_MS, MAX_UP_WINDOW_MS = 1_000.0, 8_000.0
 UP_EVERY_MS = 200.0
 UP_FACTOR = 1.5
+MOMENT_MS = 150.0
+CALM_MS = 4_000.0  # without a change; then a smaller step up is worth it
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,8 @@ class EncoderCap:
         self._said_ms = self._down_ms = self._cut_ms = -inf
         self._cut_bps: float | None = None
         self._cut_queue_ms = 0.0
+        self._drain_bps = inf  # while a queue drains
+        self._resume_bps: float | None = None  # after it
         self._queued_since_ms: float | None = None
         self._queued_ms = -inf  # when a queue was last seen
         self._share = FAIR_PART
@@ -90,13 +97,18 @@ class EncoderCap:
         return min(least_bps, self._max_bps)
 
     def allow(self, link: LinkState, crossing_ms: float, fps: float, now_ms: float) -> float:
-        """Bits a second that the link carries in time now.
+        """Bits a second that the link carries in time, once no queue is left on it.
 
         `crossing_ms` is the time in which a usual frame shall cross.
         """
-        self._link, self._limit = link, ""
+        self._link, self._limit, self._drain_bps = link, "", inf
         carried_bps = max(self._allowance(link, crossing_ms, fps, now_ms), float(MIN_BPS))
         allowed_bps = min(carried_bps, self._max_bps)
+        # A low that passed this soon was a frame that others were in the way of, not the link.
+        while self._carried and self._carried[-1][0] > now_ms - MOMENT_MS:
+            if self._carried[-1][1] > carried_bps:
+                break
+            self._carried.pop()
         self._carried.append((now_ms, carried_bps))
         while self._carried[0][0] < now_ms - self._patience.ms:
             self._carried.popleft()
@@ -107,8 +119,8 @@ class EncoderCap:
         if capacity_bps is None:
             return self._start_bps
         bps = capacity_bps * min(CAPACITY_PART, fps * crossing_ms / 1000.0)
-        if link.queue_ms > max(10.0, 0.4 * crossing_ms):
-            bps = self._drained(link, capacity_bps, crossing_ms, bps, now_ms)
+        if link.queue_ms > max(10.0, QUEUE_PART * crossing_ms):
+            bps = self._queued(link, capacity_bps, crossing_ms, bps, now_ms)
             self._limit = f"frames queue for {link.queue_ms:.0f} ms on the way"
         else:
             self._cut_bps = None
@@ -131,7 +143,7 @@ class EncoderCap:
         since_ms = self._queued_since_ms
         return since_ms is not None and now_ms - since_ms > STANDING_MS
 
-    def _drained(
+    def _queued(
         self, link: LinkState, capacity_bps: float, crossing_ms: float, bps: float, now_ms: float
     ) -> float:
         self._queued_ms = now_ms
@@ -146,7 +158,9 @@ class EncoderCap:
         if self._bps is not None and now_ms - self._cut_ms >= CUT_MS and grew:
             self._cut_ms, self._cut_queue_ms = now_ms, queue_ms
             self._cut_bps = self._bps * max(0.4, 1.0 - queue_ms / max(25.0, 2.8 * crossing_ms))
-        return min(bps, capacity_bps * (1.0 - queue_ms / DRAIN_MS), self._cut_bps or inf)
+        drained_bps = capacity_bps * max(0.0, 1.0 - queue_ms / DRAIN_MS)
+        self._drain_bps = max(float(MIN_BPS), min(drained_bps, self._cut_bps or inf))
+        return bps
 
     def _shared_part(self, link: LinkState, now_ms: float) -> float:
         """Of the capacity, beside another flow: a little more while its queue does not grow."""
@@ -169,7 +183,7 @@ class EncoderCap:
 
     def _decide(self, allowed_bps: float, useful_bps: float, now_ms: float) -> Cap | None:
         capacity_bps, known_bps = self._link.capacity_bps, self._known_bps
-        wanted_bps = min(allowed_bps, useful_bps)
+        wanted_bps = min(allowed_bps, useful_bps, self._drain_bps)
         if self._bps is None:
             why = "starting: the link is not measured yet"
             if capacity_bps == inf:
@@ -181,6 +195,8 @@ class EncoderCap:
             self._down_ms = now_ms
             if wanted_bps > 0.6 * self._bps:  # else no noise, but a change
                 self._patience.down(now_ms)
+            if self._drain_bps < allowed_bps and self._resume_bps is None:
+                self._resume_bps = RESUME_PART * self._bps
             fell = capacity_bps is not None and (known_bps is None or capacity_bps < known_bps)
             why = "fewer bits are enough"
             if fell and capacity_bps is not None:
@@ -188,6 +204,12 @@ class EncoderCap:
             elif useful_bps >= allowed_bps:
                 why = f"the link carries {mbit(allowed_bps)} in time"
             return Cap(wanted_bps, self._limit or why)
+        if self._resume_bps is not None and self._drain_bps == inf:
+            recent = [bps for at_ms, bps in self._carried if at_ms >= now_ms - RESUME_WINDOW_MS]
+            resumed_bps = min(useful_bps, self._resume_bps, self._max_bps, *recent)
+            self._resume_bps = None
+            if resumed_bps > 1.15 * self._bps:
+                return Cap(resumed_bps, "the queue has drained")
         recent = [bps for at_ms, bps in self._carried if at_ms >= now_ms - UP_WINDOW_MS]
         if min(recent) > 2.0 * self._bps:  # clearly another link than the noisy one before
             self._patience.reset()
@@ -198,7 +220,11 @@ class EncoderCap:
             least_bps, patience_ms = wanted_bps, 0.0
         else:
             patience_ms = self._patience.ms
-        margin = 1.02 if least_bps >= min(useful_bps, self._max_bps) else 1.15
+        margin = 1.15
+        if least_bps >= min(useful_bps, self._max_bps):
+            margin = 1.02
+        elif now_ms - self._said_ms > CALM_MS:
+            margin = 1.05
         if (
             least_bps <= margin * self._bps
             or now_ms - self._down_ms < patience_ms

@@ -8,6 +8,7 @@ refers to the lost one. Pure: the time is an argument, decisions are return valu
 
 from __future__ import annotations
 
+from edge.rtc.asking import KEY_RUN, NEVER, TAIL_MS, KeyframeRequests, broken_off, forgo
 from edge.rtc.frames import Assembly, EncodedFrame
 from edge.rtc.gaps import Gaps
 from edge.rtc.outcome import Counts, Outcome
@@ -18,12 +19,7 @@ MAX_BYTES = 8 << 20  # the same in bytes
 MAX_FRAMES = 64  # not whole yet; with one more, the oldest is given up
 MAX_GAP = 1000  # a jump by more is another stream, not a loss
 _MAX_DEAD = 64  # frames done with whose stragglers are recognised; the oldest is forgotten first
-_KEY_RUN = 4  # packets missing in a row
-_TAIL_MS = 25.0  # of silence in mid-frame before its next packet is asked for, seen or not
-_PLI_INTERVAL_MS = 250.0
-_PLI_LIFETIME_MS = 1000.0  # a stream silent for this long is not asked for key frames
 _KEY_GRACE_MS = 150.0
-_NEVER = float("inf")
 
 
 class JitterBuffer:
@@ -45,9 +41,8 @@ class JitterBuffer:
         self._highest = 0
         self._stranger: int | None = None
         self._waiting = True  # for a key frame
-        self._needy = False  # a key frame has to be asked for
-        self._asked_ms = -_NEVER
-        self._arrival_ms = -_NEVER
+        self._keyframes = KeyframeRequests()
+        self._arrival_ms = -NEVER
 
     @property
     def waiting(self) -> bool:
@@ -111,12 +106,12 @@ class JitterBuffer:
         give_up_ms = self._give_up_ms()
         if give_up_ms is not None:
             wake_ms = min(wake_ms, give_up_ms)
-        tail = self._tail()
+        tail = broken_off(self._owner, self._highest)
         if tail is not None:
-            wake_ms = min(wake_ms, tail.last_ms + _TAIL_MS)
-        if self._needy and self._again_ms() < self._arrival_ms + _PLI_LIFETIME_MS:
-            wake_ms = min(wake_ms, self._again_ms())
-        return wake_ms if wake_ms < _NEVER else None
+            wake_ms = min(wake_ms, tail.last_ms + TAIL_MS)
+        frames = self._frames.values()
+        wake_ms = min(wake_ms, self._keyframes.wake_ms(frames, self.gaps, self._arrival_ms))
+        return wake_ms if wake_ms < NEVER else None
 
     def require_keyframe(self, now_ms: float) -> Outcome:
         """The decoder lost its references: ask for a key frame and serve nothing until it comes."""
@@ -263,7 +258,7 @@ class JitterBuffer:
         self._bury(frame)
         self._consume(frame.last + 1, outcome)
         self._boundary = self._next
-        self._waiting = self._needy = False
+        self._waiting = self._keyframes.needed = False
         self.counts.frames += 1
         outcome.frames.append(served)
 
@@ -280,17 +275,17 @@ class JitterBuffer:
         self._bury(frame)
         self.counts.frames_lost += 1
         outcome.lost.append(frame.rtp)
-        self._needy = self._needy or self._waiting
+        self._keyframes.needed = self._keyframes.needed or self._waiting
 
     def _wait(self, outcome: Outcome) -> None:
         """Serve nothing until a key frame."""
-        self._waiting = self._needy = True
+        self._waiting = self._keyframes.needed = True
         self._kill_hopeless(outcome)
 
     def _kill_hopeless(self, outcome: Outcome) -> None:
         """While a key frame is awaited: what is none, and follows none that may be coming in."""
         keys = (f.lowest for f in self._frames.values() if f.keyframe and not f.damaged)
-        key = min(*keys, self.gaps.run(_KEY_RUN), _NEVER)
+        key = min(*keys, self.gaps.run(KEY_RUN), NEVER)
         for frame in list(self._frames.values()):
             if (frame.delta or frame.damaged) and frame.highest < key:
                 self._kill(frame, outcome)
@@ -344,58 +339,26 @@ class JitterBuffer:
             return None
         self._set_grace()
         frame = self._owner.get(self._next)
-        return self.gaps.give_up_ms(frame.first_ms if frame is not None else _NEVER)
+        return self.gaps.give_up_ms(frame.first_ms if frame is not None else NEVER)
 
     def _set_grace(self) -> None:
         """A key frame is worth a longer wait: the next would take longer still."""
         worthy = self._waiting or any(frame.keyframe for frame in self._frames.values())
         self.gaps.grace_ms = _KEY_GRACE_MS if worthy else 0.0
 
-    def _tail(self) -> Assembly | None:
-        """A frame that broke off with nothing after it to show a gap."""
-        frame = self._owner.get(self._highest)
-        if frame is None or frame.dead or frame.probed or frame.last is not None:
-            return None
-        return frame
-
-    def _again_ms(self) -> float:
-        """When to ask for a key frame: not too often, nor while one comes in as it should."""
-        coming_ms = (frame.first_ms for frame in self._frames.values() if frame.keyframe)
-        return max(
-            self._asked_ms + max(_PLI_INTERVAL_MS, 2.0 * self.gaps.rtt_ms),
-            max(coming_ms, default=-_NEVER) + self.gaps.patience_ms,
-        )
-
     def _ask(self, now_ms: float, outcome: Outcome) -> None:
         if self.gaps:
             self._set_grace()
-            forgo = self._forgo if self._waiting else None
-            outcome.nack = [number & 0xFFFF for number in self.gaps.due(now_ms, forgo)]
-        tail = self._tail()
-        if tail is not None and now_ms >= tail.last_ms + _TAIL_MS:
+            due = self.gaps.due(now_ms, self._forgo if self._waiting else None)
+            outcome.nack = [number & 0xFFFF for number in due]
+        tail = broken_off(self._owner, self._highest)
+        if tail is not None and now_ms >= tail.last_ms + TAIL_MS:
             # The frame's end may be lost: without this, only the next frame would show it.
             tail.probed = True
             outcome.nack.append((self._highest + 1) & 0xFFFF)
-        if self._needy and self._again_ms() <= now_ms < self._arrival_ms + _PLI_LIFETIME_MS:
-            self._asked_ms = now_ms
+        if self._keyframes.due(self._frames.values(), self.gaps, self._arrival_ms, now_ms):
             self.counts.keyframe_requests += 1
             outcome.keyframe = True
 
     def _forgo(self, number: int) -> bool:
-        """While a key frame is awaited, don't ask for what lies within frames given up.
-
-        A run of `_KEY_RUN` or more may hold a whole key frame, and is asked for.
-        """
-        first = last = number
-        while first - 1 in self.gaps and last - first < _KEY_RUN:
-            first -= 1
-        while last + 1 in self.gaps and last - first < _KEY_RUN:
-            last += 1
-        before, after = self._owner.get(first - 1), self._owner.get(last + 1)
-        inside = before is not None and before.dead and after is not None and after.dead
-        if not inside or last - first + 1 >= _KEY_RUN:
-            return False
-        for gone in range(first, last + 1):
-            self.gaps.forget(gone)
-            self._owner[gone] = None
-        return True
+        return forgo(number, self.gaps, self._owner)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import deque
 
 from edge.rtc.clock import RTP_PER_MS, RtpUnwrapper, WindowedMinimum
-from edge.rtc.trains import OVERHEAD_BYTES, TRAIN_PACKETS, Capacity, SendTimes, Train
+from edge.rtc.trains import HARMLESS, OVERHEAD_BYTES, TRAIN_PACKETS, Capacity, SendTimes, Train
 
 START_BPS = 6e6  # told before anything is known: a first frame leaves at once
 MAX_REMB_BPS = 100e6
@@ -29,7 +29,7 @@ _REMB_LEAST_MS = 15.0  # between two, even as it falls
 _STEP = 0.7  # of the capacity known: less is a step
 _QUEUE_STEP_MS = 25.0
 _QUEUE_ALLOWED_MS = 20.0  # before the estimate yields to it
-_SILENT_INTERVALS, _SILENT_LEAST_MS = 3.0, 120.0  # without a packet: the link may be gone
+_SILENT_INTERVALS, _SILENT_LEAST_MS = 5.0, 200.0  # without a packet: the link may be gone
 _MAX_QUEUE_MS = 10_000.0
 
 
@@ -272,6 +272,8 @@ class RateEstimator:
         capacity_bps, span_ms = self._capacity.bps, now_ms - train.first_ms
         if capacity_bps is None or train.packets < 2 or span_ms < 8.0:
             return
+        # A frame that is too large runs on into the time of the next.
+        self._overrun_ms = max(self._overrun_ms, self._waited_ms[1] + span_ms - self._interval_ms)
         more = train.packets / (train.packets - 1)  # one more packet may be due now
         if train.last_sent_ms is not None and span_ms < 1.15 * more * train.sent_span_ms + 0.3:
             return
@@ -280,9 +282,12 @@ class RateEstimator:
         doubt_ms = 5.0 if train.packets >= TRAIN_PACKETS else 12.0
         if excess_ms < doubt_ms + 2.0 * self._spread_ms:
             return
-        self._provisional_bps = 1000.0 * bits / span_ms
-        rest_ms = max(0.0, self._frame_bits - train.bits) * 1000.0 / self._provisional_bps
-        self._overrun_ms = self._waited_ms[1] + span_ms + rest_ms - self._interval_ms
+        foreseen_bps = 1000.0 * bits / span_ms
+        rest_ms = max(0.0, self._frame_bits - train.bits) * 1000.0 / foreseen_bps
+        whole_ms = self._waited_ms[1] + span_ms + rest_ms
+        if whole_ms > HARMLESS * self._interval_ms:
+            self._provisional_bps = foreseen_bps
+            self._overrun_ms = whole_ms - self._interval_ms
 
     def _finish(self, train: Train) -> None:
         self._provisional_bps = None

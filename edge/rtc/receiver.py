@@ -23,6 +23,7 @@ from edge.rtc.twcc import EVERY_MS, Arrivals
 from edge.timebase import now_ms
 
 _BEAT_S = 0.025  # between two looks at what has not come
+_STALL_MS = 15.0  # by which such a look may be late
 _REPORT_S = 0.25  # between receiver reports: senders time their round trip by them
 _NETWORK_SHARE = 0.6  # of the SLO: a frame that is whole later than this is of no use
 _SOURCE_SILENT_MS = 500.0  # after which another source (SSRC) may take over
@@ -81,6 +82,7 @@ class VideoReceiver:
         self._poll_ms = 0.0
         self._report: asyncio.TimerHandle | None = None
         self._beat: asyncio.TimerHandle | None = None
+        self._beat_ms = 0.0
         self._arrivals = Arrivals() if extensions.transport_cc else None
         self._told_arrivals_ms = 0.0
         self._closed = False
@@ -158,6 +160,7 @@ class VideoReceiver:
         self._apply(outcome, arrival_ms)
         if self._report is None:
             self._send_report()  # the first at once: it carries the first estimate
+            self._beat_ms = arrival_ms
             self._heartbeat()
         elif packet.marker:
             self._tell_rate(arrival_ms)
@@ -245,16 +248,22 @@ class VideoReceiver:
             return
         self._beat = self._loop.call_later(_BEAT_S, self._heartbeat)
         at_ms = now_ms()
-        self._rate.tick(at_ms)
-        self._watch(at_ms)
+        if not self._stalled(at_ms):  # else packets may be waiting, unread
+            self._rate.tick(at_ms)
+            self._watch(at_ms)
+        self._beat_ms = at_ms
         if self._arrivals is not None and at_ms - self._told_arrivals_ms >= EVERY_MS:
             feedback = self._arrivals.feedback(self.ssrc, self._source or 0)
             if feedback is not None:
                 self._told_arrivals_ms = at_ms
                 self._send_rtcp(packets.receiver_report(self.ssrc) + feedback)
 
+    def _stalled(self, at_ms: float) -> bool:
+        """Whether this process was held up: what seems late may have come in time."""
+        return at_ms - self._beat_ms > 1000.0 * _BEAT_S + _STALL_MS
+
     def _watch(self, at_ms: float) -> None:
-        if self._rate.stepped(at_ms):
+        if not self._stalled(at_ms) and self._rate.stepped(at_ms):
             self._tell_rate(at_ms)
             self._on_step()
 

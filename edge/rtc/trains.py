@@ -14,6 +14,8 @@ OVERHEAD_BYTES = 38  # IPv4, UDP and SRTP's tag, on every packet
 TRAIN_PACKETS = 4  # fewer tell little; short trains are pooled until they have twice as many
 _POOL_PACKETS = 8
 _DOWN_MOST = 8.0  # times that one train may ask for less: the link may have been gone, not slow
+HARMLESS = 0.6  # of the time to the next frame: one that takes no longer is in nobody's way
+_STEP = 0.7  # of what was believed
 _PLENTY_BPS = 6e6
 _SPREAD_TRAINS = 10
 _PROBE_UP, _PROBE_TIMES, _PROBE_QUEUE_MS = 1.08, 4.0, 15.0  # of frames of one packet
@@ -89,7 +91,11 @@ class Capacity:
                 return
             packets, bits, span_ms = pool
             self._pool = [0.0, 0.0, 0.0]
-        self._take(1000.0 * bits / max(span_ms, 0.01), packets, limited, span_ms, train.last_ms)
+        sample_bps = 1000.0 * bits / max(span_ms, 0.01)
+        harmless = waited_ms + train.span_ms < HARMLESS * interval_ms
+        if limited and sample_bps < 0.5 * MAX_CAPACITY_BPS:
+            self.limited_ms = train.last_ms
+        self._take(sample_bps, packets, span_ms, limited=limited, harmless=harmless)
 
     def _probe(self, train: Train, waited_ms: float, interval_ms: float) -> None:
         """One packet spans nothing: while frames of one make no queue, more is tried.
@@ -101,11 +107,9 @@ class Capacity:
             self.bps = max(self.bps, min(most_bps, _PROBE_UP * self.bps))
 
     def _take(
-        self, sample_bps: float, packets: float, limited: bool, span_ms: float, now_ms: float
+        self, sample_bps: float, packets: float, span_ms: float, *, limited: bool, harmless: bool
     ) -> None:
         sample_bps = min(MAX_CAPACITY_BPS, sample_bps)
-        if limited and sample_bps < 0.5 * MAX_CAPACITY_BPS:
-            self.limited_ms = now_ms
         if self.bps is None:
             # What the sender spread out says little, unless there is nothing else for long.
             self._spread += 1
@@ -116,8 +120,10 @@ class Capacity:
             sample_bps = min(sample_bps, (1.0 + packets / 4.0) * self.bps)
             self.bps += min(0.3, 0.03 * packets) * (sample_bps - self.bps)
         elif limited:
-            # A longer train is surer.
+            # A longer train is surer; a little less, or in time, is more often noise than a step.
             weight = min(0.8, max(0.1 * packets, span_ms / 100.0))
+            if sample_bps > _STEP * self.bps or harmless:
+                weight = min(0.25, weight)
             self.bps += weight * (max(sample_bps, self.bps / _DOWN_MOST) - self.bps)
 
 

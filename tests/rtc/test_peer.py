@@ -15,7 +15,7 @@ import pytest
 from aiortc import RTCPeerConnection, RTCSessionDescription
 
 from edge.rtc.offer import read_candidates
-from edge.rtc.packets import ABS_CAPTURE_TIME, RtpPacket
+from edge.rtc.packets import ABS_CAPTURE_TIME, TRANSPORT_CC, RtpPacket
 from edge.rtc.peer import MAX_BUFFERED, MAX_CHANNELS, SdpError
 from edge.timebase import now_ms
 from tests.rtc.publishing import Publisher, Watcher
@@ -409,3 +409,24 @@ async def test_a_real_answer_is_accepted_by_a_strict_reader() -> None:
     finally:
         await watcher.peer.close()
         await publisher.connection.close()
+
+
+@pytest.mark.parametrize("rate_control", ["trains", "transport-cc"])
+async def test_transport_wide_feedback_is_promised_only_where_it_is_asked_for(
+    rate_control: str,
+) -> None:
+    watcher, publisher = Watcher(rate_control=rate_control), Publisher()
+    try:
+        lines = []
+        for line in (await publisher.offer()).splitlines():
+            lines.append(line)
+            if line.startswith("a=rtpmap:97 VP8"):
+                lines += ["a=rtcp-fb:97 transport-cc", f"a=extmap:9 {TRANSPORT_CC}"]
+        answer = await watcher.peer.answer("\r\n".join(lines) + "\r\n")
+    finally:
+        await watcher.peer.close()
+        await publisher.connection.close()
+    wide = rate_control == "transport-cc"
+    assert ("a=rtcp-fb:97 transport-cc" in answer) is wide
+    assert (f"a=extmap:9 {TRANSPORT_CC}" in answer) is wide
+    assert ("a=rtcp-fb:97 goog-remb" in answer) is not wide

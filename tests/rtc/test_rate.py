@@ -132,6 +132,53 @@ def test_packets_read_in_one_go_are_clamped() -> None:
     assert estimator.remb_bps(2000.0) <= MAX_REMB_BPS
 
 
+def test_a_step_is_told_once() -> None:
+    link = Link(8e6)
+    for _ in range(30):
+        link.send(1, packets=9)
+        assert not link.estimator.stepped(link.now_ms)
+    link.bps = 1e6
+    link.send(1, packets=9)
+    assert link.estimator.stepped(link.now_ms)
+    assert not link.estimator.stepped(link.now_ms)
+
+
+def test_one_frame_that_waited_is_jitter_two_are_a_queue() -> None:
+    link = Link(8e6).send(30, packets=4)
+    link.delay_ms += 30.0
+    link.send(1, packets=4)
+    assert link.estimator.queue_ms < 5.0
+    link.send(1, packets=4)
+    assert link.estimator.queue_ms == pytest.approx(30.0, abs=5.0)
+
+
+def test_silence_where_frames_were_due_is_a_queue() -> None:
+    link = Link(8e6).send(30, packets=4)
+    link.estimator.tick(link.now_ms + 100.0)
+    assert link.estimator.queue_ms < 5.0
+    link.estimator.tick(link.now_ms + 500.0)
+    assert link.estimator.queue_ms > 300.0
+    assert link.capacity_bps < 1e6
+    assert link.estimator.stepped(link.now_ms + 500.0)
+    link.frame += 8
+    link.send(2, packets=4)
+    assert link.estimator.queue_ms < 5.0
+    assert link.capacity_bps > 4e6
+
+
+def test_an_estimate_is_not_lowered_for_a_sender_that_obeys_its_cap() -> None:
+    link = Link(8e6).send(30, packets=9)
+    link.estimator.most_bps = 4e6
+    link.estimator.capped(500e3, link.now_ms)
+    link.bps = 0.5e6
+    link.send(40, packets=3)
+    assert link.estimator.remb_bps(link.now_ms) >= 8e6
+    link.send(40, packets=9)  # it does not any more, and a queue stands
+    link.estimator.stepped(link.now_ms)
+    link.send(20, packets=9)
+    assert link.estimator.remb_bps(link.now_ms) < 0.5e6
+
+
 def test_short_trains_count_together() -> None:
     link = Link(2e6).send(20, packets=2)
     assert link.capacity_bps == pytest.approx(2e6, rel=0.05)
@@ -215,6 +262,9 @@ def test_no_arrivals_make_a_decision_unbounded(
     for rtp, size, marker, arrival_ms, send_time in script:
         estimator.observe(rtp, size, marker, arrival_ms, send_time)
         estimator.tick(arrival_ms + 30.0)
+        estimator.stepped(arrival_ms + 30.0)
+        if marker:
+            estimator.capped(float(size), arrival_ms)
         estimator.observe_counts(size, rtp & 0xFF, arrival_ms)
         assert MIN_REMB_BPS <= estimator.remb_bps(arrival_ms) <= MAX_REMB_BPS
         assert estimator.queue_ms >= 0.0

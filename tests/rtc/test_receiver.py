@@ -13,6 +13,7 @@ from edge.rtc.frames import DecodedFrame
 from edge.rtc.packets import ExtensionIds
 from edge.rtc.rate import RateEstimator
 from edge.rtc.receiver import VideoReceiver
+from edge.rtc.twcc import parse
 from edge.timebase import now_ms
 from tests.rtc.streams import FRAME_MS, Packet, encode, packetise
 
@@ -99,3 +100,87 @@ async def test_another_source_has_its_own_timestamps(
         assert frame.clock_source == "delay"
         assert frame.captured_ms == pytest.approx(frame.first_packet_ms, abs=0.1)
     assert sink.rate.queue_ms < 0.1
+
+
+async def test_transport_wide_feedback_goes_out_and_no_estimate() -> None:
+    sent: list[bytes] = []
+
+    def send(packet: bytes) -> bool:
+        sent.append(packet)
+        if any(packet[at + 1] == 205 for at in _parts(packet)):
+            told.set()
+        return True
+
+    told = asyncio.Event()
+    receiver = VideoReceiver(
+        codecs={97: "vp8"},
+        retransmissions={},
+        extensions=ExtensionIds(transport_cc=5),
+        send_rtcp=send,
+        on_frame=lambda frame: None,
+        on_lost=lambda rtps, reason: None,
+        clock=CaptureClock(),
+        rate=RateEstimator(),
+        slo_ms=1000.0,
+    )
+    extension = b"\xbe\xde\x00\x01" + bytes([5 << 4 | 1, 0x01, 0x02, 0])
+    header = bytes.fromhex("90 61 0001 00000001 00000007")
+    came_ms = now_ms()
+    receiver.handle_rtp(header + extension + b"\x10\x00\x00", came_ms)
+    async with asyncio.timeout(60):
+        await told.wait()
+    feedbacks = [parse(packet[at:]) for packet in sent for at in _parts(packet)]
+    (feedback,) = [each for each in feedbacks if each is not None]
+    assert feedback.first == 0x0102
+    assert len(feedback.arrivals_ms) == 1
+    assert not any(b"REMB" in packet for packet in sent)
+    receiver.close()
+    await receiver.closed()
+
+
+def _parts(compound: bytes) -> list[int]:
+    """Where each part of a compound packet begins."""
+    parts, at = [], 0
+    while at < len(compound):
+        parts.append(at)
+        at += 4 * (int.from_bytes(compound[at + 2 : at + 4], "big") + 1)
+    return parts
+
+
+@pytest.mark.parametrize("sign", ["silence", "slow packets", "slow packets, read late"])
+async def test_a_link_that_steps_is_told_of(sign: str) -> None:
+    stepped = asyncio.Event()
+    receiver = VideoReceiver(
+        codecs={97: "vp8"},
+        retransmissions={},
+        extensions=ExtensionIds(),
+        send_rtcp=lambda packet: True,
+        on_frame=lambda frame: None,
+        on_lost=lambda rtps, reason: None,
+        clock=CaptureClock(),
+        rate=RateEstimator(),
+        slo_ms=1000.0,
+        on_step=stepped.set,
+    )
+    at_ms = now_ms() - 3000.0
+    sequence = 0
+    for frame in range(30):
+        for index in range(8):
+            packet = Packet(sequence, 6000 * frame, index == 7, b"\x10\x00" + bytes(1000))
+            receiver.handle_rtp(_written(1, packet), at_ms + index)
+            sequence += 1
+        at_ms += FRAME_MS
+    assert not stepped.is_set()
+    if sign == "silence":  # for the heartbeat to see
+        async with asyncio.timeout(60):
+            await stepped.wait()
+    else:
+        if sign == "slow packets, read late":  # the process itself was held up
+            at_ms = now_ms() + 500.0
+        for index in range(6):
+            packet = Packet(sequence, 6000 * 30, False, b"\x10\x00" + bytes(1000))
+            receiver.handle_rtp(_written(1, packet), at_ms + 12.0 * index)
+            sequence += 1
+    assert stepped.is_set() is (sign != "slow packets, read late")
+    receiver.close()
+    await receiver.closed()

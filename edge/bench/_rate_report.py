@@ -1,0 +1,133 @@
+"""What `bench rate` tells: the table, the promises, the JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.table import Table
+
+from edge.bench import _rate_figures as figures
+
+if TYPE_CHECKING:
+    from traces import Trace
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """Conditions that every controller gets. Frames count from some seconds into `trace` on."""
+
+    kind: str
+    name: str
+    trace: Trace
+    seconds: float
+    cap_bps: float
+    fps: int
+
+    @property
+    def label(self) -> str:
+        return f"{self.name}, {self.fps}/s, cap {self.cap_bps / 1e6:g}"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One controller in one cell."""
+
+    cell: Cell
+    controller: str
+    figures: figures.Figures
+    oracle: tuple[float, float]  # (share late at 100 ms, bits a second)
+
+
+def table(rows: Sequence[Row]) -> Table:
+    made = Table(title="network time, ms; shares in %; late of the feasible", box=box.SIMPLE)
+    for name in ("conditions", "controller"):
+        made.add_column(name, no_wrap=True)
+    names = ("p50", "p99", "worst", ">75", ">100", ">150", "infeas.", "kbit/s", "QP")
+    steps = ("step worst", "recovery", "used")
+    for name in (*names, *steps):
+        made.add_column(name, justify="right")
+    last: Cell | None = None
+    for row in rows:
+        found = row.figures
+        times = (found.p50, found.p99, found.worst)
+        made.add_row(
+            row.cell.label if row.cell is not last else "",
+            row.controller,
+            *(f"{ms:.0f}" for ms in times),
+            *(f"{100.0 * share:.1f}" for share in found.late_feasible),
+            f"{100.0 * found.infeasible[1]:.1f}",
+            f"{found.bps / 1e3:.0f}",
+            f"{found.qp:.0f}",
+            *(
+                "" if value is None else f"{value:.{digits}f}"
+                for value, digits in (
+                    (found.step_worst, 0),
+                    (found.recovery_ms, 0),
+                    (found.used, 2),
+                )
+            ),
+        )
+        last = row.cell
+        following = rows[rows.index(row) + 1 :]
+        if row.cell.kind == "traces" and not (following and following[0].cell is row.cell):
+            late, bps = row.oracle
+            empty = [""] * 4
+            made.add_row("", "oracle", *empty, f"{100.0 * late:.1f}", "", "", f"{bps / 1e3:.0f}")
+    return made
+
+
+def promises(row: Row, rows: Sequence[Row]) -> Iterator[tuple[str, bool]]:
+    """What is promised of our controller in this cell, and whether it was kept."""
+    if row.controller != "trains":
+        return
+    cell, found, kept = row.cell, row.figures, figures.kept
+    if cell.kind == "steady":
+        limit_ms = 1.5 * (found.crossing_ms or 0.0) + 3.0
+        yield (
+            f"{cell.label}: median {found.p50:.1f} at most {limit_ms:.1f} ms",
+            (found.p50 <= limit_ms),
+        )
+    elif cell.kind == "steps":
+        worst_ms = 150.0 if cell.cap_bps <= 1.2e6 else 350.0
+        text = f"{cell.label}: worst at the step under {worst_ms:.0f} ms"
+        yield text, kept(found.step_worst, lambda ms: ms < worst_ms)
+        if cell.cap_bps <= 1.2e6:
+            text = f"{cell.label}: under 60 ms again within 0.5 s"
+            yield text, kept(found.recovery_ms, lambda ms: ms <= 500.0)
+        text = f"{cell.label}: 80 % of what was used before within 3 s of the step up"
+        yield text, kept(found.used, lambda part: part >= 0.8)
+        if cell.cap_bps >= 4e6:
+            text = f"{cell.label}: 2.5 Mbit/s within 2 s of the start"
+            yield text, kept(found.start_bps, lambda bps: bps >= 2.5e6)
+    else:
+        others = {other.controller: other.figures for other in rows if other.cell is cell}
+        late, bps = found.late_feasible[1], found.bps
+        if them := others.get("transport-cc"):
+            text = f"{cell.label}: a tenth of transport-cc's late frames ({100 * late:.2f} %,"
+            yield (
+                f"{text} {100 * them.late_feasible[1]:.2f} %)",
+                late <= (0.1 * them.late_feasible[1]),
+            )
+            text = f"{cell.label}: two thirds of transport-cc's bitrate"
+            yield text, bps >= them.bps * 2 / 3
+        if them := others.get("aiortc"):
+            text = f"{cell.label}: fewer late frames than aiortc, or none, at a higher bitrate"
+            yield text, (late < them.late_feasible[1] or late == 0.0) and bps > them.bps
+
+
+def to_json(row: Row) -> dict[str, Any]:
+    cell = row.cell
+    return {
+        "kind": cell.kind,
+        "name": cell.name,
+        "cap_bps": cell.cap_bps,
+        "fps": cell.fps,
+        "seconds": cell.seconds,
+        "controller": row.controller,
+        **row.figures.to_json(),
+        "oracle_late": row.oracle[0],
+        "oracle_bps": row.oracle[1],
+    }

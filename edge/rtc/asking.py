@@ -1,0 +1,74 @@
+"""What a jitter buffer asks the sender for besides single packets, and when.
+
+Pure: times in ms are arguments. `owner` says whose packet each unwrapped number is, None for
+padding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, MutableMapping
+
+from edge.rtc.frames import Assembly
+from edge.rtc.gaps import Gaps
+
+KEY_RUN = 4  # packets missing in a row that may hold a whole key frame
+TAIL_MS = 25.0  # of silence in mid-frame before its next packet is asked for, seen or not
+NEVER = float("inf")
+_PLI_INTERVAL_MS = 250.0
+_PLI_LIFETIME_MS = 1000.0  # a stream silent for this long is not asked for key frames
+
+
+class KeyframeRequests:
+    """Picture loss indications: not too often, nor while a key frame comes in as it should."""
+
+    def __init__(self) -> None:
+        self.needed = False
+        self._asked_ms = -NEVER
+
+    def wake_ms(self, frames: Iterable[Assembly], gaps: Gaps, arrival_ms: float) -> float:
+        """When to ask next, infinity for not at all; the last packet came at `arrival_ms`."""
+        again_ms = self._again_ms(frames, gaps)
+        return again_ms if self.needed and again_ms < arrival_ms + _PLI_LIFETIME_MS else NEVER
+
+    def due(self, frames: Iterable[Assembly], gaps: Gaps, arrival_ms: float, now_ms: float) -> bool:
+        """Whether to ask now; counts as asked."""
+        alive = now_ms < arrival_ms + _PLI_LIFETIME_MS
+        if not (self.needed and alive and self._again_ms(frames, gaps) <= now_ms):
+            return False
+        self._asked_ms = now_ms
+        return True
+
+    def _again_ms(self, frames: Iterable[Assembly], gaps: Gaps) -> float:
+        coming_ms = (frame.first_ms for frame in frames if frame.keyframe)
+        return max(
+            self._asked_ms + max(_PLI_INTERVAL_MS, 2.0 * gaps.rtt_ms),
+            max(coming_ms, default=-NEVER) + gaps.patience_ms,
+        )
+
+
+def broken_off(owner: Mapping[int, Assembly | None], highest: int) -> Assembly | None:
+    """A frame that ended early with nothing after it to show a gap."""
+    frame = owner.get(highest)
+    if frame is None or frame.dead or frame.probed or frame.last is not None:
+        return None
+    return frame
+
+
+def forgo(number: int, gaps: Gaps, owner: MutableMapping[int, Assembly | None]) -> bool:
+    """While a key frame is awaited, don't ask for what lies within frames given up.
+
+    A run of `KEY_RUN` or more may hold a whole key frame, and is asked for.
+    """
+    first = last = number
+    while first - 1 in gaps and last - first < KEY_RUN:
+        first -= 1
+    while last + 1 in gaps and last - first < KEY_RUN:
+        last += 1
+    before, after = owner.get(first - 1), owner.get(last + 1)
+    inside = before is not None and before.dead and after is not None and after.dead
+    if not inside or last - first + 1 >= KEY_RUN:
+        return False
+    for gone in range(first, last + 1):
+        gaps.forget(gone)
+        owner[gone] = None
+    return True
