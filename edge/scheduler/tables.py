@@ -87,19 +87,28 @@ class Tables:
     @cached_property
     def columns(self) -> Columns:
         """All (variant, batch) that some client could use alone, without those that another
-        batch size of the variant beats: as quick, and as much capacity."""
+        batch size of the variant beats: open to the same clients, and at least as much capacity
+        for them."""
         variant, batch, need, capacity = [], [], [], []
         sizes = np.arange(1, self.latency.shape[1] + 1)
         for m, row in enumerate(self.latency):
             needs, capacities = rules.need(row, row), rules.capacity(sizes, row)
-            longest = self.budget[:, m].max(initial=0)
-            best = 0
+            order = np.argsort(self.budget[:, m])
+            budgets, rates = self.budget[order, m], self.rate[order]
+            shut = np.searchsorted(budgets, needs)  # how many clients have too little time
+            loads = np.append(rates[::-1].cumsum()[::-1], 0)[shut]
+            best, last = 0, -1
             for b in np.lexsort((-capacities, needs)):
-                if needs[b] <= longest and capacities[b] > best:
-                    best = int(capacities[b])
-                    variant.append(m)
-                    batch.append(b + 1)
-                    need.append(needs[b])
-                    capacity.append(best)
+                if not loads[b] or capacities[b] <= best or best >= loads[b]:
+                    continue
+                best = int(capacities[b])
+                if shut[b] == last:
+                    for column in (variant, batch, need, capacity):
+                        column.pop()
+                last = shut[b]
+                variant.append(m)
+                batch.append(b + 1)
+                need.append(needs[b])
+                capacity.append(best)
         arrays = [np.array(a, dtype=np.int64) for a in (variant, batch, need, capacity)]
         return Columns(*arrays)
