@@ -92,9 +92,7 @@ class _Mapper:
         self.tables = tables
         accuracies = [variant.accuracy for variant in tables.problem.variants]
         self.by_accuracy = sorted(range(len(accuracies)), key=lambda m: accuracies[m])
-        # The dynamic programme counts rates in units of their greatest common divisor.
-        self._unit = max(int(np.gcd.reduce(tables.rate)), 1)
-        self._weights = (tables.rate // self._unit).tolist()
+        self._weights = tables.weight.tolist()
         self._reach = [_batches(tables, m) for m in range(len(accuracies))]
         self._seen: dict[State, _Mapping] = {}
 
@@ -153,7 +151,7 @@ class _Mapper:
         return self._slot(variant, chosen)
 
     def _limit(self, reach: _Reach, client: int) -> int:
-        return int(reach.capacity[reach.largest[client]]) // self._unit
+        return int(self.tables.room(reach.capacity[reach.largest[client]]))
 
     def _slot(self, variant: int, clients: list[int]) -> Slot:
         """With the smallest batch size that carries the clients' rate."""

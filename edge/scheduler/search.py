@@ -35,9 +35,8 @@ class Search:
         mean = tables.worth.mean(axis=0)
         rank = np.lexsort((-columns.need, -mean[columns.variant]))
         self.variant, self.batch = columns.variant[rank], columns.batch[rank]
-        self.unit = max(int(np.gcd.reduce(tables.rate)), 1)
-        self.weight: Integers = tables.rate // self.unit
-        self.room: Integers = columns.capacity[rank] // self.unit
+        self.weight = tables.weight
+        self.room = tables.room(columns.capacity[rank])
         allowed = tables.budget[:, self.variant] >= columns.need[rank]
         self.worth: Floats = np.where(allowed, tables.worth[:, self.variant], 0.0)
         self.order: Integers = np.lexsort((-tables.rate, allowed.sum(axis=1)))

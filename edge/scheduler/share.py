@@ -33,8 +33,7 @@ class Share:
         idle = tables.problem.gpus - len(cycles)
         self.cycles: list[Cycle] = [*cycles, *[()] * idle]
         self._left = effort
-        self._unit = max(int(np.gcd.reduce(tables.rate)), 1)
-        self._weight: Integers = tables.rate // self._unit
+        self._weight = tables.weight
         # Clients with little time first: they have the fewest places to go.
         self._order = np.lexsort((-tables.rate, tables.budget.max(axis=1, initial=0)))
 
@@ -124,7 +123,7 @@ class Share:
         latency = np.where(batch > 0, self._tables.latency[variant, batch - 1], 0)
         cycle = np.maximum(latency.sum(axis=1, keepdims=True), 1)
         need = np.where(batch > 0, rules.need(cycle, latency), FAR_NS)
-        room = np.where(batch > 0, rules.capacity(batch, cycle) // self._unit, 0)
+        room = np.where(batch > 0, self._tables.room(rules.capacity(batch, cycle)), 0)
         return need, room
 
     def _neighbours(self, cycle: Cycle, pool: Integers) -> tuple[Integers, Integers]:
