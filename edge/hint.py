@@ -2,47 +2,36 @@
 
 The law, one session at a time, for as long as no scheduler decides for all of them:
 
-- **Bits**: a frame has to cross the link in the time that the SLO leaves for it, so it may have
-  capacity x that time, and a second `fps` times as much; never over three quarters of the capacity,
-  nor more than the size can make use of. Less while a queue drains or packets are lost.
+- **Bits**: as many as cross the link in time (`edge.rtc.cap`), but no more than the size can make
+  use of.
 - **Size**: the largest that the workers serve and that the bits are enough for: below 0.08 bits a
   pixel a smaller picture is recognised better.
-- **Down at once**: bits within one decision; so does the size when they fall short of half of what
-  it needs, but when they fall a little short, or the workers can't serve it, only once that has
-  lasted (1 and 2 s): a new size costs a key frame, and the batcher can take a smaller variant of
-  the pictures that come meanwhile.
-- **Up with patience**: bits to the *least* that the last second would have allowed, half as much
-  again at a time; the size by one rung once 1.5 times its bits have been allowed for 3 s. A rung
-  that had to be taken back soon doubles that patience, to a minute at most.
-
-Between the two lie margins (bits: down from 10 % too many, up from 15 % too few), and bits that
-went up and had to come down a little soon after wait for longer, up to 8 s, the next time. So a
-noisy estimate of a steady link settles near its lower edge instead of swinging.
+- **Down at once**: the size when bits fall short of half of what it needs; when they fall a little
+  short, or the workers can't serve it, only once that has lasted (1 and 2 s): a new size costs a
+  key frame, and the batcher can take a smaller variant of the pictures that come meanwhile.
+- **Up with patience**: the size by one rung once 1.5 times its bits have been allowed for 3 s. A
+  rung that had to be taken back soon doubles that patience, to a minute at most.
 
 The bits a pixel come from YOLOv4-tiny's F1 on VP8 at 320 to 608 pixels, 0.1 to 3 Mbit/s, 12 and
 15 frames a second, two clips: F1 saturates at about 0.6, and smaller wins below about 0.08.
 """
 
-from collections import deque
 from dataclasses import dataclass
 from math import inf
 
 from edge.patience import Patience, Since
 from edge.profile import Profile
+from edge.rtc.cap import CAPACITY_PART, MIN_BPS, EncoderCap, LinkState, mbit
 from edge.variant import EDGES, Variant
 
 RUNGS = (128, 160, 192, 256, 320, 416, 512, 608)  # a size goes up by one of these at a time
-MIN_EDGE, MIN_BPS, MIN_FPS = EDGES[0], 100_000, 5.0
+MIN_EDGE, MIN_FPS = EDGES[0], 5.0
+FPS_DOWN_MS = 1_000.0  # between two cuts of the frame rate
 START_BPS = 1_500_000.0
 WORTH_PX = 64  # a smaller change of size isn't worth its key frame
 ENOUGH_BITS = 0.08  # a pixel: fewer, and a smaller picture is recognised better
 USEFUL_BITS = 0.6  # a pixel: more buy nothing
-CAPACITY_PART = 0.75  # of the link, that video may fill in the long run
 CROSSING_PART = 0.6  # of the time left for the network, that a usual frame may take to cross
-UP_WINDOW_MS, MAX_UP_WINDOW_MS = 1_000.0, 8_000.0
-UP_EVERY_MS = 500.0
-UP_FACTOR = 1.5
-DRAIN_MS = 400.0  # between two cuts for the same queue
 SHORT_MS = 1_000.0
 UNSERVED_MS = 2_000.0
 VARIANT_MS = 1_000.0
@@ -100,19 +89,13 @@ class HintController:
         self._network = network
         self._aspect = max(aspect, 1.0 / aspect)
         self._max_edge = max_edge
-        self._max_bps = max(max_bps, float(MIN_BPS))
-        self._start_bps = min(start_bps, self._max_bps)
+        self._cap = EncoderCap(start_bps, max_bps)
         self._hint: Hint | None = None
-        self._hint_ms = self._bits_down_ms = self._fps_ms = self._drain_ms = -inf
-        self._allowed: deque[tuple[float, float]] = deque()
-        """Bits a second, of the time that `_bits_patience` looks back on."""
-        self._capacity_bps: float | None = None
-        """That the page was last told of."""
+        self._hint_ms = self._fps_ms = -inf
         self._short, self._unserved, self._room = Since(), Since(), Since()
         self._variant_room, self._fps_room = Since(), Since()
         self._edge_patience = Patience(PATIENCE_MS, MAX_PATIENCE_MS)
         self._fps_patience = Patience(PATIENCE_MS, MAX_PATIENCE_MS)
-        self._bits_patience = Patience(UP_WINDOW_MS, MAX_UP_WINDOW_MS)
 
     @property
     def current(self) -> Hint | None:
@@ -125,118 +108,57 @@ class HintController:
             self._aspect = max(width, height) / min(width, height)
 
     def decide(self, m: Measurements, now_ms: float) -> Hint | None:
-        """The new hint, or None if the one in force stands; to be asked every 100 to 500 ms."""
+        """The new hint, or None if the one in force stands; to be asked every 100 to 500 ms, and
+        at once when the link steps."""
         served = min(_edge_floor(m.served_edge or MIN_EDGE), self._max_edge)
         if self._hint is None:
             return self._start(m, served, now_ms)
         hint = self._hint
         fps, fps_why = self._frame_rate(hint, m, now_ms)
-        allowed_bps, limit = self._allowance(m, fps)
-        if m.queue_ms > self._queue_limit_ms(m):
-            cut = 1.0
-            if now_ms - self._drain_ms >= DRAIN_MS:
-                self._drain_ms, cut = now_ms, max(0.4, 1.0 - m.queue_ms / m.slo_ms)
-            allowed_bps = max(float(MIN_BPS), min(allowed_bps, cut * hint.max_bps))
-        self._allowed.append((now_ms, allowed_bps))
-        while self._allowed[0][0] < now_ms - self._bits_patience.ms:
-            self._allowed.popleft()
+        allowed_bps = self._allow(m, fps, now_ms)
         edge, edge_why = self._edge(hint, served, allowed_bps, fps, now_ms)
-        useful_bps = max(MIN_BPS, self._useful_bps(edge, fps))
-        bps, bps_why = self._bits(m, allowed_bps, useful_bps, now_ms)
+        cap = self._cap.decide(self._useful_bps(edge, fps), now_ms)
         variant, variant_why = self._variant(hint, served, edge, now_ms)
-        if bps < hint.max_bps and limit:
-            bps_why = limit
         if edge > hint.max_edge:
             self._edge_patience.up(now_ms)
             self._room = Since()
         elif edge < hint.max_edge:
             self._edge_patience.down(now_ms)
             self._short, self._unserved, self._room = Since(), Since(), Since()
-        reason = edge_why or fps_why or bps_why or variant_why
+        bps = hint.max_bps if cap is None else round(cap.bps)
+        reason = edge_why or fps_why or (cap.reason if cap is not None else "") or variant_why
         if not reason:
             return None
-        if bps_why:
-            self._capacity_bps = m.capacity_bps
-        return self._say(Hint(hint.seq + 1, edge, fps, round(bps), variant, reason), now_ms)
+        return self._say(Hint(hint.seq + 1, edge, fps, bps, variant, reason), now_ms)
 
     def _start(self, m: Measurements, served: int, now_ms: float) -> Hint:
         fps = max(MIN_FPS, m.fps)
-        if m.capacity_bps is None:
-            bps, reason = self._start_bps, "starting: the link is not measured yet"
-        else:
-            bps, _ = self._allowance(m, fps)
-            reason = f"starting on a link of {_mbit(m.capacity_bps)}"
-        self._capacity_bps = m.capacity_bps
-        edge = min(served, self._fitting(bps, fps))
-        bps = max(MIN_BPS, min(bps, self._useful_bps(edge, fps)))
+        edge = min(served, self._fitting(self._allow(m, fps, now_ms), fps))
+        cap = self._cap.decide(self._useful_bps(edge, fps), now_ms)
+        assert cap is not None
         variant = Variant(self._network, edge).name
-        return self._say(Hint(1, edge, fps, round(bps), variant, reason), now_ms)
+        return self._say(Hint(1, edge, fps, round(cap.bps), variant, cap.reason), now_ms)
 
     def _say(self, hint: Hint, now_ms: float) -> Hint:
         self._hint = hint
         self._hint_ms = now_ms
         return hint
 
-    # The link
+    # Bits
 
-    def _allowance(self, m: Measurements, fps: float) -> tuple[float, str]:
-        """Bits a second that the link carries in time now, and what holds them down if not its
-        capacity."""
-        capacity_bps = m.capacity_bps
-        if capacity_bps is None:
-            if m.available_bps is None:
-                return self._start_bps, ""
-            capacity_bps = m.available_bps
+    def _allow(self, m: Measurements, fps: float, now_ms: float) -> float:
+        """Bits a second that the link carries in time now."""
         left_ms = 0.6 * m.slo_ms if m.left_ms is None else m.left_ms
         crossing_ms = min(max(CROSSING_PART * left_ms, 0.1 * m.slo_ms), 0.5 * m.slo_ms)
-        bps = capacity_bps * min(CAPACITY_PART, fps * crossing_ms / 1000.0)
-        limit = ""
-        if m.queue_ms > self._queue_limit_ms(m):
-            limit = f"frames queue for {m.queue_ms:.0f} ms on the way"
-        elif m.network_ms is not None and m.network_ms > max(left_ms, 0.3 * m.slo_ms):
-            bps *= 0.7
-            limit = f"frames take {m.network_ms:.0f} ms to cross the network"
-        if m.loss > 0.03:
-            bps *= max(0.5, 1.0 - 2.0 * m.loss)
-            limit = f"{100 * m.loss:.0f} % of the packets are lost"
-        return min(max(bps, float(MIN_BPS)), self._max_bps), limit
-
-    @staticmethod
-    def _queue_limit_ms(m: Measurements) -> float:
-        return max(10.0, 0.15 * m.slo_ms)
-
-    def _bits(
-        self, m: Measurements, allowed_bps: float, useful_bps: float, now_ms: float
-    ) -> tuple[float, str]:
-        assert self._hint is not None
-        hint, known = self._hint, self._capacity_bps
-        link = "the link" if m.capacity_bps is None else f"{_mbit(m.capacity_bps)}"
-        if min(allowed_bps, useful_bps) < 0.9 * hint.max_bps:
-            self._bits_down_ms = now_ms
-            if min(allowed_bps, useful_bps) > 0.6 * hint.max_bps:  # else no noise, but a change
-                self._bits_patience.down(now_ms)
-            fell = m.capacity_bps is not None and (known is None or m.capacity_bps < known)
-            why = f"link fell to {link}" if fell else "fewer bits are enough"
-            if useful_bps >= allowed_bps and not fell:
-                why = f"the link carries {_mbit(allowed_bps)} in time"
-            return min(allowed_bps, useful_bps), why
-        recent = [bps for at_ms, bps in self._allowed if at_ms >= now_ms - UP_WINDOW_MS]
-        least_bps = min(useful_bps, *recent)
-        if least_bps > 2.0 * hint.max_bps:  # clearly another link than the noisy one before
-            self._bits_patience.reset()
-        else:
-            least_bps = min(useful_bps, *(bps for _, bps in self._allowed))
-        if (
-            least_bps > 1.15 * hint.max_bps
-            and now_ms - self._bits_down_ms >= self._bits_patience.ms
-            and now_ms - self._hint_ms >= UP_EVERY_MS
-        ):
-            self._bits_patience.up(now_ms)
-            why = "room for more bits" if m.capacity_bps is None else f"link is at {link} again"
-            if known is None or m.capacity_bps is None or m.capacity_bps <= 1.15 * known:
-                why = "room for more bits"
-            return min(least_bps, UP_FACTOR * hint.max_bps), why
-        return float(hint.max_bps), ""
+        slow = m.network_ms is not None and m.network_ms > max(left_ms, 0.3 * m.slo_ms)
+        link = LinkState(
+            capacity_bps=m.capacity_bps,
+            available_bps=m.available_bps,
+            queue_ms=m.queue_ms,
+            loss=m.loss,
+            slow_ms=m.network_ms if slow else None,
+        )
+        return self._cap.allow(link, crossing_ms, fps, now_ms)
 
     def _pixels(self, edge: int) -> float:
         return edge * edge / self._aspect
@@ -262,11 +184,11 @@ class HintController:
         short_ms = self._short.ms(allowed_bps < needs_bps, now_ms)
         fitting = self._fitting(allowed_bps, fps)
         if fitting < edge and (short_ms >= SHORT_MS or allowed_bps < 0.5 * needs_bps):
-            return fitting, f"{_mbit(allowed_bps)} in time is enough for {fitting} px"
+            return fitting, f"{mbit(allowed_bps)} in time is enough for {fitting} px"
         unserved_ms = self._unserved.ms(served <= edge - WORTH_PX, now_ms)
         if unserved_ms >= UNSERVED_MS:
             return served, f"server is busy: it can serve {served} px in time"
-        least_bps = min(bps for _, bps in self._allowed)
+        least_bps = self._cap.least_bps
         rung = next((r for r in RUNGS if r > edge), RUNGS[-1])
         above = min(rung, served, self._max_edge, self._fitting(least_bps / 1.5, fps))
         worth = above > edge and (above - edge >= WORTH_PX or above == rung)
@@ -292,9 +214,9 @@ class HintController:
         most, why = wanted, "the camera gives"
         if m.capacity_bps is not None and CAPACITY_PART * m.capacity_bps < MIN_BPS:
             most = max(MIN_FPS, float(round(wanted * CAPACITY_PART * m.capacity_bps / MIN_BPS)))
-            why = f"link fell to {_mbit(m.capacity_bps)}:"
+            why = f"link fell to {mbit(m.capacity_bps)}:"
         fps = min(hint.fps, most)
-        if m.served_edge is None and now_ms - self._fps_ms >= UP_WINDOW_MS:
+        if m.served_edge is None and now_ms - self._fps_ms >= FPS_DOWN_MS:
             fps, why = max(MIN_FPS, min(fps, float(int(0.75 * hint.fps)))), "server is busy:"
         room = m.served_edge is not None and hint.fps < 0.9 * most
         if fps < hint.fps:
@@ -347,7 +269,3 @@ def largest_edge(
 
 def _edge_floor(edge: int) -> int:
     return max((e for e in EDGES if e <= edge), default=MIN_EDGE)
-
-
-def _mbit(bps: float) -> str:
-    return f"{bps / 1e6:.1f} Mbit/s" if bps >= 950_000 else f"{round(bps, -4) / 1e3:.0f} kbit/s"

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.hint import MIN_BPS, MIN_FPS, Hint, HintController, Measurements, largest_edge
+from edge.hint import MIN_FPS, Hint, HintController, Measurements, largest_edge
 from edge.profile import Entry, Profile
+from edge.rtc.cap import MIN_BPS
 from edge.variant import EDGES, Variant
 
 IDLE = Measurements(slo_ms=100.0, fps=15.0, served_edge=608, capacity_bps=8e6)

@@ -1,0 +1,179 @@
+"""The encoder's cap: how many bits a second still cross the link in time.
+
+A frame has to cross in the time that the latency objective leaves for it, so it may have capacity
+x that time, and a second `fps` times as much; never over three quarters of the capacity. Less
+while a queue drains or packets are lost. Down at once; up to the *least* that the last second would
+have allowed, half as much again at a time. Between the two lie margins (down from 10 % too many, up
+from 15 % too few), and bits that went up and had to come down a little soon after wait for longer,
+up to 8 s, the next time. So a noisy estimate of a steady link settles near its lower edge instead
+of swinging.
+
+A queue is drained by sending less, for as long as sending less drains it. One that stays is
+another flow's: it is shared then, not yielded to. Pure: times in ms are arguments.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from math import inf
+
+from edge.patience import Patience
+
+MIN_BPS = 100_000
+CAPACITY_PART = 0.75  # of the link, that video may fill in the long run
+FAIR_PART = 0.3  # of the link, that is held where a queue is another flow's
+DRAIN_MS = 250.0  # in which a queue shall have drained
+CUT_MS = 400.0  # between two cuts for the same queue
+STANDING_MS = 1_500.0  # a queue that has not drained by then isn't ours
+ALLOWED_LOSS = 0.03
+UP_WINDOW_MS, MAX_UP_WINDOW_MS = 1_000.0, 8_000.0
+UP_EVERY_MS = 200.0
+UP_FACTOR = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class LinkState:
+    """What is known of the link at a moment; None where nothing was measured yet."""
+
+    capacity_bps: float | None = None
+    """As its packets show."""
+    available_bps: float | None = None
+    """As the sender believes; only asked while the capacity is unknown."""
+    queue_ms: float = 0.0
+    """That packets wait on the way, over the least they do."""
+    loss: float = 0.0
+    """Part of the packets, 0 to 1."""
+    slow_ms: float | None = None
+    """That frames take to cross, where that is too long by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cap:
+    """Bits a second that the encoder may make at most, and why they change."""
+
+    bps: float
+    reason: str
+
+
+class EncoderCap:
+    """One session's cap: `allow` with what was measured, then `decide`. Times never go back."""
+
+    def __init__(self, start_bps: float, max_bps: float) -> None:
+        self._max_bps = max(max_bps, float(MIN_BPS))
+        self._start_bps = min(start_bps, self._max_bps)
+        self._bps: float | None = None  # in force
+        self._link = LinkState()
+        self._limit = ""
+        self._known_bps: float | None = None  # the capacity when the cap last changed
+        self._allowed: deque[tuple[float, float]] = deque()  # as far as `_patience` looks back
+        self._said_ms = self._down_ms = self._cut_ms = -inf
+        self._cut_bps: float | None = None
+        self._queued_since_ms: float | None = None
+        self._patience = Patience(UP_WINDOW_MS, MAX_UP_WINDOW_MS)
+
+    @property
+    def bps(self) -> float | None:
+        """The cap in force, None before the first decision."""
+        return self._bps
+
+    @property
+    def least_bps(self) -> float:
+        """The least that was allowed of late: what can be counted on."""
+        return min((bps for _, bps in self._allowed), default=self._start_bps)
+
+    def allow(self, link: LinkState, crossing_ms: float, fps: float, now_ms: float) -> float:
+        """Bits a second that the link carries in time now.
+
+        `crossing_ms` is the time in which a usual frame shall cross.
+        """
+        self._link, self._limit = link, ""
+        allowed_bps = self._allowance(link, crossing_ms, fps, now_ms)
+        allowed_bps = min(max(allowed_bps, float(MIN_BPS)), self._max_bps)
+        self._allowed.append((now_ms, allowed_bps))
+        while self._allowed[0][0] < now_ms - self._patience.ms:
+            self._allowed.popleft()
+        return allowed_bps
+
+    def _allowance(self, link: LinkState, crossing_ms: float, fps: float, now_ms: float) -> float:
+        capacity_bps = link.available_bps if link.capacity_bps is None else link.capacity_bps
+        if capacity_bps is None:
+            return self._start_bps
+        bps = capacity_bps * min(CAPACITY_PART, fps * crossing_ms / 1000.0)
+        if link.queue_ms > max(10.0, 0.4 * crossing_ms):
+            bps = self._drained(link.queue_ms, capacity_bps, crossing_ms, bps, now_ms)
+            self._limit = f"frames queue for {link.queue_ms:.0f} ms on the way"
+        else:
+            self._queued_since_ms = self._cut_bps = None
+            if link.slow_ms is not None:
+                bps *= 0.7
+                self._limit = f"frames take {link.slow_ms:.0f} ms to cross the network"
+        if link.loss > ALLOWED_LOSS:
+            bps *= max(0.5, 1.0 - 2.0 * link.loss)
+            self._limit = f"{100 * link.loss:.0f} % of the packets are lost"
+        return bps
+
+    def _drained(
+        self, queue_ms: float, capacity_bps: float, crossing_ms: float, bps: float, now_ms: float
+    ) -> float:
+        if self._queued_since_ms is None:
+            self._queued_since_ms = now_ms
+        if self._bps is not None and now_ms - self._cut_ms >= CUT_MS:
+            self._cut_ms = now_ms
+            self._cut_bps = self._bps * max(0.4, 1.0 - queue_ms / max(25.0, 2.8 * crossing_ms))
+        drained_bps = capacity_bps * max(0.0, 1.0 - queue_ms / DRAIN_MS)
+        least_bps = 0.0
+        if now_ms - self._queued_since_ms > STANDING_MS:
+            least_bps = min(bps, FAIR_PART * capacity_bps)
+        return max(least_bps, min(bps, drained_bps, self._cut_bps or inf))
+
+    def decide(self, useful_bps: float, now_ms: float) -> Cap | None:
+        """The new cap, or None if the one in force stands; over `useful_bps` buys nothing."""
+        allowed_bps = self._allowed[-1][1] if self._allowed else self._start_bps
+        cap = self._decide(allowed_bps, max(useful_bps, float(MIN_BPS)), now_ms)
+        if cap is not None:
+            self._bps, self._said_ms = cap.bps, now_ms
+            self._known_bps = self._link.capacity_bps
+        return cap
+
+    def _decide(self, allowed_bps: float, useful_bps: float, now_ms: float) -> Cap | None:
+        capacity_bps, known_bps = self._link.capacity_bps, self._known_bps
+        wanted_bps = min(allowed_bps, useful_bps)
+        if self._bps is None:
+            why = "starting: the link is not measured yet"
+            if capacity_bps is not None:
+                why = f"starting on a link of {mbit(capacity_bps)}"
+            return Cap(wanted_bps, why)
+        if wanted_bps < 0.9 * self._bps:
+            self._down_ms = now_ms
+            if wanted_bps > 0.6 * self._bps:  # else no noise, but a change
+                self._patience.down(now_ms)
+            fell = capacity_bps is not None and (known_bps is None or capacity_bps < known_bps)
+            why = "fewer bits are enough"
+            if fell and capacity_bps is not None:
+                why = f"link fell to {mbit(capacity_bps)}"
+            elif useful_bps >= allowed_bps:
+                why = f"the link carries {mbit(allowed_bps)} in time"
+            return Cap(wanted_bps, self._limit or why)
+        recent = [bps for at_ms, bps in self._allowed if at_ms >= now_ms - UP_WINDOW_MS]
+        least_bps = min(useful_bps, *recent)
+        if least_bps > 2.0 * self._bps:  # clearly another link than the noisy one before
+            self._patience.reset()
+        else:
+            least_bps = min(useful_bps, self.least_bps)
+        if (
+            least_bps <= 1.15 * self._bps
+            or now_ms - self._down_ms < self._patience.ms
+            or now_ms - self._said_ms < UP_EVERY_MS
+        ):
+            return None
+        self._patience.up(now_ms)
+        why = "room for more bits"
+        if capacity_bps is not None and known_bps is not None and capacity_bps > 1.15 * known_bps:
+            why = f"link is at {mbit(capacity_bps)} again"
+        return Cap(min(least_bps, UP_FACTOR * self._bps), why)
+
+
+def mbit(bps: float) -> str:
+    """A rate in words: "1.2 Mbit/s", "340 kbit/s"."""
+    return f"{bps / 1e6:.1f} Mbit/s" if bps >= 950_000 else f"{round(bps, -4) / 1e3:.0f} kbit/s"
