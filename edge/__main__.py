@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Exit status: 0 done, 1 failed, 2 bad usage."""
     parser = argparse.ArgumentParser(prog="python -m edge", description=edge.__doc__)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for add in (_add_serve, _add_demo, _add_weights, _add_bench, _add_setup):
+    for add in (_add_serve, _add_demo, _add_solve, _add_weights, _add_bench, _add_setup):
         add(commands)
     options = parser.parse_args(arguments)
     run: Run = options.run
@@ -82,8 +82,18 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="D",
         help="cpu, cuda:N or sim:PROFILE, one worker each (default cpu)",
     )
+    parser.add_argument(
+        "--profile",
+        nargs="+",
+        type=Path,
+        metavar="FILE",
+        help="each device's latencies, by `python -m profiles latency` (default: a quick measure)",
+    )
     parser.add_argument("--network", help="yolov4-tiny (default) or yolov4")
     parser.add_argument("--weights", type=Path, metavar="FILE", help="a Darknet weight file")
+    parser.add_argument(
+        "--accuracy", type=Path, metavar="FILE", help="by `python -m profiles accuracy`"
+    )
     parser.add_argument("--slo-ms", type=float, metavar="MS", help="default latency objective")
     parser.add_argument("--fps", type=float, metavar="N", help="frames a second to ask for")
     parser.add_argument("--max-sessions", type=int, metavar="N")
@@ -108,7 +118,7 @@ def _serve(options: argparse.Namespace) -> int:
     async def run() -> int:
         try:
             server = Server(settings, on_progress=terminal.progress)
-        except (InternalsError, OSError, ValueError) as error:  # aiortc, a profile's file
+        except (InternalsError, StartError, OSError, ValueError) as error:  # aiortc, a file
             return _fail(str(error))
         _end_on_signals()
         try:
@@ -158,6 +168,24 @@ def _demo(options: argparse.Namespace) -> int:
     from edge import demo  # noqa: PLC0415
 
     return demo.run(options)
+
+
+def _add_solve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    about = "A scheduling problem (JSON) on standard input, a plan on standard output."
+    parser = commands.add_parser("solve", help="solve a scheduling problem", description=about)
+    parser.add_argument(
+        "--algorithm", choices=("auto", "sa-dp", "exact"), default="auto", help="default auto"
+    )
+    parser.add_argument(
+        "--rule", choices=("shared", "single"), default="shared", help="default shared"
+    )
+    parser.set_defaults(run=_solve)
+
+
+def _solve(options: argparse.Namespace) -> int:
+    from edge.scheduler import command  # noqa: PLC0415
+
+    return command.run(options)
 
 
 def _add_weights(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -13,14 +13,18 @@ from pathlib import Path
 from aiohttp import web
 
 from edge import certs
+from edge.accuracy import AccuracyError, AccuracyProfile
 from edge.batcher import Batcher
 from edge.config import Settings
+from edge.controller import Controller
 from edge.dispatcher import Dispatcher
 from edge.models.weights import class_names
 from edge.pages import Pages, secure
+from edge.planner import Planner
+from edge.profile import Profile
 from edge.rtc import internals
 from edge.session import Session
-from edge.session_hints import Demand, SessionHints
+from edge.session_hints import SessionHints
 from edge.sessions import Sessions
 from edge.timebase import now_ms
 from edge.variant import Variant
@@ -29,6 +33,7 @@ from edge.worker import DEFAULT_SLOTS, Failure, Options, Result, WorkerError, Wo
 
 log = logging.getLogger("edge.app")
 
+PROFILES = Path(__file__).parent.parent / "profiles"
 TICK_MS = 100.0
 STOP_TIMEOUT_S = 5.0
 
@@ -56,6 +61,7 @@ class Server:
             on_progress=self._on_progress,
             slots=max(DEFAULT_SLOTS, 2 * settings.max_batch),
             max_pixels=settings.max_pixels,
+            profiles=_profiles(settings),
             options=Options(
                 variants=tuple(variant.name for variant in self._variants),
                 threads=settings.threads,
@@ -68,6 +74,17 @@ class Server:
             limit=settings.max_sessions,
             ready=lambda: bool(self._ready),
             class_names=self._names,
+            on_change=self._notify,
+        )
+        self.controller = Controller(
+            Planner(
+                settings.network,
+                settings.edges,
+                _accuracy(settings),
+                max_batch=settings.max_batch,
+            ),
+            sessions=lambda: self.sessions,
+            profiles=self._live_profiles,
         )
         self._ready: set[int] = set()
         self._say = on_progress
@@ -87,6 +104,7 @@ class Server:
         self._ready.update(
             number for number, each in enumerate(self.pool.status) if each.state == "ready"
         )
+        self.controller.start()
         self._ticker = asyncio.create_task(self._tick(), name="edge-ticker")
 
     async def stop(self) -> None:
@@ -97,6 +115,7 @@ class Server:
         if self._ticker is not None:
             self._ticker.cancel()
             await asyncio.wait([self._ticker])
+        await self.controller.stop()
         if self.dispatcher is not None:
             self.dispatcher.close()
         await self.pool.stop()
@@ -161,20 +180,23 @@ class Server:
     def _make_session(self, **wishes: object) -> Session:
         assert self.dispatcher is not None, "sessions come only once devices are ready"
         settings = self.settings
-        hints = SessionHints(
-            settings.network, settings.edges, self.pool.profiles, self._demand, settings.max_bps
-        )
+        hints = SessionHints(settings.network, settings.edges, settings.max_bps)
         return Session(
             settings,
             self.dispatcher,
             hints,
             class_names=self._names,
+            on_step=lambda: self.controller.notify("link"),
             **wishes,  # type: ignore[arg-type]  # whip.py has checked them
         )
 
-    def _demand(self) -> Demand:
-        live = [session for session in self.sessions if session.state == "live"]
-        return Demand(len(live), sum(session.asked_fps for session in live))
+    def _live_profiles(self) -> list[Profile]:
+        """Of the devices that can take batches now."""
+        profiles = self.pool.profiles
+        return [profiles[number] for number in sorted(self._ready)]
+
+    def _notify(self, event: str) -> None:
+        self.controller.notify(event)
 
     def _on_done(self, device: int, number: int, outcome: Result | Failure) -> None:
         if self.dispatcher is not None:
@@ -187,6 +209,7 @@ class Server:
         ready = state == "ready"
         (self._ready.add if ready else self._ready.discard)(device)
         self.dispatcher.device_state(device, ready)
+        self.controller.notify("device")
 
     def _on_progress(self, device: int, done: int, total: int, text: str) -> None:
         self._say(f"{self.settings.device[device]}: {text} ({done}/{total})")
@@ -203,6 +226,29 @@ class Server:
             except Exception:
                 log.exception("event=tick_failed")
             due_ms = max(due_ms + TICK_MS, now_ms())
+
+
+def _profiles(settings: Settings) -> list[Profile] | None:
+    """The devices' known latencies; None: they are measured, quickly, as they start."""
+    try:
+        return [Profile.load(path) for path in settings.profile] or None
+    except OSError as error:
+        raise StartError(f"profile: {error}") from error
+
+
+def _accuracy(settings: Settings) -> AccuracyProfile:
+    """What the network sees of what is sent; a network that was not measured is taken for
+    YOLOv4-tiny, and the log says so."""
+    path = settings.accuracy or PROFILES / f"accuracy-{settings.network}.json"
+    stand_in = None
+    if settings.accuracy is None and not path.is_file():
+        stand_in = "yolov4-tiny"
+        path = PROFILES / f"accuracy-{stand_in}.json"
+        log.info("event=accuracy_assumed network=%s as=%s", settings.network, stand_in)
+    try:
+        return AccuracyProfile.load(path, as_network=stand_in)
+    except (AccuracyError, OSError) as error:
+        raise StartError(f"accuracy: {error}") from error
 
 
 def _why_not(error: OSError, settings: Settings) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -66,6 +66,8 @@ class Settings(BaseSettings):
     device: Annotated[list[str], NoDecode] = ["cpu"]
     network: str = "yolov4-tiny"
     weights: Path | None = None
+    profile: Annotated[list[Path], NoDecode] = []
+    accuracy: Path | None = None
     edges: Annotated[list[int], NoDecode] = list(EDGES)
     threads: Annotated[int, Field(ge=1, le=1024)] | None = None
     max_batch: Annotated[int, Field(ge=1, le=32)] = 8
@@ -73,12 +75,13 @@ class Settings(BaseSettings):
     slo_ms: SloMs = 100.0
     fps: Annotated[float, Field(gt=0, le=120)] = 15.0
     max_bps: Annotated[int, Field(ge=100_000)] = 4_000_000
+    rate_control: Literal["trains", "transport-cc"] = "trains"
 
     max_sessions: Annotated[int, Field(ge=1)] = 64
     max_pixels: Annotated[int, Field(ge=128 * 128)] = 1920 * 1088
     media_timeout_s: Annotated[float, Field(gt=0)] = 15.0
 
-    @field_validator("device", "edges", mode="before")
+    @field_validator("device", "edges", "profile", mode="before")
     @classmethod
     def _comma_separated(cls, value: Any) -> Any:
         return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
@@ -116,6 +119,8 @@ class Settings(BaseSettings):
     def _pair(self) -> Settings:
         if (self.cert is None) != (self.key is None):
             raise ValueError("cert and key are given together, or neither")
+        if self.profile and len(self.profile) != len(self.device):
+            raise ValueError(f"profile: one for each of the {len(self.device)} devices, or none")
         return self
 
     @classmethod

@@ -20,8 +20,11 @@ from functools import lru_cache
 
 from edge.accuracy import AccuracyProfile
 from edge.profile import Profile, Size
-from edge.scheduler import Client, Plan, Problem, Rule
-from edge.scheduler import Variant as Option
+from edge.rtc.cap import mbit
+from edge.scheduler.plan import Plan
+from edge.scheduler.problem import Client, Problem
+from edge.scheduler.problem import Variant as Option
+from edge.scheduler.rules import Rule
 from edge.variant import Variant
 
 SENT_EDGES = (128, 160, 192, 256, 320, 416, 512, 608)
@@ -41,7 +44,7 @@ class Snapshot:
 
     `fps` is what it is asked to send, `size` its picture's (any scale), `left_ms` what its SLO
     leaves for queueing and inference, `tried` whether inference was measured on its own frames,
-    `bps` what its link carries in time.
+    `bps` what its link carries in time, `sent_edge` the longest edge that it was hinted (0: none).
     """
 
     id: str
@@ -51,16 +54,19 @@ class Snapshot:
     left_ms: float
     tried: bool
     bps: float
+    sent_edge: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
     """What one session is to do: the best variant for its frames (None: they can't be served),
-    the longest edge and the most bits a second that are worth sending, and why."""
+    the longest edge and the most bits a second that are worth sending, the F1 that a frame gains
+    if what is sent now gives way to that edge, and why."""
 
     variant: str | None
     edge: int
     useful_bps: float
+    gain: float
     reason: str
 
 
@@ -119,7 +125,14 @@ class Planner:
             budget_ms = snapshot.left_ms - RESERVE_MS
             if not snapshot.tried:
                 budget_ms *= UNTRIED_PART
-            budgets, worth, edges_sent = [0.0] * len(options), [0.0] * len(options), [0] * len(options)
+            if len(snapshots) <= len(profiles):
+                # A device for everybody: nobody waits for another's batch, half of what rules add.
+                budget_ms *= 2.0
+            budgets, worth, edges_sent = (
+                [0.0] * len(options),
+                [0.0] * len(options),
+                [0] * len(options),
+            )
             bits = math.floor(math.log(max(snapshot.bps, 1.0), _BITS_STEP))
             for edge, f1, sent_edge in self._worth(bits, snapshot.fps, *snapshot.size):
                 index = place.get((edge, Variant(self._network, edge).input_size(*snapshot.size)))
@@ -216,7 +229,7 @@ class Planner:
                 devices = len(draft.profiles)
                 full = "no device is there" if not devices else f"all {devices} devices are full"
                 edge = draft.sent[client][cheapest]
-                assignments[snapshot.id] = Assignment(None, edge, 0.0, f"not served: {full}")
+                assignments[snapshot.id] = Assignment(None, edge, 0.0, 0.0, f"not served: {full}")
         return assignments
 
     def _typical_ms(self, draft: Draft, option: int, batch: int) -> float:
@@ -239,7 +252,7 @@ class Planner:
         worth = problem.clients[client].accuracy or ()
         best = max(range(len(worth)), key=lambda index: (worth[index], -index))
         if worth[best] <= worth[option] + PAYS:
-            why = f"nothing sees more in {_mbit(snapshot.bps)}"
+            why = f"nothing sees more in {mbit(snapshot.bps)}"
         elif 2.0 * problem.variants[best].latency_ms[0] > problem.clients[client].budget_ms[best]:
             why = f"{snapshot.left_ms:.0f} ms are left for queueing and inference"
             if not snapshot.tried:
@@ -256,7 +269,14 @@ class Planner:
         useful_bps = self._accuracy.enough_bps(
             name, sent, snapshot.fps, ENOUGH, pixels=_pixels(sent, *snapshot.size)
         )
-        return Assignment(name, sent, useful_bps, why)
+        gain = 1.0
+        if snapshot.sent_edge:
+            gain = self._f1(name, sent, snapshot) - self._f1(name, snapshot.sent_edge, snapshot)
+        return Assignment(name, sent, useful_bps, gain, why)
+
+    def _f1(self, variant: str, sent_edge: int, snapshot: Snapshot) -> float:
+        pixels = _pixels(sent_edge, *snapshot.size)
+        return self._accuracy.f1(variant, sent_edge, snapshot.bps, snapshot.fps, pixels=pixels)
 
 
 _UNKNOWN_MS = 1e6  # of a variant that a device does not know
@@ -269,7 +289,3 @@ def _name(option: tuple[int, Size]) -> str:
 
 def _pixels(edge: int, width: int, height: int) -> int:
     return max(1, edge * edge * min(width, height) // max(width, height))
-
-
-def _mbit(bps: float) -> str:
-    return f"{bps / 1e6:.1f} Mbit/s" if bps >= 950_000 else f"{round(bps, -4) / 1e3:.0f} kbit/s"

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import collections
 import logging
+import math
 import secrets
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Literal
 
 from edge.batcher import Request
@@ -17,6 +18,7 @@ from edge.dispatcher import Answer, Dispatcher, Job
 from edge.hint import Hint
 from edge.limits import Allowance, Pacer
 from edge.picture import Picture
+from edge.planner import Assignment, Snapshot
 from edge.protocol import (
     VERSION,
     Applied,
@@ -30,6 +32,7 @@ from edge.protocol import (
 )
 from edge.rtc.peer import DecodedFrame, Peer
 from edge.session_hints import Link, SessionHints
+from edge.streams import Streams
 from edge.timebase import now_ms
 
 log = logging.getLogger("edge.session")
@@ -39,8 +42,6 @@ State = Literal["connecting", "live", "closed"]
 CONNECT_TIMEOUT_MS = 15_000.0
 PING_TIMEOUT_MS = 8_000.0  # a page pings once a second
 STATS_EVERY_MS = 1_000.0
-SUBSCRIBERS = 4  # event streams of one session; the next is refused
-SUBSCRIBER_QUEUE = 64  # results waiting for a slow event-stream reader; the oldest gives way
 MESSAGES_A_SECOND = 100  # control messages beyond that are dropped, with one error a second
 BACK_MS = 2.0  # the way back until it has been measured
 
@@ -49,7 +50,8 @@ class Session:
     """A publisher and its frames.
 
     Each frame that came in ends in exactly one of `outcomes`: answered, or dropped by reason.
-    `on_dead` is called once when the session should be ended from within.
+    `on_dead` is called once when the session should be ended from within, `on_step` when its link
+    got much worse, after its own hint.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Session:
         *,
         class_names: Sequence[str],
         on_dead: Callable[[Session, str], None],
+        on_step: Callable[[], None] = lambda: None,
         slo_ms: float | None = None,
         label: str = "",
         classes: frozenset[str] | None = None,
@@ -81,7 +84,8 @@ class Session:
         self._class_names = list(class_names)
         self._classes = classes
         self._on_dead = on_dead
-        self._subscribers: set[asyncio.Queue[str | None]] = set()
+        self._on_step = on_step
+        self._streams = Streams()
         self._opened_ms = self._media_ms = now_ms()
         self._ping_ms: float | None = None
         self._stats_ms = 0.0
@@ -96,8 +100,11 @@ class Session:
             on_message=self._on_message,
             on_channel=self._on_channel,
             on_state=self._on_peer_state,
+            on_step=self._on_link_step,
+            rate_control=settings.rate_control,
             max_pixels=settings.max_pixels,
         )
+        self.peer.rate.most_bps = float(settings.max_bps)
 
     @property
     def state(self) -> State:
@@ -122,27 +129,12 @@ class Session:
         self._become("closed")
         self._say("bye", code=code, message=reason)
         self._dispatcher.remove(self.id)
-        for queue in self._subscribers:
-            _put_newest(queue, None)
+        self._streams.end()
         await self.peer.close()
 
-    @contextmanager
-    def subscribe(self) -> Iterator[asyncio.Queue[str | None]]:
-        """Results for a publisher without data channels, as texts; None at the end.
-
-        RuntimeError if there are too many subscribers already.
-        """
-        if len(self._subscribers) >= SUBSCRIBERS:
-            raise RuntimeError(f"{SUBSCRIBERS} event streams of this session are open already")
-        queue: asyncio.Queue[str | None] = asyncio.Queue(SUBSCRIBER_QUEUE)
-        queue.put_nowait(self._welcome())
-        if self._state == "closed":
-            queue.put_nowait(None)
-        self._subscribers.add(queue)
-        try:
-            yield queue
-        finally:
-            self._subscribers.discard(queue)
+    def subscribe(self) -> AbstractContextManager[asyncio.Queue[str | None]]:
+        """Results for a publisher without data channels: `edge.streams`."""
+        return self._streams.open(self._welcome())
 
     def tick(self, now: float) -> None:
         """Several times a second: is the publisher still there, does its hint still fit?"""
@@ -212,6 +204,13 @@ class Session:
         if state in ("failed", "closed"):
             self._die(f"the connection {state}")
 
+    def _on_link_step(self) -> None:
+        """In mid-frame: the next one shall be smaller already."""
+        if self._state != "live":
+            return
+        self._hint(now_ms(), urgent=True)
+        self._on_step()
+
     def _on_message(self, label: str, text: str | bytes) -> None:
         """A control message; whatever is wrong with it, the answer is an error message."""
         if label != "control" or self._state == "closed":
@@ -265,7 +264,7 @@ class Session:
     def _on_applied(self, seq: int) -> None:
         """The encoder is capped by the hint now, so the estimate need not hold it down as well."""
         if self.hint is not None and seq == self.hint.seq:
-            self.peer.rate.encoder_cap_bps = float(self.hint.max_bps)
+            self.peer.rate.capped(float(self.hint.max_bps), now_ms())
 
     # A frame's end
 
@@ -296,8 +295,7 @@ class Session:
 
     def _tell_result(self, text: str) -> None:
         self.peer.send("results", text)  # unreliable: refused when it would only queue
-        for queue in self._subscribers:
-            _put_newest(queue, text)
+        self._streams.put(text)
 
     # To the publisher
 
@@ -310,8 +308,18 @@ class Session:
             classes=self._class_names,
         )
 
-    def _hint(self, now: float) -> None:
-        hint = self._hints.decide(self._link(now), now)
+    def snapshot(self, now_ms: float) -> Snapshot:
+        """What the planner has to know of it."""
+        return self._hints.snapshot(self.id, self._link(now_ms))
+
+    def assign(self, assignment: Assignment, now_ms: float) -> None:
+        """Its part of the plan in force; the publisher is told what that asks of it."""
+        self._hints.assign(assignment)
+        if self._state != "closed":
+            self._hint(now_ms)
+
+    def _hint(self, now: float, *, urgent: bool = False) -> None:
+        hint = self._hints.decide(self._link(now), now, urgent=urgent)
         if hint is not None:
             self._say(
                 "hint",
@@ -325,6 +333,7 @@ class Session:
 
     def _link(self, now: float) -> Link:
         rate, budget = self.peer.rate, self.budget
+        ours = self._settings.rate_control == "trains"  # else the hint leaves the bits alone
         left_ms = budget.left_ms(self.slo_ms, now_ms=now)
         spent = sum(
             budget.quantile(leg, 0.95, now) or 0.0
@@ -337,11 +346,11 @@ class Session:
             left_ms=left_ms,
             answered=budget.quantile("inference", 0.5) is not None,
             left_for_network_ms=self.slo_ms - spent,
-            capacity_bps=rate.capacity_bps,
+            capacity_bps=rate.capacity_bps if ours else math.inf,
             available_bps=self.report.available_bps if self.report else None,
-            queue_ms=rate.queue_ms,
-            loss=rate.loss,
-            network_ms=budget.quantile("network", 0.95, now),
+            queue_ms=rate.queue_ms if ours else 0.0,
+            loss=rate.loss if ours else 0.0,
+            network_ms=budget.quantile("network", 0.95, now) if ours else None,
         )
 
     def _say_stats(self) -> None:
@@ -371,9 +380,3 @@ class Session:
     def _die(self, reason: str) -> None:
         if self._state != "closed":
             self._on_dead(self, reason)
-
-
-def _put_newest(queue: asyncio.Queue[str | None], text: str | None) -> None:
-    if queue.full():
-        queue.get_nowait()  # the reader is behind: its oldest result gives way
-    queue.put_nowait(text)

@@ -23,7 +23,8 @@ class FullError(Exception):
 
 
 class Sessions:
-    """The sessions by id. `make` builds one; `ready` tells whether a device can serve it."""
+    """The sessions by id. `make` builds one; `ready` tells whether a device can serve it;
+    `on_change` is told "join" and "leave"."""
 
     def __init__(
         self,
@@ -32,11 +33,13 @@ class Sessions:
         limit: int,
         ready: Callable[[], bool],
         class_names: list[str],
+        on_change: Callable[[str], None],
     ) -> None:
         self.class_names = class_names
         self._make = make
         self._limit = limit
         self._ready = ready
+        self._on_change = on_change
         self._draining = False
         self._sessions: dict[str, Session] = {}
         self._closing: set[asyncio.Task[None]] = set()
@@ -68,6 +71,7 @@ class Sessions:
         except BaseException:
             await self.close(session, "its offer was refused")
             raise
+        self._on_change("join")
         log.info("event=session_opened session=%s label=%r", session.name, session.label)
         return session, answer
 
@@ -75,6 +79,7 @@ class Sessions:
         """End a session; ending it twice is harmless."""
         if self._sessions.pop(session.id, None) is None:
             return
+        self._on_change("leave")
         await session.close(reason, code)
         log.info(
             "event=session_closed session=%s reason=%r %s",

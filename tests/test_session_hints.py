@@ -1,4 +1,4 @@
-"""What a session knows becomes a hint, and the variants that its frames may be served with."""
+"""A session's part of the plan becomes a hint, and the variants that its frames may have."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from edge.profile import Entry, Profile
-from edge.session_hints import DECIDE_EVERY_MS, Demand, Link, SessionHints
+from edge.planner import Assignment
+from edge.session_hints import DECIDE_EVERY_MS, Link, SessionHints
 from edge.variant import EDGES, Variant
 
 UNKNOWN = Link(
     size=None,
     slo_ms=150.0,
     fps=15.0,
-    left_ms=None,
+    left_ms=150.0,
     answered=False,
     left_for_network_ms=None,
     capacity_bps=None,
@@ -24,46 +24,29 @@ UNKNOWN = Link(
     network_ms=None,
 )
 FAST_LINK = replace(UNKNOWN, size=(608, 342), capacity_bps=50e6, left_ms=140.0, answered=True)
-
-
-def _profile(ms_at_608: float) -> Profile:
-    def ms(edge: int) -> float:
-        return ms_at_608 * (edge / EDGES[-1]) ** 2
-
-    return Profile(
-        Entry(Variant("yolov4-tiny", edge).name, edge, edge, 1, ms(edge), ms(edge))
-        for edge in EDGES
-    )
+BEST = Assignment("yolov4-tiny-608", 608, 3e6, 0.0, "nothing sees more")
 
 
 def _hints(
-    ms_at_608: float = 20.0,
+    assignment: Assignment | None = BEST,
     *,
-    sessions: int = 1,
-    devices: int = 1,
     edges: tuple[int, ...] = EDGES,
     max_bps: int = 4_000_000,
 ) -> SessionHints:
-    profiles = [_profile(ms_at_608) for _ in range(devices)]
-    demand = Demand(sessions, 15.0 * sessions)
-    return SessionHints("yolov4-tiny", edges, profiles, lambda: demand, max_bps)
+    hints = SessionHints("yolov4-tiny", edges, max_bps)
+    if assignment is not None:
+        hints.assign(assignment)
+    return hints
 
 
-def test_the_first_hint_comes_at_once() -> None:
-    hint = _hints().decide(UNKNOWN, 0.0)
+def test_the_first_hint_comes_with_the_first_plan() -> None:
+    hints = _hints(None)
+    assert hints.decide(UNKNOWN, 0.0) is None
+    hints.assign(BEST)
+    hint = hints.decide(UNKNOWN, 1.0)
     assert hint is not None
-    assert hint.max_edge >= 416
-    assert hint.fps == 15.0
+    assert (hint.max_edge, hint.fps) == (608, 15.0)
     assert "not measured" in hint.reason
-
-
-def test_devices_untried_by_the_session_are_trusted_with_part_of_its_budget() -> None:
-    link = replace(FAST_LINK, left_ms=100.0)
-    untried = _hints(ms_at_608=90.0).decide(replace(link, answered=False), 0.0)
-    tried = _hints(ms_at_608=90.0).decide(link, 0.0)
-    assert untried is not None
-    assert tried is not None
-    assert untried.max_edge < tried.max_edge
 
 
 def test_decisions_keep_their_distance() -> None:
@@ -74,6 +57,20 @@ def test_decisions_keep_their_distance() -> None:
     hint = hints.decide(slow, DECIDE_EVERY_MS)
     assert hint is not None
     assert hint.max_bps < 300e3
+
+
+def test_a_new_plan_does_not_wait() -> None:
+    hints = _hints()
+    hints.decide(FAST_LINK, 0.0)
+    hints.assign(Assignment(None, 128, 0.0, 0.0, "full"))
+    assert hints.decide(FAST_LINK, 10.0) is not None
+
+
+def test_the_same_plan_again_is_no_news() -> None:
+    hints = _hints()
+    hints.decide(FAST_LINK, 0.0)
+    hints.assign(replace(BEST))
+    assert hints.decide(replace(FAST_LINK, capacity_bps=300e3), 10.0) is None
 
 
 def test_a_hint_that_may_not_have_been_heard_is_said_again() -> None:
@@ -92,26 +89,21 @@ def test_bits_are_capped_by_the_operator() -> None:
     assert hints.current.max_bps == 500_000
 
 
-@pytest.mark.parametrize(
-    ("sessions", "devices", "least", "most"), [(1, 1, 608, 608), (8, 1, 256, 480), (8, 8, 608, 608)]
-)
-def test_the_devices_bound_the_size(sessions: int, devices: int, least: int, most: int) -> None:
-    hints = _hints(sessions=sessions, devices=devices)
-    for step in range(200):
-        hints.decide(FAST_LINK, step * DECIDE_EVERY_MS)
-    assert hints.current is not None
-    assert least <= hints.current.max_edge <= most
-
-
-def test_variants_go_down_from_the_hinted_one() -> None:
+def test_a_snapshot_says_what_the_link_can_be_counted_on_for() -> None:
     hints = _hints()
-    hint = hints.decide(FAST_LINK, 0.0)
-    assert hint is not None
-    names = hints.variants((1280, 720))
-    assert names[0] == hint.variant
-    assert [Variant.parse(name).edge for name in names] == sorted(
-        (edge for edge in EDGES if edge <= Variant.parse(hint.variant).edge), reverse=True
-    )
+    fresh = hints.snapshot("s", UNKNOWN)
+    assert (fresh.id, fresh.sent_edge, fresh.tried, fresh.size) == ("s", 0, False, (16, 9))
+    for step in range(20):
+        hints.decide(replace(FAST_LINK, capacity_bps=400e3), step * DECIDE_EVERY_MS)
+    later = hints.snapshot("s", FAST_LINK)
+    assert (later.sent_edge, later.tried, later.left_ms) == (608, True, 140.0)
+    assert later.bps < 400e3
+
+
+def test_variants_go_down_from_the_planned_one() -> None:
+    names = _hints(replace(BEST, variant="yolov4-tiny-416")).variants((1280, 720))
+    edges = [Variant.parse(name).edge for name in names]
+    assert edges == sorted((edge for edge in EDGES if edge <= 416), reverse=True)
 
 
 @pytest.mark.parametrize(
@@ -126,6 +118,31 @@ def test_variants_go_down_from_the_hinted_one() -> None:
 def test_small_pictures_are_not_enlarged(
     size: tuple[int, int], edges: tuple[int, ...], best: int
 ) -> None:
-    hints = _hints(edges=edges)
-    hints.decide(UNKNOWN, 0.0)
-    assert hints.variants(size)[0] == Variant("yolov4-tiny", best).name
+    assert _hints(edges=edges).variants(size)[0] == Variant("yolov4-tiny", best).name
+
+
+def test_before_the_first_plan_frames_get_the_least() -> None:
+    assert _hints(None).variants((608, 342)) == ("yolov4-tiny-128",)
+
+
+def test_a_session_that_is_not_served_has_no_variants() -> None:
+    assert _hints(Assignment(None, 128, 0.0, 0.0, "full")).variants((608, 342)) == ()
+
+
+def test_an_urgent_question_is_answered_at_once() -> None:
+    hints = _hints()
+    hints.decide(FAST_LINK, 0.0)
+    slow = replace(FAST_LINK, capacity_bps=300e3)
+    assert hints.decide(slow, 10.0) is None
+    hint = hints.decide(slow, 10.0, urgent=True)
+    assert hint is not None
+    assert hint.max_bps < 300e3
+
+
+def test_where_the_publisher_controls_its_rate_the_hint_is_the_operators_cap() -> None:
+    hints = _hints(max_bps=1_000_000)
+    link = replace(FAST_LINK, capacity_bps=float("inf"))
+    for step in range(50):
+        hints.decide(link, step * DECIDE_EVERY_MS)
+    assert hints.current is not None
+    assert hints.current.max_bps == 1_000_000

@@ -22,8 +22,10 @@ from edge.patience import Patience
 
 MIN_BPS = 100_000
 CAPACITY_PART = 0.75  # of the link, that video may fill in the long run
-FAIR_PART = 0.3  # of the link, that is held where a queue is another flow's
-DRAIN_MS = 250.0  # in which a queue shall have drained
+FAIR_PART = 0.3  # of the link, that is held at least where a queue is another flow's
+FORGET_MS = 5_000.0  # a queue last seen so long ago was another
+SHARE_STEP, SHARE_EVERY_MS = 0.03, 500.0
+DRAIN_MS = 120.0  # a queue of so long makes every frame late: nothing but drains it
 CUT_MS = 400.0  # between two cuts for the same queue
 STANDING_MS = 1_500.0  # a queue that has not drained by then isn't ours
 ALLOWED_LOSS = 0.03
@@ -37,7 +39,7 @@ class LinkState:
     """What is known of the link at a moment; None where nothing was measured yet."""
 
     capacity_bps: float | None = None
-    """As its packets show."""
+    """As its packets show; infinite where the sender's own estimator takes care of it."""
     available_bps: float | None = None
     """As the sender believes; only asked while the capacity is unknown."""
     queue_ms: float = 0.0
@@ -66,10 +68,14 @@ class EncoderCap:
         self._link = LinkState()
         self._limit = ""
         self._known_bps: float | None = None  # the capacity when the cap last changed
-        self._allowed: deque[tuple[float, float]] = deque()  # as far as `_patience` looks back
+        self._carried: deque[tuple[float, float]] = deque()  # as far as `_patience` looks back
         self._said_ms = self._down_ms = self._cut_ms = -inf
         self._cut_bps: float | None = None
+        self._cut_queue_ms = 0.0
         self._queued_since_ms: float | None = None
+        self._queued_ms = -inf  # when a queue was last seen
+        self._share = FAIR_PART
+        self._shared: tuple[float, float] = (-inf, 0.0)  # when the share last changed, the queue
         self._patience = Patience(UP_WINDOW_MS, MAX_UP_WINDOW_MS)
 
     @property
@@ -80,7 +86,8 @@ class EncoderCap:
     @property
     def least_bps(self) -> float:
         """The least that was allowed of late: what can be counted on."""
-        return min((bps for _, bps in self._allowed), default=self._start_bps)
+        least_bps = min((bps for _, bps in self._carried), default=self._start_bps)
+        return min(least_bps, self._max_bps)
 
     def allow(self, link: LinkState, crossing_ms: float, fps: float, now_ms: float) -> float:
         """Bits a second that the link carries in time now.
@@ -88,11 +95,11 @@ class EncoderCap:
         `crossing_ms` is the time in which a usual frame shall cross.
         """
         self._link, self._limit = link, ""
-        allowed_bps = self._allowance(link, crossing_ms, fps, now_ms)
-        allowed_bps = min(max(allowed_bps, float(MIN_BPS)), self._max_bps)
-        self._allowed.append((now_ms, allowed_bps))
-        while self._allowed[0][0] < now_ms - self._patience.ms:
-            self._allowed.popleft()
+        carried_bps = max(self._allowance(link, crossing_ms, fps, now_ms), float(MIN_BPS))
+        allowed_bps = min(carried_bps, self._max_bps)
+        self._carried.append((now_ms, carried_bps))
+        while self._carried[0][0] < now_ms - self._patience.ms:
+            self._carried.popleft()
         return allowed_bps
 
     def _allowance(self, link: LinkState, crossing_ms: float, fps: float, now_ms: float) -> float:
@@ -101,36 +108,60 @@ class EncoderCap:
             return self._start_bps
         bps = capacity_bps * min(CAPACITY_PART, fps * crossing_ms / 1000.0)
         if link.queue_ms > max(10.0, 0.4 * crossing_ms):
-            bps = self._drained(link.queue_ms, capacity_bps, crossing_ms, bps, now_ms)
+            bps = self._drained(link, capacity_bps, crossing_ms, bps, now_ms)
             self._limit = f"frames queue for {link.queue_ms:.0f} ms on the way"
         else:
-            self._queued_since_ms = self._cut_bps = None
+            self._cut_bps = None
+            if now_ms - self._queued_ms > STANDING_MS:
+                self._queued_since_ms = None
+            if now_ms - self._queued_ms > FORGET_MS:
+                self._cut_queue_ms = 0.0
+            if self._standing(now_ms):  # it will be back
+                bps = min(bps, max(self._share * capacity_bps, self._bps or 0.0))
             if link.slow_ms is not None:
                 bps *= 0.7
                 self._limit = f"frames take {link.slow_ms:.0f} ms to cross the network"
-        if link.loss > ALLOWED_LOSS:
+        if link.loss > ALLOWED_LOSS and not self._standing(now_ms):
             bps *= max(0.5, 1.0 - 2.0 * link.loss)
             self._limit = f"{100 * link.loss:.0f} % of the packets are lost"
         return bps
 
+    def _standing(self, now_ms: float) -> bool:
+        """Whether there is a queue that sending less did not drain."""
+        since_ms = self._queued_since_ms
+        return since_ms is not None and now_ms - since_ms > STANDING_MS
+
     def _drained(
-        self, queue_ms: float, capacity_bps: float, crossing_ms: float, bps: float, now_ms: float
+        self, link: LinkState, capacity_bps: float, crossing_ms: float, bps: float, now_ms: float
     ) -> float:
+        self._queued_ms = now_ms
         if self._queued_since_ms is None:
             self._queued_since_ms = now_ms
-        if self._bps is not None and now_ms - self._cut_ms >= CUT_MS:
-            self._cut_ms = now_ms
+            self._share = FAIR_PART
+        if self._standing(now_ms):
+            return min(bps, self._shared_part(link, now_ms) * capacity_bps)
+        queue_ms = link.queue_ms
+        # The same queue again, though less was sent, is another flow's frames in our way.
+        grew = queue_ms > 1.2 * self._cut_queue_ms + 3.0
+        if self._bps is not None and now_ms - self._cut_ms >= CUT_MS and grew:
+            self._cut_ms, self._cut_queue_ms = now_ms, queue_ms
             self._cut_bps = self._bps * max(0.4, 1.0 - queue_ms / max(25.0, 2.8 * crossing_ms))
-        drained_bps = capacity_bps * max(0.0, 1.0 - queue_ms / DRAIN_MS)
-        least_bps = 0.0
-        if now_ms - self._queued_since_ms > STANDING_MS:
-            least_bps = min(bps, FAIR_PART * capacity_bps)
-        return max(least_bps, min(bps, drained_bps, self._cut_bps or inf))
+        return min(bps, capacity_bps * (1.0 - queue_ms / DRAIN_MS), self._cut_bps or inf)
+
+    def _shared_part(self, link: LinkState, now_ms: float) -> float:
+        """Of the capacity, beside another flow: a little more while its queue does not grow."""
+        since_ms, before_ms = self._shared
+        if now_ms - since_ms >= SHARE_EVERY_MS:
+            worse = link.loss > ALLOWED_LOSS or link.queue_ms > 1.2 * before_ms + 5.0
+            self._share += -0.15 * self._share if worse else SHARE_STEP
+            self._share = min(CAPACITY_PART, max(FAIR_PART, self._share))
+            self._shared = (now_ms, link.queue_ms)
+        return self._share
 
     def decide(self, useful_bps: float, now_ms: float) -> Cap | None:
         """The new cap, or None if the one in force stands; over `useful_bps` buys nothing."""
-        allowed_bps = self._allowed[-1][1] if self._allowed else self._start_bps
-        cap = self._decide(allowed_bps, max(useful_bps, float(MIN_BPS)), now_ms)
+        carried_bps = self._carried[-1][1] if self._carried else self._start_bps
+        cap = self._decide(min(carried_bps, self._max_bps), max(useful_bps, float(MIN_BPS)), now_ms)
         if cap is not None:
             self._bps, self._said_ms = cap.bps, now_ms
             self._known_bps = self._link.capacity_bps
@@ -141,7 +172,9 @@ class EncoderCap:
         wanted_bps = min(allowed_bps, useful_bps)
         if self._bps is None:
             why = "starting: the link is not measured yet"
-            if capacity_bps is not None:
+            if capacity_bps == inf:
+                why = "starting: the publisher controls its rate"
+            elif capacity_bps is not None:
                 why = f"starting on a link of {mbit(capacity_bps)}"
             return Cap(wanted_bps, why)
         if wanted_bps < 0.9 * self._bps:
@@ -155,15 +188,20 @@ class EncoderCap:
             elif useful_bps >= allowed_bps:
                 why = f"the link carries {mbit(allowed_bps)} in time"
             return Cap(wanted_bps, self._limit or why)
-        recent = [bps for at_ms, bps in self._allowed if at_ms >= now_ms - UP_WINDOW_MS]
-        least_bps = min(useful_bps, *recent)
-        if least_bps > 2.0 * self._bps:  # clearly another link than the noisy one before
+        recent = [bps for at_ms, bps in self._carried if at_ms >= now_ms - UP_WINDOW_MS]
+        if min(recent) > 2.0 * self._bps:  # clearly another link than the noisy one before
             self._patience.reset()
+            least_bps = min(useful_bps, self._max_bps, *recent)
         else:
             least_bps = min(useful_bps, self.least_bps)
+        if self._standing(now_ms):
+            least_bps, patience_ms = wanted_bps, 0.0
+        else:
+            patience_ms = self._patience.ms
+        margin = 1.02 if least_bps >= min(useful_bps, self._max_bps) else 1.15
         if (
-            least_bps <= 1.15 * self._bps
-            or now_ms - self._down_ms < self._patience.ms
+            least_bps <= margin * self._bps
+            or now_ms - self._down_ms < patience_ms
             or now_ms - self._said_ms < UP_EVERY_MS
         ):
             return None

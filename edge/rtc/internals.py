@@ -19,14 +19,14 @@ from aioice import ice
 from aiortc.rtcdtlstransport import RTCDtlsTransport
 from aiortc.rtcicetransport import RTCIceCandidate, RTCIceTransport
 from aiortc.rtcpeerconnection import RTCPeerConnection
-from aiortc.rtcrtpparameters import RTCRtpHeaderExtensionParameters
+from aiortc.rtcrtpparameters import RTCRtcpFeedback, RTCRtpHeaderExtensionParameters
 from aiortc.rtcrtpreceiver import RTCRtpReceiver
 from aiortc.rtcrtpsender import RTCRtpSender
 from aiortc.rtcrtptransceiver import RTCRtpTransceiver
 from aiortc.rtcsctptransport import RTCSctpTransport
 
 from edge.rtc.offer import Candidate
-from edge.rtc.packets import ABS_CAPTURE_TIME, ABS_SEND_TIME, ExtensionIds, is_rtcp
+from edge.rtc.packets import ABS_CAPTURE_TIME, ABS_SEND_TIME, TRANSPORT_CC, ExtensionIds, is_rtcp
 from edge.timebase import now_ms
 
 VERSIONS = {"aiortc": "1.16.0", "aioice": "0.13.0"}
@@ -230,8 +230,17 @@ def _tame(transport: RTCIceTransport) -> None:
 
 
 def negotiate(transceiver: RTCRtpTransceiver, ids: ExtensionIds) -> None:
-    """Answer the header extensions that the clock and the rate estimate use."""
-    wanted = ((ids.abs_send_time, ABS_SEND_TIME), (ids.abs_capture_time, ABS_CAPTURE_TIME))
+    """Answer the header extensions that the clock and the rate estimate use.
+
+    With an id for it, transport-wide feedback is promised in the place of REMB.
+    """
+    wanted = [(ids.abs_send_time, ABS_SEND_TIME), (ids.abs_capture_time, ABS_CAPTURE_TIME)]
+    if ids.transport_cc:
+        wanted.append((ids.transport_cc, TRANSPORT_CC))
+        for codec in transceiver._codecs:
+            if codec.name.lower() != "rtx":
+                kinds = [f for f in codec.rtcpFeedback if f.type != "goog-remb"]
+                codec.rtcpFeedback = [*kinds, RTCRtcpFeedback(type="transport-cc")]
     kept = [e for e in transceiver._headerExtensions if e.uri != ABS_SEND_TIME]
     kept += [
         RTCRtpHeaderExtensionParameters(id=number, uri=uri) for number, uri in wanted if number
@@ -276,6 +285,23 @@ def abandon(connection: RTCPeerConnection) -> None:
     for transport in _ice_transports(connection):
         for protocol in list(transport._connection._protocols):
             protocol.transport.abort()
+
+
+def watch(connection: RTCPeerConnection, on_datagram: Callable[[bytes, float], None]) -> None:
+    """Show every datagram, as it came and when, before anything else sees it (for benchmarks)."""
+    for transport in _ice_transports(connection):
+        ice_connection: Any = transport._connection
+        _show(ice_connection, on_datagram)
+
+
+def _show(ice_connection: Any, on_datagram: Callable[[bytes, float], None]) -> None:
+    deliver = ice_connection.data_received
+
+    def received(data: bytes, component: int) -> None:
+        on_datagram(data, now_ms())
+        deliver(data, component)
+
+    ice_connection.data_received = received
 
 
 def stock_rtp_origin(receiver: RTCRtpReceiver) -> int | None:

@@ -10,7 +10,7 @@ import ipaddress
 import re
 from dataclasses import dataclass, field
 
-from edge.rtc.packets import ABS_CAPTURE_TIME, ABS_SEND_TIME, ExtensionIds
+from edge.rtc.packets import ABS_CAPTURE_TIME, ABS_SEND_TIME, TRANSPORT_CC, ExtensionIds
 
 MAX_CHARS = 64_000
 MAX_LINES = 2_000
@@ -259,11 +259,11 @@ def _insist(session: list[str], section: _Section, *, alone: bool) -> None:
 
 
 def _extensions(video: _Section) -> ExtensionIds:
-    ids = {ABS_SEND_TIME: 0, ABS_CAPTURE_TIME: 0}
+    ids = {ABS_SEND_TIME: 0, ABS_CAPTURE_TIME: 0, TRANSPORT_CC: 0}
     for value in video.values("extmap"):
         identity, _, rest = value.partition(" ")
         number, _, direction = identity.partition("/")
         uri = rest.split(" ")[0]
         if uri in ids and number.isdecimal() and 0 < int(number) < 256 and direction != "recvonly":
             ids[uri] = int(number)
-    return ExtensionIds(ids[ABS_SEND_TIME], ids[ABS_CAPTURE_TIME])
+    return ExtensionIds(*ids.values())

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 ABS_SEND_TIME = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
 ABS_CAPTURE_TIME = "http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time"
+TRANSPORT_CC = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
 
 SENDER_REPORT = 200
 RECEIVER_REPORT = 201
@@ -30,6 +31,7 @@ class ExtensionIds:
 
     abs_send_time: int = 0
     abs_capture_time: int = 0
+    transport_cc: int = 0
 
 
 @dataclass(slots=True)
@@ -37,7 +39,8 @@ class RtpPacket:
     """One RTP packet (RFC 3550, section 5.1).
 
     `send_time` is abs-send-time: 24 bits, seconds in 6.18 fixed point. `capture_ntp` is
-    abs-capture-time: NTP in Q32.32. `size` is the whole packet in bytes, after SRTP.
+    abs-capture-time: NTP in Q32.32. `transport_number` counts all packets of the transport.
+    `size` is the whole packet in bytes, after SRTP.
     """
 
     payload_type: int
@@ -49,6 +52,7 @@ class RtpPacket:
     size: int
     send_time: int | None = None
     capture_ntp: int | None = None
+    transport_number: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +169,8 @@ def _read_extensions(
             packet.send_time = int.from_bytes(data[at : at + 3], "big")
         elif identity == ids.abs_capture_time and length >= 8:
             packet.capture_ntp = int.from_bytes(data[at : at + 8], "big")
+        elif identity == ids.transport_cc and length == 2:
+            packet.transport_number = int.from_bytes(data[at : at + 2], "big")
         at += length
 
 
@@ -201,7 +207,8 @@ def parse_rtcp(data: bytes) -> Iterator[SenderReport | Goodbye]:
         at = end
 
 
-def _rtcp(kind: int, count: int, body: bytes) -> bytes:
+def rtcp(kind: int, count: int, body: bytes) -> bytes:
+    """One part of a compound packet; `body` in whole words. `count` may be a feedback's format."""
     return struct.pack("!BBH", 0x80 | count, kind, len(body) // 4) + body
 
 
@@ -220,7 +227,7 @@ def receiver_report(ssrc: int, blocks: Sequence[ReportBlock] = ()) -> bytes:
             block.last_report & 0xFFFFFFFF,
             delay,
         )
-    return _rtcp(RECEIVER_REPORT, len(blocks), body)
+    return rtcp(RECEIVER_REPORT, len(blocks), body)
 
 
 def nack(ssrc: int, media_ssrc: int, sequences: Sequence[int]) -> bytes:
@@ -237,12 +244,12 @@ def nack(ssrc: int, media_ssrc: int, sequences: Sequence[int]) -> bytes:
                 rest.append(sequence)
         body += struct.pack("!HH", first, mask)
         pending = rest
-    return _rtcp(TRANSPORT_FEEDBACK, 1, body)
+    return rtcp(TRANSPORT_FEEDBACK, 1, body)
 
 
 def picture_loss(ssrc: int, media_ssrc: int) -> bytes:
     """A picture loss indication: please send a key frame (RFC 4585, section 6.3.1)."""
-    return _rtcp(PAYLOAD_FEEDBACK, 1, struct.pack("!LL", ssrc, media_ssrc))
+    return rtcp(PAYLOAD_FEEDBACK, 1, struct.pack("!LL", ssrc, media_ssrc))
 
 
 def remb(ssrc: int, media_ssrc: int, bitrate_bps: float) -> bytes:
@@ -252,4 +259,4 @@ def remb(ssrc: int, media_ssrc: int, bitrate_bps: float) -> bytes:
         mantissa >>= 1
         exponent += 1
     word = 1 << 24 | min(63, exponent) << 18 | mantissa
-    return _rtcp(PAYLOAD_FEEDBACK, 15, struct.pack("!LL4sLL", ssrc, 0, b"REMB", word, media_ssrc))
+    return rtcp(PAYLOAD_FEEDBACK, 15, struct.pack("!LL4sLL", ssrc, 0, b"REMB", word, media_ssrc))

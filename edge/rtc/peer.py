@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, Literal
 
 from aiortc import (
     RTCConfiguration,
@@ -31,6 +32,7 @@ from edge.rtc.offer import (
     read_ufrags,
 )
 from edge.rtc.outcome import Counts
+from edge.rtc.packets import ExtensionIds
 from edge.rtc.rate import RateEstimator
 from edge.rtc.receiver import VideoReceiver
 
@@ -39,6 +41,7 @@ __all__ = ["DecodedFrame", "Peer", "SdpError"]
 MAX_CHANNELS = 8  # a publisher's data channels; further ones are closed
 MAX_BUFFERED = 16 * 1024  # bytes waiting in an unreliable channel; what comes on top is dropped
 MAX_BUFFERED_RELIABLE = 1 << 20  # the same for one that promised to deliver
+RateControl = Literal["trains", "transport-cc"]
 _CLOSE_S = 2.0
 
 _log = logging.getLogger(__name__)
@@ -50,7 +53,11 @@ class Peer:
     `on_frame(DecodedFrame)`, `on_lost(rtps, reason)`: every frame seen ends in one of the two;
     reasons are "lost", "superseded", "overload", "too_large". `on_message(label, text or bytes)`,
     `on_channel(label)` once a channel is open, `on_state`: "connecting", "connected", "failed",
-    "closed". Nothing is called after `close` was.
+    "closed". `on_step` tells that the link got much worse, in mid-frame. Nothing is called after
+    `close` was.
+
+    `rate_control` is "trains" (`edge.rtc.rate`) or "transport-cc": the publisher's own, where it
+    offers that.
     """
 
     def __init__(
@@ -63,6 +70,8 @@ class Peer:
         on_message: Callable[[str, str | bytes], None],
         on_channel: Callable[[str], None],
         on_state: Callable[[str], None],
+        on_step: Callable[[], None] = lambda: None,
+        rate_control: RateControl = "trains",
         max_pixels: int = MAX_PIXELS,
     ) -> None:
         self.clock = CaptureClock()
@@ -76,7 +85,9 @@ class Peer:
             "message": on_message,
             "channel": on_channel,
             "state": on_state,
+            "step": on_step,
         }
+        self._rate_control = rate_control
         self._faults = internals.Faults()
         self._connection: RTCPeerConnection | None = None  # held here, or it would be collected
         self._wire: internals.Wire | None = None
@@ -123,8 +134,11 @@ class Peer:
         codecs, retransmissions = internals.payload_types(transceiver)
         if not codecs:
             raise SdpError("no_codec", "the offer has neither VP8 nor H264 that can be decoded")
-        internals.negotiate(transceiver, offer.extensions)
-        self._wire_up(connection, transceiver, offer, codecs, retransmissions)
+        extensions = offer.extensions
+        if self._rate_control != "transport-cc":
+            extensions = replace(extensions, transport_cc=0)
+        internals.negotiate(transceiver, extensions)
+        self._wire_up(connection, transceiver, extensions, codecs, retransmissions)
         answer = await connection.createAnswer()
         await connection.setLocalDescription(answer)
         return offer.complete(connection.localDescription.sdp)
@@ -133,20 +147,21 @@ class Peer:
         self,
         connection: RTCPeerConnection,
         transceiver: RTCRtpTransceiver,
-        offer: Offer,
+        extensions: ExtensionIds,
         codecs: dict[int, str],
         retransmissions: dict[int, int],
     ) -> None:
         receiver = self._receiver = VideoReceiver(
             codecs=codecs,
             retransmissions=retransmissions,
-            extensions=offer.extensions,
+            extensions=extensions,
             send_rtcp=self._send_rtcp,
             on_frame=lambda frame: self._call("frame", frame),
             on_lost=lambda rtps, reason: self._call("lost", rtps, reason),
             clock=self.clock,
             rate=self.rate,
             slo_ms=self._slo_ms,
+            on_step=lambda: self._call("step"),
             max_pixels=self._max_pixels,
         )
         self._wire = internals.Wire(

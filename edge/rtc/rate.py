@@ -1,25 +1,21 @@
-"""Rate from packet trains: what the link carries, read off how each frame's packets arrive.
+"""Rate from packet trains: what the link carries, and the estimate that its sender is told.
 
-A frame that leaves the sender as a burst measures the link: the bits after its first packet over
-the time from first to last arrival. Where the sender spread it out itself (its send times tell,
-by abs-send-time) the train is only a lower bound. Growth of the relative one-way delay is the
-queue on the way. Pure: times in ms are arguments.
+Each frame's packet train measures the capacity (`edge.rtc.trains`), in mid-frame already where it
+takes too long. Growth of the relative one-way delay is the queue on the way; so are a frame that
+runs on into the time of the next, and silence where a frame was due. Pure: times in ms are
+arguments.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 
 from edge.rtc.clock import RTP_PER_MS, RtpUnwrapper, WindowedMinimum
+from edge.rtc.trains import OVERHEAD_BYTES, TRAIN_PACKETS, Capacity, SendTimes, Train
 
-MAX_CAPACITY_BPS = 200e6  # what a train read at memory speed is taken for
 START_BPS = 6e6  # told before anything is known: a first frame leaves at once
 MAX_REMB_BPS = 100e6
 MIN_REMB_BPS = 150e3
-_OVERHEAD_BYTES = 38  # IPv4, UDP and SRTP's tag, on every packet
-_TRAIN_PACKETS = 4  # fewer tell little; short trains are pooled until they have twice as many
-_POOL_PACKETS = 8
 _DELAY_WINDOW_MS = 20_000.0
 _RECENT = 128  # frames whose network time is remembered: 4 to 10 s; the oldest goes
 _LOSS_WINDOW_MS = 2_000.0
@@ -27,53 +23,58 @@ _THROUGHPUT_MS = 1_000.0
 _SHARE = 0.75  # of the link, where the estimate is what holds the encoder
 _BUSY = 0.4  # of the link: below that it's something else that holds it
 _LIMIT_MEMORY_MS = 5_000.0
+_IGNORED_MS = 1_000.0  # a cap that has not drained a queue by then is not obeyed
 _REMB_INTERVAL_MS = 500.0
-_REMB_LEAST_MS = 30.0  # between two, even as it falls
-_SEND_TIME_MS = 1000.0 / (1 << 18)  # abs-send-time counts seconds in 6.18 fixed point
-
-
-@dataclass(slots=True)
-class _Train:
-    rtp: int
-    first_ms: float
-    last_ms: float
-    first_sent_ms: float | None
-    last_sent_ms: float | None
-    first_bytes: int
-    packets: int = 1
-    bytes: int = 0  # after the first packet
+_REMB_LEAST_MS = 15.0  # between two, even as it falls
+_STEP = 0.7  # of the capacity known: less is a step
+_QUEUE_STEP_MS = 25.0
+_QUEUE_ALLOWED_MS = 20.0  # before the estimate yields to it
+_SILENT_INTERVALS, _SILENT_LEAST_MS = 3.0, 120.0  # without a packet: the link may be gone
+_MAX_QUEUE_MS = 10_000.0
 
 
 class RateEstimator:
     """One sender's link, as the receiver sees it.
 
-    `encoder_cap_bps` is what the sender was hinted to encode at most; with it, the estimate told
-    (REMB) only has to let each frame leave as a burst. Without it, REMB is all the control.
+    Where the sender's encoder is `capped`, the estimate told (REMB) only has to let each frame
+    leave as a burst; else REMB is all the control. `most_bps` is the highest cap there may be: the
+    estimate stays above it, because Chromium lets one that fell grow by 8 % a second only.
     """
 
     def __init__(self) -> None:
-        self.encoder_cap_bps: float | None = None
+        self._cap_bps: float | None = None
+        self._capped_ms = float("-inf")
+        self.most_bps: float | None = None
         self.base_ms = 0.0  # the least time on the way (half a round trip), if known
-        self._capacity_bps: float | None = None
-        self._provisional_bps: float | None = None  # of a train that is still coming in
-        self._limited_ms = float("-inf")  # when a train was last slowed by the link
-        self._pool = [0.0, 0.0, 0.0]  # short trains: packets, bits, ms
+        self._capacity = Capacity()
         self._network_ms: deque[float] = deque(maxlen=_RECENT)
         self._received: deque[tuple[float, float]] = deque(maxlen=_RECENT)  # (ms, bits) of frames
         self._told_bps = 0.0
         self._told_ms = float("-inf")
+        self._reference_bps: float | None = None  # that a step is measured from
+        self._reference_queue_ms = 0.0
+        self._queued_since_ms: float | None = None
         self.restart()
 
     def restart(self) -> None:
         """Another source, with clocks and counts of its own; the link stays the same."""
-        self._train: _Train | None = None
-        self._provisional_bps = None
-        self._sent = _SendTimes()
+        self._train: Train | None = None
+        self._provisional_bps: float | None = None  # of a train that is still coming in
+        self._sent = SendTimes()
         self._unwrapper = RtpUnwrapper()
         self._delays = {True: WindowedMinimum(_DELAY_WINDOW_MS)}
         self._delays[False] = WindowedMinimum(_DELAY_WINDOW_MS)
-        self._queue_ms = 0.0
+        self._waited_ms = (0.0, 0.0)  # the last frame's first packet: foreseen, and measured
+        self._overrun_ms = 0.0  # of the last frame, into the time of the next
+        self._silent_ms = 0.0
+        self._began_ms: float | None = None  # the last frame
+        self._interval_ms = 1000.0 / 15.0  # between frames
+        self._frame_bits = 0.0  # of a usual frame
+        self._jitter_ms = 0.0  # from one frame's wait to the next's
+        self._spread_ms = 0.0  # by which trains usually exceed what their bits take
         self._losses: deque[tuple[float, int, int]] = deque(maxlen=64)
+        self._made: deque[tuple[float, float]] = deque(maxlen=_RECENT)  # (RTP time in ms, bits)
+        self._rtp_ms, self._late_cap = 0.0, False  # of the last frame
 
     # -- what is learnt -------------------------------------------------------------------------
 
@@ -87,24 +88,34 @@ class RateEstimator:
             self._finish(train)
             train = None
         if train is None:
-            self._train = train = _Train(
-                rtp, arrival_ms, arrival_ms, sent_ms, sent_ms, size + _OVERHEAD_BYTES
+            self._train = train = Train(
+                rtp, arrival_ms, arrival_ms, sent_ms, sent_ms, size + OVERHEAD_BYTES
             )
-            self._observe_delay(train, arrival_ms)
+            self._begin(train)
         else:
-            train.packets += 1
-            train.bytes += size + _OVERHEAD_BYTES
-            train.last_ms = arrival_ms
-            train.last_sent_ms = sent_ms
+            train.add(size, arrival_ms, sent_ms)
             self._foresee(train, arrival_ms)
         if marker:
             self._finish(train)
             self._train = None
 
     def tick(self, now_ms: float) -> None:
-        """Time passes with no packet: a train that has stalled shows a link that has slowed."""
+        """Time passes with no packet: a train that stalls, or silence, shows a link that slowed."""
         if self._train is not None:
             self._foresee(self._train, now_ms)
+        elif self._began_ms is not None:
+            silent_ms = now_ms - self._began_ms
+            due_ms = max(_SILENT_LEAST_MS, _SILENT_INTERVALS * self._interval_ms)
+            if silent_ms > due_ms:
+                self._silent_ms = silent_ms - self._interval_ms
+                self._provisional_bps = 1000.0 * self._frame_bits / silent_ms
+
+    def capped(self, bps: float, now_ms: float) -> None:
+        """The sender said that from now on it encodes this much at most, as it was hinted to."""
+        if self._cap_bps is None or bps < self._cap_bps:
+            self._made.clear()  # under another cap
+            self._capped_ms = now_ms
+        self._cap_bps = bps
 
     def observe_counts(self, packets: int, missed: int, now_ms: float) -> None:
         """The stream's totals so far: packets that came in time, and packets that did not."""
@@ -117,14 +128,19 @@ class RateEstimator:
     @property
     def capacity_bps(self) -> float | None:
         """Bits a second that the link carries now; None before the first train."""
-        if self._capacity_bps is None or self._provisional_bps is None:
-            return self._capacity_bps
-        return min(self._capacity_bps, self._provisional_bps)
+        bps = self._capacity.bps
+        if bps is None or self._provisional_bps is None:
+            return bps
+        return min(bps, self._provisional_bps)
 
     @property
     def queue_ms(self) -> float:
-        """How much longer than at best the last frame's first packet was on the way."""
-        return self._queue_ms
+        """How long the next frame will wait, as far as can be seen.
+
+        One frame that waited unforeseen may be a radio's jitter: it takes two.
+        """
+        expected_ms = max(min(self._waited_ms), self._overrun_ms, self._silent_ms)
+        return min(_MAX_QUEUE_MS, max(0.0, expected_ms))
 
     @property
     def loss(self) -> float:
@@ -141,12 +157,43 @@ class RateEstimator:
         bits = sum(bits for at_ms, bits in self._received if at_ms > since_ms)
         return 1000.0 * bits / _THROUGHPUT_MS
 
+    def _made_bps(self) -> float:
+        """Bits a second that the encoder made of late, by its own clock, however they came."""
+        if not self._made:
+            return 0.0
+        newest_ms = self._made[-1][0]
+        since_ms = newest_ms - _THROUGHPUT_MS
+        bits = sum(bits for at_ms, bits in self._made if since_ms < at_ms <= newest_ms)
+        return 1000.0 * bits / _THROUGHPUT_MS
+
     def network_ms(self, quantile: float) -> float | None:
         """Quantile of recent frames' time from first sent to last received, None before any."""
         if not self._network_ms:
             return None
         ordered = sorted(self._network_ms)
         return ordered[min(len(ordered) - 1, int(quantile * len(ordered)))]
+
+    def stepped(self, now_ms: float) -> bool:
+        """Whether the link got much worse since this last said so: capacity gone, or a queue.
+
+        To be asked with every packet and tick; `now_ms` is theirs.
+        """
+        queue_ms = self.queue_ms
+        if queue_ms < 0.4 * _QUEUE_STEP_MS:
+            self._reference_queue_ms = 0.0
+            self._queued_since_ms = None
+        elif self._queued_since_ms is None:
+            self._queued_since_ms = now_ms
+        bps, known_bps = self.capacity_bps, self._reference_bps
+        if bps is not None and (known_bps is None or bps > known_bps):
+            self._reference_bps = known_bps = bps
+        fell = bps is not None and known_bps is not None and bps < _STEP * known_bps
+        grew = queue_ms > max(_QUEUE_STEP_MS, 2.0 * self._reference_queue_ms)
+        if fell:
+            self._reference_bps = bps
+        if grew:
+            self._reference_queue_ms = queue_ms
+        return fell or grew
 
     # -- what to tell the sender ----------------------------------------------------------------
 
@@ -155,20 +202,33 @@ class RateEstimator:
         capacity_bps = self.capacity_bps
         if capacity_bps is None:
             bps = START_BPS
+        elif self._cap_bps is not None and not self._ignored(now_ms):
+            bps = max(2.0 * capacity_bps, 4.0 * self._cap_bps, 2.0 * (self.most_bps or 0.0))
         else:
-            limited = now_ms - self._limited_ms < _LIMIT_MEMORY_MS
-            busy = limited and self.throughput_bps(now_ms) > _BUSY * capacity_bps
-            if self.encoder_cap_bps is not None:
-                bps = max(2.0 * capacity_bps, 4.0 * self.encoder_cap_bps)
-                drain_ms = 150.0  # the cap drains a queue; this is for a sender that ignores it
-            else:
-                # A frame may take its share of the time to the next one, or it queues behind it.
-                bps = (_SHARE if busy else 2.0) * capacity_bps
-                drain_ms = 30.0
-            if self._queue_ms > drain_ms:
-                drained_bps = capacity_bps * max(0.4, 1.0 - (self._queue_ms - drain_ms) / 250.0)
-                bps = min(bps, drained_bps)
+            bps = self._share_bps(now_ms)
         return min(MAX_REMB_BPS, max(MIN_REMB_BPS, bps))
+
+    def _share_bps(self, now_ms: float) -> float:
+        """Where only the estimate holds the encoder.
+
+        A frame may take its share of the time to the next one, or it queues behind it. Care goes
+        both ways: what the sender's estimate loses, it regains by 8 % a second.
+        """
+        capacity_bps = self._capacity.bps or START_BPS
+        limited = now_ms - self._capacity.limited_ms < _LIMIT_MEMORY_MS
+        busy = limited and self.throughput_bps(now_ms) > _BUSY * capacity_bps
+        bps = (_SHARE if busy else 2.0) * capacity_bps
+        if self.queue_ms <= _QUEUE_ALLOWED_MS:  # what is sent makes no queue, whatever jitter does
+            return max(bps, 1.05 * self._made_bps())
+        capacity_bps = self.capacity_bps or capacity_bps
+        return min(bps, capacity_bps * max(0.4, _SHARE - self.queue_ms / 400.0))
+
+    def _ignored(self, now_ms: float) -> bool:
+        """Whether the sender makes more than its cap, and a queue with it."""
+        since_ms = self._queued_since_ms
+        if since_ms is None or now_ms - since_ms < _IGNORED_MS or self._cap_bps is None:
+            return False
+        return self._made_bps() > max(2.5 * self._cap_bps, 0.5 * (self._capacity.bps or 0.0))
 
     def remb_falls(self, now_ms: float) -> bool:
         """Whether the estimate told last is too high by now."""
@@ -185,80 +245,57 @@ class RateEstimator:
 
     # -- trains ---------------------------------------------------------------------------------
 
-    def _observe_delay(self, train: _Train, arrival_ms: float) -> None:
+    def _begin(self, train: Train) -> None:
+        arrival_ms = train.first_ms
+        rtp_ms = self._unwrapper.advance(train.rtp) / RTP_PER_MS
         by_send_time = train.first_sent_ms is not None
         if train.first_sent_ms is not None:
             delay_ms = arrival_ms - train.first_sent_ms
         else:  # the encoder's time is in it too
-            delay_ms = arrival_ms - self._unwrapper.advance(train.rtp) / RTP_PER_MS
+            delay_ms = arrival_ms - rtp_ms
         least = self._delays[by_send_time]
         least.observe(delay_ms, arrival_ms)
         least_ms = least.value()
-        self._queue_ms = max(0.0, delay_ms - least_ms) if least_ms is not None else 0.0
-
-    def _foresee(self, train: _Train, now_ms: float) -> None:
-        """A train that takes long already bounds the link from above, before it has ended."""
-        span_ms = now_ms - train.first_ms
-        if self._capacity_bps is None or train.packets < _TRAIN_PACKETS or span_ms < 10.0:
-            return
-        if self._by_sender(train, span_ms):
-            return
-        bits = 8.0 * (train.bytes + train.bytes / (train.packets - 1))  # one more may be due now
-        self._provisional_bps = 1000.0 * bits / span_ms
-
-    def _by_sender(self, train: _Train, span_ms: float) -> bool:
-        """Whether it was the sender that spread the train, not the link."""
-        if train.first_sent_ms is None or train.last_sent_ms is None:
-            return False
-        return span_ms < 1.15 * (train.last_sent_ms - train.first_sent_ms) + 0.3
-
-    def _finish(self, train: _Train) -> None:
+        waited_ms = max(0.0, delay_ms - least_ms) if least_ms is not None else 0.0
+        if self._began_ms is not None and 0.0 < arrival_ms - self._began_ms < 1000.0:
+            self._interval_ms += 0.1 * (arrival_ms - self._began_ms - self._interval_ms)
+        self._began_ms = arrival_ms
+        self._rtp_ms, self._late_cap = rtp_ms, arrival_ms - waited_ms < self._capped_ms
+        change_ms = min(10.0, abs(waited_ms - self._waited_ms[1]))
+        self._jitter_ms += 0.05 * (change_ms - self._jitter_ms)
+        self._waited_ms = (max(self._waited_ms[1], self._overrun_ms), waited_ms)
+        self._silent_ms = self._overrun_ms = 0.0
         self._provisional_bps = None
-        span_ms = train.last_ms - train.first_ms
-        self._received.append((train.last_ms, 8.0 * (train.first_bytes + train.bytes)))
-        self._network_ms.append(self.base_ms + self._queue_ms + span_ms)
-        if train.packets < 2:
+
+    def _foresee(self, train: Train, now_ms: float) -> None:
+        """A train that takes long already bounds the link from above, before it has ended."""
+        capacity_bps, span_ms = self._capacity.bps, now_ms - train.first_ms
+        if capacity_bps is None or train.packets < 2 or span_ms < 8.0:
             return
-        bits = 8.0 * train.bytes
-        limited = not self._by_sender(train, span_ms)
-        if not limited and train.first_sent_ms is not None and train.last_sent_ms is not None:
-            # Read in one go though sent apart: the link is at least as fast as the sender was.
-            span_ms = max(span_ms, train.last_sent_ms - train.first_sent_ms)
-        packets: float = train.packets
-        if packets < _TRAIN_PACKETS and limited:
-            pool = self._pool
-            pool[0], pool[1], pool[2] = pool[0] + packets, pool[1] + bits, pool[2] + span_ms
-            if pool[0] < _POOL_PACKETS:
-                return
-            packets, bits, span_ms = pool
-            self._pool = [0.0, 0.0, 0.0]
-        sample_bps = min(MAX_CAPACITY_BPS, 1000.0 * bits / max(span_ms, 0.01))
-        self._learn(sample_bps, packets, limited, train.last_ms)
+        more = train.packets / (train.packets - 1)  # one more packet may be due now
+        if train.last_sent_ms is not None and span_ms < 1.15 * more * train.sent_span_ms + 0.3:
+            return
+        bits = 8.0 * train.bytes * more
+        excess_ms = span_ms - 1000.0 * bits / capacity_bps
+        doubt_ms = 5.0 if train.packets >= TRAIN_PACKETS else 12.0
+        if excess_ms < doubt_ms + 2.0 * self._spread_ms:
+            return
+        self._provisional_bps = 1000.0 * bits / span_ms
+        rest_ms = max(0.0, self._frame_bits - train.bits) * 1000.0 / self._provisional_bps
+        self._overrun_ms = self._waited_ms[1] + span_ms + rest_ms - self._interval_ms
 
-    def _learn(self, sample_bps: float, packets: float, limited: bool, now_ms: float) -> None:
-        if limited and sample_bps < MAX_REMB_BPS:
-            self._limited_ms = now_ms
-        if self._capacity_bps is None:
-            self._capacity_bps = sample_bps
-        elif sample_bps > self._capacity_bps:
-            # A short train may have slipped through in one of the link's bursts.
-            sample_bps = min(sample_bps, (1.0 + packets / 4.0) * self._capacity_bps)
-            weight = min(0.3, 0.03 * packets)
-            self._capacity_bps += weight * (sample_bps - self._capacity_bps)
-        elif limited:
-            weight = min(0.8, 0.1 * packets)  # a longer train is surer
-            self._capacity_bps += weight * (sample_bps - self._capacity_bps)
-
-
-class _SendTimes:
-    """abs-send-time (24 bits, 64 s) as milliseconds that never wrap."""
-
-    def __init__(self) -> None:
-        self._last: int | None = None
-
-    def unwrap(self, send_time: int) -> float:
-        if self._last is None:
-            self._last = send_time
-        else:
-            self._last += ((send_time - self._last + 0x800000) & 0xFFFFFF) - 0x800000
-        return self._last * _SEND_TIME_MS
+    def _finish(self, train: Train) -> None:
+        self._provisional_bps = None
+        span_ms, waited_ms = train.span_ms, self._waited_ms[1]
+        known_bps = self._capacity.bps
+        self._received.append((train.last_ms, train.bits))
+        if not self._late_cap:
+            self._made.append((self._rtp_ms, train.bits))
+        self._network_ms.append(self.base_ms + waited_ms + span_ms)
+        self._overrun_ms = waited_ms + span_ms - self._interval_ms
+        self._frame_bits += 0.2 * (train.bits - self._frame_bits)
+        if known_bps is not None and not train.by_sender(self._jitter_ms):
+            excess_ms = span_ms - 8000.0 * train.bytes / max(known_bps, 1.0)
+            excess_ms = min(15.0, max(0.0, excess_ms))
+            self._spread_ms += 0.1 * (excess_ms - self._spread_ms)
+        self._capacity.learn(train, waited_ms, self._interval_ms, self._jitter_ms)

@@ -19,8 +19,10 @@ from edge.rtc.packets import ExtensionIds, Goodbye, RtpPacket, SenderReport
 from edge.rtc.payload import depacketise
 from edge.rtc.rate import RateEstimator
 from edge.rtc.statistics import Reception
+from edge.rtc.twcc import EVERY_MS, Arrivals
 from edge.timebase import now_ms
 
+_BEAT_S = 0.025  # between two looks at what has not come
 _REPORT_S = 0.25  # between receiver reports: senders time their round trip by them
 _NETWORK_SHARE = 0.6  # of the SLO: a frame that is whole later than this is of no use
 _SOURCE_SILENT_MS = 500.0  # after which another source (SSRC) may take over
@@ -35,7 +37,10 @@ class VideoReceiver:
     """Takes decrypted packets, calls back with pictures.
 
     `on_frame` gets each picture, `on_lost(rtps, reason)` each frame seen in part that gave none;
-    together they get every frame once. `send_rtcp` takes a compound packet.
+    together they get every frame once. `on_step` is called when the link got much worse, in
+    mid-frame. `send_rtcp` takes a compound packet.
+
+    Where transport-wide feedback is negotiated the sender's own estimator decides: no REMB is sent.
     """
 
     def __init__(
@@ -50,6 +55,7 @@ class VideoReceiver:
         clock: CaptureClock,
         rate: RateEstimator,
         slo_ms: float,
+        on_step: Callable[[], None] = lambda: None,
         max_pixels: int = MAX_PIXELS,
     ) -> None:
         self.jitter = JitterBuffer()
@@ -60,6 +66,7 @@ class VideoReceiver:
         self._send_rtcp = send_rtcp
         self._on_frame = on_frame
         self._on_lost = on_lost
+        self._on_step = on_step
         self._clock = clock
         self._rate = rate
         self._slo_ms = slo_ms
@@ -73,6 +80,9 @@ class VideoReceiver:
         self._poll: asyncio.TimerHandle | None = None
         self._poll_ms = 0.0
         self._report: asyncio.TimerHandle | None = None
+        self._beat: asyncio.TimerHandle | None = None
+        self._arrivals = Arrivals() if extensions.transport_cc else None
+        self._told_arrivals_ms = 0.0
         self._closed = False
 
     # -- from the socket --------------------------------------------------------------------------
@@ -82,6 +92,8 @@ class VideoReceiver:
         packet = packets.parse_rtp(data, self._extensions)
         if packet is None or self._closed:
             return
+        if self._arrivals is not None and packet.transport_number is not None:
+            self._arrivals.add(packet.transport_number, arrival_ms)
         original = self._retransmissions.get(packet.payload_type)
         if original is not None:
             if self._source is None:
@@ -146,8 +158,10 @@ class VideoReceiver:
         self._apply(outcome, arrival_ms)
         if self._report is None:
             self._send_report()  # the first at once: it carries the first estimate
+            self._heartbeat()
         elif packet.marker:
             self._tell_rate(arrival_ms)
+        self._watch(arrival_ms)
 
     # -- what the jitter buffer decided -----------------------------------------------------------
 
@@ -186,9 +200,7 @@ class VideoReceiver:
         self._poll = None
         if not self._closed:
             at_ms = now_ms()
-            self._rate.tick(at_ms)
             self._apply(self.jitter.poll(at_ms), at_ms)
-            self._tell_rate(at_ms)
 
     def request_keyframe(self) -> None:
         """Serve nothing more until a key frame, and ask the sender for one."""
@@ -225,6 +237,30 @@ class VideoReceiver:
             at_ms = now_ms()
             self._apply(self.jitter.require_keyframe(at_ms), at_ms)
 
+    # -- the rate ---------------------------------------------------------------------------------
+
+    def _heartbeat(self) -> None:
+        """What the lack of packets tells, and when the others came."""
+        if self._closed:
+            return
+        self._beat = self._loop.call_later(_BEAT_S, self._heartbeat)
+        at_ms = now_ms()
+        self._rate.tick(at_ms)
+        self._watch(at_ms)
+        if self._arrivals is not None and at_ms - self._told_arrivals_ms >= EVERY_MS:
+            feedback = self._arrivals.feedback(self.ssrc, self._source or 0)
+            if feedback is not None:
+                self._told_arrivals_ms = at_ms
+                self._send_rtcp(packets.receiver_report(self.ssrc) + feedback)
+
+    def _watch(self, at_ms: float) -> None:
+        if self._rate.stepped(at_ms):
+            self._tell_rate(at_ms)
+            self._on_step()
+
+    def _remb_due(self, at_ms: float) -> float | None:
+        return self._rate.remb_due(at_ms) if self._arrivals is None else None
+
     # -- reports ----------------------------------------------------------------------------------
 
     def _send_report(self) -> None:
@@ -247,7 +283,7 @@ class VideoReceiver:
             report, delay_ms = self._sent_report[0], at_ms - self._sent_report[1]
         block = self._reception.report(self._source, report, delay_ms)
         packet = packets.receiver_report(self.ssrc, [block] if block is not None else [])
-        bps = self._rate.remb_due(at_ms)
+        bps = self._remb_due(at_ms)
         if bps is not None:
             packet += packets.remb(self.ssrc, self._source, bps)
         self._send_rtcp(packet)
@@ -255,7 +291,7 @@ class VideoReceiver:
     def _tell_rate(self, at_ms: float) -> None:
         """An estimate that has fallen does not wait for the next report."""
         if self._source is not None and self._rate.remb_falls(at_ms):
-            bps = self._rate.remb_due(at_ms)
+            bps = self._remb_due(at_ms)
             if bps is not None:
                 packet = packets.receiver_report(self.ssrc)
                 self._send_rtcp(packet + packets.remb(self.ssrc, self._source, bps))
@@ -265,7 +301,7 @@ class VideoReceiver:
     def close(self) -> None:
         """Stop at once: no callback comes after this. `closed` waits for the decoding thread."""
         self._closed = True
-        for timer in (self._poll, self._report):
+        for timer in (self._poll, self._report, self._beat):
             if timer is not None:
                 timer.cancel()
         self._decoder.stop()

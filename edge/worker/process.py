@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import gc
 import logging
 import os
-import signal
 import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from edge.lifeline import die_with
 from edge.picture import Picture
 from edge.variant import Variant
 from edge.worker.messages import (
@@ -36,8 +35,6 @@ from edge.worker.shared import Slots
 from edge.worker.warmup import measure
 
 log = logging.getLogger("edge.worker")
-
-_PR_SET_PDEATHSIG = 1
 
 
 class Device(Protocol):
@@ -67,7 +64,7 @@ def main(arguments: Sequence[str], open_device: OpenDevice) -> int:
     `arguments`: the numbers of the inherited socket and memory, and the server's process id.
     """
     socket_fd, memory_fd, server_pid = (int(argument) for argument in arguments)
-    _die_with(server_pid)
+    die_with(server_pid)
     logging.basicConfig(format="worker %(process)d: %(message)s", stream=sys.stderr)
     connection = socket.socket(fileno=socket_fd)
     with connection, contextlib.suppress(BrokenPipeError, ConnectionResetError):
@@ -155,16 +152,3 @@ def _run(device: Device, slots: Slots, batch: Batch) -> Done | Failed:
 def _one_line(error: BaseException) -> str:
     text = " ".join(str(error).split())
     return text[:1000] or type(error).__name__
-
-
-def _die_with(server_pid: int) -> None:
-    """End when the server does, however it ends; until then only the server's word counts.
-
-    Signals meant for the whole group (Ctrl-C, a service manager's SIGTERM) are the server's to
-    answer: it lets frames in flight finish, and then tells its workers to stop.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != server_pid:  # it died before the request was made
-        sys.exit(1)

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.rtc.rate import MAX_CAPACITY_BPS, MAX_REMB_BPS, MIN_REMB_BPS, START_BPS, RateEstimator
+from edge.rtc.rate import MAX_REMB_BPS, MIN_REMB_BPS, START_BPS, RateEstimator
+from edge.rtc.trains import MAX_CAPACITY_BPS
 
 WIRE_BYTES = 1200
 PER_FRAME = 6000
@@ -153,7 +154,7 @@ def test_the_estimate_holds_the_encoder_only_where_nothing_else_does() -> None:
     busy = Link(2e6).send(30, packets=9)  # 1.3 of 2 Mbit/s
     assert busy.estimator.throughput_bps(busy.now_ms) == pytest.approx(1.34e6, rel=0.1)
     assert busy.estimator.remb_bps(busy.now_ms) < 0.9 * 2e6
-    busy.estimator.encoder_cap_bps = 1.2e6
+    busy.estimator.capped(1.2e6, busy.now_ms)
     assert busy.estimator.remb_bps(busy.now_ms) > 1.5 * 2e6  # each frame as one burst
     spare = Link(8e6).send(30, packets=9)
     assert spare.estimator.remb_bps(spare.now_ms) > 1.5 * 8e6

@@ -1,0 +1,110 @@
+"""Collective decisions, made and carried out: twice a second, and when something happens.
+
+It takes a snapshot of every session, has the scheduler solve the problem off the event loop, and
+gives each session its part of the plan, all in one go. Nothing waits for it: sessions and batcher
+go on by the plan in force.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+from edge.planner import Assignment, Planner, Snapshot
+from edge.profile import Profile
+from edge.scheduler.plan import Plan
+from edge.solver import Solver
+from edge.timebase import now_ms
+
+log = logging.getLogger("edge.controller")
+
+PERIOD_S = 0.5
+LEAST_S = 0.1  # between two plans, however much happens
+
+
+class Planned(Protocol):
+    """What the controller needs of a session."""
+
+    id: str
+
+    def snapshot(self, now_ms: float) -> Snapshot:
+        """What is known of it now."""
+
+    def assign(self, assignment: Assignment, now_ms: float) -> None:
+        """Its part of the plan in force."""
+
+
+class Controller:
+    """Plans for `sessions()` on the devices that live, whose profiles `profiles()` gives."""
+
+    def __init__(
+        self,
+        planner: Planner,
+        sessions: Callable[[], Iterable[Planned]],
+        profiles: Callable[[], Sequence[Profile]],
+        *,
+        solver: Solver | None = None,
+    ) -> None:
+        self.plan: Plan | None = None
+        self.assignments: dict[str, Assignment] = {}
+        self.solve_ms = 0.0  # how long the last plan took, the wait for its thread included
+        self._planner = planner
+        self._sessions = sessions
+        self._profiles = profiles
+        self._solver = solver or Solver(rule=planner.rule)
+        self._happened = asyncio.Event()
+        self._events: set[str] = set()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._run(), name="edge-controller")
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        self._solver.close()
+
+    def notify(self, event: str) -> None:
+        """Something that the plan should answer to: join, leave, link, device."""
+        self._events.add(event)
+        self._happened.set()
+
+    async def decide(self) -> None:
+        """One plan, from snapshots to assignments."""
+        began_ms = now_ms()
+        sessions = {session.id: session for session in self._sessions()}
+        snapshots = [session.snapshot(began_ms) for session in sessions.values()]
+        draft = self._planner.draft(snapshots, self._profiles())
+        plan = await self._solver.solve(draft.problem)
+        before, self.assignments = self.assignments, self._planner.adopt(draft, plan)
+        self.plan, self.solve_ms = plan, now_ms() - began_ms
+        for number, assignment in self.assignments.items():
+            if assignment.variant != getattr(before.get(number), "variant", None):
+                log.debug(
+                    "event=assigned session=%s variant=%s edge=%d reason=%r",
+                    number[:6],
+                    assignment.variant,
+                    assignment.edge,
+                    assignment.reason,
+                )
+            try:
+                sessions[number].assign(assignment, now_ms())
+            except Exception:  # one session's trouble is not the others'
+                log.exception("event=assign_failed session=%s", number[:6])
+
+    async def _run(self) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(PERIOD_S):
+                    await self._happened.wait()
+            self._happened.clear()
+            events, self._events = self._events, set()
+            try:
+                await self.decide()
+            except Exception:  # the plan in force stays
+                log.exception("event=plan_failed after=%s", ",".join(sorted(events)) or "time")
+            await asyncio.sleep(LEAST_S)  # the least interval

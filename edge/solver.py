@@ -1,0 +1,51 @@
+"""Solves scheduling problems off the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+
+from edge.lifeline import die_with
+from edge.scheduler import Algorithm, solve
+from edge.scheduler.plan import Plan
+from edge.scheduler.problem import Problem
+from edge.scheduler.rules import Rule
+
+SMALL = 16  # clients: such a problem takes a few ms, and a thread's turns hold the loop up less
+
+
+class Solver:
+    """Small problems in a thread; larger ones in a process of their own, so that the interpreter
+    isn't shared with the event loop. The process starts with the first of these."""
+
+    def __init__(self, algorithm: Algorithm = "auto", rule: Rule = "shared") -> None:
+        self._algorithm, self._rule = algorithm, rule
+        self._process: ProcessPoolExecutor | None = None
+
+    async def solve(self, problem: Problem) -> Plan:
+        """The plan; raises what the solver raises, BrokenProcessPool if its process died."""
+        if len(problem.clients) <= SMALL:
+            return await asyncio.to_thread(solve, problem, self._algorithm, self._rule)
+        if self._process is None:
+            self._process = ProcessPoolExecutor(
+                1,
+                mp_context=multiprocessing.get_context("spawn"),
+                initializer=die_with,
+                initargs=(os.getpid(),),
+            )
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(
+                self._process, solve, problem, self._algorithm, self._rule
+            )
+        except BrokenProcessPool:
+            self.close()  # the next problem starts another
+            raise
+
+    def close(self) -> None:
+        if self._process is not None:
+            self._process.shutdown(wait=False, cancel_futures=True)
+            self._process = None

@@ -1,0 +1,51 @@
+"""Results for a publisher without data channels: bounded queues that event streams read."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+STREAMS = 4  # of one session; the next is refused
+QUEUE = 64  # results waiting for a slow reader; the oldest gives way
+
+
+class Streams:
+    """The event streams of one session."""
+
+    def __init__(self) -> None:
+        self._queues: set[asyncio.Queue[str | None]] = set()
+        self._ended = False
+
+    @contextmanager
+    def open(self, first: str) -> Iterator[asyncio.Queue[str | None]]:
+        """Messages as texts from now on, after `first`; None at the end.
+
+        RuntimeError if there are too many readers already.
+        """
+        if len(self._queues) >= STREAMS:
+            raise RuntimeError(f"{STREAMS} event streams of this session are open already")
+        queue: asyncio.Queue[str | None] = asyncio.Queue(QUEUE)
+        queue.put_nowait(first)
+        if self._ended:
+            queue.put_nowait(None)
+        self._queues.add(queue)
+        try:
+            yield queue
+        finally:
+            self._queues.discard(queue)
+
+    def put(self, text: str) -> None:
+        for queue in self._queues:
+            _put_newest(queue, text)
+
+    def end(self) -> None:
+        self._ended = True
+        for queue in self._queues:
+            _put_newest(queue, None)
+
+
+def _put_newest(queue: asyncio.Queue[str | None], text: str | None) -> None:
+    if queue.full():
+        queue.get_nowait()  # the reader is behind: its oldest result gives way
+    queue.put_nowait(text)

@@ -1,0 +1,1 @@
+"""The laboratory: clients behind emulated links that replay traces."""

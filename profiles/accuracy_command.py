@@ -1,0 +1,194 @@
+"""What `python -m profiles accuracy` does."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from edge import samples
+from edge.accuracy import AccuracyProfile
+from edge.assets import cached
+from edge.models.weights import WEIGHTS, load_network
+from edge.variant import EDGES, Variant
+from edge.worker.child import OPENMP
+from profiles import coco
+from profiles.accuracy import (
+    INPUT_EDGES,
+    KBPS,
+    SENT_EDGES,
+    Material,
+    Survey,
+    continued,
+    looked_at,
+    merge,
+    plan,
+)
+from profiles.arguments import UsageError, positive, torch_device
+from profiles.clips import Clip, from_file, pan
+from profiles.codecs import CODECS, JPEG, NONE
+from profiles.machine import command_line, machine, versions
+from profiles.progress import Progress
+
+_DEFAULT_CODECS = ("vp8", "h264", JPEG)
+_BETTER = "yolov4"  # the reference, where its weights are at hand
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--video",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="default: the sample street video and a pan over the sample photographs",
+    )
+    parser.add_argument("--network", default="yolov4-tiny", choices=list(WEIGHTS))
+    parser.add_argument(
+        "--codec",
+        type=_codecs,
+        metavar="LIST",
+        help=f"of {','.join(CODECS)} (default {','.join(_DEFAULT_CODECS)})",
+    )
+    parser.add_argument("--sent", type=_sent_edges, metavar="LIST", help="longest edges sent")
+    parser.add_argument("--inputs", type=_input_edges, metavar="LIST", help="networks' input edges")
+    parser.add_argument("--kbps", type=_rates, metavar="LIST", help="rates asked of the encoder")
+    parser.add_argument("--fps", type=positive, default=15, metavar="N", help="default 15")
+    parser.add_argument("--seconds", type=positive, default=10, metavar="N", help="default 10")
+    parser.add_argument(
+        "--frames", type=positive, metavar="N", help="looked at, of each clip (default 36)"
+    )
+    parser.add_argument(
+        "--coco",
+        type=Path,
+        nargs=2,
+        metavar=("ANNOTATIONS", "IMAGES"),
+        help="an instances JSON and the folder of its photographs: instead of the default videos",
+    )
+    parser.add_argument("--coco-images", type=positive, default=500, metavar="N")
+    parser.add_argument(
+        "--device", type=torch_device, default="cpu", help="cpu (default) or cuda:N"
+    )
+    parser.add_argument("--out", type=Path, metavar="FILE", help="default by the network's name")
+    parser.add_argument("--again", action="store_true", help="measure anew what FILE holds")
+    parser.add_argument("--quick", action="store_true", help="few sizes, rates and frames")
+
+
+def run(options: argparse.Namespace, arguments: list[str]) -> int:
+    """Exit status 0; raises ValueError and OSError for what can't be used."""
+    for name, value in OPENMP.items():  # as in a worker; read when torch loads
+        os.environ.setdefault(name, value)
+    from edge.models.detector import Detector  # noqa: PLC0415  # torch loads only where it is used
+
+    quick = options.quick
+    out = options.out or Path("profiles") / f"accuracy-{options.network}.json"
+    reference = Variant(options.network, EDGES[-1])
+    if cached(WEIGHTS[_BETTER]) is not None:
+        reference = Variant(_BETTER, EDGES[-1])
+    materials = _materials(options)
+    tasks = plan(
+        materials,
+        options.codec or _codecs_for(options),
+        options.sent or ((192, 416) if quick else SENT_EDGES),
+        options.inputs or ((128, 416) if quick else INPUT_EDGES),
+        options.kbps or ((120.0, 1000.0) if quick else KBPS),
+    )
+    if not tasks:
+        raise UsageError("nothing to measure: no codec and size suits these pictures")
+    clips = {material.name: material.about for material in materials}
+    before = None if options.again else continued(out, reference.name, clips)
+    rows = list(before.rows) if before else []
+    clips = {**(before.clips if before else {}), **clips}
+
+    detector = Detector(options.network, load_network(options.network), options.device)
+    reference_detector = detector
+    if reference.network != options.network:
+        reference_detector = Detector(
+            reference.network, load_network(reference.network), options.device
+        )
+    progress = Progress(sum(task.work for task in tasks))
+    survey = Survey(
+        options.network, detector, reference, reference_detector, progress.step, progress.skip
+    )
+    precision = str(detector.dtype).removeprefix("torch.")
+    for task in tasks:
+        for row in survey.rows(task, rows):
+            rows = merge(rows, row)
+            AccuracyProfile(
+                sorted(rows, key=lambda row: (row.clip, row.codec, row.sent_edge, row.kbps)),
+                reference=reference.name,
+                clips=clips,
+                machine=f"{machine()}, {options.device}, {precision}",
+                versions=versions("torch", "av", "opencv-python"),
+                command=command_line(arguments),
+            ).save(out)
+    progress.end()
+    print(f"{out}: {len(rows)} measurements of {options.network}", file=sys.stderr)
+    return 0
+
+
+def _codecs_for(options: argparse.Namespace) -> tuple[str, ...]:
+    return (*_DEFAULT_CODECS, NONE) if options.coco else _DEFAULT_CODECS
+
+
+def _materials(options: argparse.Namespace) -> list[Material]:
+    seconds = min(4, options.seconds) if options.quick else options.seconds
+    frames = options.frames or (8 if options.quick else 36)
+    clips: list[Clip] = []
+    if options.video:
+        clips = [from_file(path, options.fps, seconds) for path in options.video]
+        if len({clip.name for clip in clips}) < len(clips):
+            raise UsageError("--video: two files of the same name")
+    elif not options.coco:
+        clips = [from_file(samples.street_video(), options.fps, seconds), pan(options.fps, seconds)]
+    materials = []
+    for clip in clips:
+        chosen = looked_at(len(clip.frames), clip.fps, frames)
+        about = f"{clip.about}, {len(chosen)} looked at"
+        materials.append(Material(clip.name, clip.frames, clip.fps, chosen, about))
+    if options.coco:
+        annotations, images = options.coco
+        annotated = coco.read(annotations, images, options.coco_images)
+        photographs = coco.Photographs(annotated.paths)
+        materials.append(
+            Material(
+                coco.CLIP,
+                photographs,
+                1,
+                range(len(photographs)),
+                annotated.about,
+                (JPEG, NONE),  # a video codec needs pictures that follow each other
+                annotated.truth,
+            )
+        )
+    return materials
+
+
+def _codecs(text: str) -> tuple[str, ...]:
+    codecs = tuple(text.split(","))
+    for codec in codecs:
+        if codec not in CODECS:
+            raise argparse.ArgumentTypeError(f"{codec!r}: of {', '.join(CODECS)}")
+    return codecs
+
+
+def _sent_edges(text: str) -> tuple[int, ...]:
+    edges = tuple(positive(part) for part in text.split(","))
+    if min(edges) < 32:
+        raise argparse.ArgumentTypeError(f"{text}: longest edges from 32")
+    return edges
+
+
+def _input_edges(text: str) -> tuple[int, ...]:
+    edges = tuple(positive(part) for part in text.split(","))
+    for edge in edges:
+        if edge not in EDGES:
+            raise argparse.ArgumentTypeError(f"{edge}: 128 to 608 in steps of 32")
+    return edges
+
+
+def _rates(text: str) -> tuple[float, ...]:
+    rates = tuple(float(part) for part in text.split(","))
+    if not all(1.0 <= rate <= 1e6 for rate in rates):
+        raise argparse.ArgumentTypeError(f"{text}: 1 to 1000000 kbit/s")
+    return rates

@@ -1,0 +1,139 @@
+"""What `python -m profiles latency` does."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import re
+import sys
+from pathlib import Path
+
+from edge.models.weights import WEIGHTS
+from edge.profile import Entry, Profile
+from edge.variant import EDGES, Variant
+from edge.worker import WorkerError
+from profiles import latency
+from profiles.arguments import UsageError, any_device
+from profiles.machine import command_line, machine, processor, versions
+from profiles.progress import Progress
+from profiles.worker import BatchFailedError, measured_device
+
+_QUICK_EDGES = EDGES[::3]
+_QUICK_SHAPES = latency.SHAPES[:1]
+_QUICK_ROUNDS = 2
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--device",
+        type=any_device,
+        default="cpu",
+        help="cpu (default), cuda:N or sim:PROFILE.json",
+    )
+    parser.add_argument("--network", default="yolov4-tiny", choices=list(WEIGHTS))
+    parser.add_argument("--weights", type=Path, metavar="FILE", help="a Darknet weight file")
+    parser.add_argument(
+        "--variants", type=_variants, metavar="LIST", help="default: every edge of the network"
+    )
+    parser.add_argument("--batches", type=_batches, metavar="LIST", help="default 1,2,4")
+    parser.add_argument(
+        "--rounds", type=int, choices=range(1, 101), metavar="N", help="visits of each, default 5"
+    )
+    parser.add_argument("--out", type=Path, metavar="FILE", help="default by the device's name")
+    parser.add_argument("--again", action="store_true", help="measure anew what FILE holds")
+    parser.add_argument("--quick", action="store_true", help="few variants, one shape, few rounds")
+
+
+def run(options: argparse.Namespace, arguments: list[str]) -> int:
+    """Exit status: 0, or 1 when the worker failed; raises ValueError for what can't be used."""
+    try:
+        return asyncio.run(_run(options, arguments))
+    except (WorkerError, BatchFailedError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+async def _run(options: argparse.Namespace, arguments: list[str]) -> int:
+    quick = options.quick
+    edges = _QUICK_EDGES if quick else EDGES
+    variants = options.variants or [Variant(options.network, edge).name for edge in edges]
+    strangers = [name for name in variants if Variant.parse(name).network != options.network]
+    if strangers:
+        raise UsageError(f"--variants: {strangers[0]} is none of {options.network}")
+    shapes = _QUICK_SHAPES if quick else latency.SHAPES
+    batches = options.batches or latency.BATCHES
+    rounds = options.rounds or (_QUICK_ROUNDS if quick else latency.ROUNDS)
+    every = latency.cases(variants, shapes, batches)
+    async with measured_device(
+        options.device,
+        options.network,
+        every,
+        shapes,
+        weights=options.weights,
+        on_progress=lambda text: print(text, file=sys.stderr, flush=True),
+    ) as (description, run):
+        name = processor() if options.device == "cpu" else description
+        # What a quick run finds is not to stand where a full one would look for its own.
+        ending = "-quick.json" if quick else ".json"
+        out = options.out or Path("profiles") / (slug(name) + ending)
+        known = [] if options.again else _known(out, name)
+        keys = {(e.variant, e.width, e.height, e.batch) for e in known}
+        wanted = [c for c in every if c.key not in keys]
+        partial = out.with_name(out.name + ".part")
+        if options.again:
+            partial.unlink(missing_ok=True)
+        here = {c.key for c in wanted}
+        done = [v for v in latency.read_visits(partial) if v.key in here]
+        todo = latency.visits(wanted, done, rounds)
+        keep = latency.writer(partial)
+        progress = Progress(float(max(1, len(todo))))
+        for case in todo:
+            done.append(await latency.visit(run, case))
+            keep(done[-1])
+            width, height = case.input_size
+            progress.step(1.0, f"{case.variant}, {width}x{height}, batch {case.batch}")
+        progress.end()
+    entries = [*known, *latency.entries(done)]
+    Profile(
+        sorted(entries, key=lambda e: (Variant.parse(e.variant), e.width, e.height, e.batch)),
+        device=name,
+        machine=machine(),
+        versions=versions("torch", "numpy"),
+        command=command_line(arguments),
+    ).save(out)
+    partial.unlink(missing_ok=True)
+    print(f"{out}: {len(entries)} entries", file=sys.stderr)
+    return 0
+
+
+def slug(name: str) -> str:
+    """A device's name as a file name: "Intel(R) Xeon(R) Processor" -> "intel-xeon-processor"."""
+    plain = re.sub(r"\((r|tm|c)\)|@.*", " ", name.lower())
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-") or "device"
+
+
+def _known(out: Path, device: str) -> list[Entry]:
+    """The entries that a file already holds; ValueError if they are another device's."""
+    if not out.is_file():
+        return []
+    profile = Profile.load(out)
+    if (profile.device, profile.machine) != (device, machine()):
+        raise ValueError(
+            f"{out}: measured on {profile.device}, {profile.machine}; this is {device}, "
+            f"{machine()}: name another --out, or --again to replace it"
+        )
+    return list(profile.entries)
+
+
+def _variants(text: str) -> list[str]:
+    try:
+        return [Variant.parse(name).name for name in text.split(",")]
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _batches(text: str) -> tuple[int, ...]:
+    batches = tuple(sorted({int(part) for part in text.split(",")}))
+    if not all(1 <= batch <= 64 for batch in batches):
+        raise argparse.ArgumentTypeError(f"{text}: batches of 1 to 64")
+    return batches

@@ -1,0 +1,39 @@
+"""`python -m netem link`: usage and failures that need no kernel."""
+
+from pathlib import Path
+
+import pytest
+
+from netem.__main__ import main
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["link", "--", "true"], "--trace --rate is required"),
+        (["link", "--rate", "8mbit"], "COMMAND"),
+        (["link", "--rate", "8", "--", "true"], "a number and a unit"),
+        (["link", "--rate", "8mbit", "--trace", "x", "--", "true"], "not allowed with"),
+        (["link", "--rate", "8mbit", "--loss", "200%", "--", "true"], "100% at most"),
+        (["link", "--rate", "8mbit", "--reorder", "1%", "--", "true"], "needs a delay"),
+    ],
+)
+def test_bad_usage(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as leaving:
+        main(arguments)
+    assert leaving.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_trace_that_cannot_be_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.up").write_text("")
+    assert main(["link", "--trace", str(tmp_path / "a.up"), "--", "true"]) == 1
+    assert "a.up: the file is empty" in capsys.readouterr().err
+
+
+def test_without_root_it_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    assert main(["link", "--rate", "8mbit", "--", "true"]) == 1
+    assert "links can't be made here: needs root" in capsys.readouterr().err

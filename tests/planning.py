@@ -1,0 +1,48 @@
+"""A device and an accuracy profile with simple laws, for tests of what is planned with them."""
+
+from __future__ import annotations
+
+import functools
+import math
+
+from edge.accuracy import AccuracyProfile, Row
+from edge.profile import Entry, Profile
+from edge.variant import EDGES, Variant
+
+SENT = (128, 256, 416, 608)
+
+
+def device(ms_at_608: float = 20.0, batches: tuple[int, ...] = (1,)) -> Profile:
+    """A batch takes time in proportion to its pixels, its p99 as long as its median."""
+
+    def ms(edge: int, batch: int) -> float:
+        return float(ms_at_608 * batch**0.7 * (edge / EDGES[-1]) ** 2)
+
+    return Profile(
+        Entry(
+            Variant("yolov4-tiny", edge).name, edge, edge, batch, ms(edge, batch), ms(edge, batch)
+        )
+        for edge in EDGES
+        for batch in batches
+    )
+
+
+def f1(input_edge: int, sent_edge: int, bits_a_pixel: float) -> float:
+    """Larger sees more, on either side; few bits a pixel see less."""
+    size = (min(input_edge, sent_edge) / 608) ** 0.5
+    return float(size) * (1.0 - math.exp(-bits_a_pixel / 0.05))
+
+
+@functools.cache
+def accuracy() -> AccuracyProfile:
+    rows = []
+    for sent in SENT:
+        pixels = sent * sent * 9 // 16
+        for step in range(12):
+            bits_a_pixel = 0.005 * 2**step
+            seen = {edge: f1(edge, sent, bits_a_pixel) for edge in EDGES}
+            bits = bits_a_pixel * pixels
+            rows.append(
+                Row("yolov4-tiny", "law", "vp8", sent, pixels, bits / 1000, bits, seen, seen)
+            )
+    return AccuracyProfile(rows)
