@@ -20,9 +20,9 @@ from analysis.gpus import HANDOVER_MS
 from analysis.link import Crossing
 from analysis.policies.base import Policy
 from analysis.server import FifoServer
-from edge.scheduler import Client as Wanting
+from edge.scheduler.problem import Client as Wanting
 from edge.scheduler import Plan, Problem, solve
-from edge.scheduler import Variant as Option
+from edge.scheduler.problem import Variant as Option
 from edge.variant import Variant
 
 if TYPE_CHECKING:
