@@ -12,9 +12,11 @@ short of the bound, those cycles are told apart in the first program too, and it
 from __future__ import annotations
 
 import itertools
+import os
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import highspy
@@ -244,7 +246,8 @@ class _Program:
         matrix.index_ = np.array([row for each in entries for row, _ in each], dtype=np.int32)
         matrix.value_ = np.array([f for each in entries for _, f in each], dtype=np.float64)
         program.integrality_ = [highspy.HighsVarType.kInteger] * len(self._cost)
-        solver = highspy.Highs()
+        with _no_banner():
+            solver = highspy.Highs()
         solver.setOptionValue("output_flag", False)
         solver.setOptionValue("threads", 1)
         solver.setOptionValue("mip_rel_gap", 0.0)
@@ -258,3 +261,16 @@ class _Program:
             return None
         is_optimal = solver.getModelStatus() == highspy.HighsModelStatus.kOptimal
         return list(solution.col_value), -float(info.mip_dual_bound), is_optimal
+
+
+@contextmanager
+def _no_banner() -> Iterator[None]:
+    """HiGHS greets on standard output before it can be told not to: where a plan is to go."""
+    kept, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+        os.close(nowhere)

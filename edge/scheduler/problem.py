@@ -88,6 +88,8 @@ class Problem:
     @classmethod
     def parse(cls, data: Any) -> Problem:
         """A problem from its parsed JSON; raises ProblemError naming the first bad field."""
+        if not isinstance(data, dict):
+            raise ProblemError("problem: must be a JSON object")
         try:
             read = _Problem.model_validate(data)
         except ValidationError as error:
@@ -151,4 +153,4 @@ def _first(error: ValidationError) -> str:
         else:
             path += f".{part}" if path else part
     message = first["msg"].replace("\n", " ")
-    return f"{path or 'problem'}: {message[:1].lower()}{message[1:]}"
+    return f"{path}: {message[:1].lower()}{message[1:]}"

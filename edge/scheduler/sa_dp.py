@@ -124,21 +124,22 @@ class _Mapper:
         A table over (clients in falling order of budget, frame rate): the row of a client ends at
         the throughput of the largest batch that its budget allows.
         """
-        budgets, reach = self.tables.budget[:, variant], self._reach[variant]
+        budgets, reach = self.tables.budget[:, variant].tolist(), self._reach[variant]
         order = sorted(clients, key=lambda client: -budgets[client])
-        rows = [np.zeros(self._limit(reach, order[0]) + 1, dtype=np.int64)] if order else []
+        rows = [[0] * (self._limit(reach, order[0]) + 1)] if order else []
         best, cell = 0, (0, 0)
         for number, client in enumerate(order, start=1):
             limit = self._limit(reach, client)
             if limit <= 0:
                 break
             weight, above = self._weights[client], rows[-1]
-            row = above[: limit + 1].copy()
-            if weight <= limit:
-                np.maximum(row[weight:], above[: limit + 1 - weight] + weight, out=row[weight:])
-                column = int(row.argmax())
-                if row[column] > best:
-                    best, cell = int(row[column]), (number, column)
+            row = above[: limit + 1]
+            for column in range(weight, limit + 1):
+                filled = above[column - weight] + weight
+                if filled > row[column]:
+                    row[column] = filled
+                    if filled > best:
+                        best, cell = filled, (number, column)
             rows.append(row)
         if not best:
             return None
