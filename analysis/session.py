@@ -6,6 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from analysis.encoder import Wish
+from analysis.engine import Action
 from analysis.frame import Frame
 from analysis.link import Crossing
 from edge.budget import Budget, Window
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
 BACK_MS = 2.0  # the way back until it has been measured
 REPORT_EVERY_MS = 500.0
-STEP = 0.7  # of the capacity known at the last decision: below that the next is due at once
+LONG_MS = 40.0  # from capture to its last packet: a frame that is slow
+LOOK_MS = 10.0  # while a frame is on its way for long, how often the receiver looks
 
 
 class SimSession:
@@ -27,20 +29,24 @@ class SimSession:
     With `obeys` false its hints are made but not sent.
     """
 
-    def __init__(self, run: Run, client: Client, hints: SessionHints, *, obeys: bool) -> None:
+    def __init__(
+        self, run: Run, client: Client, hints: SessionHints, on_step: Action, *, obeys: bool
+    ) -> None:
         self.client = client
         self.budget = Budget()
         self.rate = RateEstimator()
+        self.rate.most_bps = float(run.experiment.max_bps)
         self.hints = hints
         self._run = run
         self._obeys = obeys
+        self._on_step = on_step
         self._slo_ms, self._fps = run.cell.slo_ms, run.cell.fps
         self._coming: deque[tuple[int, Crossing]] = deque()
         self._place = 0  # of the next packet in the first of these
         self._packets = self._missed = 0
         self._back = Window(64, 5_000.0)
         self._reported_ms = 0.0
-        self._decided_bps: float | None = None
+        self._looking_ms = 0.0  # a look is set for then
         self._size: tuple[int, int] | None = None
 
     # What happens
@@ -48,6 +54,10 @@ class SimSession:
     def sent(self, frame: Frame, crossing: Crossing) -> None:
         """A frame is on its way; its packets count as they come."""
         self._coming.append((frame.number, crossing))
+        now_ms = self._run.now_ms
+        if crossing.received_ms > now_ms + LONG_MS and self._looking_ms <= now_ms:
+            self._looking_ms = now_ms + LONG_MS
+            self._run.engine.at(self._looking_ms, self._look)
 
     def came(self, frame: Frame, now_ms: float) -> None:
         """A frame was decoded."""
@@ -71,11 +81,6 @@ class SimSession:
             back_ms = self._back.quantile(0.99)
             if back_ms is not None:
                 self.budget.observe("back", back_ms, now_ms)
-        if self.hints.assignment is None:
-            return
-        capacity_bps = self.rate.capacity_bps
-        if capacity_bps is not None and capacity_bps < STEP * (self._decided_bps or capacity_bps):
-            self.hints.hurry()
         self._hint(now_ms)
 
     def assign(self, assignment: Assignment, now_ms: float) -> None:
@@ -83,33 +88,48 @@ class SimSession:
         self.hints.assign(assignment)
         self._hint(now_ms)
 
-    def _hint(self, now_ms: float) -> None:
-        before = self.hints.current
-        hint = self.hints.decide(self._link(now_ms), now_ms)
-        self._decided_bps = self.rate.capacity_bps
-        if hint is not None and hint is not before and self._obeys:
-            wish = Wish(hint.max_edge, hint.fps, float(hint.max_bps))
-            self.client.encoder.ask(wish, now_ms + self.client.way_back_ms())
+    def _hint(self, now_ms: float, *, urgent: bool = False) -> None:
+        hint = self.hints.decide(self._link(now_ms), now_ms, urgent=urgent)
+        if hint is None or not self._obeys:
+            return
+        wish = Wish(hint.max_edge, hint.fps, float(hint.max_bps))
+        told_ms = now_ms + self.client.way_back_ms()
+        self.client.encoder.ask(wish, told_ms)
+        applied_ms = told_ms + 1000.0 / self._fps + self.client.back_ms
+        self._run.engine.at(applied_ms, lambda: self.rate.capped(wish.bps, self._run.now_ms))
+
+    def _look(self) -> None:
+        """A frame is on its way for long: what has come of it, or that nothing came, may tell."""
+        now_ms = self._run.now_ms
+        self._hear(now_ms)
+        if self._coming:
+            self._looking_ms = now_ms + LOOK_MS
+            self._run.engine.at(self._looking_ms, self._look)
 
     def _hear(self, now_ms: float) -> None:
         """Gives the estimator all packets that have come by now."""
         coming, rate = self._coming, self.rate
+        stepped = False
         while coming:
             number, crossing = coming[0]
             packets = crossing.packets
             rtp = round(number * 90_000 / self._fps) & 0xFFFFFFFF
-            while self._place < len(packets):
+            while self._place < len(packets) and packets[self._place][1] <= now_ms:
                 size, arrival_ms = packets[self._place]
-                if arrival_ms > now_ms:
-                    rate.tick(now_ms)
-                    return
                 self._place += 1
                 rate.observe(rtp, size, self._place == len(packets), arrival_ms)
+                stepped |= rate.stepped(arrival_ms)
+            if self._place < len(packets):
+                break
             self._packets += len(packets)
             self._missed += crossing.lost
             rate.observe_counts(self._packets, self._missed, now_ms)
             coming.popleft()
             self._place = 0
+        rate.tick(now_ms)
+        if stepped or rate.stepped(now_ms):
+            self._hint(now_ms, urgent=True)
+            self._on_step()
 
     # What is known
 

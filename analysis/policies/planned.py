@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from analysis.encoder import Wish
-from analysis.engine import Action
 from analysis.frame import Frame
 from analysis.link import Crossing
 from analysis.policies.base import Policy
@@ -21,7 +20,7 @@ from edge.variant import Variant
 if TYPE_CHECKING:
     from analysis.run import Client, Run
 
-PLAN_MS = 500.0
+PLAN_MS, LEAST_MS = 500.0, 100.0  # as `edge.controller`'s
 TICK_MS = 100.0
 MIDDLE_SHARE = 0.5  # of a device's time that a fixed network may take at the start
 
@@ -40,6 +39,7 @@ class Planned(Policy):
         )
         self.server = BatcherServer(run, experiment.max_batch, self._answered)
         self.sessions: list[SimSession] = []
+        self._planned_ms = self._due_ms = -1.0
 
     def first_wish(self, number: int) -> Wish:
         return Wish(self.edges[len(self.edges) // 3], self.run.cell.fps, START_BPS)
@@ -48,7 +48,9 @@ class Planned(Policy):
         max_bps = self.run.experiment.max_bps
         for client in self.run.clients:
             hints = SessionHints(self.network, self.served_edges, max_bps)
-            self.sessions.append(SimSession(self.run, client, hints, obeys=self.obeys))
+            self.sessions.append(
+                SimSession(self.run, client, hints, self._notify, obeys=self.obeys)
+            )
         self._plan()
         self._tick()
 
@@ -72,16 +74,31 @@ class Planned(Policy):
         plan = solve(draft.problem, "auto", self.planner.rule)
         for name, assignment in self.planner.adopt(draft, plan).items():
             by_name[name].assign(assignment, now_ms)
-        self._again(PLAN_MS, self._plan)
+        self._planned_ms = now_ms
+        self._again(PLAN_MS)
+
+    def _notify(self) -> None:
+        """A link stepped: the next plan comes as soon as it may."""
+        soonest_ms = max(self.run.now_ms, self._planned_ms + LEAST_MS)
+        self._again(soonest_ms - self.run.now_ms)
+
+    def _again(self, after_ms: float) -> None:
+        """The next plan, unless one comes sooner already."""
+        due_ms = self.run.now_ms + after_ms
+        if due_ms < self.run.end_ms and (due_ms < self._due_ms or self._due_ms <= self._planned_ms):
+            self._due_ms = due_ms
+            self.run.engine.at(due_ms, lambda: self._plan_at(due_ms))
+
+    def _plan_at(self, due_ms: float) -> None:
+        if due_ms == self._due_ms:
+            self._plan()
 
     def _tick(self) -> None:
         for session in self.sessions:
             session.tick(self.run.now_ms)
-        self._again(TICK_MS, self._tick)
-
-    def _again(self, after_ms: float, what: Action) -> None:
-        if self.run.now_ms + after_ms < self.run.end_ms:
-            self.run.engine.at(self.run.now_ms + after_ms, what)
+        due_ms = self.run.now_ms + TICK_MS
+        if due_ms < self.run.end_ms:
+            self.run.engine.at(due_ms, self._tick)
 
 
 class Ours(Planned):
