@@ -95,7 +95,7 @@ class _Mapper:
         # The dynamic programme counts rates in units of their greatest common divisor.
         self._unit = max(int(np.gcd.reduce(tables.rate)), 1)
         self._weights = (tables.rate // self._unit).tolist()
-        self._total = sum(self._weights)
+        self._total = int(tables.rate.sum()) // self._unit
         self._reach = [_batches(tables, m) for m in range(len(accuracies))]
         self._seen: dict[State, _Mapping] = {}
 
