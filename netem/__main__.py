@@ -29,7 +29,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _add_link(commands)
     options = parser.parse_args(arguments)
     run: Callable[[argparse.Namespace], int] = options.run
-    signal.signal(signal.SIGTERM, _leave)
     try:
         return run(options)
     except (LinkError, TraceError, OSError) as error:
@@ -112,4 +111,7 @@ def _leave(number: int, _: FrameType | None) -> None:
 
 
 if __name__ == "__main__":
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:  # not under nohup
+            signal.signal(number, _leave)
     sys.exit(main())

@@ -93,10 +93,15 @@ class Link:
         return self._shaping.origin_ms
 
     def set_rate(self, rate_bps: float) -> None:
-        """Leaves the trace for a fixed rate, in bit/s."""
+        """Leaves the trace for a fixed rate, in bit/s; the queue keeps its size in bytes."""
         if rate_bps < (0.0 if self.used == "tun" else LEAST_BPS):
             raise ValueError(f"{rate_bps:g} bit/s: too low for a {self.used} link")
         self._shaping.set_rate(rate_bps)
+
+    def check(self) -> None:
+        """Raises LinkError when the link has stopped doing its work."""
+        if not self._shaping.alive:
+            raise LinkError(f"the {self.used} link of {self.namespace} has failed")
 
     def popen(self, command: Sequence[str], **options: Any) -> subprocess.Popen[Any]:
         """Starts a command in the namespace; it is ended with the link. Options as subprocess.Popen
@@ -187,13 +192,13 @@ class Link:
         parent = None
         if self.used == "tbf+netem":
             netem = {"handle": NETEM_HANDLE, "limit": NETEM_PACKETS}
-            there.tc(
-                "add", "netem", in_index, delay=round(uplink.delay_ms * 1000.0),
-                loss=uplink.loss * 100.0, **netem,
-                # netem sends at once those that it reorders, and so wants 100 % of the others
-                **({"reorder": uplink.reorder * 100.0, "gap": 1} if uplink.reorder else {}),
-            )  # fmt: skip
-            here.tc("add", "netem", out_index, delay=round(self._down_delay_ms * 1000.0), **netem)
+            reorder = {"prob_reorder": uplink.reorder * 100.0} if uplink.reorder else {}
+            delay_us, loss = round(uplink.delay_ms * 1000.0), uplink.loss * 100.0
+            there.tc("add", "netem", in_index, delay=delay_us, loss=loss, **reorder, **netem)
+            if self._down_delay_ms:
+                here.tc(
+                    "add", "netem", out_index, delay=round(self._down_delay_ms * 1000.0), **netem
+                )
             parent = NETEM_HANDLE + 1
         first_bps = uplink.trace.rate_at(0.0)
         tbf = Tbf(

@@ -85,6 +85,11 @@ class Replayer:
         self.origin_ms = time.monotonic() * 1000.0
         self._thread.start()
 
+    @property
+    def alive(self) -> bool:
+        """Whether the thread runs."""
+        return self._thread.is_alive()
+
     def set_rate(self, rate_bps: float) -> None:
         """Leaves the trace for a fixed rate."""
         with self._lock:

@@ -81,6 +81,11 @@ class TunLink:
         self.origin_ms = time.monotonic() * 1000.0
         self._tell({"origin_ms": self.origin_ms})
 
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return self._process.poll() is None
+
     def set_rate(self, rate_bps: float) -> None:
         """Leaves the trace for a fixed rate."""
         self._tell({"rate_bps": rate_bps})

@@ -70,7 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--device", type=torch_device, default="cpu", help="cpu (default) or cuda:N"
     )
     parser.add_argument("--out", type=Path, metavar="FILE", help="default by the network's name")
-    parser.add_argument("--again", action="store_true", help="measure anew what FILE holds")
+    parser.add_argument("--again", action="store_true", help="begin FILE anew")
     parser.add_argument("--quick", action="store_true", help="few sizes, rates and frames")
 
 
@@ -81,7 +81,8 @@ def run(options: argparse.Namespace, arguments: list[str]) -> int:
     from edge.models.detector import Detector  # noqa: PLC0415  # torch loads only where it is used
 
     quick = options.quick
-    out = options.out or Path("profiles") / f"accuracy-{options.network}.json"
+    ending = "-quick.json" if quick else ".json"
+    out = options.out or Path("profiles") / f"accuracy-{options.network}{ending}"
     reference = Variant(options.network, EDGES[-1])
     if cached(WEIGHTS[_BETTER]) is not None:
         reference = Variant(_BETTER, EDGES[-1])
@@ -120,7 +121,7 @@ def run(options: argparse.Namespace, arguments: list[str]) -> int:
                 clips=clips,
                 machine=f"{machine()}, {options.device}, {precision}",
                 versions=versions("torch", "av", "opencv-python"),
-                command=command_line(arguments),
+                command=command_line(arguments, before.command if before else ""),
             ).save(out)
     progress.end()
     print(f"{out}: {len(rows)} measurements of {options.network}", file=sys.stderr)

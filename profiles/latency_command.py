@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from edge.models.weights import WEIGHTS
-from edge.profile import Entry, Profile
+from edge.profile import Profile
 from edge.variant import EDGES, Variant
 from edge.worker import WorkerError
 from profiles import latency
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--rounds", type=int, choices=range(1, 101), metavar="N", help="visits of each, default 5"
     )
     parser.add_argument("--out", type=Path, metavar="FILE", help="default by the device's name")
-    parser.add_argument("--again", action="store_true", help="measure anew what FILE holds")
+    parser.add_argument("--again", action="store_true", help="begin FILE anew")
     parser.add_argument("--quick", action="store_true", help="few variants, one shape, few rounds")
 
 
@@ -76,7 +76,8 @@ async def _run(options: argparse.Namespace, arguments: list[str]) -> int:
         # What a quick run finds is not to stand where a full one would look for its own.
         ending = "-quick.json" if quick else ".json"
         out = options.out or Path("profiles") / (slug(name) + ending)
-        known = [] if options.again else _known(out, name)
+        before = None if options.again else _before(out, name)
+        known = list(before.entries) if before else []
         keys = {(e.variant, e.width, e.height, e.batch) for e in known}
         wanted = [c for c in every if c.key not in keys]
         partial = out.with_name(out.name + ".part")
@@ -99,7 +100,7 @@ async def _run(options: argparse.Namespace, arguments: list[str]) -> int:
         device=name,
         machine=machine(),
         versions=versions("torch", "numpy"),
-        command=command_line(arguments),
+        command=command_line(arguments, before.command if before else ""),
     ).save(out)
     partial.unlink(missing_ok=True)
     print(f"{out}: {len(entries)} entries", file=sys.stderr)
@@ -112,17 +113,17 @@ def slug(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-") or "device"
 
 
-def _known(out: Path, device: str) -> list[Entry]:
-    """The entries that a file already holds; ValueError if they are another device's."""
+def _before(out: Path, device: str) -> Profile | None:
+    """What a file already holds; ValueError if that is another device's."""
     if not out.is_file():
-        return []
+        return None
     profile = Profile.load(out)
     if (profile.device, profile.machine) != (device, machine()):
         raise ValueError(
             f"{out}: measured on {profile.device}, {profile.machine}; this is {device}, "
             f"{machine()}: name another --out, or --again to replace it"
         )
-    return list(profile.entries)
+    return profile
 
 
 def _variants(text: str) -> list[str]:

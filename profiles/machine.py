@@ -32,6 +32,8 @@ def versions(*packages: str) -> dict[str, str]:
     return {"python": platform.python_version(), **found}
 
 
-def command_line(arguments: Sequence[str]) -> str:
-    """The command, as one would type it again."""
-    return "python -m profiles " + shlex.join(arguments)
+def command_line(arguments: Sequence[str], before: str = "") -> str:
+    """The command, as one would type it again, after those that made the file `before`."""
+    line = "python -m profiles " + shlex.join(arguments)
+    lines = before.split("; ") if before else []
+    return "; ".join([*(each for each in lines if each != line), line])

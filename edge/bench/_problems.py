@@ -21,8 +21,10 @@ SLO_MS = (75.0, 100.0, 150.0)
 BANDWIDTH_MBPS = (7.5, 50.0)
 WIRE_MS = 1.0
 # Bytes of a raw picture over those of its JPEG, least over the paper's videos, 128 to 608 px.
-_COMPRESSION = (4.78, 5.15, 5.37, 5.66, 5.78, 6.13, 6.43, 6.56, 6.78, 6.95, 7.16, 7.42, 7.57, 7.74)
-_COMPRESSION += (7.97, 8.13)
+_COMPRESSION = (
+    *(4.78, 5.15, 5.37, 5.66, 5.78, 6.13, 6.43, 6.56),
+    *(6.78, 6.95, 7.16, 7.42, 7.57, 7.74, 7.97, 8.13),
+)
 
 
 def variants(profile: Profile) -> tuple[Variant, ...]:

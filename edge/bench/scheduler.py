@@ -1,4 +1,4 @@
-"""The scheduler against the Jellyfish paper's and against the optimum, on problems like the paper's.
+"""The scheduler against Jellyfish's and against the optimum, on problems like its paper's.
 
 Rule `single`: for each size, the accuracy of sa-dp and of auto relative to the optimum where HiGHS
 proves one, and the times that they take in turn. Rule `shared`: the accuracy that it gains over

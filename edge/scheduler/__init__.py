@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from edge.scheduler.place import place
-from edge.scheduler.plan import Plan
+from edge.scheduler.plan import Plan, Slot
 from edge.scheduler.problem import Problem
 from edge.scheduler.rules import Rule
 
@@ -24,6 +24,7 @@ def solve(
     `auto` and `sa-dp` always answer alike to the same problem; `exact` may depend on the clock
     where `limit_s` ends it. `sa-dp` knows cycles of one variant only, under either rule.
     """
+    cycles: list[tuple[Slot, ...]]
     proved = False
     if algorithm == "sa-dp":
         from edge.scheduler import sa_dp  # noqa: PLC0415

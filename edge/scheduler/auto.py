@@ -13,9 +13,9 @@ from edge.scheduler.search import Search
 from edge.scheduler.share import Share
 from edge.scheduler.tables import FAR_NS, Tables
 
-EFFORT = 30e6  # choices x GPUs x clients that the search may judge
-SHARED_EFFORT = 20e6  # likewise for cycles x slots x clients
-PACKED = 12  # of the best choices, how many are packed with care
+EFFORT = 25e6  # choices x GPUs x clients that the search may judge
+SHARED_EFFORT = 12e6  # likewise for cycles x slots x clients
+PACKED = 64  # GPUs, in all of the best choices, that are packed with care
 
 Cycle = tuple[Slot, ...]
 
@@ -35,14 +35,14 @@ def _single(tables: Tables) -> list[Cycle]:
     """The best cycles of one variant each."""
     search = Search(tables, EFFORT)
     best: Packing | None = None
-    for choice in search.run()[:PACKED]:
+    for choice in search.run()[: max(PACKED // tables.problem.gpus, 4)]:
         packing = Packing(search.worth[:, choice], search.weight, search.room[choice])
         packing.fill(search.order)
         packing.improve()
         if best is None or packing.value > best.value + 1e-9:
             best, columns = packing, choice
     assert best is not None
-    cycles = []
+    cycles: list[Cycle] = []
     for place, column in enumerate(columns):
         clients = tuple((best.bin == place).nonzero()[0].tolist())
         if clients:

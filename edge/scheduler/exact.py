@@ -75,6 +75,8 @@ def solve(problem: Problem, rule: Rule, limit_s: float) -> tuple[list[Cycle], bo
         if found is None:
             break
         chosen = [kind for kind, n in zip(listed, found.counts, strict=True) for _ in range(n)]
+        if not chosen:
+            return best, found.is_optimal and found.bound < _GAP
         fixed = _run(tables, chosen, [1] * len(chosen), 0, ends)
         if fixed is None:
             break
@@ -118,10 +120,12 @@ def _shared(latency: rules.Integers, longest: rules.Integers) -> Iterator[Kind]:
 def _bins(tables: Tables, kinds: list[Kind]) -> list[_Bin]:
     bins = []
     for index, kind in enumerate(kinds):
-        cycle = np.int64(sum(int(tables.latency[m, b - 1]) for m, b in kind))
-        for m, b in kind:
-            need = int(rules.need(cycle, tables.latency[m, b - 1]))
-            bins.append(_Bin(index, m, need, int(rules.capacity(np.int64(b), cycle))))
+        variants, batches = np.array(kind, dtype=np.int64).T
+        own = tables.latency[variants, batches - 1]
+        cycle = own.sum(keepdims=True)
+        needs, rooms = rules.need(cycle, own), rules.capacity(batches, cycle)
+        parts = zip(variants.tolist(), needs.tolist(), rooms.tolist(), strict=True)
+        bins += [_Bin(index, variant, need, room) for variant, need, room in parts]
     return bins
 
 
@@ -247,7 +251,7 @@ class _Program:
         matrix.value_ = np.array([f for each in entries for _, f in each], dtype=np.float64)
         program.integrality_ = [highspy.HighsVarType.kInteger] * len(self._cost)
         with _no_banner():
-            solver = highspy.Highs()
+            solver = highspy.Highs()  # type: ignore[no-untyped-call]
         solver.setOptionValue("output_flag", False)
         solver.setOptionValue("threads", 1)
         solver.setOptionValue("mip_rel_gap", 0.0)

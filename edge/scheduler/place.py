@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 from edge.scheduler.plan import Slot
@@ -36,9 +37,8 @@ def _swap(at: dict[int, int], kept: list[list[int]]) -> None:
     gains = True
     while gains:
         gains = False
-        for one in at:
-            for other in at:
-                straight = kept[at[one]][one] + kept[at[other]][other]
-                if kept[at[other]][one] + kept[at[one]][other] > straight:
-                    at[one], at[other] = at[other], at[one]
-                    gains = True
+        for one, other in itertools.combinations(range(len(kept)), 2):
+            straight = kept[at[one]][one] + kept[at[other]][other]
+            if kept[at[other]][one] + kept[at[one]][other] > straight:
+                at[one], at[other] = at[other], at[one]
+                gains = True

@@ -8,6 +8,7 @@ two at a time in opposite directions, then follows the best few neighbours at on
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import numpy as np
@@ -18,7 +19,7 @@ from edge.scheduler.tables import Tables
 
 Floats = NDArray[np.float64]
 
-SWEEPS = 3
+SWEEPS = 20
 BEAM, PATIENCE, KEPT = 8, 2, 32
 CHUNK = 1 << 17  # choices x GPUs that are judged in one go
 _LEAST = 1e-9  # a smaller gain is rounding
@@ -40,6 +41,10 @@ class Search:
         allowed = tables.budget[:, self.variant] >= columns.need[rank]
         self.worth: Floats = np.where(allowed, tables.worth[:, self.variant], 0.0)
         self.order: Integers = np.lexsort((-tables.rate, allowed.sum(axis=1)))
+        self._codes = np.rint(self.worth * 1e6).astype(np.int32)  # comparable, 0 if not allowed
+        self._room, self._weight = self.room.astype(np.float32), self.weight.astype(np.float32)
+        self._ladder = np.cumsum(np.diff(self.variant, prepend=self.variant[:1]) != 0)
+        self._close: dict[tuple[int, int, int], Integers] = {}
         self._left = effort
         self._seen: dict[bytes, float] = {}
 
@@ -47,63 +52,84 @@ class Search:
         """The best choices found, best first."""
         choice = np.zeros(0, dtype=np.int64)
         for _ in range(self.gpus):
-            choice = self._best(self._with(choice, None))[0]
+            choice = self._best(self._with(choice))[0]
         choice = self._sweep(choice)
         choice = self._exchange(choice)
-        self._spread(choice)
-        best = sorted(self._seen.items(), key=lambda item: (-item[1], item[0]))[:KEPT]
-        return [np.frombuffer(key, dtype=np.int64) for key, _ in best]
+        self._spread()
+        return [np.frombuffer(key, dtype=np.int64) for key in self._ranked()[:KEPT]]
 
     def judge(self, choices: Integers) -> Floats:
         """The value of each choice (a row) when clients are packed greedily."""
-        count, bins = choices.shape
-        value = np.zeros(count)
         self._left -= choices.size * len(self.order)
-        left = self.room[choices].astype(np.float32)
-        flat, start = left.ravel(), np.arange(count) * bins
-        worth = self.worth.astype(np.float32)
+        count, bins = choices.shape
+        columns = np.ascontiguousarray(choices.T)
+        flat_columns, every = columns.ravel(), np.arange(count)
+        left = self._room.take(columns)
+        flat_left = left.ravel()
+        value = np.zeros(count)
+        last = bins - 1
+        # A bin's offer is what it is worth, and among equals the first counts: one number, so
+        # that the greatest tells which bin it is.
+        place = (last - np.arange(bins, dtype=np.int32))[:, None]
+        codes = self._codes * np.int32(bins)
         for client in self.order:
-            weight = np.float32(self.weight[client])
-            offer = worth[client].take(choices)
+            weight = self._weight[client]
+            offer = codes[client].take(columns)
+            offer += place
             offer *= left >= weight
-            best = offer.argmax(axis=1)
-            best += start
-            gain = offer.ravel().take(best)
-            value += gain
-            flat[best] -= weight * (gain > 0)
+            best = offer.max(axis=0)
+            fits = best >= bins
+            at = (last - best % bins) * count + every
+            value += self.worth[client].take(flat_columns.take(at)) * fits
+            flat_left[at] -= weight * fits
         return value
 
     def _best(self, choices: Integers) -> tuple[Integers, float]:
-        """The best of the choices; all of them are remembered if they are whole."""
-        step = max(CHUNK // max(choices.shape[1], 1), 1)
-        parts = [choices[at : at + step] for at in range(0, len(choices), step)]
-        values = np.concatenate([self.judge(part) for part in parts])
+        """The best of the choices; the better ones are remembered if they are whole."""
+        values = self._values(choices)
         if choices.shape[1] == self.gpus:
             for index in np.argsort(-values, kind="stable")[:KEPT]:
                 self._seen[choices[index].tobytes()] = float(values[index])
         best = int(values.argmax())
         return choices[best], float(values[best])
 
-    def _with(self, choice: Integers, place: int | None) -> Integers:
-        """The choice with any column at a place, or in addition."""
-        rest = choice if place is None else np.delete(choice, place)
-        every = np.arange(self.size)[:, None]
-        rows = np.hstack([np.repeat(rest[None], self.size, axis=0), every])
+    def _values(self, choices: Integers) -> Floats:
+        step = max(CHUNK // choices.shape[1], 1)
+        parts = [choices[at : at + step] for at in range(0, len(choices), step)]
+        return np.concatenate([self.judge(part) for part in parts])
+
+    def _ranked(self) -> list[bytes]:
+        """The choices that are remembered, best first."""
+        return sorted(self._seen, key=lambda key: (-self._seen[key], key))
+
+    def _with(self, choice: Integers) -> Integers:
+        """The choice and any one column more."""
+        rows = np.hstack([np.tile(choice, (self.size, 1)), np.arange(self.size)[:, None]])
         rows.sort(axis=1)
         return rows
 
     def _sweep(self, choice: Integers) -> Integers:
-        """Replaces columns one by one, each by the best there is, until that gains nothing."""
-        value = self._best(choice[None])[1]
-        for _ in range(SWEEPS):
-            before = value
-            for place in range(self.gpus):
-                found, gained = self._best(self._with(choice, place))
-                if gained > value + _LEAST:
-                    choice, value = found, gained
-                if self._left < 0:
-                    return choice
-            if value <= before + _LEAST:
+        """Replaces columns by the best there are, several at a time, until that gains nothing."""
+        value, idle = self._best(choice[None])[1], 0
+        for half in itertools.islice(itertools.cycle((0, 1)), SWEEPS):
+            columns = np.arange(
+                min(half, self.size - 1), self.size, 2
+            )  # each other time the other half of them
+            places = np.flatnonzero(np.diff(choice, prepend=-1))
+            rows = np.tile(choice, (len(places), len(columns), 1))
+            rows[np.arange(len(places)), :, places] = columns
+            values = self._values(rows.reshape(-1, self.gpus)).reshape(len(places), -1)
+            column, gained = columns[values.argmax(axis=1)], values.max(axis=1)
+            steps = [choice]
+            for index in np.argsort(-gained, kind="stable"):
+                steps.append(steps[-1].copy())
+                steps[-1][places[index]] = column[index]
+            found, gain = self._best(np.sort(np.array(steps[1:]), axis=1))
+            if gain > value + _LEAST:
+                choice, value, idle = found, gain, 0
+            else:
+                idle += 1
+            if idle == 2 or self._left < 0:
                 break
         return choice
 
@@ -111,9 +137,12 @@ class Search:
         """Moves two columns a little, one up and one down, while that gains."""
         value = self._best(choice[None])[1]
         while self.gpus > 1 and self._left > 0:
-            near = [self._near(column, 1, 2) for column in choice]
-            rows = [self._pairs(choice, near, one, other) for one, other in self._twos(choice)]
-            found, gained = self._best(np.concatenate(rows)) if rows else (choice, value)
+            near = [self._near(int(column), 1, 2) for column in choice]
+            twos = self._twos(choice)
+            rows = np.concatenate([self._pairs(choice, near, *two) for two in twos])
+            if not len(rows):
+                break
+            found, gained = self._best(rows)
             if gained <= value + _LEAST:
                 break
             choice, value = found, gained
@@ -137,40 +166,39 @@ class Search:
         rows.sort(axis=1)
         return rows
 
-    def _spread(self, choice: Integers) -> None:
+    def _spread(self) -> None:
         """Follows the best few choices at once, through single small replacements."""
         tried: set[bytes] = set()
-        best, idle = max(self._seen.values(), default=0.0), 0
+        best, idle = max(self._seen.values()), 0
         while idle < PATIENCE and self._left > 0:
-            width = BEAM if idle else 1
-            ranked = sorted(self._seen.items(), key=lambda item: (-item[1], item[0]))
-            starts = [key for key, _ in ranked if key not in tried][:width]
+            starts = [key for key in self._ranked() if key not in tried][: BEAM if idle else 1]
             tried.update(starts)
-            rows = [self._neighbours(np.frombuffer(key, dtype=np.int64)) for key in starts]
-            if not rows:
+            rows = [
+                row
+                for key in starts
+                for row in self._neighbours(np.frombuffer(key, dtype=np.int64))
+            ]
+            new = {row.tobytes(): row for rows_ in rows for row in rows_}
+            if not new:
                 return
-            found = np.unique(np.concatenate(rows), axis=0)
-            _, gained = self._best(found)
+            _, gained = self._best(np.array([*new.values()]))
             idle = 0 if gained > best + _LEAST else idle + 1
             best = max(best, gained)
 
-    def _neighbours(self, choice: Integers) -> Integers:
-        rows = []
-        for place, column in enumerate(choice):
-            if place and column == choice[place - 1]:
-                continue
-            near = self._near(column, 2, 2)
-            changed = np.repeat(choice[None], len(near), axis=0)
+    def _neighbours(self, choice: Integers) -> Iterator[Integers]:
+        for place in np.flatnonzero(np.diff(choice, prepend=-1)):
+            near = self._near(int(choice[place]), 2, 2)
+            changed = np.tile(choice, (len(near), 1))
             changed[:, place] = near
-            rows.append(changed)
-        found = np.concatenate(rows)
-        found.sort(axis=1)
-        return found
+            changed.sort(axis=1)
+            yield changed
 
     def _near(self, column: int, variants: int, batches: int) -> Integers:
         """Other columns within so many steps in accuracy and in batch size."""
-        ladder = np.cumsum(np.diff(self.variant, prepend=self.variant[:1]) != 0)
-        close = np.abs(ladder - ladder[column]) <= variants
-        close &= np.abs(self.batch - self.batch[column]) <= batches
-        close[column] = False
-        return np.flatnonzero(close)
+        key = (column, variants, batches)
+        if key not in self._close:
+            close = np.abs(self._ladder - self._ladder[column]) <= variants
+            close &= np.abs(self.batch - self.batch[column]) <= batches
+            close[column] = False
+            self._close[key] = np.flatnonzero(close)
+        return self._close[key]

@@ -19,6 +19,7 @@ import pytest
 
 from netem.link import Kind, Link
 from netem.namespace import RUN, LinkError, sweep
+from netem.tunlink import TunLink
 from tests.netem.conftest import left_by
 from tests.netem.traffic import Flow, flow
 from traces import Trace, constant
@@ -82,7 +83,7 @@ def test_jitter_keeps_the_order_and_reordering_breaks_it() -> None:
 @pytest.mark.parametrize("kind", ["kernel", "tun"])
 def test_a_rate_set_by_hand(kind: Kind, tmp_path: Path) -> None:
     log = tmp_path / "link.csv"
-    with Link(constant(2e6), kind=kind, log=log) as link:
+    with Link(constant(2e6), kind=kind, log=log, queue_ms=3000.0) as link:
         link.set_rate(12e6)
         result = flow(link, 1.3, 20e6)
         assert follows(result, link, constant(12e6)) == pytest.approx(1.0, abs=0.03)
@@ -150,6 +151,16 @@ def test_nothing_is_left_by_an_error_inside(kind: Kind) -> None:
         child = link.popen(["sleep", "600"])
         raise RuntimeError
     assert child.returncode == -signal.SIGTERM
+
+
+def test_a_dead_link_is_noticed() -> None:
+    with Link(constant(8e6), kind="tun") as link:
+        link.check()
+        assert isinstance(link._shaping, TunLink)
+        link._shaping._process.kill()
+        link._shaping._process.wait()
+        with pytest.raises(LinkError, match="has failed"):
+            link.check()
 
 
 # The command

@@ -64,7 +64,9 @@ class TestLatency:
         data["entries"][0].update(p50_ms=77.0, p99_ms=88.0)
         out.write_text(json.dumps(data))
         assert latency("--variants", "yolov4-tiny-608", "--batches", "1,2") == 0
-        one, two = Profile.load(out).entries
+        profile = Profile.load(out)
+        assert profile.command.count("python -m profiles latency") == 2  # both made it
+        one, two = profile.entries
         assert (one.p50_ms, one.p99_ms) == (77.0, 88.0)
         assert two.batch == 2
         assert latency("--variants", "yolov4-tiny-608", "--batches", "1", "--again") == 0

@@ -1,0 +1,134 @@
+"""What `bench rate` says of a run's frames, and what an oracle would have made of its link."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+LIMITS_MS = (75.0, 100.0, 150.0)
+LEAST_BPS = 100e3  # a frame of fewer bits than this a second shows nothing
+CALM_MS, CALM_FRAMES = 60.0, 5
+
+
+class Link(Protocol):
+    """A link's rate over time, as `traces.Trace` has it."""
+
+    def finish_ms(self, start_ms: float, bits: float) -> float: ...
+
+    def capacity_bits(self, start_ms: float, end_ms: float) -> float: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """When it left the encoder, from the link's start; its bits; ms to its last packet, or inf."""
+
+    at_ms: float
+    bits: float
+    network_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Of one run. Times in ms; `late` and `late_feasible` are shares by `LIMITS_MS`."""
+
+    frames: int
+    p50: float
+    p99: float
+    worst: float
+    late: tuple[float, ...]
+    late_feasible: tuple[float, ...]
+    infeasible: tuple[float, ...]
+    bps: float
+    crossing_ms: float | None = None  # what a usual frame's bits take at the link's rate
+    recovery_ms: float | None = None
+    step_worst: float | None = None
+    used: float | None = None
+    start_bps: float | None = None
+    qp: float = math.nan
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            name: None if isinstance(value, float) and not math.isfinite(value) else value
+            for name, value in asdict(self).items()
+        }
+
+
+def quantile(values: Sequence[float], q: float) -> float:
+    ordered = sorted(values)
+    return ordered[max(0, math.ceil(q * len(ordered)) - 1)]
+
+
+def feasible(link: Link, at_ms: float, fps: float, limit_ms: float) -> bool:
+    """Whether a frame of the least useful size could have crossed, on an empty queue."""
+    return link.finish_ms(at_ms, LEAST_BPS / fps) - at_ms <= limit_ms
+
+
+def summarise(frames: Sequence[Frame], link: Link, fps: float, seconds: float) -> Figures:
+    """All but what only steps have; raises ValueError without frames."""
+    if not frames:
+        raise ValueError("no frame was encoded")
+    times = [frame.network_ms for frame in frames]
+    late, late_feasible, infeasible = [], [], []
+    for limit_ms in LIMITS_MS:
+        could = [feasible(link, frame.at_ms, fps, limit_ms) for frame in frames]
+        missed = [ms > limit_ms for ms in times]
+        late.append(sum(missed) / len(frames))
+        infeasible.append(could.count(False) / len(frames))
+        both = sum(m and c for m, c in zip(missed, could, strict=True))
+        late_feasible.append(both / max(1, could.count(True)))
+    return Figures(
+        frames=len(frames),
+        p50=quantile(times, 0.5),
+        p99=quantile(times, 0.99),
+        worst=max(times),
+        late=tuple(late),
+        late_feasible=tuple(late_feasible),
+        infeasible=tuple(infeasible),
+        bps=sum(frame.bits for frame in frames) / seconds,
+    )
+
+
+def mean_bps(frames: Sequence[Frame], from_ms: float, to_ms: float) -> float:
+    return sum(f.bits for f in frames if from_ms <= f.at_ms < to_ms) * 1000.0 / (to_ms - from_ms)
+
+
+def worst_ms(frames: Sequence[Frame], from_ms: float, to_ms: float) -> float:
+    return max((f.network_ms for f in frames if from_ms <= f.at_ms < to_ms), default=math.nan)
+
+
+def recovery_ms(frames: Sequence[Frame], step_ms: float) -> float:
+    """From the step to where `CALM_FRAMES` in a row cross in under `CALM_MS`."""
+    after = [frame for frame in frames if frame.at_ms >= step_ms]
+    for index in range(len(after) - CALM_FRAMES + 1):
+        if all(frame.network_ms < CALM_MS for frame in after[index : index + CALM_FRAMES]):
+            return after[index].at_ms - step_ms
+    return math.inf
+
+
+def oracle(
+    link: Link, times_ms: Sequence[float], fps: float, cap_bps: float, limit_ms: float
+) -> tuple[float, float]:
+    """(share late, bits a second) of a sender that knows the link and makes each frame just so
+    large that it crosses in time; one for which not even the least is left is not sent."""
+    free_ms, bits, late = -math.inf, 0.0, 0
+    for at_ms in times_ms:
+        start_ms = max(at_ms, free_ms)
+        most = (
+            link.capacity_bits(start_ms, at_ms + limit_ms) if start_ms < at_ms + limit_ms else 0.0
+        )
+        # Not behind the next frame either: each has its share of the time between them.
+        share = link.capacity_bits(start_ms, max(start_ms, at_ms) + 1000.0 / fps)
+        size = min(cap_bps / fps, most, max(share, LEAST_BPS / fps))
+        if size < LEAST_BPS / fps:
+            late += 1
+            continue
+        bits += size
+        free_ms = link.finish_ms(start_ms, size)
+    seconds = len(times_ms) / fps
+    return late / max(1, len(times_ms)), bits / max(seconds, 1e-9)
+
+
+def kept(value: float | None, holds: Callable[[float], bool]) -> bool:
+    return value is not None and not math.isnan(value) and holds(value)

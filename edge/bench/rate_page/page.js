@@ -1,0 +1,84 @@
+// Publishes the camera to one receiver under a cap, obeys its hints, reports what was encoded.
+const now = () => performance.timeOrigin + performance.now();
+const PING_EVERY_MS = 50;
+const EDGE = 608;
+
+let current = null;
+
+/** Publish; `firstBps` is the cap until a hint changes it. Resolves once connected. */
+export async function publish({ receiver, fps, firstBps }) {
+  const stream = await navigator.mediaDevices.getUserMedia({ video: { frameRate: { exact: fps } } });
+  const connection = new RTCPeerConnection({ iceServers: [] });
+  const worker = new Worker('encoded.js');
+  const { sender } = connection.addTransceiver(stream.getVideoTracks()[0], {
+    direction: 'sendonly',
+    streams: [stream],
+    sendEncodings: [{
+      maxBitrate: firstBps,
+      maxFramerate: fps,
+      scaleResolutionDownTo: { maxWidth: EDGE, maxHeight: EDGE },
+    }],
+  });
+  sender.transform = new RTCRtpScriptTransform(worker, {});
+  const control = connection.createDataChannel('control');
+  const clock = { offset_ms: null, rtt_ms: Infinity };
+  let applying = Promise.resolve();
+  const apply = async ({ seq, max_bps }) => {
+    const parameters = sender.getParameters();
+    parameters.encodings[0].maxBitrate = Math.round(max_bps);
+    await sender.setParameters(parameters);
+    control.send(JSON.stringify({ type: 'applied', seq }));
+  };
+  control.onmessage = ({ data }) => {
+    const message = JSON.parse(data);
+    if (message.type === 'hint') {
+      applying = applying.then(() => apply(message));
+      return;
+    }
+    const rtt = now() - message.t0_ms - (message.t2_ms - message.t1_ms);
+    if (rtt < clock.rtt_ms) {
+      clock.rtt_ms = rtt;
+      clock.offset_ms = message.t1_ms - message.t0_ms - rtt / 2;
+    }
+  };
+  const opened = new Promise((resolve) => { control.onopen = resolve; });
+  await connection.setLocalDescription();
+  const response = await fetch(`offer/${receiver}`, {
+    method: 'POST',
+    body: connection.localDescription.sdp,
+  });
+  if (!response.ok) throw new Error(await response.text());
+  await connection.setRemoteDescription({ type: 'answer', sdp: await response.text() });
+  await opened;
+  const ping = () => control.send(JSON.stringify({ type: 'ping', t0_ms: now() }));
+  const timer = setInterval(ping, PING_EVERY_MS);
+  current = { stream, connection, sender, worker, clock, timer };
+}
+
+/** {qpSum, framesEncoded, width, height} of the sender so far. */
+export async function stats() {
+  for (const report of (await current.sender.getStats()).values()) {
+    if (report.type === 'outbound-rtp') {
+      const { qpSum = 0, framesEncoded = 0, frameWidth = 0, frameHeight = 0 } = report;
+      return { qpSum, framesEncoded, width: frameWidth, height: frameHeight };
+    }
+  }
+  return { qpSum: 0, framesEncoded: 0, width: 0, height: 0 };
+}
+
+/** Stop; returns {encoded: [[rtp, ms on the page's clock, bytes], ...], offset_ms, rtt_ms}. */
+export async function finish() {
+  const { stream, connection, worker, clock, timer } = current;
+  clearInterval(timer);
+  const channel = new MessageChannel();
+  const encoded = await new Promise((resolve) => {
+    channel.port1.onmessage = ({ data }) => resolve(data);
+    worker.postMessage(null, [channel.port2]);
+  });
+  connection.close();
+  stream.getTracks().forEach((track) => track.stop());
+  worker.terminate();
+  return { encoded, ...clock };
+}
+
+window.bench = { publish, stats, finish };
