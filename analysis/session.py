@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING
 
 from analysis.encoder import Wish
@@ -41,7 +42,7 @@ class SimSession:
         self._obeys = obeys
         self._on_step = on_step
         self._slo_ms, self._fps = run.cell.slo_ms, run.cell.fps
-        self._coming: deque[tuple[int, Crossing]] = deque()
+        self._coming: deque[tuple[Frame, Crossing]] = deque()
         self._place = 0  # of the next packet in the first of these
         self._packets = self._missed = 0
         self._back = Window(64, 5_000.0)
@@ -53,11 +54,10 @@ class SimSession:
 
     def sent(self, frame: Frame, crossing: Crossing) -> None:
         """A frame is on its way; its packets count as they come."""
-        self._coming.append((frame.number, crossing))
+        self._coming.append((frame, crossing))
         now_ms = self._run.now_ms
         if crossing.received_ms > now_ms + LONG_MS and self._looking_ms <= now_ms:
-            self._looking_ms = now_ms + LONG_MS
-            self._run.engine.at(self._looking_ms, self._look)
+            self._look_at(now_ms + LONG_MS)
 
     def came(self, frame: Frame, now_ms: float) -> None:
         """A frame was decoded."""
@@ -98,22 +98,27 @@ class SimSession:
         applied_ms = told_ms + 1000.0 / self._fps + self.client.back_ms
         self._run.engine.at(applied_ms, lambda: self.rate.capped(wish.bps, self._run.now_ms))
 
-    def _look(self) -> None:
+    def _look_at(self, due_ms: float) -> None:
+        self._looking_ms = due_ms
+        self._run.engine.at(due_ms, partial(self._look, due_ms))
+
+    def _look(self, due_ms: float) -> None:
         """A frame is on its way for long: what has come of it, or that nothing came, may tell."""
-        now_ms = self._run.now_ms
-        self._hear(now_ms)
+        if due_ms != self._looking_ms:
+            return
+        self._hear(due_ms)
         if self._coming:
-            self._looking_ms = now_ms + LOOK_MS
-            self._run.engine.at(self._looking_ms, self._look)
+            slow_ms = self._coming[0][0].captured_ms + LONG_MS
+            self._look_at(max(due_ms + LOOK_MS, slow_ms))
 
     def _hear(self, now_ms: float) -> None:
         """Gives the estimator all packets that have come by now."""
         coming, rate = self._coming, self.rate
         stepped = False
         while coming:
-            number, crossing = coming[0]
+            frame, crossing = coming[0]
             packets = crossing.packets
-            rtp = round(number * 90_000 / self._fps) & 0xFFFFFFFF
+            rtp = round(frame.number * 90_000 / self._fps) & 0xFFFFFFFF
             while self._place < len(packets) and packets[self._place][1] <= now_ms:
                 size, arrival_ms = packets[self._place]
                 self._place += 1
