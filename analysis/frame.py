@@ -36,7 +36,8 @@ class Tally:
 
     Each captured frame is in `fates` once: in_time, late, or a drop's reason. Beside that each
     belongs to one class: `unreachable` (no server and no sender could have had it in time),
-    `network` (reachable, but its own time on the network ate the SLO), or `feasible`; `misses` has
+    `network` (reachable, but its own time on the network left less than the
+    fastest answer takes), or `feasible`; `misses` has
     the fates of the feasible ones that were not in time. `skipped` are camera frames that the
     encoder left out because it was asked for a lower rate.
     """
@@ -56,15 +57,15 @@ class Tally:
     variant_changes: int = 0
     size_changes: int = 0
 
-    def end(self, frame: Frame, fate: str, slo_ms: float, *, lost: bool, f1: float) -> None:
-        """A frame's end; `lost`: it never came in, `f1` of one in time."""
+    def end(self, frame: Frame, fate: str, f1: float, *, hopeless: bool) -> None:
+        """A frame's end; `hopeless`: the network alone made it so. `f1` is that of one in time."""
         self.fates[fate] += 1
         in_time = fate == IN_TIME
         if not frame.reachable:
             self.unreachable += 1
             return
         self.f1_reachable += f1
-        if lost or frame.network_ms >= slo_ms:
+        if hopeless and not in_time:
             self.network += 1
             return
         self.feasible += 1

@@ -160,7 +160,7 @@ class Run:
         client.last_edge = frame.edge
         crossing = client.link.send(bits, sent_ms)
         if crossing is None:
-            tally.end(frame, "queue", self.cell.slo_ms, lost=True, f1=0.0)
+            tally.end(frame, "queue", 0.0, hopeless=True)
             return
         frame.received_ms = crossing.received_ms
         frame.ready_ms = crossing.received_ms + self.decode_ms(frame.edge)
@@ -183,12 +183,17 @@ class Run:
             f1 = self.accuracy.f1(
                 variant, frame.edge, frame.bps, frame.fps, codec=codec, pixels=pixels
             )
-        self.tally.end(frame, IN_TIME if latency_ms <= slo_ms else LATE, slo_ms, lost=False, f1=f1)
+        fate = IN_TIME if latency_ms <= slo_ms else LATE
+        self.tally.end(frame, fate, f1, hopeless=self._is_hopeless(frame))
         return back_ms
 
     def drop(self, frame: Frame, reason: str) -> None:
         """A frame that gets no answer."""
-        self.tally.end(frame, reason, self.cell.slo_ms, lost=False, f1=0.0)
+        self.tally.end(frame, reason, 0.0, hopeless=self._is_hopeless(frame))
+
+    def _is_hopeless(self, frame: Frame) -> bool:
+        """Whether no server could have met the objective, as late as the frame came in."""
+        return frame.network_ms + self._least_ms > self.cell.slo_ms
 
 
 def accuracy_of(experiment: Experiment) -> AccuracyProfile:
