@@ -10,7 +10,7 @@ from analysis.encoder import Wish
 from analysis.engine import Action
 from analysis.frame import Frame
 from analysis.link import Crossing
-from edge.budget import Budget, Window, infeasible
+from edge.budget import Budget, Window
 from edge.planner import Assignment, Snapshot
 from edge.rtc.rate import RateEstimator
 from edge.session_hints import Link, SessionHints
@@ -63,8 +63,7 @@ class SimSession:
         """A frame was decoded."""
         self._hear(now_ms)
         self._size = self._run.sent_size(frame.edge)
-        if not infeasible(self._slo_ms, frame.network_ms):
-            self.budget.observe("network", frame.network_ms, now_ms)
+        self.budget.observe("network", frame.network_ms, now_ms)
         self.budget.observe("decode", now_ms - frame.received_ms, now_ms)
 
     def answered(self, frame: Frame, dispatched_ms: float, back_ms: float) -> None:
