@@ -32,8 +32,8 @@ RESERVE_MS = 4.0  # of the budget, for handing pictures over and for timers
 UNTRIED_PART = 0.25  # of the budget, until the devices have answered a session's own frames
 HEADROOM = 0.7  # of a device's time that plans fill: bursts, and what shares its cores, need more
 STAY = 0.01  # relative accuracy that another option must gain to be given to a session
-PAYS = 0.005  # F1 that a larger picture must gain to be sent
-ENOUGH = 0.98  # share of what a size can reach beyond which more bits buy nothing
+PAYS = 0.02  # F1 that a larger picture must gain to be sent: what measuring can tell apart
+ENOUGH = 0.95  # share of what a size can reach, beyond which more bits buy next to nothing
 MAX_OPTIONS = 96  # in one problem; with more shapes than that, every second edge is left out
 _BITS_STEP = 1.1  # links are told apart by so much
 
@@ -143,7 +143,7 @@ class Planner:
             clients.append(
                 Client(
                     snapshot.id,
-                    snapshot.fps / self._headroom,
+                    math.ceil(2.0 * snapshot.fps / self._headroom) / 2.0,
                     tuple(max(0.0, budget) for budget in budgets),
                     tuple(worth),
                 )

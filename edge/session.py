@@ -174,7 +174,7 @@ class Session:
             size=self.size,
             ready_ms=frame.decoded_ms,
             deadline_ms=frame.captured_ms + self.slo_ms - self._back_ms(),
-            variants=self._hints.variants(self.size),
+            variants=self._hints.variants,
             payload=Job(
                 Picture.from_av(frame.image),
                 answered=lambda answer: self._answered(frame, answer),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from edge.hint import Hint, HintController, Measurements
 from edge.planner import Assignment, Snapshot
-from edge.variant import STRIDE, Variant
+from edge.variant import Variant
 
 DECIDE_EVERY_MS = 200.0
 
@@ -74,21 +74,20 @@ class SessionHints:
         self._is_new = self._is_new or assignment != self._assignment
         self._assignment = assignment
 
-    def variants(self, size: tuple[int, int]) -> tuple[str, ...]:
-        """Names for a picture of this size, best first: from the planned one down.
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """Names that a frame may be served with, best first: from the planned one down.
 
-        An input larger than the picture itself would only be interpolation, so it is left out,
-        unless nothing smaller is allowed. None for a session that the plan doesn't serve.
+        None for a session that the plan doesn't serve; the least before the first plan. An input
+        larger than the picture is no waste: small things are recognised better when enlarged.
         """
-        top = self._edges[0]  # nothing was promised before the first plan
-        if self._assignment is not None:
-            if self._assignment.variant is None:
-                return ()
-            top = Variant.parse(self._assignment.variant).edge
-        longest = -(-max(size) // STRIDE) * STRIDE
-        fitting = [edge for edge in self._edges if edge <= min(top, longest)]
+        if self._assignment is None:
+            return (Variant(self._network, self._edges[0]).name,)
+        if self._assignment.variant is None:
+            return ()
+        top = Variant.parse(self._assignment.variant).edge
         return tuple(
-            Variant(self._network, edge).name for edge in reversed(fitting or self._edges[:1])
+            Variant(self._network, edge).name for edge in reversed(self._edges) if edge <= top
         )
 
     def restate(self) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
-
 from edge.planner import Assignment
 from edge.session_hints import DECIDE_EVERY_MS, Link, SessionHints
 from edge.variant import EDGES, Variant
@@ -101,32 +99,17 @@ def test_a_snapshot_says_what_the_link_can_be_counted_on_for() -> None:
 
 
 def test_variants_go_down_from_the_planned_one() -> None:
-    names = _hints(replace(BEST, variant="yolov4-tiny-416")).variants((1280, 720))
+    names = _hints(replace(BEST, variant="yolov4-tiny-416")).variants
     edges = [Variant.parse(name).edge for name in names]
     assert edges == sorted((edge for edge in EDGES if edge <= 416), reverse=True)
 
 
-@pytest.mark.parametrize(
-    ("size", "edges", "best"),
-    [
-        ((400, 225), EDGES, 416),  # a stride's padding is no enlargement
-        ((225, 400), EDGES, 416),
-        ((16, 16), EDGES, 128),
-        ((320, 180), (416, 608), 416),
-    ],
-)
-def test_small_pictures_are_not_enlarged(
-    size: tuple[int, int], edges: tuple[int, ...], best: int
-) -> None:
-    assert _hints(edges=edges).variants(size)[0] == Variant("yolov4-tiny", best).name
-
-
 def test_before_the_first_plan_frames_get_the_least() -> None:
-    assert _hints(None).variants((608, 342)) == ("yolov4-tiny-128",)
+    assert _hints(None).variants == ("yolov4-tiny-128",)
 
 
 def test_a_session_that_is_not_served_has_no_variants() -> None:
-    assert _hints(Assignment(None, 128, 0.0, 0.0, "full")).variants((608, 342)) == ()
+    assert _hints(Assignment(None, 128, 0.0, 0.0, "full")).variants == ()
 
 
 def test_an_urgent_question_is_answered_at_once() -> None:

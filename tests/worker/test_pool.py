@@ -81,10 +81,12 @@ def exists(pid: int) -> bool:
 
 
 def children() -> list[int]:
+    """Workers of this process; other tests' helpers are none of them."""
     return [
         int(pid)
         for task in Path("/proc/self/task").iterdir()
         for pid in (task / "children").read_text().split()
+        if b"edge.worker" in Path("/proc", pid, "cmdline").read_bytes()
     ]
 
 
