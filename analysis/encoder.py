@@ -53,7 +53,7 @@ class Encoder:
         self._coming: deque[tuple[float, Wish]] = deque()
         self._is_key = True
         self._debt_bits = 0.0
-        self._turn = 1.0  # reaches 1 whenever a frame is to be sent
+        self._turn = 1.0 - wish.fps / camera_fps  # reaches 1 whenever a frame is to be sent
 
     @property
     def wish(self) -> Wish:
@@ -94,7 +94,7 @@ class Encoder:
 class JpegEncoder(Encoder):
     """Square JPEGs of quality 90: the size alone decides the bits."""
 
-    codec = "jpeg"
+    codec = "jpeg90"
 
     def encode(self, now_ms: float) -> Encoded | None:
         """As the video encoder's; no frame depends on another."""

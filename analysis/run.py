@@ -9,7 +9,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from analysis.encoder import LEAST_BITS, Encoder
+from analysis.encoder import LEAST_BITS, Encoder, JpegEncoder
 from analysis.engine import Engine
 from analysis.frame import IN_TIME, LATE, Frame, Tally
 from analysis.gpus import HANDOVER_MS, Gpus
@@ -179,7 +179,7 @@ class Run:
         f1 = 0.0
         if latency_ms <= slo_ms:
             codec = client.encoder.codec
-            pixels = frame.edge * frame.edge if codec == "jpeg" else None
+            pixels = frame.edge * frame.edge if codec == JpegEncoder.codec else None
             f1 = self.accuracy.f1(
                 variant, frame.edge, frame.bps, frame.fps, codec=codec, pixels=pixels
             )

@@ -38,7 +38,7 @@ class Jellyfish(Policy):
     """With JPEGs of quality 90, square."""
 
     square = True
-    codec = "jpeg"
+    codec = "jpeg90"
 
     def __init__(self, run: Run) -> None:
         super().__init__(run)

@@ -60,8 +60,8 @@ class Planned(Policy):
     def ready(self, client: Client, frame: Frame) -> None:
         session = self.sessions[client.number]
         session.came(frame, self.run.now_ms)
-        variants = session.hints.variants(self.run.sent_size(frame.edge))
-        self.server.offer(client.name, frame, variants, session.deadline_ms(frame))
+        deadline_ms = session.deadline_ms(frame)
+        self.server.offer(client.name, frame, session.hints.variants, deadline_ms)
 
     def _answered(self, frame: Frame, variant: str, dispatched_ms: float, back_ms: float) -> None:
         self.sessions[frame.client].answered(frame, dispatched_ms, back_ms)
