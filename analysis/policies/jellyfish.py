@@ -20,8 +20,10 @@ from analysis.gpus import HANDOVER_MS
 from analysis.link import Crossing
 from analysis.policies.base import Policy
 from analysis.server import FifoServer
-from edge.scheduler import Plan, Problem, solve
+from edge.scheduler import solve
+from edge.scheduler.plan import Plan
 from edge.scheduler.problem import Client as Wanting
+from edge.scheduler.problem import Problem
 from edge.scheduler.problem import Variant as Option
 from edge.variant import Variant
 

@@ -27,10 +27,10 @@ def watched(batch: int, **rules: float) -> tuple[Run, FifoServer, Ends]:
         ends.answered.append((made.now_ms, frame.number))
         return 0.0
 
-    made.answer = answer  # type: ignore[method-assign]
-    made.drop = lambda frame, why: ends.dropped.append(  # type: ignore[method-assign]
-        (made.now_ms, frame.number, why)
-    )
+    def drop(frame: Frame, reason: str) -> None:
+        ends.dropped.append((made.now_ms, frame.number, reason))
+
+    made.answer, made.drop = answer, drop  # type: ignore[method-assign]
     return made, server, ends
 
 
