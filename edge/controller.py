@@ -80,8 +80,9 @@ class Controller:
         snapshots = [session.snapshot(began_ms) for session in sessions.values()]
         draft = self._planner.draft(snapshots, self._profiles())
         plan = await self._solver.solve(draft.problem)
-        before, self.assignments = self.assignments, self._planner.adopt(draft, plan)
-        self.plan, self.solve_ms = plan, now_ms() - began_ms
+        before = self.assignments
+        self.plan, self.assignments = self._planner.adopt(draft, plan)
+        self.solve_ms = now_ms() - began_ms
         for number, assignment in self.assignments.items():
             if assignment.variant != getattr(before.get(number), "variant", None):
                 log.debug(

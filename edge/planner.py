@@ -6,22 +6,25 @@ places. What an option is worth to a session depends on what its link lets it se
 planner takes the sent size at which the link's bits give the best accuracy. What an option may take
 is what the SLO leaves, as measured, less a reserve.
 
-Plans come twice a second, each from slightly other measurements. So an option that a session has
-counts for `STAY` more than it is worth: others take its place only where that pays. Pure: no clock,
-no I/O; the server's controller and the simulator run the same code.
+Plans come twice a second, each from slightly other measurements. So a new plan is made with latencies
+`MARGIN` times as long, and the one in force stays for as long as it obeys the rule without that
+margin, serves as many and is worth nearly as much. Where a new one does come, an option that a
+session has counts for `STAY` more than it is worth. Pure: no clock, no I/O; the server's controller
+and the simulator run the same code.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from edge.accuracy import AccuracyProfile
 from edge.profile import Profile, Size
 from edge.rtc.cap import mbit
-from edge.scheduler.plan import Plan
+from edge.scheduler.check import violations
+from edge.scheduler.plan import Plan, Slot
 from edge.scheduler.problem import Client, Problem
 from edge.scheduler.problem import Variant as Option
 from edge.scheduler.rules import Rule
@@ -32,6 +35,7 @@ RESERVE_MS = 4.0  # of the budget, for handing pictures over and for timers
 UNTRIED_PART = 0.25  # of the budget, until the devices have answered a session's own frames
 HEADROOM = 0.7  # of a device's time that plans fill: bursts, and what shares its cores, need more
 STAY = 0.01  # relative accuracy that another option must gain to be given to a session
+MARGIN = 1.1  # times their latencies, in new plans: what just fits today shall fit tomorrow
 PAYS = 0.02  # F1 that a larger picture must gain to be sent: what measuring can tell apart
 ENOUGH = 0.95  # share of what a size can reach, beyond which more bits buy next to nothing
 MAX_OPTIONS = 96  # in one problem; with more shapes than that, every second edge is left out
@@ -72,10 +76,11 @@ class Assignment:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A problem, and what it was made of: for each variant in it (edge, input size), for each
-    client and variant the edge to send."""
+    """A problem to solve, the same without its margin, and what it was made of: for each variant
+    in it (edge, input size), for each client and variant the edge to send."""
 
     problem: Problem
+    bare: Problem
     snapshots: tuple[Snapshot, ...]
     options: tuple[tuple[int, Size], ...]
     sent: tuple[tuple[int, ...], ...]
@@ -102,9 +107,10 @@ class Planner:
         self._max_batch = max_batch
         self._headroom = headroom
         self._worth = lru_cache(maxsize=4096)(self._look_up)
-        self._resident: tuple[tuple[str, ...], ...] = ()
+        self._force: list[list[tuple[tuple[int, Size], int, list[str]]]] = []
+        """Of the plan in force, for each device its slots: option, batch size, session ids."""
         self._has: dict[str, tuple[int, Size]] = {}
-        """The option of each session that the last plan served."""
+        """The option of each session that it serves."""
 
     def draft(self, snapshots: Sequence[Snapshot], profiles: Sequence[Profile]) -> Draft:
         """The problem of these sessions on the devices that live, one profile each."""
@@ -149,26 +155,64 @@ class Planner:
                 )
             )
             sent.append(tuple(edges_sent))
-        current = self._resident
-        problem = Problem(
+        current = tuple(tuple(_name(option) for option, _, _ in slots) for slots in self._force)
+        bare = Problem(
             gpus=len(profiles),
             variants=variants,
             clients=tuple(clients),
             current=current if len(current) == len(profiles) else None,
         )
-        return Draft(problem, tuple(snapshots), options, tuple(sent), tuple(profiles))
-
-    def adopt(self, draft: Draft, plan: Plan) -> dict[str, Assignment]:
-        """Takes a plan of the draft's problem into force; each session's part in it, by id."""
-        self._resident = tuple(
-            tuple(draft.problem.variants[slot.variant].name for slot in slots)
-            for slots in plan.gpus
+        longer = tuple(
+            replace(each, latency_ms=tuple(MARGIN * ms for ms in each.latency_ms))
+            for each in variants
         )
+        problem = replace(bare, variants=longer)
+        return Draft(problem, bare, tuple(snapshots), options, tuple(sent), tuple(profiles))
+
+    def adopt(self, draft: Draft, plan: Plan) -> tuple[Plan, dict[str, Assignment]]:
+        """The plan to follow, the draft's or the one in force, and each session's part in it."""
+        held = self._held(draft)
+        if (
+            held is not None
+            and held.served >= plan.served
+            and plan.accuracy <= (1.0 + STAY) * held.accuracy
+            and not violations(draft.bare, held, self.rule)
+        ):
+            plan = held
+        self._force = [
+            [
+                (
+                    draft.options[slot.variant],
+                    slot.batch,
+                    [draft.snapshots[client].id for client in slot.clients],
+                )
+                for slot in slots
+            ]
+            for slots in plan.gpus
+        ]
         self._has = {
             draft.snapshots[client].id: draft.options[option]
             for client, option in plan.variant_of.items()
         }
-        return self._assignments(draft, plan)
+        return plan, self._assignments(draft, plan)
+
+    def _held(self, draft: Draft) -> Plan | None:
+        """The plan in force, without those who left, as an answer to the draft's problem."""
+        if len(self._force) != draft.bare.gpus:
+            return None
+        clients = {snapshot.id: index for index, snapshot in enumerate(draft.snapshots)}
+        options = {option: index for index, option in enumerate(draft.options)}
+        gpus = []
+        for slots in self._force:
+            stay = []
+            for option, batch, ids in slots:
+                here = tuple(clients[each] for each in ids if each in clients)
+                if here and option not in options:
+                    return None
+                if here:
+                    stay.append(Slot(options[option], batch, here))
+            gpus.append(tuple(stay))
+        return Plan(draft.bare, "held", self.rule, tuple(gpus))
 
     # What a session can send, and what it is worth
 

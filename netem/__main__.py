@@ -27,6 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m netem", description=__doc__)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_link(commands)
+    _add_publish(commands, sys.argv[1:] if arguments is None else arguments)
     options = parser.parse_args(arguments)
     run: Callable[[argparse.Namespace], int] = options.run
     try:
@@ -94,6 +95,18 @@ def _link(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
         # Ctrl-C reaches the command from the terminal as well; here it ends the wait.
         status = link.popen(["env", *addresses, *options.argv]).wait()
     return 128 - status if status < 0 else status
+
+
+def _add_publish(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], arguments: Sequence[str]
+) -> None:
+    about = "load a server with light publishers"
+    if "publish" not in arguments:  # aiortc and PyAV load only where they are used
+        commands.add_parser("publish", help=about)
+        return
+    from netem import pub_command  # noqa: PLC0415
+
+    pub_command.add(commands.add_parser("publish", help=about, description=pub_command.ABOUT))
 
 
 def _unit(parse: Callable[[str], float]) -> Callable[[str], float]:
