@@ -72,7 +72,8 @@ class Planned(Policy):
         snapshots = [session.snapshot(now_ms) for session in self.sessions]
         draft = self.planner.draft(snapshots, self.server.profiles)
         plan = solve(draft.problem, "auto", self.planner.rule)
-        for name, assignment in self.planner.adopt(draft, plan).items():
+        _, assignments = self.planner.adopt(draft, plan)
+        for name, assignment in assignments.items():
             by_name[name].assign(assignment, now_ms)
         self._planned_ms = now_ms
         self._again(PLAN_MS)

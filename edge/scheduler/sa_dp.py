@@ -95,7 +95,6 @@ class _Mapper:
         # The dynamic programme counts rates in units of their greatest common divisor.
         self._unit = max(int(np.gcd.reduce(tables.rate)), 1)
         self._weights = (tables.rate // self._unit).tolist()
-        self._total = int(tables.rate.sum()) // self._unit
         self._reach = [_batches(tables, m) for m in range(len(accuracies))]
         self._seen: dict[State, _Mapping] = {}
 
@@ -127,19 +126,20 @@ class _Mapper:
         """
         budgets, reach = self.tables.budget[:, variant].tolist(), self._reach[variant]
         order = sorted(clients, key=lambda client: -budgets[client])
-        rows = [np.zeros(self._limit(reach, order[0]) + 1, dtype=np.int64)] if order else []
+        rows = [[0] * (self._limit(reach, order[0]) + 1)] if order else []
         best, cell = 0, (0, 0)
         for number, client in enumerate(order, start=1):
             limit = self._limit(reach, client)
             if limit <= 0:
                 break
             weight, above = self._weights[client], rows[-1]
-            row = above[: limit + 1].copy()
-            if weight <= limit:
-                np.maximum(row[weight:], above[: limit + 1 - weight] + weight, out=row[weight:])
-                column = int(row.argmax())
-                if row[column] > best:
-                    best, cell = int(row[column]), (number, column)
+            row = above[: limit + 1]
+            for column in range(weight, limit + 1):
+                filled = above[column - weight] + weight
+                if filled > row[column]:
+                    row[column] = filled
+                    if filled > best:
+                        best, cell = filled, (number, column)
             rows.append(row)
         if not best:
             return None
@@ -153,8 +153,7 @@ class _Mapper:
         return self._slot(variant, chosen)
 
     def _limit(self, reach: _Reach, client: int) -> int:
-        # No more than all clients' rate: a table need not be wider than what could fill it.
-        return min(int(reach.capacity[reach.largest[client]]) // self._unit, self._total)
+        return int(reach.capacity[reach.largest[client]]) // self._unit
 
     def _slot(self, variant: int, clients: list[int]) -> Slot:
         """With the smallest batch size that carries the clients' rate."""

@@ -41,7 +41,9 @@ def problems(
     budgets = st.one_of(
         st.sampled_from([0.0, 10.0, 20.0, 40.0, 80.0]), st.integers(-5000, 200_000).map(_thousandth)
     )
-    rates = st.one_of(st.sampled_from([10.0, 15.0, 25.0, 50.0]), st.integers(1, 120).map(_half))
+    rates = st.one_of(
+        st.sampled_from([10.0, 15.0, 25.0, 50.0]), st.integers(1, 60_000).map(_thousandth)
+    )
     variants = tuple(
         Variant(f"v{index}", draw(accuracies), tuple(draw(latencies))) for index in range(count)
     )
@@ -62,7 +64,3 @@ def problems(
 
 def _thousandth(value: int) -> float:
     return value / 1000
-
-
-def _half(value: int) -> float:
-    return value / 2

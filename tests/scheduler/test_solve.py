@@ -29,7 +29,7 @@ def at_least(plan: Plan, other: Plan) -> bool:
 
 @pytest.mark.parametrize("rule", ["single", "shared"])
 @pytest.mark.parametrize("algorithm", ["auto", "sa-dp"])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(problem=problems())
 def test_plans_obey_their_rule_and_add_up(
     algorithm: Algorithm, rule: Rule, problem: Problem
@@ -43,7 +43,7 @@ def test_plans_obey_their_rule_and_add_up(
 
 
 @pytest.mark.parametrize("rule", ["single", "shared"])
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(problem=problems(max_clients=4, max_variants=2, max_gpus=2))
 def test_exact_obeys_and_is_never_below_auto(rule: Rule, problem: Problem) -> None:
     exact = solve(problem, "exact", rule)
@@ -52,7 +52,7 @@ def test_exact_obeys_and_is_never_below_auto(rule: Rule, problem: Problem) -> No
     assert at_least(exact, solve(problem, "auto", rule))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(problem=problems())
 def test_shared_is_never_below_single_nor_auto_below_sa_dp(problem: Problem) -> None:
     single = solve(problem, "auto", "single")
