@@ -1,0 +1,135 @@
+"""Ours: the server's planner, hints and batcher; and the same with one half of it held fixed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from analysis.encoder import Wish
+from analysis.frame import Frame
+from analysis.link import Crossing
+from analysis.policies.base import Policy
+from analysis.server import BatcherServer
+from analysis.session import SimSession
+from edge.hint import START_BPS
+from edge.planner import Planner
+from edge.scheduler import solve
+from edge.session_hints import SessionHints
+from edge.variant import Variant
+
+if TYPE_CHECKING:
+    from analysis.run import Client, Run
+
+PLAN_MS, LEAST_MS = 500.0, 100.0  # as `edge.controller`'s
+TICK_MS = 100.0
+MIDDLE_SHARE = 0.5  # of a device's time that a fixed network may take at the start
+
+
+class Planned(Policy):
+    """The parts of `edge.app`: sessions, controller, dispatcher. `edges` may be planned with."""
+
+    obeys = True
+
+    def __init__(self, run: Run, edges: Sequence[int] | None = None) -> None:
+        super().__init__(run)
+        self.served_edges = list(edges or self.edges)
+        experiment = run.experiment
+        self.planner = Planner(
+            self.network, self.served_edges, run.accuracy, max_batch=experiment.max_batch
+        )
+        self.server = BatcherServer(run, experiment.max_batch, self._answered)
+        self.sessions: list[SimSession] = []
+        self._planned_ms = self._due_ms = -1.0
+
+    def first_wish(self, number: int) -> Wish:
+        return Wish(self.edges[len(self.edges) // 3], self.run.cell.fps, START_BPS)
+
+    def start(self) -> None:
+        max_bps = self.run.experiment.max_bps
+        for client in self.run.clients:
+            hints = SessionHints(self.network, self.served_edges, max_bps)
+            self.sessions.append(
+                SimSession(self.run, client, hints, self._notify, obeys=self.obeys)
+            )
+        self._plan()
+        self._tick()
+
+    def sent(self, client: Client, frame: Frame, crossing: Crossing, sent_ms: float) -> None:
+        self.sessions[client.number].sent(frame, crossing)
+
+    def ready(self, client: Client, frame: Frame) -> None:
+        session = self.sessions[client.number]
+        session.came(frame, self.run.now_ms)
+        deadline_ms = session.deadline_ms(frame)
+        self.server.offer(client.name, frame, session.hints.variants, deadline_ms)
+
+    def _answered(self, frame: Frame, variant: str, dispatched_ms: float, back_ms: float) -> None:
+        self.sessions[frame.client].answered(frame, dispatched_ms, back_ms)
+
+    def _plan(self) -> None:
+        now_ms = self.run.now_ms
+        by_name = {session.client.name: session for session in self.sessions}
+        snapshots = [session.snapshot(now_ms) for session in self.sessions]
+        draft = self.planner.draft(snapshots, self.server.profiles)
+        plan = solve(draft.problem, "auto", self.planner.rule)
+        _, assignments = self.planner.adopt(draft, plan)
+        for name, assignment in assignments.items():
+            by_name[name].assign(assignment, now_ms)
+        self._planned_ms = now_ms
+        self._again(PLAN_MS)
+
+    def _notify(self) -> None:
+        """A link stepped: the next plan comes as soon as it may."""
+        soonest_ms = max(self.run.now_ms, self._planned_ms + LEAST_MS)
+        self._again(soonest_ms - self.run.now_ms)
+
+    def _again(self, after_ms: float) -> None:
+        """The next plan, unless one comes sooner already."""
+        due_ms = self.run.now_ms + after_ms
+        if due_ms < self.run.end_ms and (due_ms < self._due_ms or self._due_ms <= self._planned_ms):
+            self._due_ms = due_ms
+            self.run.engine.at(due_ms, lambda: self._plan_at(due_ms))
+
+    def _plan_at(self, due_ms: float) -> None:
+        if due_ms == self._due_ms:
+            self._plan()
+
+    def _tick(self) -> None:
+        for session in self.sessions:
+            session.tick(self.run.now_ms)
+        due_ms = self.run.now_ms + TICK_MS
+        if due_ms < self.run.end_ms:
+            self.run.engine.at(due_ms, self._tick)
+
+
+class Ours(Planned):
+    """Everything adapts, for all clients together."""
+
+
+class DataOnly(Planned):
+    """What is sent adapts; the network's input is the largest that has half of each device's time
+    and a quarter of the objective at the start, and stays."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(run, [_affordable(run)])
+
+
+class DnnOnly(Planned):
+    """The network's input adapts; each client sends the largest size, with bits enough for it."""
+
+    obeys = False
+
+    def first_wish(self, number: int) -> Wish:
+        edge = self.edges[-1]
+        return Wish(edge, self.run.cell.fps, self.video_bps(edge))
+
+
+def _affordable(run: Run) -> int:
+    share = run.cell.clients * run.cell.fps / len(run.profiles)
+    for edge in reversed(run.experiment.edges):
+        variant = Variant(run.experiment.network, edge)
+        size = variant.input_size(*run.shape)
+        slowest = max(p.latency_ms(variant.name, size, 1) for p in run.profiles)
+        if slowest * share / 1000.0 <= MIDDLE_SHARE and slowest <= run.cell.slo_ms / 4.0:
+            return edge
+    return run.experiment.edges[0]
