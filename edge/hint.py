@@ -3,7 +3,7 @@
 The scheduler decides for all sessions at once what each is worth sending (`edge.planner`); this is
 the law by which one session follows.
 
-- **Bits**: as many as cross the link in time (`edge.rtc.cap`), at once when the link worsens, but
+- **Bits**: as many as cross the link in time (`edge.cap`), at once when the link worsens, but
   no more than the size can make use of.
 - **Size**: a new one costs a key frame, several times a frame's bits, so it changes once the frames
   at the wrong size have cost as much as the key frame will: with much to gain within a frame or
@@ -20,9 +20,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from math import inf
 
+from edge.cap import CAPACITY_PART, MIN_BPS, EncoderCap, LinkState, mbit
 from edge.patience import Patience, Since
 from edge.planner import Assignment
-from edge.rtc.cap import CAPACITY_PART, MIN_BPS, EncoderCap, LinkState, mbit
 
 MIN_FPS = 5.0
 START_BPS = 1_500_000.0

@@ -6,11 +6,11 @@ places. What an option is worth to a session depends on what its link lets it se
 planner takes the sent size at which the link's bits give the best accuracy. What an option may take
 is what the SLO leaves, as measured, less a reserve.
 
-Plans come twice a second, each from slightly other measurements. So a new plan is made with latencies
-`MARGIN` times as long, and the one in force stays for as long as it obeys the rule without that
-margin, serves as many and is worth nearly as much. Where a new one does come, an option that a
-session has counts for `STAY` more than it is worth. Pure: no clock, no I/O; the server's controller
-and the simulator run the same code.
+Plans come twice a second, each from slightly other measurements. So a new plan is made with
+latencies `MARGIN` times as long, and the one in force stays for as long as it obeys the rule
+without that margin, serves as many and is worth nearly as much. Where a new one does come, an
+option that a session has counts for `STAY` more than it is worth. Pure: no clock, no I/O; the server's
+controller and the simulator run the same code.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from edge.accuracy import AccuracyProfile
+from edge.cap import mbit
 from edge.profile import Profile, Size
-from edge.rtc.cap import mbit
 from edge.scheduler.check import violations
 from edge.scheduler.plan import Plan, Slot
 from edge.scheduler.problem import Client, Problem

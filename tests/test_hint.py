@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge.cap import MIN_BPS
 from edge.hint import KEY_FRAME_COST, MIN_FPS, Hint, HintController, Measurements
 from edge.planner import SENT_EDGES, Assignment
-from edge.rtc.cap import MIN_BPS
 from edge.variant import EDGES
 
 IDLE = Measurements(slo_ms=100.0, fps=15.0, capacity_bps=8e6)

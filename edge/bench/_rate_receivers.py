@@ -14,8 +14,8 @@ from aiohttp import web
 from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError
 
+from edge.cap import EncoderCap, LinkState
 from edge.rtc import internals
-from edge.rtc.cap import EncoderCap, LinkState
 from edge.rtc.packets import is_rtcp
 from edge.rtc.peer import Peer
 from edge.timebase import now_ms

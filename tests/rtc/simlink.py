@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from edge.rtc.cap import EncoderCap, LinkState
+from edge.cap import EncoderCap, LinkState
 from edge.rtc.rate import RateEstimator
 
 PACKET_BITS = 8 * 1200

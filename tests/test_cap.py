@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.rtc.cap import MIN_BPS, EncoderCap, LinkState
+from edge.cap import MIN_BPS, EncoderCap, LinkState
 from tests.rtc.simlink import HEADER_BITS, Bottleneck, Session, Tcp, Trace, World
 
 STEPS: Trace = [(0.0, 8e6), (10_000.0, 1e6), (20_000.0, 8e6)]
