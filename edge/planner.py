@@ -9,8 +9,8 @@ is what the SLO leaves, as measured, less a reserve.
 Plans come twice a second, each from slightly other measurements. So a new plan is made with
 latencies `MARGIN` times as long, and the one in force stays for as long as it obeys the rule
 without that margin, serves as many and is worth nearly as much. Where a new one does come, an
-option that a session has counts for `STAY` more than it is worth. Pure: no clock, no I/O; the server's
-controller and the simulator run the same code.
+option that a session has counts for `STAY` more than it is worth. Pure: no clock, no I/O; the
+server's controller and the simulator run the same code.
 """
 
 from __future__ import annotations

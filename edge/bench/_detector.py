@@ -28,7 +28,8 @@ from edge.models import load_network
 from edge.models.accuracy import F1, match
 from edge.models.decode import decode
 from edge.models.detections import Box, select
-from edge.models.detector import Detector, cpu_computes_bfloat16
+from edge.models.detector import Detector
+from edge.models.precision import has_bfloat16
 from edge.models.preprocess import Placement
 from edge.models.weights import TINY_CONFIG, WEIGHTS, class_names
 from edge.models.yolov4 import Network
@@ -303,7 +304,7 @@ def _cpu_name() -> str:
             if line.startswith("model name"):
                 name = line.partition(":")[2].strip()
                 break
-    extra = "with" if cpu_computes_bfloat16() else "without"
+    extra = "with" if has_bfloat16() else "without"
     return f"{name}, {extra} bfloat16 instructions"
 
 

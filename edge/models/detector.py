@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,15 +14,13 @@ from edge.models.convolution import can_pack
 from edge.models.decode import decode
 from edge.models.detections import Box, select
 from edge.models.graphs import Graph
+from edge.models.precision import Precision, chosen
 from edge.models.preprocess import paint, placement
 from edge.models.yolov4 import Network
 from edge.picture import Picture, picture_bytes
 from edge.variant import Variant
 
-Precision = Literal["auto", "float32", "bfloat16", "float16"]
-
 _PACK_BYTES = 1 << 30  # for packed weights, over all input shapes; the least recently used go
-_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 _Planes = tuple[Tensor, Tensor, Tensor]
 
@@ -30,8 +28,8 @@ _Planes = tuple[Tensor, Tensor, Tensor]
 class Detector:
     """A network on a device; not to be used by several threads at once.
 
-    `device` is "cpu" or "cuda:N". Precision "auto" is float16 on CUDA, bfloat16 on CPUs that
-    compute in it, else float32. `module` is copied, not changed.
+    `device` is "cpu" or "cuda:N"; for precision "auto" see `edge.models.precision`. `module` is
+    copied, not changed.
     """
 
     def __init__(
@@ -43,7 +41,7 @@ class Detector:
     ) -> None:
         self.network_name = network_name
         self.device = torch.device(device)
-        self.dtype = _DTYPES[_best_precision(self.device) if precision == "auto" else precision]
+        self.dtype = chosen(precision, self.device)
         network = copy.deepcopy(module).to(device=self.device, dtype=self.dtype)
         self._network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if self.device.type == "cpu" and can_pack(self.dtype):
@@ -161,15 +159,3 @@ def _split(flat: Tensor, picture: Picture) -> _Planes:
         [picture.y.size, picture.u.size, picture.v.size]
     )
     return y.view(picture.y.shape), u.view(picture.u.shape), v.view(picture.v.shape)
-
-
-def _best_precision(device: torch.device) -> str:
-    if device.type == "cuda":
-        return "float16"
-    return "bfloat16" if cpu_computes_bfloat16() else "float32"
-
-
-def cpu_computes_bfloat16() -> bool:
-    """Whether this CPU has instructions for bfloat16 (AVX-512 BF16 or AMX), not just emulation."""
-    probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return any(bool(getattr(torch.cpu, probe, bool)()) for probe in probes)

@@ -82,14 +82,14 @@ class Tables:
 
     def room(self, capacity: Integers) -> Integers:
         """What a bin of that capacity holds, in units: at most STEPS and the clients' number."""
-        return np.minimum(capacity // self.unit, self.weight.sum())
+        return np.asarray(np.minimum(capacity // self.unit, self.weight.sum()))
 
     @cached_property
     def columns(self) -> Columns:
         """All (variant, batch) that some client could use alone, without those that another
         batch size of the variant beats: open to the same clients, and at least as much capacity
         for them."""
-        variant, batch, need, capacity = [], [], [], []
+        found: list[tuple[int, int, int, int]] = []  # variant, batch, need, capacity
         sizes = np.arange(1, self.latency.shape[1] + 1)
         for m, row in enumerate(self.latency):
             needs, capacities = rules.need(row, row), rules.capacity(sizes, row)
@@ -103,12 +103,7 @@ class Tables:
                     continue
                 best = int(capacities[b])
                 if shut[b] == last:
-                    for column in (variant, batch, need, capacity):
-                        column.pop()
-                last = shut[b]
-                variant.append(m)
-                batch.append(b + 1)
-                need.append(needs[b])
-                capacity.append(best)
-        arrays = [np.array(a, dtype=np.int64) for a in (variant, batch, need, capacity)]
-        return Columns(*arrays)
+                    found.pop()
+                last = int(shut[b])
+                found.append((m, int(b) + 1, int(needs[b]), best))
+        return Columns(*np.array(found, dtype=np.int64).reshape(-1, 4).T.copy())

@@ -10,7 +10,7 @@ import torch
 from edge.bench._detector import MAX_SCORE_ERROR, MIN_IOU, our_boxes, reference_boxes
 from edge.models import Detector, convolution
 from edge.models.accuracy import iou, match
-from edge.models.detector import Precision
+from edge.models.precision import Precision
 from edge.models.weights import class_names
 from edge.models.yolov4 import Network
 from edge.picture import Picture
