@@ -312,6 +312,11 @@ class Session:
         """What the planner has to know of it."""
         return self._hints.snapshot(self.id, self._link(now_ms))
 
+    @property
+    def assignment(self) -> Assignment | None:
+        """Its part of the plan in force; None before the first plan."""
+        return self._hints.assignment
+
     def assign(self, assignment: Assignment, now_ms: float) -> None:
         """Its part of the plan in force; the publisher is told what that asks of it."""
         self._hints.assign(assignment)

@@ -72,13 +72,23 @@ async def until(wanted: Callable[[], bool], timeout: float, lasting_s: float = 0
             await asyncio.sleep(0.02)
 
 
-async def settled(server: Server, by_link: list[Session]) -> list[Part | None]:
+def followed(session: Session) -> bool:
+    """Whether no change of size is on its way: one that gains waits until it pays."""
+    assignment = session.assignment
+    return (
+        session.hint is not None
+        and assignment is not None
+        and (session.hint.max_edge == assignment.edge or assignment.gain <= 0.0)
+    )
+
+
+async def settled(by_link: list[Session]) -> list[Part | None]:
     parts = [part(each) for each in by_link]
 
     def unchanged() -> bool:
         nonlocal parts
         before, parts = parts, [part(each) for each in by_link]
-        return before == parts and all(agrees(each) for each in by_link)
+        return before == parts and all(agrees(each) and followed(each) for each in by_link)
 
     await until(unchanged, PATIENCE_S, SETTLED_S)
     return parts
@@ -114,7 +124,7 @@ async def test_one_link_steps_and_its_session_alone_follows(
         )
         by_link = sorted(server.sessions, key=lambda session: session.label)
         stepped = by_link[STEPPED]
-        before = await settled(server, by_link)
+        before = await settled(by_link)
         link = links[STEPPED]
 
         await asyncio.to_thread(link.set_rate, LOW_BPS)
