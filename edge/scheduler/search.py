@@ -20,7 +20,8 @@ from edge.scheduler.tables import Tables
 Floats = NDArray[np.float64]
 
 SWEEPS = 20
-BEAM, PATIENCE, KEPT = 8, 2, 32
+BEAM, MIN_BEAM = 96, 8  # choices followed at once: so many GPUs in all of them, at least so many
+PATIENCE, KEPT = 3, 64
 CHUNK = 1 << 17  # choices x GPUs that are judged in one go
 _LEAST = 1e-9  # a smaller gain is rounding
 
@@ -169,8 +170,9 @@ class Search:
         """Follows the best few choices at once, through single small replacements."""
         tried: set[bytes] = set()
         best, idle = max(self._seen.values()), 0
+        beam = max(BEAM // self.gpus, MIN_BEAM)
         while idle < PATIENCE and self._left > 0:
-            starts = [key for key in self._ranked() if key not in tried][: BEAM if idle else 1]
+            starts = [key for key in self._ranked() if key not in tried][: beam if idle else 1]
             tried.update(starts)
             rows = [
                 row
