@@ -1,3 +1,3 @@
 """Video understood in time: the edge server."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

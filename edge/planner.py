@@ -28,9 +28,8 @@ from edge.scheduler.plan import Plan, Slot
 from edge.scheduler.problem import Client, Problem
 from edge.scheduler.problem import Variant as Option
 from edge.scheduler.rules import Rule
-from edge.variant import Variant
+from edge.variant import SENT_EDGES, Variant
 
-SENT_EDGES = (128, 160, 192, 256, 320, 416, 512, 608)
 RESERVE_MS = 4.0  # of the budget, for handing pictures over and for timers
 UNTRIED_PART = 0.25  # of the budget, until the devices have answered a session's own frames
 HEADROOM = 0.7  # of a device's time that plans fill: bursts, and what shares its cores, need more

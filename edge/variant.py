@@ -8,6 +8,7 @@ from functools import lru_cache
 
 NETWORKS = ("yolov4", "yolov4-tiny")
 EDGES = tuple(range(128, 609, 32))
+SENT_EDGES = (128, 160, 192, 256, 320, 416, 512, 608)  # what publishers are asked to send
 STRIDE = 32  # the deepest feature map's stride: input sides are multiples of it
 
 _NAME = re.compile(r"(?P<network>[a-z0-9-]+)-(?P<edge>\d+)")

@@ -27,8 +27,8 @@ from av.video.frame import PictureType
 
 from edge import samples
 from edge.assets import cache_dir
+from edge.variant import SENT_EDGES
 
-EDGES = (128, 160, 192, 256, 320, 416, 512, 608)  # pixels: as the planner has them
 VERSION = 1  # of what is below: another, and all is encoded anew
 BITS = (0.05, 0.1, 0.2, 0.4, 0.8)  # a pixel: from where pictures suffer to where more buy nothing
 STEP_S = 0.75  # about: a whole, even number of frames
@@ -74,7 +74,7 @@ class Encodes:
         video: Path | None = None,
         fps: int = 15,
         *,
-        edges: Sequence[int] = EDGES,
+        edges: Sequence[int] = SENT_EDGES,
         bits: Sequence[float] = BITS,
         seconds: float = SECONDS,
         progress: Progress = lambda text: None,

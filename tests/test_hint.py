@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from edge.cap import MIN_BPS
 from edge.hint import KEY_FRAME_COST, MIN_FPS, Hint, HintController, Measurements
-from edge.planner import SENT_EDGES, Assignment
-from edge.variant import EDGES
+from edge.planner import Assignment
+from edge.variant import EDGES, SENT_EDGES
 
 IDLE = Measurements(slo_ms=100.0, fps=15.0, capacity_bps=8e6)
 LARGE = Assignment("yolov4-tiny-608", 608, 1.9e6, 0.0, "nothing sees more")

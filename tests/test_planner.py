@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.planner import HEADROOM, SENT_EDGES, Assignment, Planner, Snapshot
+from edge.planner import HEADROOM, Assignment, Planner, Snapshot
 from edge.profile import Profile
 from edge.scheduler import solve
-from edge.variant import EDGES, Variant
+from edge.variant import EDGES, SENT_EDGES, Variant
 from tests.planning import accuracy, device
 
 WIDE = Snapshot(

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import pytest
 
-from edge.app import Server
 from edge.session import Session
-from netem.encodes import EDGES, Encodes
+from edge.variant import SENT_EDGES
+from netem.encodes import Encodes
 from netem.link import Link
 from tests.serving import serving, simulated
 from traces import constant
@@ -55,8 +55,8 @@ def agrees(session: Session) -> bool:
     """Whether the size that arrives is the largest that the hint allows and the publisher has."""
     if session.hint is None or session.size is None:
         return False
-    fitting = [edge for edge in EDGES if edge <= session.hint.max_edge]
-    return max(session.size) == max(fitting, default=EDGES[0])
+    fitting = [edge for edge in SENT_EDGES if edge <= session.hint.max_edge]
+    return max(session.size) == max(fitting, default=SENT_EDGES[0])
 
 
 async def until(wanted: Callable[[], bool], timeout: float, lasting_s: float = 0.0) -> float:
