@@ -10,7 +10,7 @@ from analysis.encoder import Wish
 from analysis.engine import Action
 from analysis.frame import Frame
 from analysis.link import Crossing
-from edge.budget import Budget, Window
+from edge.budget import Budget, Window, infeasible
 from edge.planner import Assignment, Snapshot
 from edge.rtc.rate import RateEstimator
 from edge.session_hints import Link, SessionHints
@@ -18,6 +18,7 @@ from edge.session_hints import Link, SessionHints
 if TYPE_CHECKING:
     from analysis.run import Client, Run
 
+USUAL = 0.5  # quantile that plans go by
 BACK_MS = 2.0  # the way back until it has been measured
 REPORT_EVERY_MS = 500.0
 LONG_MS = 40.0  # from capture to its last packet: a frame that is slow
@@ -63,7 +64,8 @@ class SimSession:
         """A frame was decoded."""
         self._hear(now_ms)
         self._size = self._run.sent_size(frame.edge)
-        self.budget.observe("network", frame.network_ms, now_ms)
+        if not infeasible(self._slo_ms, frame.network_ms):
+            self.budget.observe("network", frame.network_ms, now_ms)
         self.budget.observe("decode", now_ms - frame.received_ms, now_ms)
 
     def answered(self, frame: Frame, dispatched_ms: float, back_ms: float) -> None:
@@ -78,7 +80,7 @@ class SimSession:
         self._hear(now_ms)
         if now_ms - self._reported_ms >= REPORT_EVERY_MS:
             self._reported_ms = now_ms
-            back_ms = self._back.quantile(0.99)
+            back_ms = self._back.quantile(0.5)
             if back_ms is not None:
                 self.budget.observe("back", back_ms, now_ms)
         self._hint(now_ms)
@@ -159,7 +161,7 @@ class SimSession:
             size=self._size or self._run.shape,
             slo_ms=self._slo_ms,
             fps=self._fps,
-            left_ms=budget.left_ms(self._slo_ms, now_ms=now_ms),
+            left_ms=budget.left_ms(self._slo_ms, USUAL, now_ms=now_ms),
             answered=budget.quantile("inference", 0.5) is not None,
             left_for_network_ms=self._slo_ms - spent_ms,
             capacity_bps=rate.capacity_bps,
@@ -167,4 +169,5 @@ class SimSession:
             queue_ms=rate.queue_ms,
             loss=rate.loss,
             network_ms=budget.quantile("network", 0.95, now_ms),
+            fastest_ms=budget.quantile("network", 0.1, now_ms),
         )

@@ -28,10 +28,12 @@ FORGET_MS = 5_000.0  # a queue last seen so long ago was another
 SHARE_STEP, SHARE_EVERY_MS = 0.03, 500.0
 QUEUE_PART = 0.6  # of a usual frame's time to cross, that it may wait before that
 DRAIN_MS = 120.0  # a queue of so long makes every frame late: nothing but drains it
-RESUME_PART, RESUME_WINDOW_MS = 0.85, 200.0  # of what made the queue, once it has drained
+RESUME_PART, PLENTY = 0.85, 1.5  # of what made the queue, once it has drained; room for more
+RESUME_WINDOW_MS, RESUME_MS = 120.0, 3_000.0
 CUT_MS = 400.0  # between two cuts for the same queue
 STANDING_MS = 1_500.0  # a queue that has not drained by then isn't ours
 ALLOWED_LOSS = 0.03
+USUAL_MS, OUTAGE_MS = 4_000.0, 2_000.0
 UP_WINDOW_MS, MAX_UP_WINDOW_MS = 1_000.0, 8_000.0
 UP_EVERY_MS = 200.0
 UP_FACTOR = 1.5
@@ -83,6 +85,7 @@ class EncoderCap:
         self._queued_ms = -inf  # when a queue was last seen
         self._share = FAIR_PART
         self._shared: tuple[float, float] = (-inf, 0.0)  # when the share last changed, the queue
+        self._usual: deque[tuple[float, float]] = deque()
         self._patience = Patience(UP_WINDOW_MS, MAX_UP_WINDOW_MS)
 
     @property
@@ -95,6 +98,22 @@ class EncoderCap:
         """The least that was allowed of late: what can be counted on."""
         least_bps = min((bps for _, bps in self._carried), default=self._start_bps)
         return min(least_bps, self._max_bps)
+
+    @property
+    def usual_bps(self) -> float:
+        """What the link has carried in time of late, outages apart: its lower quartile."""
+        ordered = sorted(bps for _, bps in self._usual)
+        if not ordered:
+            return self._start_bps
+        return max(float(MIN_BPS), min(self._max_bps, ordered[len(ordered) // 4]))
+
+    def _remember(self, bps: float, queues: bool, now_ms: float) -> None:
+        """What the link usually carries: a queue or a short outage says nothing about that."""
+        if queues and self._usual and now_ms - self._usual[-1][0] < OUTAGE_MS:
+            return
+        self._usual.append((now_ms, bps))
+        while self._usual[0][0] < now_ms - USUAL_MS:
+            self._usual.popleft()
 
     def allow(self, link: LinkState, crossing_ms: float, fps: float, now_ms: float) -> float:
         """Bits a second that the link carries in time, once no queue is left on it.
@@ -119,6 +138,7 @@ class EncoderCap:
         if capacity_bps is None:
             return self._start_bps
         bps = capacity_bps * min(CAPACITY_PART, fps * crossing_ms / 1000.0)
+        self._remember(bps, link.queue_ms > max(10.0, QUEUE_PART * crossing_ms), now_ms)
         if link.queue_ms > max(10.0, QUEUE_PART * crossing_ms):
             bps = self._queued(link, capacity_bps, crossing_ms, bps, now_ms)
             self._limit = f"frames queue for {link.queue_ms:.0f} ms on the way"
@@ -196,7 +216,7 @@ class EncoderCap:
             if wanted_bps > 0.6 * self._bps:  # else no noise, but a change
                 self._patience.down(now_ms)
             if self._drain_bps < allowed_bps and self._resume_bps is None:
-                self._resume_bps = RESUME_PART * self._bps
+                self._resume_bps = self._bps
             fell = capacity_bps is not None and (known_bps is None or capacity_bps < known_bps)
             why = "fewer bits are enough"
             if fell and capacity_bps is not None:
@@ -206,8 +226,12 @@ class EncoderCap:
             return Cap(wanted_bps, self._limit or why)
         if self._resume_bps is not None and self._drain_bps == inf:
             recent = [bps for at_ms, bps in self._carried if at_ms >= now_ms - RESUME_WINDOW_MS]
-            resumed_bps = min(useful_bps, self._resume_bps, self._max_bps, *recent)
-            self._resume_bps = None
+            # Where there is plenty of room now, it was the link that failed, not the bits.
+            part = 1.0 if min(recent) > PLENTY * self._resume_bps else RESUME_PART
+            resume_bps = part * self._resume_bps
+            resumed_bps = min(useful_bps, resume_bps, self._max_bps, *recent)
+            if resumed_bps >= resume_bps or now_ms - self._queued_ms > RESUME_MS:
+                self._resume_bps = None
             if resumed_bps > 1.15 * self._bps:
                 return Cap(resumed_bps, "the queue has drained")
         recent = [bps for at_ms, bps in self._carried if at_ms >= now_ms - UP_WINDOW_MS]

@@ -62,6 +62,8 @@ class Measurements:
     """Part of the packets, 0 to 1."""
     network_ms: float | None = None
     """A high quantile of the time from capture to the frame's last packet."""
+    fastest_ms: float | None = None
+    """A low quantile of the same."""
     left_ms: float | None = None
     """Of the SLO for the network, once all else is taken off."""
 
@@ -75,7 +77,8 @@ class HintController:
         self._is_served = True
         self._hint_ms = self._fps_ms = self._decided_ms = -inf
         self._regret = 0.0  # frames' worth of F1 lost at the wrong size; below 0: too large a one
-        self._fps_room = Since()
+        self._fps_room, self._fps_short = Since(), Since()
+        self._fps_by_link = False
         self._fps_patience = Patience(PATIENCE_MS, MAX_PATIENCE_MS)
 
     @property
@@ -86,7 +89,7 @@ class HintController:
     @property
     def least_bps(self) -> float:
         """Bits a second that the link has carried in time of late: what can be counted on."""
-        return self._cap.least_bps
+        return self._cap.usual_bps
 
     def decide(self, m: Measurements, assignment: Assignment, now_ms: float) -> Hint | None:
         """The new hint, or None if the one in force stands; to be asked every 100 to 500 ms, and
@@ -140,7 +143,8 @@ class HintController:
     def _allow(self, m: Measurements, fps: float, now_ms: float) -> None:
         """Tells the cap what the link carries in time now."""
         left_ms = 0.6 * m.slo_ms if m.left_ms is None else m.left_ms
-        crossing_ms = min(max(CROSSING_PART * left_ms, 0.1 * m.slo_ms), 0.5 * m.slo_ms)
+        free_ms = left_ms - self._base_ms(m, fps)
+        crossing_ms = min(max(CROSSING_PART * free_ms, 0.1 * m.slo_ms), 0.5 * m.slo_ms)
         slow = m.network_ms is not None and m.network_ms > max(left_ms, 0.3 * m.slo_ms)
         link = LinkState(
             capacity_bps=m.capacity_bps,
@@ -150,6 +154,12 @@ class HintController:
             slow_ms=m.network_ms if slow else None,
         )
         self._cap.allow(link, crossing_ms, fps, now_ms)
+
+    def _base_ms(self, m: Measurements, fps: float) -> float:
+        """Of the time on the network what no bits account for: encoding, distance."""
+        if self._hint is None or m.fastest_ms is None or not m.capacity_bps:
+            return 0.0
+        return max(0.0, m.fastest_ms - 1000.0 * self._hint.max_bps / fps / m.capacity_bps)
 
     def _edge(
         self, hint: Hint, assignment: Assignment, fps: float, now_ms: float
@@ -179,13 +189,18 @@ class HintController:
         if m.capacity_bps is not None and CAPACITY_PART * m.capacity_bps < MIN_BPS:
             most = max(MIN_FPS, float(round(wanted * CAPACITY_PART * m.capacity_bps / MIN_BPS)))
             why = f"link fell to {mbit(m.capacity_bps)}:"
+        if self._fps_short.ms(most < hint.fps, now_ms) < FPS_DOWN_MS:
+            most = max(most, hint.fps)
         fps = min(hint.fps, most)
         is_served = assignment.variant is not None
         if not is_served and now_ms - self._fps_ms >= FPS_DOWN_MS:
             fps, why = max(MIN_FPS, min(fps, float(int(0.75 * hint.fps)))), "server is busy:"
         room = is_served and hint.fps < 0.9 * most
         if fps < hint.fps:
+            self._fps_by_link = is_served
             self._fps_patience.down(now_ms)
+        elif room and self._fps_by_link:
+            fps, why = most, "link is back:"  # there is no key frame in it
         elif self._fps_room.ms(room, now_ms) >= self._fps_patience.ms:
             fps, why = min(most, float(int(1.5 * hint.fps) + 1)), "room for"
             self._fps_patience.up(now_ms)

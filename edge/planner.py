@@ -35,8 +35,8 @@ UNTRIED_PART = 0.25  # of the budget, until the devices have answered a session'
 HEADROOM = 0.7  # of a device's time that plans fill: bursts, and what shares its cores, need more
 STAY = 0.01  # relative accuracy that another option must gain to be given to a session
 MARGIN = 1.1  # times their latencies, in new plans: what just fits today shall fit tomorrow
-PAYS = 0.02  # F1 that a larger picture must gain to be sent: what measuring can tell apart
-ENOUGH = 0.95  # share of what a size can reach, beyond which more bits buy next to nothing
+PAYS = 0.005  # F1 that a larger picture must gain to be sent: less is noise of the measurement
+ENOUGH = 0.98  # share of what a size can reach, beyond which more bits buy next to nothing
 MAX_OPTIONS = 96  # in one problem; with more shapes than that, every second edge is left out
 _BITS_STEP = 1.1  # links are told apart by so much
 

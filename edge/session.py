@@ -43,6 +43,7 @@ CONNECT_TIMEOUT_MS = 15_000.0
 PING_TIMEOUT_MS = 8_000.0  # a page pings once a second
 STATS_EVERY_MS = 1_000.0
 MESSAGES_A_SECOND = 100  # control messages beyond that are dropped, with one error a second
+USUAL = 0.5  # quantile that plans go by: the batcher sees to each frame that is worse off
 BACK_MS = 2.0  # the way back until it has been measured
 
 
@@ -163,7 +164,8 @@ class Session:
         self.size = (frame.width, frame.height)
         network_ms = frame.received_ms - frame.captured_ms
         hopeless = infeasible(self.slo_ms, network_ms)
-        self.budget.observe("network", network_ms, frame.decoded_ms)
+        if not hopeless:  # else nothing that is planned would help it, and plans would suffer
+            self.budget.observe("network", network_ms, frame.decoded_ms)
         self.budget.observe("decode", frame.decoded_ms - frame.received_ms, frame.decoded_ms)
         if not self._pacer.admits(self.asked_fps, frame.decoded_ms):
             self._dropped(frame.rtp, "paced")
@@ -238,7 +240,7 @@ class Session:
                 self._say("pong", t0_ms=incoming.t0_ms, t1_ms=received_ms, t2_ms=now_ms())
             case Report():
                 self.report = incoming
-                back = incoming.back_ms.p99_ms if incoming.back_ms else None
+                back = incoming.back_ms.p50_ms if incoming.back_ms else None
                 if back is not None:
                     self.budget.observe("back", back, received_ms)
             case Applied():
@@ -339,7 +341,7 @@ class Session:
     def _link(self, now: float) -> Link:
         rate, budget = self.peer.rate, self.budget
         ours = self._settings.rate_control == "trains"  # else the hint leaves the bits alone
-        left_ms = budget.left_ms(self.slo_ms, now_ms=now)
+        left_ms = budget.left_ms(self.slo_ms, USUAL, now_ms=now)
         spent = sum(
             budget.quantile(leg, 0.95, now) or 0.0
             for leg in ("decode", "queue", "inference", "back")
@@ -356,6 +358,7 @@ class Session:
             queue_ms=rate.queue_ms if ours else 0.0,
             loss=rate.loss if ours else 0.0,
             network_ms=budget.quantile("network", 0.95, now) if ours else None,
+            fastest_ms=budget.quantile("network", 0.1, now) if ours else None,
         )
 
     def _say_stats(self) -> None:

@@ -29,6 +29,7 @@ class Link:
     queue_ms: float
     loss: float
     network_ms: float | None
+    fastest_ms: float | None = None
 
 
 class SessionHints:
@@ -111,6 +112,7 @@ class SessionHints:
                 queue_ms=link.queue_ms,
                 loss=link.loss,
                 network_ms=link.network_ms,
+                fastest_ms=link.fastest_ms,
                 left_ms=link.left_for_network_ms,
             ),
             self._assignment,

@@ -73,6 +73,58 @@ class TestSteps:
         assert session.mean_bps(12, 20) > 0.5e6
 
 
+class TestOutage:
+    """By hand: a link of 20 Mbit/s that is gone for 200 ms, with a queue, in the tenth second."""
+
+    @staticmethod
+    def caps(after_bps: float) -> tuple[list[tuple[float, float]], EncoderCap]:
+        cap = EncoderCap(1.5e6, 4e6)
+        told = []
+        for step in range(600):
+            now = 20.0 * step
+            gone = 10_000 <= now < 10_200
+            before = now < 10_000
+            cap.allow(
+                LinkState(
+                    capacity_bps=0.3e6 if gone else 20e6 if before else after_bps,
+                    queue_ms=150.0 if gone else 0.0,
+                ),
+                40.0,
+                15.0,
+                now,
+            )
+            made = cap.decide(4e6, now)
+            if made is not None:
+                told.append((now, made.bps))
+        return told, cap
+
+    def test_a_link_that_is_back_carries_at_once_what_it_did(self) -> None:
+        told, _ = self.caps(20e6)
+        low = [bps for now, bps in told if 10_000 <= now < 10_200]
+        back = [bps for now, bps in told if 10_200 <= now < 10_400]
+        assert min(low) == MIN_BPS
+        assert max(back) == 4e6
+
+    def test_a_link_that_barely_carries_it_gets_less(self) -> None:
+        told, _ = self.caps(7.5e6)
+        back = [bps for now, bps in told if 10_200 <= now < 10_400]
+        assert max(back) == pytest.approx(0.85 * 4e6)
+
+    def test_another_link_gets_what_it_carries(self) -> None:
+        told, cap = self.caps(2e6)
+        assert all(bps <= 0.6 * 2e6 for now, bps in told if now >= 10_200)
+        assert cap.usual_bps == pytest.approx(0.6 * 2e6)
+
+    def test_an_outage_says_nothing_about_the_link(self) -> None:
+        cap = EncoderCap(1.5e6, 4e6)
+        for step in range(300):
+            gone = step % 50 >= 45  # 100 ms in each second
+            link = LinkState(capacity_bps=0.3e6 if gone else 5e6, queue_ms=90.0 if gone else 0.0)
+            cap.allow(link, 40.0, 15.0, 20.0 * step)
+        assert cap.usual_bps == pytest.approx(0.6 * 5e6)
+        assert cap.least_bps < 0.3e6
+
+
 class TestTrouble:
     def test_nothing_comes_and_then_it_comes_again(self) -> None:
         session = run([(0.0, 4e6), (10_000.0, 0.0), (13_000.0, 4e6)], 25, cap_bps=4e6)

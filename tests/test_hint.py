@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.cap import MIN_BPS
-from edge.hint import KEY_FRAME_COST, MIN_FPS, Hint, HintController, Measurements
+from edge.hint import FPS_DOWN_MS, KEY_FRAME_COST, MIN_FPS, Hint, HintController, Measurements
 from edge.planner import Assignment
 from edge.variant import EDGES, SENT_EDGES
 
@@ -131,11 +131,33 @@ class TestLink:
 
     def test_an_outage_goes_to_the_floors_and_comes_back(self) -> None:
         hints = run(stepping(2e4, 5, 8), 40)
-        low = hints[1][1]
-        assert (low.max_bps, low.fps) == (MIN_BPS, MIN_FPS)
+        assert hints[1][1].max_bps == MIN_BPS
+        low_ms, low = next((t, hint) for t, hint in hints if hint.fps == MIN_FPS)
+        assert 5_000 + FPS_DOWN_MS <= low_ms < 8_000
+        assert low.max_bps == MIN_BPS
+        back_ms = next(t for t, hint in hints if t > low_ms and hint.fps > MIN_FPS)
+        assert back_ms == 8_000  # more frames cost nothing, unlike another size
         last = hints[-1][1]
         assert (last.max_edge, last.fps) == (608, 15.0)
         assert last.max_bps > 1_700_000
+
+
+    def test_a_short_outage_costs_no_frames(self) -> None:
+        hints = run(stepping(2e4, 5, 5.8), 20)
+        assert {hint.fps for _, hint in hints} == {15.0}
+        assert min(hint.max_bps for _, hint in hints) == MIN_BPS
+
+    @pytest.mark.parametrize("base_ms", [0.0, 20.0])
+    def test_distance_takes_of_the_time_that_bits_have(self, base_ms: float) -> None:
+        controller = HintController()
+        m = replace(IDLE, capacity_bps=1e6, left_ms=60.0)
+
+        def at(_: float) -> Measurements:
+            bps = controller.current.max_bps if controller.current else 0.0
+            return replace(m, fastest_ms=base_ms + 1000.0 * bps / m.fps / 1e6)
+
+        bps = run(at, 20, controller=controller)[-1][1].max_bps
+        assert bps == pytest.approx(15 * 1e6 * 0.6 * (60.0 - base_ms) / 1000.0, rel=0.15)
 
 
 class TestSize:
