@@ -141,7 +141,6 @@ class TestLink:
         assert (last.max_edge, last.fps) == (608, 15.0)
         assert last.max_bps > 1_700_000
 
-
     def test_a_short_outage_costs_no_frames(self) -> None:
         hints = run(stepping(2e4, 5, 5.8), 20)
         assert {hint.fps for _, hint in hints} == {15.0}
