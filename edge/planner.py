@@ -32,7 +32,7 @@ from edge.variant import SENT_EDGES, Variant
 
 RESERVE_MS = 4.0  # of the budget, for handing pictures over and for timers
 UNTRIED_PART = 0.25  # of the budget, until the devices have answered a session's own frames
-HEADROOM = 0.7  # of a device's time that plans fill: bursts, and what shares its cores, need more
+HEADROOM = 0.3  # of a single device's time that plans leave to bursts and what shares its cores
 STAY = 0.01  # relative accuracy that another option must gain to be given to a session
 MARGIN = 1.1  # times their latencies, in new plans: what just fits today shall fit tomorrow
 PAYS = 0.005  # F1 that a larger picture must gain to be sent: less is noise of the measurement
@@ -97,14 +97,12 @@ class Planner:
         *,
         rule: Rule = "shared",
         max_batch: int = 8,
-        headroom: float = HEADROOM,
     ) -> None:
         self.rule = rule
         self._network = network
         self._edges = tuple(sorted(edges))
         self._accuracy = accuracy
         self._max_batch = max_batch
-        self._headroom = headroom
         self._worth = lru_cache(maxsize=4096)(self._look_up)
         self._force: list[list[tuple[tuple[int, Size], int, list[str]]]] = []
         """Of the plan in force, for each device its slots: option, batch size, session ids."""
@@ -149,7 +147,7 @@ class Planner:
             clients.append(
                 Client(
                     snapshot.id,
-                    math.ceil(2.0 * usual * snapshot.fps / self._headroom) / 2.0,
+                    math.ceil(2.0 * usual * snapshot.fps / _fill(len(profiles))) / 2.0,
                     tuple(max(0.0, budget) for budget in budgets),
                     tuple(worth),
                 )
@@ -260,7 +258,7 @@ class Planner:
 
     def _assignments(self, draft: Draft, plan: Plan) -> dict[str, Assignment]:
         assignments: dict[str, Assignment] = {}
-        free = len(draft.profiles) * self._headroom
+        free = len(draft.profiles) * _fill(len(draft.profiles))
         for slots in plan.gpus:
             for slot in slots:
                 typical_ms = self._typical_ms(draft, slot.variant, slot.batch) / slot.batch
@@ -339,6 +337,12 @@ class Planner:
 
 
 _UNKNOWN_MS = 1e6  # of a variant that a device does not know
+
+
+def _fill(devices: int) -> float:
+    """Part of the devices' time that plans may fill: the spare time that keeps waits short grows
+    as the square root of what is there (square-root staffing, Halfin and Whitt 1981)."""
+    return 1.0 - HEADROOM / math.sqrt(max(devices, 1))
 
 
 def _name(option: tuple[int, Size]) -> str:
