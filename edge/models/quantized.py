@@ -36,7 +36,7 @@ class Range(NamedTuple):
 
 
 class QuantizedConvolution(nn.Module):
-    """A convolution in int8 with float32 sums and activation.
+    """A convolution in int8 with exact sums, and its activation in float32.
 
     `given` is its input's range, wanted where the input comes in float32; `made` its output's,
     without which it gives float32. It keeps weights as oneDNN wants them for as many input shapes
@@ -69,8 +69,8 @@ class QuantizedConvolution(nn.Module):
                 raise ValueError("a float32 map where int8 was to go on")
             x = torch.quantize_per_tensor(x, *self._given, torch.quint8)
         scale, zero = x.q_scale(), x.q_zero_point()
-        # Of the activations that oneDNN would fuse none is leaky. In float32 sums it costs little
-        # time, where sums rounded to 8 bits before it would cost the most accuracy of all.
+        # Of the activations that oneDNN would fuse none is leaky. On float32 results it costs
+        # little; rounding to 8 bits before it and again after is no faster and less accurate.
         y: Tensor = torch.ops.onednn.qconv2d_pointwise(
             _bytes(x), scale, zero, self._pack(x.shape, scale, zero), self._scales, self._zeros,
             self._bias, *self._geometry, 1.0, 0, torch.float32, "none", [], "",
