@@ -132,10 +132,10 @@ def test_other_weights_are_served_in_float32(
 
 
 def test_int8_is_chosen_only_where_it_can_be_and_pays(monkeypatch: pytest.MonkeyPatch) -> None:
-    took_ms = {torch.float32: 2.0, torch.bfloat16: 1.0}
     monkeypatch.setattr(precision, "can_quantize", lambda: True)
     monkeypatch.setattr(precision, "has_bfloat16", lambda: True)
-    monkeypatch.setattr(precision, "_float_ms", took_ms.__getitem__)
+    took_ms = {"float32": 2.0}
+    monkeypatch.setattr(precision, "_took_ms", lambda formats: {f: took_ms[f] for f in formats})
     monkeypatch.setattr(precision, "fastest", precision.fastest.__wrapped__)
     for int8_ms, bfloat16_ms, expected in (
         (0.5, 1.0, "int8"),
@@ -143,8 +143,7 @@ def test_int8_is_chosen_only_where_it_can_be_and_pays(monkeypatch: pytest.Monkey
         (0.9, 9.0, "int8"),
         (1.9, 1.9, "float32"),
     ):
-        took_ms[torch.bfloat16] = bfloat16_ms
-        monkeypatch.setattr(precision, "_int8_ms", lambda ms=int8_ms: ms)
+        took_ms |= {"bfloat16": bfloat16_ms, "int8": int8_ms}
         assert precision.chosen("auto", CPU, ranges=True) == expected
         assert precision.chosen("auto", CPU, ranges=False) != "int8"
     assert precision.chosen("int8", CPU, ranges=True) == "int8"
