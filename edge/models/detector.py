@@ -10,11 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from edge.models import ranges
 from edge.models.convolution import can_pack
 from edge.models.decode import decode
 from edge.models.detections import Box, select
 from edge.models.graphs import Graph
-from edge.models.precision import Precision, chosen
+from edge.models.precision import DTYPES, Precision, chosen
 from edge.models.preprocess import paint, placement
 from edge.models.yolov4 import Network
 from edge.picture import Picture, picture_bytes
@@ -29,7 +30,8 @@ class Detector:
     """A network on a device; not to be used by several threads at once.
 
     `device` is "cpu" or "cuda:N"; for precision "auto" see `edge.models.precision`. `module` is
-    copied, not changed.
+    copied, not changed. Afterwards `precision` is what it computes in, `dtype` what its input is.
+    Raises `edge.models.ranges.RangesError` for a damaged file of int8 ranges.
     """
 
     def __init__(
@@ -41,14 +43,20 @@ class Detector:
     ) -> None:
         self.network_name = network_name
         self.device = torch.device(device)
-        self.dtype = chosen(precision, self.device)
+        known = ranges.load(ranges.path_of(network_name))
+        if known is not None and not known.fit(module):
+            known = None
+        self.precision = chosen(precision, self.device, ranges=known is not None)
+        self.dtype = DTYPES[self.precision]
         network = copy.deepcopy(module).to(device=self.device, dtype=self.dtype)
-        self._network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if self.device.type == "cpu" and can_pack(self.dtype):
-            numbers = sum(parameter.numel() for parameter in self._network.parameters())
+            numbers = sum(parameter.numel() for parameter in self.network.parameters())
             packs = max(1, _PACK_BYTES // (numbers * self.dtype.itemsize))
-            for convolution in self._network.convolutions():
+            for convolution in self.network.convolutions():
                 convolution.packs = packs
+        if known is not None and self.precision == "int8":
+            ranges.quantize(self.network, known)
         self._graphs: dict[tuple[int, ...], Graph] = {}  # one a warmed-up (batch, height, width)
         self._pool: Any = None  # the graphs' common memory
         self._staging = torch.empty(0, dtype=torch.uint8)  # pinned; grows to the biggest batch
@@ -114,7 +122,7 @@ class Detector:
         self.detect([picture] * batch, variant)
 
     def _forward(self, images: Tensor) -> Tensor:
-        return decode(self._network(images), self._network.heads)
+        return decode(self.network(images), self.network.heads)
 
     def _blank(self, batch: int, height: int, width: int) -> Tensor:
         shape = (batch, 3, height, width)

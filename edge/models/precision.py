@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from time import perf_counter
 from typing import Literal
@@ -9,22 +10,36 @@ from typing import Literal
 import torch
 
 from edge.models.convolution import Convolution, can_pack
+from edge.models.quantized import QuantizedConvolution, Range, can_quantize
 
-Precision = Literal["auto", "float32", "bfloat16", "float16"]
+Format = Literal["float32", "bfloat16", "float16", "int8"]
+Precision = Literal["auto", "float32", "bfloat16", "float16", "int8"]
 
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+# What maps are between layers in float32; int8 begins and ends there.
+DTYPES: dict[Format, torch.dtype] = {
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+    "int8": torch.float32,
+}
 _PAYS = 1.2  # times as fast: less isn't worth the accuracy, nor safe from a busy machine's noise
-_REPEATS = 5
+_REPEATS = 12
 
 
-def chosen(precision: Precision, device: torch.device) -> torch.dtype:
-    """`precision`, where "auto" is float16 on CUDA, bfloat16 on a CPU that is faster in it, else
-    float32."""
+def chosen(precision: Precision, device: torch.device, *, ranges: bool) -> Format:
+    """What to compute in. `ranges`: whether the network's ranges are known, as int8 needs.
+
+    "auto" is float16 on CUDA, on a CPU whatever is measured to be fastest; "int8" is float32 where
+    there is no int8.
+    """
+    can_int8 = ranges and device.type == "cpu" and can_quantize()
+    if precision == "int8":
+        return "int8" if can_int8 else "float32"
     if precision != "auto":
-        return DTYPES[precision]
+        return precision
     if device.type == "cuda":
-        return torch.float16
-    return torch.bfloat16 if bfloat16_pays() else torch.float32
+        return "float16"
+    return fastest(can_int8)
 
 
 def has_bfloat16() -> bool:
@@ -34,25 +49,55 @@ def has_bfloat16() -> bool:
 
 
 @cache
-def bfloat16_pays() -> bool:
-    """Whether a convolution like the network's runs faster in bfloat16 here; a tenth of a second.
+def fastest(can_int8: bool) -> Format:
+    """The format in which a convolution like the network's runs fastest on this CPU; a quarter of a
+    second.
 
     Measured, since the instructions alone don't tell: a Xeon with AVX-512 BF16 and without AMX is
     slower with them than in float32.
     """
-    if not has_bfloat16():
-        return False
-    return _PAYS * _best_ms(torch.bfloat16) < _best_ms(torch.float32)
+    formats: list[Format] = ["float32"]
+    if has_bfloat16():
+        formats.append("bfloat16")
+    if can_int8:
+        formats.append("int8")
+    took_ms = _took_ms(formats)
+    best: Format = "float32"
+    for other in formats:
+        if _PAYS * took_ms[other] < took_ms[best]:
+            best = other
+    return best
 
 
-def _best_ms(dtype: torch.dtype) -> float:
-    convolution = Convolution(128, 128, 3).eval().requires_grad_(False).to(dtype)
-    convolution.packs = int(can_pack(dtype))
-    x = torch.zeros(1, 128, 38, 38, dtype=dtype).contiguous(memory_format=torch.channels_last)
-    took_ms = []
-    with torch.inference_mode():
-        for _ in range(_REPEATS + 1):
-            begun = perf_counter()
-            convolution(x)
-            took_ms.append(1000.0 * (perf_counter() - begun))
-    return min(took_ms[1:])  # the first packs the weights
+def _took_ms(formats: Sequence[Format]) -> dict[Format, float]:
+    """The least time of each on one thread, in turn: on several, a busy machine delays whichever
+    has the most barriers, and in turn it delays all alike."""
+    took_ms: dict[Format, list[float]] = {each: [] for each in formats}
+    layers = {each: _layer(each) for each in formats}
+    inputs = {
+        each: torch.zeros(1, 128, 38, 38, dtype=DTYPES[each]).contiguous(
+            memory_format=torch.channels_last
+        )
+        for each in formats
+    }
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with torch.inference_mode():
+            for _ in range(_REPEATS + 1):
+                for each in formats:
+                    begun = perf_counter()
+                    layers[each](inputs[each])
+                    took_ms[each].append(1000.0 * (perf_counter() - begun))
+    finally:
+        torch.set_num_threads(threads)
+    return {each: min(times[1:]) for each, times in took_ms.items()}  # the first packs the weights
+
+
+def _layer(kind: Format) -> torch.nn.Module:
+    convolution = Convolution(128, 128, 3).eval().requires_grad_(False)
+    if kind == "int8":
+        ends = Range(-0.1, 1.0)
+        return QuantizedConvolution(convolution, ends, ends)
+    convolution.packs = int(can_pack(DTYPES[kind]))
+    return convolution.to(DTYPES[kind])

@@ -26,7 +26,7 @@ def _noise(width: int, height: int, seed: int = 0) -> Picture:
 
 
 @pytest.mark.weights
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "int8"])
 def test_the_photographs_objects_are_found(
     tiny: Network, photographs: dict[str, Picture], precision: Precision
 ) -> None:
