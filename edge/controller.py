@@ -13,16 +13,13 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
-from edge.planner import Assignment, Planner, Snapshot
+from edge.planner import PERIOD_MS, Assignment, Planner, Snapshot, least_ms
 from edge.profile import Profile
 from edge.scheduler.plan import Plan
 from edge.solver import Solver
 from edge.timebase import now_ms
 
 log = logging.getLogger("edge.controller")
-
-PERIOD_S = 0.5
-LEAST_S = 0.1  # between two plans, however much happens
 
 
 class Planned(Protocol):
@@ -100,7 +97,7 @@ class Controller:
     async def _run(self) -> None:
         while True:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(PERIOD_S):
+                async with asyncio.timeout(PERIOD_MS / 1000.0):
                     await self._happened.wait()
             self._happened.clear()
             events, self._events = self._events, set()
@@ -108,4 +105,4 @@ class Controller:
                 await self.decide()
             except Exception:  # the plan in force stays
                 log.exception("event=plan_failed after=%s", ",".join(sorted(events)) or "time")
-            await asyncio.sleep(LEAST_S)  # the least interval
+            await asyncio.sleep(least_ms(len(self.assignments)) / 1000.0)

@@ -30,6 +30,8 @@ from edge.scheduler.problem import Variant as Option
 from edge.scheduler.rules import Rule
 from edge.variant import SENT_EDGES, Variant
 
+PERIOD_MS = 500.0  # between plans
+LEAST_MS, MANY = 100.0, 16  # after an event; with more sessions than that one matters less
 RESERVE_MS = 4.0  # of the budget, for handing pictures over and for timers
 UNTRIED_PART = 0.25  # of the budget, until the devices have answered a session's own frames
 HEADROOM = 0.3  # of a single device's time that plans leave to bursts and what shares its cores
@@ -84,6 +86,11 @@ class Draft:
     options: tuple[tuple[int, Size], ...]
     sent: tuple[tuple[int, ...], ...]
     profiles: tuple[Profile, ...]
+
+
+def least_ms(sessions: int) -> float:
+    """The least time between two plans, however much happens."""
+    return min(PERIOD_MS, LEAST_MS * max(1.0, sessions / MANY))
 
 
 class Planner:

@@ -12,7 +12,7 @@ from analysis.policies.base import Policy
 from analysis.server import BatcherServer
 from analysis.session import SimSession
 from edge.hint import START_BPS
-from edge.planner import Planner
+from edge.planner import PERIOD_MS, Planner, least_ms
 from edge.scheduler import solve
 from edge.session_hints import SessionHints
 from edge.variant import Variant
@@ -20,7 +20,6 @@ from edge.variant import Variant
 if TYPE_CHECKING:
     from analysis.run import Client, Run
 
-PLAN_MS, LEAST_MS = 500.0, 100.0  # as `edge.controller`'s
 TICK_MS = 100.0
 MIDDLE_SHARE = 0.5  # of a device's time that a fixed network may take at the start
 
@@ -76,11 +75,11 @@ class Planned(Policy):
         for name, assignment in assignments.items():
             by_name[name].assign(assignment, now_ms)
         self._planned_ms = now_ms
-        self._again(PLAN_MS)
+        self._again(PERIOD_MS)
 
     def _notify(self) -> None:
         """A link stepped: the next plan comes as soon as it may."""
-        soonest_ms = max(self.run.now_ms, self._planned_ms + LEAST_MS)
+        soonest_ms = max(self.run.now_ms, self._planned_ms + least_ms(len(self.sessions)))
         self._again(soonest_ms - self.run.now_ms)
 
     def _again(self, after_ms: float) -> None:

@@ -15,7 +15,7 @@ from edge.scheduler.tables import FAR_NS, Tables
 
 EFFORT = 25e6  # choices x GPUs x clients that the search may judge
 SHARED_EFFORT = 12e6  # likewise for cycles x slots x clients
-PACKED = 800  # pairs of GPUs, in all of the best choices, that are packed with care
+PACKED = 64_000  # pairs of GPUs x clients, in all of the best choices, that are packed with care
 
 Cycle = tuple[Slot, ...]
 
@@ -35,7 +35,8 @@ def _single(tables: Tables) -> list[Cycle]:
     """The best cycles of one variant each."""
     search = Search(tables, EFFORT)
     best: Packing | None = None
-    for choice in search.run()[: max(PACKED // tables.problem.gpus**2, 4)]:
+    one = tables.problem.gpus**2 * len(tables.problem.clients)
+    for choice in search.run()[: max(PACKED // one, 4)]:
         packing = Packing(search.worth[:, choice], search.weight, search.room[choice])
         packing.fill(search.order)
         packing.improve()
