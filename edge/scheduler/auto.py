@@ -15,7 +15,7 @@ from edge.scheduler.tables import FAR_NS, Tables
 
 EFFORT = 25e6  # choices x GPUs x clients that the search may judge
 SHARED_EFFORT = 12e6  # likewise for cycles x slots x clients
-PACKED = 64_000  # pairs of GPUs x clients, in all of the best choices, that are packed with care
+PACKED, MIN_PACKED = 32_000, 64  # pairs of GPUs x clients, and GPUs, that are packed with care
 
 Cycle = tuple[Slot, ...]
 
@@ -36,7 +36,7 @@ def _single(tables: Tables) -> list[Cycle]:
     search = Search(tables, EFFORT)
     best: Packing | None = None
     one = tables.problem.gpus**2 * len(tables.problem.clients)
-    for choice in search.run()[: max(PACKED // one, 4)]:
+    for choice in search.run()[: max(PACKED // one, MIN_PACKED // tables.problem.gpus, 4)]:
         packing = Packing(search.worth[:, choice], search.weight, search.room[choice])
         packing.fill(search.order)
         packing.improve()
