@@ -37,7 +37,10 @@ def _single(tables: Tables) -> list[Cycle]:
     best: Packing | None = None
     one = tables.problem.gpus**2 * len(tables.problem.clients)
     for choice in search.run()[: max(PACKED // one, MIN_PACKED // tables.problem.gpus, 4)]:
-        packing = Packing(search.worth[:, choice], search.weight, search.room[choice])
+        worth = search.worth[:, choice]
+        if best is not None and worth.max(axis=1).sum() <= best.value + 1e-9:
+            continue  # even with all the room there is
+        packing = Packing(worth, search.weight, search.room[choice])
         packing.fill(search.order)
         packing.improve()
         if best is None or packing.value > best.value + 1e-9:

@@ -45,6 +45,8 @@ class Search:
         self._room, self._weight = self.room.astype(np.float32), self.weight.astype(np.float32)
         self._ladder = np.cumsum(np.diff(self.variant, prepend=self.variant[:1]) != 0)
         self._close: dict[tuple[int, int, int], Integers] = {}
+        self.bound = float(self.worth.max(axis=1, initial=0.0).sum())
+        """What no choice is worth more than: everybody has the best that could serve them."""
         self._left = effort
         self._seen: dict[bytes, float] = {}
 
@@ -52,10 +54,10 @@ class Search:
         """The best choices found, best first."""
         choice = np.zeros(0, dtype=np.int64)
         for _ in range(self.gpus):
-            choice = self._best(self._with(choice))[0]
-        choice = self._sweep(choice)
-        choice = self._exchange(choice)
-        self._spread()
+            choice, value = self._best(self._with(choice))
+        if value < self.bound - _LEAST:
+            self._exchange(self._sweep(choice))
+            self._spread()
         return [np.frombuffer(key, dtype=np.int64) for key in self._ranked()[:KEPT]]
 
     def judge(self, choices: Integers) -> Floats:
