@@ -14,7 +14,7 @@ from edge.rtc.gaps import Gaps
 KEY_RUN = 4  # packets missing in a row that may hold a whole key frame
 TAIL_MS = 25.0  # of silence in mid-frame before its next packet is asked for, seen or not
 NEVER = float("inf")
-_PLI_INTERVAL_MS = 250.0
+PLI_INTERVAL_MS = 250.0
 _PLI_LIFETIME_MS = 1000.0  # a stream silent for this long is not asked for key frames
 
 
@@ -27,13 +27,13 @@ class KeyframeRequests:
 
     def wake_ms(self, frames: Iterable[Assembly], gaps: Gaps, arrival_ms: float) -> float:
         """When to ask next, infinity for not at all; the last packet came at `arrival_ms`."""
-        again_ms = self._again_ms(frames, gaps)
+        again_ms = max(self._again_ms(frames, gaps), arrival_ms)
         return again_ms if self.needed and again_ms < arrival_ms + _PLI_LIFETIME_MS else NEVER
 
     def due(self, frames: Iterable[Assembly], gaps: Gaps, arrival_ms: float, now_ms: float) -> bool:
         """Whether to ask now; counts as asked."""
-        alive = now_ms < arrival_ms + _PLI_LIFETIME_MS
-        if not (self.needed and alive and self._again_ms(frames, gaps) <= now_ms):
+        # By the time when it fell due, as above, however late this is: else it would stay due.
+        if self.wake_ms(frames, gaps, arrival_ms) > now_ms:
             return False
         self._asked_ms = now_ms
         return True
@@ -41,7 +41,7 @@ class KeyframeRequests:
     def _again_ms(self, frames: Iterable[Assembly], gaps: Gaps) -> float:
         coming_ms = (frame.first_ms for frame in frames if frame.keyframe)
         return max(
-            self._asked_ms + max(_PLI_INTERVAL_MS, 2.0 * gaps.rtt_ms),
+            self._asked_ms + max(PLI_INTERVAL_MS, 2.0 * gaps.rtt_ms),
             max(coming_ms, default=-NEVER) + gaps.patience_ms,
         )
 

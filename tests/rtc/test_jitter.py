@@ -361,6 +361,20 @@ def test_a_silent_stream_is_not_asked_for_key_frames_for_ever() -> None:
     assert 1 <= len(run.keyframes_asked_ms) <= 6
 
 
+def test_a_late_timer_in_silence_does_not_wake_for_ever() -> None:
+    (head, following, *_) = packetise("vp8", encode("vp8", 2), size=60)
+    run = Run()
+    for packet in head:
+        run.put(packet)
+    run.put(following[-1])  # the rest of its frame never comes, and the loop is held up
+    run.now_ms = 3000.0
+    run.take(run.buffer.poll(run.now_ms))
+    assert run.lost == [following[0].rtp]
+    wake_ms = run.buffer.wake_ms()
+    assert wake_ms is None or wake_ms > run.now_ms
+    assert len(run.keyframes_asked_ms) == 1
+
+
 def test_nacks_are_bounded_a_message() -> None:
     stream = packetise("vp8", encode("vp8", 1))
     run = Run()

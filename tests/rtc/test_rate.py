@@ -286,3 +286,10 @@ def test_another_source_has_other_clocks_and_the_same_link(send_times: bool) -> 
     link.estimator.observe_counts(10, 0, link.now_ms)
     link.estimator.observe_counts(20, 10, link.now_ms)
     assert link.estimator.loss == 0.5
+
+
+def test_a_clock_that_goes_back_makes_no_negative_time() -> None:
+    estimator = RateEstimator()
+    estimator.observe(0, WIRE_BYTES, False, 10.0)
+    estimator.observe(0, WIRE_BYTES, True, 9.5)
+    assert estimator.network_ms(0.5) == 0.0
