@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 
+from edge.rtc.outcome import Counts
+
 MAX_NACKS = 200  # packets asked for at a time; the others wait for the next time
 _MAX_ASKED = 8  # times that one packet is asked for
 _STALL_MS = 30.0  # by which sender, way or receiver may be late without a packet being lost
@@ -28,11 +30,11 @@ class Gaps:
     every 1.3 round trips. Pure: times in ms are arguments.
     """
 
-    def __init__(self, patience_ms: float, rtt_ms: float) -> None:
+    def __init__(self, patience_ms: float, rtt_ms: float, counts: Counts) -> None:
+        self._counts = counts
         self.patience_ms = patience_ms
         self.grace_ms = 0.0  # on top of it
         self.rtt_ms = rtt_ms
-        self.missed = self.recovered = self.asked = 0
         self._gaps: dict[int, _Gap] = {}
         self._numbers: list[int] = []  # the same, in order: they are only ever opened upwards
         self._due: list[tuple[float, int]] = []  # a heap; what it has of closed gaps is passed over
@@ -59,7 +61,7 @@ class Gaps:
             self._gaps[number] = _Gap(now_ms, now_ms + self._reorder_ms)
             heappush(self._due, (now_ms + self._reorder_ms, number))
         self._numbers.extend(range(first, until))
-        self.missed += until - first
+        self._counts.missed += until - first
 
     def fill(self, number: int, now_ms: float) -> bool:
         """A packet came late; whether it was missing."""
@@ -70,7 +72,7 @@ class Gaps:
             # It came unasked: the way reorders, so the next question waits as long.
             self._reorder_ms = min(20.0, max(self._reorder_ms, now_ms - gap.since_ms))
         else:
-            self.recovered += 1
+            self._counts.recovered += 1
             if gap.asked == 1:
                 self._observe_rtt(now_ms - gap.asked_ms)
             elif not self._rtt_measured:
@@ -144,7 +146,7 @@ class Gaps:
             gap.due_ms = now_ms + max(10.0, 1.3 * self.rtt_ms + 3.0)
             heappush(self._due, (gap.due_ms, number))
             due.append(number)
-        self.asked += len(due)
+        self._counts.nacked += len(due)
         return due
 
     def wake_ms(self) -> float:

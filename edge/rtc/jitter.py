@@ -31,7 +31,7 @@ class JitterBuffer:
     def __init__(self, patience_ms: float = 60.0, rtt_ms: float = 20.0) -> None:
         self.counts = Counts()
         # Every number from `_next` to `_highest` is in `_owner` or in `gaps`.
-        self.gaps = Gaps(patience_ms, rtt_ms)
+        self.gaps = Gaps(patience_ms, rtt_ms, self.counts)
         self._owner: dict[int, Assembly | None] = {}  # by unwrapped number; None is padding
         self._frames: dict[int, Assembly] = {}  # alive, by rtp
         self._dead: dict[int, Assembly] = {}  # served or given up, by rtp
@@ -356,6 +356,7 @@ class JitterBuffer:
             # The frame's end may be lost: without this, only the next frame would show it.
             tail.probed = True
             outcome.nack.append((self._highest + 1) & 0xFFFF)
+            self.counts.nacked += 1
         if self._keyframes.due(self._frames.values(), self.gaps, self._arrival_ms, now_ms):
             self.counts.keyframe_requests += 1
             outcome.keyframe = True

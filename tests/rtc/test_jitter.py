@@ -172,6 +172,16 @@ def test_what_a_nack_brings_back_is_not_lost(codec: str, which: str) -> None:
     assert {sequence for _, sequence in run.nacked} >= {packet.sequence for packet in gone}
 
 
+def test_what_was_missing_asked_for_and_recovered_is_counted() -> None:
+    stream = packetise("vp8", encode("vp8", 4), size=60)
+    flat = [packet.sequence for packets in stream for packet in packets]
+    run = Run(answer=lambda packet, attempt: packet.sequence == flat[1] or attempt > 1)
+    run.play(stream, _losing({flat[1], flat[2]}))
+    counts = run.buffer.counts
+    assert (counts.missed, counts.nacked, counts.recovered) == (2, 3, 2)
+    assert (counts.frames, counts.frames_lost) == (4, 0)
+
+
 def test_a_lost_tail_is_asked_for_before_the_next_frame_shows_it() -> None:
     stream = packetise("vp8", encode("vp8", 3))
     last = stream[1][-1]
