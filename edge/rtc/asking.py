@@ -14,7 +14,7 @@ from edge.rtc.gaps import Gaps
 KEY_RUN = 4  # packets missing in a row that may hold a whole key frame
 TAIL_MS = 25.0  # of silence in mid-frame before its next packet is asked for, seen or not
 NEVER = float("inf")
-PLI_INTERVAL_MS = 250.0
+PLI_INTERVAL_MS = 150.0  # Chromium heeds one in 300 ms: it mustn't take two more to be heard
 _PLI_LIFETIME_MS = 1000.0  # a stream silent for this long is not asked for key frames
 
 

@@ -12,6 +12,9 @@ from edge.rtc.outcome import Counts
 MAX_NACKS = 200  # packets asked for at a time; the others wait for the next time
 _MAX_ASKED = 8  # times that one packet is asked for
 _STALL_MS = 30.0  # by which sender, way or receiver may be late without a packet being lost
+_SLACK_MS = 20.0  # the same over three questions
+_FIRST_MOST_MS = 400.0  # no first answer is waited for longer
+_THIRD_MOST_MS = 250.0  # nor a third: a key frame after that would make a long stall
 _NEVER = float("inf")
 
 
@@ -40,6 +43,7 @@ class Gaps:
         self._due: list[tuple[float, int]] = []  # a heap; what it has of closed gaps is passed over
         self._rtt_measured = False
         self._reorder_ms = 0.0
+        self._probed = (-1, 0.0)
 
     def __len__(self) -> int:
         return len(self._gaps)
@@ -58,10 +62,18 @@ class Gaps:
             self._due = [(gap.due_ms, n) for n, gap in self._gaps.items() if gap.due_ms < _NEVER]
             heapify(self._due)
         for number in range(first, until):
-            self._gaps[number] = _Gap(now_ms, now_ms + self._reorder_ms)
-            heappush(self._due, (now_ms + self._reorder_ms, number))
+            gap = self._gaps[number] = _Gap(now_ms, now_ms + self._reorder_ms)
+            if number == self._probed[0]:
+                gap.asked, gap.asked_ms = 1, self._probed[1]
+                gap.due_ms = max(gap.due_ms, self._again_ms(gap.asked_ms))
+            heappush(self._due, (gap.due_ms, number))
         self._numbers.extend(range(first, until))
         self._counts.missed += until - first
+
+    def probe(self, number: int, now_ms: float) -> None:
+        """A packet was asked for before any later one showed it to be missing."""
+        self._probed = (number, now_ms)
+        self._counts.nacked += 1
 
     def fill(self, number: int, now_ms: float) -> bool:
         """A packet came late; whether it was missing."""
@@ -121,8 +133,14 @@ class Gaps:
         return max(sign_ms + self.patience_ms + self.grace_ms, self._answer_ms(gap))
 
     def _answer_ms(self, gap: _Gap) -> float:
-        # One answer is waited for even beyond the deadline: a key frame is not here any sooner.
-        return gap.since_ms + min(1.25 * self.rtt_ms + _STALL_MS, 2.0 * self.patience_ms)
+        # Up to three answers are waited for even beyond the deadline: a key frame would not be here
+        # any sooner, and all that refers to the lost frame would be lost with it.
+        first_ms = min(1.25 * self.rtt_ms + _STALL_MS, _FIRST_MOST_MS)
+        third_ms = min(4.0 * self.rtt_ms + _SLACK_MS, _THIRD_MOST_MS)
+        return gap.since_ms + max(first_ms, third_ms)
+
+    def _again_ms(self, asked_ms: float) -> float:
+        return asked_ms + max(10.0, 1.3 * self.rtt_ms + 3.0)
 
     def due(self, now_ms: float, forgo: Callable[[int], bool] | None = None) -> list[int]:
         """What to ask for now; counts as asked.
@@ -143,7 +161,7 @@ class Gaps:
                 continue
             gap.asked += 1
             gap.asked_ms = now_ms
-            gap.due_ms = now_ms + max(10.0, 1.3 * self.rtt_ms + 3.0)
+            gap.due_ms = self._again_ms(now_ms)
             heappush(self._due, (gap.due_ms, number))
             due.append(number)
         self._counts.nacked += len(due)

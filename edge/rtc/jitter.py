@@ -355,8 +355,8 @@ class JitterBuffer:
         if tail is not None and now_ms >= tail.last_ms + TAIL_MS:
             # The frame's end may be lost: without this, only the next frame would show it.
             tail.probed = True
+            self.gaps.probe(self._highest + 1, now_ms)
             outcome.nack.append((self._highest + 1) & 0xFFFF)
-            self.counts.nacked += 1
         if self._keyframes.due(self._frames.values(), self.gaps, self._arrival_ms, now_ms):
             self.counts.keyframe_requests += 1
             outcome.keyframe = True
