@@ -6,6 +6,7 @@ padding.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, MutableMapping
 
 from edge.rtc.frames import Assembly
@@ -15,6 +16,8 @@ KEY_RUN = 4  # packets missing in a row that may hold a whole key frame
 TAIL_MS = 25.0  # of silence in mid-frame before its next packet is asked for, seen or not
 NEVER = float("inf")
 PLI_INTERVAL_MS = 150.0  # Chromium heeds one in 300 ms: it mustn't take two more to be heard
+_PROBES = 3  # in a silence
+MAX_PROBED = 16  # packets: with the first, one word of a NACK
 _PLI_LIFETIME_MS = 1000.0  # a stream silent for this long is not asked for key frames
 
 
@@ -46,10 +49,66 @@ class KeyframeRequests:
         )
 
 
+class Probes:
+    """Questions for packets that no later one has shown to be missing.
+
+    Those are the end of a frame that has broken off, and a frame that is overdue. A few at a time,
+    as many as a usual frame has; senders pass over numbers that they have not used yet.
+    """
+
+    def __init__(self) -> None:
+        self._interval_ms = NEVER  # between frames
+        self._packets = 1.0  # of a usual frame
+        self._began_ms: float | None = None
+        self._made = 0  # since the last packet in its turn
+        self._asked_ms = 0.0
+
+    def arrived(self) -> None:
+        """A packet came that is later than all before it."""
+        self._made = 0
+
+    def began(self, now_ms: float) -> None:
+        """A frame's first sign."""
+        if self._began_ms is not None:
+            interval_ms = min(1000.0, max(5.0, now_ms - self._began_ms))
+            weight = 0.2 if self._interval_ms < NEVER else 1.0
+            known_ms = self._interval_ms if self._interval_ms < NEVER else 0.0
+            self._interval_ms = known_ms + weight * (interval_ms - known_ms)
+        self._began_ms = now_ms
+
+    def served(self, packets: int) -> None:
+        """A frame was whole."""
+        self._packets += 0.2 * (packets - self._packets)
+
+    def wake_ms(self, tail: Assembly | None, arrival_ms: float, gaps: Gaps) -> float:
+        """When to ask next, infinity for not at all; the last packet came at `arrival_ms`."""
+        if self._made >= _PROBES or arrival_ms == -NEVER:
+            return NEVER
+        if self._made:
+            return gaps.again_ms(self._asked_ms)
+        if tail is not None:
+            return tail.last_ms + TAIL_MS
+        return arrival_ms + max(self._interval_ms + TAIL_MS, 1.5 * self._interval_ms)
+
+    def due(
+        self, tail: Assembly | None, arrival_ms: float, gaps: Gaps, highest: int, now_ms: float
+    ) -> range:
+        """The numbers to ask for now, after the `highest` that came; they count as asked."""
+        if self.wake_ms(tail, arrival_ms, gaps) > now_ms:
+            return range(0)
+        self._made += 1
+        self._asked_ms = now_ms
+        here = len(tail.packets) if tail is not None else 0
+        count = min(MAX_PROBED, max(1, math.ceil(self._packets) - here))
+        numbers = range(highest + 1, highest + 1 + count)
+        gaps.probe(numbers, now_ms, sent=tail is not None)
+        return numbers
+
+
 def broken_off(owner: Mapping[int, Assembly | None], highest: int) -> Assembly | None:
     """A frame that ended early with nothing after it to show a gap."""
     frame = owner.get(highest)
-    if frame is None or frame.dead or frame.probed or frame.last is not None:
+    if frame is None or frame.dead or frame.last is not None:
         return None
     return frame
 

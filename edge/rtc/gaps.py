@@ -23,6 +23,7 @@ class _Gap:
     since_ms: float
     due_ms: float
     asked: int = 0
+    first_ms: float = 0.0  # asked for the first time, and the last
     asked_ms: float = 0.0
 
 
@@ -42,8 +43,9 @@ class Gaps:
         self._numbers: list[int] = []  # the same, in order: they are only ever opened upwards
         self._due: list[tuple[float, int]] = []  # a heap; what it has of closed gaps is passed over
         self._rtt_measured = False
+        self._unclear_ms = -_NEVER
         self._reorder_ms = 0.0
-        self._probed = (-1, 0.0)
+        self._probed, self._probed_ms, self._probed_sent = range(0), 0.0, False
 
     def __len__(self) -> int:
         return len(self._gaps)
@@ -63,17 +65,23 @@ class Gaps:
             heapify(self._due)
         for number in range(first, until):
             gap = self._gaps[number] = _Gap(now_ms, now_ms + self._reorder_ms)
-            if number == self._probed[0]:
-                gap.asked, gap.asked_ms = 1, self._probed[1]
-                gap.due_ms = max(gap.due_ms, self._again_ms(gap.asked_ms))
+            if number in self._probed:
+                gap.asked = 1
+                gap.first_ms = gap.asked_ms = self._probed_ms
+                if self._probed_sent:
+                    gap.due_ms = max(gap.due_ms, self.again_ms(gap.asked_ms))
             heappush(self._due, (gap.due_ms, number))
         self._numbers.extend(range(first, until))
         self._counts.missed += until - first
 
-    def probe(self, number: int, now_ms: float) -> None:
-        """A packet was asked for before any later one showed it to be missing."""
-        self._probed = (number, now_ms)
-        self._counts.nacked += 1
+    def probe(self, numbers: range, now_ms: float, *, sent: bool) -> None:
+        """Packets were asked for before any later one showed them to be missing.
+
+        `sent`: they probably had been sent by then, so the answer may be on its way.
+        """
+        self._probed, self._probed_ms = numbers, now_ms
+        self._probed_sent = sent
+        self._counts.nacked += len(numbers) if sent else 0
 
     def fill(self, number: int, now_ms: float) -> bool:
         """A packet came late; whether it was missing."""
@@ -87,9 +95,11 @@ class Gaps:
             self._counts.recovered += 1
             if gap.asked == 1:
                 self._observe_rtt(now_ms - gap.asked_ms)
-            elif not self._rtt_measured:
-                # Unclear which question was answered: longer, until it is clear (RFC 6298, 3).
-                self.rtt_ms = min(500.0, 1.5 * self.rtt_ms)
+            elif not self._rtt_measured and now_ms > self._unclear_ms + self.rtt_ms:
+                # Unclear which question was answered: longer, until it is clear (RFC 6298, 3), but
+                # not again for each packet, nor longer than since the first question.
+                self._unclear_ms = now_ms
+                self.rtt_ms = min(500.0, 1.5 * self.rtt_ms, max(5.0, now_ms - gap.first_ms))
         return True
 
     def _observe_rtt(self, sample_ms: float) -> None:
@@ -139,7 +149,8 @@ class Gaps:
         third_ms = min(4.0 * self.rtt_ms + _SLACK_MS, _THIRD_MOST_MS)
         return gap.since_ms + max(first_ms, third_ms)
 
-    def _again_ms(self, asked_ms: float) -> float:
+    def again_ms(self, asked_ms: float) -> float:
+        """When to ask again for what was asked for at `asked_ms`."""
         return asked_ms + max(10.0, 1.3 * self.rtt_ms + 3.0)
 
     def due(self, now_ms: float, forgo: Callable[[int], bool] | None = None) -> list[int]:
@@ -161,7 +172,8 @@ class Gaps:
                 continue
             gap.asked += 1
             gap.asked_ms = now_ms
-            gap.due_ms = self._again_ms(now_ms)
+            gap.first_ms = now_ms if gap.asked == 1 else gap.first_ms
+            gap.due_ms = self.again_ms(now_ms)
             heappush(self._due, (gap.due_ms, number))
             due.append(number)
         self._counts.nacked += len(due)

@@ -1,7 +1,8 @@
 """A sender behind a lossy link, on a fake clock: what a jitter buffer's questions get answered.
 
 The sender is Chromium's: a packet that was asked for is sent again unless that was done less than
-a round trip ago; a picture request makes the next frame a key frame, but not twice within 300 ms.
+a round trip and 5 ms ago; a picture request makes the next frame a key frame, but not twice within
+300 ms.
 """
 
 from __future__ import annotations
@@ -103,7 +104,8 @@ class Lossy:
             self._at(asked_at_ms, self._picture)
 
     def _again(self, number: int) -> None:
-        if self.answers and self.now_ms - self._again_ms[number] >= self.rtt_ms:
+        known = self.answers and number in self._history
+        if known and self.now_ms - self._again_ms[number] >= self.rtt_ms + 5.0:
             self._again_ms[number] = self.now_ms
             self._send(number)
 

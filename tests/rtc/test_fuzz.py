@@ -18,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from edge.cap import MIN_BPS, EncoderCap, LinkState
 from edge.rtc import packets, twcc
-from edge.rtc.asking import PLI_INTERVAL_MS
+from edge.rtc.asking import MAX_PROBED, PLI_INTERVAL_MS
 from edge.rtc.clock import CaptureClock
 from edge.rtc.gaps import MAX_NACKS
 from edge.rtc.jitter import MAX_BYTES, MAX_FRAMES, MAX_GAP, MAX_PACKETS, JitterBuffer
@@ -293,7 +293,7 @@ class AnyWay(RuleBasedStateMachine):
         )
 
     def _take(self, outcome: Outcome) -> None:
-        assert len(outcome.nack) <= MAX_NACKS + 1
+        assert len(outcome.nack) <= MAX_NACKS + MAX_PROBED
         assert len(set(outcome.nack)) == len(outcome.nack)
         self.asked += outcome.nack
         if outcome.keyframe:
@@ -347,7 +347,7 @@ def test_thousands_of_random_packets_leave_the_buffer_bounded(seed: int) -> None
         marker = number % 7 == 6
         outcome = buffer.add(sequence, rtp, marker, rng.choice(medias), at_ms)
         late = buffer.poll(at_ms + rng.choice([0.0, 40.0]))
-        assert max(len(outcome.nack), len(late.nack)) <= MAX_NACKS + 1
+        assert max(len(outcome.nack), len(late.nack)) <= MAX_NACKS + MAX_PROBED
         asked_ms += [at_ms] * (outcome.keyframe + late.keyframe)
         count, size = buffer.held
         assert count <= MAX_PACKETS

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from edge.rtc.asking import PLI_INTERVAL_MS
 from edge.rtc.frames import EncodedFrame
-from edge.rtc.gaps import MAX_NACKS
+from edge.rtc.gaps import MAX_NACKS, Gaps
 from edge.rtc.jitter import MAX_FRAMES, MAX_GAP, MAX_PACKETS, JitterBuffer
-from edge.rtc.outcome import Outcome
+from edge.rtc.outcome import Counts, Outcome
 from edge.rtc.payload import Payload
 from tests.rtc.streams import FRAME_MS, PER_FRAME, Encoded, Packet, encode, packetise
 
@@ -558,3 +558,12 @@ def test_a_packet_costs_the_same_however_many_are_missing(frames: str) -> None:
     if frames == "many":
         assert buffer.held[0] <= 2 * MAX_FRAMES
         assert ended == list(range(1, 451 - MAX_FRAMES))  # the oldest first, each once
+
+
+def test_one_burst_answered_late_lengthens_the_round_trip_once() -> None:
+    gaps = Gaps(300.0, 30.0, Counts())
+    gaps.open(10, 18, 0.0)
+    assert len(gaps.due(0.0)) == len(gaps.due(50.0)) == 8
+    for number in range(10, 18):
+        gaps.fill(number, 80.0 + number)
+    assert gaps.rtt_ms == pytest.approx(45.0)
