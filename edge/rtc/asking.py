@@ -96,10 +96,12 @@ class Probes:
         """The numbers to ask for now, after the `highest` that came; they count as asked."""
         if self.wake_ms(tail, arrival_ms, gaps) > now_ms:
             return range(0)
-        self._made += 1
-        self._asked_ms = now_ms
         here = len(tail.packets) if tail is not None else 0
         count = min(MAX_PROBED, max(1, math.ceil(self._packets) - here))
+        if tail is None and not self._made:
+            count = 1  # the frame may just be late, and would be sent twice
+        self._made += 1
+        self._asked_ms = now_ms
         numbers = range(highest + 1, highest + 1 + count)
         gaps.probe(numbers, now_ms, sent=tail is not None)
         return numbers
