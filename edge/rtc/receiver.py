@@ -149,6 +149,8 @@ class VideoReceiver:
         if packet.capture_ntp is not None:
             self._clock.observe_capture(packet.timestamp, packet.capture_ntp, arrival_ms)
         media = depacketise(codec, packet.payload) if packet.payload else None
+        counts = self.jitter.counts
+        useless = counts.duplicates + counts.late
         outcome = self.jitter.add(
             packet.sequence,
             packet.timestamp,
@@ -157,6 +159,8 @@ class VideoReceiver:
             arrival_ms,
             damaged=media is None and bool(packet.payload),
         )
+        if again and counts.duplicates + counts.late == useless:
+            self._rate.restored(packet.timestamp, arrival_ms)
         self._apply(outcome, arrival_ms)
         if self._report is None:
             self._send_report()  # the first at once: it carries the first estimate
