@@ -71,9 +71,9 @@ class Probes:
         """A frame's first sign."""
         if self._began_ms is not None:
             interval_ms = min(1000.0, max(5.0, now_ms - self._began_ms))
-            weight = 0.2 if self._interval_ms < NEVER else 1.0
-            known_ms = self._interval_ms if self._interval_ms < NEVER else 0.0
-            self._interval_ms = known_ms + weight * (interval_ms - known_ms)
+            if self._interval_ms < NEVER:
+                interval_ms = self._interval_ms + 0.2 * (interval_ms - self._interval_ms)
+            self._interval_ms = interval_ms
         self._began_ms = now_ms
 
     def served(self, packets: int) -> None:

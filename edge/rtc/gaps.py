@@ -122,6 +122,7 @@ class Gaps:
         self._gaps.clear()
         self._numbers.clear()
         self._due.clear()
+        self._probed = range(0)
 
     def _close(self, number: int) -> _Gap | None:
         gap = self._gaps.pop(number, None)

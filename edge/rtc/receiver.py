@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 import av
 
 from edge.rtc import packets
+from edge.rtc.asking import TAIL_MS
 from edge.rtc.clock import CaptureClock
 from edge.rtc.decoder import MAX_PIXELS, Decoder
 from edge.rtc.frames import DecodedFrame, EncodedFrame
@@ -179,7 +180,8 @@ class VideoReceiver:
             self._on_lost(outcome.lost, "lost")
         if outcome.nack or outcome.keyframe:
             self._ask(outcome)
-        if self._poll is None or self.jitter.gaps:
+        # Seldom, because it costs: a timer that comes early asks anew.
+        if self._poll is None or self.jitter.gaps or self._poll_ms > at_ms + TAIL_MS + 5.0:
             self._schedule(at_ms)
 
     def _ask(self, outcome: Outcome) -> None:

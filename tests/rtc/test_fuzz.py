@@ -365,7 +365,9 @@ def test_thousands_of_random_packets_leave_the_buffer_bounded(seed: int) -> None
 # -- rate, reports, feedback, clock, cap ---------------------------------------------------------
 
 frame_packets = st.tuples(
-    st.sampled_from(["packet", "packet", "packet", "tick", "counts", "capped", "restart"]),
+    st.sampled_from(
+        ["packet", "packet", "packet", "tick", "restored", "counts", "capped", "restart"]
+    ),
     st.integers(0, 6) | st.integers(0, 0xFFFFFFFF),  # rtp
     st.integers(0, 1500),  # size
     st.booleans(),  # marker
@@ -386,6 +388,8 @@ def test_any_trains_into_the_rate_estimate(
             rate.observe(rtp, size, marker, at_ms, send_time)
         elif what == "tick":
             rate.tick(at_ms)
+        elif what == "restored":
+            rate.restored(rtp, at_ms)
         elif what == "counts":
             rate.observe_counts(rtp, size, at_ms)
         elif what == "capped":
