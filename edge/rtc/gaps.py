@@ -45,7 +45,8 @@ class Gaps:
         self._rtt_measured = False
         self._unclear_ms = -_NEVER
         self._reorder_ms = 0.0
-        self._probed, self._probed_ms, self._probed_sent = range(0), 0.0, False
+        self._probed, self._probes, self._probed_sent = range(0), 0, False
+        self._first_probed_ms = self._probed_ms = 0.0
 
     def __len__(self) -> int:
         return len(self._gaps)
@@ -66,8 +67,8 @@ class Gaps:
         for number in range(first, until):
             gap = self._gaps[number] = _Gap(now_ms, now_ms + self._reorder_ms)
             if number in self._probed:
-                gap.asked = 1
-                gap.first_ms = gap.asked_ms = self._probed_ms
+                gap.asked = self._probes
+                gap.first_ms, gap.asked_ms = self._first_probed_ms, self._probed_ms
                 if self._probed_sent:
                     gap.due_ms = max(gap.due_ms, self.again_ms(gap.asked_ms))
             heappush(self._due, (gap.due_ms, number))
@@ -79,7 +80,10 @@ class Gaps:
 
         `sent`: they probably had been sent by then, so the answer may be on its way.
         """
+        again = numbers.start in self._probed
+        self._probes = self._probes + 1 if again else 1
         self._probed, self._probed_ms = numbers, now_ms
+        self._first_probed_ms = self._first_probed_ms if again else now_ms
         self._probed_sent = sent
         self._counts.nacked += len(numbers) if sent else 0
 
@@ -100,6 +104,11 @@ class Gaps:
                 # not again for each packet, nor longer than since the first question.
                 self._unclear_ms = now_ms
                 self.rtt_ms = min(500.0, 1.5 * self.rtt_ms, max(5.0, now_ms - gap.first_ms))
+            elif self._rtt_measured:
+                # An answer was lost or, time after time, not waited for.
+                self.rtt_ms += 0.25 * max(
+                    0.0, min(1.5 * self.rtt_ms, now_ms - gap.first_ms) - self.rtt_ms
+                )
         return True
 
     def _observe_rtt(self, sample_ms: float) -> None:

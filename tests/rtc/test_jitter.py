@@ -567,3 +567,26 @@ def test_one_burst_answered_late_lengthens_the_round_trip_once() -> None:
     for number in range(10, 18):
         gaps.fill(number, 80.0 + number)
     assert gaps.rtt_ms == pytest.approx(45.0)
+
+
+def test_an_answer_after_two_early_questions_is_no_round_trip() -> None:
+    gaps = Gaps(300.0, 30.0, Counts())
+    for at_ms in (0.0, 42.0):
+        gaps.probe(range(10, 12), at_ms, sent=True)
+    gaps.open(10, 12, 44.0)
+    gaps.fill(10, 46.0)  # to the first
+    assert gaps.rtt_ms >= 30.0
+
+
+def test_a_round_trip_taken_for_far_too_short_is_corrected() -> None:
+    gaps = Gaps(300.0, 30.0, Counts())
+    gaps.open(1, 2, 0.0)
+    gaps.due(0.0)
+    gaps.fill(1, 3.0)  # by chance, what was asked for was on its way
+    for event in range(1, 40):
+        start_ms, number = 1000.0 * event, 10 * event
+        gaps.open(number, number + 1, start_ms)
+        for after_ms in range(41):  # the true round trip is 40 ms
+            gaps.due(start_ms + after_ms)
+        gaps.fill(number, start_ms + 40.0)
+    assert gaps.rtt_ms == pytest.approx(40.0, rel=0.3)
