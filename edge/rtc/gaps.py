@@ -99,16 +99,12 @@ class Gaps:
             self._counts.recovered += 1
             if gap.asked == 1:
                 self._observe_rtt(now_ms - gap.asked_ms)
-            elif not self._rtt_measured and now_ms > self._unclear_ms + self.rtt_ms:
+            elif now_ms > self._unclear_ms + self.rtt_ms:
                 # Unclear which question was answered: longer, until it is clear (RFC 6298, 3), but
                 # not again for each packet, nor longer than since the first question.
                 self._unclear_ms = now_ms
-                self.rtt_ms = min(500.0, 1.5 * self.rtt_ms, max(5.0, now_ms - gap.first_ms))
-            elif self._rtt_measured:
-                # An answer was lost or, time after time, not waited for.
-                self.rtt_ms += 0.25 * max(
-                    0.0, min(1.5 * self.rtt_ms, now_ms - gap.first_ms) - self.rtt_ms
-                )
+                longer_ms = min(500.0, 1.5 * self.rtt_ms, max(5.0, now_ms - gap.first_ms))
+                self.rtt_ms += (0.25 if self._rtt_measured else 1.0) * (longer_ms - self.rtt_ms)
         return True
 
     def _observe_rtt(self, sample_ms: float) -> None:
