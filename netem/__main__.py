@@ -52,6 +52,9 @@ def _add_link(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     )
     parser.add_argument("--loss", type=_unit(share), default=0.0, help="of the uplink: 1%%")
     parser.add_argument(
+        "--loss-burst", type=int, default=1, metavar="N", help="packets lost in a row (default 1)"
+    )
+    parser.add_argument(
         "--reorder", type=_unit(share), default=0.0, help="packets sent without the delay: 1%%"
     )
     parser.add_argument(
@@ -77,6 +80,7 @@ def _link(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
             delay_ms=options.delay,
             jitter_ms=options.jitter,
             loss=options.loss,
+            loss_burst=options.loss_burst,
             reorder=options.reorder,
             queue_ms=options.queue,
             kind=options.kind,

@@ -57,6 +57,7 @@ class Link:
         delay_ms: float = 0.0,
         jitter_ms: float = 0.0,
         loss: float = 0.0,
+        loss_burst: int = 1,
         reorder: float = 0.0,
         queue_ms: float = 200.0,
         queue_bytes: int | None = None,
@@ -67,7 +68,7 @@ class Link:
         default_route: bool = False,
     ) -> None:
         self._uplink = Uplink(
-            trace, delay_ms, jitter_ms, loss, reorder, queue_ms, queue_bytes, seed
+            trace, delay_ms, jitter_ms, loss, reorder, queue_ms, queue_bytes, seed, loss_burst
         )
         self._down_delay_ms = delay_ms if down_delay_ms is None else down_delay_ms
         if self._down_delay_ms < 0.0:
@@ -184,6 +185,8 @@ class Link:
             return "the trace has outages, which tbf can't follow"
         if uplink.jitter_ms:
             return "jitter without reordering, which netem can't do"
+        if uplink.loss_burst > 1:
+            return "losses in bursts, which only the TUN link has"
         if uplink.varies:
             return "the trace has delay, jitter or loss of its own"
         if not _has(there, "tbf", rate=1_000_000, burst=BURST_BYTES, limit=BURST_BYTES):

@@ -137,19 +137,32 @@ class Delay:
 
 
 class Loss:
-    """A share of the packets is lost, each by itself; the others leave at once."""
+    """A share of the packets is lost, `burst` in a row at a time; the others leave at once.
 
-    def __init__(self, share: float, seed: int = 0) -> None:
+    Where bursts begin is chance; of one packet each, every packet is lost by itself.
+    """
+
+    def __init__(self, share: float, seed: int = 0, burst: int = 1) -> None:
         self.share = share
+        self._burst = burst
         self._random = random.Random(seed)
         self._left: list[Timed] = []
+        self._doomed = 0  # of the burst that has begun
         self.lost = 0
 
     def put(self, packet: bytes, now_ms: float) -> None:
-        if self.share and self._random.random() < self.share:
+        if not self._doomed and self.share and self._random.random() < self._begins:
+            self._doomed = self._burst
+        if self._doomed:
+            self._doomed -= 1
             self.lost += 1
         else:
             self._left.append((now_ms, packet))
+
+    @property
+    def _begins(self) -> float:
+        """The chance that a burst begins: the share lost is burst : burst + mean gap."""
+        return self.share / (self.share + self._burst * (1.0 - self.share))
 
     def take(self, now_ms: float) -> list[Timed]:
         left, self._left = self._left, []

@@ -14,8 +14,9 @@ FULL_PACKET_BYTES = 1514
 @dataclass(frozen=True)
 class Uplink:
     """The rate by a trace; a drop-tail queue of `queue_ms` at the trace's mean rate, or of
-    `queue_bytes`; one-way delay, jitter, shares lost and reordered. What the trace itself says of
-    delay, jitter and loss comes on top. Raises ValueError."""
+    `queue_bytes`; one-way delay, jitter, shares lost (`loss_burst` packets in a row at a time) and
+    reordered. What the trace itself says of delay, jitter and loss comes on top. Raises
+    ValueError."""
 
     trace: Trace
     delay_ms: float = 0.0
@@ -25,12 +26,15 @@ class Uplink:
     queue_ms: float = 200.0
     queue_bytes: int | None = None
     seed: int = 0
+    loss_burst: int = 1
 
     def __post_init__(self) -> None:
         if min(self.delay_ms, self.jitter_ms, self.loss, self.reorder) < 0.0:
             raise ValueError("delay, jitter, loss and reordering: not below 0")
         if max(self.loss, self.reorder) > 1.0:
             raise ValueError("loss and reordering: shares, 1 at most")
+        if self.loss_burst < 1:
+            raise ValueError("a burst of losses: 1 packet at least")
         if self.reorder and not self.delay_ms:
             raise ValueError("reordering needs a delay: a packet overtakes by having none")
         if self.queue_ms <= 0.0 or (self.queue_bytes is not None and self.queue_bytes <= 0):
@@ -59,7 +63,7 @@ class UplinkPath:
         self._uplink = uplink
         self._origin_ms = origin_ms
         self.queue = RateQueue(uplink.trace, uplink.limit_bytes, origin_ms)
-        self.loss = Loss(uplink.loss, uplink.seed)
+        self.loss = Loss(uplink.loss, uplink.seed, uplink.loss_burst)
         self._delay = Delay(uplink.delay_ms, uplink.jitter_ms, uplink.reorder, uplink.seed + 1)
 
     def put(self, packet: bytes, now_ms: float) -> None:

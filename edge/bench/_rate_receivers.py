@@ -1,12 +1,12 @@
-"""The receivers that `bench rate` compares, and the page's signalling."""
+"""The receivers that `bench rate` and `bench loss` compare, and the page's signalling."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from aiortc.mediastreams import MediaStreamError
 from edge.cap import EncoderCap, LinkState
 from edge.rtc import internals
 from edge.rtc.packets import is_rtcp
-from edge.rtc.peer import Peer
+from edge.rtc.peer import DecodedFrame, Peer
 from edge.timebase import now_ms
 
 CONTROLLERS = ("trains", "trains-remb", "transport-cc", "aiortc")
@@ -95,13 +95,24 @@ def _whole(
     return whole
 
 
+@dataclass(slots=True)
+class Decoded:
+    """Pictures by raw RTP timestamp: when each was decoded, whether handed over or superseded;
+    `received_ms` where the receiver tells, and its own counts."""
+
+    at_ms: dict[int, float] = field(default_factory=dict)
+    received_ms: dict[int, float] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True)
 class Receiving:
-    """One connection: its answer, its end, and what came."""
+    """One connection: its answer, its end, and what came; `decoded` is asked at the end."""
 
     answer: str
     close: Callable[[], Awaitable[None]]
     arrivals: Arrivals
+    decoded: Callable[[], Decoded]
 
 
 def _pong(message: dict[str, Any], t1_ms: float) -> str:
@@ -155,10 +166,24 @@ async def _receive_ours(controller: str, offer: str, cap_bps: float, fps: float)
         if hints is not None:
             hints.decide()
 
+    seen = Decoded()
+
+    def on_frame(frame: DecodedFrame) -> None:
+        seen.at_ms[frame.rtp] = frame.decoded_ms
+        seen.received_ms[frame.rtp] = frame.received_ms
+
+    def on_lost(rtps: Sequence[int], reason: str) -> None:
+        if reason == "superseded":  # decoded, and a newer one handed over
+            seen.at_ms.update(dict.fromkeys(rtps, now_ms()))
+
+    def decoded() -> Decoded:
+        seen.counts = asdict(peer.counts)
+        return seen
+
     peer = Peer(
         slo_ms=100.0,
-        on_frame=lambda frame: None,
-        on_lost=lambda rtps, reason: None,
+        on_frame=on_frame,
+        on_lost=on_lost,
         on_message=on_message,
         on_channel=lambda label: None,
         on_state=lambda state: None,
@@ -178,17 +203,19 @@ async def _receive_ours(controller: str, offer: str, cap_bps: float, fps: float)
             hints.close()
         await peer.close()
 
-    return Receiving(answer, close, arrivals)
+    return Receiving(answer, close, arrivals, decoded)
 
 
 async def _receive_stock(offer: str) -> Receiving:
     connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
     tasks: list[asyncio.Task[None]] = []
+    handed: list[tuple[int, float]] = []
 
     async def drain(track: MediaStreamTrack) -> None:
         try:
             while True:
-                await track.recv()
+                frame: Any = await track.recv()
+                handed.append((frame.pts, now_ms()))
         except MediaStreamError:
             return
 
@@ -207,7 +234,11 @@ async def _receive_stock(offer: str) -> Receiving:
         for task in tasks:
             task.cancel()
 
-    return Receiving(connection.localDescription.sdp, close, arrivals)
+    def decoded() -> Decoded:
+        origin = internals.stock_rtp_origin(connection.getReceivers()[0]) or 0
+        return Decoded({(pts + origin) & 0xFFFFFFFF: at_ms for pts, at_ms in handed})
+
+    return Receiving(connection.localDescription.sdp, close, arrivals, decoded)
 
 
 class Site:

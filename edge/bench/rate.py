@@ -17,25 +17,18 @@ import json
 import math
 import os
 import sys
-import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from rich.console import Console
 
-from edge import samples
-from edge.assets import cache_dir
 from edge.bench import _rate_figures as figures
+from edge.bench._rate_lab import behind
 from edge.bench._rate_receivers import CONTROLLERS, START_BPS, Site
 from edge.bench._rate_report import Cell, Row, promises, table, to_json
-from edge.browser import chromium, chromium_path
-from edge.picture import Picture
 from edge.rtc import internals
 from edge.timebase import now_ms
 
@@ -48,8 +41,6 @@ HIGH_BPS, LOW_BPS = 8e6, 1e6
 LEAD_MS = 6_000.0  # of the link's time, for the browser to start; then frames count
 STEP_MS = 10_000.0
 QUEUE_BYTES = 256_000  # deep, as a radio link's is
-_SHOT_S = (3.1, 5.4)  # of the street video, between two cuts
-_SECURE = "--unsafely-treat-insecure-origin-as-secure"
 _GUARD_MS = 3_000.0  # before the end, in which frames may still be on their way
 _OVERHEAD_S = 9.0  # around each run: starting and ending the browser and the link
 
@@ -162,64 +153,9 @@ async def _measure(cells: Sequence[Cell], controllers: Sequence[str]) -> list[Ro
 async def _one(cell: Cell, controller: str) -> Row:
     from netem.link import Link  # noqa: PLC0415
 
-    camera = _camera(cell.fps)
-    async with (
-        _made(Link(cell.trace, queue_bytes=QUEUE_BYTES)) as link,
-        Site(link.outside_address, cell.cap_bps, cell.fps) as site,
-        chromium(camera, flags=[f"{_SECURE}={site.url.rstrip('/')}"]) as browser,
-    ):
-        page = await browser.new_page()
-        await page.goto(site.url)
-        await page.wait_for_function("window.bench")
+    link = Link(cell.trace, queue_bytes=QUEUE_BYTES)
+    async with behind(link, cell.cap_bps, cell.fps) as (site, page):
         return await _publish(cell, controller, link, site, page)
-
-
-def _camera(fps: int) -> Path:
-    """One shot of the street, there and back: a camera has no cuts. Over its mirror image: twice
-    the detail, for a cap of 4 Mbit/s to matter."""
-    path = cache_dir() / f"street-shot-{fps}.y4m"
-    if not path.is_file():
-        samples.write_y4m(path, _shot(fps), fps)
-    return path
-
-
-def _shot(fps: int) -> Iterator[Picture]:
-    first, last = (round(second * fps) for second in _SHOT_S)
-    frames = list(islice(samples.pictures(samples.street_video(), fps), first, last + 1))
-    for frame in (*frames, *frames[-2:0:-1]):
-        one = Picture.from_av(frame)
-        y, u, v = (np.vstack([plane, plane[:, ::-1]]) for plane in (one.y, one.u, one.v))
-        yield Picture(one.width, 2 * one.height, y, u, v)
-
-
-@asynccontextmanager
-async def _made(link: Link) -> AsyncIterator[Link]:
-    """Made and removed by another thread: netlink's library runs an event loop of its own."""
-    await asyncio.to_thread(link.__enter__)
-    try:
-        with _inside(link):
-            yield link
-    finally:
-        await asyncio.to_thread(link.close)
-
-
-@contextmanager
-def _inside(link: Link) -> Iterator[None]:
-    """The browser starts in the link's namespace meanwhile."""
-    before = os.environ.get("EDGE_CHROMIUM")
-    with tempfile.TemporaryDirectory(prefix="edge-bench-") as folder:
-        script = Path(folder) / "chromium"
-        net = f"/run/netns/{link.namespace}"
-        script.write_text(f'#!/bin/sh\nexec nsenter --net={net} -- {chromium_path()} "$@"\n')
-        script.chmod(0o755)
-        os.environ["EDGE_CHROMIUM"] = str(script)
-        try:
-            yield
-        finally:
-            if before is None:
-                del os.environ["EDGE_CHROMIUM"]
-            else:
-                os.environ["EDGE_CHROMIUM"] = before
 
 
 async def _publish(cell: Cell, controller: str, link: Link, site: Site, page: Any) -> Row:

@@ -68,5 +68,4 @@ class Assembly:
     delta: bool = False
     droppable: bool = False
     damaged: bool = False
-    probed: bool = False
     dead: bool = False  # served or given up

@@ -7,9 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 
+from edge.rtc.outcome import Counts
+
 MAX_NACKS = 200  # packets asked for at a time; the others wait for the next time
 _MAX_ASKED = 8  # times that one packet is asked for
 _STALL_MS = 30.0  # by which sender, way or receiver may be late without a packet being lost
+_SLACK_MS = 20.0  # the same over three questions
+_FIRST_MOST_MS = 400.0  # no first answer is waited for longer
+_THIRD_MOST_MS = 250.0  # nor a third: a key frame after that would make a long stall
 _NEVER = float("inf")
 
 
@@ -18,6 +23,7 @@ class _Gap:
     since_ms: float
     due_ms: float
     asked: int = 0
+    first_ms: float = 0.0  # asked for the first time, and the last
     asked_ms: float = 0.0
 
 
@@ -28,16 +34,19 @@ class Gaps:
     every 1.3 round trips. Pure: times in ms are arguments.
     """
 
-    def __init__(self, patience_ms: float, rtt_ms: float) -> None:
+    def __init__(self, patience_ms: float, rtt_ms: float, counts: Counts) -> None:
+        self._counts = counts
         self.patience_ms = patience_ms
         self.grace_ms = 0.0  # on top of it
         self.rtt_ms = rtt_ms
-        self.missed = self.recovered = self.asked = 0
         self._gaps: dict[int, _Gap] = {}
         self._numbers: list[int] = []  # the same, in order: they are only ever opened upwards
         self._due: list[tuple[float, int]] = []  # a heap; what it has of closed gaps is passed over
         self._rtt_measured = False
+        self._unclear_ms = -_NEVER
         self._reorder_ms = 0.0
+        self._probed, self._probes, self._probed_sent = range(0), 0, False
+        self._first_probed_ms = self._probed_ms = 0.0
 
     def __len__(self) -> int:
         return len(self._gaps)
@@ -56,10 +65,27 @@ class Gaps:
             self._due = [(gap.due_ms, n) for n, gap in self._gaps.items() if gap.due_ms < _NEVER]
             heapify(self._due)
         for number in range(first, until):
-            self._gaps[number] = _Gap(now_ms, now_ms + self._reorder_ms)
-            heappush(self._due, (now_ms + self._reorder_ms, number))
+            gap = self._gaps[number] = _Gap(now_ms, now_ms + self._reorder_ms)
+            if number in self._probed:
+                gap.asked = self._probes
+                gap.first_ms, gap.asked_ms = self._first_probed_ms, self._probed_ms
+                if self._probed_sent:
+                    gap.due_ms = max(gap.due_ms, self.again_ms(gap.asked_ms))
+            heappush(self._due, (gap.due_ms, number))
         self._numbers.extend(range(first, until))
-        self.missed += until - first
+        self._counts.missed += until - first
+
+    def probe(self, numbers: range, now_ms: float, *, sent: bool) -> None:
+        """Packets were asked for before any later one showed them to be missing.
+
+        `sent`: they probably had been sent by then, so the answer may be on its way.
+        """
+        again = numbers.start in self._probed
+        self._probes = self._probes + 1 if again else 1
+        self._probed, self._probed_ms = numbers, now_ms
+        self._first_probed_ms = self._first_probed_ms if again else now_ms
+        self._probed_sent = sent
+        self._counts.nacked += len(numbers) if sent else 0
 
     def fill(self, number: int, now_ms: float) -> bool:
         """A packet came late; whether it was missing."""
@@ -70,12 +96,15 @@ class Gaps:
             # It came unasked: the way reorders, so the next question waits as long.
             self._reorder_ms = min(20.0, max(self._reorder_ms, now_ms - gap.since_ms))
         else:
-            self.recovered += 1
+            self._counts.recovered += 1
             if gap.asked == 1:
                 self._observe_rtt(now_ms - gap.asked_ms)
-            elif not self._rtt_measured:
-                # Unclear which question was answered: longer, until it is clear (RFC 6298, 3).
-                self.rtt_ms = min(500.0, 1.5 * self.rtt_ms)
+            elif now_ms > self._unclear_ms + self.rtt_ms:
+                # Unclear which question was answered: longer, until it is clear (RFC 6298, 3), but
+                # not again for each packet, nor longer than since the first question.
+                self._unclear_ms = now_ms
+                longer_ms = min(500.0, 1.5 * self.rtt_ms, max(5.0, now_ms - gap.first_ms))
+                self.rtt_ms += (0.25 if self._rtt_measured else 1.0) * (longer_ms - self.rtt_ms)
         return True
 
     def _observe_rtt(self, sample_ms: float) -> None:
@@ -98,6 +127,7 @@ class Gaps:
         self._gaps.clear()
         self._numbers.clear()
         self._due.clear()
+        self._probed = range(0)
 
     def _close(self, number: int) -> _Gap | None:
         gap = self._gaps.pop(number, None)
@@ -119,8 +149,15 @@ class Gaps:
         return max(sign_ms + self.patience_ms + self.grace_ms, self._answer_ms(gap))
 
     def _answer_ms(self, gap: _Gap) -> float:
-        # One answer is waited for even beyond the deadline: a key frame is not here any sooner.
-        return gap.since_ms + min(1.25 * self.rtt_ms + _STALL_MS, 2.0 * self.patience_ms)
+        # Up to three answers are waited for even beyond the deadline: a key frame would not be here
+        # any sooner, and all that refers to the lost frame would be lost with it.
+        first_ms = min(1.25 * self.rtt_ms + _STALL_MS, _FIRST_MOST_MS)
+        third_ms = min(4.0 * self.rtt_ms + _SLACK_MS, _THIRD_MOST_MS)
+        return gap.since_ms + max(first_ms, third_ms)
+
+    def again_ms(self, asked_ms: float) -> float:
+        """When to ask again for what was asked for at `asked_ms`."""
+        return asked_ms + max(10.0, 1.3 * self.rtt_ms + 3.0)
 
     def due(self, now_ms: float, forgo: Callable[[int], bool] | None = None) -> list[int]:
         """What to ask for now; counts as asked.
@@ -141,10 +178,11 @@ class Gaps:
                 continue
             gap.asked += 1
             gap.asked_ms = now_ms
-            gap.due_ms = now_ms + max(10.0, 1.3 * self.rtt_ms + 3.0)
+            gap.first_ms = now_ms if gap.asked == 1 else gap.first_ms
+            gap.due_ms = self.again_ms(now_ms)
             heappush(self._due, (gap.due_ms, number))
             due.append(number)
-        self.asked += len(due)
+        self._counts.nacked += len(due)
         return due
 
     def wake_ms(self) -> float:

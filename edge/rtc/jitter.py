@@ -8,7 +8,7 @@ refers to the lost one. Pure: the time is an argument, decisions are return valu
 
 from __future__ import annotations
 
-from edge.rtc.asking import KEY_RUN, NEVER, TAIL_MS, KeyframeRequests, broken_off, forgo
+from edge.rtc.asking import KEY_RUN, NEVER, KeyframeRequests, Probes, broken_off, forgo
 from edge.rtc.frames import Assembly, EncodedFrame
 from edge.rtc.gaps import Gaps
 from edge.rtc.outcome import Counts, Outcome
@@ -31,7 +31,7 @@ class JitterBuffer:
     def __init__(self, patience_ms: float = 60.0, rtt_ms: float = 20.0) -> None:
         self.counts = Counts()
         # Every number from `_next` to `_highest` is in `_owner` or in `gaps`.
-        self.gaps = Gaps(patience_ms, rtt_ms)
+        self.gaps = Gaps(patience_ms, rtt_ms, self.counts)
         self._owner: dict[int, Assembly | None] = {}  # by unwrapped number; None is padding
         self._frames: dict[int, Assembly] = {}  # alive, by rtp
         self._dead: dict[int, Assembly] = {}  # served or given up, by rtp
@@ -42,6 +42,7 @@ class JitterBuffer:
         self._stranger: int | None = None
         self._waiting = True  # for a key frame
         self._keyframes = KeyframeRequests()
+        self._probes = Probes()
         self._arrival_ms = -NEVER
 
     @property
@@ -76,6 +77,7 @@ class JitterBuffer:
             frame = self._frames.get(rtp) or self._dead.get(rtp)
             if frame is None:
                 frame = self._frames[rtp] = Assembly(rtp, now_ms, now_ms)
+                self._probes.began(now_ms)
         self._owner[number] = frame
         if frame is not None:
             self._join(frame, number, marker, media, now_ms)
@@ -107,8 +109,7 @@ class JitterBuffer:
         if give_up_ms is not None:
             wake_ms = min(wake_ms, give_up_ms)
         tail = broken_off(self._owner, self._highest)
-        if tail is not None:
-            wake_ms = min(wake_ms, tail.last_ms + TAIL_MS)
+        wake_ms = min(wake_ms, self._probes.wake_ms(tail, self._arrival_ms, self.gaps))
         frames = self._frames.values()
         wake_ms = min(wake_ms, self._keyframes.wake_ms(frames, self.gaps, self._arrival_ms))
         return wake_ms if wake_ms < NEVER else None
@@ -141,6 +142,7 @@ class JitterBuffer:
             return self._highest
         self._stranger = None
         if ahead > 0:
+            self._probes.arrived()
             self.gaps.open(self._highest + 1, number, now_ms)
             self._highest = number
             if len(self.gaps) > MAX_GAP:
@@ -255,6 +257,7 @@ class JitterBuffer:
             width=first.width,
             height=first.height,
         )
+        self._probes.served(len(numbers))
         self._bury(frame)
         self._consume(frame.last + 1, outcome)
         self._boundary = self._next
@@ -352,10 +355,8 @@ class JitterBuffer:
             due = self.gaps.due(now_ms, self._forgo if self._waiting else None)
             outcome.nack = [number & 0xFFFF for number in due]
         tail = broken_off(self._owner, self._highest)
-        if tail is not None and now_ms >= tail.last_ms + TAIL_MS:
-            # The frame's end may be lost: without this, only the next frame would show it.
-            tail.probed = True
-            outcome.nack.append((self._highest + 1) & 0xFFFF)
+        probed = self._probes.due(tail, self._arrival_ms, self.gaps, self._highest, now_ms)
+        outcome.nack += [number & 0xFFFF for number in probed]
         if self._keyframes.due(self._frames.values(), self.gaps, self._arrival_ms, now_ms):
             self.counts.keyframe_requests += 1
             outcome.keyframe = True

@@ -19,11 +19,18 @@ class Outcome:
 
 @dataclass(slots=True)
 class Counts:
-    """Packets and frames since the start."""
+    """Packets and frames since the start.
+
+    `missed` packets were shown by later ones to be missing, `nacked` is how often one was asked
+    for, `recovered` how many came after that. `late` ones came after they were given up.
+    """
 
     packets: int = 0
     duplicates: int = 0
     late: int = 0
+    missed: int = 0
+    nacked: int = 0
+    recovered: int = 0
     keyframe_requests: int = 0
     frames: int = 0
     frames_lost: int = 0

@@ -31,6 +31,8 @@ _QUEUE_STEP_MS = 25.0
 _QUEUE_ALLOWED_MS = 20.0  # before the estimate yields to it
 _SILENT_INTERVALS, _SILENT_LEAST_MS = 5.0, 200.0  # without a packet: the link may be gone
 _MAX_QUEUE_MS = 10_000.0
+_STANDSTILL_MS = 15.0  # without a packet in mid-train
+_LOST_END_MS = 60.0  # and a round trip: by then a NACK for a train's end has been answered
 
 
 class RateEstimator:
@@ -59,6 +61,7 @@ class RateEstimator:
     def restart(self) -> None:
         """Another source, with clocks and counts of its own; the link stays the same."""
         self._train: Train | None = None
+        self._restored_rtp: int | None = None  # of the last train cut short by a loss
         self._provisional_bps: float | None = None  # of a train that is still coming in
         self._sent = SendTimes()
         self._unwrapper = RtpUnwrapper()
@@ -82,6 +85,8 @@ class RateEstimator:
         self, rtp: int, size: int, marker: bool, arrival_ms: float, send_time: int | None = None
     ) -> None:
         """A packet that came in its turn (no retransmission): `size` in bytes after SRTP."""
+        if rtp == self._restored_rtp:
+            return  # its train was cut short by a loss
         sent_ms = self._sent.unwrap(send_time) if send_time is not None else None
         train = self._train
         if train is not None and train.rtp != rtp:
@@ -99,10 +104,23 @@ class RateEstimator:
             self._finish(train)
             self._train = None
 
+    def restored(self, rtp: int, arrival_ms: float) -> None:
+        """A retransmission came: a train of that frame that stands still has lost its end."""
+        train = self._train
+        if train is not None and train.rtp == rtp and arrival_ms - train.last_ms > _STANDSTILL_MS:
+            self._train, self._restored_rtp = None, rtp
+            self._provisional_bps, self._overrun_ms = None, 0.0
+
     def tick(self, now_ms: float) -> None:
-        """Time passes with no packet: a train that stalls, or silence, shows a link that slowed."""
-        if self._train is not None:
-            self._foresee(self._train, now_ms)
+        """Time passes with no packet: a train that stalls, or silence, shows a link that slowed.
+
+        Where packets are lost, a train's end may be: then the answer to a NACK is awaited first.
+        """
+        train = self._train
+        if train is not None:
+            doubt_ms = _LOST_END_MS + 2.0 * self.base_ms if self.loss > 0.0 else 0.0
+            if now_ms - train.last_ms >= doubt_ms:
+                self._foresee(train, now_ms)
         elif self._began_ms is not None:
             silent_ms = now_ms - self._began_ms
             due_ms = max(_SILENT_LEAST_MS, _SILENT_INTERVALS * self._interval_ms)

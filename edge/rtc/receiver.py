@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 import av
 
 from edge.rtc import packets
+from edge.rtc.asking import TAIL_MS
 from edge.rtc.clock import CaptureClock
 from edge.rtc.decoder import MAX_PIXELS, Decoder
 from edge.rtc.frames import DecodedFrame, EncodedFrame
@@ -149,6 +150,8 @@ class VideoReceiver:
         if packet.capture_ntp is not None:
             self._clock.observe_capture(packet.timestamp, packet.capture_ntp, arrival_ms)
         media = depacketise(codec, packet.payload) if packet.payload else None
+        counts = self.jitter.counts
+        useless = counts.duplicates + counts.late
         outcome = self.jitter.add(
             packet.sequence,
             packet.timestamp,
@@ -157,6 +160,8 @@ class VideoReceiver:
             arrival_ms,
             damaged=media is None and bool(packet.payload),
         )
+        if again and counts.duplicates + counts.late == useless:
+            self._rate.restored(packet.timestamp, arrival_ms)
         self._apply(outcome, arrival_ms)
         if self._report is None:
             self._send_report()  # the first at once: it carries the first estimate
@@ -175,7 +180,8 @@ class VideoReceiver:
             self._on_lost(outcome.lost, "lost")
         if outcome.nack or outcome.keyframe:
             self._ask(outcome)
-        if self._poll is None or self.jitter.gaps:
+        # Seldom, because it costs: a timer that comes early asks anew.
+        if self._poll is None or self.jitter.gaps or self._poll_ms > at_ms + TAIL_MS + 5.0:
             self._schedule(at_ms)
 
     def _ask(self, outcome: Outcome) -> None:

@@ -48,7 +48,7 @@ class Train:
 
     @property
     def span_ms(self) -> float:
-        return self.last_ms - self.first_ms
+        return max(0.0, self.last_ms - self.first_ms)
 
     @property
     def sent_span_ms(self) -> float:

@@ -16,6 +16,7 @@ from netem.__main__ import main
         (["link", "--rate", "8mbit", "--trace", "x", "--", "true"], "not allowed with"),
         (["link", "--rate", "8mbit", "--loss", "200%", "--", "true"], "100% at most"),
         (["link", "--rate", "8mbit", "--reorder", "1%", "--", "true"], "needs a delay"),
+        (["link", "--rate", "8mbit", "--loss-burst", "0", "--", "true"], "1 packet at least"),
     ],
 )
 def test_bad_usage(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:

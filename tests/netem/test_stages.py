@@ -169,6 +169,20 @@ def test_reordered_packets_overtake() -> None:
     assert [p for _, p in left] != sorted(p for _, p in left)
 
 
+@pytest.mark.parametrize(("share", "burst"), [(0.01, 10), (0.2, 3), (0.05, 1)])
+def test_losses_in_bursts_are_so_long_and_keep_the_share(share: float, burst: int) -> None:
+    loss = Loss(share, seed=4, burst=burst)
+    count = 100_000
+    for number in range(count):
+        loss.put(number.to_bytes(4), float(number))
+    left = [int.from_bytes(packet) for _, packet in loss.take(1e9)]
+    gaps = [after - before - 1 for before, after in pairwise(left) if after - before > 1]
+    assert all(gap % burst == 0 for gap in gaps)  # one may follow on another
+    assert loss.lost / count == pytest.approx(share, rel=0.1)
+    alone = sum(gap == burst for gap in gaps) / len(gaps)
+    assert alone > 0.75
+
+
 def test_loss_is_the_share_and_by_the_seed() -> None:
     def lost(share: float, seed: int) -> list[int]:
         loss = Loss(share, seed)

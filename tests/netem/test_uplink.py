@@ -26,10 +26,11 @@ def test_the_queue_is_so_long_at_the_mean_rate() -> None:
         {"reorder": 0.1},
         {"queue_ms": 0.0},
         {"queue_bytes": 0},
+        {"loss_burst": 0},
     ],
 )
 def test_refused(values: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"not below|shares|needs a delay|the queue"):
+    with pytest.raises(ValueError, match=r"not below|shares|needs a delay|the queue|a burst"):
         Uplink(constant(1e6), **values)
 
 
@@ -57,6 +58,18 @@ def test_a_traces_own_delay_and_loss_come_on_top() -> None:
         path.put(bytes(1000), now_ms)
     assert [round(at_ms) for at_ms, _ in path.take(2000.0)] == [1011, 1211, 1311]
     assert path.loss.lost == 1
+
+
+def test_losses_come_in_bursts() -> None:
+    path = UplinkPath(Uplink(constant(8e6), loss=0.1, loss_burst=20), origin_ms=0.0)
+    came: list[int] = []
+    for number in range(400):
+        path.put(number.to_bytes(1000), 2.0 * number)
+        came += [int.from_bytes(packet) for _, packet in path.take(2.0 * number + 1.0)]
+    missing = set(range(400)) - set(came)
+    assert missing
+    first = min(missing)
+    assert set(range(first, first + 20)) <= missing
 
 
 def test_a_change_of_rate_loses_nothing() -> None:

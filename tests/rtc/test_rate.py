@@ -286,3 +286,43 @@ def test_another_source_has_other_clocks_and_the_same_link(send_times: bool) -> 
     link.estimator.observe_counts(10, 0, link.now_ms)
     link.estimator.observe_counts(20, 10, link.now_ms)
     assert link.estimator.loss == 0.5
+
+
+def test_a_clock_that_goes_back_makes_no_negative_time() -> None:
+    estimator = RateEstimator()
+    estimator.observe(0, WIRE_BYTES, False, 10.0)
+    estimator.observe(0, WIRE_BYTES, True, 9.5)
+    assert estimator.network_ms(0.5) == 0.0
+
+
+def _lossy_with_a_frame_broken_off() -> tuple[RateEstimator, int, float]:
+    """8 Mbit/s and some losses; of the last frame, half has come. Its timestamp, and when."""
+    link = Link(8e6).send(40, 8)
+    estimator = link.estimator
+    estimator.observe_counts(300, 0, link.now_ms - 1000.0)
+    estimator.observe_counts(320, 1, link.now_ms)
+    assert not estimator.stepped(link.now_ms)
+    rtp, at_ms = link.frame * PER_FRAME, link.now_ms
+    for index in range(4):
+        estimator.observe(rtp, WIRE_BYTES, False, at_ms + 1.24 * index, None)
+    return estimator, rtp, at_ms + 3.72
+
+
+def test_a_frame_whose_end_was_lost_is_no_step() -> None:
+    estimator, rtp, last_ms = _lossy_with_a_frame_broken_off()
+    for silent_ms in (25.0, 50.0):
+        estimator.tick(last_ms + silent_ms)
+        assert not estimator.stepped(last_ms + silent_ms)
+    estimator.restored(rtp, last_ms + 55.0)
+    for silent_ms in (60.0, 75.0, 100.0):
+        estimator.tick(last_ms + silent_ms)
+        assert not estimator.stepped(last_ms + silent_ms)
+    estimator.observe(rtp, WIRE_BYTES, True, last_ms + 110.0, None)  # a straggler of it
+    assert not estimator.stepped(last_ms + 110.0)
+    assert estimator.capacity_bps == pytest.approx(8e6, rel=0.15)
+
+
+def test_a_frame_that_nothing_restores_shows_a_link_that_is_gone() -> None:
+    estimator, _, last_ms = _lossy_with_a_frame_broken_off()
+    estimator.tick(last_ms + 100.0)
+    assert estimator.stepped(last_ms + 100.0)

@@ -184,3 +184,17 @@ async def test_a_link_that_steps_is_told_of(sign: str) -> None:
     assert stepped.is_set() is (sign != "slow packets, read late")
     receiver.close()
     await receiver.closed()
+
+
+async def test_a_frames_end_is_asked_for_though_a_later_timer_was_set(sink: Sink) -> None:
+    """After a whole frame the receiver waits for the next; an end that breaks off is due sooner."""
+    receiver, at_ms = sink.receiver, now_ms()
+    *whole, broken = packetise("vp8", encode("vp8", 4), size=60)
+    for index, frame in enumerate(whole):
+        for packet in frame:
+            receiver.handle_rtp(_written(1, packet), at_ms - 200.0 * (len(whole) - index))
+    for _ in range(2):
+        await asyncio.sleep(0)  # timers that are due by now
+    later_ms = receiver._poll_ms
+    receiver.handle_rtp(_written(1, broken[0]), at_ms)
+    assert at_ms < receiver._poll_ms <= at_ms + 30.0 < later_ms

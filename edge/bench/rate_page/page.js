@@ -55,15 +55,20 @@ export async function publish({ receiver, fps, firstBps }) {
   current = { stream, connection, sender, worker, clock, timer };
 }
 
-/** {qpSum, framesEncoded, width, height} of the sender so far. */
+const COUNTED = [
+  'qpSum', 'framesEncoded', 'keyFramesEncoded', 'packetsSent', 'retransmittedPacketsSent',
+  'nackCount', 'pliCount',
+];
+
+/** The sender's counts so far, and `frames`, that its camera took. */
 export async function stats() {
+  const found = { frames: 0 };
   for (const report of (await current.sender.getStats()).values()) {
     if (report.type === 'outbound-rtp') {
-      const { qpSum = 0, framesEncoded = 0, frameWidth = 0, frameHeight = 0 } = report;
-      return { qpSum, framesEncoded, width: frameWidth, height: frameHeight };
-    }
+      for (const name of COUNTED) found[name] = report[name] ?? 0;
+    } else if (report.type === 'media-source') found.frames = report.frames ?? 0;
   }
-  return { qpSum: 0, framesEncoded: 0, width: 0, height: 0 };
+  return found;
 }
 
 /** Stop; returns {encoded: [[rtp, ms on the page's clock, bytes], ...], offset_ms, rtt_ms}. */
