@@ -9,6 +9,7 @@ import math
 import secrets
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import asdict
 from typing import Literal
 
 from edge.batcher import Request
@@ -369,6 +370,7 @@ class Session:
             link_bps=self.peer.rate.capacity_bps,
             network_ms={name: value for name, value in network.items() if value is not None},
             misses=misses,
+            packets=asdict(self.peer.counts),
             variant=self.hint.variant if self.hint else None,
             edge=max(self.size) if self.size else None,
         )

@@ -55,6 +55,16 @@ async def test_rtp_timestamps_are_the_senders_own() -> None:
     assert all(abs(gap - 6000 * round(gap / 6000)) <= 1 and gap < 90_000 for gap in gaps), gaps
 
 
+async def test_statistics_tell_what_became_of_packets() -> None:
+    async with serving() as server, publishing(base(server), noise(320, 192)) as me:
+        await me.wait_for_answers(1)
+        stats = await me.wait_for(lambda it: it["type"] == "stats" and it["packets"]["frames"] > 0)
+    packets = stats["packets"]
+    assert packets["packets"] >= packets["frames"]
+    assert packets["missed"] == packets["frames_lost"] == 0
+    assert stats["edge"] == 320
+
+
 async def test_clock_messages_are_echoed() -> None:
     async with serving() as server, publishing(base(server), noise(320, 192)) as me:
         await me.wait_for_type("detections")

@@ -35,8 +35,9 @@ def _single(tables: Tables) -> list[Cycle]:
     """The best cycles of one variant each."""
     search = Search(tables, EFFORT)
     best: Packing | None = None
-    one = tables.problem.gpus**2 * len(tables.problem.clients)
-    for choice in search.run()[: max(PACKED // one, MIN_PACKED // tables.problem.gpus, 4)]:
+    gpus, people = tables.problem.gpus, len(tables.problem.clients)
+    count = min(max(PACKED // (gpus**2 * people), MIN_PACKED // gpus, 4), 2 * people)
+    for choice in search.run()[:count]:
         worth = search.worth[:, choice]
         if best is not None and worth.max(axis=1).sum() <= best.value + 1e-9:
             continue  # even with all the room there is
