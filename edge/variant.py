@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Literal
 
 NETWORKS = ("yolov4", "yolov4-tiny")
 EDGES = tuple(range(128, 609, 32))
 SENT_EDGES = (128, 160, 192, 256, 320, 416, 512, 608)  # what publishers are asked to send
+Format = Literal["float32", "bfloat16", "float16", "int8"]  # that a device computes in
+Precision = Literal["auto", Format]
 STRIDE = 32  # the deepest feature map's stride: input sides are multiples of it
 
 _NAME = re.compile(r"(?P<network>[a-z0-9-]+)-(?P<edge>\d+)")

@@ -15,11 +15,11 @@ from edge.models.convolution import can_pack
 from edge.models.decode import decode
 from edge.models.detections import Box, select
 from edge.models.graphs import Graph
-from edge.models.precision import DTYPES, Precision, chosen
+from edge.models.precision import DTYPES, chosen
 from edge.models.preprocess import paint, placement
 from edge.models.yolov4 import Network
 from edge.picture import Picture, picture_bytes
-from edge.variant import Variant
+from edge.variant import Precision, Variant
 
 _PACK_BYTES = 1 << 30  # for packed weights, over all input shapes; the least recently used go
 

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 from time import perf_counter
-from typing import Literal
 
 import torch
 
 from edge.models.convolution import Convolution, can_pack
 from edge.models.quantized import QuantizedConvolution, Range, can_quantize
-
-Format = Literal["float32", "bfloat16", "float16", "int8"]
-Precision = Literal["auto", "float32", "bfloat16", "float16", "int8"]
+from edge.variant import Format, Precision
 
 # What maps are between layers in float32; int8 begins and ends there.
 DTYPES: dict[Format, torch.dtype] = {

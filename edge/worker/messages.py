@@ -12,10 +12,11 @@ from typing import Annotated, Any, Literal
 
 import pydantic
 
+from edge.variant import Precision
+
 Box = tuple[int, float, float, float, float, float]
 """(class index, score, x1, y1, x2, y2), corners as fractions of the picture."""
 
-Precision = Literal["auto", "float32", "bfloat16", "float16", "int8"]
 
 MAX_BOXES = 100
 MAX_MESSAGE_BYTES = 192 * 1024  # below Linux' default socket buffer, which bounds a datagram

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edge.variant import EDGES, Variant
+from edge.variant import EDGES, Precision, Variant
 from edge.worker.child import COMMAND
-from edge.worker.messages import Precision, Warm
+from edge.worker.messages import Warm
 from edge.worker.warmup import SHAPES, warm_list
 
 _CPU_WARM_UP_S = 8.0

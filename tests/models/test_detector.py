@@ -10,12 +10,11 @@ import torch
 from edge.bench._detector import MAX_SCORE_ERROR, MIN_IOU, our_boxes, reference_boxes
 from edge.models import Detector, convolution
 from edge.models.accuracy import iou, match
-from edge.models.precision import Precision
 from edge.models.weights import class_names
 from edge.models.yolov4 import Network
 from edge.picture import Picture
 from edge.samples import photo
-from edge.variant import Variant
+from edge.variant import Precision, Variant
 
 VARIANT = Variant("yolov4-tiny", 416)
 
