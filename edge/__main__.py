@@ -96,6 +96,12 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("--slo-ms", type=float, metavar="MS", help="default latency objective")
     parser.add_argument("--fps", type=float, metavar="N", help="frames a second to ask for")
+    parser.add_argument(
+        "--ingest",
+        type=int,
+        metavar="N",
+        help="processes that take streams in (default 1: the server's own)",
+    )
     parser.add_argument("--max-sessions", type=int, metavar="N")
     parser.add_argument("--verbose", action="store_true", help="log state changes too")
     parser.set_defaults(run=_serve)

@@ -8,6 +8,7 @@ import errno
 import logging
 import ssl
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 from aiohttp import web
@@ -18,6 +19,9 @@ from edge.batcher import Batcher
 from edge.config import Settings
 from edge.controller import Controller
 from edge.dispatcher import Dispatcher
+from edge.ingest.pool import IngestPool
+from edge.ingest.remote import LostError
+from edge.member import Member
 from edge.models.weights import class_names
 from edge.pages import Pages, secure
 from edge.planner import Planner
@@ -59,7 +63,7 @@ class Server:
             on_done=self._on_done,
             on_state=self._on_device_state,
             on_progress=self._on_progress,
-            slots=max(DEFAULT_SLOTS, 2 * settings.max_batch),
+            slots=_slots(settings),
             max_pixels=settings.max_pixels,
             profiles=_profiles(settings),
             options=Options(
@@ -69,10 +73,11 @@ class Server:
             ),
         )
         self.dispatcher: Dispatcher | None = None  # once the devices have been measured
+        self.ingests: IngestPool | None = None  # where there are several
         self.sessions = Sessions(
             self._make_session,
             limit=settings.max_sessions,
-            ready=lambda: bool(self._ready),
+            ready=self._takes_sessions,
             class_names=self._names,
             on_change=self._notify,
         )
@@ -101,6 +106,8 @@ class Server:
         self.dispatcher = Dispatcher(
             self.pool, Batcher(self.pool.profiles, max_batch=self.settings.max_batch)
         )
+        if self.settings.ingest > 1:
+            await self._start_ingests(self.dispatcher)
         self._ready.update(
             number for number, each in enumerate(self.pool.status) if each.state == "ready"
         )
@@ -116,11 +123,26 @@ class Server:
             self._ticker.cancel()
             await asyncio.wait([self._ticker])
         await self.controller.stop()
+        if self.ingests is not None:
+            await self.ingests.stop()
         if self.dispatcher is not None:
             self.dispatcher.close()
         await self.pool.stop()
         if self._runner is not None:
             await self._runner.cleanup()
+
+    async def _start_ingests(self, dispatcher: Dispatcher) -> None:
+        settings = self.settings
+        self.ingests = IngestPool(
+            settings,
+            dispatcher,
+            worker_slots=len(settings.device) * _slots(settings),
+            on_step=lambda: self.controller.notify("link"),
+        )
+        try:
+            await self.ingests.start()
+        except LostError as error:
+            raise StartError(str(error)) from error
 
     async def _listen(self) -> None:
         settings = self.settings
@@ -167,17 +189,27 @@ class Server:
 
     async def _healthz(self, request: web.Request) -> web.Response:
         """200 once sessions can be taken, 503 before."""
-        ready = bool(self._ready)
+        ready = self._takes_sessions()
+        ingests = self.ingests.status if self.ingests is not None else []
         body = {
             "status": "ok" if ready else "starting",
             "sessions": len(self.sessions),
             "devices_ready": len(self._ready),
             "devices": len(self.settings.device),
-            "loop_lag_ms": round(self.loop_lag_ms, 1),
+            "loop_lag_ms": round(max(self.loop_lag_ms, *(i.lag_ms for i in ingests), 0.0), 1),
+            "ingest": [
+                {name: value for name, value in asdict(each).items() if name != "pid"}
+                for each in ingests
+            ],
         }
         return web.json_response(body, status=200 if ready else 503)
 
-    def _make_session(self, **wishes: object) -> Session:
+    def _takes_sessions(self) -> bool:
+        return bool(self._ready) and (self.ingests is None or self.ingests.ready)
+
+    def _make_session(self, **wishes: object) -> Member:
+        if self.ingests is not None:
+            return self.ingests.make(**wishes)  # type: ignore[arg-type]  # whip.py has checked them
         assert self.dispatcher is not None, "sessions come only once devices are ready"
         settings = self.settings
         hints = SessionHints(settings.network, settings.edges, settings.max_bps)
@@ -226,6 +258,11 @@ class Server:
             except Exception:
                 log.exception("event=tick_failed")
             due_ms = max(due_ms + TICK_MS, now_ms())
+
+
+def _slots(settings: Settings) -> int:
+    """Pictures in flight to a worker."""
+    return max(DEFAULT_SLOTS, 2 * settings.max_batch)
 
 
 def _profiles(settings: Settings) -> list[Profile] | None:

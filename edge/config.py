@@ -77,6 +77,7 @@ class Settings(BaseSettings):
     max_bps: Annotated[int, Field(ge=100_000)] = 4_000_000
     rate_control: Literal["trains", "transport-cc"] = "trains"
 
+    ingest: Annotated[int, Field(ge=1, le=64)] = 1
     max_sessions: Annotated[int, Field(ge=1)] = 64
     max_pixels: Annotated[int, Field(ge=128 * 128)] = 1920 * 1088
     media_timeout_s: Annotated[float, Field(gt=0)] = 15.0

@@ -11,11 +11,11 @@ import itertools
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Protocol, cast
 
 from edge.batcher import Batcher, Dispatch, Drop, Request
 from edge.models.detections import Box
-from edge.picture import Picture
+from edge.picture import Packable
 from edge.timebase import now_ms
 from edge.worker import Failure, PoolFullError, Result, WorkerPool
 
@@ -38,9 +38,19 @@ class Answer:
 class Job:
     """A request's payload: its picture, and who wants to know; exactly one of the two is called."""
 
-    picture: Picture
+    picture: Packable
     answered: Callable[[Answer], None]
     dropped: Callable[[str], None]
+
+
+class Intake(Protocol):
+    """Where a session hands its frames in: the dispatcher, or the way to it."""
+
+    def offer(self, request: Request) -> None:
+        """Take a frame whose payload is a Job; an older one of its session gives way to it."""
+
+    def remove(self, session: str) -> None:
+        """Forget a session's waiting frame."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import av
 import cv2
@@ -24,6 +24,25 @@ def picture_bytes(width: int, height: int) -> int:
     """Bytes of the three planes, packed without padding."""
     chroma_width, chroma_height = chroma_size(width, height)
     return width * height + 2 * chroma_width * chroma_height
+
+
+class Packable(Protocol):
+    """A picture that can be packed into shared memory; `nbytes` is what its planes take."""
+
+    @property
+    def width(self) -> int: ...
+
+    @property
+    def height(self) -> int: ...
+
+    @property
+    def full_range(self) -> bool: ...
+
+    @property
+    def nbytes(self) -> int: ...
+
+    def write_into(self, buffer: memoryview) -> int:
+        """Pack the planes at the start of `buffer`; returns `nbytes`."""
 
 
 @dataclass(frozen=True, slots=True)

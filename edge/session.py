@@ -6,7 +6,6 @@ import asyncio
 import collections
 import logging
 import math
-import secrets
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict
@@ -15,9 +14,10 @@ from typing import Literal
 from edge.batcher import Request
 from edge.budget import Budget, infeasible
 from edge.config import Settings
-from edge.dispatcher import Answer, Dispatcher, Job
+from edge.dispatcher import Answer, Intake, Job
 from edge.hint import Hint
 from edge.limits import Allowance, Pacer
+from edge.member import Identity
 from edge.picture import Picture
 from edge.planner import Assignment, Snapshot
 from edge.protocol import (
@@ -59,7 +59,7 @@ class Session:
     def __init__(
         self,
         settings: Settings,
-        dispatcher: Dispatcher,
+        intake: Intake,
         hints: SessionHints,
         *,
         class_names: Sequence[str],
@@ -68,10 +68,11 @@ class Session:
         slo_ms: float | None = None,
         label: str = "",
         classes: frozenset[str] | None = None,
+        identity: Identity | None = None,
     ) -> None:
-        self.id = secrets.token_urlsafe(18)  # knowing it is the right to end the session
+        identity = identity or Identity.fresh()
+        self.id, self.etag = identity.id, identity.etag
         self.name = self.id[:6]  # what logs call it
-        self.etag = secrets.token_hex(8)
         self.label = label
         self.slo_ms = slo_ms or settings.slo_ms
         self.fps = settings.fps
@@ -81,7 +82,7 @@ class Session:
         self.size: tuple[int, int] | None = None
         self._state: State = "connecting"
         self._settings = settings
-        self._dispatcher = dispatcher
+        self._intake = intake
         self._hints = hints
         self._class_names = list(class_names)
         self._classes = classes
@@ -124,13 +125,16 @@ class Session:
     async def answer(self, offer: str) -> str:
         return await self.peer.answer(offer)
 
+    async def add_candidates(self, fragment: str) -> None:
+        await self.peer.add_candidates(fragment)
+
     async def close(self, reason: str, code: str = "ended") -> None:
         """Tell the publisher, let go of everything; frames on their way end as they come."""
         if self._state == "closed":
             return
         self._become("closed")
         self._say("bye", code=code, message=reason)
-        self._dispatcher.remove(self.id)
+        self._intake.remove(self.id)
         self._streams.end()
         await self.peer.close()
 
@@ -184,7 +188,7 @@ class Session:
                 dropped=lambda reason: self._dropped(frame.rtp, reason, hopeless),
             ),
         )
-        self._dispatcher.offer(request)
+        self._intake.offer(request)
 
     def _on_lost(self, rtps: Sequence[int], reason: str) -> None:
         self._media_ms = now_ms()

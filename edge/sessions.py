@@ -6,12 +6,12 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator
 
-from edge.session import Session
+from edge.member import Member
 from edge.timebase import now_ms
 
 log = logging.getLogger("edge.sessions")
 
-Factory = Callable[..., Session]
+Factory = Callable[..., Member]
 
 
 class FullError(Exception):
@@ -41,19 +41,19 @@ class Sessions:
         self._ready = ready
         self._on_change = on_change
         self._draining = False
-        self._sessions: dict[str, Session] = {}
+        self._sessions: dict[str, Member] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
         return len(self._sessions)
 
-    def __iter__(self) -> Iterator[Session]:
+    def __iter__(self) -> Iterator[Member]:
         return iter(list(self._sessions.values()))
 
-    def get(self, session_id: str) -> Session | None:
+    def get(self, session_id: str) -> Member | None:
         return self._sessions.get(session_id)
 
-    async def open(self, offer: str, **wishes: object) -> tuple[Session, str]:
+    async def open(self, offer: str, **wishes: object) -> tuple[Member, str]:
         """A session for an SDP offer, and the answer.
 
         Raises FullError while none can be taken, SdpError for an offer that is of no use.
@@ -75,7 +75,7 @@ class Sessions:
         log.info("event=session_opened session=%s label=%r", session.name, session.label)
         return session, answer
 
-    async def close(self, session: Session, reason: str, code: str = "ended") -> None:
+    async def close(self, session: Member, reason: str, code: str = "ended") -> None:
         """End a session; ending it twice is harmless."""
         if self._sessions.pop(session.id, None) is None:
             return
@@ -104,7 +104,7 @@ class Sessions:
         if self._closing:
             await asyncio.wait(self._closing)
 
-    def _on_dead(self, session: Session, reason: str) -> None:
+    def _on_dead(self, session: Member, reason: str) -> None:
         task = asyncio.ensure_future(self.close(session, reason, "timeout"))
         self._closing.add(task)  # the loop itself holds tasks only weakly
         task.add_done_callback(self._closing.discard)

@@ -37,15 +37,16 @@ class Streams:
 
     def put(self, text: str) -> None:
         for queue in self._queues:
-            _put_newest(queue, text)
+            put_newest(queue, text)
 
     def end(self) -> None:
         self._ended = True
         for queue in self._queues:
-            _put_newest(queue, None)
+            put_newest(queue, None)
 
 
-def _put_newest(queue: asyncio.Queue[str | None], text: str | None) -> None:
+def put_newest(queue: asyncio.Queue[str | None], text: str | None) -> None:
+    """Put without waiting: where the reader is behind, its oldest result gives way."""
     if queue.full():
-        queue.get_nowait()  # the reader is behind: its oldest result gives way
+        queue.get_nowait()
     queue.put_nowait(text)

@@ -15,9 +15,9 @@ from typing import Any, cast
 from aiohttp import web
 
 from edge.config import IceServer, Settings
+from edge.member import Member
 from edge.protocol import LABEL_MAX_CHARS, SLO_MAX_MS, SLO_MIN_MS
 from edge.rtc.peer import SdpError
-from edge.session import Session
 from edge.sessions import FullError, Sessions
 
 MAX_BODY_BYTES = 64 * 1024
@@ -125,7 +125,7 @@ class Whip:
                 HTTPStatus.PRECONDITION_FAILED, "stale", "If-Match names another ICE session"
             )
         try:
-            await session.peer.add_candidates(await _body(request))
+            await session.add_candidates(await _body(request))
         except SdpError as refused:
             restart = refused.code == "ice_restart"  # understood, and not done here
             status = HTTPStatus.UNPROCESSABLE_ENTITY if restart else HTTPStatus.BAD_REQUEST
@@ -151,7 +151,7 @@ class Whip:
             headers["Accept-Post"] = "application/sdp"
         return web.Response(status=HTTPStatus.NO_CONTENT, headers=headers)
 
-    def _session(self, request: web.Request) -> Session:
+    def _session(self, request: web.Request) -> Member:
         session = self._sessions.get(request.match_info["session"])
         if session is None:
             raise _Refused(error(HTTPStatus.NOT_FOUND, "no_session", "there is no such session"))
@@ -205,7 +205,7 @@ def ice_links(server: IceServer) -> list[str]:
     return links
 
 
-def _etag(session: Session) -> str:
+def _etag(session: Member) -> str:
     return f'"{session.etag}"'
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from edge.app import Server
 from edge.config import load
 from edge.profile import Entry, Profile
+from edge.session import Session
 from edge.variant import EDGES, Variant
 
 
@@ -57,6 +58,11 @@ async def serving(**settings: Any) -> AsyncIterator[Server]:
 def base(server: Server) -> str:
     """The server's URL without the slash at its end."""
     return server.url.rstrip("/")
+
+
+def local(server: Server) -> list[Session]:
+    """The sessions of a server that holds them in its own process."""
+    return [session for session in server.sessions if isinstance(session, Session)]
 
 
 def noise(width: int, height: int, count: int = 3) -> list[av.VideoFrame]:

@@ -14,8 +14,9 @@ import aiohttp
 import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection
 
+from edge.session import Session
 from tests.publisher import Publisher, publishing
-from tests.serving import base, error_of, noise, serving
+from tests.serving import base, error_of, local, noise, serving
 
 SDP = {"Content-Type": "application/sdp"}
 FRAG = {"Content-Type": "application/trickle-ice-sdpfrag"}
@@ -33,7 +34,7 @@ async def test_a_publisher_gets_a_welcome_a_hint_and_timed_detections() -> None:
         welcome = await me.wait_for_type("welcome")
         hint = await me.wait_for_type("hint")
         answer = me.of_type("detections")[-1]
-        [session] = server.sessions
+        [session] = local(server)
     assert welcome["session"] == session.id
     assert welcome["slo_ms"] == 400
     assert "yolov4-tiny-416" in welcome["variants"]
@@ -215,7 +216,7 @@ async def test_event_stream_for_publishers_without_channels() -> None:
                 if seen and seen[-1]["type"] == "detections":
                     break
         assert seen[0]["type"] == "welcome"
-        [session] = server.sessions
+        [session] = local(server)
         await server.sessions.close(session, "test")
         async with asyncio.timeout(20):
             await stream.content.read()  # ends, since the session has
@@ -283,7 +284,7 @@ async def test_sizes_may_change_in_mid_stream() -> None:
         publishing(base(server), noise(320, 192), fps=10) as me,
     ):
         await me.wait_for_type("detections")
-        [session] = server.sessions
+        [session] = local(server)
         for width, height in ((641, 273), (16, 16), (320, 192)):
             me.track.frames[:] = noise(width, height)
             even = (width - width % 2, height - height % 2)  # an encoder may cut odd sides
@@ -319,6 +320,7 @@ async def test_a_publisher_that_vanishes_is_let_go_and_others_stay() -> None:
             while gone in list(server.sessions):
                 seen = len(stays.messages)
                 await stays.wait_for(partial(_more_than, stays, seen))
+        assert isinstance(gone, Session)
         assert gone.state == "closed"
         assert len(server.sessions) == 1
 
@@ -352,7 +354,7 @@ async def test_the_server_says_goodbye() -> None:
 async def test_each_frame_that_came_ends_in_one_count() -> None:
     async with serving() as server, publishing(base(server), noise(320, 192), fps=30) as me:
         await me.wait_for_answers(30)
-        [session] = server.sessions
+        [session] = local(server)
         await server.sessions.close(session, "test")
     told = me.of_type("detections") + me.of_type("dropped")
     stamps = [each["rtp"] for each in told]

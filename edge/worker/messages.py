@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 import pydantic
 
+from edge.pipe import MAX_MESSAGE_BYTES
 from edge.variant import Precision
 
 Box = tuple[int, float, float, float, float, float]
@@ -19,7 +20,6 @@ Box = tuple[int, float, float, float, float, float]
 
 
 MAX_BOXES = 100
-MAX_MESSAGE_BYTES = 192 * 1024  # below Linux' default socket buffer, which bounds a datagram
 
 _BOX = struct.Struct("<H5f")
 

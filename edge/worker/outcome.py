@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from edge.slots import PoolFullError
 from edge.worker.messages import Box
-from edge.worker.shared import PoolFullError
 
 State = Literal["starting", "ready", "lost"]
 

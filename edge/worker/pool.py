@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from edge.picture import Picture
+from edge.picture import Packable
 from edge.profile import Profile
 from edge.worker.options import Options
 from edge.worker.outcome import Failure, Result, State
@@ -126,7 +126,9 @@ class WorkerPool:
         """End every worker, within 5 s whatever they do; batches in flight may finish before."""
         await asyncio.gather(*(worker.stop() for worker in self._workers))
 
-    def submit(self, device: int, batch_id: int, variant: str, pictures: Sequence[Picture]) -> None:
+    def submit(
+        self, device: int, batch_id: int, variant: str, pictures: Sequence[Packable]
+    ) -> None:
         """Hand a batch, all of one input size, to a device's worker; copies the pictures.
 
         If it raises, no `on_done` follows: PoolFullError when too few slots are free, NotReadyError

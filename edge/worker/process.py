@@ -14,10 +14,11 @@ from typing import Protocol
 
 from edge.lifeline import die_with
 from edge.picture import Picture
+from edge.pipe import MAX_MESSAGE_BYTES
+from edge.slots import Slots
 from edge.variant import Variant
 from edge.worker.messages import (
     MAX_BOXES,
-    MAX_MESSAGE_BYTES,
     Batch,
     Box,
     Done,
@@ -31,7 +32,6 @@ from edge.worker.messages import (
     decode,
     encode,
 )
-from edge.worker.shared import Slots
 from edge.worker.warmup import measure
 
 log = logging.getLogger("edge.worker")

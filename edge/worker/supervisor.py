@@ -15,10 +15,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge.picture import Picture
+from edge.child import Child
+from edge.picture import Packable
 from edge.profile import Profile
+from edge.slots import Slots, slot_bytes
 from edge.variant import Variant
-from edge.worker.child import Child
+from edge.worker.child import start
 from edge.worker.messages import (
     Batch,
     Done,
@@ -34,7 +36,6 @@ from edge.worker.messages import (
 )
 from edge.worker.options import Options, restart_delay_s
 from edge.worker.outcome import Failure, NotReadyError, Result, State, WorkerError
-from edge.worker.shared import Slots, slot_bytes
 from edge.worker.warmup import Samples, estimate
 
 log = logging.getLogger(__name__)
@@ -101,7 +102,7 @@ class Worker:
         self._measure = profile is None
         self._samples: list[Samples] = []
         self._used: dict[tuple[str, tuple[int, int], int], Warm] = {}
-        self._child: Child | None = None
+        self._child: Child[Message] | None = None
         self._flights: deque[_Flight] = deque()
         self._watch: asyncio.TimerHandle | None = None
         self._fatal = False
@@ -147,7 +148,7 @@ class Worker:
         self._fail_all("the server is stopping")
         self.state = "lost"
 
-    def submit(self, batch_id: int, variant: str, pictures: Sequence[Picture]) -> None:
+    def submit(self, batch_id: int, variant: str, pictures: Sequence[Packable]) -> None:
         """Hand a batch over; if this raises, as WorkerPool.submit says, no `on_done` follows."""
         child = self._child
         ready = self.state == "ready" and not self._stopping
@@ -205,9 +206,9 @@ class Worker:
         now_s = asyncio.get_running_loop().time()
         return now_s - self._ready_at_s >= self._options.steady_s
 
-    def _launch(self) -> Child:
+    def _launch(self) -> Child[Message]:
         options = self._options
-        child = Child(
+        child = start(
             Slots.create(self._slots, self._slot_bytes),
             on_message=self._handle,
             on_lost=self._handle_loss,

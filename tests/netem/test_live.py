@@ -21,7 +21,7 @@ from edge.session import Session
 from edge.variant import SENT_EDGES
 from netem.encodes import Encodes
 from netem.link import Link
-from tests.serving import serving, simulated
+from tests.serving import local, serving, simulated
 from traces import constant
 
 pytestmark = [
@@ -122,7 +122,7 @@ async def test_one_link_steps_and_its_session_alone_follows(
             lambda: sum(each.outcomes["answered"] > 20 for each in server.sessions) == count,
             PATIENCE_S,
         )
-        by_link = sorted(server.sessions, key=lambda session: session.label)
+        by_link = sorted(local(server), key=lambda session: session.label)
         stepped = by_link[STEPPED]
         before = await settled(by_link)
         link = links[STEPPED]

@@ -18,7 +18,7 @@ from netem import pub_command, publisher
 from netem.__main__ import main
 from netem.encodes import Encodes
 from netem.publisher import Publisher, PublishError, publishing
-from tests.serving import base, serving
+from tests.serving import base, local, serving
 
 FPS = 20
 
@@ -37,7 +37,7 @@ async def streaming(
     """A server, its one session, and the publisher at its other end, with answers coming."""
     async with serving() as server, publishing(base(server), clip, slo_ms=slo_ms, label="me") as me:
         await me.wait_for(lambda it: it.stats().in_time >= 2)
-        [session] = server.sessions
+        [session] = local(server)
         yield server, session, me
 
 

@@ -4,8 +4,8 @@ import struct
 
 import pytest
 
+from edge.pipe import MAX_MESSAGE_BYTES
 from edge.worker.messages import (
-    MAX_MESSAGE_BYTES,
     Batch,
     Box,
     Done,

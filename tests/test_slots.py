@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from edge.picture import Picture
-from edge.worker.shared import PictureTooLargeError, PoolFullError, Slots, slot_bytes
+from edge.slots import PictureTooLargeError, PoolFullError, Slots, slot_bytes
 from tests.worker.recorder import noise
 
 

@@ -11,7 +11,7 @@ import mmap
 import os
 from collections.abc import Sequence
 
-from edge.picture import Picture, picture_bytes
+from edge.picture import Packable, Picture, picture_bytes
 
 
 class PictureTooLargeError(ValueError):
@@ -65,7 +65,7 @@ class Slots:
     def free(self) -> int:
         return len(self._free)
 
-    def put(self, pictures: Sequence[Picture]) -> list[int]:
+    def put(self, pictures: Sequence[Packable]) -> list[int]:
         """Copy pictures into free slots and return those.
 
         PictureTooLargeError or PoolFullError, and then nothing is taken.
@@ -96,6 +96,12 @@ class Slots:
         if width < 1 or height < 1 or picture_bytes(width, height) > self.size:
             raise ValueError(f"a {width}x{height} picture in a slot of {self.size} bytes")
         return Picture.from_buffer(self._slot(index), width, height, full_range)
+
+    def packed(self, index: int, nbytes: int) -> memoryview:
+        """The first bytes of a slot; not to be kept."""
+        if not 0 <= index < self.count or not 0 <= nbytes <= self.size:
+            raise ValueError(f"{nbytes} bytes of slot {index}, of {self.count} of {self.size}")
+        return self._view[index * self.size : index * self.size + nbytes]
 
     def release(self, indices: Sequence[int]) -> None:
         """Give slots back; each exactly once."""

@@ -1,0 +1,1 @@
+"""Ingest processes: sessions beside the server's own process, one process a core."""

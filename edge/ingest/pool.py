@@ -1,0 +1,107 @@
+"""All ingest processes of a server: sessions are placed on the least busy."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from edge.config import Settings
+from edge.dispatcher import Intake
+from edge.ingest.messages import Setup
+from edge.ingest.placing import least_busy
+from edge.ingest.remote import RemoteSession
+from edge.ingest.supervisor import Ingest, IngestStatus
+from edge.member import Identity
+from edge.session_hints import Link, SessionHints
+from edge.sessions import FullError
+from edge.slots import slot_bytes
+
+_SPARE_SLOTS = 16  # for frames whose end is not told yet
+
+
+class IngestPool:
+    """`settings.ingest` processes; `start` them, `make` sessions, `stop`.
+
+    Queues: a picture in one process' memory for each session that waits and each frame in a
+    worker; a frame that finds no slot free is dropped as "overload".
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        intake: Intake,
+        *,
+        worker_slots: int,
+        on_step: Callable[[], None],
+    ) -> None:
+        self._settings = settings
+        setup = Setup(
+            settings=_plain(settings),
+            slots=settings.max_sessions + worker_slots + _SPARE_SLOTS,
+            slot_bytes=slot_bytes(settings.max_pixels),
+            log_level=logging.getLogger().getEffectiveLevel(),
+        )
+        self._ingests = [
+            Ingest(number, setup, intake, on_step=on_step) for number in range(settings.ingest)
+        ]
+
+    @property
+    def ready(self) -> bool:
+        """Whether any process takes sessions."""
+        return any(each.ready for each in self._ingests)
+
+    @property
+    def status(self) -> list[IngestStatus]:
+        return [each.status for each in self._ingests]
+
+    async def start(self) -> None:
+        """All of them, until they are ready; LostError if one can't be: then all are stopped."""
+        try:
+            await asyncio.gather(*(each.start() for each in self._ingests))
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        await asyncio.gather(*(each.stop() for each in self._ingests))
+
+    def make(
+        self, *, on_dead: Callable[[RemoteSession, str], None], **wishes: Any
+    ) -> RemoteSession:
+        """A session in the least busy process; FullError if none is there now."""
+        ready = [each for each in self._ingests if each.ready]
+        if not ready:
+            raise FullError("not_ready", "no ingest process is ready: try again in a few seconds")
+        ingest = ready[least_busy([each.busyness for each in ready])]
+        identity = Identity.fresh()
+        settings = self._settings
+        slo_ms = wishes.get("slo_ms") or settings.slo_ms
+        unknown = Link(
+            size=None,
+            slo_ms=slo_ms,
+            fps=settings.fps,
+            left_ms=slo_ms,
+            answered=False,
+            left_for_network_ms=None,
+            capacity_bps=None,
+            available_bps=None,
+            queue_ms=0.0,
+            loss=0.0,
+            network_ms=None,
+        )
+        hints = SessionHints(settings.network, settings.edges, settings.max_bps)
+        known = hints.snapshot(identity.id, unknown)
+        session = RemoteSession(ingest, identity=identity, known=known, on_dead=on_dead, **wishes)
+        ingest.enter(session)
+        return session
+
+
+def _plain(settings: Settings) -> dict[str, Any]:
+    """The settings as JSON has them, secrets too: for the pipe, never for a log."""
+    plain = settings.model_dump(mode="json", exclude={"token"})
+    for server, described in zip(settings.ice_servers, plain["ice_servers"], strict=True):
+        if server.credential is not None:
+            described["credential"] = server.credential.get_secret_value()
+    return plain

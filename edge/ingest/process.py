@@ -1,0 +1,240 @@
+"""The ingest process' main: sessions on an event loop of their own, run as `-m edge.ingest`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+import socket
+import sys
+import time
+from collections.abc import Coroutine, Sequence
+from typing import Any
+
+from edge.config import Settings
+from edge.ingest.frames import Frames
+from edge.ingest.messages import (
+    Answered,
+    Assign,
+    Close,
+    Dead,
+    Dropped,
+    Message,
+    Open,
+    Ready,
+    Reply,
+    Setup,
+    State,
+    Step,
+    Stop,
+    Subscribe,
+    Text,
+    Trickle,
+    Unsubscribe,
+    decode,
+    encode,
+)
+from edge.lifeline import die_with
+from edge.member import Identity
+from edge.models.weights import class_names
+from edge.pipe import MAX_MESSAGE_BYTES, Pipe
+from edge.rtc.offer import SdpError
+from edge.session import Session
+from edge.session_hints import SessionHints
+from edge.slots import Slots
+from edge.timebase import now_ms
+
+log = logging.getLogger("edge.ingest")
+
+TICK_MS = 100.0
+STATE_EVERY_MS = 250.0
+_SNAPSHOTS = 64  # in a message
+_BEHIND = 256  # messages that the server has not read: texts for event streams are left out
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Hold sessions until told to stop, or until the server is gone; returns the exit code.
+
+    `arguments`: the numbers of the inherited socket and memory, and the server's process id.
+    """
+    socket_fd, memory_fd, server_pid = (int(argument) for argument in arguments)
+    die_with(server_pid)
+    connection = socket.socket(fileno=socket_fd)
+    setup = decode(connection.recv(MAX_MESSAGE_BYTES))
+    if not isinstance(setup, Setup):
+        return 1
+    logging.basicConfig(
+        level=setup.log_level,
+        format="%(asctime)s %(levelname)s %(name)s[%(process)d] %(message)s",
+        stream=sys.stderr,
+    )
+    for noisy in ("aiortc", "aioice", "asyncio"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    return asyncio.run(_run(connection, setup, memory_fd))
+
+
+async def _run(connection: socket.socket, setup: Setup, memory_fd: int) -> int:
+    room = Room(connection, setup, Slots(memory_fd, setup.slots, setup.slot_bytes))
+    # What is alive now stays alive: the garbage collector need not look at it again.
+    gc.collect()
+    gc.freeze()
+    return await room.run()
+
+
+class Room:
+    """The sessions of this process, and the pipe to the server."""
+
+    def __init__(self, connection: socket.socket, setup: Setup, slots: Slots) -> None:
+        self._settings = Settings(**setup.settings)
+        self._class_names = class_names()
+        self._pipe: Pipe[Message] = Pipe(
+            connection,
+            encode=encode,
+            decode=decode,
+            on_message=self._handle,
+            on_closed=self._server_gone,
+            on_fault=lambda reason: self._server_gone(),
+        )
+        self._frames = Frames(slots, self._pipe.send)
+        self._sessions: dict[str, Session] = {}
+        self._streams: dict[int, asyncio.Task[None]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stop = asyncio.Event()
+        self._code = 0
+        self._used_s = self._told_ms = 0.0
+        self._busy = self._lag_ms = 0.0
+
+    async def run(self) -> int:
+        """Until told to stop; returns the exit code."""
+        self._used_s, self._told_ms = time.process_time(), now_ms()  # starting does not count
+        self._pipe.send(Ready())
+        ticker = asyncio.create_task(self._tick())
+        await self._stop.wait()
+        ticker.cancel()
+        for task in [*self._tasks, *self._streams.values()]:
+            task.cancel()
+        closing = (session.close("the server is stopping") for session in self._sessions.values())
+        await asyncio.gather(*closing, return_exceptions=True)
+        return self._code
+
+    def _server_gone(self) -> None:
+        self._pipe.close()
+        self._code = 1
+        self._stop.set()
+
+    # What the server says
+
+    def _handle(self, message: Message) -> None:
+        match message:
+            case Answered() | Dropped():
+                try:
+                    self._frames.ended(message)
+                except Exception:  # one session's trouble is not the others'
+                    log.exception("event=frame_end_failed")
+            case Open():
+                self._spawn(self._open(message))
+            case Trickle():
+                self._spawn(self._trickle(message))
+            case Close():
+                self._spawn(self._close(message))
+            case Assign():
+                if (session := self._sessions.get(message.session)) is not None:
+                    session.assign(message.assignment, now_ms())
+            case Subscribe():
+                self._streams[message.stream] = asyncio.create_task(self._relay(message))
+            case Unsubscribe():
+                if (task := self._streams.pop(message.stream, None)) is not None:
+                    task.cancel()
+            case Stop():
+                self._stop.set()
+            case _:
+                log.error("event=unexpected type=%s", message.type)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)  # the loop itself holds tasks only weakly
+        task.add_done_callback(self._tasks.discard)
+
+    async def _open(self, message: Open) -> None:
+        settings, wishes = self._settings, dict(message.wishes)
+        if (classes := wishes.get("classes")) is not None:
+            wishes["classes"] = frozenset(classes)
+        session = Session(
+            settings,
+            self._frames,
+            SessionHints(settings.network, settings.edges, settings.max_bps),
+            class_names=self._class_names,
+            on_dead=lambda session, reason: self._pipe.send(Dead(session.id, reason)),
+            on_step=lambda: self._pipe.send(Step(session.snapshot(now_ms()))),
+            identity=Identity(message.session, message.etag),
+            **wishes,
+        )
+        self._sessions[session.id] = session
+        try:
+            reply = Reply(message.ask, await session.answer(message.offer))
+        except SdpError as error:
+            reply = Reply(message.ask, str(error), error.code)
+        except Exception as error:
+            log.exception("event=open_failed session=%s", session.name)
+            reply = Reply(message.ask, f"the offer can't be used: {error}", "bad_sdp")
+        self._pipe.send(reply)
+
+    async def _trickle(self, message: Trickle) -> None:
+        reply = Reply(message.ask)
+        if (session := self._sessions.get(message.session)) is not None:
+            try:
+                await session.add_candidates(message.fragment)
+            except SdpError as error:
+                reply = Reply(message.ask, str(error), error.code)
+        self._pipe.send(reply)
+
+    async def _close(self, message: Close) -> None:
+        outcomes: dict[str, int] = {}
+        if (session := self._sessions.pop(message.session, None)) is not None:
+            try:
+                await session.close(message.reason, message.code)
+            except Exception:
+                log.exception("event=close_failed session=%s", session.name)
+            outcomes = dict(session.outcomes)
+        self._pipe.send(Reply(message.ask, outcomes=outcomes))
+
+    async def _relay(self, message: Subscribe) -> None:
+        """An event stream's texts to the server, which has at most STREAMS of them a session."""
+        session = self._sessions.get(message.session)
+        if session is None:
+            self._pipe.send(Text(message.stream, None))
+            return
+        with contextlib.suppress(RuntimeError), session.subscribe() as queue:
+            while (text := await queue.get()) is not None:
+                if self._pipe.queued < _BEHIND:
+                    self._pipe.send(Text(message.stream, text))
+        self._pipe.send(Text(message.stream, None))
+
+    # By the clock
+
+    async def _tick(self) -> None:
+        due_ms = now_ms() + TICK_MS
+        while True:
+            await asyncio.sleep(max(0.0, due_ms - now_ms()) / 1000.0)
+            now = now_ms()
+            self._lag_ms = max(now - due_ms, self._lag_ms * 0.98)  # fades within seconds
+            for session in list(self._sessions.values()):
+                try:
+                    session.tick(now)
+                except Exception:  # one session's trouble is not the others'
+                    log.exception("event=tick_failed session=%s", session.name)
+            if now - self._told_ms >= STATE_EVERY_MS:
+                self._tell_state(now)
+            due_ms = max(due_ms + TICK_MS, now)
+
+    def _tell_state(self, now: float) -> None:
+        used_s = time.process_time()
+        busy = 1000.0 * (used_s - self._used_s) / (now - self._told_ms)
+        self._busy += 0.5 * (busy - self._busy)
+        self._used_s, self._told_ms = used_s, now
+        if self._pipe.queued:  # the last is not read yet
+            return
+        snapshots = [session.snapshot(now) for session in self._sessions.values()]
+        for start in range(0, max(1, len(snapshots)), _SNAPSHOTS):
+            self._pipe.send(State(self._busy, self._lag_ms, snapshots[start : start + _SNAPSHOTS]))

@@ -1,0 +1,125 @@
+"""A server with several ingest processes, from its outside."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from contextlib import AsyncExitStack
+
+import aiohttp
+import pytest
+
+from edge.app import Server
+from edge.ingest.supervisor import IngestStatus
+from tests.publisher import Publisher, publishing
+from tests.serving import base, error_of, noise, serving
+
+FRAG = {"Content-Type": "application/trickle-ice-sdpfrag"}
+
+
+def processes(server: Server) -> list[IngestStatus]:
+    assert server.ingests is not None
+    return server.ingests.status
+
+
+def gone(pid: int) -> bool:
+    return not os.path.exists(f"/proc/{pid}")
+
+
+async def test_sessions_are_spread_served_and_reached_by_their_own_urls() -> None:
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(serving(ingest=2))
+        http = await stack.enter_async_context(aiohttp.ClientSession())
+        query = {"slo_ms": "500", "label": "door"}
+        first, second = [
+            await stack.enter_async_context(
+                publishing(base(server), noise(320, 192), query=query, channels=channels)
+            )
+            for channels in (True, False)
+        ]
+        assert [each.sessions for each in processes(server)] == [1, 1]
+        await first.wait_for_answers(3)
+        welcome_wanted = {"version": 1, "slo_ms": 400, "fps": 15}
+        first.say("hello", **welcome_wanted)
+        welcome = await first.wait_for_type("welcome")
+        assert first.location.endswith(welcome["session"])
+        assert welcome["slo_ms"] == 400
+        hint = await first.wait_for_type("hint")
+        assert hint["variant"].startswith("yolov4-tiny-")
+        async with http.get(f"{second.location}/results") as stream:
+            seen = []
+            async with asyncio.timeout(20):
+                async for line in stream.content:
+                    if line.startswith(b"data: "):
+                        seen.append(json.loads(line[6:]))
+                    if seen and seen[-1]["type"] == "detections":
+                        break
+            assert seen[0]["type"] == "welcome"
+            assert second.location.endswith(seen[0]["session"])
+            async with http.patch(second.location, data="nothing", headers=FRAG) as it:
+                assert it.status == 400
+                assert (await error_of(it))["code"] == "bad_candidates"
+            async with http.delete(second.location) as it:
+                assert it.status == 200
+            async with asyncio.timeout(20):
+                await stream.content.read()  # ends, since the session has
+        assert [each.sessions for each in processes(server)] == [1, 0]
+        assert [session.id for session in server.sessions] == [welcome["session"]]
+        async with http.get(f"{base(server)}/healthz") as it:
+            health = await it.json()
+        assert [each["sessions"] for each in health["ingest"]] == [1, 0]
+        pids = [each.pid for each in processes(server)]
+    assert all(pid is not None and gone(pid) for pid in pids)
+
+
+async def test_a_bad_offer_costs_nothing() -> None:
+    async with serving(ingest=2) as server, aiohttp.ClientSession() as http:
+        for body in ("hello, this is no SDP", "\x01" * 60_000):  # the latter is too long as JSON
+            headers = {"Content-Type": "application/sdp"}
+            async with http.post(f"{base(server)}/whip", data=body, headers=headers) as it:
+                assert it.status == 400
+                assert (await error_of(it))["code"] == "bad_sdp"
+        assert len(server.sessions) == 0
+        assert [each.sessions for each in processes(server)] == [0, 0]
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+async def test_a_lost_process_costs_its_own_sessions_only(
+    number: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge.ingest.supervisor.SILENT_S", 1.0)
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(serving(ingest=2))
+        publishers: list[Publisher] = [
+            await stack.enter_async_context(publishing(base(server), noise(320, 192)))
+            for _ in range(2)
+        ]
+        for publisher in publishers:
+            await publisher.wait_for_answers(1)
+        pid = processes(server)[0].pid
+        assert pid is not None
+        os.kill(pid, number)
+        async with asyncio.timeout(20):
+            while len(server.sessions) > 1 or not all(each.ready for each in processes(server)):
+                await publishers[1].wait_for_answers(1)  # it lives on
+        assert [each.sessions for each in processes(server)] == [0, 1]
+        assert [each.restarts for each in processes(server)] == [1, 0]
+        assert gone(pid)
+        await publishers[1].wait_for_answers(3)
+        newcomer = await stack.enter_async_context(publishing(base(server), noise(320, 192)))
+        await newcomer.wait_for_answers(1)
+        assert [each.sessions for each in processes(server)] == [1, 1]
+
+
+async def test_frames_end_once_each_and_no_slot_is_kept() -> None:
+    async with (
+        serving(ingest=2) as server,
+        publishing(base(server), noise(320, 192), fps=30) as me,
+    ):
+        await me.wait_for_answers(20)
+        [session] = server.sessions
+        await server.sessions.close(session, "test")
+        told = len(me.of_type("detections")) + len(me.of_type("dropped"))
+    assert sum(session.outcomes.values()) >= told >= 20
