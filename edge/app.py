@@ -14,6 +14,7 @@ from pathlib import Path
 from aiohttp import web
 
 from edge import certs
+from edge.access import Access
 from edge.accuracy import AccuracyError, AccuracyProfile
 from edge.batcher import Batcher
 from edge.config import Settings
@@ -21,6 +22,7 @@ from edge.controller import Controller
 from edge.dispatcher import Dispatcher
 from edge.ingest.pool import IngestPool
 from edge.ingest.remote import LostError
+from edge.login import Login
 from edge.member import Member
 from edge.models.weights import class_names
 from edge.pages import Pages, secure
@@ -147,8 +149,12 @@ class Server:
     async def _listen(self) -> None:
         settings = self.settings
         context, ca = self._tls()
-        app = web.Application(middlewares=[secure, json_errors], client_max_size=MAX_BODY_BYTES)
-        app.add_routes(Whip(settings, self.sessions).routes())
+        access = Access(settings)
+        app = web.Application(
+            middlewares=[secure, json_errors, access.guard], client_max_size=MAX_BODY_BYTES
+        )
+        app.add_routes(Whip(settings, self.sessions, access).routes())
+        app.add_routes(Login(access).routes())
         app.add_routes(Pages(settings, ca=ca).routes())
         app.router.add_get("/healthz", self._healthz)
         self._runner = web.AppRunner(

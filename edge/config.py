@@ -10,6 +10,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    IPvAnyNetwork,
     SecretStr,
     ValidationError,
     field_validator,
@@ -30,6 +31,10 @@ from edge.variant import EDGES, NETWORKS
 
 class ConfigError(Exception):
     """Settings that cannot be used; the message names the key and the rule."""
+
+
+Token = Annotated[SecretStr, Field(min_length=1, max_length=512)]
+AdminToken = Annotated[SecretStr, Field(min_length=8, max_length=512)]
 
 
 class IceServer(BaseModel):
@@ -60,7 +65,10 @@ class Settings(BaseSettings):
     http: bool = False
     cert: Path | None = None
     key: Path | None = None
-    token: SecretStr | None = None
+    token: Token | None = None
+    admin_token: AdminToken | None = None
+    admin_loopback: bool | None = None
+    trusted_proxies: Annotated[list[IPvAnyNetwork], NoDecode] = []
     ice_servers: list[IceServer] = []
 
     device: Annotated[list[str], NoDecode] = ["cpu"]
@@ -82,10 +90,12 @@ class Settings(BaseSettings):
     max_pixels: Annotated[int, Field(ge=128 * 128)] = 1920 * 1088
     media_timeout_s: Annotated[float, Field(gt=0)] = 15.0
 
-    @field_validator("device", "edges", "profile", mode="before")
+    @field_validator("device", "edges", "profile", "trusted_proxies", mode="before")
     @classmethod
     def _comma_separated(cls, value: Any) -> Any:
-        return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+        if not isinstance(value, str):
+            return value
+        return [part.strip() for part in value.split(",") if part.strip()]
 
     @field_validator("network")
     @classmethod

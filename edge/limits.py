@@ -1,7 +1,8 @@
-"""How much one publisher may send. Pure: time is an argument, in ms."""
+"""How much one publisher, or one address, may send. Pure: time is an argument, in ms."""
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import Literal
 
 
@@ -41,3 +42,35 @@ class Pacer:
             return False
         self._due_ms = max(self._due_ms, now_ms) + interval_ms
         return True
+
+
+class Rates:
+    """So many events of each key in a window, at once or spread; what was used comes back steadily.
+
+    The same algorithm, a key each. Bounded: beyond `most` keys the one used least recently is
+    forgotten, so that who has very many addresses gets what very many addresses get.
+    """
+
+    def __init__(self, limit: int, window_ms: float, most: int = 4096) -> None:
+        self._interval_ms = window_ms / limit
+        self._ahead_ms = window_ms - self._interval_ms
+        self._most = most
+        self._due_ms: OrderedDict[str, float] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._due_ms)
+
+    def wait_ms(self, key: str, now_ms: float) -> float:
+        """Until one more event of this key is within the limit; 0 if it is now."""
+        return max(0.0, self._due_ms.get(key, now_ms) - self._ahead_ms - now_ms)
+
+    def take(self, key: str, now_ms: float) -> float:
+        """Counts an event that is within the limit, and returns 0; else how long to wait."""
+        wait_ms = self.wait_ms(key, now_ms)
+        if wait_ms > 0.0:
+            return wait_ms
+        due_ms = max(self._due_ms.pop(key, now_ms), now_ms) + self._interval_ms
+        if len(self._due_ms) >= self._most:
+            self._due_ms.popitem(last=False)
+        self._due_ms[key] = due_ms
+        return 0.0

@@ -10,21 +10,31 @@ from aiohttp import web
 
 import edge
 from edge import samples
+from edge.access import Handler
 from edge.assets import AssetError, cached
 from edge.config import Settings
-from edge.whip import Handler
 
 WEB = Path(__file__).resolve().parent.parent / "web"
 SLO_CHOICES_MS = (75, 100, 150, 250, 500)
 
 _SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'self'; media-src 'self' blob:; "
-    "img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; form-action 'none'; "
+    "img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; form-action 'self'; "
     "frame-ancestors 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
+
+
+def templates() -> jinja2.Environment:
+    """Where the pages' templates are rendered; a name that is missing is an error."""
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(WEB / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+    )
 
 
 @web.middleware
@@ -43,11 +53,7 @@ class Pages:
     def __init__(self, settings: Settings, ca: Path | None) -> None:
         self._settings = settings
         self._ca = ca
-        self._templates = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(WEB / "templates"),
-            autoescape=True,
-            undefined=jinja2.StrictUndefined,
-        )
+        self._templates = templates()
 
     def routes(self) -> list[web.AbstractRouteDef]:
         routes = [

@@ -7,13 +7,12 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
-from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any, cast
 
 from aiohttp import web
 
+from edge.access import Access, Handler, refusal
 from edge.config import IceServer, Settings
 from edge.member import Member
 from edge.protocol import LABEL_MAX_CHARS, SLO_MAX_MS, SLO_MIN_MS
@@ -35,18 +34,12 @@ _PREFLIGHT = {
     "Access-Control-Max-Age": "86400",
 }
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
 
 def error(
     status: HTTPStatus, code: str, message: str, headers: dict[str, str] | None = None
 ) -> web.Response:
     """A refusal: `{"error": {"code", "message"}}`."""
-    return web.json_response(
-        {"error": {"code": code, "message": message}},
-        status=status,
-        headers={**_CORS, **(headers or {})},
-    )
+    return refusal(status, code, message, {**_CORS, **(headers or {})})
 
 
 class _Refused(Exception):
@@ -57,8 +50,9 @@ class _Refused(Exception):
 class Whip:
     """The endpoint's handlers over the running sessions."""
 
-    def __init__(self, settings: Settings, sessions: Sessions) -> None:
+    def __init__(self, settings: Settings, sessions: Sessions, access: Access) -> None:
         self._settings = settings
+        self._access = access
         self._sessions = sessions
 
     def routes(self) -> list[web.AbstractRouteDef]:
@@ -74,17 +68,13 @@ class Whip:
 
     def _guarded(self, handler: Handler) -> Handler:
         async def guarded(request: web.Request) -> web.StreamResponse:
-            token = self._settings.token
-            if token is not None:
-                expected = f"Bearer {token.get_secret_value()}".encode()
-                given = request.headers.get("Authorization", "").encode("utf-8", "replace")
-                if not hmac.compare_digest(given, expected):
-                    return error(
-                        HTTPStatus.UNAUTHORIZED,
-                        "unauthorized",
-                        "this server wants a bearer token",
-                        {"WWW-Authenticate": "Bearer"},
-                    )
+            if not self._access.may_publish(request):
+                return error(
+                    HTTPStatus.UNAUTHORIZED,
+                    "unauthorized",
+                    "this server wants a bearer token",
+                    {"WWW-Authenticate": "Bearer"},
+                )
             try:
                 return await handler(request)
             except _Refused as refused:

@@ -45,6 +45,7 @@ async def serving(**settings: Any) -> AsyncIterator[Server]:
         "host": "127.0.0.1",
         "port": 0,
         "http": True,
+        "admin_loopback": True,
         "device": [simulated()],
     }
     server = Server(load(**{**defaults, **settings}), on_progress=lambda text: None)

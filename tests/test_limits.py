@@ -1,6 +1,6 @@
 """What one publisher may send."""
 
-from edge.limits import Allowance, Pacer
+from edge.limits import Allowance, Pacer, Rates
 
 
 def test_messages_pass_up_to_the_limit_and_are_refused_once_a_second() -> None:
@@ -34,3 +34,21 @@ def test_a_pause_earns_no_more_than_a_burst() -> None:
     pacer = Pacer()
     assert pacer.admits(10, 0.0)
     assert sum(pacer.admits(10, 60_000.0) for _ in range(20)) == Pacer.BURST
+
+
+def test_an_address_gets_its_rate_and_no_other_pays() -> None:
+    rates = Rates(3, 60_000.0)
+    assert [rates.take("a", 0.0) for _ in range(4)] == [0.0, 0.0, 0.0, 20_000.0]
+    assert rates.take("b", 0.0) == 0.0
+    assert rates.wait_ms("a", 19_999.0) == 1.0
+    assert rates.take("a", 20_000.0) == 0.0
+    assert rates.take("a", 20_000.0) > 0.0
+
+
+def test_addresses_are_bounded_and_the_least_recent_is_forgotten() -> None:
+    rates = Rates(1, 1_000.0, most=2)
+    for key in ("a", "b", "c"):
+        assert rates.take(key, 0.0) == 0.0
+    assert len(rates) == 2
+    assert rates.take("a", 0.0) == 0.0  # forgotten
+    assert rates.take("c", 0.0) > 0.0
