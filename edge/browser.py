@@ -51,11 +51,16 @@ def camera_flags(camera: Path | None) -> list[str]:
 
 @asynccontextmanager
 async def chromium(
-    camera: Path | None = None, *, flags: Sequence[str] = (), **context: Any
+    camera: Path | None = None,
+    *,
+    flags: Sequence[str] = (),
+    executable: str | Path | None = None,
+    **context: Any,
 ) -> AsyncIterator[BrowserContext]:
     """A fresh headless browser; `context` goes to Playwright (viewport, is_mobile, ...).
 
-    Its profile is a temporary folder that is gone afterwards.
+    `executable` starts it, where `chromium_path` shall not. Its profile is a temporary folder that
+    is gone afterwards.
     """
     arguments = [*_FLAGS, *camera_flags(camera), *flags]
     if os.geteuid() == 0:
@@ -64,7 +69,7 @@ async def chromium(
         async with async_playwright() as playwright:
             browser = await playwright.chromium.launch_persistent_context(
                 folder,
-                executable_path=chromium_path(),
+                executable_path=executable or chromium_path(),
                 headless=True,
                 args=arguments,
                 ignore_https_errors=True,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Protocol
 
 LIMITS_MS = (75.0, 100.0, 150.0)
 LEAST_BPS = 100e3  # a frame of fewer bits than this a second shows nothing
+RTP_PER_MS = 90.0
 CALM_MS, CALM_FRAMES = 60.0, 5
 
 
@@ -22,16 +23,24 @@ class Link(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """When it left the encoder, from the link's start; its bits; ms to its last packet, or inf."""
+    """When it left the encoder, from the link's start; its bits; ms to its last packet, or inf.
+
+    No bits: the camera took it, but the encoder passed it over.
+    """
 
     at_ms: float
     bits: float
     network_ms: float
 
+    @property
+    def sent(self) -> bool:
+        return self.bits > 0.0
+
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Of one run. Times in ms; `late` and `late_feasible` are shares by `LIMITS_MS`."""
+    """Of one run. Times in ms, of the frames sent; `late`, `late_feasible` and `infeasible` are
+    shares of the captured frames, by `LIMITS_MS`: what was not sent is late."""
 
     frames: int
     p50: float
@@ -47,6 +56,17 @@ class Figures:
     used: float | None = None
     start_bps: float | None = None
     qp: float = math.nan
+    unsent: float = 0.0  # share of the captured frames
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Figures:
+        """What `to_json` gave, possibly among other values."""
+        found = {each.name: values[each.name] for each in fields(cls) if each.name in values}
+        for name in ("late", "late_feasible", "infeasible"):
+            found[name] = tuple(found[name])
+        for name in ("p50", "p99", "worst"):
+            found[name] = math.inf if found[name] is None else found[name]
+        return cls(**found | {"qp": math.nan if found["qp"] is None else found["qp"]})
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -60,6 +80,20 @@ def quantile(values: Sequence[float], q: float) -> float:
     return ordered[max(0, math.ceil(q * len(ordered)) - 1)]
 
 
+def with_unsent(frames: Sequence[Frame], rtps: Sequence[int], fps: float) -> list[Frame]:
+    """The same, and those that the encoder passed over: by gaps between RTP timestamps."""
+    made: list[Frame] = []
+    interval_ms = 1000.0 / fps
+    for index, frame in enumerate(frames):
+        if index:
+            apart_ms = ((rtps[index] - rtps[index - 1]) & 0xFFFFFFFF) / RTP_PER_MS
+            gone = round(apart_ms / interval_ms) - 1
+            ages_ms = [back * interval_ms for back in range(gone, 0, -1)]
+            made += [Frame(frame.at_ms - age_ms, 0.0, math.inf) for age_ms in ages_ms]
+        made.append(frame)
+    return made
+
+
 def feasible(link: Link, at_ms: float, fps: float, limit_ms: float) -> bool:
     """Whether a frame of the least useful size could have crossed, on an empty queue."""
     return link.finish_ms(at_ms, LEAST_BPS / fps) - at_ms <= limit_ms
@@ -67,13 +101,13 @@ def feasible(link: Link, at_ms: float, fps: float, limit_ms: float) -> bool:
 
 def summarise(frames: Sequence[Frame], link: Link, fps: float, seconds: float) -> Figures:
     """All but what only steps have; raises ValueError without frames."""
-    if not frames:
+    times = [frame.network_ms for frame in frames if frame.sent]
+    if not times:
         raise ValueError("no frame was encoded")
-    times = [frame.network_ms for frame in frames]
     late, late_feasible, infeasible = [], [], []
     for limit_ms in LIMITS_MS:
         could = [feasible(link, frame.at_ms, fps, limit_ms) for frame in frames]
-        missed = [ms > limit_ms for ms in times]
+        missed = [frame.network_ms > limit_ms for frame in frames]
         late.append(sum(missed) / len(frames))
         infeasible.append(could.count(False) / len(frames))
         both = sum(m and c for m, c in zip(missed, could, strict=True))
@@ -87,6 +121,7 @@ def summarise(frames: Sequence[Frame], link: Link, fps: float, seconds: float) -
         late_feasible=tuple(late_feasible),
         infeasible=tuple(infeasible),
         bps=sum(frame.bits for frame in frames) / seconds,
+        unsent=1.0 - len(times) / len(frames),
     )
 
 
@@ -95,12 +130,13 @@ def mean_bps(frames: Sequence[Frame], from_ms: float, to_ms: float) -> float:
 
 
 def worst_ms(frames: Sequence[Frame], from_ms: float, to_ms: float) -> float:
-    return max((f.network_ms for f in frames if from_ms <= f.at_ms < to_ms), default=math.nan)
+    inside = (f.network_ms for f in frames if f.sent and from_ms <= f.at_ms < to_ms)
+    return max(inside, default=math.nan)
 
 
 def recovery_ms(frames: Sequence[Frame], step_ms: float) -> float:
-    """From the step to where `CALM_FRAMES` in a row cross in under `CALM_MS`."""
-    after = [frame for frame in frames if frame.at_ms >= step_ms]
+    """From the step to where `CALM_FRAMES` sent in a row cross in under `CALM_MS`."""
+    after = [frame for frame in frames if frame.sent and frame.at_ms >= step_ms]
     for index in range(len(after) - CALM_FRAMES + 1):
         if all(frame.network_ms < CALM_MS for frame in after[index : index + CALM_FRAMES]):
             return after[index].at_ms - step_ms

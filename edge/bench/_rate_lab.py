@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
+import math
 import tempfile
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,29 +17,85 @@ import numpy as np
 
 from edge import samples
 from edge.assets import cache_dir
+from edge.bench._rate_figures import Frame, with_unsent
 from edge.bench._rate_receivers import Site
 from edge.browser import chromium, chromium_path
 from edge.picture import Picture
+from edge.timebase import now_ms
 
 if TYPE_CHECKING:
     from netem.link import Link
 
 _SHOT_S = (3.1, 5.4)  # of the street video, between two cuts
+_SETTLE_S = 2.0  # the first key frame is not what the quality is judged by
+_GUARD_S = 3.0  # after the end, in which frames may still be on their way
+_changing = threading.Lock()  # the kernel's links
 _SECURE = "--unsafely-treat-insecure-origin-as-secure"
 
 
 @asynccontextmanager
 async def behind(link: Link, cap_bps: float, fps: int) -> AsyncIterator[tuple[Site, Any]]:
     """The link is made: the receivers' site at its outer end, its page in a browser inside."""
-    async with (
-        _made(link),
-        Site(link.outside_address, cap_bps, fps) as site,
-        chromium(_camera(fps), flags=[f"{_SECURE}={site.url.rstrip('/')}"]) as browser,
-    ):
+    async with made(link), publishing(link, cap_bps, fps) as found:
+        yield found
+
+
+@asynccontextmanager
+async def publishing(link: Link, cap_bps: float, fps: int) -> AsyncIterator[tuple[Site, Any]]:
+    """A site and a browser with its page, at the two ends of a link that stands."""
+    async with AsyncExitStack() as stack:
+        site = await stack.enter_async_context(Site(link.outside_address, cap_bps, fps))
+        flags = [f"{_SECURE}={site.url.rstrip('/')}"]
+        inside = stack.enter_context(_inside(link))
+        browser = await stack.enter_async_context(
+            chromium(_camera(fps), flags=flags, executable=inside)
+        )
         page = await browser.new_page()
         await page.goto(site.url)
         await page.wait_for_function("window.bench")
         yield site, page
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """What came of one publication: `encoded` are frames' raw RTP timestamps, when they left the
+    encoder, bytes; `received_ms` when those were there that came whole; `caps` when which was
+    hinted."""
+
+    fps: float
+    encoded: list[tuple[int, float, int]]
+    received_ms: dict[int, float]
+    caps: list[tuple[float, float]]
+    qp: float
+
+    def frames(self, origin_ms: float) -> list[Frame]:
+        """By the link's time, with those that were not sent."""
+        sent = [
+            Frame(at_ms - origin_ms, 8.0 * size, self.received_ms.get(rtp, math.inf) - at_ms)
+            for rtp, at_ms, size in self.encoded
+        ]
+        return with_unsent(sent, [rtp for rtp, _, _ in self.encoded], self.fps)
+
+
+async def play(site: Site, page: Any, controller: str, first_bps: float, end_ms: float) -> Played:
+    """The page publishes until then, `first_bps` at most until a hint says otherwise."""
+    wishes = {"receiver": controller, "fps": site.fps, "firstBps": first_bps}
+    await page.evaluate("(wishes) => bench.publish(wishes)", wishes)
+    receiving = site.current
+    assert receiving is not None
+    await asyncio.sleep(_SETTLE_S)
+    early = await page.evaluate("() => bench.stats()")
+    await asyncio.sleep(max(0.0, end_ms - now_ms()) / 1000.0)  # the length of the measurement
+    late = await page.evaluate("() => bench.stats()")
+    await asyncio.sleep(_GUARD_S)
+    report = await page.evaluate("() => bench.finish()")
+    await receiving.close()
+    encoded = [(rtp, at_ms + report["offset_ms"], size) for rtp, at_ms, size in report["encoded"]]
+    received_ms = receiving.arrivals.received_ms({rtp for rtp, _, _ in encoded})
+    encoded = [frame for frame in encoded if frame[1] <= end_ms]
+    counted = max(1, late["framesEncoded"] - early["framesEncoded"])
+    qp = (late["qpSum"] - early["qpSum"]) / counted
+    return Played(site.fps, encoded, received_ms, receiving.caps, qp)
 
 
 def _camera(fps: int) -> Path:
@@ -59,30 +117,26 @@ def _shot(fps: int) -> Iterator[Picture]:
 
 
 @asynccontextmanager
-async def _made(link: Link) -> AsyncIterator[None]:
+async def made(link: Link) -> AsyncIterator[None]:
     """Made and removed by another thread: netlink's library runs an event loop of its own."""
-    await asyncio.to_thread(link.__enter__)
+    await asyncio.to_thread(_one_by_one, link.__enter__)
     try:
-        with _inside(link):
-            yield
+        yield
     finally:
-        await asyncio.to_thread(link.close)
+        await asyncio.to_thread(_one_by_one, link.close)
+
+
+def _one_by_one(act: Callable[[], object]) -> None:
+    with _changing:
+        act()
 
 
 @contextmanager
-def _inside(link: Link) -> Iterator[None]:
-    """The browser starts in the link's namespace meanwhile."""
-    before = os.environ.get("EDGE_CHROMIUM")
+def _inside(link: Link) -> Iterator[Path]:
+    """A browser's executable that starts it in the link's namespace."""
     with tempfile.TemporaryDirectory(prefix="edge-bench-") as folder:
         script = Path(folder) / "chromium"
         net = f"/run/netns/{link.namespace}"
         script.write_text(f'#!/bin/sh\nexec nsenter --net={net} -- {chromium_path()} "$@"\n')
         script.chmod(0o755)
-        os.environ["EDGE_CHROMIUM"] = str(script)
-        try:
-            yield
-        finally:
-            if before is None:
-                del os.environ["EDGE_CHROMIUM"]
-            else:
-                os.environ["EDGE_CHROMIUM"] = before
+        yield script

@@ -14,15 +14,16 @@ from aiohttp import web
 from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError
 
-from edge.cap import EncoderCap, LinkState
+from edge.hint import START_BPS, HintController, Measurements
+from edge.planner import Assignment
 from edge.rtc import internals
 from edge.rtc.packets import is_rtcp
 from edge.rtc.peer import DecodedFrame, Peer
 from edge.timebase import now_ms
 
 CONTROLLERS = ("trains", "trains-remb", "transport-cc", "aiortc")
-CROSSING_MS = 36.0  # of a 100 ms objective, as edge.hint has it where nothing else is known
-START_BPS = 1.5e6
+SLO_MS, EDGE = 100.0, 608
+_VARIANT = f"yolov4-tiny-{EDGE}"
 _DECIDE_S = 0.2
 _PAGE = Path(__file__).parent / "rate_page"
 
@@ -113,6 +114,8 @@ class Receiving:
     close: Callable[[], Awaitable[None]]
     arrivals: Arrivals
     decoded: Callable[[], Decoded]
+    caps: list[tuple[float, float]] = field(default_factory=list)
+    """Hinted: when, and bits a second."""
 
 
 def _pong(message: dict[str, Any], t1_ms: float) -> str:
@@ -120,12 +123,13 @@ def _pong(message: dict[str, Any], t1_ms: float) -> str:
 
 
 class _Hints:
-    """The session's part: the cap's law, asked every 200 ms and when the link steps."""
+    """The session's part: the hints' law, asked every 200 ms and when the link steps."""
 
     def __init__(self, peer: Callable[[], Peer], cap_bps: float, fps: float) -> None:
-        self._peer, self._most_bps, self._fps = peer, cap_bps, fps
-        self._cap = EncoderCap(min(START_BPS, cap_bps), cap_bps)
-        self._seq = 0
+        self._peer, self._fps = peer, fps
+        self._law = HintController(start_bps=START_BPS, max_bps=cap_bps)
+        self._plan = Assignment(_VARIANT, EDGE, cap_bps, 0.0, "the benchmark's")
+        self.told: list[tuple[float, float]] = []  # when, and the cap; as long as the run
         self._task = asyncio.ensure_future(self._run())
 
     async def _run(self) -> None:
@@ -136,17 +140,23 @@ class _Hints:
     def decide(self) -> None:
         peer, at_ms = self._peer(), now_ms()
         rate = peer.rate
-        link = LinkState(capacity_bps=rate.capacity_bps, queue_ms=rate.queue_ms, loss=rate.loss)
-        self._cap.allow(link, CROSSING_MS, self._fps, at_ms)
-        cap = self._cap.decide(self._most_bps, at_ms)
-        if cap is not None:
-            self._seq += 1
-            hint = {"type": "hint", "seq": self._seq, "max_bps": cap.bps}
-            peer.send("control", json.dumps(hint))
+        measured = Measurements(
+            slo_ms=SLO_MS,
+            fps=self._fps,
+            capacity_bps=rate.capacity_bps,
+            queue_ms=rate.queue_ms,
+            loss=rate.loss,
+        )
+        hint = self._law.decide(measured, self._plan, at_ms)
+        if hint is not None:
+            self.told.append((at_ms, hint.max_bps))
+            told = {"type": "hint", "seq": hint.seq, "max_bps": hint.max_bps, "fps": hint.fps}
+            peer.send("control", json.dumps(told))
 
     def applied(self, seq: int) -> None:
-        if seq == self._seq and self._cap.bps is not None:
-            self._peer().rate.capped(self._cap.bps, now_ms())
+        hint = self._law.current
+        if hint is not None and seq == hint.seq:
+            self._peer().rate.capped(hint.max_bps, now_ms())
 
     def close(self) -> None:
         self._task.cancel()
@@ -181,7 +191,7 @@ async def _receive_ours(controller: str, offer: str, cap_bps: float, fps: float)
         return seen
 
     peer = Peer(
-        slo_ms=100.0,
+        slo_ms=SLO_MS,
         on_frame=on_frame,
         on_lost=on_lost,
         on_message=on_message,
@@ -203,7 +213,7 @@ async def _receive_ours(controller: str, offer: str, cap_bps: float, fps: float)
             hints.close()
         await peer.close()
 
-    return Receiving(answer, close, arrivals, decoded)
+    return Receiving(answer, close, arrivals, decoded, [] if hints is None else hints.told)
 
 
 async def _receive_stock(offer: str) -> Receiving:
@@ -247,7 +257,8 @@ class Site:
     def __init__(self, address: str, cap_bps: float, fps: float) -> None:
         self.url = ""
         self.current: Receiving | None = None
-        self._address, self._cap_bps, self._fps = address, cap_bps, fps
+        self.fps = fps
+        self._address, self._cap_bps = address, cap_bps
         app = web.Application()
         routes = [web.get("/", self._index), web.post("/offer/{receiver}", self._offer)]
         app.add_routes([*routes, web.static("/", _PAGE)])
@@ -261,7 +272,7 @@ class Site:
         if controller == "aiortc":
             self.current = await _receive_stock(offer)
         else:
-            self.current = await _receive_ours(controller, offer, self._cap_bps, self._fps)
+            self.current = await _receive_ours(controller, offer, self._cap_bps, self.fps)
         return web.Response(text=self.current.answer)
 
     async def __aenter__(self) -> Site:

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich import box
 from rich.table import Table
 
 from edge.bench import _rate_figures as figures
 
-if TYPE_CHECKING:
-    from traces import Trace
-
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """Conditions that every controller gets. Frames count from some seconds into `trace` on."""
+    """Conditions that every controller gets. Frames count from some seconds into the trace on."""
 
     kind: str
     name: str
-    trace: Trace
     seconds: float
     cap_bps: float
     fps: int
@@ -45,20 +41,21 @@ def table(rows: Sequence[Row]) -> Table:
     made = Table(title="network time, ms; shares in %; late of the feasible", box=box.SIMPLE)
     for name in ("conditions", "controller"):
         made.add_column(name, no_wrap=True)
-    names = ("p50", "p99", "worst", ">75", ">100", ">150", "infeas.", "kbit/s", "QP")
+    names = ("p50", "p99", "worst", ">75", ">100", ">150", "infeas.", "unsent", "kbit/s", "QP")
     steps = ("step worst", "recovery", "used")
     for name in (*names, *steps):
         made.add_column(name, justify="right")
     last: Cell | None = None
-    for row in rows:
+    for index, row in enumerate(rows):
         found = row.figures
         times = (found.p50, found.p99, found.worst)
         made.add_row(
-            row.cell.label if row.cell is not last else "",
+            row.cell.label if row.cell != last else "",
             row.controller,
             *(f"{ms:.0f}" for ms in times),
             *(f"{100.0 * share:.1f}" for share in found.late_feasible),
             f"{100.0 * found.infeasible[1]:.1f}",
+            f"{100.0 * found.unsent:.1f}",
             f"{found.bps / 1e3:.0f}",
             f"{found.qp:.0f}",
             *(
@@ -71,11 +68,11 @@ def table(rows: Sequence[Row]) -> Table:
             ),
         )
         last = row.cell
-        following = rows[rows.index(row) + 1 :]
-        if row.cell.kind == "traces" and not (following and following[0].cell is row.cell):
+        is_last = index + 1 == len(rows) or rows[index + 1].cell != row.cell
+        if row.cell.kind == "traces" and is_last:
             late, bps = row.oracle
-            empty = [""] * 4
-            made.add_row("", "oracle", *empty, f"{100.0 * late:.1f}", "", "", f"{bps / 1e3:.0f}")
+            late_text, kbps = f"{100.0 * late:.1f}", f"{bps / 1e3:.0f}"
+            made.add_row("", "oracle", *[""] * 4, late_text, "", "", "", kbps)
     return made
 
 
@@ -103,7 +100,7 @@ def promises(row: Row, rows: Sequence[Row]) -> Iterator[tuple[str, bool]]:
             text = f"{cell.label}: 2.5 Mbit/s within 2 s of the start"
             yield text, kept(found.start_bps, lambda bps: bps >= 2.5e6)
     else:
-        others = {other.controller: other.figures for other in rows if other.cell is cell}
+        others = {other.controller: other.figures for other in rows if other.cell == cell}
         late, bps = found.late_feasible[1], found.bps
         if them := others.get("transport-cc"):
             text = f"{cell.label}: a tenth of transport-cc's late frames ({100 * late:.2f} %,"
@@ -131,3 +128,11 @@ def to_json(row: Row) -> dict[str, Any]:
         "oracle_late": row.oracle[0],
         "oracle_bps": row.oracle[1],
     }
+
+
+def from_json(values: Mapping[str, Any]) -> Row:
+    """The row that `to_json` told."""
+    kind, name, seconds = values["kind"], values["name"], values["seconds"]
+    cell = Cell(kind, name, seconds, values["cap_bps"], values["fps"])
+    oracle = (values["oracle_late"], values["oracle_bps"])
+    return Row(cell, values["controller"], figures.Figures.from_json(values), oracle)

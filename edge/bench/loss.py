@@ -25,7 +25,8 @@ from rich.table import Table
 
 from edge.bench import _loss_figures as figures
 from edge.bench._rate_lab import behind
-from edge.bench._rate_receivers import START_BPS, Decoded
+from edge.bench._rate_receivers import Decoded
+from edge.hint import START_BPS
 from edge.rtc import internals
 from edge.timebase import now_ms
 

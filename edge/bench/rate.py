@@ -6,6 +6,10 @@ controller in turn under the same conditions: `trains` (ours: hints and REMB by 
 estimator, fed by our feedback) and `aiortc` as it ships. Network time is from a frame leaving the
 encoder to its last packet's arrival, on one machine's clock. Needs root.
 
+Runs may go abreast, each behind a link of its own through the same time of its trace, where the
+machine has room for them: three take a third of two processors. Rows that the `--json` file has
+are not measured again.
+
 The link is the laboratory's: only this command, a tool, imports `netem` and `traces`.
 """
 
@@ -13,36 +17,47 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
-import math
-import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
 from edge.bench import _rate_figures as figures
-from edge.bench._rate_lab import behind
-from edge.bench._rate_receivers import CONTROLLERS, START_BPS, Site
-from edge.bench._rate_report import Cell, Row, promises, table, to_json
+from edge.bench._rate_lab import behind, play
+from edge.bench._rate_receivers import CONTROLLERS, Site
+from edge.bench._rate_report import Cell, Row, promises, table
+from edge.bench._rate_store import Store, StoreError, write_frames
+from edge.bench._rate_tables import markdown
+from edge.hint import START_BPS
 from edge.rtc import internals
 from edge.timebase import now_ms
 
 if TYPE_CHECKING:
     from netem.link import Link
+    from traces import Trace
 
 KINDS = ("steady", "steps", "traces")
 STEADY_BPS = (2e6, 8e6, 20e6)
 HIGH_BPS, LOW_BPS = 8e6, 1e6
-LEAD_MS = 6_000.0  # of the link's time, for the browser to start; then frames count
+LEAD_MS = 10_000.0  # of the link's time, for the browser to start; then frames count
 STEP_MS = 10_000.0
 QUEUE_BYTES = 256_000  # deep, as a radio link's is
-_GUARD_MS = 3_000.0  # before the end, in which frames may still be on their way
-_OVERHEAD_S = 9.0  # around each run: starting and ending the browser and the link
+_LATE_MS = 300.0  # that a run may begin after its time
+_OVERHEAD_S = 16.0  # around each run: starting and ending the browser and the link
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One controller in one cell, through its trace; `folder` gets the frames, if there is one."""
+
+    cell: Cell
+    trace: Trace
+    controller: str
+    folder: Path | None
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,11 +65,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--seconds", type=float, metavar="N", help="of each run (default: steady 12, traces 60)"
     )
     parser.add_argument("--only", choices=KINDS, action="append", help="may be given again")
-    parser.add_argument("--trace", type=Path, nargs="+", metavar="FILE", help="default: lte, nr")
+    parser.add_argument(
+        "--trace", type=Path, nargs="+", metavar="FILE", help="default: lte, nr, wifi"
+    )
     parser.add_argument("--caps", type=_numbers, default=[1.2, 4.0], metavar="MBPS,...")
     parser.add_argument("--fps", type=_numbers, default=[15.0, 30.0], metavar="N,...")
     parser.add_argument(
         "--controllers", type=_controllers, default=list(CONTROLLERS), metavar="NAME,..."
+    )
+    parser.add_argument(
+        "--abreast", type=int, default=1, metavar="N", help="runs at a time (default 1)"
+    )
+    parser.add_argument("--again", action="store_true", help="measure what --json has, too")
+    parser.add_argument(
+        "--frames", type=Path, metavar="DIR", help="write each run's frames and caps there"
+    )
+    parser.add_argument(
+        "--markdown", type=Path, metavar="FILE", help="write tables of all that --json has"
     )
 
 
@@ -84,32 +111,30 @@ def run(options: argparse.Namespace) -> int:
     if lack := missing():
         print(f"error: links can't be made here: {lack}", file=sys.stderr)
         return 1
-    load = os.getloadavg()[0]
     try:
-        rows = asyncio.run(_measure(list(_cells(options)), options.controllers))
-    except (LinkError, TraceError, OSError) as error:
+        store = Store(options.json)
+        cells = list(_cells(options))
+        asyncio.run(_measure(cells, options, store))
+    except (LinkError, TraceError, StoreError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    rows = store.chosen([(cell, name) for cell, _ in cells for name in options.controllers])
     console = Console()
     if not console.is_terminal:
-        console = Console(width=140)
+        console = Console(width=150)
     console.print(table(rows))
-    console.print(f"load average before it began: {load:.1f}, {os.cpu_count()} processors")
     judged = [(text, held) for row in rows for text, held in promises(row, rows)]
     for text, held in judged:
         console.print(f"{'kept' if held else 'BROKEN'}: {text}")
-    holds = all(held for _, held in judged)
-    if options.json:
-        cells = [to_json(row) for row in rows]
-        report = {"versions": internals.VERSIONS, "kept": holds, "load_before": load, "rows": cells}
-        options.json.write_text(json.dumps(report, indent=2) + "\n")
-    return 0 if holds else 1
+    if options.markdown:
+        options.markdown.write_text(markdown(store.rows))
+    return 0 if all(held for _, held in judged) else 1
 
 
 # What is measured
 
 
-def _cells(options: argparse.Namespace) -> Iterator[Cell]:
+def _cells(options: argparse.Namespace) -> Iterator[tuple[Cell, Trace]]:
     from traces import Trace, constant, read, shipped  # noqa: PLC0415
 
     kinds = options.only or KINDS
@@ -119,86 +144,89 @@ def _cells(options: argparse.Namespace) -> Iterator[Cell]:
             seconds = options.seconds or 12.0
             cap_bps = 1e6 * max(options.caps)
             name = f"steady {bps / 1e6:g}"
-            yield Cell("steady", name, constant(bps), seconds, cap_bps, rates[0])
+            yield Cell("steady", name, seconds, cap_bps, rates[0]), constant(bps)
     if "steps" in kinds:
         times = [0.0, LEAD_MS + STEP_MS, LEAD_MS + 2 * STEP_MS]
         steps = Trace(times, [HIGH_BPS, LOW_BPS, HIGH_BPS], 10 * STEP_MS)  # type: ignore[arg-type]
         for cap in options.caps:
             for fps in rates:
-                yield Cell("steps", "8-1-8", steps, 3 * STEP_MS / 1000.0, 1e6 * cap, fps)
+                yield Cell("steps", "8-1-8", 3 * STEP_MS / 1000.0, 1e6 * cap, fps), steps
     if "traces" in kinds:
-        files = options.trace or [shipped(name) for name in ("lte", "nr")]
+        files = options.trace or [shipped(name) for name in ("lte", "nr", "wifi")]
         for file in files:
             trace = file if isinstance(file, Trace) else read(file)
-            name = Path(trace.name or "trace").stem.removeprefix("mahimahi_")
+            name = _short(trace.name if isinstance(file, Trace) else file.stem)
             for cap in options.caps:
                 seconds = options.seconds or 60.0
-                yield Cell("traces", name, trace, seconds, 1e6 * cap, rates[0])
+                yield Cell("traces", name, seconds, 1e6 * cap, rates[0]), trace
 
 
-async def _measure(cells: Sequence[Cell], controllers: Sequence[str]) -> list[Row]:
-    total_s = sum(len(controllers) * (cell.seconds + _OVERHEAD_S) for cell in cells)
+def _short(name: str) -> str:
+    for prefix in ("mahimahi_", "nuwins_"):
+        name = name.removeprefix(prefix)
+    return name.removesuffix("_throughput")
+
+
+async def _measure(
+    cells: Sequence[tuple[Cell, Trace]], options: argparse.Namespace, store: Store
+) -> None:
+    runs: list[Run] = []
+    for cell, trace in cells:
+        there = {row.controller for row in store.chosen([(cell, n) for n in options.controllers])}
+        names = [n for n in options.controllers if options.again or n not in there]
+        runs += [Run(cell, trace, name, options.frames) for name in names]
+    runs.sort(key=lambda run: run.cell.seconds)  # those abreast end together
+    groups = [runs[at : at + options.abreast] for at in range(0, len(runs), options.abreast)]
+    total_s = sum(group[-1].cell.seconds + _OVERHEAD_S for group in groups)
     began_s, done_s = time.monotonic(), 0.0
-    rows: list[Row] = []
-    for cell in cells:
-        for controller in controllers:
-            speed = (time.monotonic() - began_s) / done_s if done_s else 1.0
-            left = (total_s - done_s) * speed / 60.0
-            print(f"{cell.label}, {controller}; {left:.0f} min left", file=sys.stderr)
-            rows.append(await _one(cell, controller))
-            done_s += cell.seconds + _OVERHEAD_S
-    return rows
+    for group in groups:
+        speed = (time.monotonic() - began_s) / done_s if done_s else 1.0
+        left = (total_s - done_s) * speed / 60.0
+        for run in group:
+            print(f"{run.cell.label}, {run.controller}; {left:.0f} min left", file=sys.stderr)
+        for row in await asyncio.gather(*map(_one, group)):
+            store.put(row)
+        done_s += group[-1].cell.seconds + _OVERHEAD_S
 
 
-async def _one(cell: Cell, controller: str) -> Row:
+async def _one(run: Run) -> Row:
     from netem.link import Link  # noqa: PLC0415
 
-    link = Link(cell.trace, queue_bytes=QUEUE_BYTES)
-    async with behind(link, cell.cap_bps, cell.fps) as (site, page):
-        return await _publish(cell, controller, link, site, page)
+    link = Link(run.trace, queue_bytes=QUEUE_BYTES)
+    async with behind(link, run.cell.cap_bps, run.cell.fps) as (site, page):
+        return await _publish(run, link, site, page)
 
 
-async def _publish(cell: Cell, controller: str, link: Link, site: Site, page: Any) -> Row:
+async def _publish(run: Run, link: Link, site: Site, page: Any) -> Row:
+    cell, trace, controller = run.cell, run.trace, run.controller
     begin_ms = link.origin_ms + LEAD_MS
     await asyncio.sleep(max(0.0, begin_ms - now_ms()) / 1000.0)
-    begin_ms = max(begin_ms, now_ms())
-    first_bps = min(START_BPS, cell.cap_bps) if controller == "trains" else cell.cap_bps
-    wishes = {"receiver": controller, "fps": cell.fps, "firstBps": first_bps}
-    await page.evaluate("(wishes) => bench.publish(wishes)", wishes)
-    receiving = site.current
-    assert receiving is not None
+    late_ms = now_ms() - begin_ms
+    if late_ms > _LATE_MS:
+        print(f"{cell.label}: {late_ms:.0f} ms late: too much abreast", file=sys.stderr)
     end_ms = begin_ms + 1000.0 * cell.seconds
-    await asyncio.sleep(2.0)  # the first key frame is not what the quality is judged by
-    early = await page.evaluate("() => bench.stats()")
-    await asyncio.sleep(max(0.0, end_ms - now_ms()) / 1000.0)  # the length of the measurement
-    late = await page.evaluate("() => bench.stats()")
-    await asyncio.sleep(min(_GUARD_MS, 100.0 * cell.seconds) / 1000.0)  # what is still on its way
-    report = await page.evaluate("() => bench.finish()")
-    await receiving.close()
-    encoded = [(rtp, at_ms + report["offset_ms"], size) for rtp, at_ms, size in report["encoded"]]
-    whole = receiving.arrivals.received_ms({rtp for rtp, _, _ in encoded})
-    frames = [
-        figures.Frame(at_ms - link.origin_ms, 8.0 * size, whole.get(rtp, math.inf) - at_ms)
-        for rtp, at_ms, size in encoded
-        if at_ms <= end_ms
-    ]
-    found = _figures(cell, frames)
-    counted = max(1, late["framesEncoded"] - early["framesEncoded"])
-    found = replace(found, qp=(late["qpSum"] - early["qpSum"]) / counted)
+    first_bps = min(START_BPS, cell.cap_bps) if controller == "trains" else cell.cap_bps
+    played = await play(site, page, controller, first_bps, end_ms)
+    frames = played.frames(link.origin_ms)
+    if run.folder is not None:
+        caps = [(at_ms - link.origin_ms, bps) for at_ms, bps in played.caps]
+        write_frames(run.folder, cell, controller, frames, caps)
+    found = replace(_figures(cell, trace, frames), qp=played.qp)
     times = [frame.at_ms for frame in frames]
-    best = figures.oracle(cell.trace, times, cell.fps, cell.cap_bps, 100.0)
+    best = figures.oracle(trace, times, cell.fps, cell.cap_bps, 100.0)
     return Row(cell, controller, found, best)
 
 
-def _figures(cell: Cell, frames: Sequence[figures.Frame]) -> figures.Figures:
-    found = figures.summarise(frames, cell.trace, cell.fps, cell.seconds)
+def _figures(cell: Cell, trace: Trace, frames: Sequence[figures.Frame]) -> figures.Figures:
+    found = figures.summarise(frames, trace, cell.fps, cell.seconds)
     began_ms = frames[0].at_ms
     if cell.kind == "steady":
         settled = [frame for frame in frames if frame.at_ms > began_ms + 4_000.0]
-        bits = figures.quantile([frame.bits for frame in settled or frames], 0.5)
+        sent = [frame.bits for frame in settled or frames if frame.sent]
+        bits = figures.quantile(sent, 0.5)
         found = replace(
-            figures.summarise(settled or frames, cell.trace, cell.fps, cell.seconds - 4.0),
-            crossing_ms=1000.0 * bits / cell.trace.rate_at(0.0),
+            figures.summarise(settled or frames, trace, cell.fps, cell.seconds - 4.0),
+            crossing_ms=1000.0 * bits / trace.rate_at(0.0),
         )
     elif cell.kind == "steps":
         down_ms = LEAD_MS + STEP_MS

@@ -6,7 +6,14 @@ import math
 
 import pytest
 
-from edge.bench._rate_figures import Frame, feasible, oracle, recovery_ms, summarise
+from edge.bench._rate_figures import (
+    Frame,
+    feasible,
+    oracle,
+    recovery_ms,
+    summarise,
+    with_unsent,
+)
 from edge.bench._rate_receivers import Arrivals
 
 
@@ -85,3 +92,16 @@ def test_what_is_no_rtp_is_passed_over() -> None:
     arrivals.note(b"\x00\x01", 0.0)
     arrivals.note(bytes([0x80, 200]) + bytes(30), 0.0)
     assert arrivals.received_ms({1}) == {}
+
+
+def test_what_the_encoder_passed_over_is_late_and_shown() -> None:
+    sent = [Frame(0.0, 1e4, 20.0), Frame(100.0, 1e4, 20.0), Frame(401.0, 1e4, 30.0)]
+    rtps = [0xFFFFFFFF - 8999, 0, 27_090]  # the third is two frames' time late
+    frames = with_unsent(sent, rtps, 10.0)
+    assert [frame.at_ms for frame in frames] == [0.0, 100.0, 201.0, 301.0, 401.0]
+    assert [frame.sent for frame in frames] == [True, True, False, False, True]
+    found = summarise(frames, Steady(1e6), 10.0, 0.5)
+    assert found.frames == 5
+    assert found.unsent == pytest.approx(0.4)
+    assert found.late == pytest.approx((0.4,) * 3)
+    assert (found.p50, found.worst) == (20.0, 30.0)

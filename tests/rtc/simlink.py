@@ -1,9 +1,9 @@
 """A simulated link with real decisions: encoder, pacer, bottleneck, feedback, on a fake clock.
 
-What is simulated is the publisher (an encoder that obeys its cap within two frames, and Chromium's
-pacer and REMB rules) and the link (a rate by trace, a drop-tail queue, delay, jitter, other
-flows). What decides is the project's own: `RateEstimator` and `EncoderCap`, called as the receiver
-and the session call them.
+What is simulated is the publisher (an encoder that obeys its cap within two frames and goes by the
+frames of the last second, and Chromium's pacer and REMB rules) and the link (a rate by trace, a
+drop-tail queue, delay, jitter, other flows). What decides is the project's own: `RateEstimator` and
+`HintController`, called as the receiver and the session call them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from edge.cap import EncoderCap, LinkState
+from edge.hint import CROSSING_PART, HintController, Measurements
+from edge.planner import Assignment
 from edge.rtc.rate import RateEstimator
 
 PACKET_BITS = 8 * 1200
@@ -124,7 +125,8 @@ class Bottleneck:
 
 @dataclass
 class Frame:
-    """One frame's way: when it left the encoder, when its last packet came, and its bits."""
+    """One frame's way: when it left the encoder, when its last packet came, and its bits (0: the
+    camera took it, but fewer were asked for)."""
 
     encoded_ms: float
     bits: float
@@ -165,10 +167,13 @@ class Session:
         self.rate = RateEstimator()
         self.rate.most_bps = self.cap_bps if self.hinted else None
         self.rate.base_ms = self.link.delay_ms
-        self.cap = EncoderCap(min(1.5e6, self.cap_bps), self.cap_bps)
+        self.law = HintController(start_bps=min(1.5e6, self.cap_bps), max_bps=self.cap_bps)
+        self._plan = Assignment("", 608, self.cap_bps, 0.0, "")
         self._random = random.Random(self.seed)
         # The sender's side
         self._max_bps = self.cap_bps if not self.hinted else min(1.5e6, self.cap_bps)
+        self._asked_fps = self.fps
+        self._encoded_ms: deque[float] = deque()  # frames of the last second
         self._remb_bps = math.inf
         self._estimate_bps = 300e3
         self._recent: deque[tuple[float, float]] = deque()
@@ -201,11 +206,20 @@ class Session:
     def _encode(self) -> None:
         self._grow()
         now_ms = self.world.now_ms
+        sent = self._encoded_ms
+        if sent and now_ms - sent[-1] < 1000.0 / self._asked_fps - 1.0:
+            self.frames.append(Frame(now_ms, 0.0, 0))
+            return
+        sent.append(now_ms)
+        while sent[0] <= now_ms - 1000.0:
+            sent.popleft()
+        is_young = now_ms - self.starts_ms < 1000.0
+        fps = self.fps if is_young else min(self.fps, float(len(sent)))
         target_bps = min(self._max_bps, self._estimate_bps)
         before_bps = self._encoding_bps or target_bps
         # A large cut shows in part in the first frame, in whole in the second.
         self._encoding_bps = target_bps
-        bits = math.sqrt(target_bps * max(before_bps, target_bps)) / self.fps
+        bits = math.sqrt(target_bps * max(before_bps, target_bps)) / fps
         bits *= min(1.5, math.exp(self._random.gauss(0.0, self.variation)))
         if self._key and now_ms > self._lost_ms:
             bits *= 3.0
@@ -276,23 +290,25 @@ class Session:
         if not self.hinted:
             return
         now_ms = self.world.now_ms
-        self.cap.allow(
-            LinkState(
+        hint = self.law.decide(
+            Measurements(
+                slo_ms=100.0,
+                fps=self.fps,
                 capacity_bps=self.rate.capacity_bps,
                 queue_ms=self.rate.queue_ms,
                 loss=self.rate.loss,
+                left_ms=self.crossing_ms / CROSSING_PART,
             ),
-            self.crossing_ms,
-            self.fps,
+            self._plan,
             now_ms,
         )
-        cap = self.cap.decide(self.cap_bps, now_ms)
-        if cap is not None:
-            self.hints.append((now_ms, cap.bps, cap.reason))
-            self.world.after(self.back_ms, lambda: self._apply(cap.bps))
+        if hint is not None:
+            bps, fps = float(hint.max_bps), hint.fps
+            self.hints.append((now_ms, bps, hint.reason))
+            self.world.after(self.back_ms, lambda: self._apply(bps, fps))
 
-    def _apply(self, bps: float) -> None:
-        self._max_bps = bps
+    def _apply(self, bps: float, fps: float) -> None:
+        self._max_bps, self._asked_fps = bps, fps
         self.world.after(self.link.delay_ms, lambda: self._applied(bps))
 
     def _applied(self, bps: float) -> None:

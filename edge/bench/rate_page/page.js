@@ -23,9 +23,10 @@ export async function publish({ receiver, fps, firstBps }) {
   const control = connection.createDataChannel('control');
   const clock = { offset_ms: null, rtt_ms: Infinity };
   let applying = Promise.resolve();
-  const apply = async ({ seq, max_bps }) => {
+  const apply = async ({ seq, max_bps, fps: most }) => {
     const parameters = sender.getParameters();
     parameters.encodings[0].maxBitrate = Math.round(max_bps);
+    parameters.encodings[0].maxFramerate = most;
     await sender.setParameters(parameters);
     control.send(JSON.stringify({ type: 'applied', seq }));
   };
