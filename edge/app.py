@@ -20,6 +20,7 @@ from edge.batcher import Batcher
 from edge.config import Settings
 from edge.controller import Controller
 from edge.dispatcher import Dispatcher
+from edge.held import Held
 from edge.ingest.pool import IngestPool
 from edge.ingest.remote import LostError
 from edge.login import Login
@@ -33,7 +34,7 @@ from edge.session import Session
 from edge.session_hints import SessionHints
 from edge.sessions import Sessions
 from edge.timebase import now_ms
-from edge.variant import Variant
+from edge.variant import SENT_EDGES, Variant
 from edge.whip import MAX_BODY_BYTES, Whip, json_errors
 from edge.worker import DEFAULT_SLOTS, Failure, Options, Result, WorkerError, WorkerPool
 
@@ -74,6 +75,9 @@ class Server:
                 weights={} if settings.weights is None else {settings.network: settings.weights},
             ),
         )
+        self._held = None
+        if settings.sent_edge is not None and settings.sent_bps is not None:
+            self._held = Held(settings.sent_edge, settings.sent_bps)
         self.dispatcher: Dispatcher | None = None  # once the devices have been measured
         self.ingests: IngestPool | None = None  # where there are several
         self.sessions = Sessions(
@@ -89,6 +93,7 @@ class Server:
                 settings.edges,
                 _accuracy(settings),
                 max_batch=settings.max_batch,
+                sent_edges=SENT_EDGES if self._held is None else [self._held.edge],
             ),
             sessions=lambda: self.sessions,
             profiles=self._live_profiles,
@@ -218,7 +223,7 @@ class Server:
             return self.ingests.make(**wishes)  # type: ignore[arg-type]  # whip.py has checked them
         assert self.dispatcher is not None, "sessions come only once devices are ready"
         settings = self.settings
-        hints = SessionHints(settings.network, settings.edges, settings.max_bps)
+        hints = SessionHints(settings.network, settings.edges, settings.max_bps, self._held)
         return Session(
             settings,
             self.dispatcher,

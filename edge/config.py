@@ -83,6 +83,8 @@ class Settings(BaseSettings):
     slo_ms: SloMs = 100.0
     fps: Annotated[float, Field(gt=0, le=120)] = 15.0
     max_bps: Annotated[int, Field(ge=100_000)] = 4_000_000
+    sent_edge: Annotated[int, Field(ge=64, le=4096)] | None = None
+    sent_bps: Annotated[int, Field(ge=50_000)] | None = None
     rate_control: Literal["trains", "transport-cc"] = "trains"
 
     ingest: Annotated[int, Field(ge=1, le=64)] = 1
@@ -130,6 +132,8 @@ class Settings(BaseSettings):
     def _pair(self) -> Settings:
         if (self.cert is None) != (self.key is None):
             raise ValueError("cert and key are given together, or neither")
+        if (self.sent_edge is None) != (self.sent_bps is None):
+            raise ValueError("sent_edge and sent_bps are given together, or neither")
         if self.profile and len(self.profile) != len(self.device):
             raise ValueError(f"profile: one for each of the {len(self.device)} devices, or none")
         return self

@@ -48,6 +48,8 @@ class Controller:
         self.plan: Plan | None = None
         self.assignments: dict[str, Assignment] = {}
         self.solve_ms = 0.0  # how long the last plan took, the wait for its thread included
+        self.on_plan: Callable[[Sequence[Snapshot]], None] = lambda snapshots: None
+        """Told of each plan once it is in force, and what it was made from."""
         self._planner = planner
         self._sessions = sessions
         self._profiles = profiles
@@ -93,6 +95,7 @@ class Controller:
                 sessions[number].assign(assignment, now_ms())
             except Exception:  # one session's trouble is not the others'
                 log.exception("event=assign_failed session=%s", number[:6])
+        self.on_plan(draft.snapshots)
 
     async def _run(self) -> None:
         while True:

@@ -104,12 +104,14 @@ class Planner:
         *,
         rule: Rule = "shared",
         max_batch: int = 8,
+        sent_edges: Sequence[int] = SENT_EDGES,
     ) -> None:
         self.rule = rule
         self._network = network
         self._edges = tuple(sorted(edges))
         self._accuracy = accuracy
         self._max_batch = max_batch
+        self._sent_edges = tuple(sorted(sent_edges))
         self._worth = lru_cache(maxsize=4096)(self._look_up)
         self._force: list[list[tuple[tuple[int, Size], int, list[str]]]] = []
         """Of the plan in force, for each device its slots: option, batch size, session ids."""
@@ -227,15 +229,16 @@ class Planner:
         """For each edge of the network's input: (edge, F1, the edge to send)."""
         bps = _BITS_STEP**bits
         names = [Variant(self._network, edge).name for edge in self._edges]
-        pixels = [_pixels(edge, width, height) for edge in SENT_EDGES]
-        table = self._accuracy.f1_table(names, SENT_EDGES, [bps / fps / each for each in pixels])
+        sent = self._sent_edges
+        pixels = [_pixels(edge, width, height) for edge in sent]
+        table = self._accuracy.f1_table(names, sent, [bps / fps / each for each in pixels])
         found = []
         for column, edge in enumerate(self._edges):
             best = 0
-            for row in range(1, len(SENT_EDGES)):
+            for row in range(1, len(sent)):
                 if table[row, column] > table[best, column] + PAYS:
                     best = row
-            found.append((edge, float(table[best, column]), SENT_EDGES[best]))
+            found.append((edge, float(table[best, column]), sent[best]))
         return tuple(found)
 
     def _option(self, edge: int, input_size: Size, profiles: Sequence[Profile]) -> Option:

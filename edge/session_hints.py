@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from edge.held import Held, HeldHints
 from edge.hint import Hint, HintController, Measurements
 from edge.planner import Assignment, Snapshot
 from edge.variant import Variant
@@ -35,10 +36,14 @@ class Link:
 class SessionHints:
     """One session's hints and the variants that its frames may be served with."""
 
-    def __init__(self, network: str, edges: Sequence[int], max_bps: int) -> None:
+    def __init__(
+        self, network: str, edges: Sequence[int], max_bps: int, held: Held | None = None
+    ) -> None:
         self._network = network
         self._edges = sorted(edges)
-        self._controller = HintController(max_bps=max_bps)
+        self._controller: HintController | HeldHints = (
+            HintController(max_bps=max_bps) if held is None else HeldHints(held)
+        )
         self._assignment: Assignment | None = None
         self._restate = self._is_new = False
         self._decided_ms = float("-inf")

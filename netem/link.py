@@ -25,7 +25,7 @@ from netem.record import Record
 from netem.shaper import BURST_BYTES, LEAST_BPS, Replayer, Tbf
 from netem.tunlink import TunLink
 from netem.uplink import Uplink
-from traces.trace import Trace
+from traces.trace import Trace, constant
 
 Kind = Literal["auto", "kernel", "tun"]
 ADDRESSES = ipaddress.ip_network("10.213.0.0/16")
@@ -96,9 +96,18 @@ class Link:
 
     def set_rate(self, rate_bps: float) -> None:
         """Leaves the trace for a fixed rate, in bit/s; the queue keeps its size in bytes."""
+        self._check(rate_bps)
+        self._shaping.follow(constant(rate_bps))
+
+    def follow(self, trace: Trace) -> None:
+        """Goes on by another trace's rate, from its beginning; the queue keeps its size in bytes,
+        and delay, jitter and loss stay."""
+        self._check(float(trace.rate_bps.min()))
+        self._shaping.follow(trace)
+
+    def _check(self, rate_bps: float) -> None:
         if rate_bps < (0.0 if self.used == "tun" else LEAST_BPS):
             raise ValueError(f"{rate_bps:g} bit/s: too low for a {self.used} link")
-        self._shaping.set_rate(rate_bps)
 
     def check(self) -> None:
         """Raises LinkError when the link has stopped doing its work."""

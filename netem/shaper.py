@@ -18,7 +18,7 @@ import time
 from pyroute2 import IPRoute
 
 from netem.record import PERIOD_MS, Record, Sample
-from traces.trace import Trace, constant
+from traces.trace import Trace
 
 LEAST_BPS = 64_000.0
 """Below this a tbf keeps a packet waiting by the old rate after a change: no outages with it."""
@@ -94,10 +94,10 @@ class Replayer:
         """Whether the thread runs."""
         return self._thread.is_alive()
 
-    def set_rate(self, rate_bps: float) -> None:
-        """Leaves the trace for a fixed rate."""
+    def follow(self, trace: Trace) -> None:
+        """Goes on by another trace, from its beginning."""
         with self._lock:
-            self._trace = constant(rate_bps)
+            self._trace = trace
             self.origin_ms = time.monotonic() * 1000.0
         self._wake.set()
 

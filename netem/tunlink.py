@@ -27,7 +27,7 @@ from netem.record import PERIOD_MS, Record, Sample
 from netem.shaper import NICE
 from netem.stages import Delay
 from netem.uplink import Uplink, UplinkPath
-from traces.trace import Trace, constant
+from traces.trace import Trace
 
 TUNSETIFF = 0x400454CA
 IFF_TUN, IFF_NO_PI = 0x0001, 0x1000
@@ -86,9 +86,10 @@ class TunLink:
         """Whether the process runs."""
         return self._process.poll() is None
 
-    def set_rate(self, rate_bps: float) -> None:
-        """Leaves the trace for a fixed rate."""
-        self._tell({"rate_bps": rate_bps})
+    def follow(self, trace: Trace) -> None:
+        """Goes on by another trace's rate, from its beginning."""
+        self.origin_ms = time.monotonic() * 1000.0
+        self._tell({"trace": _plain(asdict(trace)), "origin_ms": self.origin_ms})
 
     def close(self) -> None:
         """Ends the process, and so both devices; idempotent."""
@@ -114,8 +115,11 @@ class TunLink:
 
 def _to_json(uplink: Uplink) -> dict[str, Any]:
     values = asdict(uplink)
-    trace = {k: v.tolist() if hasattr(v, "tolist") else v for k, v in values["trace"].items()}
-    return {**values, "trace": trace}
+    return {**values, "trace": _plain(values["trace"])}
+
+
+def _plain(trace: dict[str, Any]) -> dict[str, Any]:
+    return {k: v.tolist() if hasattr(v, "tolist") else v for k, v in trace.items()}
 
 
 # The process's side
@@ -151,7 +155,8 @@ def _forward(
     while True:
         now_ms = time.monotonic() * 1000.0
         while line := lines.take():
-            up.change(constant(json.loads(line)["rate_bps"]), now_ms)
+            told = json.loads(line)
+            up.change(Trace(**told["trace"]), now_ms, told["origin_ms"])
         for _, packet in up.take(now_ms):
             passed_bytes += len(packet)
             _write(outside, packet)

@@ -81,9 +81,9 @@ class UplinkPath:
         times = [t for t in (self.queue.next_ms, self._delay.next_ms) if t is not None]
         return min(times, default=None)
 
-    def change(self, trace: Trace, now_ms: float) -> None:
-        """Goes on by another trace's rate, from its beginning."""
-        self._pass_on(self.queue.change(trace, now_ms, now_ms))
+    def change(self, trace: Trace, now_ms: float, origin_ms: float) -> None:
+        """Goes on by another trace's rate, which began at `origin_ms`."""
+        self._pass_on(self.queue.change(trace, now_ms, origin_ms))
 
     def _pass_on(self, left: list[Timed]) -> None:
         for at_ms, packet in left:

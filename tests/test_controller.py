@@ -125,3 +125,14 @@ async def test_small_and_large_problems_are_solved_alike(clients: int) -> None:
         solver.close()
     assert all(len(each.assigned) == 2 for each in sessions)
     assert all(a.variant == b.variant for a, b in (each.assigned for each in sessions))
+
+
+async def test_who_listens_is_told_of_each_plan_in_force() -> None:
+    told: list[tuple[list[str], list[str]]] = []
+    made = controller([FakeSession("a"), FakeSession("b")], [device()])
+    made.on_plan = lambda snapshots: told.append(
+        ([each.id for each in snapshots], sorted(made.assignments))
+    )
+    await made.decide()
+    assert told == [(["a", "b"], ["a", "b"])]
+    await made.stop()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from edge.held import Held
 from edge.planner import Assignment
 from edge.session_hints import DECIDE_EVERY_MS, Link, SessionHints
 from edge.variant import EDGES, Variant
@@ -129,3 +130,24 @@ def test_where_the_publisher_controls_its_rate_the_hint_is_the_operators_cap() -
         hints.decide(link, step * DECIDE_EVERY_MS)
     assert hints.current is not None
     assert hints.current.max_bps == 1_000_000
+
+
+def test_held_hints_ask_once_for_what_the_settings_hold() -> None:
+    hints = SessionHints("yolov4-tiny", EDGES, 4_000_000, Held(320, 300_000))
+    hints.assign(BEST)
+    hint = hints.decide(FAST_LINK, 0.0)
+    assert hint is not None
+    assert (hint.max_edge, hint.max_bps, hint.fps) == (320, 300_000, 15.0)
+    collapsed = replace(FAST_LINK, capacity_bps=1e5, queue_ms=500.0, loss=0.2)
+    assert hints.decide(collapsed, 1_000.0, urgent=True) is None
+    assert hints.snapshot("one", FAST_LINK).bps == 300_000.0
+    hints.restate()
+    assert hints.decide(collapsed, 2_000.0) == hint
+
+
+def test_held_hints_leave_the_variant_to_the_plan() -> None:
+    hints = SessionHints("yolov4-tiny", EDGES, 4_000_000, Held(320, 300_000))
+    hints.assign(BEST)
+    hints.decide(FAST_LINK, 0.0)
+    hints.assign(replace(BEST, variant="yolov4-tiny-128"))
+    assert hints.variants == ("yolov4-tiny-128",)

@@ -71,6 +71,16 @@ def test_goodput_follows_the_trace(trace: Trace, kind: Kind, used: str) -> None:
         follows_closely(link, trace, 25e6)
 
 
+@pytest.mark.parametrize(("trace", "kind"), [(STEPS, "kernel"), (OUTAGES, "tun")])
+def test_another_trace_is_followed_from_its_beginning(trace: Trace, kind: Kind) -> None:
+    with Link(constant(20e6), kind=kind, queue_ms=200.0) as link:
+        flow(link, 0.2, 4e6)
+        before_ms = link.origin_ms
+        link.follow(trace)
+        assert link.origin_ms > before_ms
+        follows_closely(link, trace, 25e6)
+
+
 def test_delay_and_loss() -> None:
     with Link(constant(50e6), delay_ms=20.0, loss=0.1, seed=1) as link:
         result = flow(link, 1.0, 12e6)

@@ -76,5 +76,5 @@ def test_a_change_of_rate_loses_nothing() -> None:
     path = UplinkPath(Uplink(constant(1e6), delay_ms=5.0), origin_ms=0.0)
     for _ in range(3):
         path.put(bytes(1000), 0.0)
-    path.change(constant(8e6), 12.0)
+    path.change(constant(8e6), 12.0, 12.0)
     assert [round(at_ms, 3) for at_ms, _ in path.take(100.0)] == [13.0, 17.5, 18.5]

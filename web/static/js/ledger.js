@@ -58,8 +58,12 @@ export function tally(table, name, n = 1) {
 
 /** The counts of one run of the page, over all its connections. */
 export class Ledger {
-  /** @param {number} sloMs */
-  constructor(sloMs) {
+  /**
+   * @param {number} sloMs
+   * @param {import("./journal.js").Journal | null} [journal] told of each end
+   */
+  constructor(sloMs, journal = null) {
+    this.journal = journal;
     this.sloMs = sloMs;
     this.captured = 0;
     this.inTime = 0;
@@ -137,6 +141,7 @@ export class Ledger {
     this.open.delete(rtp);
     tally(this.dropped, reason);
     if (infeasible) this.infeasible += 1;
+    this.journal?.ended(rtp, reason === "late" ? "hopeless" : reason, { captureMs: entry.captureMs, infeasible });
   }
 
   /**
@@ -191,8 +196,11 @@ export class Ledger {
     const legs = legsOf(captureMs, entry.leftMs, answer);
     if (legs) {
       for (const leg of LEGS) this.legs[leg].add(legs[leg], answer.handledMs);
-      if (late && legs.network >= this.sloMs) this.infeasible += 1;
     }
+    const infeasible = late && legs !== null && legs.network >= this.sloMs;
+    if (infeasible) this.infeasible += 1;
+    const returnedMs = answer.handledMs;
+    this.journal?.ended(entry.rtp, late ? "late" : "in_time", { captureMs, returnedMs, infeasible });
     return { latencyMs, late };
   }
 

@@ -31,6 +31,7 @@ const MAX_UNPLACED = 240;
  * @property {number} fps
  * @property {string} label
  * @property {import("./ledger.js").Ledger} ledger
+ * @property {import("./journal.js").Journal | null} [journal] for who measures
  * @property {Record<string, number>} sentSizes tallied here
  * @property {Record<string, number>} variants tallied here
  * @property {() => void} onOpen
@@ -44,6 +45,7 @@ export class Link {
   constructor(options) {
     this.options = options;
     this.ledger = options.ledger;
+    this.journal = options.journal ?? null;
     this.map = new CaptureMap();
     this.clock = new ClockEstimate();
     /** @type {string[]} */
@@ -191,6 +193,7 @@ export class Link {
   encoded(frame) {
     if (this.ended) return;
     this.map.encoded(frame.rtp, frame.leftMs);
+    this.journal?.encoded(frame);
     this.ledger.encoded(frame.rtp, frame.leftMs, this.captureOf(frame.rtp));
     const { width = this.stats?.width, height = this.stats?.height } = frame;
     if (width && height) tally(this.options.sentSizes, `${width}x${height}`);
@@ -214,6 +217,7 @@ export class Link {
       this.stamps = this.stamps.filter((s) => s > stamp + tolerance);
       if (last !== null) this.skipped(between, last, stamp);
       this.lastStamp = stamp;
+      this.journal?.placed(next.rtp, stamp);
     }
   }
 
@@ -226,7 +230,9 @@ export class Link {
     const wantedMs = this.hint?.fps ? (PACED_SHARE * 1000) / this.hint.fps : 0;
     for (const stamp of stamps) {
       const paced = stamp - before < wantedMs || after - stamp < wantedMs;
-      this.ledger.skipped(paced ? "paced" : "encoder", 1);
+      const reason = paced ? "paced" : "encoder";
+      this.ledger.skipped(reason, 1);
+      this.journal?.skipped(stamp, stamp + this.captureShiftMs, reason);
     }
   }
 
@@ -266,6 +272,7 @@ export class Link {
         break;
       case "hint":
         this.hint = message;
+        this.journal?.hinted(message, now);
         this.hints.apply(message);
         this.options.onChange();
         break;
@@ -283,11 +290,13 @@ export class Link {
   }
 
   /** @param {{rtp: number, variant: string, boxes: any[], t: import("./ledger.js").ServerTimes}} message */
-  detections({ rtp, variant, boxes, t }) {
+  detections(message) {
+    const { rtp, variant, boxes, t } = message;
     const offsetMs = this.clock.best?.offsetMs ?? null;
     if (!this.publisher.watching) this.guess(rtp, t, offsetMs);
     const stampMs = this.map.stampOf(rtp);
     if (variant) tally(this.options.variants, variant);
+    this.journal?.answered(rtp, message);
     const done = () => {
       const handledMs = pageNow();
       const settled = this.ledger.answered(rtp, { handledMs, t, offsetMs }, this.captureOf);

@@ -1,7 +1,7 @@
 /**
  * Wires the page: buttons to the session, the session to words and figures.
  *
- * Query parameters, for automation: autostart=1, source=camera|sample, slo=MS, fps=N, label=TEXT.
+ * Query parameters, for automation: autostart=1, source=camera|sample, slo=MS, fps=N, label=TEXT, journal=1.
  * A token may come in the fragment: #token=TEXT.
  *
  * `window.__edge` is for tests and for the demo command, to look and to drive:
@@ -17,6 +17,7 @@
  *   hint           the server's last hint, or null
  *   snapshot()     all of it and more: {state, slo_ms, fps, label, source, counts, latency_ms, legs_ms, classes,
  *                  sent_sizes, variants, hint, hints_applied, session, reconnects, drawn, undrawn, sender, server, clock}
+ *   journal()      with journal=1, a line for every frame captured since the start, and the hints: js/journal.js
  *   start(kind), stop(), flip()
  *   finish()       stops sending, waits until every frame is counted, stops, and returns a snapshot
  * and each drawn answer is an event "edge:drawn" on window, detail {rtp, stampMs, boxes, mirrored}, sent while the
@@ -48,6 +49,7 @@ const session = new Session(settings, overlay, $("probe"), {
   fps: positive(query.get("fps")) ?? settings.fps,
   label: query.get("label") ?? "",
   token: () => stored(sessionStorage, TOKEN_KEY) ?? "",
+  journal: query.get("journal") === "1",
 });
 
 /**
@@ -280,6 +282,7 @@ function snapshot() {
   get variants() { return { ...session.variants }; },
   get hint() { return session.link?.hint ?? null; },
   snapshot,
+  journal: () => session.journal?.take() ?? null,
   start,
   stop: () => session.stop(),
   flip: () => session.flip(),

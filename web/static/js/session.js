@@ -7,6 +7,7 @@
 
 import { openCamera, openSample } from "./camera.js";
 import { pageNow } from "./clock.js";
+import { Journal } from "./journal.js";
 import { Ledger, tally } from "./ledger.js";
 import { Link } from "./link.js";
 import { className } from "./overlay.js";
@@ -51,7 +52,7 @@ export class Session extends EventTarget {
    * @param {Settings} settings
    * @param {import("./overlay.js").Overlay} overlay
    * @param {HTMLVideoElement} video
-   * @param {{sloMs: number, fps: number, label: string, token: () => string}} options
+   * @param {{sloMs: number, fps: number, label: string, token: () => string, journal?: boolean}} options
    */
   constructor(settings, overlay, video, options) {
     super();
@@ -84,7 +85,9 @@ export class Session extends EventTarget {
 
   /** Starts counting afresh. */
   forget() {
-    this.ledger = new Ledger(this.options.sloMs);
+    /** @type {Journal | null} */
+    this.journal = this.options.journal ? new Journal() : null;
+    this.ledger = new Ledger(this.options.sloMs, this.journal);
     /** @type {Record<string, number>} */
     this.classes = {};
     /** @type {Record<string, number>} */
@@ -206,6 +209,7 @@ export class Session extends EventTarget {
       fps: options.fps,
       label: options.label,
       ledger: this.ledger,
+      journal: this.journal,
       sentSizes: this.sentSizes,
       variants: this.variants,
       onOpen: () => {
