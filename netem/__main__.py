@@ -28,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_link(commands)
     _add_publish(commands, sys.argv[1:] if arguments is None else arguments)
+    _add_run(commands, sys.argv[1:] if arguments is None else arguments)
     options = parser.parse_args(arguments)
     run: Callable[[argparse.Namespace], int] = options.run
     try:
@@ -111,6 +112,18 @@ def _add_publish(
     from netem import pub_command  # noqa: PLC0415
 
     pub_command.add(commands.add_parser("publish", help=about, description=pub_command.ABOUT))
+
+
+def _add_run(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], arguments: Sequence[str]
+) -> None:
+    about = "run an experiment's matrix"
+    if "run" not in arguments:  # it loads much
+        commands.add_parser("run", help=about)
+        return
+    from netem import run_command  # noqa: PLC0415
+
+    run_command.add(commands.add_parser("run", help=about, description=run_command.ABOUT))
 
 
 def _unit(parse: Callable[[str], float]) -> Callable[[str], float]:

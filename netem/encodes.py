@@ -161,7 +161,7 @@ class Encodes:
         if not path.is_file():
             sources = []
             width = height = 0
-            for source, frame in self._on_show():
+            for source, frame in on_show(self.video, self.fps, self.seconds):
                 sources.append(source)
                 width, height = frame.width, frame.height
             whole = len(sources) // self.step * self.step
@@ -172,30 +172,12 @@ class Encodes:
         index = json.loads(path.read_text())
         return index["width"], index["height"], tuple(index["sources"])
 
-    def _on_show(self) -> Iterator[tuple[int, av.VideoFrame]]:
-        """At each tick, the last source frame (counted from 0) that has begun by then."""
-        tick, limit = 0, round(self.seconds * self.fps)
-        held: tuple[int, av.VideoFrame] | None = None
-        try:
-            with av.open(str(self.video)) as container:
-                begin: float | None = None
-                for source, frame in enumerate(container.decode(video=0)):
-                    begin = frame.time if begin is None else begin
-                    while held is not None and tick / self.fps < frame.time - begin - 1e-6:
-                        if tick >= limit:
-                            return
-                        yield held
-                        tick += 1
-                    held = (source, frame)
-        except (av.FFmpegError, IndexError) as error:
-            raise EncodeError(f"{self.video}: no video that can be read: {error}") from error
-        if held is not None and tick < limit:
-            yield held
-
     def _scaled(self, edge: int) -> list[av.VideoFrame]:
         if self._pictures[0] != edge:
             width, height = self.size(edge)
-            shown = zip(self._on_show(), range(self.ticks), strict=False)
+            shown = zip(
+                on_show(self.video, self.fps, self.seconds), range(self.ticks), strict=False
+            )
             self._pictures = (
                 edge,
                 [frame.reformat(width, height, format="yuv420p") for (_, frame), _ in shown],
@@ -216,6 +198,28 @@ class Encodes:
         line = json.dumps({**head, "sizes": sizes}).encode()
         _write(self._path(rung), b"\n".join((line, b"".join(b"".join(take) for take in takes))))
         return encode
+
+
+def on_show(video: Path, fps: int, seconds: float) -> Iterator[tuple[int, av.VideoFrame]]:
+    """At each tick, the last source frame (counted from 0) that has begun by then. Raises
+    EncodeError for what is no video."""
+    tick, limit = 0, round(seconds * fps)
+    held: tuple[int, av.VideoFrame] | None = None
+    try:
+        with av.open(str(video)) as container:
+            begin: float | None = None
+            for source, frame in enumerate(container.decode(video=0)):
+                begin = frame.time if begin is None else begin
+                while held is not None and tick / fps < frame.time - begin - 1e-6:
+                    if tick >= limit:
+                        return
+                    yield held
+                    tick += 1
+                held = (source, frame)
+    except (av.FFmpegError, IndexError) as error:
+        raise EncodeError(f"{video}: no video that can be read: {error}") from error
+    if held is not None and tick < limit:
+        yield held
 
 
 def _encode(

@@ -56,7 +56,7 @@ class Namespace:
 
     def __init__(self) -> None:
         self.number = next(_numbers)
-        self.name = f"{PREFIX}-{os.getpid()}-{_start_ticks(os.getpid())}-{self.number}"
+        self.name = f"{PREFIX}-{os.getpid()}-{start_ticks(os.getpid())}-{self.number}"
         self._children: list[subprocess.Popen[Any]] = []
         try:
             netns.create(self.name)
@@ -96,14 +96,14 @@ def sweep() -> list[str]:
     gone = []
     for path in RUN.glob(f"{PREFIX}-*") if RUN.is_dir() else ():
         match = NAME.fullmatch(path.name)
-        if match and _start_ticks(int(match[1])) != int(match[2]):
+        if match and start_ticks(int(match[1])) != int(match[2]):
             _end_processes(path.name, 0.0, [])
             _remove(path.name)
             gone.append(path.name)
     with IPRoute() as route:
         for link in route.get_links():
             match = INTERFACE.fullmatch(link.get_attr("IFLA_IFNAME") or "")
-            if match and not _start_ticks(int(match[1])):
+            if match and not start_ticks(int(match[1])):
                 with contextlib.suppress(Exception):  # it went with its namespace meanwhile
                     route.link("del", index=link["index"])
                 gone.append(match[0])
@@ -184,7 +184,7 @@ def _processes(name: str) -> list[int]:
     return [pid for pid in pids if pid != os.getpid()]
 
 
-def _start_ticks(pid: int) -> int:
+def start_ticks(pid: int) -> int:
     """When a process started, in clock ticks since boot; 0 when there is none (or a zombie)."""
     try:
         state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

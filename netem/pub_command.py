@@ -74,6 +74,8 @@ async def _publish(options: argparse.Namespace, clip: Encodes) -> tuple[list[Pub
 
     async def one(number: int) -> None:
         label = f"{options.label or 'client'} {number}"
+        if options.label and options.clients == 1:
+            label = options.label
         try:
             async with contextlib.AsyncExitStack() as stack:
                 async with places:

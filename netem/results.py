@@ -140,7 +140,55 @@ class LinkRow:
     lost: int
 
 
-@dataclass(slots=True)
+@dataclass
+class SessionPlace:
+    """Which client it is, and what it wants."""
+
+    client: int
+    kind: str
+    """`chromium` or `light`."""
+    session: str
+    video: str
+    width: int
+    """Of the source picture."""
+    height: int
+    fps: float
+    slo_ms: float
+    trace: str
+    delay_ms: float
+    link: str
+    """What emulated it: `tun`, `tbf`, `tbf+netem`."""
+
+
+@dataclass
+class RunPlace:
+    """A run's place in the matrix, and how busy the machine was."""
+
+    run: str
+    """Its folder's name."""
+    experiment: str
+    policy: str
+    kind: str
+    clients: int
+    fps: float
+    slo_ms: float
+    trace: str
+    delay_ms: float
+    video: str
+    device: str
+    simulated: bool
+    """The devices: then the run's F1 is `f1_simulated`."""
+    repetition: int
+    seconds: float
+    plans: int
+    cpu_busy: float
+    """Share of the machine's processor time that was used meanwhile, by anybody: near 1, lateness
+    may be the machine's and nobody's policy."""
+    server_cores: float
+    """Processor time of the server's own process (without workers) over time."""
+
+
+@dataclass
 class Counts:
     """What became of the measured frames, of a client or of a run.
 
@@ -199,51 +247,14 @@ class Counts:
     variant_changes: int
 
 
-@dataclass(slots=True)
-class SessionRow(Counts):
-    """A client, and its measured frames."""
-
-    client: int = 0
-    kind: str = ""
-    session: str = ""
-    video: str = ""
-    width: int = 0
-    """Of the source picture."""
-    height: int = 0
-    fps: float = 0.0
-    slo_ms: float = 0.0
-    trace: str = ""
-    delay_ms: float = 0.0
-    link: str = ""
-    """What emulated it: `tun`, `tbf`, `tbf+netem`."""
+@dataclass
+class SessionRow(Counts, SessionPlace):
+    """A client, and what became of its measured frames."""
 
 
-@dataclass(slots=True)
-class RunRow(Counts):
-    """A run: its place in the matrix, what became of all clients' frames, how busy it was."""
-
-    run: str = ""
-    experiment: str = ""
-    policy: str = ""
-    kind: str = ""
-    """Of the clients: `chromium` or `light`."""
-    clients: int = 0
-    fps: float = 0.0
-    slo_ms: float = 0.0
-    trace: str = ""
-    delay_ms: float = 0.0
-    video: str = ""
-    device: str = ""
-    simulated: bool = False
-    """The devices: then the run's F1 is `f1_simulated`."""
-    repetition: int = 1
-    seconds: float = 0.0
-    plans: int = 0
-    cpu_busy: float = 0.0
-    """Share of the machine's processor time that was used meanwhile, by anybody: near 1, lateness
-    may be the machine's and nobody's policy."""
-    server_cores: float = 0.0
-    """Processor time of the server's own process (without workers) over time."""
+@dataclass
+class RunRow(Counts, RunPlace):
+    """A run, and what became of all its clients' measured frames."""
 
 
 @dataclass(slots=True)
@@ -282,7 +293,7 @@ def write(path: Path, kind: type[Row], rows: Iterable[Row]) -> None:
     with path.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(names)
-        writer.writerows([_text(getattr(row, name)) for name in names] for row in rows)
+        writer.writerows([text_of(getattr(row, name)) for name in names] for row in rows)
 
 
 def read(path: Path, kind: type[Row]) -> list[Row]:
@@ -353,7 +364,8 @@ def finished(folder: Path) -> Iterator[RunFolder]:
             yield RunFolder(path)
 
 
-def _text(value: Any) -> Any:
+def text_of(value: Any) -> Any:
+    """A value as it stands in a table."""
     if value is None:
         return ""
     if isinstance(value, bool):

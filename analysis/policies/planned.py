@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from analysis.affordable import affordable
 from analysis.encoder import Wish
 from analysis.frame import Frame
 from analysis.link import Crossing
@@ -15,13 +16,11 @@ from edge.hint import START_BPS
 from edge.planner import PERIOD_MS, Planner, least_ms
 from edge.scheduler import solve
 from edge.session_hints import SessionHints
-from edge.variant import Variant
 
 if TYPE_CHECKING:
     from analysis.run import Client, Run
 
 TICK_MS = 100.0
-MIDDLE_SHARE = 0.5  # of a device's time that a fixed network may take at the start
 
 
 class Planned(Policy):
@@ -124,11 +123,12 @@ class DnnOnly(Planned):
 
 
 def _affordable(run: Run) -> int:
-    share = run.cell.clients * run.cell.fps / len(run.profiles)
-    for edge in reversed(run.experiment.edges):
-        variant = Variant(run.experiment.network, edge)
-        size = variant.input_size(*run.shape)
-        slowest = max(p.latency_ms(variant.name, size, 1) for p in run.profiles)
-        if slowest * share / 1000.0 <= MIDDLE_SHARE and slowest <= run.cell.slo_ms / 4.0:
-            return edge
-    return run.experiment.edges[0]
+    cell, experiment = run.cell, run.experiment
+    return affordable(
+        experiment.network,
+        experiment.edges,
+        run.shape,
+        run.profiles,
+        frames_a_second=cell.clients * cell.fps,
+        slo_ms=cell.slo_ms,
+    )

@@ -35,6 +35,8 @@ export class Journal {
     this.lines = [];
     /** @type {Map<number, Line>} by rtp, until its end is known */
     this.open = new Map();
+    /** @type {Map<number, Line>} by rtp, until its picture is known; some are never */
+    this.unplaced = new Map();
     /** @type {HintLine[]} */
     this.hints = [];
     this.beyond = 0;
@@ -54,7 +56,9 @@ export class Journal {
   /** @param {import("./encoded.js").EncodedFrame} frame left the encoder */
   encoded({ rtp, leftMs, bytes, key, width = undefined, height = undefined }) {
     if (this.open.has(rtp)) return;
-    this.open.set(rtp, this.add({ rtp, leftMs, bytes, key, width: width ?? null, height: height ?? null }));
+    const line = this.add({ rtp, leftMs, bytes, key, width: width ?? null, height: height ?? null });
+    this.open.set(rtp, line);
+    if (this.unplaced.size < this.most) this.unplaced.set(rtp, line);
   }
 
   /**
@@ -73,7 +77,8 @@ export class Journal {
    * @param {number} stampMs the timestamp of the picture that it was made from
    */
   placed(rtp, stampMs) {
-    const line = this.open.get(rtp);
+    const line = this.unplaced.get(rtp);
+    this.unplaced.delete(rtp);
     if (line) line.stampMs = stampMs;
   }
 
