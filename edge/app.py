@@ -75,9 +75,7 @@ class Server:
                 weights={} if settings.weights is None else {settings.network: settings.weights},
             ),
         )
-        self._held = None
-        if settings.sent_edge is not None and settings.sent_bps is not None:
-            self._held = Held(settings.sent_edge, settings.sent_bps)
+        self._held = Held.by(settings)
         self.dispatcher: Dispatcher | None = None  # once the devices have been measured
         self.ingests: IngestPool | None = None  # where there are several
         self.sessions = Sessions(

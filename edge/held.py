@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edge.config import Settings
 from edge.hint import Hint, Measurements
 from edge.planner import Assignment
 
@@ -14,6 +15,13 @@ class Held:
 
     edge: int
     bps: int
+
+    @classmethod
+    def by(cls, settings: Settings) -> Held | None:
+        """What the settings hold, if they do."""
+        if settings.sent_edge is None or settings.sent_bps is None:
+            return None
+        return cls(settings.sent_edge, settings.sent_bps)
 
 
 class HeldHints:

@@ -9,6 +9,7 @@ from typing import Any
 
 from edge.config import Settings
 from edge.dispatcher import Intake
+from edge.held import Held
 from edge.ingest.messages import Setup
 from edge.ingest.placing import least_busy
 from edge.ingest.remote import RemoteSession
@@ -91,7 +92,7 @@ class IngestPool:
             loss=0.0,
             network_ms=None,
         )
-        hints = SessionHints(settings.network, settings.edges, settings.max_bps)
+        hints = SessionHints(settings.network, settings.edges, settings.max_bps, Held.by(settings))
         known = hints.snapshot(identity.id, unknown)
         session = RemoteSession(ingest, identity=identity, known=known, on_dead=on_dead, **wishes)
         ingest.enter(session)

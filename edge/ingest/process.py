@@ -13,6 +13,7 @@ from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from edge.config import Settings
+from edge.held import Held
 from edge.ingest.frames import Frames
 from edge.ingest.messages import (
     Answered,
@@ -163,7 +164,7 @@ class Room:
         session = Session(
             settings,
             self._frames,
-            SessionHints(settings.network, settings.edges, settings.max_bps),
+            SessionHints(settings.network, settings.edges, settings.max_bps, Held.by(settings)),
             class_names=self._class_names,
             on_dead=lambda session, reason: self._pipe.send(Dead(session.id, reason)),
             on_step=lambda: self._pipe.send(Step(session.snapshot(now_ms()))),
