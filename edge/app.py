@@ -105,7 +105,7 @@ class Server:
         """Listen, warm the devices up, take sessions. StartError if that cannot be."""
         await self._listen()  # first: a taken port should not cost a warm-up
         try:
-            await self.pool.start()
+            await asyncio.gather(self.pool.start(), self.controller.prepare())
         except WorkerError as error:
             raise StartError(str(error)) from error
         self.dispatcher = Dispatcher(

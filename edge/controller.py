@@ -58,6 +58,10 @@ class Controller:
         self._events: set[str] = set()
         self._task: asyncio.Task[None] | None = None
 
+    async def prepare(self) -> None:
+        """Makes sure that the first plan won't have to wait for its solver."""
+        await self._solver.prepare()
+
     def start(self) -> None:
         self._task = asyncio.create_task(self._run(), name="edge-controller")
 

@@ -9,7 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
 from edge.lifeline import die_with
-from edge.scheduler import Algorithm, solve
+from edge.scheduler import Algorithm, prepare, solve
 from edge.scheduler.plan import Plan
 from edge.scheduler.problem import Problem
 from edge.scheduler.rules import Rule
@@ -24,6 +24,10 @@ class Solver:
     def __init__(self, algorithm: Algorithm = "auto", rule: Rule = "shared") -> None:
         self._algorithm, self._rule = algorithm, rule
         self._process: ProcessPoolExecutor | None = None
+
+    async def prepare(self) -> None:
+        """Loads what `solve` needs, which may take seconds the first time on a machine."""
+        await asyncio.to_thread(prepare, self._algorithm)
 
     async def solve(self, problem: Problem) -> Plan:
         """The plan; raises what the solver raises, BrokenProcessPool if its process died."""

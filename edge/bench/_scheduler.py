@@ -14,7 +14,7 @@ from rich.table import Table
 
 from edge.bench import _problems
 from edge.profile import Profile
-from edge.scheduler import Algorithm, solve
+from edge.scheduler import Algorithm, prepare, solve
 from edge.scheduler.check import violations
 from edge.scheduler.plan import Plan
 from edge.scheduler.problem import Problem
@@ -75,6 +75,7 @@ def run(options: argparse.Namespace) -> int:
     console, progress = Console(), Console(stderr=True)
     networks = _problems.variants(Profile.load(_problems.PROFILE))
     count = options.problems or (3 if options.quick else 20)
+    prepare("auto")
     solve(_problems.draw(networks, 2, 8, 0), "exact", "single")  # everything is loaded once
     rows = []
     for gpus, clients in SIZES:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import importlib
+from typing import Any, Literal
 
 from edge.scheduler.place import place
 from edge.scheduler.plan import Plan, Slot
@@ -11,6 +12,12 @@ from edge.scheduler.rules import Rule
 
 Algorithm = Literal["auto", "sa-dp", "exact"]
 EXACT_LIMIT_S = 60.0
+_MODULES = {"auto": "auto", "sa-dp": "sa_dp", "exact": "exact"}
+
+
+def prepare(algorithm: Algorithm = "auto") -> Any:
+    """The solver's module, loaded. The first time on a machine `auto` is compiled: seconds."""
+    return importlib.import_module(f"edge.scheduler.{_MODULES[algorithm]}")
 
 
 def solve(
@@ -26,16 +33,11 @@ def solve(
     """
     cycles: list[tuple[Slot, ...]]
     proved = False
+    solver = prepare(algorithm)
     if algorithm == "sa-dp":
-        from edge.scheduler import sa_dp  # noqa: PLC0415
-
-        cycles = [(slot,) for slot in sa_dp.solve(problem)]
+        cycles = [(slot,) for slot in solver.solve(problem)]
     elif algorithm == "exact":
-        from edge.scheduler import exact  # noqa: PLC0415
-
-        cycles, proved = exact.solve(problem, rule, limit_s)
+        cycles, proved = solver.solve(problem, rule, limit_s)
     else:
-        from edge.scheduler import auto  # noqa: PLC0415
-
-        cycles = auto.solve(problem, rule)
+        cycles = solver.solve(problem, rule)
     return Plan(problem, algorithm, rule, place(problem, cycles), proved)

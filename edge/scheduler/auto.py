@@ -42,14 +42,14 @@ def _single(tables: Tables) -> list[Cycle]:
         if best is not None and worth.max(axis=1).sum() <= best.value + 1e-9:
             continue  # even with all the room there is
         packing = Packing(worth, search.weight, search.room[choice])
-        packing.fill(search.order)
+        packing.fill()
         packing.improve()
         if best is None or packing.value > best.value + 1e-9:
             best, columns = packing, choice
     assert best is not None
     cycles: list[Cycle] = []
     for place, column in enumerate(columns):
-        clients = tuple((best.bin == place).nonzero()[0].tolist())
+        clients = tuple(sorted(search.order[best.bin == place].tolist()))
         if clients:
             slot = Slot(int(search.variant[column]), int(search.batch[column]), clients)
             cycles.append((slot,))

@@ -7,7 +7,7 @@ import json
 import sys
 import time
 
-from edge.scheduler import solve
+from edge.scheduler import prepare, solve
 from edge.scheduler.exact import CyclesError
 from edge.scheduler.problem import Problem, ProblemError
 
@@ -20,6 +20,7 @@ def run(options: argparse.Namespace) -> int:
         message = str(error) if isinstance(error, ProblemError) else f"problem: not JSON: {error}"
         print(f"error: {message}", file=sys.stderr)
         return 2
+    prepare(options.algorithm)
     start = time.perf_counter()
     try:
         plan = solve(problem, options.algorithm, options.rule)

@@ -11,9 +11,10 @@ import itertools
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edge.scheduler import rules
+from edge.scheduler.compiled import compiled
+from edge.scheduler.greedy import Floats
 from edge.scheduler.pack import Packing
 from edge.scheduler.plan import Slot
 from edge.scheduler.rules import Integers
@@ -32,18 +33,19 @@ class Share:
         self._tables = tables
         idle = tables.problem.gpus - len(cycles)
         self.cycles: list[Cycle] = [*cycles, *[()] * idle]
-        self._left = effort
+        self._left = np.array([int(effort)])
         self._weight = tables.weight
+        self._all = int(tables.weight.sum())
         # Clients with little time first: they have the fewest places to go.
         self._order = np.lexsort((-tables.rate, tables.budget.max(axis=1, initial=0)))
 
     def run(self) -> list[Cycle]:
         """The improved cycles, without those that serve nobody."""
         gains = True
-        while gains and self._left > 0:
+        while gains and self._left[0] > 0:
             gains = False
             for one, other in self._steps():
-                if self._left > 0:
+                if self._left[0] > 0:
                     gains |= self._improve(one, other)
         return [cycle for cycle in self.cycles if cycle]
 
@@ -64,92 +66,144 @@ class Share:
         if not len(pool):
             return False
         value = sum(float(tables.worth[c, slot.variant]) for slot in slots for c in slot.clients)
-        variant, batch = self._neighbours(self.cycles[gpu], pool)
-        if not len(variant):
+        budget, worth, weight = tables.budget[pool], tables.worth[pool], self._weight[pool]
+        others = np.array([(slot.variant, slot.batch) for slot in fixed], dtype=np.int64)
+        bins = np.zeros((4, MAX_VARIANTS + len(fixed)), dtype=np.int64)
+        self._fix(bins, others.reshape(-1, 2))
+        best = value + _LEAST
+        kept = [slot.variant for slot in self.cycles[gpu]]
+        for size in range(min(len(kept), MAX_VARIANTS - 1) + 1):
+            for stay in itertools.combinations(kept, size):
+                best = _best_neighbour(
+                    np.array(stay, dtype=np.int64),
+                    bins,
+                    size,
+                    tables.latency,
+                    budget.max(axis=0),
+                    np.array([tables.unit, self._all]),
+                    budget,
+                    worth,
+                    weight,
+                    best,
+                    self._left,
+                )
+        if best <= value + _LEAST:
             return False
-        need, room = self._bins(variant, batch)
-        fixed_variant = np.array([slot.variant for slot in fixed], dtype=np.int64)
-        fixed_batch = np.array([slot.batch for slot in fixed], dtype=np.int64)
-        fixed_need, fixed_room = self._bins(fixed_variant[None], fixed_batch[None])
-        shape = (len(variant), len(fixed))
-        variants = np.hstack([variant, np.broadcast_to(fixed_variant, shape)])
-        needs = np.hstack([need, np.broadcast_to(fixed_need, shape)])
-        rooms = np.hstack([room, np.broadcast_to(fixed_room, shape)])
-        values = self._judge(pool, variants, needs, rooms)
-        best = int(values.argmax())
-        if values[best] <= value + _LEAST:
-            return False
-        packing = Packing(
-            np.where(
-                tables.budget[pool][:, variants[best]] >= needs[best],
-                tables.worth[pool][:, variants[best]],
-                0.0,
-            ),
-            self._weight[pool],
-            rooms[best],
-        )
-        packing.fill(np.arange(len(pool)))
+        variant, batch, need, room = bins
+        allowed = budget[:, variant] >= need
+        packing = Packing(np.where(allowed, worth[:, variant], 0.0), weight, room)
+        packing.fill()
         packing.improve()
         if packing.value <= value + _LEAST:
             return False
-        bins = [tuple(sorted(pool[packing.bin == i].tolist())) for i in range(len(rooms[best]))]
-        width = variant.shape[1]
-        self.cycles[gpu] = _cycle(variant[best], batch[best], bins[:width])
+        who = [tuple(sorted(pool[packing.bin == i].tolist())) for i in range(bins.shape[1])]
+        new = slice(0, MAX_VARIANTS), slice(MAX_VARIANTS, None)
+        self.cycles[gpu], as_before = (_cycle(variant[p], batch[p], who[p]) for p in new)
         if other is not None:
-            self.cycles[other] = _cycle(fixed_variant, fixed_batch, bins[width:])
+            self.cycles[other] = as_before
         return True
 
-    def _judge(
-        self, pool: Integers, variants: Integers, needs: Integers, rooms: Integers
-    ) -> NDArray[np.float64]:
-        """The worth of the pool's clients in each row of bins, packed greedily in their order."""
-        self._left -= variants.size * len(pool)
-        left = rooms.copy()
-        flat, start = left.ravel(), np.arange(len(left)) * left.shape[1]
-        value = np.zeros(len(left))
-        for client in pool:
-            weight = int(self._weight[client])
-            offer = self._tables.worth[client].take(variants)
-            offer *= self._tables.budget[client].take(variants) >= needs
-            offer *= left >= weight
-            best = offer.argmax(axis=1) + start
-            gain = offer.ravel().take(best)
-            value += gain
-            flat[best] -= weight * (gain > 0)
-        return value
+    def _fix(self, bins: Integers, slots: Integers) -> None:
+        """Writes another GPU's cycle, rows of variant and batch, behind the one that is sought."""
+        variant, batch = slots.T
+        latency = self._tables.latency[variant, batch - 1]
+        cycle = np.maximum(latency.sum(keepdims=True), 1)
+        room = self._tables.room(rules.capacity(batch, cycle))
+        bins[:, MAX_VARIANTS:] = variant, batch, rules.need(cycle, latency), room
 
-    def _bins(self, variant: Integers, batch: Integers) -> tuple[Integers, Integers]:
-        """(need, room) of each slot of each cycle (a row); an empty slot, of batch 0, has none."""
-        latency = np.where(batch > 0, self._tables.latency[variant, batch - 1], 0)
-        cycle = np.maximum(latency.sum(axis=1, keepdims=True), 1)
-        need = np.where(batch > 0, rules.need(cycle, latency), FAR_NS)
-        room = np.where(batch > 0, self._tables.room(rules.capacity(batch, cycle)), 0)
-        return need, room
 
-    def _neighbours(self, cycle: Cycle, pool: Integers) -> tuple[Integers, Integers]:
-        """(variants, batches) of the cycles that may replace this one, a row each."""
-        tables = self._tables
-        count, most = tables.latency.shape
-        sizes = range(1, most + 1)
-        kept = [slot.variant for slot in cycle]
-        blocks = []
-        for size in range(min(len(kept), MAX_VARIANTS - 1) + 1):
-            for keep in itertools.combinations(kept, size):
-                batches = np.array([*itertools.product(sizes, repeat=size)], dtype=np.int64)
-                others = (m for m in range(count) if m not in keep)
-                added = np.array([(0, 0), *itertools.product(others, sizes)])
-                left = np.repeat(batches, len(added), axis=0)
-                right = np.tile(added, (len(batches), 1))
-                block = np.zeros((len(left), 2, MAX_VARIANTS), dtype=np.int64)
-                block[:, 0, :size], block[:, 1, :size] = keep, left
-                block[:, :, size] = right
-                blocks.append(block)
-        rows = np.concatenate(blocks)
-        variant, batch = rows[:, 0], rows[:, 1]
-        need, _ = self._bins(variant, batch)
-        longest = tables.budget[pool].max(axis=0)
-        usable = ((need <= longest[variant]) | (batch == 0)).all(axis=1) & (batch > 0).any(axis=1)
-        return variant[usable], batch[usable]
+_NEEDS = "int64[:, ::1], int64, int64[:, ::1], int64[::1], int64[::1]"
+_CLIENTS = "int64[:, ::1], float64[:, ::1], int64[::1]"
+
+
+@compiled(f"boolean({_NEEDS})")
+def _fits(bins: Integers, slots: int, latency: Integers, longest: Integers, load: Integers) -> bool:
+    """Works out need and room of the first slots; whether each has a client with the time."""
+    cycle = 0
+    for place in range(slots):
+        cycle += latency[bins[0, place], bins[1, place] - 1]
+    for place in range(MAX_VARIANTS):
+        bins[2, place], bins[3, place] = FAR_NS, 0
+    for place in range(slots):
+        need = cycle + latency[bins[0, place], bins[1, place] - 1]
+        if need > longest[bins[0, place]]:
+            return False
+        capacity = (bins[1, place] * rules.PER_SECOND - 1) // cycle
+        bins[2, place], bins[3, place] = need, min(capacity // load[0], load[1])
+    return True
+
+
+@compiled(f"float64(int64[:, ::1], {_CLIENTS}, int64[::1])")
+def _judge(
+    bins: Integers, budget: Integers, worth: Floats, weight: Integers, left: Integers
+) -> float:
+    """What clients are worth who go, in their order, where they are worth most and still fit."""
+    value = 0.0
+    for place in range(len(left)):
+        left[place] = bins[3, place]
+    for client in range(len(weight)):
+        heavy, most, at = weight[client], 0.0, -1
+        for place in range(len(left)):
+            offer = worth[client, bins[0, place]]
+            if offer > most and left[place] >= heavy:  # noqa: SIM102  # in this order for speed
+                if budget[client, bins[0, place]] >= bins[2, place]:
+                    most, at = offer, place
+        if at >= 0:
+            value += most
+            left[at] -= heavy
+    return value
+
+
+@compiled(f"float64(int64[::1], {_NEEDS}, {_CLIENTS}, float64, int64[::1])")
+def _best_neighbour(
+    kept: Integers,
+    bins: Integers,
+    size: int,
+    latency: Integers,
+    longest: Integers,
+    load: Integers,
+    budget: Integers,
+    worth: Floats,
+    weight: Integers,
+    least: float,
+    effort: Integers,
+) -> float:
+    """The worth of the best cycle that keeps `size` of the variants in `kept`, in its order.
+
+    `bins` has rows of variant, batch, need and room. Its columns from MAX_VARIANTS on are given;
+    those before become the best cycle's, if any is worth more than `least`, which is returned if
+    not. `load` is its unit, and that of all clients together.
+    """
+    variants, sizes = latency.shape
+    trial, left = bins.copy(), np.empty(bins.shape[1], dtype=np.int64)
+    for place in range(size):
+        trial[0, place] = kept[place]
+    best = least
+    for batches in range(sizes**size):
+        rest = batches
+        for place in range(size):
+            trial[1, place] = rest % sizes + 1
+            rest //= sizes
+        for added in range(-1 if size else 0, variants):
+            is_there = False
+            for place in range(size):
+                is_there |= kept[place] == added
+            if is_there:
+                continue
+            for batch in range(1, 2 if added < 0 else sizes + 1):
+                if effort[0] <= 0:
+                    return best
+                effort[0] -= 1
+                if added >= 0:
+                    trial[0, size], trial[1, size] = added, batch
+                if not _fits(trial, size + (added >= 0), latency, longest, load):
+                    continue
+                effort[0] -= len(weight) * len(left)
+                value = _judge(trial, budget, worth, weight, left)
+                if value > best:
+                    best = value
+                    bins[:, :MAX_VARIANTS] = trial[:, :MAX_VARIANTS]
+    return best
 
 
 def _cycle(variants: Integers, batches: Integers, clients: list[tuple[int, ...]]) -> Cycle:
