@@ -23,6 +23,7 @@ from edge.dispatcher import Dispatcher
 from edge.held import Held
 from edge.ingest.pool import IngestPool
 from edge.ingest.remote import LostError
+from edge.known import PROFILES, known_profile
 from edge.login import Login
 from edge.member import Member
 from edge.models.weights import class_names
@@ -40,7 +41,6 @@ from edge.worker import DEFAULT_SLOTS, Failure, Options, Result, WorkerError, Wo
 
 log = logging.getLogger("edge.app")
 
-PROFILES = Path(__file__).parent.parent / "profiles"
 TICK_MS = 100.0
 STOP_TIMEOUT_S = 5.0
 
@@ -277,7 +277,10 @@ def _slots(settings: Settings) -> int:
 def _profiles(settings: Settings) -> list[Profile] | None:
     """The devices' known latencies; None: they are measured, quickly, as they start."""
     try:
-        return [Profile.load(path) for path in settings.profile] or None
+        if settings.profile:
+            return [Profile.load(path) for path in settings.profile]
+        profile = known_profile(settings)
+        return None if profile is None else [profile]
     except OSError as error:
         raise StartError(f"profile: {error}") from error
 

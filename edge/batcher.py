@@ -1,6 +1,7 @@
 """Which frames run together, on which device, with which variant, and when.
 
-Earliest deadline first, the newest frame a session. The order of what gives way as load grows:
+Earliest deadline first, the newest frame a session, and the one before it where there is time for
+both. The order of what gives way as load grows:
 
 1. An idle device serves a frame at once, by itself, with its best variant.
 2. As devices get busy, frames of one kind go in batches wherever the profile says that batches
@@ -16,7 +17,8 @@ Earliest deadline first, the newest frame a session. The order of what gives way
    frame that is about to be lost takes the place of one whose session was clearly better served
    lately, and a lone device is kept free for the next frame of a session that keeps losing.
 
-Nothing is dispatched that would not end in time by the profile.
+Nothing is dispatched that would not end in time by the profile's 99th percentiles, save one frame
+on an idle device, as long as load is low, that the fastest network's median would bring home.
 """
 
 import heapq
@@ -26,7 +28,7 @@ from bisect import bisect_left, insort
 from collections.abc import Callable, Sequence, Set
 
 from edge.load import UNFAIR, Load
-from edge.menu import Menus
+from edge.menu import Menu, Menus
 from edge.profile import Profile
 from edge.request import Decision, Dispatch, Drop, Reason, Request
 from edge.rollout import GAIN, Batch, Rollout, Slot, roll_out
@@ -42,8 +44,9 @@ NEXT_MS = 0.5  # the least wait for `wake_ms`
 class Batcher:
     """Pure: time is an argument, in server-monotonic ms, and never goes back.
 
-    Holds at most one frame a session (newest wins, the older one is dropped as `superseded`) and
-    one batch in flight a device. Every request put in comes out once, dispatched or dropped.
+    Holds at most one frame a session (newest wins, the older one is dropped as `superseded`), or
+    two where there is time for both, and one batch in flight a device. Every request put in comes
+    out once, dispatched or dropped.
     """
 
     def __init__(
@@ -55,6 +58,9 @@ class Batcher:
         self._load = Load(self._menus)
         self._margin_ms = margin_ms
         self._slots: dict[str, Slot] = {}
+        """Each session's newest frame."""
+        self._spared: dict[str, Slot] = {}
+        """The one before, where there was time for both."""
         self._queue: list[tuple[float, int, Slot]] = []
         """The same by deadline."""
         self._hopeless: list[tuple[float, int, Slot]] = []
@@ -70,7 +76,7 @@ class Batcher:
     @property
     def waiting(self) -> int:
         """Frames in the mailboxes."""
-        return len(self._slots)
+        return len(self._queue)
 
     @property
     def load(self) -> Load:
@@ -90,16 +96,16 @@ class Batcher:
         self._load.note(session, menu, request.ready_ms, end_by_ms - request.ready_ms)
         fastest_ms = menu.fastest_ms if any(self._menus.live) else 0.0
         if request.ready_ms + fastest_ms > end_by_ms:
-            return [Drop(request, "late")]
-        drops = []
-        if session in self._slots:
-            drops.append(self._drop(self._slots[session], "superseded"))
+            if not self._may_try(request, menu, now_ms):
+                return [Drop(request, "late")]
+            end_by_ms = now_ms + fastest_ms + NEXT_MS
+        drops = self._make_way(session, end_by_ms - fastest_ms, now_ms)
         number = next(self._numbers)
         slot = Slot(number, request, menu, end_by_ms, self._load.next_ms(session))
         self._slots[session] = slot
         insort(self._queue, (request.deadline_ms, number, slot))
         heapq.heappush(self._hopeless, (end_by_ms - fastest_ms, number, slot))
-        if len(self._hopeless) > 4 * len(self._slots) + 64:
+        if len(self._hopeless) > 4 * len(self._queue) + 64:
             self._hopeless = [e for e in self._hopeless if self._is_waiting(e[2])]
             heapq.heapify(self._hopeless)
         return drops
@@ -123,8 +129,8 @@ class Batcher:
 
     def remove(self, session: str) -> list[Drop]:
         """The session is gone: its waiting frame comes back as `no_plan`."""
-        slot = self._slots.get(session)
-        drops = [] if slot is None else [self._drop(slot, "no_plan")]
+        slots = [kept[session] for kept in (self._spared, self._slots) if session in kept]
+        drops = [self._drop(slot, "no_plan") for slot in slots]
         self._load.forget(session)
         return drops
 
@@ -272,6 +278,36 @@ class Batcher:
 
     # Bookkeeping
 
+    def _make_way(self, session: str, start_by_ms: float, now_ms: float) -> list[Drop]:
+        """A new frame of the session is here, to be started by a time: what that loses.
+
+        The one that waits gives way, unless nothing is rationed and a device will be free in time
+        for both: after a link's stall frames come close together. Two at most wait.
+        """
+        older = self._slots.get(session)
+        if older is None:
+            return []
+        drops = []
+        if session in self._spared:
+            drops.append(self._drop(self._spared[session], "superseded"))
+        free_ms = min(self._free_ms(device, now_ms) for device in range(len(self._busy_until_ms)))
+        older_ms = free_ms + older.menu.fastest_ms
+        if math.isinf(self._load.cap_ms) and older_ms <= min(older.end_by_ms, start_by_ms):
+            older.start_by_ms = self._load.next_ms(session)
+            self._spared[session] = self._slots.pop(session)
+        else:
+            drops.append(self._drop(older, "superseded"))
+        return drops
+
+    def _may_try(self, request: Request, menu: Menu, now_ms: float) -> bool:
+        """Whether a frame that may well be late has an even chance, on a device with time for it.
+
+        The fastest network's median must fit, at once, and without the margin.
+        """
+        is_free = any(map(self._is_idle, range(len(self._busy_until_ms))))
+        in_time = now_ms + menu.typical_ms <= request.deadline_ms
+        return is_free and in_time and not self._load.busy
+
     def _settle(self, now_ms: float) -> None:
         if now_ms - self._settled_ms >= SETTLE_MS:
             self._settled_ms = now_ms
@@ -290,7 +326,8 @@ class Batcher:
         return self._menus.live[device] and self._busy_until_ms[device] is None
 
     def _is_waiting(self, slot: Slot) -> bool:
-        return self._slots.get(slot.request.session) is slot
+        session = slot.request.session
+        return self._slots.get(session) is slot or self._spared.get(session) is slot
 
     def _free_ms(self, device: int, now_ms: float) -> float:
         if not self._menus.live[device]:
@@ -319,7 +356,9 @@ class Batcher:
         return drops
 
     def _take(self, slot: Slot) -> None:
-        del self._slots[slot.request.session]
+        session = slot.request.session
+        kept = self._slots if self._slots.get(session) is slot else self._spared
+        del kept[session]
         key = (slot.request.deadline_ms, slot.number)
         del self._queue[bisect_left(self._queue, key, key=lambda entry: entry[:2])]
 

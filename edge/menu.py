@@ -21,6 +21,7 @@ class Option:
         "rows",
         "singles",
         "stamp",
+        "typical_ms",
         "variant",
     )
 
@@ -33,6 +34,8 @@ class Option:
         """The same of a single frame, for each device."""
         self.fastest_ms = math.inf
         """A single frame on the fastest live device."""
+        self.typical_ms = math.inf
+        """The same as it usually is."""
         self.alone_ms = math.inf
         """Time that a frame takes of all live devices together, each frame served by itself."""
         self.cost_ms = math.inf
@@ -43,11 +46,11 @@ class Option:
 class Menu:
     """The options of a frame, best first."""
 
-    __slots__ = ("cheapest", "fastest_ms", "options", "stamp")
+    __slots__ = ("cheapest", "fastest_ms", "options", "stamp", "typical_ms")
 
     def __init__(self, options: tuple[Option, ...]) -> None:
         self.options = options
-        self.fastest_ms = math.inf
+        self.fastest_ms = self.typical_ms = math.inf
         self.cheapest = options[0]
         self.stamp = -1
 
@@ -120,6 +123,7 @@ class Menus:
             if option.stamp != self.stamp:
                 self._sync_option(option)
         menu.fastest_ms = min(o.fastest_ms for o in menu.options)
+        menu.typical_ms = min(o.typical_ms for o in menu.options)
         menu.cheapest = min(menu.options, key=lambda o: o.cost_ms)
 
     def _build(self, variants: tuple[str, ...], size: Size) -> Menu | None:
@@ -142,7 +146,7 @@ class Menus:
     def _sync_option(self, option: Option) -> None:
         option.stamp = self.stamp
         option.rows, option.singles = [], []
-        option.fastest_ms = math.inf
+        option.fastest_ms = option.typical_ms = math.inf
         alone = cost = 0.0
         for profile, live in zip(self.profiles, self.live, strict=True):
             row = profile.latency_row(option.variant, option.input_size)[: self.max_batch]
@@ -157,6 +161,7 @@ class Menus:
                     break
                 best = min(best, typical[index] / (index + 1))
             option.fastest_ms = min(option.fastest_ms, row[0])
+            option.typical_ms = min(option.typical_ms, typical[0])
             alone += 1.0 / typical[0]
             cost += 1.0 / best
         option.alone_ms = 1.0 / alone if alone > 0.0 else math.inf

@@ -15,6 +15,7 @@ from rich.console import Console
 from edge.accuracy import AccuracyError
 from edge.assets import AssetError
 from edge.browser import BrowserMissingError, chromium_path
+from edge.machine import machine as machine_line
 from edge.profile import ProfileError
 from netem import machine, results
 from netem.clients import ClientError
@@ -28,7 +29,6 @@ from netem.scratch import scratch
 from netem.server_process import ServerError
 from netem.spec import Cell, Experiment, SpecError, load
 from netem.taken import TakenError
-from profiles.machine import machine as machine_line
 from profiles.progress import Progress
 from traces import TraceError
 

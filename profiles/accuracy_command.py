@@ -10,6 +10,7 @@ from pathlib import Path
 from edge import samples
 from edge.accuracy import AccuracyProfile
 from edge.assets import cached
+from edge.machine import machine, versions
 from edge.models.weights import WEIGHTS, load_network
 from edge.variant import EDGES, Variant
 from edge.worker.child import OPENMP
@@ -25,10 +26,9 @@ from profiles.accuracy import (
     merge,
     plan,
 )
-from profiles.arguments import UsageError, positive, torch_device
+from profiles.arguments import UsageError, command_line, positive, torch_device
 from profiles.clips import Clip, from_file, pan
 from profiles.codecs import CODECS, JPEG, NONE
-from profiles.machine import command_line, machine, versions
 from profiles.progress import Progress
 
 _DEFAULT_CODECS = ("vp8", "h264", JPEG)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import re
+import shlex
+from collections.abc import Sequence
 
 
 class UsageError(ValueError):
@@ -28,3 +30,10 @@ def positive(text: str) -> int:
     if not 1 <= value <= 100_000:
         raise argparse.ArgumentTypeError(f"{text}: 1 to 100000")
     return value
+
+
+def command_line(arguments: Sequence[str], before: str = "") -> str:
+    """The command, as one would type it again, after those that made the file `before`."""
+    line = "python -m profiles " + shlex.join(arguments)
+    lines = before.split("; ") if before else []
+    return "; ".join([*(each for each in lines if each != line), line])

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import re
 import sys
 from pathlib import Path
 
+from edge.machine import machine, processor, slug, versions
 from edge.models.weights import WEIGHTS
 from edge.profile import Profile
 from edge.variant import EDGES, Variant
 from edge.worker import WorkerError
 from profiles import latency
-from profiles.arguments import UsageError, any_device
-from profiles.machine import command_line, machine, processor, versions
+from profiles.arguments import UsageError, any_device, command_line
 from profiles.progress import Progress
 from profiles.worker import BatchFailedError, measured_device
 
@@ -105,12 +104,6 @@ async def _run(options: argparse.Namespace, arguments: list[str]) -> int:
     partial.unlink(missing_ok=True)
     print(f"{out}: {len(entries)} entries", file=sys.stderr)
     return 0
-
-
-def slug(name: str) -> str:
-    """A device's name as a file name: "Intel(R) Xeon(R) Processor" -> "intel-xeon-processor"."""
-    plain = re.sub(r"\((r|tm|c)\)|@.*", " ", name.lower())
-    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-") or "device"
 
 
 def _before(out: Path, device: str) -> Profile | None:

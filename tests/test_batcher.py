@@ -16,13 +16,14 @@ VGA = (640, 480)
 rtps = count()
 
 
-def profile(fixed_ms: float, pixels_ms: float, max_batch: int = 8) -> Profile:
-    """A device that takes `fixed_ms` a batch and `pixels_ms` for each 608 x 608 in it."""
+def profile(fixed_ms: float, pixels_ms: float, max_batch: int = 8, usual: float = 1.0) -> Profile:
+    """A device that takes `fixed_ms` a batch and `pixels_ms` for each 608 x 608 in it, and usually
+    the part `usual` of that."""
     entries = []
     for edge in EDGES:
         for batch in range(1, max_batch + 1):
             ms = fixed_ms + pixels_ms * batch * (edge / 608) ** 2
-            entries.append(Entry(f"yolov4-tiny-{edge}", edge, edge, batch, ms, ms))
+            entries.append(Entry(f"yolov4-tiny-{edge}", edge, edge, batch, usual * ms, ms))
     return Profile(entries)
 
 
@@ -90,10 +91,30 @@ class TestOneFrame:
 
     def test_late_is_what_no_idle_device_could_have_met(self) -> None:
         batcher = Batcher([cpu(), gpu()])
-        assert put(batcher, request("a", budget_ms=21.9)) != []  # 20 ms, and 2 of margin
-        (drop,) = put(batcher, request("a", budget_ms=21.9))
+        (drop,) = put(batcher, request("a", budget_ms=19.9))
         assert drop.reason == "late"
-        assert put(batcher, request("a", budget_ms=22.1)) == []
+        assert put(batcher, request("a", budget_ms=22.1)) == []  # 20 ms, and 2 of margin
+
+    def test_one_that_is_likely_late_is_tried_on_an_idle_device_with_the_fastest(self) -> None:
+        batcher = Batcher([profile(0.0, 46.0, usual=0.5)])
+        fastest_ms = 46.0 * (128 / 608) ** 2
+        hopeless = request("a", budget_ms=0.49 * fastest_ms, variants=ALL)
+        assert put(batcher, hopeless) == [Drop(hopeless, "late")]
+        tried = request("a", budget_ms=0.51 * fastest_ms, variants=ALL)
+        assert put(batcher, tried) == []
+        (dispatch,) = batcher.next(0.0).dispatches
+        assert (dispatch.requests, dispatch.variant) == ((tried,), "yolov4-tiny-128")
+        another = request("b", ready_ms=0.1, budget_ms=0.6 * fastest_ms, variants=ALL)
+        assert put(batcher, another, now_ms=0.1) == [Drop(another, "late")]  # none is idle
+
+    def test_none_is_tried_that_others_would_pay_for(self) -> None:
+        batcher = Batcher([profile(0.0, 46.0, usual=0.9)])
+        for index in range(40):  # 46 ms of work every 50 ms
+            put(batcher, request("a", 50.0 * index), now_ms=50.0 * index)
+            batcher.next(50.0 * index)
+            batcher.done(0, 50.0 * index + 46.0)
+        late = request("b", 2000.0, budget_ms=47.0)
+        assert put(batcher, late, now_ms=2000.0) == [Drop(late, "late")]
 
     def test_overload_is_what_waiting_ate(self) -> None:
         batcher = Batcher([cpu()])
@@ -138,13 +159,30 @@ class TestOneFrame:
 
 
 class TestMailbox:
+    def test_two_of_a_session_wait_where_both_can_be_met_and_never_three(self) -> None:
+        batcher = Batcher([cpu()])
+        put(batcher, request("busy"))
+        batcher.next(0.0)
+        first, second, third = (
+            request("a", ready_ms=at_ms, budget_ms=200.0) for at_ms in (1.0, 2.0, 3.0)
+        )
+        assert put(batcher, first, now_ms=1.0) == []
+        assert put(batcher, second, now_ms=2.0) == []
+        assert batcher.waiting == 2
+        assert put(batcher, third, now_ms=3.0) == [Drop(first, "superseded")]
+        batcher.done(0, 46.0)
+        (dispatch,) = batcher.next(46.0).dispatches
+        assert dispatch.requests[0] is second
+        assert batcher.remove("a") == [Drop(third, "no_plan")]
+        assert batcher.waiting == 0
+
     def test_the_newest_frame_of_a_session_wins(self) -> None:
         batcher = Batcher([cpu()])
         put(batcher, request("busy"))
         batcher.next(0.0)
         old, new = request("a"), request("a", ready_ms=5.0)
         assert put(batcher, old) == []
-        assert put(batcher, new, now_ms=5.0) == [Drop(old, "superseded")]
+        assert put(batcher, new, now_ms=5.0) == [Drop(old, "superseded")]  # 92 ms, then 138
         assert batcher.waiting == 1
         batcher.done(0, 46.0)
         assert batcher.next(46.0).dispatches[0].requests == (new,)
@@ -444,11 +482,19 @@ events = st.lists(
 
 
 @settings(max_examples=150, deadline=None)
-@given(events, st.sampled_from([(0, 46), (8, 12)]), st.sampled_from([1, 2, 8]))
+@given(
+    events,
+    st.sampled_from([(0, 46), (8, 12)]),
+    st.sampled_from([1, 2, 8]),
+    st.sampled_from([0.6, 1.0]),
+)
 def test_whatever_happens_every_request_ends_once_and_in_time_by_the_profile(
-    happenings: list[tuple[object, ...]], kind: tuple[float, float], max_batch: int
+    happenings: list[tuple[object, ...]],
+    kind: tuple[float, float],
+    max_batch: int,
+    usual: float,
 ) -> None:
-    devices = [profile(*kind), profile(5, 30)]
+    devices = [profile(*kind, usual=usual), profile(5, 30, usual=usual)]
     batcher = Batcher(devices, max_batch=max_batch)
     now = 0.0
     asked: set[Request] = set()
@@ -458,6 +504,18 @@ def test_whatever_happens_every_request_ends_once_and_in_time_by_the_profile(
 
     def drop(drops: list[Drop] | tuple[Drop, ...]) -> None:
         ended.extend(d.request for d in drops)
+
+    def is_tried(r: Request, ms: float) -> bool:
+        """Whether the fastest network was likely to end in time, and was taken."""
+        ways = [
+            (device, variant, Variant.parse(variant).input_size(*r.size))
+            for number, device in enumerate(devices)
+            for variant in r.variants
+            if number not in gone
+        ]
+        usual_ms = min(device.typical_ms(name, size, 1) for device, name, size in ways)
+        fastest_ms = min(device.latency_ms(name, size, 1) for device, name, size in ways)
+        return now + usual_ms <= r.deadline_ms + 1e-6 and ms <= fastest_ms + 0.5 + 1e-6
 
     def step() -> None:
         decision = batcher.next(now)
@@ -472,13 +530,13 @@ def test_whatever_happens_every_request_ends_once_and_in_time_by_the_profile(
             for r in d.requests:
                 assert d.variant in r.variants
                 assert Variant.parse(d.variant).input_size(*r.size) == d.input_size
-                assert d.expected_end_ms + 2.0 <= r.deadline_ms + 1e-6
+                assert d.expected_end_ms + 2.0 <= r.deadline_ms + 1e-6 or is_tried(r, ms)
             deadlines = [r.deadline_ms for r in d.requests]
             assert deadlines == sorted(deadlines)
             ended.extend(d.requests)
         busy.update(used)
         assert batcher.waiting == len(asked) - len(ended)
-        assert batcher.waiting <= 7
+        assert batcher.waiting <= 14
         if batcher.waiting:
             assert decision.wake_ms is not None
             assert decision.wake_ms > now

@@ -9,10 +9,10 @@ import pytest
 
 from edge import samples
 from edge.accuracy import AccuracyProfile
+from edge.machine import slug
 from edge.profile import Entry, Profile
 from edge.variant import Variant
 from profiles.__main__ import main
-from profiles.latency_command import slug
 
 
 @pytest.fixture

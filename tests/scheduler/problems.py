@@ -23,6 +23,33 @@ def small() -> Problem:
     )
 
 
+def corners() -> dict[str, Problem]:
+    """Well-formed problems at the edges of what there may be, each for two GPUs."""
+    variants = small().variants
+    same = tuple(Variant(f"v{n}", n / 10, (10.0, 10.0, 10.0)) for n in range(3))
+    falling = (Variant("v", 0.5, (4.0, 40.0, 41.0, 300.0, 45.0)), *variants)
+    crowd = tuple(
+        Client(str(n), (10.0, 15.0, 25.0)[n % 3], (float(n), 2.5 * n - 40.0)) for n in range(60)
+    )
+    return {
+        "nobody": Problem(2, variants, ()),
+        "nobody and nothing": Problem(2, (), ()),
+        "no variant": Problem(2, (), (Client("c", 10.0, ()),)),
+        "no GPU": Problem(0, variants, crowd),
+        "one client": Problem(2, variants, (Client("c", 10.0, (40.0, 60.0)),)),
+        "many clients": Problem(2, variants, crowd),
+        "no budgets": Problem(
+            2, variants, tuple(Client(str(n), 10.0, (0.0, 0.0)) for n in range(9))
+        ),
+        "equal latencies": Problem(
+            2, same, tuple(Client(str(n), 15.0, (20.0, 30.0, 40.0)) for n in range(30))
+        ),
+        "throughput that falls and rises": Problem(
+            2, falling, tuple(Client(str(n), 25.0, (10.0 * n, 80.0, 9.0 * n)) for n in range(20))
+        ),
+    }
+
+
 @st.composite
 def problems(
     draw: st.DrawFn, max_clients: int = 12, max_variants: int = 4, max_gpus: int = 4

@@ -12,7 +12,7 @@ from edge.scheduler.check import violations
 from edge.scheduler.plan import Plan, Slot
 from edge.scheduler.problem import Client, Problem, Variant
 from edge.scheduler.rules import Rule
-from tests.scheduler.problems import problems, small
+from tests.scheduler.problems import corners, problems, small
 
 SLIGHT = 1e-6  # less than the solvers can tell apart
 
@@ -40,6 +40,29 @@ def test_plans_obey_their_rule_and_add_up(
     assert plan.served + len(plan.unserved) == len(problem.clients)
     assert plan.accuracy >= 0
     assert solve(problem, algorithm, rule).gpus == plan.gpus
+
+
+@pytest.mark.parametrize("rule", ["single", "shared"])
+@pytest.mark.parametrize("name", corners())
+def test_corners_of_what_is_well_formed(name: str, rule: Rule) -> None:
+    problem = corners()[name]
+    plans = [solve(problem, algorithm, rule) for algorithm in ("sa-dp", "auto", "exact")]
+    for plan in plans:
+        assert violations(problem, plan, rule) == []
+        assert plan.served + len(plan.unserved) == len(problem.clients)
+    baseline, ours, best = plans
+    assert at_least(ours, baseline)
+    assert at_least(best, ours) or not best.is_proved
+
+
+@pytest.mark.parametrize("rule", ["single", "shared"])
+@settings(max_examples=10, deadline=None)
+@given(problem=problems(max_clients=60, max_variants=6, max_gpus=8))
+def test_many_clients(rule: Rule, problem: Problem) -> None:
+    ours, baseline = (solve(problem, algorithm, rule) for algorithm in ("auto", "sa-dp"))
+    assert violations(problem, ours, rule) == []
+    assert violations(problem, baseline, rule) == []
+    assert at_least(ours, baseline)
 
 
 @pytest.mark.parametrize("rule", ["single", "shared"])
