@@ -52,7 +52,20 @@ class IceServer(BaseModel):
         for url in urls:
             if url.split(":", 1)[0] not in ("stun", "stuns", "turn", "turns"):
                 raise ValueError(f"{url!r}: a URL that starts with stun:, stuns:, turn: or turns:")
+        if not urls:
+            raise ValueError("at least one URL")
         return urls
+
+    @model_validator(mode="after")
+    def _pair(self) -> IceServer:
+        if (self.username is None) != (self.credential is None):
+            raise ValueError("username and credential are given together, or neither")
+        return self
+
+    @property
+    def wants_credentials(self) -> bool:
+        """Whether it is a TURN server whose credentials are not fixed."""
+        return self.credential is None and self.urls[0].startswith("turn")
 
 
 class Settings(BaseSettings):
@@ -70,6 +83,8 @@ class Settings(BaseSettings):
     admin_loopback: bool | None = None
     trusted_proxies: Annotated[list[IPvAnyNetwork], NoDecode] = []
     ice_servers: list[IceServer] = []
+    turn_secret: Token | None = None
+    turn_ttl_s: Annotated[int, Field(ge=60, le=7 * 86_400)] = 3_600
 
     device: Annotated[list[str], NoDecode] = ["cpu"]
     network: str = "yolov4-tiny"
@@ -136,6 +151,11 @@ class Settings(BaseSettings):
             raise ValueError("sent_edge and sent_bps are given together, or neither")
         if self.profile and len(self.profile) != len(self.device):
             raise ValueError(f"profile: one for each of the {len(self.device)} devices, or none")
+        for server in self.ice_servers:
+            if server.wants_credentials and self.turn_secret is None:
+                raise ValueError(
+                    f"ice_servers: {server.urls[0]} needs username and credential, or turn_secret"
+                )
         return self
 
     @classmethod

@@ -72,10 +72,15 @@ class Pages:
             "slo_choices": choices,
             "fps": settings.fps,
             "sample": "/sample.webm" if cached(samples.STREET) else None,
+            # A server's credentials are for who may publish: the page then asks for them.
+            "ask_ice": any(
+                server.credential is not None or server.wants_credentials
+                for server in settings.ice_servers
+            ),
             "ice_servers": [
                 {"urls": server.urls}
                 for server in settings.ice_servers
-                if server.credential is None  # who has published gets those in Link headers
+                if server.credential is None and not server.wants_credentials
             ],
             "token_required": settings.token is not None,
             "whip": "/whip",

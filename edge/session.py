@@ -6,11 +6,13 @@ import asyncio
 import collections
 import logging
 import math
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 from typing import Literal
 
+from edge import turn
 from edge.batcher import Request
 from edge.budget import Budget, infeasible
 from edge.config import Settings
@@ -96,7 +98,7 @@ class Session:
         self._messages = Allowance(MESSAGES_A_SECOND)
         self._pacer = Pacer()
         self.peer = Peer(
-            ice_servers=settings.ice_servers,
+            ice_servers=turn.ice_servers(settings, self.name, time.time()),
             slo_ms=self.slo_ms,
             on_frame=self._on_frame,
             on_lost=self._on_lost,

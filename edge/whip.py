@@ -7,13 +7,15 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from http import HTTPStatus
 from typing import Any, cast
 
 from aiohttp import web
 
+from edge import turn
 from edge.access import Access, Handler, refusal
-from edge.config import IceServer, Settings
+from edge.config import Settings
 from edge.member import Member
 from edge.protocol import LABEL_MAX_CHARS, SLO_MAX_MS, SLO_MIN_MS
 from edge.rtc.peer import SdpError
@@ -101,9 +103,7 @@ class Whip:
         response.headers["Location"] = f"/whip/{session.id}"
         response.headers["ETag"] = _etag(session)
         response.headers["Accept-Patch"] = "application/trickle-ice-sdpfrag"
-        for server in self._settings.ice_servers:
-            for link in ice_links(server):
-                response.headers.add("Link", link)
+        self._add_links(response, session.name)
         return response
 
     async def _trickle(self, request: web.Request) -> web.Response:
@@ -136,10 +136,17 @@ class Whip:
             return error(HTTPStatus.TOO_MANY_REQUESTS, "too_many", str(refused))
 
     async def _options(self, request: web.Request) -> web.Response:
-        headers = dict(_PREFLIGHT)
+        response = web.Response(status=HTTPStatus.NO_CONTENT, headers=_PREFLIGHT)
         if request.path == "/whip":
-            headers["Accept-Post"] = "application/sdp"
-        return web.Response(status=HTTPStatus.NO_CONTENT, headers=headers)
+            response.headers["Accept-Post"] = "application/sdp"
+            if self._access.may_publish(request):  # else a browser's preflight, which bears none
+                self._add_links(response, "offer")
+        return response
+
+    def _add_links(self, response: web.Response, name: str) -> None:
+        """The ICE servers, with credentials of their own for whoever asked."""
+        for link in turn.links(turn.ice_servers(self._settings, name, time.time())):
+            response.headers.add("Link", link)
 
     def _session(self, request: web.Request) -> Member:
         session = self._sessions.get(request.match_info["session"])
@@ -178,21 +185,6 @@ async def json_errors(request: web.Request, handler: Handler) -> web.StreamRespo
         status = HTTPStatus(refused.status)
         headers = {"Allow": refused.headers["Allow"]} if "Allow" in refused.headers else {}
         return error(status, status.phrase.lower().replace(" ", "_"), refused.reason, headers)
-
-
-def ice_links(server: IceServer) -> list[str]:
-    """`Link` header values for an ICE server (RFC 9725, section 4.6)."""
-    links = []
-    for url in server.urls:
-        link = f'<{url}>; rel="ice-server"'
-        if server.username is not None and server.credential is not None:
-            link += (
-                f'; username="{server.username}"'
-                f'; credential="{server.credential.get_secret_value()}"'
-                '; credential-type="password"'
-            )
-        links.append(link)
-    return links
 
 
 def _etag(session: Member) -> str:

@@ -15,9 +15,11 @@ import av
 from aiortc import (
     MediaStreamTrack,
     RTCConfiguration,
+    RTCIceServer,
     RTCPeerConnection,
     RTCSessionDescription,
 )
+from aiortc.rtcconfiguration import RTCIceTransportPolicy
 
 Predicate = Callable[[dict[str, Any]], bool]
 
@@ -51,8 +53,14 @@ class FramesTrack(MediaStreamTrack):
 class Publisher:
     """A connection that has been answered; messages are kept as they come."""
 
-    def __init__(self, track: FramesTrack, channels: bool = True) -> None:
-        self.connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    def __init__(
+        self, track: FramesTrack, channels: bool = True, relay: RTCIceServer | None = None
+    ) -> None:
+        """With `relay`, a TURN server, no packet takes another way."""
+        configuration = RTCConfiguration(iceServers=[])
+        if relay is not None:
+            configuration = RTCConfiguration([relay], RTCIceTransportPolicy.RELAY)
+        self.connection = RTCPeerConnection(configuration)
         self.track = track
         self.messages: list[dict[str, Any]] = []
         self.location = ""

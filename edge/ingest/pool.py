@@ -101,7 +101,9 @@ class IngestPool:
 
 def _plain(settings: Settings) -> dict[str, Any]:
     """The settings as JSON has them, secrets too: for the pipe, never for a log."""
-    plain = settings.model_dump(mode="json", exclude={"token"})
+    plain = settings.model_dump(mode="json", exclude={"token", "admin_token"})
+    if settings.turn_secret is not None:
+        plain["turn_secret"] = settings.turn_secret.get_secret_value()
     for server, described in zip(settings.ice_servers, plain["ice_servers"], strict=True):
         if server.credential is not None:
             described["credential"] = server.credential.get_secret_value()

@@ -7,6 +7,7 @@
 
 import { openCamera, openSample } from "./camera.js";
 import { pageNow } from "./clock.js";
+import { askIceServers } from "./ice.js";
 import { Journal } from "./journal.js";
 import { Ledger, tally } from "./ledger.js";
 import { Link } from "./link.js";
@@ -30,7 +31,8 @@ const FINAL = new Set(["token", "refused", "ended", "replaced", "unsupported"]);
  * @property {number[]} slo_choices
  * @property {number} fps
  * @property {string | null} sample
- * @property {RTCIceServer[]} ice_servers
+ * @property {RTCIceServer[]} ice_servers those without credentials
+ * @property {boolean} ask_ice whether there are others, which the endpoint tells
  * @property {boolean} token_required
  * @property {string} whip
  * @property {string | null} [ca] where the server's own certificate authority can be had
@@ -199,11 +201,14 @@ export class Session extends EventTarget {
     if (!source) return;
     const query = new URLSearchParams({ slo_ms: String(options.sloMs) });
     if (options.label) query.set("label", options.label);
+    const token = options.token();
+    const iceServers = settings.ask_ice ? await askIceServers(settings.whip, token) : (settings.ice_servers ?? []);
+    if (run !== this.run || source !== this.source) return;
     /** @type {import("./link.js").LinkOptions} */
     const linkOptions = {
       url: `${settings.whip}?${query}`,
-      token: options.token(),
-      iceServers: settings.ice_servers ?? [],
+      token,
+      iceServers,
       source,
       sloMs: options.sloMs,
       fps: options.fps,
