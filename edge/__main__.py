@@ -103,23 +103,43 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="processes that take streams in (default 1: the server's own)",
     )
     parser.add_argument("--max-sessions", type=int, metavar="N")
+    parser.add_argument("--log-format", choices=("text", "json"), help="default text")
+    parser.add_argument("--log-file", type=Path, metavar="FILE", help="log here as well")
     parser.add_argument("--verbose", action="store_true", help="log state changes too")
+    parser.add_argument(
+        "--print-config", action="store_true", help="print the settings in force, and end"
+    )
     parser.set_defaults(run=_serve)
 
 
 def _serve(options: argparse.Namespace) -> int:
-    from edge import terminal  # noqa: PLC0415  # torch and aiortc load only where they are used
-    from edge.app import Server, StartError  # noqa: PLC0415
-    from edge.rtc.internals import InternalsError  # noqa: PLC0415
+    from edge import logs, printing  # noqa: PLC0415
 
     names = set(Settings.model_fields) & set(vars(options))
     settings = load(options.config, **{name: getattr(options, name) for name in names})
-    logging.basicConfig(
-        level=logging.DEBUG if options.verbose else logging.INFO,
-        format="%(asctime)s %(levelname)s %(name)s %(message)s",
-    )
-    for noisy in ("aiortc", "aioice", "asyncio"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    if options.print_config:
+        print(printing.printed(settings), end="")
+        return 0
+    try:
+        log = logs.Logs(
+            settings.log_format,
+            level=logging.DEBUG if options.verbose else logging.INFO,
+            file=settings.log_file,
+            file_bytes=settings.log_file_bytes,
+            files=settings.log_files,
+        )
+    except OSError as error:
+        return _fail(f"log_file: {error}")
+    try:
+        return _serve_logged(settings)
+    finally:
+        log.close()
+
+
+def _serve_logged(settings: Settings) -> int:
+    from edge import terminal  # noqa: PLC0415  # torch and aiortc load only where they are used
+    from edge.app import Server, StartError  # noqa: PLC0415
+    from edge.rtc.internals import InternalsError  # noqa: PLC0415
 
     async def run() -> int:
         try:

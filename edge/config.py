@@ -107,6 +107,11 @@ class Settings(BaseSettings):
     max_pixels: Annotated[int, Field(ge=128 * 128)] = 1920 * 1088
     media_timeout_s: Annotated[float, Field(gt=0)] = 15.0
 
+    log_format: Literal["text", "json"] = "text"
+    log_file: Path | None = None
+    log_file_bytes: Annotated[int, Field(ge=10_000)] = 10_000_000
+    log_files: Annotated[int, Field(ge=1, le=1000)] = 5
+
     @field_validator("device", "edges", "profile", "trusted_proxies", mode="before")
     @classmethod
     def _comma_separated(cls, value: Any) -> Any:

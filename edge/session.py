@@ -19,6 +19,7 @@ from edge.config import Settings
 from edge.dispatcher import Answer, Intake, Job
 from edge.hint import Hint
 from edge.limits import Allowance, Pacer
+from edge.logs import of_session
 from edge.member import Identity
 from edge.picture import Picture
 from edge.planner import Assignment, Snapshot
@@ -125,7 +126,8 @@ class Session:
         return self.fps if self.hint is None else self.hint.fps
 
     async def answer(self, offer: str) -> str:
-        return await self.peer.answer(offer)
+        with of_session(self.name):
+            return await self.peer.answer(offer)
 
     async def add_candidates(self, fragment: str) -> None:
         await self.peer.add_candidates(fragment)

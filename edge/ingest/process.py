@@ -7,7 +7,6 @@ import contextlib
 import gc
 import logging
 import socket
-import sys
 import time
 from collections.abc import Coroutine, Sequence
 from typing import Any
@@ -37,6 +36,7 @@ from edge.ingest.messages import (
     encode,
 )
 from edge.lifeline import die_with
+from edge.logs import Logs
 from edge.member import Identity
 from edge.models.weights import class_names
 from edge.pipe import MAX_MESSAGE_BYTES, Pipe
@@ -65,14 +65,12 @@ def main(arguments: Sequence[str]) -> int:
     setup = decode(connection.recv(MAX_MESSAGE_BYTES))
     if not isinstance(setup, Setup):
         return 1
-    logging.basicConfig(
-        level=setup.log_level,
-        format="%(asctime)s %(levelname)s %(name)s[%(process)d] %(message)s",
-        stream=sys.stderr,
-    )
-    for noisy in ("aiortc", "aioice", "asyncio"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
-    return asyncio.run(_run(connection, setup, memory_fd))
+    log_format = "json" if setup.settings["log_format"] == "json" else "text"
+    lines = Logs(log_format, level=setup.log_level)
+    try:
+        return asyncio.run(_run(connection, setup, memory_fd))
+    finally:
+        lines.close()
 
 
 async def _run(connection: socket.socket, setup: Setup, memory_fd: int) -> int:
