@@ -1,4 +1,4 @@
-"""The settings in force as commented TOML, secrets left out: edge.toml with its values filled in."""
+"""The settings in force as commented TOML: edge.toml with its values filled in, without secrets."""
 
 from __future__ import annotations
 
