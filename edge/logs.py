@@ -121,7 +121,7 @@ class _File(RotatingFileHandler):
 
     def handleError(self, record: logging.LogRecord) -> None:
         self._note_lost()
-        stream, self.stream = self.stream, None  # type: ignore[assignment]  # opened anew
+        stream, self.stream = self.stream, None
         if stream is not None:
             with contextlib.suppress(OSError):
                 stream.close()  # what it still holds is lost as well

@@ -65,8 +65,8 @@ def main(arguments: Sequence[str]) -> int:
     setup = decode(connection.recv(MAX_MESSAGE_BYTES))
     if not isinstance(setup, Setup):
         return 1
-    log_format = "json" if setup.settings["log_format"] == "json" else "text"
-    lines = Logs(log_format, level=setup.log_level)
+    settings = Settings(**setup.settings)
+    lines = Logs(settings.log_format, level=setup.log_level)
     try:
         return asyncio.run(_run(connection, setup, memory_fd))
     finally:
