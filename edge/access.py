@@ -115,7 +115,7 @@ class Access:
                 return "token"
             if self._cookie_holds(request.cookies.get(COOKIE, "")):
                 return "cookie"
-        return "local" if self._local and self._is_local(request) else None
+        return "local" if self._local and self.is_local(request) else None
 
     @property
     def has_admin_token(self) -> bool:
@@ -200,7 +200,7 @@ class Access:
     def _trusts(self, address: Address) -> bool:
         return any(address in network for network in self._settings.trusted_proxies)
 
-    def _is_local(self, request: web.Request) -> bool:
+    def is_local(self, request: web.Request) -> bool:
         """From this machine itself, by its own name, and not handed on by anybody.
 
         The name keeps out a page whose own name was made to mean this machine (DNS rebinding).

@@ -7,6 +7,7 @@ import contextlib
 import errno
 import logging
 import ssl
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -16,6 +17,7 @@ from aiohttp import web
 from edge import certs
 from edge.access import Access
 from edge.accuracy import AccuracyError, AccuracyProfile
+from edge.admission import Pressure, why_not
 from edge.batcher import Batcher
 from edge.config import Settings
 from edge.controller import Controller
@@ -24,6 +26,7 @@ from edge.held import Held
 from edge.ingest.pool import IngestPool
 from edge.ingest.remote import LostError
 from edge.known import PROFILES, known_profile
+from edge.limits import Share
 from edge.login import Login
 from edge.member import Member
 from edge.models.weights import class_names
@@ -36,7 +39,7 @@ from edge.session_hints import SessionHints
 from edge.sessions import Sessions
 from edge.timebase import now_ms
 from edge.variant import SENT_EDGES, Variant
-from edge.whip import MAX_BODY_BYTES, Whip, json_errors
+from edge.whip import MAX_BODY, Whip, json_errors
 from edge.worker import DEFAULT_SLOTS, Failure, Options, Result, WorkerError, WorkerPool
 
 log = logging.getLogger("edge.app")
@@ -81,7 +84,9 @@ class Server:
         self.sessions = Sessions(
             self._make_session,
             limit=settings.max_sessions,
+            limit_per_address=settings.max_sessions_per_address,
             ready=self._takes_sessions,
+            why_not=self._why_not,
             class_names=self._names,
             on_change=self._notify,
         )
@@ -97,6 +102,7 @@ class Server:
             profiles=self._live_profiles,
         )
         self._ready: set[int] = set()
+        self._core = Share()
         self._say = on_progress
         self._runner: web.AppRunner | None = None
         self._ticker: asyncio.Task[None] | None = None
@@ -154,8 +160,10 @@ class Server:
         context, ca = self._tls()
         access = Access(settings)
         app = web.Application(
-            middlewares=[secure, json_errors, access.guard], client_max_size=MAX_BODY_BYTES
+            middlewares=[secure, json_errors, access.guard],
+            client_max_size=settings.max_sdp_bytes,
         )
+        app[MAX_BODY] = settings.max_sdp_bytes
         app.add_routes(Whip(settings, self.sessions, access).routes())
         app.add_routes(Login(access).routes())
         app.add_routes(Pages(settings, ca=ca).routes())
@@ -216,6 +224,22 @@ class Server:
     def _takes_sessions(self) -> bool:
         return bool(self._ready) and (self.ingests is None or self.ingests.ready)
 
+    def _why_not(self) -> str | None:
+        """Why one session more would be too many; where hints are held, no plan is kept to."""
+        if not self.settings.admission or self._held is not None:
+            return None
+        loops = [each.loop for each in self.ingests.status] if self.ingests is not None else []
+        planned = self.controller.assignments
+        return why_not(
+            Pressure(
+                devices=self.controller.least_load,
+                core=min(loops, default=self._core.mean),
+                measured=len(planned),
+                newcomers=sum(session.id not in planned for session in self.sessions),
+                room=self.controller.room,
+            )
+        )
+
     def _make_session(self, **wishes: object) -> Member:
         if self.ingests is not None:
             return self.ingests.make(**wishes)  # type: ignore[arg-type]  # whip.py has checked them
@@ -261,6 +285,7 @@ class Server:
         while True:
             await asyncio.sleep(max(0.0, due_ms - now_ms()) / 1000.0)
             lag_ms = now_ms() - due_ms
+            self._core.observe(time.thread_time(), now_ms())
             self.loop_lag_ms = max(lag_ms, self.loop_lag_ms * 0.98)  # fades within seconds
             try:
                 self.sessions.tick()

@@ -104,6 +104,14 @@ class Settings(BaseSettings):
 
     ingest: Annotated[int, Field(ge=1, le=64)] = 1
     max_sessions: Annotated[int, Field(ge=1)] = 64
+    max_sessions_per_address: Annotated[int, Field(ge=1)] = 16
+    max_posts_per_minute: Annotated[int, Field(ge=1)] = 60
+    admission: bool = True
+    max_sdp_bytes: Annotated[int, Field(ge=4096, le=64_000)] = 64_000
+    max_message_bytes: Annotated[int, Field(ge=1024, le=65_536)] = 16_384
+    max_messages_per_s: Annotated[int, Field(ge=10, le=10_000)] = 100
+    end_fps: Annotated[float, Field(gt=0)] = 120.0
+    end_bps: Annotated[int, Field(ge=100_000)] = 16_000_000
     max_pixels: Annotated[int, Field(ge=128 * 128)] = 1920 * 1088
     media_timeout_s: Annotated[float, Field(gt=0)] = 15.0
 
@@ -156,6 +164,8 @@ class Settings(BaseSettings):
             raise ValueError("sent_edge and sent_bps are given together, or neither")
         if self.profile and len(self.profile) != len(self.device):
             raise ValueError(f"profile: one for each of the {len(self.device)} devices, or none")
+        if self.end_fps < self.fps or self.end_bps < self.max_bps:
+            raise ValueError("end_fps and end_bps: not below fps and max_bps, which are asked for")
         for server in self.ice_servers:
             if server.wants_credentials and self.turn_secret is None:
                 raise ValueError(

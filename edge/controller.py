@@ -11,9 +11,11 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
-from edge.planner import PERIOD_MS, Assignment, Planner, Snapshot, least_ms
+from edge.admission import ASK_FROM, least_load
+from edge.planner import PERIOD_MS, Assignment, Draft, Planner, Snapshot, least_ms
 from edge.profile import Profile
 from edge.scheduler.plan import Plan
 from edge.solver import Solver
@@ -47,6 +49,8 @@ class Controller:
     ) -> None:
         self.plan: Plan | None = None
         self.assignments: dict[str, Assignment] = {}
+        self.least_load = 0.0  # part of the devices' plannable time, `edge.admission`
+        self.room: bool | None = None  # whether one session more would be served; None: sure
         self.solve_ms = 0.0  # how long the last plan took, the wait for its thread included
         self.on_plan: Callable[[Sequence[Snapshot]], None] = lambda snapshots: None
         """Told of each plan once it is in force, and what it was made from."""
@@ -100,6 +104,18 @@ class Controller:
             except Exception:  # one session's trouble is not the others'
                 log.exception("event=assign_failed session=%s", number[:6])
         self.on_plan(draft.snapshots)
+        await self._look_for_room(snapshots, draft, plan)
+
+    async def _look_for_room(self, snapshots: Sequence[Snapshot], draft: Draft, plan: Plan) -> None:
+        """Near the limit, ask the scheduler whether it would serve one like these more."""
+        self.least_load = least_load(draft.bare)
+        if not snapshots or self.least_load < ASK_FROM:
+            self.room = None
+            return
+        middle = sorted(snapshots, key=lambda each: each.left_ms)[len(snapshots) // 2]
+        newcomer = replace(middle, id="newcomer", tried=True)
+        wider = self._planner.draft([*snapshots, newcomer], self._profiles())
+        self.room = (await self._solver.solve(wider.problem)).served > plan.served
 
     async def _run(self) -> None:
         while True:

@@ -23,6 +23,36 @@ class Allowance:
         return "refuse" if self._used == self._limit + 1 else "ignore"
 
 
+class Excess:
+    """Ends who sends far more than it may: over `WINDOW_MS` on average, so that no burst does.
+
+    `observe` takes totals since the start, now and again, and says what was too much.
+    """
+
+    WINDOW_MS = 5_000.0
+
+    def __init__(self, most_bps: float, most_fps: float) -> None:
+        self._most = (most_bps, most_fps)
+        self._since: tuple[float, int, int] | None = None
+
+    def observe(self, sent_bytes: int, frames: int, now_ms: float) -> str | None:
+        """What was too much in the window that ends now, in words; None if nothing was."""
+        if self._since is None:
+            self._since = (now_ms, sent_bytes, frames)
+            return None
+        began_ms, bytes_then, frames_then = self._since
+        seconds = (now_ms - began_ms) / 1000.0
+        if seconds * 1000.0 < self.WINDOW_MS:
+            return None
+        self._since = (now_ms, sent_bytes, frames)
+        bps, fps = 8.0 * (sent_bytes - bytes_then) / seconds, (frames - frames_then) / seconds
+        if bps > self._most[0]:
+            return f"{bps / 1e6:.1f} Mbit/s, and at most {self._most[0] / 1e6:g} are taken"
+        if fps > self._most[1]:
+            return f"{fps:.0f} frames a second, and at most {self._most[1]:g} are taken"
+        return None
+
+
 class Pacer:
     """Thins frames to the rate asked for, with some room for jitter: a fifth, and bursts of four.
 
@@ -74,3 +104,21 @@ class Rates:
             self._due_ms.popitem(last=False)
         self._due_ms[key] = due_ms
         return 0.0
+
+
+class Share:
+    """Part of a core that a thread or a process takes, over the last second or so."""
+
+    SMOOTHING_MS = 1_000.0
+
+    def __init__(self) -> None:
+        self.mean = 0.0
+        self._last: tuple[float, float] | None = None
+
+    def observe(self, used_s: float, now_ms: float) -> None:
+        """`used_s` is processor time since whenever."""
+        if self._last is not None and now_ms > self._last[1]:
+            passed_ms = now_ms - self._last[1]
+            share = 1000.0 * (used_s - self._last[0]) / passed_ms
+            self.mean += min(1.0, passed_ms / self.SMOOTHING_MS) * (share - self.mean)
+        self._last = (used_s, now_ms)

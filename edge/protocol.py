@@ -101,7 +101,7 @@ _incoming: TypeAdapter[Incoming] = TypeAdapter(Annotated[Incoming, Field(discrim
 _TYPES = ("hello", "ping", "report", "applied")
 
 
-def parse(message: str | bytes) -> Incoming | None:
+def parse(message: str | bytes, most: int = MAX_MESSAGE_BYTES) -> Incoming | None:
     """The message, or None for a type that this version does not know.
 
     Raises ProtocolError with one of the codes too_large, not_json, not_an_object, no_type,
@@ -109,10 +109,8 @@ def parse(message: str | bytes) -> Incoming | None:
     """
     if isinstance(message, bytes):
         raise ProtocolError("not_json", "control messages are JSON text, this one is binary")
-    if len(message) > MAX_MESSAGE_BYTES:
-        raise ProtocolError(
-            "too_large", f"{len(message)} characters: at most {MAX_MESSAGE_BYTES} in a message"
-        )
+    if len(message) > most:
+        raise ProtocolError("too_large", f"{len(message)} characters: at most {most} in a message")
     try:
         value = json.loads(message)
     except (ValueError, RecursionError) as error:

@@ -18,7 +18,7 @@ from edge.budget import Budget, infeasible
 from edge.config import Settings
 from edge.dispatcher import Answer, Intake, Job
 from edge.hint import Hint
-from edge.limits import Allowance, Pacer
+from edge.limits import Allowance, Excess, Pacer
 from edge.logs import of_session
 from edge.member import Identity
 from edge.picture import Picture
@@ -46,7 +46,6 @@ State = Literal["connecting", "live", "closed"]
 CONNECT_TIMEOUT_MS = 15_000.0
 PING_TIMEOUT_MS = 8_000.0  # a page pings once a second
 STATS_EVERY_MS = 1_000.0
-MESSAGES_A_SECOND = 100  # control messages beyond that are dropped, with one error a second
 USUAL = 0.5  # quantile that plans go by: the batcher sees to each frame that is worse off
 BACK_MS = 2.0  # the way back until it has been measured
 
@@ -55,8 +54,8 @@ class Session:
     """A publisher and its frames.
 
     Each frame that came in ends in exactly one of `outcomes`: answered, or dropped by reason.
-    `on_dead` is called once when the session should be ended from within, `on_step` when its link
-    got much worse, after its own hint.
+    `on_dead(session, reason, code)` is called once when the session should be ended from within,
+    `on_step` when its link got much worse, after its own hint.
     """
 
     def __init__(
@@ -66,7 +65,7 @@ class Session:
         hints: SessionHints,
         *,
         class_names: Sequence[str],
-        on_dead: Callable[[Session, str], None],
+        on_dead: Callable[[Session, str, str], None],
         on_step: Callable[[], None] = lambda: None,
         slo_ms: float | None = None,
         label: str = "",
@@ -96,7 +95,8 @@ class Session:
         self._ping_ms: float | None = None
         self._stats_ms = 0.0
         self._told_too_large_ms = 0.0
-        self._messages = Allowance(MESSAGES_A_SECOND)
+        self._messages = Allowance(settings.max_messages_per_s)
+        self._excess = Excess(settings.end_bps, settings.end_fps)
         self._pacer = Pacer()
         self.peer = Peer(
             ice_servers=turn.ice_servers(settings, self.name, time.time()),
@@ -138,6 +138,7 @@ class Session:
             return
         self._become("closed")
         self._say("bye", code=code, message=reason)
+        self._streams.put(message("bye", code=code, message=reason))
         self._intake.remove(self.id)
         self._streams.end()
         await self.peer.close()
@@ -157,6 +158,8 @@ class Session:
             self._die(f"no media for {silent_ms / 1000:.0f} s")
         elif self._ping_ms is not None and now - self._ping_ms > PING_TIMEOUT_MS:
             self._die("the page is gone")
+        elif too_much := self._excess.observe(self.peer.counts.bytes, self.peer.counts.frames, now):
+            self._die(f"too much was sent: {too_much}", "excess")
         elif self._state == "live":
             self._hint(now)
             if now - self._stats_ms >= STATS_EVERY_MS:
@@ -229,12 +232,13 @@ class Session:
         received_ms = now_ms()
         match self._messages.take(received_ms):
             case "refuse":
-                self._say("error", code="too_many", message="over 100 messages in a second")
+                most = self._settings.max_messages_per_s
+                self._say("error", code="too_many", message=f"over {most} messages in a second")
                 return
             case "ignore":
                 return
         try:
-            incoming = parse(text)
+            incoming = parse(text, self._settings.max_message_bytes)
         except ProtocolError as error:
             self._say("error", code=error.code, message=str(error))
             return
@@ -395,6 +399,6 @@ class Session:
             log.debug("event=state session=%s from=%s to=%s", self.name, self._state, state)
             self._state = state
 
-    def _die(self, reason: str) -> None:
+    def _die(self, reason: str, code: str = "timeout") -> None:
         if self._state != "closed":
-            self._on_dead(self, reason)
+            self._on_dead(self, reason, code)

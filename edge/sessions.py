@@ -15,7 +15,7 @@ Factory = Callable[..., Member]
 
 
 class FullError(Exception):
-    """No session can be taken now: `code` is full, not_ready or draining."""
+    """No session can be taken now: `code` is full, busy, not_ready, draining or address_full."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -24,20 +24,25 @@ class FullError(Exception):
 
 class Sessions:
     """The sessions by id. `make` builds one; `ready` tells whether a device can serve it;
-    `on_change` is told "join" and "leave"."""
+    `why_not` why one more would be too many, if so; `on_change` is told "join" and "leave"."""
 
     def __init__(
         self,
         make: Factory,
         *,
         limit: int,
+        limit_per_address: int,
         ready: Callable[[], bool],
+        why_not: Callable[[], str | None],
         class_names: list[str],
         on_change: Callable[[str], None],
     ) -> None:
         self.class_names = class_names
         self._make = make
         self._limit = limit
+        self._limit_per_address = limit_per_address
+        self._why_not = why_not
+        self._addresses: dict[str, str] = {}  # of sessions whose address counts, by their id
         self._ready = ready
         self._on_change = on_change
         self._draining = False
@@ -53,8 +58,10 @@ class Sessions:
     def get(self, session_id: str) -> Member | None:
         return self._sessions.get(session_id)
 
-    async def open(self, offer: str, **wishes: object) -> tuple[Member, str]:
-        """A session for an SDP offer, and the answer.
+    async def open(
+        self, offer: str, address: str | None = None, **wishes: object
+    ) -> tuple[Member, str]:
+        """A session for an SDP offer, and the answer; `address` is what limits count it by.
 
         Raises FullError while none can be taken, SdpError for an offer that is of no use.
         """
@@ -64,8 +71,17 @@ class Sessions:
             raise FullError("not_ready", "no device is ready yet: try again in a few seconds")
         if len(self._sessions) >= self._limit:
             raise FullError("full", f"all {self._limit} places are taken")
+        most = self._limit_per_address
+        if address is not None and list(self._addresses.values()).count(address) >= most:
+            raise FullError(
+                "address_full", f"this address has {most} sessions, and may have no more"
+            )
+        if (reason := self._why_not()) is not None:
+            raise FullError("busy", reason)
         session = self._make(on_dead=self._on_dead, **wishes)
         self._sessions[session.id] = session
+        if address is not None:
+            self._addresses[session.id] = address
         try:
             answer = await session.answer(offer)
         except BaseException:
@@ -79,6 +95,7 @@ class Sessions:
         """End a session; ending it twice is harmless."""
         if self._sessions.pop(session.id, None) is None:
             return
+        self._addresses.pop(session.id, None)
         self._on_change("leave")
         await session.close(reason, code)
         log.info(
@@ -104,7 +121,7 @@ class Sessions:
         if self._closing:
             await asyncio.wait(self._closing)
 
-    def _on_dead(self, session: Member, reason: str) -> None:
-        task = asyncio.ensure_future(self.close(session, reason, "timeout"))
+    def _on_dead(self, session: Member, reason: str, code: str) -> None:
+        task = asyncio.ensure_future(self.close(session, reason, code))
         self._closing.add(task)  # the loop itself holds tasks only weakly
         task.add_done_callback(self._closing.discard)

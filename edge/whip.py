@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from http import HTTPStatus
 from typing import Any, cast
@@ -16,13 +17,16 @@ from aiohttp import web
 from edge import turn
 from edge.access import Access, Handler, refusal
 from edge.config import Settings
+from edge.limits import Rates
 from edge.member import Member
 from edge.protocol import LABEL_MAX_CHARS, SLO_MAX_MS, SLO_MIN_MS
 from edge.rtc.peer import SdpError
 from edge.sessions import FullError, Sessions
+from edge.timebase import now_ms
 
-MAX_BODY_BYTES = 64 * 1024
 RETRY_AFTER_S = 10
+PATCHES_A_MINUTE = 120  # of one session: an offer has a handful of candidates
+MAX_BODY = web.AppKey("edge_max_body", int)
 KEEPALIVE_S = 10.0
 
 _CORS = {
@@ -56,6 +60,8 @@ class Whip:
         self._settings = settings
         self._access = access
         self._sessions = sessions
+        self._posts = Rates(settings.max_posts_per_minute, 60_000.0)
+        self._patches = Rates(PATCHES_A_MINUTE, 60_000.0)
 
     def routes(self) -> list[web.AbstractRouteDef]:
         return [
@@ -85,14 +91,19 @@ class Whip:
         return guarded
 
     async def _publish(self, request: web.Request) -> web.Response:
+        address = None if self._access.is_local(request) else self._access.client_key(request)
+        if address is not None and (wait_ms := self._posts.take(address, now_ms())):
+            raise _too_many("too many offers from this address", wait_ms)
         _insist_on_type(request, "application/sdp")
         query = _publish_query(request, self._sessions.class_names)
         offer = await _body(request)
         try:
-            session, answer = await self._sessions.open(offer, **query)
+            session, answer = await self._sessions.open(offer, address, **query)
         except FullError as full:
             headers = {"Retry-After": str(RETRY_AFTER_S)}
-            return error(HTTPStatus.SERVICE_UNAVAILABLE, full.code, str(full), headers)
+            whole = full.code != "address_full"
+            status = HTTPStatus.SERVICE_UNAVAILABLE if whole else HTTPStatus.TOO_MANY_REQUESTS
+            return error(status, full.code, str(full), headers)
         except SdpError as refused:
             return error(HTTPStatus.BAD_REQUEST, refused.code, str(refused))
         response = web.Response(
@@ -108,6 +119,8 @@ class Whip:
 
     async def _trickle(self, request: web.Request) -> web.Response:
         session = self._session(request)
+        if wait_ms := self._patches.take(session.id, now_ms()):
+            raise _too_many("too many trickled fragments", wait_ms)
         _insist_on_type(request, "application/trickle-ice-sdpfrag")
         match = request.headers.get("If-Match")
         if match is not None and match not in ("*", _etag(session)):
@@ -187,6 +200,13 @@ async def json_errors(request: web.Request, handler: Handler) -> web.StreamRespo
         return error(status, status.phrase.lower().replace(" ", "_"), refused.reason, headers)
 
 
+def _too_many(what: str, wait_ms: float) -> _Refused:
+    seconds = max(1, math.ceil(wait_ms / 1000.0))
+    headers = {"Retry-After": str(seconds)}
+    text = f"{what}: wait {seconds} s"
+    return _Refused(error(HTTPStatus.TOO_MANY_REQUESTS, "too_many", text, headers))
+
+
 def _etag(session: Member) -> str:
     return f'"{session.etag}"'
 
@@ -207,7 +227,7 @@ async def _body(request: web.Request) -> str:
         data = await request.read()
         return data.decode("utf-8")
     except web.HTTPRequestEntityTooLarge:
-        message = f"the body is larger than {MAX_BODY_BYTES // 1024} KiB"
+        message = f"the body is larger than {request.app[MAX_BODY]} bytes"
         raise _Refused(error(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", message)) from None
     except UnicodeDecodeError:
         raise _Refused(

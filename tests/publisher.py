@@ -76,12 +76,18 @@ class Publisher:
                 channel.on("message", self._on_message)
 
     async def publish(
-        self, http: aiohttp.ClientSession, url: str, query: dict[str, str] | None = None
+        self,
+        http: aiohttp.ClientSession,
+        url: str,
+        query: dict[str, str] | None = None,
+        headers: dict[str, str] | None = None,
     ) -> None:
         await self.connection.setLocalDescription(await self.connection.createOffer())
-        headers = {"Content-Type": "application/sdp"}
         async with http.post(
-            f"{url}/whip", data=self.connection.localDescription.sdp, headers=headers, params=query
+            f"{url}/whip",
+            data=self.connection.localDescription.sdp,
+            headers={"Content-Type": "application/sdp", **(headers or {})},
+            params=query,
         ) as response:
             answer = await response.text()
             assert response.status == 201, answer
@@ -126,12 +132,13 @@ async def publishing(
     fps: int = 15,
     query: dict[str, str] | None = None,
     channels: bool = True,
+    headers: dict[str, str] | None = None,
 ) -> AsyncIterator[Publisher]:
     """A publisher streaming `frames` to the server at `url`; gone afterwards."""
     publisher = Publisher(FramesTrack(frames, fps), channels)
     try:
         async with aiohttp.ClientSession() as http:
-            await publisher.publish(http, url, query)
+            await publisher.publish(http, url, query, headers)
             yield publisher
     finally:
         await publisher.connection.close()

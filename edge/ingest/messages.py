@@ -159,10 +159,12 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Ingest to server, some times a second: how busy it is (share of a core), and what the
-    planner has to know of some of its sessions. Its silence means that it hangs."""
+    """Ingest to server, some times a second: how busy it is (shares of a core, all its threads' and
+    its event loop's), and what the planner has to know of some of its sessions. Its silence means
+    that it hangs."""
 
     busy: float
+    loop: float
     lag_ms: float
     snapshots: list[Snapshot]
     type: Literal["state"] = "state"
@@ -178,10 +180,11 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Dead:
-    """Ingest to server: a session should be ended, and why."""
+    """Ingest to server: a session should be ended, and why; `code` is for programs."""
 
     session: str
     reason: str
+    code: str
     type: Literal["dead"] = "dead"
 
 

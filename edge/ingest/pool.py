@@ -69,7 +69,7 @@ class IngestPool:
         await asyncio.gather(*(each.stop() for each in self._ingests))
 
     def make(
-        self, *, on_dead: Callable[[RemoteSession, str], None], **wishes: Any
+        self, *, on_dead: Callable[[RemoteSession, str, str], None], **wishes: Any
     ) -> RemoteSession:
         """A session in the least busy process; FullError if none is there now."""
         ready = [each for each in self._ingests if each.ready]

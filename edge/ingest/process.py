@@ -36,6 +36,7 @@ from edge.ingest.messages import (
     encode,
 )
 from edge.lifeline import die_with
+from edge.limits import Share
 from edge.logs import Logs
 from edge.member import Identity
 from edge.models.weights import class_names
@@ -103,6 +104,7 @@ class Room:
         self._code = 0
         self._used_s = self._told_ms = 0.0
         self._busy = self._lag_ms = 0.0
+        self._share = Share()
 
     async def run(self) -> int:
         """Until told to stop; returns the exit code."""
@@ -164,7 +166,7 @@ class Room:
             self._frames,
             SessionHints(settings.network, settings.edges, settings.max_bps, Held.by(settings)),
             class_names=self._class_names,
-            on_dead=lambda session, reason: self._pipe.send(Dead(session.id, reason)),
+            on_dead=lambda session, *why: self._pipe.send(Dead(session.id, *why)),
             on_step=lambda: self._pipe.send(Step(session.snapshot(now_ms()))),
             identity=Identity(message.session, message.etag),
             **wishes,
@@ -232,8 +234,10 @@ class Room:
         busy = 1000.0 * (used_s - self._used_s) / (now - self._told_ms)
         self._busy += 0.5 * (busy - self._busy)
         self._used_s, self._told_ms = used_s, now
+        self._share.observe(time.thread_time(), now)
         if self._pipe.queued:  # the last is not read yet
             return
         snapshots = [session.snapshot(now) for session in self._sessions.values()]
         for start in range(0, max(1, len(snapshots)), _SNAPSHOTS):
-            self._pipe.send(State(self._busy, self._lag_ms, snapshots[start : start + _SNAPSHOTS]))
+            part = snapshots[start : start + _SNAPSHOTS]
+            self._pipe.send(State(self._busy, self._share.mean, self._lag_ms, part))

@@ -58,7 +58,7 @@ class RemoteSession:
         *,
         identity: Identity,
         known: Snapshot,
-        on_dead: Callable[[RemoteSession, str], None],
+        on_dead: Callable[[RemoteSession, str, str], None],
         **wishes: object,
     ) -> None:
         self.id, self.etag = identity.id, identity.etag
@@ -141,14 +141,14 @@ class RemoteSession:
         put_newest(queue, text)
         return True
 
-    def die(self, reason: str) -> None:
+    def die(self, reason: str, code: str) -> None:
         """It should be ended."""
-        self._on_dead(self, reason)
+        self._on_dead(self, reason, code)
 
     def lost(self, reason: str) -> None:
         """Its process has ended, and the session with it."""
         self._end_streams()
-        self._on_dead(self, reason)
+        self._on_dead(self, reason, "timeout")
 
     def _end_streams(self) -> None:
         self._ended = True

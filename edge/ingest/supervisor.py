@@ -50,12 +50,14 @@ STOP_GRACE_S, KILL_S = 1.5, 1.5
 
 @dataclass(frozen=True, slots=True)
 class IngestStatus:
-    """An ingest process as an operator sees it; `busy` is its share of a core."""
+    """An ingest process as an operator sees it; `busy` is its share of a core, `loop` that of its
+    event loop alone."""
 
     pid: int | None
     ready: bool
     sessions: int
     busy: float
+    loop: float
     lag_ms: float
     restarts: int
 
@@ -85,7 +87,7 @@ class Ingest:
         self._sessions: dict[str, RemoteSession] = {}
         self._asked: dict[int, asyncio.Future[Reply]] = {}
         self._numbers = itertools.count(1)
-        self._state = State(0.0, 0.0, [])
+        self._state = State(0.0, 0.0, 0.0, [])
         self._measured: set[str] = set()  # sessions that were there when it last told its state
         self._watch: asyncio.TimerHandle | None = None
         self._reason = ""
@@ -101,6 +103,7 @@ class Ingest:
             ready=self.ready,
             sessions=len(self._sessions),
             busy=self._state.busy,
+            loop=self._state.loop,
             lag_ms=self._state.lag_ms,
             restarts=self.restarts,
         )
@@ -175,7 +178,7 @@ class Ingest:
     def _handle_loss(self, reason: str) -> None:
         self.ready, self._reason = False, reason
         self._watch_for(None)
-        self._state, self._measured = State(0.0, 0.0, []), set()
+        self._state, self._measured = State(0.0, 0.0, 0.0, []), set()
         if not self._stopping:
             log.warning("event=ingest_lost number=%d reason=%r", self._number, reason)
         self._end_all(f"its ingest process was lost: it {reason}")
@@ -256,7 +259,7 @@ class Ingest:
                     future.set_result(message)
             case Dead():
                 if (session := self._sessions.get(message.session)) is not None:
-                    session.die(message.reason)
+                    session.die(message.reason, message.code)
             case Text():
                 any(each.text(message.stream, message.text) for each in self._sessions.values())
             case Ready():

@@ -22,7 +22,8 @@ class Counts:
     """Packets and frames since the start.
 
     `missed` packets were shown by later ones to be missing, `nacked` is how often one was asked
-    for, `recovered` how many came after that. `late` ones came after they were given up.
+    for, `recovered` how many came after that. `late` ones came after they were given up. `bytes`
+    are all of RTP that came, headers and retransmissions included.
     """
 
     packets: int = 0
@@ -35,3 +36,4 @@ class Counts:
     frames: int = 0
     frames_lost: int = 0
     resets: int = 0
+    bytes: int = 0

@@ -92,6 +92,7 @@ class VideoReceiver:
 
     def handle_rtp(self, data: bytes, arrival_ms: float) -> None:
         """A decrypted RTP packet."""
+        self.jitter.counts.bytes += len(data)
         packet = packets.parse_rtp(data, self._extensions)
         if packet is None or self._closed:
             return

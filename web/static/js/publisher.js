@@ -17,7 +17,7 @@ const FIRST_BPS = 1_200_000;
  *
  * @type {Record<string, import("./words.js").ProblemCode>}
  */
-const UNAVAILABLE = { full: "full", not_ready: "not_ready", draining: "draining" };
+const UNAVAILABLE = { full: "full", busy: "full", not_ready: "not_ready", draining: "draining" };
 
 /**
  * @typedef {object} PublisherOptions
@@ -149,6 +149,7 @@ export class Publisher {
     if (response.status === 201) return response;
     const { code, detail } = await refusal(response);
     if (response.status === 401) throw new Problem("token", { detail });
+    if (response.status === 429) throw new Problem("full", { detail, retryAfterMs: retryAfterMs(response) });
     if (response.status === 503) {
       throw new Problem(UNAVAILABLE[code] ?? "unreachable", { detail, retryAfterMs: retryAfterMs(response) });
     }
