@@ -35,6 +35,7 @@ def judge(
     for row, boxes in taken.frames:
         true = truth[row.source]
         row.truth = len(true)
+        row.f1_simulated = 0.0
         counts = row.outcome == IN_TIME
         if detects:
             found = _counted(boxes, class_numbers) if counts else []

@@ -288,7 +288,7 @@ def columns(kind: type) -> tuple[str, ...]:
 
 
 def write(path: Path, kind: type[Row], rows: Iterable[Row]) -> None:
-    """A table as CSV: floats to a thousandth of their unit, booleans 0 or 1, None empty."""
+    """A table as CSV: floats to six digits or a thousandth, booleans 0 or 1, None empty."""
     names = columns(kind)
     with path.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -371,7 +371,7 @@ def text_of(value: Any) -> Any:
     if isinstance(value, bool):
         return int(value)
     if isinstance(value, float):
-        return f"{value:.6g}" if abs(value) < 1.0 else f"{value:.3f}".rstrip("0").rstrip(".")
+        return f"{value:.6g}" if abs(value) < 1e3 else f"{value:.3f}".rstrip("0").rstrip(".")
     return value
 
 

@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+from playwright.async_api import Error as PlaywrightError
 from rich.console import Console
 
 from edge.accuracy import AccuracyError
@@ -38,7 +39,8 @@ from there when called again: finished runs are skipped, half ones made anew. Ne
 
 ERRORS = (
     AccuracyError, AssetError, BrowserMissingError, ClientError, EncodeError, FootageError,
-    LinkError, ProfileError, ResultsError, ServerError, TakenError, TraceError, OSError,
+    LinkError, PlaywrightError, ProfileError, ResultsError, ServerError, TakenError, TraceError,
+    OSError,
 )  # fmt: skip
 _AROUND_S = 12.0  # what a run takes beside its measured seconds, for the first guess of time left
 
@@ -116,8 +118,9 @@ def _make_all(experiment: Experiment, cells: list[Cell], out: Path) -> list[str]
         try:
             row = _make(experiment, cell, out)
         except ERRORS as error:
-            failed.append(f"{cell.name}: {error}")
-            progress_line(f"failed: {error}")
+            words = str(error).split("\nCall log", 1)[0]  # of Playwright, which goes on and on
+            failed.append(f"{cell.name}: {words}")
+            progress_line(f"failed: {words}")
         else:
             progress_line(
                 f"{row.in_time_share:.1%} of {row.captured} frames in time,"

@@ -6,13 +6,14 @@ import statistics
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from netem.footage import Camera
 from netem.results import ENCODER, LATE, LOST, FrameRow, HintRow
 
 _TICKS_A_MS = 90
-_SAME = 0.45  # of a frame's interval: nearer timestamps are of one picture
+_SAME_MS = 8.0  # timestamps that are nearer are of one picture: RTP times are whole milliseconds
 
 
 class TakenError(Exception):
@@ -41,7 +42,8 @@ def by_page(
     """From the page's journal, and from the pictures that its observer saw: (timestamp, print,
     width, height) each. `shift_ms` takes the page's clock to ours.
 
-    Raises TakenError if a picture is none of the camera's, or two frames have the same one.
+    Raises TakenError if a picture is none of the camera's. Frames that can't be told apart are
+    noted.
     """
     if journal["beyond"]:
         raise TakenError(f"{journal['beyond']} frames found no room in the page's journal")
@@ -54,10 +56,10 @@ def by_page(
         or [0.0]
     )
     seen: set[int] = set()
+    doubtful = 0
     for line in sorted(lines, key=lambda line: line["stampMs"]):
         place = roll.place(line["stampMs"])
-        if place in seen:
-            raise TakenError(f"two frames at {line['stampMs']:.1f} ms are of one picture")
+        doubtful += place in seen
         seen.add(place)
         source = camera.sources[place % len(camera.sources)]
         row = _row(client, session, source, line, late_by_ms=late_by_ms, shift_ms=shift_ms)
@@ -67,6 +69,8 @@ def by_page(
             captured_ms = stamp + late_by_ms + shift_ms
             source = camera.sources[place % len(camera.sources)]
             taken.frames.append((_blank(client, session, source, captured_ms, ENCODER), ()))
+    if doubtful:
+        taken.notes.append(f"client {client}: {doubtful} frames of a picture that another has too")
     if roll.reckoned:
         taken.notes.append(f"client {client}: {roll.reckoned} frames told by those around them")
     for heard in journal["hints"]:
@@ -88,30 +92,32 @@ class Roll:
         self.reckoned = 0
         self._interval_ms = 1000.0 / camera.fps
         self._stamps = [stamp for stamp, *_ in pictures]
-        self._places: list[int] = []
-        """On the roll, of each picture seen."""
-        turn = len(camera.sources)
-        at: dict[int, list[int]] = {}
+        self._turn = len(camera.sources)
+        self._at: dict[int, list[int]] = {}
+        """Places on one turn of the film, by source frame: several where a video stands still."""
         for place, source in enumerate(camera.sources):
-            at.setdefault(source, []).append(place)
-        for stamp, key, *_ in pictures:
-            before = self._places[-1] if self._places else -1
-            expected = before + 1
-            if self._places:
-                gap_ms = stamp - self._stamps[len(self._places) - 1]
-                expected = before + max(1, round(gap_ms / self._interval_ms))
+            self._at.setdefault(source, []).append(place)
+        sources = [camera.prints[key] for _, key, *_ in pictures]
+        rolls = [self._unroll(first, sources) for first in self._at[sources[0]]]
+        _, self._places = min(rolls)
+
+    def _unroll(self, first: int, sources: Sequence[int]) -> tuple[int, list[int]]:
+        """The places of all pictures seen, if the first was there; before them, how far they are
+        from where the time between them has them."""
+        places, off = [first], 0
+        for (one_ms, other_ms), source in zip(pairwise(self._stamps), sources[1:], strict=True):
+            before = places[-1]
+            expected = before + max(1, round((other_ms - one_ms) / self._interval_ms))
             # Of the places with this source frame, in whatever turn, that nearest to the expected.
-            self._places.append(
-                min(
-                    (
-                        place + turn * around
-                        for place in at[camera.prints[key]]
-                        for around in ((expected - place) // turn, (expected - place) // turn + 1)
-                        if place + turn * around > before
-                    ),
-                    key=lambda place: abs(place - expected),
-                )
-            )
+            candidates = [
+                place + self._turn * around
+                for place in self._at[source]
+                for around in range((before - place) // self._turn, expected // self._turn + 2)
+            ]
+            later = [place for place in candidates if place > before]
+            places.append(min(later, key=lambda place: abs(place - expected)))
+            off += abs(places[-1] - expected)
+        return off, places
 
     def between(self, first: int, last: int) -> Iterator[tuple[float, int]]:
         """Timestamp and place of the pictures seen from one place to another."""
@@ -120,15 +126,24 @@ class Roll:
                 yield stamp, place
 
     def place(self, stamp: float) -> int:
-        """Of the picture with this timestamp, give or take."""
-        at = bisect_left(self._stamps, stamp)
-        near = [i for i in (at - 1, at) if 0 <= i < len(self._stamps)]
+        """Of the picture with this timestamp, give or take what the page's estimate may be off."""
+        after = bisect_left(self._stamps, stamp)
+        near = [i for i in (after - 1, after) if 0 <= i < len(self._stamps)]
         best = min(near, key=lambda i: abs(self._stamps[i] - stamp))
         off_ms = stamp - self._stamps[best]
-        if abs(off_ms) <= _SAME * self._interval_ms:
+        if abs(off_ms) <= _SAME_MS:
+            return self._places[best]
+        if len(near) == 1:  # before the first that was seen, or after the last
+            self.reckoned += 1
+            steps = max(1, round(abs(off_ms) / self._interval_ms))
+            return self._places[best] + (steps if off_ms > 0.0 else -steps)
+        between = self._places[after] - self._places[after - 1]
+        if between == 1:  # there is no picture in between: the estimate was off by more
             return self._places[best]
         self.reckoned += 1
-        return self._places[best] + round(off_ms / self._interval_ms)
+        gap_ms = self._stamps[after] - self._stamps[after - 1]
+        steps = round((stamp - self._stamps[after - 1]) / gap_ms * between)
+        return self._places[after - 1] + min(max(steps, 1), between - 1)
 
 
 def _stamp(lines: Sequence[dict[str, Any]]) -> None:
