@@ -1,5 +1,5 @@
 # Everything from a fresh checkout: each target sets up what is missing, then does its work.
-.PHONY: help demo test run check bench clean
+.PHONY: help demo test run check experiment bench clean
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
@@ -37,6 +37,10 @@ check: $(STAMP)  ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+experiment: BROWSERS = chromium
+experiment: setup  ## the smoke matrix: real browsers behind an LTE-like link, beside plain aiortc; needs root
+	$(BIN)/python -m netem run netem/experiments/smoke.toml --out out/smoke $(ARGS)
 
 bench: BROWSERS = chromium
 bench: setup  ## the benchmarks

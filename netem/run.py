@@ -158,6 +158,7 @@ class Run:
             "edges": list(choice.edges),
             "max_batch": experiment.max_batch,
             "max_bps": experiment.max_bps,
+            "admission": False,  # what becomes of too many is what is asked
             "slo_ms": cell.slo_ms,
             "fps": max(person.fps for person in self.people),
         }
