@@ -1,5 +1,5 @@
 # Everything from a fresh checkout: each target sets up what is missing, then does its work.
-.PHONY: help demo test run check experiment bench clean
+.PHONY: help demo test run check experiment bench figures clean
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
@@ -47,6 +47,11 @@ bench: setup  ## the benchmarks
 	$(BIN)/python -m edge bench receive
 	$(BIN)/python -m edge bench handover
 	$(BIN)/python -m edge bench detector
+
+# With the profiles alone where nothing was measured yet.
+RESULTS ?= $(wildcard out/results)
+figures: $(STAMP)  ## all figures and tables into out/figures (RESULTS="out/smoke": folders or files of results)
+	$(BIN)/python -m analysis figures $(RESULTS) $(ARGS)
 
 clean:  ## remove what was set up here (not the cache of fetched files)
 	rm -rf $(VENV) out .mypy_cache .ruff_cache .pytest_cache .hypothesis

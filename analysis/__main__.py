@@ -1,4 +1,4 @@
-"""The command line: `python -m analysis simulate FILE.toml`."""
+"""The command line: `python -m analysis simulate | figures`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from analysis.figures import command
 from analysis.grid import run_all, tasks, work
 from analysis.judge import judge
 from analysis.report import show, table
@@ -19,6 +20,7 @@ from analysis.results import Row, write_csv
 from analysis.spec import POLICIES, Experiment, SpecError, load
 from edge.accuracy import AccuracyError
 from edge.profile import ProfileError
+from netem.results import ResultsError
 from traces import TraceError
 
 EXIT_FAILED, EXIT_USAGE = 1, 2
@@ -27,7 +29,8 @@ EXIT_FAILED, EXIT_USAGE = 1, 2
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit status: 0 done and promises kept, 1 failed or broken, 2 bad usage."""
     parser = argparse.ArgumentParser(
-        prog="python -m analysis", description="Simulations that drive the server's own code."
+        prog="python -m analysis",
+        description="Simulations with the server's own code, and figures of what was measured.",
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     simulate = commands.add_parser("simulate", help="run an experiment and compare the policies")
@@ -45,7 +48,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     simulate.add_argument(
         "--no-judge", action="store_true", help="exit 0 even where a promise is broken"
     )
+    figures = commands.add_parser("figures", help="draw profiles and results, with their tables")
+    command.add_arguments(figures)
     options = parser.parse_args(arguments)
+    if options.command == "figures":
+        try:
+            return command.run(options)
+        except (OSError, ValueError, ResultsError) as error:
+            print(f"error: {error}", file=sys.stderr)
+            return EXIT_FAILED
     try:
         experiment = load(options.file)
     except SpecError as error:

@@ -6,13 +6,14 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from typing import get_args
 
 from edge import samples
 from edge.accuracy import AccuracyProfile
 from edge.assets import cached
 from edge.machine import machine, versions
 from edge.models.weights import WEIGHTS, load_network
-from edge.variant import EDGES, Variant
+from edge.variant import EDGES, Precision, Variant
 from edge.worker.child import OPENMP
 from profiles import coco
 from profiles.accuracy import (
@@ -28,10 +29,10 @@ from profiles.accuracy import (
 )
 from profiles.arguments import UsageError, command_line, positive, torch_device
 from profiles.clips import Clip, from_file, pan
-from profiles.codecs import CODECS, JPEG, NONE
+from profiles.codecs import CODECS, JPEG, JPEG_FIT, NONE
 from profiles.progress import Progress
 
-_DEFAULT_CODECS = ("vp8", "h264", JPEG)
+_DEFAULT_CODECS = ("vp8", "h264", JPEG, JPEG_FIT)
 _BETTER = "yolov4"  # the reference, where its weights are at hand
 
 
@@ -69,6 +70,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--device", type=torch_device, default="cpu", help="cpu (default) or cuda:N"
     )
+    parser.add_argument(
+        "--precision",
+        default="auto",
+        choices=get_args(Precision),
+        help="what networks compute in (default auto: as served here)",
+    )
     parser.add_argument("--out", type=Path, metavar="FILE", help="default by the network's name")
     parser.add_argument("--again", action="store_true", help="begin FILE anew")
     parser.add_argument("--quick", action="store_true", help="few sizes, rates and frames")
@@ -101,17 +108,26 @@ def run(options: argparse.Namespace, arguments: list[str]) -> int:
     rows = list(before.rows) if before else []
     clips = {**(before.clips if before else {}), **clips}
 
-    detector = Detector(options.network, load_network(options.network), options.device)
+    detector = Detector(
+        options.network, load_network(options.network), options.device, options.precision
+    )
     reference_detector = detector
     if reference.network != options.network:
         reference_detector = Detector(
-            reference.network, load_network(reference.network), options.device
+            reference.network,
+            load_network(reference.network),
+            options.device,
+            options.precision,
         )
     progress = Progress(sum(task.work for task in tasks))
     survey = Survey(
         options.network, detector, reference, reference_detector, progress.step, progress.skip
     )
-    precision = str(detector.dtype).removeprefix("torch.")
+    made_on = f"{machine()}, {options.device}, {detector.precision}"
+    if before and made_on not in before.machine.split("; "):
+        made_on = f"{before.machine}; {made_on}"
+    elif before:
+        made_on = before.machine
     for task in tasks:
         for row in survey.rows(task, rows):
             rows = merge(rows, row)
@@ -119,7 +135,7 @@ def run(options: argparse.Namespace, arguments: list[str]) -> int:
                 sorted(rows, key=lambda row: (row.clip, row.codec, row.sent_edge, row.kbps)),
                 reference=reference.name,
                 clips=clips,
-                machine=f"{machine()}, {options.device}, {precision}",
+                machine=made_on,
                 versions=versions("torch", "av", "opencv-python"),
                 command=command_line(arguments, before.command if before else ""),
             ).save(out)
@@ -158,7 +174,7 @@ def _materials(options: argparse.Namespace) -> list[Material]:
                 1,
                 range(len(photographs)),
                 annotated.about,
-                (JPEG, NONE),  # a video codec needs pictures that follow each other
+                (JPEG, JPEG_FIT, NONE),  # a video codec needs pictures that follow each other
                 annotated.truth,
             )
         )

@@ -14,9 +14,10 @@ import numpy as np
 from edge.picture import Picture
 
 VIDEO = ("vp8", "h264")
-JPEG = "jpeg90"
+JPEG = "jpeg90"  # square
+JPEG_FIT = "jpeg90-fit"  # of the picture's own shape
 NONE = "none"
-CODECS = (*VIDEO, JPEG, NONE)
+CODECS = (*VIDEO, JPEG, JPEG_FIT, NONE)
 
 _ENCODERS: dict[str, tuple[str, dict[str, str]]] = {
     # As libwebrtc sets libvpx up: real time, no error resilience, no look-ahead, constant rate
@@ -72,12 +73,14 @@ def send(
 ) -> Sent:
     """Frames scaled to the longest edge, sent with `codec`, and decoded again, in order.
 
-    jpeg90 sends squares of that edge, quality 90, as Jellyfish does; it and "none" (12 bits a
-    pixel) take no rate. ValueError for an unknown codec.
+    jpeg90 sends squares of that edge, quality 90, as Jellyfish does, and jpeg90-fit keeps the
+    shape; they and "none" (12 bits a pixel) take no rate. ValueError for an unknown codec.
     """
     if codec == JPEG:
-        return _send_jpeg(frames, edge)
+        return _send_jpeg([_scaled(frame, edge, edge) for frame in frames])
     scaled = [_scaled(frame, *sent_size(frame.width, frame.height, edge)) for frame in frames]
+    if codec == JPEG_FIT:
+        return _send_jpeg(scaled)
     if codec == NONE:
         return Sent(
             [Picture.from_av(frame) for frame in scaled],
@@ -118,11 +121,11 @@ def _send_video(codec: str, frames: Sequence[av.VideoFrame], fps: int, bps: floa
     return Sent(pictures, bits)
 
 
-def _send_jpeg(frames: Sequence[av.VideoFrame], edge: int) -> Sent:
+def _send_jpeg(frames: Sequence[av.VideoFrame]) -> Sent:
     pictures, bits = [], []
     for frame in frames:
-        square = _scaled(frame, edge, edge).to_ndarray(format="bgr24")
-        _, data = cv2.imencode(".jpg", square, [cv2.IMWRITE_JPEG_QUALITY, 90])
+        pixels = frame.to_ndarray(format="bgr24")
+        _, data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, 90])
         bits.append(8 * len(data))
         image = cv2.cvtColor(np.asarray(cv2.imdecode(data, 1)), cv2.COLOR_BGR2RGB)
         pictures.append(Picture.from_rgb(np.asarray(image, dtype=np.uint8)))

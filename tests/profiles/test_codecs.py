@@ -49,10 +49,13 @@ def test_the_same_comes_out_again(codec: str, frames: list[av.VideoFrame]) -> No
     assert (one.pictures[-1].y == other.pictures[-1].y).all()
 
 
-def test_jpeg_comes_square(frames: list[av.VideoFrame]) -> None:
-    sent = send("jpeg90", frames[:2], 224)
-    assert [(p.width, p.height) for p in sent.pictures] == [(224, 224)] * 2
-    assert all(8 * 1000 < bits < 12 * 224 * 224 for bits in sent.bits)
+def test_jpeg_comes_square_or_as_it_was(frames: list[av.VideoFrame]) -> None:
+    square = send("jpeg90", frames[:2], 224)
+    fitting = send("jpeg90-fit", frames[:2], 224)
+    assert [(p.width, p.height) for p in square.pictures] == [(224, 224)] * 2
+    assert [(p.width, p.height) for p in fitting.pictures] == [(224, 126)] * 2
+    assert all(8 * 1000 < bits < 12 * 224 * 224 for bits in square.bits)
+    assert all(few < many for few, many in zip(fitting.bits, square.bits, strict=True))
 
 
 def test_none_takes_nothing_away(frames: list[av.VideoFrame]) -> None:

@@ -147,8 +147,12 @@ class TestAccuracy:
         first = AccuracyProfile.load(out)
         assert first.reference.startswith("yolov4")
         assert list(first.clips) == ["bikes"]
+        arguments += ["--precision", "float32"]
         assert main([*arguments, "--codec", "vp8,h264", "--kbps", "150,600"]) == 0
-        rows = AccuracyProfile.load(out).rows
+        both = AccuracyProfile.load(out)
+        assert both.machine.endswith("cpu, float32")
+        assert both.machine.startswith(first.machine)
+        rows = both.rows
         assert [(row.codec, row.kbps) for row in rows] == [
             ("h264", 150.0), ("h264", 600.0), ("vp8", 150.0), ("vp8", 600.0),
         ]  # fmt: skip
@@ -189,7 +193,7 @@ class TestAccuracy:
         folder = str(samples.photo("bus").parent)
         assert main([*arguments, "--coco", str(annotations), folder]) == 0
         rows = AccuracyProfile.load(out).rows
-        assert [row.codec for row in rows] == ["jpeg90", "none"]
+        assert [row.codec for row in rows] == ["jpeg90", "jpeg90-fit", "none"]
         for row in rows:
             assert row.f1[416] > 0.5
             # Both are found; two more persons are in the picture than are annotated.

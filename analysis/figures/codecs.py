@@ -1,0 +1,299 @@
+"""What a video codec saves: bits of VP8 and of JPEGs of quality 90 at equal F1, by sent size."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+
+from analysis.figures.exhibit import Exhibit
+from analysis.figures.style import (
+    BLUE,
+    GREEN,
+    ORANGE,
+    SKY,
+    VERMILION,
+    blank,
+    plain_ticks,
+    styled,
+)
+from analysis.figures.table import Column, Table
+from edge.accuracy import AccuracyError, AccuracyProfile, Row
+
+VIDEO = "vp8"
+JPEGS: Mapping[str, str] = {"jpeg90": "square", "jpeg90-fit": "shape kept"}
+_STEPS = 4000  # along a curve's bits, in proportion: a thousandth each
+_LOOK = {"jpeg90": (ORANGE, "s"), "jpeg90-fit": (VERMILION, "D")}
+_CLIP_LINES = ((SKY, (0, (4, 1.5))), (GREEN, (0, (1, 1))))
+_TICKS_MBPS = (0.1, 1, 10)
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """F1 by bits a second, between the fewest and the most that were measured; never falls."""
+
+    bps: Floats
+    f1: Floats
+
+    def least_bps(self, f1: float) -> float | None:
+        """The fewest bits with that much F1 or more; None if no number of them has."""
+        place = int(np.searchsorted(self.f1, f1 - 1e-9))
+        return float(self.bps[place]) if place < len(self.bps) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Saving:
+    """A size of JPEG, and the VP8 that is as good with the same network's input.
+
+    `video_bps` is of VP8 of the same longest edge (None: it never gets there), `best_bps` of
+    the size of VP8 that needs the fewest. `is_bound`: the fewest measured are enough for
+    `video_bps`, so that it is an upper bound, and `times` a lower one.
+    """
+
+    jpeg: str
+    edge: int
+    jpeg_bps: float
+    f1: float
+    video_bps: float | None
+    is_bound: bool
+    best_bps: float | None
+    best_edge: int | None
+
+    @property
+    def times(self) -> float | None:
+        """JPEG's bits over VP8's, at one size."""
+        return None if self.video_bps is None else self.jpeg_bps / self.video_bps
+
+
+class Comparison:
+    """One network's measurements on some clips, taken together: means of F1 at equal bits.
+
+    `edges` are the sent sizes at which all codecs were measured with an input as large. Raises
+    AccuracyError where something needed was not measured.
+    """
+
+    def __init__(
+        self, profile: AccuracyProfile, network: str, fps: float, clips: Sequence[str] = ()
+    ) -> None:
+        self.fps = fps
+        rows = [row for row in profile.rows if row.network == network]
+        self.clips = tuple(clips) or tuple(sorted({r.clip for r in rows if r.codec == VIDEO}))
+        if not self.clips:
+            raise AccuracyError(f"{network}: no {VIDEO} was measured")
+        self._variants = f"{network}-{{}}"
+        self._rows: dict[tuple[str, str, int], list[Row]] = {}
+        for row in rows:
+            if row.clip in self.clips:
+                self._rows.setdefault((row.clip, row.codec, row.sent_edge), []).append(row)
+        self._profiles = {
+            clip: AccuracyProfile([r for r in rows if r.clip == clip and r.codec == VIDEO])
+            for clip in self.clips
+        }
+        self.jpegs = tuple(name for name in JPEGS if any(key[1] == name for key in self._rows))
+        sent = sorted({row.sent_edge for row in rows})
+        self.edges = tuple(edge for edge in sent if self._has(edge))
+        self._of_video = tuple(
+            edge for edge in sent if all((clip, VIDEO, edge) in self._rows for clip in self.clips)
+        )
+
+    def curve(self, edge: int, input_edge: int) -> Curve:
+        """VP8's, of one size."""
+        measured = [self._measured(clip, VIDEO, edge) for clip in self.clips]
+        least = max(min(row.bits for row in rows) for rows in measured) * self.fps
+        most = max(row.bits for rows in measured for row in rows) * self.fps
+        bps = np.geomspace(least, most, _STEPS)
+        of_clips = []
+        for clip, rows in zip(self.clips, measured, strict=True):
+            variant, pixels = self._variants.format(input_edge), rows[0].pixels
+            profile = self._profiles[clip]
+            of_clips.append(
+                [profile.f1(variant, edge, rate, self.fps, pixels=pixels) for rate in bps.tolist()]
+            )
+        return Curve(bps, np.mean(np.array(of_clips), axis=0))
+
+    def points(self, edge: int, input_edge: int) -> tuple[list[float], list[float]]:
+        """What was measured of VP8: bits a second, and F1; means over the clips, by rate asked."""
+        asked: dict[float, list[Row]] = {}
+        for clip in self.clips:
+            for row in self._measured(clip, VIDEO, edge):
+                if input_edge in row.f1:
+                    asked.setdefault(row.kbps, []).append(row)
+        whole = [rows for rows in asked.values() if len(rows) == len(self.clips)]
+        return (
+            [fmean(row.bits for row in rows) * self.fps for rows in whole],
+            [fmean(row.f1[input_edge] for row in rows) for rows in whole],
+        )
+
+    def jpeg(self, name: str, edge: int, input_edge: int) -> tuple[float, float]:
+        """(bits a second, F1) of JPEGs of quality 90."""
+        rows = [self._measured(clip, name, edge)[0] for clip in self.clips]
+        for row in rows:
+            if input_edge not in row.f1:
+                raise AccuracyError(
+                    f"{row.clip}, {name}, {edge} px: input edge {input_edge} was not measured"
+                )
+        return fmean(r.bits for r in rows) * self.fps, fmean(r.f1[input_edge] for r in rows)
+
+    def saving(self, name: str, edge: int) -> Saving:
+        """At one size, which is the network's input too, as Jellyfish has it."""
+        bps, f1 = self.jpeg(name, edge, edge)
+        same = self.curve(edge, edge)
+        least = same.least_bps(f1)
+        others = [(self.curve(each, edge).least_bps(f1), each) for each in self._of_video]
+        best = min(((bits, each) for bits, each in others if bits is not None), default=None)
+        return Saving(
+            name, edge, bps, f1, least, least == float(same.bps[0]),
+            best[0] if best else None, best[1] if best else None,
+        )  # fmt: skip
+
+    def savings(self) -> list[Saving]:
+        """Both kinds of JPEG at each size."""
+        return [self.saving(name, edge) for name in self.jpegs for edge in self.edges]
+
+    def _has(self, edge: int) -> bool:
+        codecs = [VIDEO, *self.jpegs]
+        rows = [self._rows.get((clip, codec, edge)) for clip in self.clips for codec in codecs]
+        return all(found and edge in found[0].f1 for found in rows)
+
+    def _measured(self, clip: str, codec: str, edge: int) -> list[Row]:
+        rows = self._rows.get((clip, codec, edge))
+        if not rows:
+            raise AccuracyError(f"{clip}: {codec} of {edge} px was not measured")
+        return rows
+
+
+@styled
+def bits_for_equal_f1(
+    profile: AccuracyProfile, network: str = "yolov4-tiny", fps: float = 15.0
+) -> Exhibit:
+    """F1 against bitrate at each size, and what VP8 saves where F1 is that of JPEG.
+
+    `fps` is that of the clips as they were measured. Raises AccuracyError.
+    """
+    whole = Comparison(profile, network, fps)
+    if not whole.jpegs or not whole.edges:
+        raise AccuracyError(f"{network}: {VIDEO} and JPEG were measured at no size in common")
+    single = {clip: Comparison(profile, network, fps, [clip]) for clip in whole.clips}
+    savings = whole.savings()
+    figure = blank(4.6)
+    panels = list(figure.subplots(2, -(-(len(whole.edges) + 1) // 2), squeeze=False).flat)
+    for axes, edge in zip(panels, whole.edges, strict=False):
+        _panel(axes, whole, single, [each for each in savings if each.edge == edge])
+    rest = panels[len(whole.edges) :]
+    _ratios(rest[0], savings)
+    for axes in rest[1:]:
+        axes.set_axis_off()
+    columns = len(panels) // 2
+    for place, axes in enumerate(panels[: len(whole.edges)]):
+        if place % columns == 0:
+            axes.set_ylabel("relative F1")
+        else:
+            axes.tick_params(labelleft=False)
+    figure.supxlabel("Mbit/s (logarithmic)", fontsize=8.5)
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
+    return Exhibit(
+        "codec-bits",
+        "Bits for equal F1: VP8 and JPEG of quality 90",
+        f"{network}, its input as large as the sent picture's longest edge; F1 relative to "
+        f"{profile.reference}; {fps:g} frames a second; mean of the clips "
+        f"{', '.join(whole.clips)} (VP8's dots: as measured; its line never falls). An arrow leads "
+        "from JPEG to the VP8 that is as good, and says how many times fewer bits that takes; with "
+        "≥, VP8's fewest measured are better still. Square: as Jellyfish sends, stretched.",
+        figure,
+        _table(savings, single),
+    )
+
+
+def _panel(
+    axes: Axes, whole: Comparison, single: Mapping[str, Comparison], savings: Sequence[Saving]
+) -> None:
+    edge = savings[0].edge
+    for (clip, of_clip), (colour, dash) in zip(single.items(), _CLIP_LINES, strict=False):
+        curve = of_clip.curve(edge, edge)
+        axes.plot(
+            curve.bps / 1e6, curve.f1, color=colour, linestyle=dash, lw=1.0, label=f"VP8, {clip}"
+        )
+    curve = whole.curve(edge, edge)
+    axes.plot(curve.bps / 1e6, curve.f1, color=BLUE, lw=1.8, label="VP8, mean")
+    bps, f1 = whole.points(edge, edge)
+    axes.plot(np.array(bps) / 1e6, f1, "o", color=BLUE, ms=3)
+    for saving in savings:
+        colour, marker = _LOOK[saving.jpeg]
+        axes.plot(
+            saving.jpeg_bps / 1e6, saving.f1, linestyle="", marker=marker, ms=6, color=colour,
+            markeredgecolor="black", markeredgewidth=0.6, label=f"JPEG 90, {JPEGS[saving.jpeg]}",
+        )  # fmt: skip
+        _arrow(axes, saving)
+    axes.set(title=f"{edge} px", xscale="log", xlim=(0.045, 14), ylim=(0.2, 1.0))
+    plain_ticks(axes.xaxis, _TICKS_MBPS)
+
+
+def _arrow(axes: Axes, saving: Saving) -> None:
+    if saving.video_bps is None or saving.times is None:
+        return
+    axes.annotate(
+        "", (saving.video_bps / 1e6, saving.f1), (saving.jpeg_bps / 1e6, saving.f1),
+        arrowprops={"arrowstyle": "->", "lw": 0.8, "color": "black", "shrinkA": 3, "shrinkB": 0},
+    )  # fmt: skip
+    middle = (saving.video_bps * saving.jpeg_bps) ** 0.5 / 1e6
+    above = saving.jpeg == "jpeg90-fit"
+    axes.annotate(
+        _times(saving), (middle, saving.f1), (0, 3 if above else -3),
+        textcoords="offset points", ha="center", va="bottom" if above else "top", fontsize=7.5,
+    )  # fmt: skip
+
+
+def _ratios(axes: Axes, savings: Sequence[Saving]) -> None:
+    for name in dict.fromkeys(saving.jpeg for saving in savings):
+        colour, marker = _LOOK[name]
+        known = [(s.edge, s.times) for s in savings if s.jpeg == name and s.times is not None]
+        axes.plot(
+            [edge for edge, _ in known], [times for _, times in known], marker=marker,
+            color=colour, markeredgecolor="black", markeredgewidth=0.6,
+        )  # fmt: skip
+    axes.set(title="JPEG's bits / VP8's", xlabel="sent, px", yscale="log")
+    plain_ticks(axes.yaxis, (1, 2, 5, 10, 20, 50, 100))
+    axes.set_ylim(bottom=1)
+    plain_ticks(axes.xaxis, (128, 320, 608))
+
+
+def _table(savings: Sequence[Saving], single: Mapping[str, Comparison]) -> Table:
+    table = Table(
+        (
+            Column("sent and input, px"),
+            Column("JPEG 90"),
+            Column("JPEG, kbit/s", ",.0f"),
+            Column("F1", ".3f"),
+            Column("VP8 of that size, kbit/s", ",.0f"),
+            Column("times fewer"),
+            Column("VP8 of any size, kbit/s", ",.0f"),
+            Column("its size, px"),
+            *(Column(f"times fewer, {clip}") for clip in single),
+        )
+    )
+    for saving in sorted(savings, key=lambda each: (each.edge, each.jpeg)):
+        table.add(
+            saving.edge,
+            JPEGS[saving.jpeg],
+            saving.jpeg_bps / 1e3,
+            saving.f1,
+            None if saving.video_bps is None else saving.video_bps / 1e3,
+            _times(saving),
+            None if saving.best_bps is None else saving.best_bps / 1e3,
+            saving.best_edge,
+            *(_times(of_clip.saving(saving.jpeg, saving.edge)) for of_clip in single.values()),
+        )
+    return table
+
+
+def _times(saving: Saving) -> str:
+    if saving.times is None:
+        return "not reached"
+    return f"{'≥ ' if saving.is_bound else ''}{saving.times:.1f}"

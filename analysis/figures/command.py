@@ -1,0 +1,102 @@
+"""What `python -m analysis figures` does."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from analysis.figures import adaptation, codecs, dnn, grid, legs, solvers
+from analysis.figures.exhibit import Exhibit
+from analysis.figures.found import PROFILES, Found, find, telling
+from analysis.figures.page import page
+from analysis.figures.recorded import Recorded, load, read_simulated
+from edge.accuracy import AccuracyError, AccuracyProfile
+from edge.profile import Profile
+
+_ACCURACY = "accuracy-"  # how such profiles' names begin
+_INDEX = "index.html"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "results",
+        type=Path,
+        nargs="*",
+        metavar="RESULTS",
+        help="folders of `python -m netem run`, CSVs of `analysis simulate`, JSONs of `edge bench "
+        "scheduler`, or folders with any of these (default: the profiles' figures alone)",
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("out/figures"), metavar="DIR", help="default out/figures"
+    )
+    parser.add_argument(
+        "--profiles", type=Path, default=PROFILES, metavar="DIR", help="default: the project's"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Exit status 0; raises ValueError, ResultsError and OSError for what can't be drawn."""
+    found = find(options.results)
+    options.out.mkdir(parents=True, exist_ok=True)
+    made: list[Exhibit] = []
+    for exhibit in exhibits(found, options.profiles):
+        exhibit.save(options.out)
+        made.append(exhibit)
+        print(f"{options.out / exhibit.name}.svg: {exhibit.title}", file=sys.stderr)
+    sources = ", ".join(str(path) for path in options.results) or "no results"
+    about = [f"Made by `python -m analysis figures` from {options.profiles} and {sources}."]
+    index = options.out / _INDEX
+    index.write_text(page(made, "Figures", about))
+    print(f"{index}: {len(made)} figures", file=sys.stderr)
+    return 0
+
+
+def exhibits(found: Found, profiles: Path) -> Iterator[Exhibit]:
+    """All figures, as they are made; the results are read, and refused, before the first."""
+    runs = []
+    for number, folder in enumerate(found.runs, 1):
+        print(f"reading run {number} of {len(found.runs)}: {folder.path.name}", file=sys.stderr)
+        runs.append(load(folder))
+    benches = [solvers.read(path) for path in found.benches]
+    simulated = [grid.from_simulator(read_simulated(path), path.stem) for path in found.simulated]
+    yield from of_profiles(profiles)
+    for sizes in benches:
+        yield solvers.quality_and_time(sizes)
+    for outcomes in simulated:
+        yield from grid.grids(outcomes)
+    yield from of_runs(runs)
+
+
+def of_profiles(folder: Path) -> Iterator[Exhibit]:
+    """Latencies and accuracies of all profiles in a folder."""
+    for path in sorted(folder.glob("*.json")):
+        if path.stem.startswith(_ACCURACY):
+            profile = AccuracyProfile.load(path)
+            for network in profile.networks:
+                yield dnn.accuracy(profile, network)
+                try:
+                    yield codecs.bits_for_equal_f1(profile, network)
+                except AccuracyError as error:
+                    print(f"{path}: bits for equal F1: left out: {error}", file=sys.stderr)
+        else:
+            yield dnn.latency(Profile.load(path), path.stem)
+
+
+def of_runs(runs: list[Recorded]) -> Iterator[Exhibit]:
+    """The grids of all runs, then one run of each setting looked into."""
+    summaries = [run.summary for run in runs]
+    yield from grid.grids(grid.from_runs(summaries))
+    for place in telling(summaries):
+        run = runs[place]
+        name, row = run.folder.path.name, run.summary
+        measured = {frame.client for frame in run.frames if frame.measured}
+        about = f"{row.experiment}, {row.policy}, {row.clients} clients, {row.trace}"
+        about += f" +{row.delay_ms:g} ms"
+        if measured:
+            yield adaptation.over_time(
+                run, min(measured), f"adaptation-{name}", f"Adaptation over time: {about}"
+            )
+        if row.p50_ms is not None:
+            yield legs.cdf(run.frames, row.slo_ms, f"legs-{name}", f"Latency by leg: {about}")

@@ -1,0 +1,224 @@
+"""Accuracy, misses and what was infeasible, by clients, frame rate and objective."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, NullLocator
+
+from analysis import results as simulated
+from analysis.figures.exhibit import Exhibit
+from analysis.figures.style import Look, blank, looks, styled
+from analysis.figures.table import Column, Table
+from analysis.judge import OURS
+from netem.results import RunRow
+
+_FLOOR = 0.001  # below it the scale of misses is linear
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one policy made of one cell of a grid.
+
+    `setting` is what is never pooled: the experiment, its devices, the link. `seed` tells
+    repetitions and videos apart. `f1` is the mean over `frames`; misses are of the feasible ones.
+    """
+
+    setting: str
+    policy: str
+    clients: int
+    fps: float
+    slo_ms: float
+    seed: str
+    frames: int
+    captured: int
+    infeasible: int
+    feasible: int
+    missed: int
+    f1: float
+
+    @property
+    def cell(self) -> tuple[int, float, float, str]:
+        return self.clients, self.fps, self.slo_ms, self.seed
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """Outcomes taken together: shares are of all their frames."""
+
+    outcomes: Sequence[Outcome]
+
+    @property
+    def f1(self) -> float:
+        return sum(o.f1 * o.frames for o in self.outcomes) / max(1, self.frames)
+
+    @property
+    def miss_rate(self) -> float:
+        return sum(o.missed for o in self.outcomes) / max(1, sum(o.feasible for o in self.outcomes))
+
+    @property
+    def infeasible_share(self) -> float:
+        captured = sum(o.captured for o in self.outcomes)
+        return sum(o.infeasible for o in self.outcomes) / max(1, captured)
+
+    @property
+    def frames(self) -> int:
+        return sum(o.frames for o in self.outcomes)
+
+
+_AXES: Mapping[str, Callable[[Outcome], float]] = {
+    "clients": lambda outcome: outcome.clients,
+    "frames a second": lambda outcome: outcome.fps,
+    "objective, ms": lambda outcome: outcome.slo_ms,
+}
+_MEASURES: Mapping[str, Callable[[Pool], float]] = {
+    "F1": lambda pool: pool.f1,
+    "missed, of feasible": lambda pool: pool.miss_rate,
+    "infeasible, of captured": lambda pool: pool.infeasible_share,
+}
+
+
+def from_runs(rows: Iterable[RunRow]) -> list[Outcome]:
+    """Those of real runs."""
+    outcomes = []
+    for row in rows:
+        feasible = row.captured - row.infeasible - row.paced
+        f1 = row.f1_simulated if row.simulated or row.f1 is None else row.f1
+        devices = f"{row.device}, SIMULATED" if row.simulated else row.device
+        outcomes.append(
+            Outcome(
+                setting=f"{row.experiment}: {row.trace} +{row.delay_ms:g} ms, {row.kind}"
+                f"{', ' + devices if devices else ''}",
+                policy=row.policy, clients=row.clients, fps=row.fps, slo_ms=row.slo_ms,
+                seed=f"{row.video} {row.repetition}", frames=row.captured, captured=row.captured,
+                infeasible=row.infeasible, feasible=feasible,
+                missed=round(row.miss_rate * feasible), f1=f1,
+            )
+        )  # fmt: skip
+    return outcomes
+
+
+def from_simulator(rows: Iterable[simulated.Row], name: str) -> list[Outcome]:
+    """Those of the simulator's rows; `name` is the experiment's."""
+    return [
+        Outcome(
+            setting=f"{name}: {row.trace}, SIMULATED, devices: {row.devices}",
+            policy=row.policy, clients=row.clients, fps=row.fps, slo_ms=row.slo_ms,
+            seed=str(row.seed), frames=row.captured + row.skipped, captured=row.captured,
+            infeasible=row.captured - row.feasible, feasible=row.feasible, missed=row.misses,
+            f1=row.f1,
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
+def grids(outcomes: Sequence[Outcome]) -> list[Exhibit]:
+    """One figure a setting."""
+    settings = dict.fromkeys(outcome.setting for outcome in outcomes)
+    return [grid([o for o in outcomes if o.setting == setting]) for setting in settings]
+
+
+@styled
+def grid(outcomes: Sequence[Outcome]) -> Exhibit:
+    """F1, miss rate and infeasible share of each policy along each axis that varies, all else
+    pooled. Only cells that all policies ran are taken, so that they are compared on the same."""
+    policies = sorted({o.policy for o in outcomes}, key=lambda name: (name != OURS, name))
+    ran: dict[tuple[int, float, float, str], set[str]] = {}
+    for outcome in outcomes:
+        ran.setdefault(outcome.cell, set()).add(outcome.policy)
+    whole = [o for o in outcomes if len(ran[o.cell]) == len(policies)]
+    left_out = sum(len(found) < len(policies) for found in ran.values())
+    if not whole:
+        whole, left_out = list(outcomes), 0
+    varying = [name for name, of in _AXES.items() if len({of(o) for o in whole}) > 1]
+    varying = varying or ["clients"]
+    figure = blank(5.6)
+    panels = figure.subplots(len(_MEASURES), len(varying), squeeze=False, sharey="row")
+    table = Table(
+        (
+            Column("by"), Column("value", "g"), Column("policy"), Column("F1", ".3f"),
+            Column("missed, of feasible", ".2%"), Column("infeasible, of captured", ".2%"),
+            Column("frames", ",d"), Column("runs"),
+        )
+    )  # fmt: skip
+    look = looks(policies)
+    for column, name in enumerate(varying):
+        pools = _pooled(whole, _AXES[name])
+        values = sorted({value for value, _ in pools})
+        for value in values:
+            for policy in policies:
+                pool = pools.get((value, policy))
+                if pool is not None:
+                    table.add(
+                        name, value, policy, pool.f1, pool.miss_rate, pool.infeasible_share,
+                        pool.frames, len(pool.outcomes),
+                    )  # fmt: skip
+        for axes, (measure, of) in zip(panels[:, column], _MEASURES.items(), strict=True):
+            _lines(axes, pools, values, look, of)
+            if measure != "F1":
+                _shares(axes)
+            if column == 0:
+                axes.set_ylabel(measure)
+        panels[-1, column].set_xlabel(name)
+    _room(panels[0, 0])
+    handles, labels = panels[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=min(4, len(labels)))
+    setting = outcomes[0].setting
+    left = f" {left_out} cells that not all policies ran are left out." if left_out else ""
+    return Exhibit(
+        "grid-" + re.sub(r"[^a-z0-9]+", "-", setting.lower()).strip("-"),
+        f"Accuracy and misses by policy: {setting}",
+        "Each column pools all runs over the other axes. Misses are of the frames that the network "
+        "alone did not make late; those that it did are apart, below. Shares under 0.1 % are on a "
+        f"linear scale, above on a logarithmic one.{left}",
+        figure,
+        table,
+    )
+
+
+def _pooled(
+    outcomes: Sequence[Outcome], of: Callable[[Outcome], float]
+) -> dict[tuple[float, str], Pool]:
+    groups: dict[tuple[float, str], list[Outcome]] = {}
+    for outcome in outcomes:
+        groups.setdefault((of(outcome), outcome.policy), []).append(outcome)
+    return {key: Pool(group) for key, group in groups.items()}
+
+
+def _lines(
+    axes: Axes,
+    pools: Mapping[tuple[float, str], Pool],
+    values: Sequence[float],
+    look: Mapping[str, Look],
+    of: Callable[[Pool], float],
+) -> None:
+    for number, (policy, how) in enumerate(look.items()):
+        shift = 0.03 * (number - (len(look) - 1) / 2)  # equal policies don't hide one another
+        points = [
+            (place + shift, of(pools[value, policy]))
+            for place, value in enumerate(values)
+            if (value, policy) in pools
+        ]
+        axes.plot(
+            [x for x, _ in points], [y for _, y in points], **how.line(), label=policy,
+            markerfacecolor=how.colour if policy == OURS else "white", markersize=4.5,
+        )  # fmt: skip
+    axes.set_xticks(range(len(values)), [f"{value:g}" for value in values])
+    axes.set_xlim(-0.35, len(values) - 0.65)
+
+
+def _shares(axes: Axes) -> None:
+    axes.set_yscale("symlog", linthresh=_FLOOR)
+    axes.set_yticks([0.0, 0.001, 0.01, 0.1, 1.0])
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g} %"))
+    axes.set_ylim(-0.0002, 1.3)
+
+
+def _room(axes: Axes) -> None:
+    """From just below the least to just above the most."""
+    low, high = axes.get_ylim()
+    axes.set_ylim(max(0.0, low - 0.02), min(1.02, high + 0.02))

@@ -1,0 +1,120 @@
+"""Results as they were recorded, refused where they don't add up."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from analysis import results as simulated
+from netem import results
+from netem.results import (
+    FRAMES,
+    IN_TIME,
+    OUTCOMES,
+    SESSIONS,
+    SUMMARY,
+    Counts,
+    FrameRow,
+    ResultsError,
+    RunFolder,
+    RunRow,
+    SessionRow,
+)
+
+_FIRST_LINE = 2  # of a CSV's rows, for an editor
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A finished run whose frames, sessions and summary tell the same."""
+
+    folder: RunFolder
+    summary: RunRow
+    sessions: Sequence[SessionRow]
+    frames: Sequence[FrameRow]
+
+
+def load(folder: RunFolder) -> Recorded:
+    """Reads a run and checks it; raises ResultsError naming file and line, OSError as open does."""
+    run = Recorded(folder, folder.summary, folder.sessions, folder.frames)
+    _check_frames(folder.path / FRAMES, run.frames)
+    ends = {row.client: Counter[str]() for row in run.sessions}
+    infeasible = Counter[int]()
+    for number, frame in enumerate(run.frames, _FIRST_LINE):
+        if frame.client not in ends:
+            raise ResultsError(
+                f"{folder.path / FRAMES}:{number}: client {frame.client} is not in {SESSIONS}"
+            )
+        if frame.measured:
+            ends[frame.client][frame.outcome] += 1
+            infeasible[frame.client] += frame.infeasible
+    for number, row in enumerate(run.sessions, _FIRST_LINE):
+        place = f"{folder.path / SESSIONS}:{number}"
+        check_counts(place, row)
+        _same_counts(place, row, ends[row.client], infeasible[row.client])
+    place = str(folder.path / SUMMARY)
+    check_counts(place, run.summary)
+    _same_counts(place, run.summary, sum(ends.values(), Counter()), infeasible.total())
+    return run
+
+
+def check_counts(place: str, counts: Counts) -> None:
+    """Raises ResultsError unless every captured frame has one end."""
+    total = sum(getattr(counts, outcome) for outcome in OUTCOMES)
+    if total != counts.captured:
+        raise ResultsError(f"{place}: captured: {counts.captured}, but {total} frames have ended")
+    if not 0 <= counts.infeasible <= counts.captured - counts.in_time:
+        raise ResultsError(
+            f"{place}: infeasible: {counts.infeasible} of "
+            f"{counts.captured - counts.in_time} that were not in time"
+        )
+
+
+def read_simulated(path: Path) -> list[simulated.Row]:
+    """The simulator's CSV, checked; raises ResultsError naming file and line, and OSError."""
+    rows = results.read(path, simulated.Row)
+    for number, row in enumerate(rows, _FIRST_LINE):
+        sums = {
+            "captured, by ends": (
+                row.captured,
+                row.in_time + row.late + row.hopeless + row.superseded + row.overload
+                + row.no_plan + row.queue,
+            ),
+            "captured, by classes": (row.captured, row.feasible + row.network + row.unreachable),
+            "misses": (
+                row.misses,
+                sum(getattr(row, f"miss_{reason}") for reason in simulated.REASONS),
+            ),
+        }  # fmt: skip
+        for name, (told, counted) in sums.items():
+            if told != counted:
+                raise ResultsError(f"{path}:{number}: {name}: {told}, but its parts make {counted}")
+    return rows
+
+
+def _check_frames(path: Path, frames: Sequence[FrameRow]) -> None:
+    lines: dict[tuple[int, str, float], int] = {}
+    for number, frame in enumerate(frames, _FIRST_LINE):
+        place = f"{path}:{number}"
+        if frame.outcome not in OUTCOMES:
+            raise ResultsError(f"{place}: outcome {frame.outcome!r}: one of {', '.join(OUTCOMES)}")
+        if frame.outcome == IN_TIME and frame.returned_ms is None:
+            raise ResultsError(f"{place}: returned_ms: empty, though the frame is {IN_TIME}")
+        before = lines.setdefault((frame.client, frame.session, frame.captured_ms), number)
+        if before != number:
+            raise ResultsError(f"{place}: captured_ms: the frame is in line {before} already")
+
+
+def _same_counts(place: str, counts: Counts, ends: Counter[str], infeasible: int) -> None:
+    told = {outcome: getattr(counts, outcome) for outcome in OUTCOMES}
+    for outcome in OUTCOMES:
+        if told[outcome] != ends[outcome]:
+            raise ResultsError(
+                f"{place}: {outcome}: {told[outcome]}, but {ends[outcome]} in {FRAMES}"
+            )
+    if counts.infeasible != infeasible:
+        raise ResultsError(
+            f"{place}: infeasible: {counts.infeasible}, but {infeasible} in {FRAMES}"
+        )

@@ -1,0 +1,116 @@
+"""How figures look: legible in print, in grey, and to the colour-blind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
+
+# Okabe and Ito's palette, which all kinds of colour vision tell apart; yellow is left out, since
+# it vanishes on paper. Colour is never alone: markers, dashes or hatches say the same.
+BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
+BLUE, VERMILION, PURPLE, GREY = "#0072B2", "#D55E00", "#CC79A7", "#777777"
+WIDTH_IN = 7.2  # of a page's two columns
+ROUND = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)  # a logarithmic axis' ticks
+
+_RC = {
+    "font.size": 8.5,
+    "axes.titlesize": 9,
+    "axes.titlelocation": "left",
+    "axes.labelsize": 8.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.alpha": 0.35,
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+    "legend.handlelength": 2.6,
+    "lines.linewidth": 1.5,
+    "lines.markersize": 5,
+    "figure.constrained_layout.use": True,
+    "savefig.facecolor": "white",
+    "svg.hashsalt": "edge",
+    "pdf.fonttype": 42,
+}
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One thing's colour, marker, dash and hatch, the same in all panels of a figure."""
+
+    colour: str
+    marker: str
+    dash: str | tuple[int, tuple[int, ...]]
+    hatch: str
+
+    def line(self) -> dict[str, object]:
+        """Keywords of `Axes.plot`."""
+        return {"color": self.colour, "marker": self.marker, "linestyle": self.dash}
+
+
+LOOKS = (
+    Look(BLUE, "o", "-", ""),
+    Look(VERMILION, "s", "--", "//"),
+    Look(GREEN, "^", "-.", ".."),
+    Look(PURPLE, "D", ":", "xx"),
+    Look(ORANGE, "v", (0, (5, 1, 1, 1, 1, 1)), "\\\\"),
+    Look(SKY, "P", (0, (8, 2)), "++"),
+    Look(BLACK, "X", (0, (1, 1)), "oo"),
+)
+
+
+def looks(names: Iterable[str]) -> dict[str, Look]:
+    """A look for each name, in order; after seven they come round again."""
+    return {name: LOOKS[place % len(LOOKS)] for place, name in enumerate(names)}
+
+
+def styled(draw: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Has a function draw in the project's style, whatever the caller's is."""
+
+    @wraps(draw)
+    def inner(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        with mpl.rc_context(_RC):
+            return draw(*args, **kwargs)
+
+    return inner
+
+
+def blank(height_in: float, width_in: float = WIDTH_IN) -> Figure:
+    """An empty figure of a page's width; no window, no global state."""
+    return Figure(figsize=(width_in, height_in), layout="constrained")
+
+
+def label_ends(axes: Axes, ends: Iterable[tuple[float, float, str, str]], gap: float) -> None:
+    """Direct labels right of lines' ends (x, y, text, colour), moved apart to `gap` or more in y.
+
+    On a logarithmic axis the gap is a ratio.
+    """
+    placed: list[float] = []
+    is_log = axes.get_yscale() == "log"
+    for x, y, text, colour in sorted(ends, key=lambda end: end[1]):
+        at = y
+        if placed:
+            at = max(at, placed[-1] * gap if is_log else placed[-1] + gap)
+        placed.append(at)
+        axes.annotate(
+            text, (x, at), (5, 0), textcoords="offset points", va="center", color=colour,
+            fontsize=8, annotation_clip=False,
+        )  # fmt: skip
+
+
+def plain_ticks(axis: mpl.axis.Axis, ticks: Iterable[float]) -> None:
+    """These ticks, written as people write numbers, on whatever scale."""
+    axis.set_ticks(list(ticks))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+    axis.set_minor_formatter(NullFormatter())
