@@ -85,17 +85,16 @@ def _rates(
         axes.step(
             *zip(*asked, strict=True), where="post", color=VERMILION, linestyle="--", label="asked"
         )
-    edges = np.arange(span_s[0], span_s[1], SENT_EVERY_S)
-    if len(edges) > 1:
+    edges = np.linspace(*span_s, 1 + max(1, round((span_s[1] - span_s[0]) / SENT_EVERY_S)))
+    if span_s[1] > span_s[0]:
         came_s = [f.captured_ms / 1e3 for f in frames]
         bits, _ = np.histogram(came_s, edges, weights=[8.0 * (f.bytes or 0) for f in frames])
-        axes.stairs(
-            bits / SENT_EVERY_S / 1e6, edges, baseline=None, color=BLUE, lw=1.6, label="sent"
-        )
+        sent_mbps = bits / np.diff(edges) / 1e6
+        axes.stairs(sent_mbps, edges, baseline=None, color=BLUE, lw=1.6, label="sent")
         # A link may carry far more than is ever sent: the picture is of what is sent and asked.
-        most = max(bits.max() / SENT_EVERY_S / 1e6, *(mbps for _, mbps in asked), 0.01)
-        if link and max(row.rate_bps for row in link) / 1e6 > 3 * most:
-            axes.set_ylim(0, 3 * most)
+        most = max([0.01, float(sent_mbps.max()), *(each for _, each in asked)])
+        if link and max(row.rate_bps for row in link) / 1e6 > 5 * most:
+            axes.set_ylim(0, 5 * most)
     axes.set_ylim(bottom=0)
     axes.set_ylabel("Mbit/s")
 
@@ -104,8 +103,8 @@ def _sizes(axes: Axes, frames: Sequence[FrameRow], hints: Sequence[HintRow], las
     asked = _steps([(row.at_ms / 1e3, float(row.max_edge)) for row in hints], last_s)
     if asked:
         axes.step(
-            *zip(*asked, strict=True), where="post", color=VERMILION, linestyle="--",
-            label="asked for",
+            *zip(*asked, strict=True), where="post", color=VERMILION, linestyle=(0, (2, 4)),
+            lw=2.2, zorder=3, label="asked for",
         )  # fmt: skip
     sent = [(f.captured_ms / 1e3, edge) for f in frames if (edge := _edge(f)) is not None]
     if sent:
@@ -140,12 +139,12 @@ def _latency(axes: Axes, frames: Sequence[FrameRow], slo_ms: float) -> None:
         if kinds[kind]:
             axes.plot(
                 *zip(*kinds[kind], strict=True), linestyle="", marker=marker, ms=5, color=colour,
-                label=f"{kind} ({len(kinds[kind])})",
+                label=f"{kind} ({len(kinds[kind])})", clip_on=False,
             )  # fmt: skip
     axes.axhline(slo_ms, color=ORANGE, lw=1.2)
     axes.annotate(
-        f"{slo_ms:g} ms", (1, slo_ms), (3, 0), xycoords=("axes fraction", "data"),
-        textcoords="offset points", va="center", fontsize=8,
+        f"objective, {slo_ms:g} ms", (0, slo_ms), (3, 3), xycoords=("axes fraction", "data"),
+        textcoords="offset points", va="bottom", fontsize=8,
     )  # fmt: skip
     axes.set(ylim=(0, 1.05 * top), ylabel="latency, ms")
 

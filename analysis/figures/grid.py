@@ -11,7 +11,7 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 
 from analysis import results as simulated
 from analysis.figures.exhibit import Exhibit
-from analysis.figures.style import Look, blank, looks, styled
+from analysis.figures.style import WIDTH_IN, Look, blank, looks, styled
 from analysis.figures.table import Column, Table
 from analysis.judge import OURS
 from netem.results import RunRow
@@ -135,7 +135,7 @@ def grid(outcomes: Sequence[Outcome]) -> Exhibit:
         whole, left_out = list(outcomes), 0
     varying = [name for name, of in _AXES.items() if len({of(o) for o in whole}) > 1]
     varying = varying or ["clients"]
-    figure = blank(5.6)
+    figure = blank(5.6, WIDTH_IN * (len(varying) + 1) / (len(_AXES) + 1))
     panels = figure.subplots(len(_MEASURES), len(varying), squeeze=False, sharey="row")
     table = Table(
         (
@@ -165,7 +165,7 @@ def grid(outcomes: Sequence[Outcome]) -> Exhibit:
         panels[-1, column].set_xlabel(name)
     _room(panels[0, 0])
     handles, labels = panels[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=min(4, len(labels)))
+    figure.legend(handles, labels, loc="outside upper center", ncols=len(varying) + 1)
     setting = outcomes[0].setting
     left = f" {left_out} cells that not all policies ran are left out." if left_out else ""
     return Exhibit(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -19,7 +19,7 @@ BLUE, VERMILION, PURPLE, GREY = "#0072B2", "#D55E00", "#CC79A7", "#777777"
 WIDTH_IN = 7.2  # of a page's two columns
 ROUND = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)  # a logarithmic axis' ticks
 
-_RC = {
+_RC: dict[Any, Any] = {
     "font.size": 8.5,
     "axes.titlesize": 9,
     "axes.titlelocation": "left",
@@ -43,6 +43,7 @@ _RC = {
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
+_K = TypeVar("_K")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class Look:
     dash: str | tuple[int, tuple[int, ...]]
     hatch: str
 
-    def line(self) -> dict[str, object]:
+    def line(self) -> dict[str, Any]:
         """Keywords of `Axes.plot`."""
         return {"color": self.colour, "marker": self.marker, "linestyle": self.dash}
 
@@ -70,7 +71,7 @@ LOOKS = (
 )
 
 
-def looks(names: Iterable[str]) -> dict[str, Look]:
+def looks(names: Iterable[_K]) -> dict[_K, Look]:
     """A look for each name, in order; after seven they come round again."""
     return {name: LOOKS[place % len(LOOKS)] for place, name in enumerate(names)}
 

@@ -65,7 +65,7 @@ def test_clips_count_alike() -> None:
     other = [row("b", "vp8", bits, f1 - 0.2) for bits, f1 in ((1e4, 0.4), (2e4, 0.5), (4e4, 0.6))]
     jpegs = [row("a", "jpeg90", 2e5, 0.5), row("b", "jpeg90", 4e5, 0.3)]
     comparison = Comparison(profile(*VP8, *other, *jpegs), "yolov4-tiny", FPS)
-    assert comparison.jpeg("jpeg90", 320, 320) == (pytest.approx(3e6), pytest.approx(0.4))
+    assert comparison.jpeg("jpeg90", 320, 320) == pytest.approx((3e6, 0.4))
     curve = comparison.curve(320, 320)
     assert (np.diff(curve.f1) >= 0).all()
     assert curve.least_bps(0.4) == pytest.approx(FPS * 2e4, rel=0.01)

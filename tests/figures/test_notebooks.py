@@ -9,9 +9,13 @@ import pytest
 from nbclient import NotebookClient
 
 from analysis.figures.found import PROJECT
-from tests.figures.recording import frame, run_of
 
 NOTEBOOKS = sorted((PROJECT / "analysis" / "notebooks").glob("*.ipynb"))
+
+
+def read(path: Path) -> nbformat.NotebookNode:
+    notebook: nbformat.NotebookNode = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
+    return notebook
 
 
 def figures(cell: nbformat.NotebookNode) -> list[str]:
@@ -28,7 +32,7 @@ def test_there_are_notebooks() -> None:
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_is_kept_without_outputs(path: Path) -> None:
-    notebook = nbformat.read(path, as_version=4)
+    notebook = read(path)
     nbformat.validate(notebook)
     for cell in notebook.cells:
         assert not cell.get("outputs")
@@ -38,13 +42,10 @@ def test_a_notebook_is_kept_without_outputs(path: Path) -> None:
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs_and_shows_figures_with_tables(
-    path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("RESULTS", raising=False)
-    if path.stem == "experiments":
-        run_of(tmp_path, [frame(0, number) for number in range(30)])
-        monkeypatch.setenv("RESULTS", str(tmp_path))
-    notebook = nbformat.read(path, as_version=4)
+    notebook = read(path)
     client = NotebookClient(notebook, resources={"metadata": {"path": str(path.parent)}})
     client.execute()
     shown = [html for cell in notebook.cells for html in figures(cell)]
