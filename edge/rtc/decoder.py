@@ -1,4 +1,4 @@
-"""Decoding on a thread of its own, one a session: frames in by order, pictures out by callback.
+"""Decoding on a thread (`edge.rtc.crew`): frames in by order, pictures out by callback.
 
 Every frame of a codec with references has to be decoded, so a waiting frame can't just be left
 out. A picture whose successor is already waiting is decoded but not handed over ("superseded"); a
@@ -17,6 +17,7 @@ import av
 from av.codec.context import Flags
 from av.video.codeccontext import VideoCodecContext
 
+from edge.rtc.crew import Crew
 from edge.rtc.frames import EncodedFrame
 from edge.timebase import now_ms
 
@@ -32,7 +33,7 @@ OnDropped = Callable[[list[int], str, bool], None]
 
 
 class Decoder:
-    """A decoding thread; all its callbacks run on the event loop that made it.
+    """One session's decoder; all its callbacks run on the event loop that made it.
 
     `on_picture(frame, picture, decoded_ms)`, the picture in one of `PIXEL_FORMATS`;
     `on_dropped(rtps, reason, keyframe)` for frames that give no picture, where `keyframe` says
@@ -43,16 +44,17 @@ class Decoder:
     def __init__(
         self, on_picture: OnPicture, on_dropped: OnDropped, *, max_pixels: int = MAX_PIXELS
     ) -> None:
-        self._loop = asyncio.get_running_loop()
         self._on_picture = on_picture
         self._on_dropped = on_dropped
         self._max_pixels = max_pixels
         self._waiting: deque[tuple[str, EncodedFrame]] = deque()  # bounded by MAX_WAITING
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._busy = False  # a job of this decoder's is queued or running
         self._needy = False  # a frame was refused, so only a key frame is of use
         self._stopped = False
         self._done = asyncio.Event()
-        self._thread: threading.Thread | None = None
+        self._crew: Crew | None = None
+        self._codec: _Codec | None = None
 
     def submit(self, codec: str, frame: EncodedFrame) -> bool:
         """Queue a frame ("vp8" or "h264"); False when it and all that waited were dropped.
@@ -61,7 +63,7 @@ class Decoder:
         full or its oldest frame too old, everything goes and a key frame is needed.
         """
         dropped: list[int] = []
-        with self._changed:
+        with self._lock:
             if self._stopped:
                 return False
             oldest_ms = self._waiting[0][1].received_ms if self._waiting else frame.received_ms
@@ -73,64 +75,78 @@ class Decoder:
             accepted = not self._needy
             if accepted:
                 self._waiting.append((codec, frame))
-                self._changed.notify()
             else:
                 dropped.append(frame.rtp)
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="video-decoder", daemon=True)
-            self._thread.start()
+            begins = accepted and not self._busy
+            self._busy = self._busy or begins
+        if begins:
+            self._crew = self._crew or Crew.of_loop()
+            self._crew.submit(self._work)
         if dropped:
             self._on_dropped(dropped, "overload", not accepted)
         return accepted
 
     def stop(self) -> None:
-        """End the thread after the frame at hand; never blocks; nothing is called after it."""
-        with self._changed:
+        """End after the frame at hand; never blocks; nothing is called after it. Once."""
+        with self._lock:
             self._stopped = True
             self._waiting.clear()
-            self._changed.notify()
-        if self._thread is None:
-            self._done.set()
+            busy = self._busy
+        if not busy:
+            self._finish()
 
     async def stopped(self) -> None:
-        """Returns once the thread has let go of its last frame."""
+        """Returns once the last frame has been let go of, and the threads too if none needs them.
+
+        Those are past their last statement but one then.
+        """
         await self._done.wait()
-        if self._thread is not None:
-            self._thread.join()  # it is past its last statement but one
+        if self._crew is not None:
+            self._crew.join()
 
-    # -- on the thread ----------------------------------------------------------------------------
+    def _finish(self) -> None:
+        if not self._done.is_set():
+            self._done.set()
+            if self._crew is not None:
+                self._crew.leave()
 
-    def _run(self) -> None:
-        try:
-            self._work()
-        finally:  # whatever happens, `stopped` returns
-            self._call(self._done.set)
+    # -- on a thread ------------------------------------------------------------------------------
 
     def _work(self) -> None:
-        context: _Codec | None = None
-        while True:
-            with self._changed:
-                while not self._waiting and not self._stopped:
-                    self._changed.wait()
-                if self._stopped:
-                    return
-                codec, frame = self._waiting.popleft()
-            try:
-                if context is None or context.name != codec:
-                    context = _Codec(codec, self._max_pixels)
-                picture, reason = context.decode(frame)
-            except Exception:
-                _log.exception("decoding %s failed; the decoder is made anew", codec)
-                context = None
-                picture, reason = None, "lost"
-            with self._changed:
-                newer = bool(self._waiting)
-            if picture is None:
-                self._call(self._dropped, frame.rtp, reason or "lost", bool(reason))
-            elif newer:
-                self._call(self._dropped, frame.rtp, "superseded", False)
-            else:
-                self._hand_over(frame, picture)
+        """One frame; then it is the next session's turn."""
+        try:
+            with self._lock:
+                first = self._waiting.popleft() if self._waiting else None
+            if first is not None:
+                self._decode(*first)
+        finally:  # whatever happens, `stopped` returns
+            with self._lock:
+                again = self._busy = bool(self._waiting) and not self._stopped
+                stopped = self._stopped
+            assert self._crew is not None
+            if again:
+                self._crew.submit(self._work)
+            elif stopped:
+                self._codec = None
+                self._crew.call(self._finish)
+
+    def _decode(self, codec: str, frame: EncodedFrame) -> None:
+        try:
+            if self._codec is None or self._codec.name != codec:
+                self._codec = _Codec(codec, self._max_pixels)
+            picture, reason = self._codec.decode(frame)
+        except Exception:
+            _log.exception("decoding %s failed; the decoder is made anew", codec)
+            self._codec = None
+            picture, reason = None, "lost"
+        with self._lock:
+            newer = bool(self._waiting)
+        if picture is None:
+            self._call(self._dropped, frame.rtp, reason or "lost", bool(reason))
+        elif newer:
+            self._call(self._dropped, frame.rtp, "superseded", False)
+        else:
+            self._hand_over(frame, picture)
 
     def _hand_over(self, frame: EncodedFrame, picture: av.VideoFrame) -> None:
         try:
@@ -142,10 +158,8 @@ class Decoder:
             self._call(self._picture, frame, planar, now_ms())
 
     def _call(self, function: Callable[..., object], *arguments: object) -> None:
-        try:
-            self._loop.call_soon_threadsafe(function, *arguments)
-        except RuntimeError:  # the loop has closed: there is nobody left to tell
-            _log.debug("decoder outlived its event loop")
+        assert self._crew is not None
+        self._crew.call(function, *arguments)
 
     # -- on the loop ------------------------------------------------------------------------------
 

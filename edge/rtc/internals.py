@@ -27,16 +27,17 @@ from aiortc.rtcsctptransport import RTCSctpTransport
 
 from edge.rtc.offer import Candidate
 from edge.rtc.packets import ABS_CAPTURE_TIME, ABS_SEND_TIME, TRANSPORT_CC, ExtensionIds, is_rtcp
+from edge.rtc.sockets import drain
 from edge.timebase import now_ms
 
 VERSIONS = {"aiortc": "1.16.0", "aioice": "0.13.0"}
 MAX_DATAGRAMS = 512  # DTLS datagrams not read yet; the newest goes, and DTLS and SCTP resend
+_COMPONENT = 1  # of ICE: RTP, and all that is multiplexed with it
 _GATHER_S = 1.0  # a STUN server that does not answer may not hold up the answer for aioice's 5 s
 _INITIAL_WINDOW = 10 * 1200  # bytes: as RFC 6928 has it for TCP, so that a result never waits
 
 # Methods by class, and the attributes that its constructor sets.
 _METHODS: dict[type, tuple[str, ...]] = {
-    RTCDtlsTransport: ("_send_rtp",),
     RTCRtpReceiver: ("receive", "stop"),
     RTCSctpTransport: ("_handle_data", "_abort"),
     ice.Connection: ("data_received", "get_component_candidates", "add_remote_candidate"),
@@ -48,7 +49,7 @@ _ATTRIBUTES: dict[type, tuple[str, ...]] = {
     RTCRtpSender: ("_ssrc",),
     RTCRtpTransceiver: ("_codecs", "_headerExtensions"),
     RTCSctpTransport: ("_cwnd", "_advertised_rwnd"),
-    ice.Connection: ("_queue", "_protocols"),
+    ice.Connection: ("_nominated", "_protocols", "_queue"),
 }
 
 _log = logging.getLogger(__name__)
@@ -116,7 +117,6 @@ class Wire:
         self._on_rtp = on_rtp
         self._on_rtcp = on_rtcp
         self._dtls = transceiver.receiver.transport
-        self._tasks: set[asyncio.Task[None]] = set()
         self._released = False
         self.ssrc: int = transceiver.sender._ssrc
         # aiortc's own receiver never starts: no thread, no jitter buffer, no REMB, no reports.
@@ -124,7 +124,7 @@ class Wire:
         receiver.receive = _nothing
         receiver.stop = _nothing
         for transport in _ice_transports(connection):
-            _tame(transport)
+            _tame(transport, self._media)
         self._take_datagrams()
         if connection.sctp is not None:
             self._guard_sctp(connection.sctp)
@@ -187,24 +187,20 @@ class Wire:
         """Send a compound packet; False before the connection stands and after it ended."""
         if self._released or self._dtls.state != "connected":
             return False
-        task = asyncio.ensure_future(self._send(packet))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return True
-
-    async def _send(self, packet: bytes) -> None:
+        pair = self._dtls.transport._connection._nominated.get(_COMPONENT)
+        if pair is None:
+            return False
         try:
-            await self._dtls._send_rtp(packet)
-        except ConnectionError:
-            pass
+            sealed = self._dtls._tx_srtp.protect_rtcp(packet)
+            pair.protocol.transport.sendto(sealed, pair.remote_addr)
         except Exception:
             self.faults.note("sending RTCP")
+            return False
+        return True
 
     def release(self) -> None:
         """Take no more packets and send none."""
         self._released = True
-        for task in self._tasks:
-            task.cancel()
 
 
 async def _nothing(*_: object) -> None:
@@ -218,13 +214,16 @@ def _ice_transports(connection: RTCPeerConnection) -> set[RTCIceTransport]:
     return found
 
 
-def _tame(transport: RTCIceTransport) -> None:
+def _tame(transport: RTCIceTransport, on_media: Callable[[bytes], None]) -> None:
     """Gather quickly, and on the loopback where the machine has no other address."""
     connection: Any = transport._connection
     gather = connection.get_component_candidates
 
     async def gather_quickly(component: int, addresses: list[str], **_: object) -> object:
-        return await gather(component, addresses or ["127.0.0.1"], timeout=_GATHER_S)
+        found = await gather(component, addresses or ["127.0.0.1"], timeout=_GATHER_S)
+        for protocol in connection._protocols:
+            drain(protocol, on_media)
+        return found
 
     connection.get_component_candidates = gather_quickly
 

@@ -11,6 +11,7 @@ import av
 
 from edge.rtc import packets
 from edge.rtc.asking import TAIL_MS
+from edge.rtc.beat import Beat
 from edge.rtc.clock import CaptureClock
 from edge.rtc.decoder import MAX_PIXELS, Decoder
 from edge.rtc.frames import DecodedFrame, EncodedFrame
@@ -24,6 +25,7 @@ from edge.rtc.twcc import EVERY_MS, Arrivals
 from edge.timebase import now_ms
 
 _BEAT_S = 0.025  # between two looks at what has not come
+_beat = Beat(_BEAT_S)
 _STALL_MS = 15.0  # by which such a look may be late
 _REPORT_S = 0.25  # between receiver reports: senders time their round trip by them
 _NETWORK_SHARE = 0.6  # of the SLO: a frame that is whole later than this is of no use
@@ -82,7 +84,6 @@ class VideoReceiver:
         self._poll: asyncio.TimerHandle | None = None
         self._poll_ms = 0.0
         self._report: asyncio.TimerHandle | None = None
-        self._beat: asyncio.TimerHandle | None = None
         self._beat_ms = 0.0
         self._arrivals = Arrivals() if extensions.transport_cc else None
         self._told_arrivals_ms = 0.0
@@ -166,8 +167,8 @@ class VideoReceiver:
         self._apply(outcome, arrival_ms)
         if self._report is None:
             self._send_report()  # the first at once: it carries the first estimate
-            self._beat_ms = arrival_ms
-            self._heartbeat()
+            self._beat_ms = now_ms()
+            _beat.add(self._heartbeat)
         elif packet.marker:
             self._tell_rate(arrival_ms)
         self._watch(arrival_ms)
@@ -251,9 +252,6 @@ class VideoReceiver:
 
     def _heartbeat(self) -> None:
         """What the lack of packets tells, and when the others came."""
-        if self._closed:
-            return
-        self._beat = self._loop.call_later(_BEAT_S, self._heartbeat)
         at_ms = now_ms()
         if not self._stalled(at_ms):  # else packets may be waiting, unread
             self._rate.tick(at_ms)
@@ -317,7 +315,8 @@ class VideoReceiver:
     def close(self) -> None:
         """Stop at once: no callback comes after this. `closed` waits for the decoding thread."""
         self._closed = True
-        for timer in (self._poll, self._report, self._beat):
+        _beat.remove(self._heartbeat, self._loop)
+        for timer in (self._poll, self._report):
             if timer is not None:
                 timer.cancel()
         self._decoder.stop()

@@ -7,6 +7,7 @@ import logging
 
 import pytest
 from aiortc.rtcdtlstransport import RTCDtlsTransport
+from aiortc.rtcsctptransport import RTCSctpTransport
 
 from edge.rtc import internals
 
@@ -24,8 +25,8 @@ def test_another_version_is_named_with_the_one_to_install(monkeypatch: pytest.Mo
 
 
 def test_a_missing_method_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(RTCDtlsTransport, "_send_rtp")
-    with pytest.raises(internals.InternalsError, match="RTCDtlsTransport has no _send_rtp"):
+    monkeypatch.delattr(RTCSctpTransport, "_abort")
+    with pytest.raises(internals.InternalsError, match="RTCSctpTransport has no _abort"):
         internals.check()
 
 

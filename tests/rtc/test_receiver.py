@@ -192,7 +192,7 @@ async def test_a_frames_end_is_asked_for_though_a_later_timer_was_set(sink: Sink
     *whole, broken = packetise("vp8", encode("vp8", 4), size=60)
     for index, frame in enumerate(whole):
         for packet in frame:
-            receiver.handle_rtp(_written(1, packet), at_ms - 200.0 * (len(whole) - index))
+            receiver.handle_rtp(_written(1, packet), at_ms - 80.0 * (len(whole) - index))
     for _ in range(2):
         await asyncio.sleep(0)  # timers that are due by now
     later_ms = receiver._poll_ms
