@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -16,6 +17,12 @@ from traces import Trace, TraceError, constant, read
 
 EXIT_FAILED, EXIT_USAGE = 1, 2
 
+_HEAVY = {
+    "publish": ("netem.pub_command", "load a server with light publishers"),
+    "steady": ("netem.steady", "publishers of a fixed stream, for benchmarks"),
+    "run": ("netem.run_command", "run an experiment's matrix"),
+}
+
 ABOUT = """Runs COMMAND in a network namespace of its own, behind an emulated link to this machine,
 which it reaches at $LINK_OUTSIDE. What COMMAND sends has the rate, queue, delay, jitter, loss and
 reordering asked for; what it receives has the same delay and no limit, so that the round trip grows
@@ -27,8 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m netem", description=__doc__)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_link(commands)
-    _add_publish(commands, sys.argv[1:] if arguments is None else arguments)
-    _add_run(commands, sys.argv[1:] if arguments is None else arguments)
+    _add_heavy(commands, sys.argv[1:] if arguments is None else arguments)
     options = parser.parse_args(arguments)
     run: Callable[[argparse.Namespace], int] = options.run
     try:
@@ -102,28 +108,16 @@ def _link(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
     return 128 - status if status < 0 else status
 
 
-def _add_publish(
+def _add_heavy(
     commands: argparse._SubParsersAction[argparse.ArgumentParser], arguments: Sequence[str]
 ) -> None:
-    about = "load a server with light publishers"
-    if "publish" not in arguments:  # aiortc and PyAV load only where they are used
-        commands.add_parser("publish", help=about)
-        return
-    from netem import pub_command  # noqa: PLC0415
-
-    pub_command.add(commands.add_parser("publish", help=about, description=pub_command.ABOUT))
-
-
-def _add_run(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser], arguments: Sequence[str]
-) -> None:
-    about = "run an experiment's matrix"
-    if "run" not in arguments:  # it loads much
-        commands.add_parser("run", help=about)
-        return
-    from netem import run_command  # noqa: PLC0415
-
-    run_command.add(commands.add_parser("run", help=about, description=run_command.ABOUT))
+    """Commands whose modules (aiortc, PyAV and more) load only where they are used."""
+    for name, (module, about) in _HEAVY.items():
+        if name not in arguments:
+            commands.add_parser(name, help=about)
+            continue
+        loaded = importlib.import_module(module)
+        loaded.add(commands.add_parser(name, help=about, description=loaded.ABOUT))
 
 
 def _unit(parse: Callable[[str], float]) -> Callable[[str], float]:
