@@ -15,12 +15,11 @@ from pylibsrtp import Policy, Session
 from edge.rtc.packets import ExtensionIds
 
 _SOURCE = Path(__file__).parent / "_ingest_bare.c"
-_ROUNDS = 20
 _FRAMES = 400
 _PACKAGES = "a C compiler, libsrtp2-dev and libvpx-dev (Debian's names)"
 
 
-def cpu_ms(edge: int, fps: int, bps: float) -> tuple[float | None, str]:
+def cpu_ms(edge: int, fps: int, bps: float, *, rounds: int = 10) -> tuple[float | None, str]:
     """Processor time a frame, or None and what is missing."""
     from netem.steady import clip  # noqa: PLC0415  # the laboratory: a tool may
 
@@ -42,7 +41,7 @@ def cpu_ms(edge: int, fps: int, bps: float) -> tuple[float | None, str]:
         frames = [frame for take in takes for frame in take][:_FRAMES]
         packets.write_bytes(_sealed(frames, fps))
         ran = subprocess.run(
-            [program, packets, str(_ROUNDS)], capture_output=True, text=True, check=False
+            [program, packets, str(rounds)], capture_output=True, text=True, check=False
         )
         if ran.returncode:
             return None, f"it failed: {ran.stderr.strip()}"
