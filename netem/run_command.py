@@ -25,7 +25,7 @@ from netem.footage import FootageError
 from netem.namespace import LinkError, missing
 from netem.results import Manifest, ResultsError, RunRow, finished
 from netem.run import Run
-from netem.run_report import table
+from netem.run_report import markdown, table
 from netem.scratch import scratch
 from netem.server_process import ServerError
 from netem.spec import Cell, Experiment, SpecError, load
@@ -54,6 +54,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--seconds", type=float, metavar="S", help="measure so long, instead of the file's"
+    )
+    parser.add_argument(
+        "--markdown", type=Path, metavar="FILE", help="write the table of all finished runs there"
     )
     parser.add_argument("--list", action="store_true", help="say which runs there are, and stop")
     parser.set_defaults(run=run)
@@ -90,6 +93,8 @@ def run(options: argparse.Namespace) -> int:
     failed = _make_all(experiment, todo, options.out)
     rows = write_runs(options.out, [cell.name for cell in cells])
     Console(width=None if sys.stdout.isatty() else 200).print(table(rows, experiment.name))
+    if options.markdown is not None:
+        options.markdown.write_text(markdown(rows))
     for problem in failed:
         print(f"error: {problem}", file=sys.stderr)
     left = sum(_state(options.out, experiment, cell) != "finished" for cell in cells)
