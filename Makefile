@@ -39,8 +39,9 @@ check: $(STAMP)  ## ruff and mypy
 	$(BIN)/mypy
 
 experiment: BROWSERS = chromium
-experiment: setup  ## the smoke matrix: real browsers behind an LTE-like link, beside plain aiortc; needs root
+experiment: setup  ## the smoke matrix, with figures: real browsers behind LTE-like links, beside plain aiortc; as root
 	$(BIN)/python -m netem run netem/experiments/smoke.toml --out out/smoke $(ARGS)
+	$(BIN)/python -m analysis figures out/smoke
 
 bench: BROWSERS = chromium
 bench: setup  ## the benchmarks
