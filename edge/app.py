@@ -214,6 +214,7 @@ class Server:
             "devices_ready": len(self._ready),
             "devices": len(self.settings.device),
             "loop_lag_ms": round(max(self.loop_lag_ms, *(i.lag_ms for i in ingests), 0.0), 1),
+            "tasks": len(asyncio.all_tasks()) + sum(each.tasks for each in ingests),
             "ingest": [
                 {name: value for name, value in asdict(each).items() if name != "pid"}
                 for each in ingests

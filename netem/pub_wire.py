@@ -138,6 +138,11 @@ class Wire:
         channel.send(text)
         return True
 
+    def vanish(self) -> None:
+        """Close the sockets, without a word."""
+        self._inner.release()
+        internals.abandon(self._connection)
+
     async def close(self) -> None:
         """End the connection; always completes."""
         self._inner.release()

@@ -195,6 +195,12 @@ class Publisher:
             self._news.set()
             tick += 1
 
+    def vanish(self) -> None:
+        """Be gone without a word, as a phone in a tunnel."""
+        self._wire.vanish()
+        self._location = None
+        self._end("vanished")
+
     async def close(self, http: aiohttp.ClientSession) -> None:
         """Say good-bye; what is still open then was not answered."""
         self._end("stopped")

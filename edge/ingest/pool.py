@@ -25,8 +25,8 @@ _SPARE_SLOTS = 16  # for frames whose end is not told yet
 class IngestPool:
     """`settings.ingest` processes; `start` them, `make` sessions, `stop`.
 
-    Queues: a picture in one process' memory for each session that waits and each frame in a
-    worker; a frame that finds no slot free is dropped as "overload".
+    Queues: in each process' memory two pictures for each session, which may wait, and one for
+    each frame in a worker; a frame that finds no slot free is dropped as "overload".
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class IngestPool:
         self._settings = settings
         setup = Setup(
             settings=_plain(settings),
-            slots=settings.max_sessions + worker_slots + _SPARE_SLOTS,
+            slots=2 * settings.max_sessions + worker_slots + _SPARE_SLOTS,
             slot_bytes=slot_bytes(settings.max_pixels),
             log_level=logging.getLogger().getEffectiveLevel(),
         )

@@ -237,7 +237,8 @@ class Room:
         self._share.observe(time.thread_time(), now)
         if self._pipe.queued:  # the last is not read yet
             return
+        tasks = len(asyncio.all_tasks())
         snapshots = [session.snapshot(now) for session in self._sessions.values()]
         for start in range(0, max(1, len(snapshots)), _SNAPSHOTS):
             part = snapshots[start : start + _SNAPSHOTS]
-            self._pipe.send(State(self._busy, self._share.mean, self._lag_ms, part))
+            self._pipe.send(State(self._busy, self._share.mean, self._lag_ms, tasks, part))

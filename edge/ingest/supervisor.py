@@ -59,6 +59,7 @@ class IngestStatus:
     busy: float
     loop: float
     lag_ms: float
+    tasks: int
     restarts: int
 
 
@@ -87,7 +88,7 @@ class Ingest:
         self._sessions: dict[str, RemoteSession] = {}
         self._asked: dict[int, asyncio.Future[Reply]] = {}
         self._numbers = itertools.count(1)
-        self._state = State(0.0, 0.0, 0.0, [])
+        self._state = State(0.0, 0.0, 0.0, 0, [])
         self._measured: set[str] = set()  # sessions that were there when it last told its state
         self._watch: asyncio.TimerHandle | None = None
         self._reason = ""
@@ -105,6 +106,7 @@ class Ingest:
             busy=self._state.busy,
             loop=self._state.loop,
             lag_ms=self._state.lag_ms,
+            tasks=self._state.tasks,
             restarts=self.restarts,
         )
 
@@ -178,7 +180,7 @@ class Ingest:
     def _handle_loss(self, reason: str) -> None:
         self.ready, self._reason = False, reason
         self._watch_for(None)
-        self._state, self._measured = State(0.0, 0.0, 0.0, []), set()
+        self._state, self._measured = State(0.0, 0.0, 0.0, 0, []), set()
         if not self._stopping:
             log.warning("event=ingest_lost number=%d reason=%r", self._number, reason)
         self._end_all(f"its ingest process was lost: it {reason}")
