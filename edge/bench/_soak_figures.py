@@ -54,9 +54,7 @@ def promises(course: Course) -> Iterator[tuple[str, bool]]:
     """What is promised, and whether it was kept."""
     for name in course.before.processes:
         first, last = growth(course.during, name)
-        text = (
-            f"{name}: resident memory {first:.1f} to {last:.1f} MB, at most {MOST_GROWTH:.0%} more"
-        )
+        text = f"{name}: {first:.1f} to {last:.1f} MB resident, at most {MOST_GROWTH:.0%} more"
         yield text, last <= first * (1.0 + MOST_GROWTH)
         for what in ("threads", "descriptors", "processes"):
             was = getattr(course.before.processes[name], what)

@@ -190,7 +190,7 @@ async def _serving(device: str, ingest: int) -> AsyncIterator[tuple[Process, str
 async def _alone(http: aiohttp.ClientSession, url: str, pid: int) -> Sample:
     """The server once all its sessions have ended."""
     async with asyncio.timeout(_GONE_S):
-        while (await _health(http, url))["sessions"]:
+        while (await _health(http, url))["sessions"]:  # noqa: ASYNC110  # another process
             await asyncio.sleep(0.5)
     await asyncio.sleep(_QUIET_S)
     return await _sample(http, url, pid, now_ms())

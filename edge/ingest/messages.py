@@ -160,8 +160,8 @@ class Frame:
 @dataclass(frozen=True, slots=True)
 class State:
     """Ingest to server, some times a second: how busy it is (shares of a core, all its threads' and
-    its event loop's), asyncio tasks, and what the planner has to know of some of its sessions. Its silence means
-    that it hangs."""
+    its event loop's), its asyncio tasks, and what the planner has to know of some of its sessions.
+    Its silence means that it hangs."""
 
     busy: float
     loop: float
