@@ -45,7 +45,8 @@ from edge.worker import DEFAULT_SLOTS, Failure, Options, Result, WorkerError, Wo
 log = logging.getLogger("edge.app")
 
 TICK_MS = 100.0
-STOP_TIMEOUT_S = 5.0
+# Stopping takes less than 5 s, whatever hangs: these, and a worker's end once killed (1.5 s).
+DRAIN_S, GOODBYE_S, WORKERS_S, HTTP_S = 1.0, 1.0, 0.5, 0.5
 
 
 class StartError(Exception):
@@ -76,6 +77,7 @@ class Server:
                 variants=tuple(variant.name for variant in self._variants),
                 threads=settings.threads,
                 weights={} if settings.weights is None else {settings.network: settings.weights},
+                stop_grace_s=WORKERS_S,
             ),
         )
         self._held = Held.by(settings)
@@ -126,19 +128,22 @@ class Server:
         self._ticker = asyncio.create_task(self._tick(), name="edge-ticker")
 
     async def stop(self) -> None:
-        """In the other order: newcomers refused, sessions told, workers ended."""
+        """In the other order: newcomers refused, frames that a device has finished, sessions told,
+        processes ended."""
+        self.sessions.drain()
+        if self.dispatcher is not None:
+            await self.dispatcher.drain(DRAIN_S)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(STOP_TIMEOUT_S):
+            async with asyncio.timeout(GOODBYE_S):
                 await self.sessions.close_all("the server is shutting down")
         if self._ticker is not None:
             self._ticker.cancel()
             await asyncio.wait([self._ticker])
         await self.controller.stop()
-        if self.ingests is not None:
-            await self.ingests.stop()
         if self.dispatcher is not None:
             self.dispatcher.close()
-        await self.pool.stop()
+        ingests = [self.ingests.stop()] if self.ingests is not None else []
+        await asyncio.gather(self.pool.stop(), *ingests)
         if self._runner is not None:
             await self._runner.cleanup()
 
@@ -169,7 +174,7 @@ class Server:
         app.add_routes(Pages(settings, ca=ca).routes())
         app.router.add_get("/healthz", self._healthz)
         self._runner = web.AppRunner(
-            app, handle_signals=False, access_log=None, shutdown_timeout=1.0
+            app, handle_signals=False, access_log=None, shutdown_timeout=HTTP_S
         )
         await self._runner.setup()
         site = web.TCPSite(self._runner, settings.host, settings.port, ssl_context=context)

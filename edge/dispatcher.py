@@ -7,6 +7,7 @@ bounded by the workers' slots.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import logging
 from collections.abc import Callable, Sequence
@@ -68,6 +69,7 @@ class Dispatcher:
         self._numbers = itertools.count()
         self._flying: dict[int, _Flight] = {}
         self._wake: asyncio.TimerHandle | None = None
+        self._idle: asyncio.Event | None = None  # while draining: set once nothing is in flight
 
     @property
     def in_flight(self) -> int:
@@ -75,6 +77,9 @@ class Dispatcher:
 
     def offer(self, request: Request) -> None:
         """Take a frame whose payload is a Job; an older one of its session gives way to it."""
+        if self._idle is not None:
+            _job(request).dropped("no_plan")
+            return
         self._tell(self._batcher.put(request, now_ms()))
         self.pump()
 
@@ -121,6 +126,8 @@ class Dispatcher:
                 except Exception:  # one session's trouble is not the batch's
                     log.exception("event=answer_failed session=%s", request.session[:6])
         self.pump()
+        if self._idle is not None and not self._flying:
+            self._idle.set()
 
     def pump(self) -> None:
         """Let the batcher decide, and do what it says; sets the timer for its next look."""
@@ -135,6 +142,15 @@ class Dispatcher:
         if decision.wake_ms is not None:
             delay = max(0.0, decision.wake_ms - now) / 1000.0
             self._wake = asyncio.get_running_loop().call_later(delay, self.pump)
+
+    async def drain(self, most_s: float) -> None:
+        """Take no more frames, and let those with a device finish, for `most_s` at most."""
+        self._idle = asyncio.Event()
+        if not self._flying:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(most_s):
+                await self._idle.wait()
 
     def close(self) -> None:
         if self._wake is not None:

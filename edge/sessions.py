@@ -114,9 +114,13 @@ class Sessions:
             except Exception:  # one session's trouble is not the others'
                 log.exception("event=tick_failed session=%s", session.name)
 
+    def drain(self) -> None:
+        """Refuse newcomers from now on."""
+        self._draining = True
+
     async def close_all(self, reason: str) -> None:
         """Refuse newcomers from now on, and end everyone."""
-        self._draining = True
+        self.drain()
         await asyncio.gather(*(self.close(session, reason, "draining") for session in self))
         if self._closing:
             await asyncio.wait(self._closing)

@@ -32,6 +32,7 @@ from edge.worker.messages import (
     decode,
     encode,
 )
+from edge.worker.parts import Parts
 from edge.worker.warmup import measure
 
 log = logging.getLogger("edge.worker")
@@ -103,8 +104,9 @@ def _serve(link: _Link, memory_fd: int, open_device: OpenDevice) -> int:
     gc.collect()
     gc.freeze()
     link.send(Ready(device.description))
+    parts = Parts(device)
     while isinstance(message := link.receive(), Batch):
-        answer = _run(device, slots, message)
+        answer = _run(parts, slots, message)
         link.send(answer)
         if isinstance(answer, Failed) and not device.healthy():
             log.error("the device is beyond use: ending, to be started afresh")
@@ -135,14 +137,14 @@ def _start(link: _Link, setup: Setup, open_device: OpenDevice) -> Device:
     return device
 
 
-def _run(device: Device, slots: Slots, batch: Batch) -> Done | Failed:
+def _run(device: Parts, slots: Slots, batch: Batch) -> Done | Failed:
     started_ms = time.monotonic() * 1000.0
     try:
         pictures = [
             slots.get(slot.index, slot.width, slot.height, slot.full_range)
             for slot in batch.pictures
         ]
-        boxes = [found[:MAX_BOXES] for found in device.detect(pictures, batch.variant)]
+        boxes = [found[:MAX_BOXES] for found in device.detect(pictures, batch.variant, started_ms)]
     except Exception as error:  # whatever it is, it is this batch's and no other's
         log.exception("a batch of %d with %s failed", len(batch.pictures), batch.variant)
         return Failed(batch.id, _one_line(error))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import random
 import statistics
 import time
@@ -23,6 +24,13 @@ _CLASSES = 80  # as COCO has
 _Z_99 = statistics.NormalDist().inv_cdf(0.99)
 
 
+MEMORY = "EDGE_SIM_MEMORY"  # pictures at once that its memory holds; all, where it is not set
+
+
+class OutOfMemoryError(RuntimeError):
+    """As PyTorch's of that name, which a device without a network has no need to load."""
+
+
 class SimulatedDevice:
     """Same interface as a real one, no network: for tests, load and rehearsals without a GPU.
 
@@ -34,6 +42,7 @@ class SimulatedDevice:
         """ValueError or OSError for a profile that can't be read."""
         self._profile = Profile.load(path)
         self._random = random.Random(seed)
+        self._memory = int(os.environ.get(MEMORY, "0")) or None
         self.description = f"simulated from {path.name} ({self._profile.device})"
 
     def warm_up(self, warm: Warm) -> None:
@@ -41,6 +50,8 @@ class SimulatedDevice:
 
     def detect(self, pictures: Sequence[Picture], variant: str) -> list[list[Box]]:
         started = time.monotonic()
+        if self._memory is not None and len(pictures) > self._memory:
+            raise OutOfMemoryError(f"{len(pictures)} pictures in the memory for {self._memory}")
         boxes = [made_up_boxes(picture) for picture in pictures]
         input_size = Variant.parse(variant).input_size(pictures[0].width, pictures[0].height)
         latency_ms = self.latency_ms(variant, input_size, len(pictures))

@@ -1,0 +1,1 @@
+"""Faults put into a running server under load: what each costs, and whom."""

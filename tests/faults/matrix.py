@@ -1,0 +1,333 @@
+"""The faults, each injected into a server under load, and what was seen of each."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import struct
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+
+import aiohttp
+
+from edge.timebase import now_ms
+from netem.pub_rtp import Packetiser
+from netem.publisher import Publisher, unix_ms
+from tests.faults.stage import SLO_MS, Held, Stage, seconds_since, stage
+from tests.serving import simulated
+
+BEFORE_S = 2.0  # of undisturbed load, for comparison, and as much afterwards
+_SLOW_S, _RUN_S, _STOP_S = 3.0, 0.02, 0.08  # a worker at a fifth of its speed, for 3 s
+
+
+@dataclass(frozen=True)
+class Row:
+    """What a fault cost. `others` are the sessions it was not put into: all, where it was put into
+    the server. Pairs are (missed, of so many frames)."""
+
+    fault: str
+    recovery_s: float
+    dropped: int
+    before: tuple[int, int]
+    after: tuple[int, int]
+    held_before: Held
+    held_after: Held
+
+    @property
+    def rise(self) -> float:
+        """By how much the others' miss share rose."""
+        return _share(self.after) - _share(self.before)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """`inject` puts it in, and returns once all is well again; `victims` are the publishers that it
+    is put into."""
+
+    name: str
+    inject: Callable[[Stage], Awaitable[None]]
+    victims: Callable[[Stage], Sequence[Publisher]] = lambda _: ()
+
+
+async def observe(fault: Fault, at: Stage) -> Row:
+    """Before, the fault, and after."""
+    victims = fault.victims(at)
+    others = [each for each in at.publishers if each not in victims]
+    begin_ms = unix_ms()
+    await asyncio.sleep(BEFORE_S)
+    held_before = at.held()
+    injected_ms, clock_ms = unix_ms(), now_ms()
+    await fault.inject(at)
+    recovery_s = seconds_since(clock_ms)
+    recovered_ms = unix_ms()
+    await asyncio.sleep(BEFORE_S)
+    await at.answered(more=1)
+    await asyncio.gather(*(_settled(each) for each in at.publishers))
+    # Where the fault is in a session, the others are not to notice it even while it lasts.
+    after_ms = injected_ms if victims else recovered_ms
+    return Row(
+        fault.name,
+        recovery_s,
+        at.missed(injected_ms, recovered_ms, victims or others)[0],
+        at.missed(begin_ms, injected_ms, others),
+        at.missed(after_ms, unix_ms() - SLO_MS, others),
+        held_before,
+        at.held(),
+    )
+
+
+async def _settled(publisher: Publisher) -> None:
+    """Until every frame captured so far has its end."""
+    count = len(publisher.ledger.frames)
+    await publisher.wait_for(
+        lambda me: all(frame.outcome is not None for frame in me.ledger.frames[:count])
+    )
+
+
+# -- the faults -----------------------------------------------------------------------------------
+
+
+async def worker_killed(at: Stage) -> None:
+    """SIGKILL to one of the workers, as the kernel does where memory runs out."""
+    os.kill(at.workers()[0], signal.SIGKILL)
+    await _back(at)
+
+
+async def worker_hung(at: Stage) -> None:
+    """SIGSTOP: it is there, and does nothing. The server has to notice by itself."""
+    os.kill(at.workers()[0], signal.SIGSTOP)
+    await _back(at)
+
+
+async def _back(at: Stage) -> None:
+    devices = int(str((await at.health())["devices"]))
+    await at.ready(devices - 1)
+    await at.ready(devices)
+    await at.answered()
+
+
+async def worker_slow(at: Stage) -> None:
+    """It stands still most of the time, as beside a greedy neighbour."""
+    pid = at.workers()[0]
+    end_ms = now_ms() + 1000.0 * _SLOW_S
+    try:
+        while now_ms() < end_ms:
+            os.kill(pid, signal.SIGSTOP)
+            await asyncio.sleep(_STOP_S)
+            os.kill(pid, signal.SIGCONT)
+            await asyncio.sleep(_RUN_S)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    await at.answered()
+
+
+async def decoder_error(at: Stage) -> None:
+    """One publisher sends what is no VP8, over a sound transport, for a second."""
+    [victim] = _first(at)
+    sound = victim._packets
+    assert sound is not None
+    victim._packets = _Spoilt(sound)  # type: ignore[assignment]  # the same, but for its pictures
+    spoilt = len(victim.ledger.frames) + 10
+    await victim.wait_for(lambda me: len(me.ledger.frames) >= spoilt)
+    victim._packets = sound
+    await at.answered([victim])
+
+
+class _Spoilt:
+    """A packetiser whose frames are noise behind a whole VP8 header."""
+
+    def __init__(self, sound: Packetiser) -> None:
+        self._sound = sound
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._sound, name)
+
+    def frame(self, data: bytes, *arguments: object, **options: object) -> list[bytes]:
+        noise = data[:10] + os.urandom(len(data) - 10)
+        return self._sound.frame(noise, *arguments, **options)  # type: ignore[arg-type]
+
+
+def _first(at: Stage) -> Sequence[Publisher]:
+    return at.publishers[:1]
+
+
+async def out_of_memory(at: Stage) -> None:
+    """The device (simulated) holds one picture at once: every batch of more fails in it."""
+    workers = at.workers()
+    async with asyncio.timeout(60):
+        while not any("event=out_of_memory" in line for line in at.said):
+            await at.answered(more=1)
+    await at.answered(more=5)
+    assert at.workers() == workers, "a batch too large for the memory cost a worker"
+
+
+async def disk_full(at: Stage) -> None:
+    """The log's file system is filled to its last byte, sessions come and go, then it is freed."""
+    root = Path(f"/proc/{at.pid}/root")
+    log, filler = (root / str(at.folder / name).lstrip("/") for name in ("edge.log", "filler"))
+    _fill(filler)
+    size = log.stat().st_size
+    await _come_and_go(at)
+    assert log.stat().st_size <= size + 4096, "the disk was not full"
+    filler.unlink()
+    await _come_and_go(at)
+    async with asyncio.timeout(20):
+        while log.stat().st_size <= size:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)  # its thread writes when it does
+    await at.answered()
+
+
+def _fill(path: Path) -> None:
+    with path.open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(b"x" * 512)
+        except OSError:
+            return
+
+
+async def _come_and_go(at: Stage) -> None:
+    """Lines for the log: offers that are refused after a session was made for them."""
+    async with aiohttp.ClientSession() as http:
+        headers = {"Content-Type": "application/sdp"}
+        for _ in range(20):
+            async with http.post(f"{at.url}whip", data="v=0", headers=headers) as response:
+                assert response.status == 400
+
+
+async def clock_stepped(at: Stage) -> None:
+    """The server's wall clock jumps a day ahead, and then two back."""
+    for days in (1, -1):
+        _set_clock(at.folder, days * 86_400.0)
+        async with aiohttp.ClientSession() as http, http.get(f"{at.url}healthz") as response:
+            told = parsedate_to_datetime(response.headers["Date"])
+        ahead = told - datetime.now(UTC)
+        assert abs(ahead - timedelta(days=days)) < timedelta(minutes=5), "the clock did not step"
+        await at.answered(more=10)
+
+
+async def terminated(at: Stage) -> None:
+    """SIGTERM: publishers are told, newcomers refused, and the process ends by itself."""
+    at.process.send_signal(signal.SIGTERM)
+    reasons = await asyncio.gather(*(each.ended() for each in at.publishers))
+    assert all(reason.startswith("draining: ") for reason in reasons), reasons
+    assert await at.process.wait() == 0
+
+
+# -- the stages -----------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def two_devices(folder: Path) -> AsyncIterator[Stage]:
+    async with stage(folder, [simulated(), simulated()]) as at:
+        yield at
+
+
+@asynccontextmanager
+async def short_of_memory(folder: Path) -> AsyncIterator[Stage]:
+    """Slow enough, and for one device, that frames wait for each other and would share batches."""
+    async with stage(folder, [simulated(4.0)], environment={"EDGE_SIM_MEMORY": "1"}) as at:
+        yield at
+
+
+@asynccontextmanager
+async def small_disk(folder: Path) -> AsyncIterator[Stage]:
+    """Its log lies on a file system of 64 KiB, in a mount namespace that ends with the server."""
+    script = f'mount -t tmpfs -o size=64k none {folder} && exec "$@"'
+    before = ["unshare", "--mount", "sh", "-c", script, "sh"]
+    log = ("--verbose", "--log-file", str(folder / "edge.log"))
+    async with stage(folder, [simulated()], *log, before=before) as at:
+        yield at
+
+
+@asynccontextmanager
+async def own_clock(folder: Path) -> AsyncIterator[Stage]:
+    """Its wall clock can be set, its monotonic one is the kernel's."""
+    shim = folder / "wallclock.so"
+    source = Path(__file__).with_name("wallclock.c")
+    command = ["cc", "-O1", "-shared", "-fPIC", "-o", str(shim), str(source), "-ldl"]
+    await asyncio.to_thread(subprocess.run, command, check=True)
+    _set_clock(folder, 0.0)
+    environment = {"LD_PRELOAD": str(shim), "WALLCLOCK_FILE": str(folder / "clock")}
+    async with stage(folder, [simulated()], environment=environment) as at:
+        yield at
+
+
+def _set_clock(folder: Path, ahead_s: float) -> None:
+    """In place: the server has it mapped."""
+    path = folder / "clock"
+    path.touch()
+    with path.open("r+b") as file:
+        file.write(struct.pack("d", ahead_s))
+
+
+@asynccontextmanager
+async def processor(folder: Path) -> AsyncIterator[Stage]:
+    """A real network on the processor, for one publisher."""
+    options = ("--slo-ms", str(SLO_MS))
+    async with stage(folder, ["cpu"], *options, clients=1) as at:
+        yield at
+
+
+OpenStage = Callable[[Path], "contextlib.AbstractAsyncContextManager[Stage]"]
+
+MATRIX: dict[str, tuple[OpenStage, list[Fault]]] = {
+    "two simulated devices": (
+        two_devices,
+        [
+            Fault("worker killed", worker_killed),
+            Fault("worker hung (SIGSTOP)", worker_hung),
+            Fault("worker slow (a fifth of its speed, 3 s)", worker_slow),
+            Fault("decoder error (one session's pictures spoilt, 1 s)", decoder_error, _first),
+        ],
+    ),
+    "a simulated device short of memory": (
+        short_of_memory,
+        [Fault("out of memory in each batch of two or more", out_of_memory)],
+    ),
+    "a log on a small disk": (small_disk, [Fault("disk full for logs", disk_full)]),
+    "a clock of its own": (
+        own_clock,
+        [Fault("wall clock stepped (+1 day, -2 days)", clock_stepped)],
+    ),
+    "a real network on the processor": (processor, [Fault("worker killed", worker_killed)]),
+}
+
+
+def why_not(name: str) -> str | None:
+    """Why a stage can't be set up here, if so."""
+    if name == "a log on a small disk" and (os.geteuid() != 0 or not shutil.which("unshare")):
+        return "mounting a small disk takes root, and `unshare`"
+    if name == "a clock of its own" and not shutil.which("cc"):
+        return "a clock that can be set takes a C compiler: install `gcc`"
+    return None
+
+
+async def run(name: str) -> list[Row]:
+    """The faults of one stage, in order."""
+    open_stage, faults = MATRIX[name]
+    with tempfile.TemporaryDirectory(prefix="edge-faults-") as folder:
+        async with open_stage(Path(folder)) as at:
+            return [await observe(fault, at) for fault in faults]
+
+
+async def run_termination() -> tuple[float, list[Publisher]]:
+    """SIGTERM under load: how long the process took, and the publishers it had."""
+    with tempfile.TemporaryDirectory(prefix="edge-faults-") as folder:
+        async with two_devices(Path(folder)) as at:
+            began_ms = now_ms()
+            await terminated(at)
+            return seconds_since(began_ms), at.publishers
+
+
+def _share(pair: tuple[int, int]) -> float:
+    return pair[0] / pair[1] if pair[1] else 0.0

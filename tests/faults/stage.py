@@ -1,0 +1,170 @@
+"""A server process with light publishers on it, and what can be seen of both from outside."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+import signal
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import aiohttp
+
+from edge.timebase import now_ms
+from netem.encodes import Encodes
+from netem.pub_ledger import IN_TIME
+from netem.publisher import Publisher, publishing, unix_ms
+
+FPS = 10
+SLO_MS = 1000.0  # far above what this load takes, so that a miss is the fault's and no hiccup's
+CLIENTS = 4
+_ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a process holds: descriptors, threads, children."""
+
+    descriptors: int
+    threads: int
+    children: int
+
+
+@dataclass
+class Stage:
+    """The server and its publishers."""
+
+    url: str
+    process: asyncio.subprocess.Process
+    folder: Path
+    clip: Encodes
+    said: list[str]
+    """What it has written to standard error, line by line."""
+    publishers: list[Publisher] = field(default_factory=list)
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def workers(self) -> list[int]:
+        """The workers' process ids, in the order they were started."""
+        return sorted(pid for pid in _children(self.pid) if "edge.worker" in _command(pid))
+
+    def held(self) -> Held:
+        proc = Path(f"/proc/{self.pid}")
+        return Held(
+            len(list((proc / "fd").iterdir())),
+            len(list((proc / "task").iterdir())),
+            len(_children(self.pid)),
+        )
+
+    async def health(self) -> Mapping[str, object]:
+        async with aiohttp.ClientSession() as http, http.get(f"{self.url}healthz") as response:
+            return dict(await response.json())
+
+    async def ready(self, devices: int) -> None:
+        """Until so many devices take batches."""
+        async with asyncio.timeout(60):
+            while (await self.health())["devices_ready"] != devices:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)  # it tells nobody by itself
+
+    async def answered(self, of: Sequence[Publisher] | None = None, more: int = 3) -> None:
+        """Until each has so many frames answered in time that were captured from now on."""
+        begin_ms = unix_ms()
+
+        def enough(me: Publisher) -> bool:
+            fresh = [f for f in me.ledger.frames[-200:] if f.captured_ms >= begin_ms]
+            return sum(f.outcome == IN_TIME for f in fresh) >= more
+
+        await asyncio.gather(*(each.wait_for(enough, 60.0) for each in of or self.publishers))
+
+    def missed(self, since_ms: float, until_ms: float, of: Sequence[Publisher]) -> tuple[int, int]:
+        """(frames not answered in time, frames) of those captured in that time."""
+        frames = [
+            frame
+            for each in of
+            for frame in each.ledger.frames
+            if since_ms <= frame.captured_ms < until_ms and frame.outcome is not None
+        ]
+        # What the publisher itself left out never was the server's to miss.
+        sent = [frame for frame in frames if frame.outcome not in ("paced", "encoder")]
+        return sum(frame.outcome != IN_TIME for frame in sent), len(sent)
+
+
+@asynccontextmanager
+async def stage(
+    folder: Path,
+    devices: Sequence[str],
+    *arguments: str,
+    clients: int = CLIENTS,
+    environment: Mapping[str, str] | None = None,
+    before: Sequence[str] = (),
+) -> AsyncIterator[Stage]:
+    """A server on loopback, and publishers that have been answered; all gone afterwards.
+
+    `before`: words in front of the command, that end by becoming it.
+    """
+    command = [*before, sys.executable, "-m", "edge", "serve", "--http", "--host", "127.0.0.1"]
+    process = await asyncio.create_subprocess_exec(
+        *(*command, "--port", "0", "--device", *devices, *arguments),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        cwd=_ROOT,
+        env={**os.environ, **(environment or {})},
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    errors: list[str] = []
+    reading = asyncio.create_task(_keep(process.stderr, errors))
+    clip = Encodes(fps=FPS, edges=(128, 192), bits=(0.1, 0.6), seconds=2.0)
+    try:
+        async with asyncio.timeout(120), contextlib.AsyncExitStack() as stack:
+            line = (await process.stdout.readline()).decode()
+            match = re.match(r"Serving at (\S+)", line)
+            assert match, "".join(errors[-20:]) or line
+            at = Stage(match[1], process, folder, clip, errors)
+            await asyncio.to_thread(clip.prepare)
+            for number in range(clients):
+                publisher = publishing(at.url, clip, slo_ms=SLO_MS, label=f"client {number}")
+                at.publishers.append(await stack.enter_async_context(publisher))
+            await at.answered(more=5)
+            yield at
+        if process.returncode is None:
+            process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(60):
+            assert await process.wait() == 0, "".join(errors[-20:])
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+        await reading
+    assert not any("Traceback" in line for line in errors), "".join(errors)
+
+
+async def _keep(stream: asyncio.StreamReader, lines: list[str]) -> None:
+    while line := await stream.readline():
+        lines.append(line.decode())
+
+
+def _children(pid: int) -> list[int]:
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(OSError):
+            found += map(int, (task / "children").read_text().split())
+    return found
+
+
+def _command(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+    except OSError:
+        return ""
+
+
+def seconds_since(began_ms: float) -> float:
+    return (now_ms() - began_ms) / 1000.0
