@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -41,9 +40,10 @@ class Store:
         """Of these, the rows that are there."""
         return [self._rows[key][0] for key in keys if key in self._rows]
 
-    def put(self, row: Row) -> None:
-        """A row that was measured now; in place of an earlier one of the same cell."""
-        values = to_json(row) | {"load": round(os.getloadavg()[0], 1)}
+    def put(self, row: Row, busy: float = 0.0) -> None:
+        """A row that was measured now; in place of an earlier one of the same cell. `busy` is the
+        part of the machine's processors that was in use meanwhile, by whomever."""
+        values = to_json(row) | {"busy": round(busy, 2)}
         self._rows[row.cell, row.controller] = row, values
         self._write()
 
@@ -57,6 +57,25 @@ class Store:
         beside = self._path.with_name(self._path.name + ".new")
         beside.write_text(json.dumps(report, indent=2) + "\n")
         beside.replace(self._path)
+
+
+class Processors:
+    """How busy this machine's processors are, from one call to the next."""
+
+    def __init__(self) -> None:
+        self._before = self._ticks()
+
+    def busy(self) -> float:
+        """Part of their time that was in use since the last call, 0 to 1."""
+        before, self._before = self._before, self._ticks()
+        idle, total = (now - then for now, then in zip(self._before, before, strict=True))
+        return 1.0 - idle / max(1, total)
+
+    @staticmethod
+    def _ticks() -> tuple[int, int]:
+        with Path("/proc/stat").open() as file:
+            ticks = [int(each) for each in file.readline().split()[1:9]]
+        return ticks[3] + ticks[4], sum(ticks)  # idle and waiting for a disk; all
 
 
 def _read(path: Path) -> list[dict[str, Any]]:

@@ -13,10 +13,10 @@ _NAMES = {"trains": "trains", "trains-remb": "trains, no hints", "aiortc": "plai
 def markdown(rows: Sequence[Row]) -> str:
     """A table for each kind of cell that there is, every cell shown; then what was promised."""
     made: list[str] = []
-    for kind, title, table in _KINDS:
+    for kind, title, told in _KINDS:
         mine = [row for row in rows if row.cell.kind == kind]
         if mine:
-            made += [f"## {title}", "", *table(mine), ""]
+            made += [f"## {title}", "", *told(mine), ""]
     judged = [(text, held) for row in rows for text, held in promises(row, rows)]
     broken = [text for text, held in judged if not held]
     made += [f"Of {len(judged)} promises {len(judged) - len(broken)} were kept. Broken:", ""]
@@ -24,7 +24,8 @@ def markdown(rows: Sequence[Row]) -> str:
     return "\n".join(made) + "\n"
 
 
-def _table(head: str, lines: Iterable[Sequence[str]]) -> Iterator[str]:
+def table(head: str, lines: Iterable[Sequence[str]]) -> Iterator[str]:
+    """Lines of a table in Markdown under its first line."""
     yield head
     yield "|" + " --- |" * (head.count("|") - 1)
     for line in lines:
@@ -53,7 +54,7 @@ def _steady(rows: Sequence[Row]) -> Iterator[str]:
             )
 
     head = "| link | controller | p50 / p99, ms | bits / capacity | limit | kbit/s | QP |"
-    return _table(head, lines())
+    return table(head, lines())
 
 
 def _steps(rows: Sequence[Row]) -> Iterator[str]:
@@ -78,7 +79,7 @@ def _steps(rows: Sequence[Row]) -> Iterator[str]:
         "| cap | controller | p50 / p99, ms | worst at the step | under 60 ms after, ms"
         " | over 100 ms | used 3 s after | kbit/s 2 s after the start | kbit/s | QP |"
     )
-    return _table(head, lines())
+    return table(head, lines())
 
 
 def _traces(rows: Sequence[Row]) -> Iterator[str]:
@@ -105,7 +106,7 @@ def _traces(rows: Sequence[Row]) -> Iterator[str]:
         "| trace, cap in Mbit/s | controller | p50 / p99, ms | over 75 / 100 / 150 ms, of the"
         " feasible | infeasible at 100 ms | not sent | kbit/s | QP |"
     )
-    yield from _table(head, lines())
+    yield from table(head, lines())
     yield ""
     yield from _sums(rows)
 
@@ -125,7 +126,7 @@ def _sums(rows: Sequence[Row]) -> Iterator[str]:
             yield _NAMES.get(name, name), f"{late:.0f}", share, f"{bps / 1e3:,.0f}"
 
     head = f"| all {len(full)} cells | late frames of the feasible, 100 ms | share | mean kbit/s |"
-    return _table(head, lines())
+    return table(head, lines())
 
 
 def _ms(value: float | None) -> str:

@@ -28,6 +28,7 @@ from rich.table import Table
 from edge.bench._rate_figures import Frame, mean_bps, quantile
 from edge.bench._rate_lab import made, play, publishing
 from edge.bench._rate_receivers import Site
+from edge.bench._rate_tables import table
 from edge.hint import START_BPS
 from edge.rtc import internals
 from edge.timebase import now_ms
@@ -42,6 +43,7 @@ LATE_MS = 100.0
 CONTROLLERS = ("trains", "transport-cc")
 _BETWEEN_S = 2.0  # from one beginning to the next
 _COMPANY = ("session", "tcp")
+_TOLD = {"session": "two sessions", "tcp": "a session and TCP"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,7 @@ class Share:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=float, default=40.0, metavar="N", help="default 40")
     parser.add_argument("--only", choices=_COMPANY, action="append", help="may be given again")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write a table there")
     parser.add_argument(
         "--controllers", choices=CONTROLLERS, nargs="+", default=list(CONTROLLERS[:1])
     )
@@ -89,6 +92,8 @@ def run(options: argparse.Namespace) -> int:
         rows = [asdict(share) for share in shares]
         report = {"versions": internals.VERSIONS, "kept": holds, "load_before": load, "rows": rows}
         options.json.write_text(json.dumps(report, indent=2) + "\n")
+    if options.markdown:
+        options.markdown.write_text(markdown(shares))
     return 0 if holds else 1
 
 
@@ -208,12 +213,29 @@ async def _tcp(link: Link, seconds: float) -> AsyncIterator[list[tuple[float, in
         await server.wait_closed()
 
 
+def markdown(shares: Sequence[Share]) -> str:
+    """A table, a line for each company."""
+
+    def lines() -> Iterator[Sequence[str]]:
+        for company, queue_bytes in dict.fromkeys((s.company, s.queue_bytes) for s in shares):
+            mine = [s for s in shares if (s.company, s.queue_bytes) == (company, queue_bytes)]
+            flows = [f"{share.flow}: {share.bps / 1e6:.2f}" for share in mine]
+            timed = [s for s in mine if s.p50 is not None and s.late is not None]
+            times = [f"{s.p50:.0f}" for s in timed]
+            late = [f"{100.0 * s.late:.1f} %" for s in timed if s.late is not None]
+            queue = f"{queue_bytes / 1e3:.0f} kB"
+            yield _TOLD[company], queue, ", ".join(flows), ", ".join(times), ", ".join(late)
+
+    head = "| on one link | queue | Mbit/s | p50, ms | over 100 ms |"
+    return "\n".join(table(head, lines())) + "\n"
+
+
 def _table(shares: Sequence[Share]) -> Table:
-    made = Table(title=f"shares of {RATE_BPS / 1e6:g} Mbit/s", box=box.SIMPLE)
+    shown = Table(title=f"shares of {RATE_BPS / 1e6:g} Mbit/s", box=box.SIMPLE)
     for name in ("beside", "queue, kB", "flow", "kbit/s", "p50, ms", "over 100 ms, %"):
-        made.add_column(name, justify="right")
+        shown.add_column(name, justify="right")
     for share in shares:
-        made.add_row(
+        shown.add_row(
             share.company,
             f"{share.queue_bytes / 1e3:.0f}",
             share.flow,
@@ -221,4 +243,4 @@ def _table(shares: Sequence[Share]) -> Table:
             "" if share.p50 is None else f"{share.p50:.0f}",
             "" if share.late is None else f"{100.0 * share.late:.1f}",
         )
-    return made
+    return shown

@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich import box
@@ -26,6 +27,7 @@ from rich.table import Table
 from edge.bench import _loss_figures as figures
 from edge.bench._rate_lab import behind
 from edge.bench._rate_receivers import Decoded
+from edge.bench._rate_tables import table
 from edge.hint import START_BPS
 from edge.rtc import internals
 from edge.timebase import now_ms
@@ -77,6 +79,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quick", action="store_true", help="8 s each, at 15 frames/s only")
     parser.add_argument("--only", choices=list(LOSSES), action="append", help="may be given again")
     parser.add_argument("--receivers", choices=list(RECEIVERS), nargs="+", default=list(RECEIVERS))
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write a table there")
     parser.add_argument("--fps", type=int, choices=FPS, nargs="+", default=list(FPS))
 
 
@@ -116,6 +119,8 @@ def run(options: argparse.Namespace) -> int:
         cells = [_to_json(row, seconds) for row in rows]
         report = {"versions": internals.VERSIONS, "kept": holds, "load_before": load, "rows": cells}
         options.json.write_text(json.dumps(report, indent=2) + "\n")
+    if options.markdown:
+        options.markdown.write_text(markdown(rows))
     return 0 if holds else 1
 
 
@@ -234,6 +239,29 @@ def _table(rows: Sequence[Row]) -> Table:
             f"{found.bps / 1e3:.0f}",
         )
     return made
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """A table, a line for each loss and frame rate: ours, aiortc."""
+    receivers = list(dict.fromkeys(row.receiver for row in rows))
+
+    def lines() -> Iterator[Sequence[str]]:
+        for label in dict.fromkeys(row.label for row in rows):
+            found = [row.figures for row in rows if row.label == label]
+            yield (
+                label,
+                ", ".join(f"{100.0 * each.share:.1f}" for each in found) + " %",
+                ", ".join(f"{each.stall_ms:.0f}" for each in found),
+                ", ".join(f"{each.p50:.0f} / {each.p99:.0f}" for each in found),
+                ", ".join(f"{each.bps / 1e3:.0f}" for each in found),
+                ", ".join(str(each.plis) for each in found),
+            )
+
+    head = (
+        f"| loss, frames a second | decoded of the captured: {', '.join(receivers)}"
+        " | longest stall, ms | p50 / p99, ms | kbit/s | key frames asked for |"
+    )
+    return "\n".join(table(head, lines())) + "\n"
 
 
 def _to_json(row: Row, seconds: float) -> dict[str, Any]:

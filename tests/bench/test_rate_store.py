@@ -11,7 +11,7 @@ import pytest
 
 from edge.bench._rate_figures import Figures, Frame
 from edge.bench._rate_report import Cell, Row, from_json, to_json
-from edge.bench._rate_store import Store, StoreError, write_frames
+from edge.bench._rate_store import Processors, Store, StoreError, write_frames
 from edge.bench._rate_tables import markdown
 
 FIGURES = Figures(
@@ -81,3 +81,8 @@ def test_a_runs_frames_and_caps_are_written(tmp_path: Path) -> None:
     assert rows == ["ms\tbits\tnetwork_ms", "10.0\t8000\t5.2", "76.7\t0\tinf"]
     caps = (tmp_path / "new" / "lte-1.2-15-trains.caps.tsv").read_text().splitlines()
     assert caps == ["ms\tcap_bps", "8.0\t1500000"]
+
+
+def test_processors_are_idle_or_busy() -> None:
+    processors = Processors()
+    assert 0.0 <= processors.busy() <= 1.0

@@ -153,7 +153,7 @@ class Session:
     cap_bps: float = 1.2e6
     hinted: bool = True
     pacing: float = 1.1
-    crossing_ms: float = 36.0
+    crossing_ms: float = 30.0
     back_ms: float = 10.0
     skew: float = 0.0
     variation: float = 0.2
@@ -173,6 +173,7 @@ class Session:
         # The sender's side
         self._max_bps = self.cap_bps if not self.hinted else min(1.5e6, self.cap_bps)
         self._asked_fps = self.fps
+        self._owed = 0.0  # frames
         self._encoded_ms: deque[float] = deque()  # frames of the last second
         self._remb_bps = math.inf
         self._estimate_bps = 300e3
@@ -207,9 +208,11 @@ class Session:
         self._grow()
         now_ms = self.world.now_ms
         sent = self._encoded_ms
-        if sent and now_ms - sent[-1] < 1000.0 / self._asked_fps - 1.0:
+        self._owed = min(1.0, self._owed + min(1.0, self._asked_fps / self.fps))
+        if self._owed < 1.0 - 1e-9:
             self.frames.append(Frame(now_ms, 0.0, 0))
             return
+        self._owed -= 1.0
         sent.append(now_ms)
         while sent[0] <= now_ms - 1000.0:
             sent.popleft()
