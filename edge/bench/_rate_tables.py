@@ -1,13 +1,29 @@
-"""The tables of `docs/rate-figures.md`, made of the rows of `bench rate`."""
+"""The tables of `docs/rate-figures.md`: how they are written, and those of `bench rate`."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 
 from edge.bench._rate_report import Cell, Row, promises
 
 _NAMES = {"trains": "trains", "trains-remb": "trains, no hints", "aiortc": "plain aiortc"}
+
+
+def write_section(path: Path, name: str, text: str) -> None:
+    """Puts text between the lines `<!-- name -->` and `<!-- end -->` of a file; a file without
+    them gets them at its end."""
+    before = path.read_text() if path.is_file() else ""
+    begin, end = f"<!-- {name} -->\n", "<!-- end -->\n"
+    head, found, rest = before.partition(begin)
+    if found:
+        _, ended, tail = rest.partition(end)
+        if not ended:
+            raise ValueError(f"{path}: no line {end.strip()} after {begin.strip()}")
+    else:
+        head, tail = before, ""
+    path.write_text(f"{head}{begin}{text}{end}{tail}")
 
 
 def markdown(rows: Sequence[Row]) -> str:

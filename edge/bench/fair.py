@@ -28,7 +28,7 @@ from rich.table import Table
 from edge.bench._rate_figures import Frame, mean_bps, quantile
 from edge.bench._rate_lab import made, play, publishing
 from edge.bench._rate_receivers import Site
-from edge.bench._rate_tables import table
+from edge.bench._rate_tables import table, write_section
 from edge.hint import START_BPS
 from edge.rtc import internals
 from edge.timebase import now_ms
@@ -61,7 +61,7 @@ class Share:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=float, default=40.0, metavar="N", help="default 40")
     parser.add_argument("--only", choices=_COMPANY, action="append", help="may be given again")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write a table there")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="put the table there")
     parser.add_argument(
         "--controllers", choices=CONTROLLERS, nargs="+", default=list(CONTROLLERS[:1])
     )
@@ -93,7 +93,7 @@ def run(options: argparse.Namespace) -> int:
         report = {"versions": internals.VERSIONS, "kept": holds, "load_before": load, "rows": rows}
         options.json.write_text(json.dumps(report, indent=2) + "\n")
     if options.markdown:
-        options.markdown.write_text(markdown(shares))
+        write_section(options.markdown, "bench fair", markdown(shares))
     return 0 if holds else 1
 
 

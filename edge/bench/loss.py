@@ -27,7 +27,7 @@ from rich.table import Table
 from edge.bench import _loss_figures as figures
 from edge.bench._rate_lab import behind
 from edge.bench._rate_receivers import Decoded
-from edge.bench._rate_tables import table
+from edge.bench._rate_tables import table, write_section
 from edge.hint import START_BPS
 from edge.rtc import internals
 from edge.timebase import now_ms
@@ -79,7 +79,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quick", action="store_true", help="8 s each, at 15 frames/s only")
     parser.add_argument("--only", choices=list(LOSSES), action="append", help="may be given again")
     parser.add_argument("--receivers", choices=list(RECEIVERS), nargs="+", default=list(RECEIVERS))
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write a table there")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="put the table there")
     parser.add_argument("--fps", type=int, choices=FPS, nargs="+", default=list(FPS))
 
 
@@ -120,7 +120,7 @@ def run(options: argparse.Namespace) -> int:
         report = {"versions": internals.VERSIONS, "kept": holds, "load_before": load, "rows": cells}
         options.json.write_text(json.dumps(report, indent=2) + "\n")
     if options.markdown:
-        options.markdown.write_text(markdown(rows))
+        write_section(options.markdown, "bench loss", markdown(rows))
     return 0 if holds else 1
 
 

@@ -31,7 +31,7 @@ from edge.bench._rate_lab import behind, play
 from edge.bench._rate_receivers import CONTROLLERS, Site
 from edge.bench._rate_report import Cell, Row, promises, table
 from edge.bench._rate_store import Processors, Store, StoreError, write_frames
-from edge.bench._rate_tables import markdown
+from edge.bench._rate_tables import markdown, write_section
 from edge.hint import START_BPS
 from edge.rtc import internals
 from edge.timebase import now_ms
@@ -81,7 +81,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--frames", type=Path, metavar="DIR", help="write each run's frames and caps there"
     )
     parser.add_argument(
-        "--markdown", type=Path, metavar="FILE", help="write tables of all that --json has"
+        "--markdown", type=Path, metavar="FILE", help="put the tables of all that --json has there"
     )
 
 
@@ -128,7 +128,7 @@ def run(options: argparse.Namespace) -> int:
     for text, held in judged:
         console.print(f"{'kept' if held else 'BROKEN'}: {text}")
     if options.markdown:
-        options.markdown.write_text(markdown(store.rows))
+        write_section(options.markdown, "bench rate", markdown(store.rows))
     return 0 if len(rows) == len(keys) and all(held for _, held in judged) else 1
 
 

@@ -12,7 +12,7 @@ import pytest
 from edge.bench._rate_figures import Figures, Frame
 from edge.bench._rate_report import Cell, Row, from_json, to_json
 from edge.bench._rate_store import Processors, Store, StoreError, write_frames
-from edge.bench._rate_tables import markdown
+from edge.bench._rate_tables import markdown, write_section
 
 FIGURES = Figures(
     frames=900,
@@ -72,6 +72,19 @@ def test_tables_show_every_cell_and_what_broke() -> None:
     assert "| 4 Mbit/s, 30 a second | trains | 8 / 60 | 360 | never |" in text
     assert "Of 5 promises 4 were kept" in text
     assert "- 8-1-8, 30/s, cap 4: worst at the step under 350 ms" in text
+
+
+def test_a_section_is_replaced_and_the_rest_stays(tmp_path: Path) -> None:
+    path = tmp_path / "figures.md"
+    write_section(path, "bench rate", "one\n")
+    path.write_text("# Figures\n" + path.read_text() + "after\n")
+    write_section(path, "bench loss", "two\n")
+    write_section(path, "bench rate", "three\n")
+    text = "# Figures\n<!-- bench rate -->\nthree\n<!-- end -->\nafter\n"
+    assert path.read_text() == text + "<!-- bench loss -->\ntwo\n<!-- end -->\n"
+    path.write_text("<!-- bench rate -->\nno end")
+    with pytest.raises(ValueError, match="no line <!-- end -->"):
+        write_section(path, "bench rate", "four\n")
 
 
 def test_a_runs_frames_and_caps_are_written(tmp_path: Path) -> None:
