@@ -6,8 +6,8 @@ import asyncio
 import json
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ class LabError(Exception):
     """A process of the benchmark failed; the message says which."""
 
 
-class _Helper:
+class Helper:
     """A process driven by lines."""
 
     def __init__(self, name: str, process: Process) -> None:
@@ -32,7 +32,7 @@ class _Helper:
         self._process = process
 
     @classmethod
-    async def start(cls, name: str, *arguments: str) -> _Helper:
+    async def start(cls, name: str, *arguments: str) -> Helper:
         process = await asyncio.create_subprocess_exec(
             sys.executable, *arguments, stdin=PIPE, stdout=PIPE, cwd=_ROOT, limit=_LIMIT
         )
@@ -50,10 +50,26 @@ class _Helper:
             raise LabError(f"{self._name} ended early")
         return line.decode().strip()
 
+    async def take(self) -> dict[str, Any]:
+        """By each connection's location, what has been noted since the last time."""
+        taken: dict[str, Any] = json.loads(await self.line("take"))
+        return taken
+
     async def kill(self) -> None:
         if self._process.returncode is None:
             self._process.kill()
             await self._process.wait()
+
+
+@asynccontextmanager
+async def publishing(url: str, cpus: str | None = None) -> AsyncIterator[Helper]:
+    """A process of steady publishers for the server at `url`; killed afterwards."""
+    where = ("--cpus", cpus) if cpus is not None else ()
+    helper = await Helper.start("the publisher", "-m", "netem", "steady", url, *where)
+    try:
+        yield helper
+    finally:
+        await helper.kill()
 
 
 async def measure(
@@ -73,22 +89,14 @@ async def measure(
     `enough` is measured once more before it is believed.
     """
     async with AsyncExitStack() as stack:
-
-        async def start(name: str, *arguments: str) -> _Helper:
-            helper = await _Helper.start(name, *arguments)
-            stack.push_async_callback(helper.kill)
-            return helper
-
-        module = "edge.bench._ingest_receivers"
-        receiving = [
-            await start(f"the {kind} receiver", "-m", module, kind, "--cpus", cpus)
-            for cpus in receivers
-        ]
+        receiving = []
+        for cpus in receivers:
+            arguments = ("-m", "edge.bench._ingest_receivers", kind, "--cpus", cpus)
+            receiving.append(await Helper.start(f"the {kind} receiver", *arguments))
+            stack.push_async_callback(receiving[-1].kill)
         urls = [await each.line() for each in receiving]
         sending = [
-            await start(
-                "the publisher", "-m", "netem", "steady", urls[i % len(urls)], "--cpus", cpus
-            )
+            await stack.enter_async_context(publishing(urls[i % len(urls)], cpus))
             for i, cpus in enumerate(publishers)
         ]
         stages: list[Stage] = []
@@ -111,24 +119,22 @@ async def measure(
 
 
 async def _stage(
-    receiving: Sequence[_Helper], sending: Sequence[_Helper], count: int, seconds: float
+    receiving: Sequence[Helper], sending: Sequence[Helper], count: int, seconds: float
 ) -> Stage:
-    await _take([*receiving, *sending])  # what was before
+    for each in (*receiving, *sending):
+        await each.take()  # what was before
     before = [json.loads(await each.line("cpu")) for each in receiving]
     await asyncio.sleep(seconds)  # the length of the measurement
     after = [json.loads(await each.line("cpu")) for each in receiving]
     await asyncio.sleep(_TAIL_S)
     cpu_s = sum(b["cpu_s"] - a["cpu_s"] for a, b in zip(before, after, strict=True))
     window = Window(count, before[-1]["at_ms"], after[0]["at_ms"], cpu_s)
-    sent = await _take(sending)
-    received = await _take(receiving)
+    sent = [await each.take() for each in sending]
+    received = [await each.take() for each in receiving]
     frames = []
-    for index, each in enumerate(sent):
+    for index, publishers in enumerate(sent):
         handed = received[index % len(received)]
-        frames += [(times, dict(handed.get(location, []))) for location, times in each.items()]
+        frames += [
+            (times, dict(handed.get(location, []))) for location, times in publishers.items()
+        ]
     return stage(window, frames)
-
-
-async def _take(helpers: Sequence[_Helper]) -> list[dict[str, Any]]:
-    """By each connection's location, what has been noted since the last time."""
-    return [json.loads(await each.line("take")) for each in helpers]

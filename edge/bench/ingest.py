@@ -5,6 +5,7 @@ second, 1 Mbit/s, encoded before) over real ICE, DTLS and SRTP on the loopback; 
 them, until p99 of the time from a frame's last packet at the receiver's socket to its decoded
 picture is 10 ms. One process is kept on core 0, its publishers on core 1. For one against two
 processes each shares its core with its own publishers, so that both runs are alike but for size.
+Last, the whole server (`edge serve`, a simulated device) with all that sessions do, by process.
 
 The publishers are the laboratory's: only this command, a tool, imports `netem`.
 """
@@ -26,12 +27,14 @@ from rich.table import Table
 from edge.bench import _ingest_bare as bare
 from edge.bench._ingest_figures import Stage, holds, most
 from edge.bench._ingest_lab import LabError, measure
+from edge.bench._ingest_whole import measure as measure_whole
 from edge.rtc import internals
 
 EDGE, FPS, BPS = 416, 15, 1e6
 MOST_MS = 10.0  # p99 of arrival to decoded
 TIMES_STOCK = 3.0
 TWO_PROCESSES = 1.7
+WHOLE_STREAMS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,11 @@ def run(options: argparse.Namespace) -> int:
     runs = [RUNS[number - 1] for number in options.only or range(1, len(RUNS) + 1)]
     try:
         stages = {each: asyncio.run(_stages(each, options)) for each in runs}
-    except (LabError, OSError) as error:
+        wholes = [
+            asyncio.run(measure_whole(number, WHOLE_STREAMS, 2.0 * options.seconds))
+            for number in ((1, 2) if not options.only else ())
+        ]
+    except (LabError, OSError, RuntimeError, TimeoutError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     console = Console()
@@ -88,6 +95,12 @@ def run(options: argparse.Namespace) -> int:
         console.print(f"bare C (libsrtp2 + libvpx): not measured: {missing}")
     else:
         console.print(f"bare C (libsrtp2 + libvpx): {c_ms:.3f} ms of processor a frame")
+    for whole in wholes:
+        parts = ", ".join(f"{name} {ms:.2f}" for name, ms in whole.cpu_ms.items())
+        console.print(
+            f"the whole server, --ingest {whole.ingest}, {whole.streams} streams:"
+            f" ms of processor a frame: {parts}"
+        )
     console.print(f"load average before it began: {load:.1f}, {os.cpu_count()} processors")
     judged = list(_promises(stages))
     for text, held in judged:
@@ -101,6 +114,7 @@ def run(options: argparse.Namespace) -> int:
             "load_before": load,
             "bare_cpu_ms": c_ms,
             "runs": rows,
+            "whole": [asdict(each) for each in wholes],
         }
         options.json.write_text(json.dumps(report, indent=2) + "\n")
     return 0 if holds_all else 1

@@ -20,10 +20,7 @@ import random
 import re
 import sys
 import tempfile
-from asyncio.subprocess import PIPE, Process
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,10 +30,9 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from edge.bench._serving import family, serving, simulated
 from edge.bench._soak_figures import Course, Footprint, Sample, promises
-from edge.profile import Entry, Profile
 from edge.timebase import now_ms
-from edge.variant import EDGES, Variant
 
 if TYPE_CHECKING:
     from netem.encodes import Encodes
@@ -47,7 +43,6 @@ _SILENT = 0.25  # of the sessions leave without a word
 _SAMPLE_S = 2.0
 _GONE_S = 60.0  # until the last session has timed out
 _QUIET_S = 3.0  # then, for what is let go of late
-_START_S = 120.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Exit status: 0 when nothing grew and nothing was left behind, 1 otherwise."""
     with tempfile.TemporaryDirectory(prefix="edge-bench-") as folder:
-        device = options.device or f"sim:{_simulated(Path(folder))}"
+        device = options.device or simulated(Path(folder))
         try:
             course, ends = asyncio.run(_soak(options, device))
         except (OSError, RuntimeError, TimeoutError) as error:
@@ -83,18 +78,6 @@ def run(options: argparse.Namespace) -> int:
     return 0 if kept else 1
 
 
-def _simulated(folder: Path) -> Path:
-    entries = [
-        Entry(Variant("yolov4-tiny", edge).name, edge, edge, batch, p50_ms=ms, p99_ms=1.3 * ms)
-        for edge in EDGES
-        for batch in (1, 2, 4, 8)
-        for ms in [(1.0 + 9.0 * (edge / EDGES[-1]) ** 2) * (0.3 + 0.7 * batch)]
-    ]
-    path = folder / "simulated.json"
-    Profile(entries, device="simulated", machine="none: for `bench soak`").save(path)
-    return path
-
-
 async def _soak(options: argparse.Namespace, device: str) -> tuple[Course, Counter[str]]:
     from netem.encodes import Encodes  # noqa: PLC0415  # the laboratory: a tool may
 
@@ -104,17 +87,17 @@ async def _soak(options: argparse.Namespace, device: str) -> tuple[Course, Count
     clip = Encodes(edges=_EDGES, bits=_BITS, progress=say)
     await asyncio.to_thread(clip.prepare)
     ends: Counter[str] = Counter()
-    async with _serving(device, options.ingest) as (process, url), aiohttp.ClientSession() as http:
+    async with serving(device, options.ingest) as (pid, url), aiohttp.ClientSession() as http:
         say(f"warming up for {options.warm_up:g} s")
         await _crowd(url, clip, options, options.warm_up, Counter())
-        before = await _alone(http, url, process.pid)
+        before = await _alone(http, url, pid)
         say(f"{options.minutes:g} minutes with {options.clients} sessions at a time")
         begin_ms, during = now_ms(), []
 
         async def sample() -> None:
             while True:
                 await asyncio.sleep(_SAMPLE_S)
-                during.append(await _sample(http, url, process.pid, begin_ms))
+                during.append(await _sample(http, url, pid, begin_ms))
                 if len(during) % 15 == 0:
                     last = during[-1]
                     say(f"{last.at_s:.0f} s: {last.rss_mb:.1f} MB, {last.sessions} sessions")
@@ -125,7 +108,7 @@ async def _soak(options: argparse.Namespace, device: str) -> tuple[Course, Count
         await asyncio.wait([sampling])
         if not sampling.cancelled() and (error := sampling.exception()) is not None:
             raise RuntimeError(f"the server could not be sampled: {error}")
-        return Course(before, during, await _alone(http, url, process.pid)), ends
+        return Course(before, during, await _alone(http, url, pid)), ends
 
 
 async def _crowd(
@@ -161,32 +144,6 @@ async def _crowd(
     await asyncio.gather(*(place() for _ in range(options.clients)))
 
 
-@asynccontextmanager
-async def _serving(device: str, ingest: int) -> AsyncIterator[tuple[Process, str]]:
-    settings = ["--http", "--host", "127.0.0.1", "--port", "0", "--ingest", str(ingest)]
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "edge", "serve", *settings, "--device", device,
-        stdout=PIPE, stderr=asyncio.subprocess.DEVNULL, cwd=Path(__file__).parents[2],
-    )  # fmt: skip
-    try:
-        assert process.stdout is not None
-        async with asyncio.timeout(_START_S):
-            line = (await process.stdout.readline()).decode()
-        found = re.match(r"Serving at (\S+)", line)
-        if found is None:
-            raise RuntimeError("the server did not start")
-        yield process, found[1]
-    finally:
-        if process.returncode is None:
-            process.terminate()
-            try:
-                async with asyncio.timeout(15.0):
-                    await process.wait()
-            except TimeoutError:
-                process.kill()
-                await process.wait()
-
-
 async def _alone(http: aiohttp.ClientSession, url: str, pid: int) -> Sample:
     """The server once all its sessions have ended."""
     async with asyncio.timeout(_GONE_S):
@@ -206,25 +163,10 @@ async def _health(http: aiohttp.ClientSession, url: str) -> dict[str, Any]:
 async def _sample(http: aiohttp.ClientSession, url: str, pid: int, begin_ms: float) -> Sample:
     health = await _health(http, url)
     processes: dict[str, Footprint] = {}
-    for each in (pid, *_children(pid)):
-        name = _name(each, pid)
-        processes[name] = _sum(processes.get(name), _footprint(each))
+    for name, pids in family(pid).items():
+        for each in pids:
+            processes[name] = _sum(processes.get(name), _footprint(each))
     return Sample((now_ms() - begin_ms) / 1000.0, health["sessions"], processes, health["tasks"])
-
-
-def _children(pid: int) -> list[int]:
-    return [
-        int(child)
-        for task in os.listdir(f"/proc/{pid}/task")
-        for child in Path(f"/proc/{pid}/task/{task}/children").read_text().split()
-    ]
-
-
-def _name(pid: int, server: int) -> str:
-    if pid == server:
-        return "server"
-    words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    return next((word[5:].decode() for word in words if word.startswith(b"edge.")), "other")
 
 
 def _footprint(pid: int) -> Footprint:

@@ -30,8 +30,10 @@ class KeyframeRequests:
 
     def wake_ms(self, frames: Iterable[Assembly], gaps: Gaps, arrival_ms: float) -> float:
         """When to ask next, infinity for not at all; the last packet came at `arrival_ms`."""
+        if not self.needed:
+            return NEVER
         again_ms = max(self._again_ms(frames, gaps), arrival_ms)
-        return again_ms if self.needed and again_ms < arrival_ms + _PLI_LIFETIME_MS else NEVER
+        return again_ms if again_ms < arrival_ms + _PLI_LIFETIME_MS else NEVER
 
     def due(self, frames: Iterable[Assembly], gaps: Gaps, arrival_ms: float, now_ms: float) -> bool:
         """Whether to ask now; counts as asked."""
