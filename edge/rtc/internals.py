@@ -124,7 +124,7 @@ class Wire:
         receiver.receive = _nothing
         receiver.stop = _nothing
         for transport in _ice_transports(connection):
-            _tame(transport, self._media)
+            _tame(transport)
         self._take_datagrams()
         if connection.sctp is not None:
             self._guard_sctp(connection.sctp)
@@ -214,7 +214,7 @@ def _ice_transports(connection: RTCPeerConnection) -> set[RTCIceTransport]:
     return found
 
 
-def _tame(transport: RTCIceTransport, on_media: Callable[[bytes], None]) -> None:
+def _tame(transport: RTCIceTransport) -> None:
     """Gather quickly, and on the loopback where the machine has no other address."""
     connection: Any = transport._connection
     gather = connection.get_component_candidates
@@ -222,7 +222,7 @@ def _tame(transport: RTCIceTransport, on_media: Callable[[bytes], None]) -> None
     async def gather_quickly(component: int, addresses: list[str], **_: object) -> object:
         found = await gather(component, addresses or ["127.0.0.1"], timeout=_GATHER_S)
         for protocol in connection._protocols:
-            drain(protocol, on_media)
+            drain(protocol)
         return found
 
     connection.get_component_candidates = gather_quickly

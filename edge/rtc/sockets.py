@@ -1,25 +1,23 @@
 """Reading a UDP socket until it is empty: a frame's packets in one turn of the event loop.
 
 asyncio's own transport reads one datagram a turn, each with a quarter of a megabyte of memory, and
-aioice asks of each, by an exception, whether it is STUN. RTP is told by its first byte (RFC 7983).
+aioice asks of each, by an exception, whether it is STUN: the first byte tells (RFC 7983).
 """
 
 from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
 from typing import Any
 
 MAX_BYTES = 2048  # of a datagram: longer ones are cut, and then fail to authenticate
 A_TURN = 64  # datagrams, then the event loop's other work comes first
 
 
-def drain(protocol: Any, on_media: Callable[[bytes], None]) -> bool:
+def drain(protocol: Any) -> bool:
     """Read for aioice's `protocol` from now on; False where this event loop can't.
 
-    `on_media` gets RTP and RTCP, `protocol` and its receiver the rest. The transport still sends
-    and closes.
+    `protocol` gets what is STUN, its receiver all else. The transport still sends and closes.
     """
     loop: Any = asyncio.get_running_loop()
     transport: Any = protocol.transport
@@ -33,13 +31,10 @@ def drain(protocol: Any, on_media: Callable[[bytes], None]) -> bool:
         try:
             for _ in range(A_TURN):
                 data, address = receive(MAX_BYTES)
-                first = data[0] if data else 0
-                if 127 < first < 192:
-                    on_media(data)
-                elif first < 4:
-                    protocol.datagram_received(data, address)
-                else:
+                if data and data[0] > 3:
                     receiver.data_received(data, component)
+                else:
+                    protocol.datagram_received(data, address)
         except (BlockingIOError, InterruptedError):
             return
         except OSError as error:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from aiortc import RTCPeerConnection, RTCSessionDescription
 
+from edge.rtc import internals
 from edge.rtc.offer import read_candidates
 from edge.rtc.packets import ABS_CAPTURE_TIME, TRANSPORT_CC, RtpPacket
 from edge.rtc.peer import MAX_BUFFERED, MAX_CHANNELS, SdpError
@@ -55,6 +56,17 @@ async def test_every_picture_comes_with_its_own_timestamp(codec: str) -> None:
         assert watcher.peer.faults == 0
         assert watcher.peer.rate.capacity_bps is None or watcher.peer.rate.capacity_bps > 0
         assert watcher.states[:2] == ["connecting", "connected"]
+
+
+async def test_who_watches_the_wire_sees_media_as_it_came() -> None:
+    async with connected() as (watcher, _):
+        seen: list[int] = []
+        connection = watcher.peer._connection
+        assert connection is not None
+        internals.watch(connection, lambda data, at_ms: seen.append(data[0]))
+        before = len(watcher.frames)
+        await watcher.until(lambda: len(watcher.frames) >= before + 5)
+        assert sum(127 < first < 192 for first in seen) >= 5
 
 
 async def test_capture_times_come_from_sender_reports_and_pings() -> None:
