@@ -30,6 +30,8 @@ QUEUE_PART = 0.6  # of a usual frame's time to cross, that it may wait before th
 DRAIN_MS = 120.0  # a queue of so long makes every frame late: nothing but drains it
 RESUME_PART, PLENTY = 0.85, 1.5  # of what made the queue, once it has drained; room for more
 RESUME_WINDOW_MS, RESUME_MS = 120.0, 3_000.0
+STALL_PART, STALL_MS = 0.35, 300.0  # of the bits, that a stall leaves; how long it may last
+BACK_MS = 450.0  # after a fall, that a link with plenty of room must have had it
 CUT_MS = 400.0  # between two cuts for the same queue
 STANDING_MS = 1_500.0  # a queue that has not drained by then isn't ours
 ALLOWED_LOSS = 0.03
@@ -76,7 +78,7 @@ class EncoderCap:
         self._limit = ""
         self._known_bps: float | None = None  # the capacity when the cap last changed
         self._carried: deque[tuple[float, float]] = deque()  # as far as `_patience` looks back
-        self._said_ms = self._down_ms = self._cut_ms = -inf
+        self._said_ms = self._down_ms = self._cut_ms = self._fine_ms = -inf
         self._cut_bps: float | None = None
         self._cut_queue_ms = 0.0
         self._drain_bps = inf  # while a queue drains
@@ -203,7 +205,13 @@ class EncoderCap:
 
     def _decide(self, allowed_bps: float, useful_bps: float, now_ms: float) -> Cap | None:
         capacity_bps, known_bps = self._link.capacity_bps, self._known_bps
+        most_bps = min(useful_bps, self._max_bps)
         wanted_bps = min(allowed_bps, useful_bps, self._drain_bps)
+        if wanted_bps >= STALL_PART * most_bps:
+            self._fine_ms = now_ms
+        elif self._is_stall(most_bps, now_ms):
+            carried_bps = CAPACITY_PART * (self._link.capacity_bps or 0.0)
+            wanted_bps = max(wanted_bps, min(STALL_PART * most_bps, carried_bps))
         if self._bps is None:
             why = "starting: the link is not measured yet"
             if capacity_bps == inf:
@@ -234,6 +242,8 @@ class EncoderCap:
                 self._resume_bps = None
             if resumed_bps > 1.15 * self._bps:
                 return Cap(resumed_bps, "the queue has drained")
+        if self._bps < most_bps / 1.02 and self._has_plenty(most_bps, now_ms):
+            return Cap(most_bps, "the link has plenty of room")
         recent = [bps for at_ms, bps in self._carried if at_ms >= now_ms - UP_WINDOW_MS]
         if min(recent) > 2.0 * self._bps:  # clearly another link than the noisy one before
             self._patience.reset()
@@ -245,7 +255,7 @@ class EncoderCap:
         else:
             patience_ms = self._patience.ms
         margin = 1.15
-        if least_bps >= min(useful_bps, self._max_bps):
+        if least_bps >= most_bps:
             margin = 1.02
         elif now_ms - self._said_ms > CALM_MS:
             margin = 1.05
@@ -260,6 +270,21 @@ class EncoderCap:
         if capacity_bps is not None and known_bps is not None and capacity_bps > 1.15 * known_bps:
             why = f"link is at {mbit(capacity_bps)} again"
         return Cap(min(least_bps, UP_FACTOR * self._bps), why)
+
+    def _is_stall(self, most_bps: float, now_ms: float) -> bool:
+        """Whether a link that usually carries much more than is ever asked of it has just stopped:
+        when it goes on, a queue is soon gone, and what was sent meanwhile had better be of use."""
+        usual = sorted(bps for _, bps in self._usual)
+        usual_bps = usual[len(usual) // 4] if usual else 0.0
+        return usual_bps > PLENTY * most_bps and now_ms - self._fine_ms < STALL_MS
+
+    def _has_plenty(self, most_bps: float, now_ms: float) -> bool:
+        """Whether the link could carry much more than will ever be asked of it, as it does but for
+        a stall: there is nothing to feel one's way to."""
+        if now_ms - max(self._down_ms, self._queued_ms) < BACK_MS or self._patience.is_tried:
+            return False
+        recent = [bps for at_ms, bps in self._carried if at_ms >= now_ms - BACK_MS]
+        return min(recent) > PLENTY * most_bps
 
 
 def mbit(bps: float) -> str:

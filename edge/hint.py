@@ -27,6 +27,7 @@ from edge.planner import Assignment
 MIN_FPS = 5.0
 START_BPS = 1_500_000.0
 CROSSING_PART = 0.5  # of the time left for the network, that a usual frame may take to cross
+BASE_FALLS = 0.5  # ms a second, that a link's distance is taken to shrink by
 KEY_FRAME_COST = 1.5  # frames' worth of F1 that a change of size loses
 FPS_DOWN_MS = 1_000.0  # between two cuts of the frame rate
 PATIENCE_MS, MAX_PATIENCE_MS = 3_000.0, 60_000.0
@@ -76,6 +77,7 @@ class HintController:
         self._hint: Hint | None = None
         self._is_served = True
         self._hint_ms = self._fps_ms = self._decided_ms = -inf
+        self._kept_base_ms = self._based_ms = 0.0
         self._regret = 0.0  # frames' worth of F1 lost at the wrong size; below 0: too large a one
         self._fps_room, self._fps_short = Since(), Since()
         self._fps_by_link = False
@@ -143,7 +145,7 @@ class HintController:
     def _allow(self, m: Measurements, fps: float, now_ms: float) -> None:
         """Tells the cap what the link carries in time now."""
         left_ms = 0.6 * m.slo_ms if m.left_ms is None else m.left_ms
-        free_ms = left_ms - self._base_ms(m, fps)
+        free_ms = left_ms - self._base_ms(m, fps, now_ms)
         crossing_ms = min(max(CROSSING_PART * free_ms, 0.1 * m.slo_ms), 0.5 * m.slo_ms)
         slow = m.network_ms is not None and m.network_ms > max(left_ms, 0.3 * m.slo_ms)
         link = LinkState(
@@ -155,11 +157,19 @@ class HintController:
         )
         self._cap.allow(link, crossing_ms, fps, now_ms)
 
-    def _base_ms(self, m: Measurements, fps: float) -> float:
-        """Of the time on the network what no bits account for: encoding, distance."""
+    def _base_ms(self, m: Measurements, fps: float, now_ms: float) -> float:
+        """Of the time on the network what no bits account for: encoding, distance.
+
+        The most that was found of late: where a link slows, its fastest frames are of before.
+        """
         if self._hint is None or m.fastest_ms is None or not m.capacity_bps:
             return 0.0
-        return max(0.0, m.fastest_ms - 1000.0 * self._hint.max_bps / fps / m.capacity_bps)
+        base_ms = m.fastest_ms - 1000.0 * self._hint.max_bps / fps / m.capacity_bps
+        forgotten_ms = BASE_FALLS * (now_ms - self._based_ms) / 1000.0
+        self._based_ms = now_ms
+        kept_ms = max(0.0, base_ms, self._kept_base_ms - forgotten_ms)
+        self._kept_base_ms = min(kept_ms, m.fastest_ms)
+        return self._kept_base_ms
 
     def _edge(
         self, hint: Hint, assignment: Assignment, fps: float, now_ms: float

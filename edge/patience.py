@@ -33,6 +33,11 @@ class Patience:
         self._most_ms = most_ms
         self._up_ms = -inf
 
+    @property
+    def is_tried(self) -> bool:
+        """Whether a step up had to be taken back of late."""
+        return self.ms > self._least_ms
+
     def reset(self) -> None:
         self.ms = self._least_ms
 

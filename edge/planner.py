@@ -38,7 +38,7 @@ HEADROOM = 0.3  # of a single device's time that plans leave to bursts and what 
 STAY = 0.01  # relative accuracy that another option must gain to be given to a session
 MARGIN = 1.1  # times their latencies, in new plans: what just fits today shall fit tomorrow
 PAYS = 0.005  # F1 that a larger picture must gain to be sent: less is noise of the measurement
-ENOUGH = 0.98  # share of what a size can reach, beyond which more bits buy next to nothing
+ENOUGH = 0.99  # share of what a size can reach, beyond which more bits buy next to nothing
 MAX_OPTIONS = 96  # in one problem; with more shapes than that, every second edge is left out
 _BITS_STEP = 1.1  # links are told apart by so much
 

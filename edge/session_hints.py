@@ -10,7 +10,7 @@ from edge.hint import Hint, HintController, Measurements
 from edge.planner import Assignment, Snapshot
 from edge.variant import Variant
 
-DECIDE_EVERY_MS = 200.0
+DECIDE_EVERY_MS = 100.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,12 @@ class SessionHints:
             HintController(max_bps=max_bps) if held is None else HeldHints(held)
         )
         self._assignment: Assignment | None = None
+        self.variants = self._down_from(self._edges[0])
+        """Names that a frame may be served with, best first: from the planned one down.
+
+        None for a session that the plan doesn't serve; the least before the first plan. An input
+        larger than the picture is no waste: small things are recognised better when enlarged.
+        """
         self._restate = self._is_new = False
         self._decided_ms = float("-inf")
 
@@ -79,22 +85,12 @@ class SessionHints:
         """Takes the session's part of a plan into force."""
         self._is_new = self._is_new or assignment != self._assignment
         self._assignment = assignment
+        top = 0 if assignment.variant is None else Variant.parse(assignment.variant).edge
+        self.variants = self._down_from(top)
 
-    @property
-    def variants(self) -> tuple[str, ...]:
-        """Names that a frame may be served with, best first: from the planned one down.
-
-        None for a session that the plan doesn't serve; the least before the first plan. An input
-        larger than the picture is no waste: small things are recognised better when enlarged.
-        """
-        if self._assignment is None:
-            return (Variant(self._network, self._edges[0]).name,)
-        if self._assignment.variant is None:
-            return ()
-        top = Variant.parse(self._assignment.variant).edge
-        return tuple(
-            Variant(self._network, edge).name for edge in reversed(self._edges) if edge <= top
-        )
+    def _down_from(self, top: int) -> tuple[str, ...]:
+        edges = (edge for edge in reversed(self._edges) if edge <= top)
+        return tuple(Variant(self._network, edge).name for edge in edges)
 
     def restate(self) -> None:
         """The publisher may not have heard the hint in force: say it again."""
