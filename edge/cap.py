@@ -9,8 +9,12 @@ up to 8 s, the next time. So a noisy estimate of a steady link settles near its 
 of swinging.
 
 A queue is drained by sending next to nothing, and then less than what made it. One that sending
-less does not drain is another flow's: it is shared then, not yielded to. Pure: times in ms are
-arguments.
+less does not drain is another flow's: it is shared then, not yielded to.
+
+A link that usually carries half as much again as will ever be asked of it is no matter of feeling
+one's way: it is back in one step once it has carried that for 450 ms, and when it stops, which with
+WiFi is mostly a stall, a third of the bits goes on for 300 ms, as far as it carries them: frames of
+next to no bits would come in time and show nothing. Pure: times in ms are arguments.
 """
 
 from __future__ import annotations
