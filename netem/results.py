@@ -21,10 +21,12 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
+
+from netem.tables import TableError, rows_of, text_of
 
 RUNS, RUN_ROWS, SPEC = "runs", "runs.csv", "experiment.toml"
 FRAMES, SESSIONS, PLANS = "frames.csv", "sessions.csv", "plans.csv"
@@ -298,13 +300,11 @@ def write(path: Path, kind: type[Row], rows: Iterable[Row]) -> None:
 
 def read(path: Path, kind: type[Row]) -> list[Row]:
     """A table's rows; raises ResultsError, and OSError as open does."""
-    readers = {each.name: _reader(str(each.type)) for each in dataclasses.fields(kind)}  # type: ignore[arg-type]
     with path.open(newline="") as file:
-        lines = csv.DictReader(file)
-        lacking = set(readers) - set(lines.fieldnames or ())
-        if lacking:
-            raise ResultsError(f"{path}: no column {', '.join(sorted(lacking))}")
-        return [_row(path, number, line, kind, readers) for number, line in enumerate(lines, 2)]
+        try:
+            return rows_of(csv.DictReader(file), kind)
+        except TableError as error:
+            raise ResultsError(f"{path}{error}") from error
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -362,44 +362,3 @@ def finished(folder: Path) -> Iterator[RunFolder]:
     for path in sorted((folder / RUNS).glob("*")):
         if (path / MANIFEST).is_file():
             yield RunFolder(path)
-
-
-def text_of(value: Any) -> Any:
-    """A value as it stands in a table."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return int(value)
-    if isinstance(value, float):
-        return f"{value:.6g}" if abs(value) < 1e3 else f"{value:.3f}".rstrip("0").rstrip(".")
-    return value
-
-
-_READERS: dict[str, Callable[[str], Any]] = {
-    "int": int,
-    "float": float,
-    "str": str,
-    "bool": lambda text: bool(int(text)),
-}
-
-
-def _reader(kind: str) -> Callable[[str], Any]:
-    name, _, optional = kind.partition(" | ")
-    convert = _READERS[name]
-    return (lambda text: convert(text) if text else None) if optional else convert
-
-
-def _row(
-    path: Path,
-    number: int,
-    line: dict[str, str],
-    kind: type[Row],
-    readers: dict[str, Callable[[str], Any]],
-) -> Row:
-    values = {}
-    for name, convert in readers.items():
-        try:
-            values[name] = convert(line[name])
-        except (TypeError, ValueError) as error:
-            raise ResultsError(f"{path}:{number}: {name}: {error}") from error
-    return kind(**values)

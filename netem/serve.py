@@ -26,7 +26,8 @@ from edge.config import Settings, load
 from edge.planner import Snapshot
 from edge.timebase import now_ms
 from netem.baseline import Baseline
-from netem.results import PlanRow, columns, text_of
+from netem.results import PlanRow, columns
+from netem.tables import text_of
 
 _LOOK_S = 0.05  # how often it is looked for clients that have come
 _LABEL = re.compile(r"client (\d+)")
