@@ -50,10 +50,10 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, metavar="FILE.toml", help="see netem/experiments")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the results folder")
     parser.add_argument(
-        "--runs", type=int, metavar="N", help="make at most N runs now (default: all)"
+        "--runs", type=_count, metavar="N", help="make at most N runs now (default: all)"
     )
     parser.add_argument(
-        "--seconds", type=float, metavar="S", help="measure so long, instead of the file's"
+        "--seconds", type=_seconds, metavar="S", help="measure so long, instead of the file's"
     )
     parser.add_argument(
         "--markdown", type=Path, metavar="FILE", help="write the table of all finished runs there"
@@ -180,6 +180,20 @@ def _state(out: Path, experiment: Experiment, cell: Cell) -> str:
     except (OSError, ResultsError):
         return "to do"
     return "finished" if manifest.key == experiment.key(cell) else "changed"
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text}: 1 or more")
+    return value
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 2.0 <= value <= 3_600.0:
+        raise argparse.ArgumentTypeError(f"{text}: 2 to 3600")
+    return value
 
 
 def progress_line(text: str) -> None:
