@@ -68,6 +68,8 @@ class Pacer:
     def admits(self, fps: float, now_ms: float) -> bool:
         """Whether a frame that comes now is within `fps`; one that is not leaves no trace."""
         interval_ms = 1000.0 / (self.ROOM * fps)
+        # What was booked at a lower rate does not keep frames waiting once the rate is higher.
+        self._due_ms = min(self._due_ms, now_ms + (self.BURST + 0.5) * interval_ms)
         if now_ms < self._due_ms - (self.BURST - 0.5) * interval_ms:
             return False
         self._due_ms = max(self._due_ms, now_ms) + interval_ms

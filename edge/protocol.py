@@ -43,7 +43,7 @@ class Hello(_Message):
     type: Literal["hello"]
     version: int
     slo_ms: SloMs | None = None
-    fps: Annotated[float, Field(gt=0, le=240)] | None = None
+    fps: Annotated[float, Field(ge=0.1, le=240)] | None = None
     label: Annotated[str, Field(max_length=LABEL_MAX_CHARS)] | None = None
 
 

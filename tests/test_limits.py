@@ -52,3 +52,11 @@ def test_addresses_are_bounded_and_the_least_recent_is_forgotten() -> None:
     assert len(rates) == 2
     assert rates.take("a", 0.0) == 0.0  # forgotten
     assert rates.take("c", 0.0) > 0.0
+
+
+def test_a_rate_that_was_lower_is_forgotten_once_it_is_higher() -> None:
+    pacer = Pacer()
+    for _ in range(20):
+        pacer.admits(0.1, 0.0)
+    assert not pacer.admits(0.1, 1_000.0)
+    assert sum(pacer.admits(10, 1_000.0 + 100.0 * n) for n in range(20)) >= 15
