@@ -14,13 +14,19 @@ from typing import Any, TypeVar
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from edge.app import Server
 from edge.protocol import Applied, Hello, Ping, Report
 from tests.publisher import Publisher, publishing
 from tests.serving import base, local, noise, serving
 
-KINDS = {"hello": Hello, "ping": Ping, "report": Report, "applied": Applied}
+KINDS: dict[str, type[BaseModel]] = {
+    "hello": Hello,
+    "ping": Ping,
+    "report": Report,
+    "applied": Applied,
+}
 T = TypeVar("T")
 
 _numbers = st.one_of(
