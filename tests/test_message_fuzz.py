@@ -102,7 +102,11 @@ class Room:
             for each in (self.offender, self.bystander):
                 await each.wait_for_type("detections")
             self._open.set()
-            await self._over.wait()
+            while not self._over.is_set():
+                self.offender.say("ping", t0_ms=0)  # who has pinged once is gone if it stops
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(1.0):
+                        await self._over.wait()
 
     async def say(self, messages: list[str | bytes], channel: str) -> None:
         """Say them, and wait until the server has got beyond them."""
