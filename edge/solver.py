@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import os
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
 from edge.lifeline import die_with
@@ -23,16 +23,22 @@ class Solver:
 
     def __init__(self, algorithm: Algorithm = "auto", rule: Rule = "shared") -> None:
         self._algorithm, self._rule = algorithm, rule
+        # One of its own: the event loop's would add another now and then, up to some.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="solver")
         self._process: ProcessPoolExecutor | None = None
 
     async def prepare(self) -> None:
         """Loads what `solve` needs, which may take seconds the first time on a machine."""
-        await asyncio.to_thread(prepare, self._algorithm)
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._thread, prepare, self._algorithm)
 
     async def solve(self, problem: Problem) -> Plan:
         """The plan; raises what the solver raises, BrokenProcessPool if its process died."""
+        loop = asyncio.get_running_loop()
         if len(problem.clients) <= SMALL:
-            return await asyncio.to_thread(solve, problem, self._algorithm, self._rule)
+            return await loop.run_in_executor(
+                self._thread, solve, problem, self._algorithm, self._rule
+            )
         if self._process is None:
             self._process = ProcessPoolExecutor(
                 1,
@@ -40,16 +46,19 @@ class Solver:
                 initializer=die_with,
                 initargs=(os.getpid(),),
             )
-        loop = asyncio.get_running_loop()
         try:
             return await loop.run_in_executor(
                 self._process, solve, problem, self._algorithm, self._rule
             )
         except BrokenProcessPool:
-            self.close()  # the next problem starts another
+            self._end_process()  # the next problem starts another
             raise
 
     def close(self) -> None:
+        self._thread.shutdown(wait=False, cancel_futures=True)
+        self._end_process()
+
+    def _end_process(self) -> None:
         if self._process is not None:
             self._process.shutdown(wait=False, cancel_futures=True)
             self._process = None

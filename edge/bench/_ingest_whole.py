@@ -13,7 +13,8 @@ from edge.bench._serving import cpu_s, family, serving, simulated
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """Processor time a frame, ms, by process: "server", "ingest"; the simulated worker left out."""
+    """Processor time a frame, ms, by process: "server", "ingest", "solver"; the simulated
+    worker is left out."""
 
     ingest: int
     streams: int

@@ -67,13 +67,13 @@ async def _end(process: Process) -> None:
 
 
 def family(pid: int) -> dict[str, list[int]]:
-    """A server's processes by what they are: "server", "ingest", "worker"."""
+    """A server's processes by what they are: "server", "ingest", "worker", "solver"."""
     found = {"server": [pid]}
     for task in os.listdir(f"/proc/{pid}/task"):
         for child in Path(f"/proc/{pid}/task/{task}/children").read_text().split():
             words = Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")
             names = [word[5:].decode() for word in words if word.startswith(b"edge.")]
-            found.setdefault(names[0] if names else "other", []).append(int(child))
+            found.setdefault(names[0] if names else "solver", []).append(int(child))
     return found
 
 

@@ -1,8 +1,8 @@
 """Minutes with sessions joining and leaving: does memory grow, is anything left behind?
 
 A real server (`edge serve`, on a simulated device unless another is named) in a process of its own;
-light publishers join, stay for some seconds and leave, one in four without a word. The first minute
-does not count: caches fill, allocators find their size. Then resident memory, threads and
+light publishers join, stay for some seconds and leave, one in four without a word. The first two
+minutes do not count: caches fill, allocators find their size. Then resident memory, threads and
 descriptors of the server's processes are sampled, and asyncio tasks, until the time is over; before
 and after it nobody is there.
 
@@ -47,7 +47,7 @@ _QUIET_S = 3.0  # then, for what is let go of late
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--minutes", type=float, default=10.0, metavar="N", help="default 10")
-    parser.add_argument("--warm-up", type=float, default=60.0, metavar="S", help="default 60")
+    parser.add_argument("--warm-up", type=float, default=120.0, metavar="S", help="default 120")
     parser.add_argument("--clients", type=int, default=6, metavar="N", help="at a time; default 6")
     parser.add_argument("--ingest", type=int, default=1, metavar="N", help="default 1")
     parser.add_argument("--device", metavar="D", help="default: simulated, 2 to 10 ms a picture")
