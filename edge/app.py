@@ -11,25 +11,31 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from aiohttp import web
 
 from edge import certs
 from edge.access import Access
 from edge.accuracy import AccuracyError, AccuracyProfile
+from edge.admin import Admin
 from edge.admission import Pressure, why_not
 from edge.batcher import Batcher
 from edge.config import Settings
 from edge.controller import Controller
 from edge.dispatcher import Dispatcher
 from edge.held import Held
+from edge.history import EVERY_MS
 from edge.ingest.pool import IngestPool
 from edge.ingest.remote import LostError
 from edge.known import PROFILES, known_profile
 from edge.limits import Share
 from edge.login import Login
 from edge.member import Member
+from edge.meter import Histogram, Meter
+from edge.metrics import Metrics
 from edge.models.weights import class_names
+from edge.overview import Overview
 from edge.pages import Pages, secure
 from edge.planner import Planner
 from edge.profile import Profile
@@ -62,6 +68,7 @@ class Server:
         self.url = ""
         self.lan_urls: list[str] = []
         self.loop_lag_ms = 0.0  # worst lateness of the event loop in the last seconds
+        self.meter = Meter()
         self._names = class_names()
         self._variants = [Variant(settings.network, edge) for edge in settings.edges]
         self.pool = WorkerPool(
@@ -87,7 +94,7 @@ class Server:
             self._make_session,
             limit=settings.max_sessions,
             limit_per_address=settings.max_sessions_per_address,
-            ready=self._takes_sessions,
+            ready=lambda: self.takes_sessions,
             why_not=self._why_not,
             class_names=self._names,
             on_change=self._notify,
@@ -103,8 +110,11 @@ class Server:
             sessions=lambda: self.sessions,
             profiles=self._live_profiles,
         )
+        self.lag = Histogram()  # of the event loop, all the time
         self._ready: set[int] = set()
         self._core = Share()
+        self._overview = Overview(self)
+        self._admin = Admin(self, self._overview)
         self._say = on_progress
         self._runner: web.AppRunner | None = None
         self._ticker: asyncio.Task[None] | None = None
@@ -139,6 +149,7 @@ class Server:
         if self._ticker is not None:
             self._ticker.cancel()
             await asyncio.wait([self._ticker])
+        self._admin.end()
         await self.controller.stop()
         if self.dispatcher is not None:
             self.dispatcher.close()
@@ -154,6 +165,7 @@ class Server:
             dispatcher,
             worker_slots=len(settings.device) * _slots(settings),
             on_step=lambda: self.controller.notify("link"),
+            meter=self.meter,
         )
         try:
             await self.ingests.start()
@@ -172,7 +184,10 @@ class Server:
         app.add_routes(Whip(settings, self.sessions, access).routes())
         app.add_routes(Login(access).routes())
         app.add_routes(Pages(settings, ca=ca).routes())
+        app.add_routes(self._admin.routes())
+        app.add_routes(Metrics(self, self._overview).routes())
         app.router.add_get("/healthz", self._healthz)
+        app.router.add_get("/readyz", self._readyz)
         self._runner = web.AppRunner(
             app, handle_signals=False, access_log=None, shutdown_timeout=HTTP_S
         )
@@ -211,24 +226,47 @@ class Server:
 
     async def _healthz(self, request: web.Request) -> web.Response:
         """200 once sessions can be taken, 503 before."""
-        ready = self._takes_sessions()
-        ingests = self.ingests.status if self.ingests is not None else []
+        ready = self.takes_sessions
+        ingests = self.ingest_status()
         body = {
             "status": "ok" if ready else "starting",
             "sessions": len(self.sessions),
             "devices_ready": len(self._ready),
             "devices": len(self.settings.device),
-            "loop_lag_ms": round(max(self.loop_lag_ms, *(i.lag_ms for i in ingests), 0.0), 1),
-            "tasks": len(asyncio.all_tasks()) + sum(each.tasks for each in ingests),
-            "ingest": [
-                {name: value for name, value in asdict(each).items() if name != "pid"}
-                for each in ingests
-            ],
+            "loop_lag_ms": round(max(self.loop_lag_ms, *(i["lag_ms"] for i in ingests), 0.0), 1),
+            "tasks": len(asyncio.all_tasks()) + sum(each["tasks"] for each in ingests),
+            "ingest": ingests,
         }
         return web.json_response(body, status=200 if ready else 503)
 
-    def _takes_sessions(self) -> bool:
+    async def _readyz(self, request: web.Request) -> web.Response:
+        """200 while newcomers are let in, 503 otherwise: for a balancer to look elsewhere."""
+        if self.sessions.draining:
+            status = "draining"
+        elif not self.takes_sessions:
+            status = "starting"
+        elif len(self.sessions) >= self.settings.max_sessions:
+            status = "full"
+        else:
+            status = "ready" if self._why_not() is None else "busy"
+        return web.json_response({"status": status}, status=200 if status == "ready" else 503)
+
+    @property
+    def takes_sessions(self) -> bool:
+        """Whether there is a device to serve them, and a process to hold them."""
         return bool(self._ready) and (self.ingests is None or self.ingests.ready)
+
+    @property
+    def ready_devices(self) -> list[int]:
+        """Numbers of the devices that can take batches now."""
+        return sorted(self._ready)
+
+    def ingest_status(self) -> list[dict[str, Any]]:
+        """Of each ingest process, where there are several."""
+        return [
+            {name: value for name, value in asdict(each).items() if name != "pid"}
+            for each in (self.ingests.status if self.ingests is not None else [])
+        ]
 
     def _why_not(self) -> str | None:
         """Why one session more would be too many; where hints are held, no plan is kept to."""
@@ -258,13 +296,14 @@ class Server:
             hints,
             class_names=self._names,
             on_step=lambda: self.controller.notify("link"),
+            meter=self.meter,
             **wishes,  # type: ignore[arg-type]  # whip.py has checked them
         )
 
     def _live_profiles(self) -> list[Profile]:
         """Of the devices that can take batches now."""
         profiles = self.pool.profiles
-        return [profiles[number] for number in sorted(self._ready)]
+        return [profiles[number] for number in self.ready_devices]
 
     def _notify(self, event: str) -> None:
         self.controller.notify(event)
@@ -287,14 +326,19 @@ class Server:
 
     async def _tick(self) -> None:
         """Sessions look at the time ten times a second; how late that comes is the loop's lag."""
-        due_ms = now_ms() + TICK_MS
+        due_ms = look_ms = now_ms() + TICK_MS
         while True:
             await asyncio.sleep(max(0.0, due_ms - now_ms()) / 1000.0)
             lag_ms = now_ms() - due_ms
             self._core.observe(time.thread_time(), now_ms())
+            self.lag.add(max(0.0, lag_ms))
             self.loop_lag_ms = max(lag_ms, self.loop_lag_ms * 0.98)  # fades within seconds
             try:
                 self.sessions.tick()
+                if now_ms() >= look_ms:
+                    look_ms = max(look_ms + EVERY_MS, now_ms())
+                    self._overview.look()
+                    self._admin.tell()
             except Exception:
                 log.exception("event=tick_failed")
             due_ms = max(due_ms + TICK_MS, now_ms())

@@ -81,6 +81,7 @@ class Settings(BaseSettings):
     token: Token | None = None
     admin_token: AdminToken | None = None
     admin_loopback: bool | None = None
+    admin_pictures: bool = False
     trusted_proxies: Annotated[list[IPvAnyNetwork], NoDecode] = []
     ice_servers: list[IceServer] = []
     turn_secret: Token | None = None

@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from edge.admission import ASK_FROM, least_load
+from edge.meter import Histogram
 from edge.planner import PERIOD_MS, Assignment, Draft, Planner, Snapshot, least_ms
 from edge.profile import Profile
 from edge.scheduler.plan import Plan
@@ -52,6 +53,7 @@ class Controller:
         self.least_load = 0.0  # part of the devices' plannable time, `edge.admission`
         self.room: bool | None = None  # whether one session more would be served; None: sure
         self.solve_ms = 0.0  # how long the last plan took, the wait for its thread included
+        self.took = Histogram()  # the same of all plans
         self.on_plan: Callable[[Sequence[Snapshot]], None] = lambda snapshots: None
         """Told of each plan once it is in force, and what it was made from."""
         self._planner = planner
@@ -90,6 +92,7 @@ class Controller:
         before = self.assignments
         self.plan, self.assignments = self._planner.adopt(draft, plan)
         self.solve_ms = now_ms() - began_ms
+        self.took.add(self.solve_ms)
         for number, assignment in self.assignments.items():
             if assignment.variant != getattr(before.get(number), "variant", None):
                 log.debug(

@@ -18,6 +18,7 @@ from edge.batcher import Batcher, Dispatch, Drop, Request
 from edge.models.detections import Box
 from edge.picture import Packable
 from edge.timebase import now_ms
+from edge.usage import Usage
 from edge.worker import Failure, PoolFullError, Result, WorkerPool
 
 log = logging.getLogger("edge.dispatcher")
@@ -33,6 +34,7 @@ class Answer:
     dispatched_ms: float
     inferred_ms: float
     inference_ms: float
+    device: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +72,16 @@ class Dispatcher:
         self._flying: dict[int, _Flight] = {}
         self._wake: asyncio.TimerHandle | None = None
         self._idle: asyncio.Event | None = None  # while draining: set once nothing is in flight
+        self.usage = [Usage() for _ in pool.profiles]
 
     @property
     def in_flight(self) -> int:
         return len(self._flying)
+
+    @property
+    def waiting(self) -> int:
+        """Frames that no device has taken yet."""
+        return self._batcher.waiting
 
     def offer(self, request: Request) -> None:
         """Take a frame whose payload is a Job; an older one of its session gives way to it."""
@@ -102,6 +110,7 @@ class Dispatcher:
             return
         dispatch = flight.dispatch
         self._batcher.done(device, now)
+        self.usage[device].ended(len(dispatch.requests), now)
         if isinstance(outcome, Failure):
             log.warning("event=batch_failed device=%d reason=%r", device, outcome.message)
             for request in dispatch.requests:
@@ -120,6 +129,7 @@ class Dispatcher:
                     flight.dispatched_ms,
                     outcome.ended_ms,
                     outcome.inference_ms,
+                    device,
                 )
                 try:
                     _job(request).answered(answer)
@@ -160,12 +170,14 @@ class Dispatcher:
         number = next(self._numbers)
         pictures = [_job(request).picture for request in dispatch.requests]
         self._flying[number] = _Flight(dispatch, now_ms())
+        self.usage[dispatch.device].began(now_ms())
         try:
             self._pool.submit(dispatch.device, number, dispatch.variant, pictures)
         except (PoolFullError, ValueError) as error:
             del self._flying[number]
             log.warning("event=submit_refused device=%d reason=%r", dispatch.device, str(error))
             self._batcher.done(dispatch.device, now_ms())
+            self.usage[dispatch.device].ended(len(dispatch.requests), now_ms())
             for request in dispatch.requests:
                 _job(request).dropped("failed")
             asyncio.get_running_loop().call_soon(self.pump)  # the device is idle still

@@ -9,7 +9,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from edge.actions import Change
 from edge.planner import Assignment, Snapshot
+from edge.session_view import SessionView
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,15 @@ class Member(Protocol):
 
     def tick(self, now: float) -> None:
         """Its regular look at the time."""
+
+    def view(self, now_ms: float) -> SessionView:
+        """What the operator has to know of it."""
+
+    async def look(self) -> str | None:
+        """The picture it was last answered on, as `edge.seen` has it; None if there is none."""
+
+    def act(self, action: Change) -> None:
+        """What the operator asks of it."""
 
     def snapshot(self, now_ms: float) -> Snapshot:
         """What the planner has to know of it."""

@@ -44,6 +44,18 @@ _BITS_STEP = 1.1  # links are told apart by so much
 
 
 @dataclass(frozen=True, slots=True)
+class Pins:
+    """What an operator has fixed for a session: the variant that serves it, the longest edge that
+    it sends, in pixels. None is left to the plan."""
+
+    variant: str | None = None
+    edge: int | None = None
+
+
+NO_PINS = Pins()
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """What is known of a session at a moment.
 
@@ -60,6 +72,7 @@ class Snapshot:
     tried: bool
     bps: float
     sent_edge: int = 0
+    pins: Pins = NO_PINS
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +160,10 @@ class Planner:
                 [0] * len(options),
             )
             bits = math.floor(math.log(max(snapshot.bps, 1.0), _BITS_STEP))
-            for edge, f1, sent_edge in self._worth(bits, snapshot.fps, *snapshot.size):
+            pins = snapshot.pins
+            for edge, f1, sent_edge in self._worth(bits, snapshot.fps, *snapshot.size, pins.edge):
+                if pins.variant not in (None, Variant(self._network, edge).name):
+                    continue
                 index = place.get((edge, Variant(self._network, edge).input_size(*snapshot.size)))
                 if index is not None:
                     stays = self._has.get(snapshot.id) == options[index]
@@ -224,21 +240,21 @@ class Planner:
     # What a session can send, and what it is worth
 
     def _look_up(
-        self, bits: int, fps: float, width: int, height: int
+        self, bits: int, fps: float, width: int, height: int, pinned_edge: int | None
     ) -> tuple[tuple[int, float, int], ...]:
         """For each edge of the network's input: (edge, F1, the edge to send)."""
         bps = _BITS_STEP**bits
         names = [Variant(self._network, edge).name for edge in self._edges]
-        sent = self._sent_edges
-        pixels = [_pixels(edge, width, height) for edge in sent]
-        table = self._accuracy.f1_table(names, sent, [bps / fps / each for each in pixels])
+        sendable = self._sent_edges if pinned_edge is None else (pinned_edge,)
+        pixels = [_pixels(edge, width, height) for edge in sendable]
+        table = self._accuracy.f1_table(names, sendable, [bps / fps / each for each in pixels])
         found = []
         for column, edge in enumerate(self._edges):
             best = 0
-            for row in range(1, len(sent)):
+            for row in range(1, len(sendable)):
                 if table[row, column] > table[best, column] + PAYS:
                     best = row
-            found.append((edge, float(table[best, column]), sent[best]))
+            found.append((edge, float(table[best, column]), sendable[best]))
         return tuple(found)
 
     def _option(self, edge: int, input_size: Size, profiles: Sequence[Profile]) -> Option:
@@ -290,7 +306,8 @@ class Planner:
                     client,
                     cheapest,
                     f"{max(0.0, snapshot.left_ms):.0f} ms are left for inference: too few to"
-                    " promise anything, so each frame is tried with the fastest network",
+                    " promise anything, so each frame is tried with the "
+                    f"{'pinned' if snapshot.pins.variant else 'fastest'} network",
                 )
             else:
                 devices = len(draft.profiles)
@@ -318,7 +335,9 @@ class Planner:
         problem, snapshot = draft.problem, draft.snapshots[client]
         worth = problem.clients[client].accuracy or ()
         best = max(range(len(worth)), key=lambda index: (worth[index], -index))
-        if worth[best] <= worth[option] + PAYS:
+        if snapshot.pins.variant is not None:
+            why = "pinned by the operator"
+        elif worth[best] <= worth[option] + PAYS:
             why = f"nothing sees more in {mbit(snapshot.bps)}"
         elif 2.0 * problem.variants[best].latency_ms[0] > problem.clients[client].budget_ms[best]:
             why = f"{snapshot.left_ms:.0f} ms are left for queueing and inference"
@@ -337,7 +356,9 @@ class Planner:
             name, sent, snapshot.fps, ENOUGH, pixels=_pixels(sent, *snapshot.size)
         )
         gain = 1.0
-        if snapshot.sent_edge:
+        if snapshot.pins.edge is not None:
+            why = f"pinned to {sent} px by the operator; {why}"
+        elif snapshot.sent_edge:
             gain = self._f1(name, sent, snapshot) - self._f1(name, snapshot.sent_edge, snapshot)
         return Assignment(name, sent, useful_bps, gain, why)
 

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import collections
 import logging
-import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict
+from dataclasses import replace
 from typing import Literal
 
-from edge import turn
+import av
+
+from edge import actions, turn
 from edge.batcher import Request
-from edge.budget import Budget, infeasible
+from edge.budget import Budget, Leg, infeasible
 from edge.config import Settings
 from edge.dispatcher import Answer, Intake, Job
 from edge.hint import Hint
+from edge.ledger import Ledger
 from edge.limits import Allowance, Excess, Pacer
 from edge.logs import of_session
 from edge.member import Identity
+from edge.meter import Meter
 from edge.picture import Picture
-from edge.planner import Assignment, Snapshot
+from edge.planner import Assignment, Pins, Snapshot
 from edge.protocol import (
     VERSION,
     Applied,
@@ -35,7 +37,9 @@ from edge.protocol import (
     parse,
 )
 from edge.rtc.peer import DecodedFrame, Peer
+from edge.seen import Named, Seen
 from edge.session_hints import Link, SessionHints
+from edge.session_view import SessionView, told
 from edge.streams import Streams
 from edge.timebase import now_ms
 
@@ -46,7 +50,6 @@ State = Literal["connecting", "live", "closed"]
 CONNECT_TIMEOUT_MS = 15_000.0
 PING_TIMEOUT_MS = 8_000.0  # a page pings once a second
 STATS_EVERY_MS = 1_000.0
-USUAL = 0.5  # quantile that plans go by: the batcher sees to each frame that is worse off
 BACK_MS = 2.0  # the way back until it has been measured
 
 
@@ -67,6 +70,7 @@ class Session:
         class_names: Sequence[str],
         on_dead: Callable[[Session, str, str], None],
         on_step: Callable[[], None] = lambda: None,
+        meter: Meter | None = None,
         slo_ms: float | None = None,
         label: str = "",
         classes: frozenset[str] | None = None,
@@ -78,7 +82,8 @@ class Session:
         self.label = label
         self.slo_ms = slo_ms or settings.slo_ms
         self.fps = settings.fps
-        self.outcomes: collections.Counter[str] = collections.Counter()
+        self.ledger = Ledger(meter or Meter())
+        self.outcomes = self.ledger.outcomes
         self.budget = Budget()
         self.report: Report | None = None
         self.size: tuple[int, int] | None = None
@@ -91,13 +96,14 @@ class Session:
         self._on_dead = on_dead
         self._on_step = on_step
         self._streams = Streams()
-        self._opened_ms = self._media_ms = now_ms()
+        self.opened_ms = self._media_ms = now_ms()
         self._ping_ms: float | None = None
         self._stats_ms = 0.0
         self._told_too_large_ms = 0.0
         self._messages = Allowance(settings.max_messages_per_s)
         self._excess = Excess(settings.end_bps, settings.end_fps)
         self._pacer = Pacer()
+        self._seen: tuple[av.VideoFrame, list[Named]] | None = None  # kept where switched on
         self.peer = Peer(
             ice_servers=turn.ice_servers(settings, self.name, time.time()),
             slo_ms=self.slo_ms,
@@ -124,6 +130,27 @@ class Session:
     def asked_fps(self) -> float:
         """Frames a second that the publisher is asked for."""
         return self.fps if self.hint is None else self.hint.fps
+
+    @property
+    def pins(self) -> Pins:
+        return self._hints.pins
+
+    async def look(self) -> str | None:
+        """The picture it was last answered on; None if there is none, or they are not kept."""
+        if self._seen is None:
+            return None
+        return (await asyncio.to_thread(Seen.of, *self._seen)).to_text()
+
+    def act(self, action: actions.Change) -> None:
+        """What the operator asks."""
+        match action:
+            case actions.SetSlo(slo_ms=slo_ms):
+                self._set_slo(slo_ms)
+                self.peer.send("control", self._welcome())  # which tells the objective
+            case actions.PinVariant(variant=variant):
+                self._hints.pins = replace(self.pins, variant=variant)
+            case actions.PinSize(edge=edge):
+                self._hints.pins = replace(self.pins, edge=edge)
 
     async def answer(self, offer: str) -> str:
         with of_session(self.name):
@@ -152,7 +179,7 @@ class Session:
         if self._state == "closed":
             return
         silent_ms = now - self._media_ms
-        if self._state == "connecting" and now - self._opened_ms > CONNECT_TIMEOUT_MS:
+        if self._state == "connecting" and now - self.opened_ms > CONNECT_TIMEOUT_MS:
             self._die("no media came")
         elif self._state == "live" and silent_ms > self._settings.media_timeout_s * 1000.0:
             self._die(f"no media for {silent_ms / 1000:.0f} s")
@@ -164,7 +191,7 @@ class Session:
             self._hint(now)
             if now - self._stats_ms >= STATS_EVERY_MS:
                 self._stats_ms = now
-                self._say_stats()
+                self._say("stats", **told(self))
 
     # From the connection
 
@@ -173,6 +200,7 @@ class Session:
         if self._state == "closed":
             return
         self._become("live")
+        self.ledger.came(frame.decoded_ms)
         self.size = (frame.width, frame.height)
         network_ms = frame.received_ms - frame.captured_ms
         hopeless = infeasible(self.slo_ms, network_ms)
@@ -180,7 +208,7 @@ class Session:
             self.budget.observe("network", network_ms, frame.decoded_ms)
         self.budget.observe("decode", frame.decoded_ms - frame.received_ms, frame.decoded_ms)
         if not self._pacer.admits(self.asked_fps, frame.decoded_ms):
-            self._dropped(frame.rtp, "paced")
+            self._dropped(frame.rtp, "paced", hopeless)
             return
         request = Request(
             session=self.id,
@@ -191,7 +219,7 @@ class Session:
             variants=self._hints.variants,
             payload=Job(
                 Picture.from_av(frame.image),
-                answered=lambda answer: self._answered(frame, answer),
+                answered=lambda answer: self._answered(frame, answer, hopeless),
                 dropped=lambda reason: self._dropped(frame.rtp, reason, hopeless),
             ),
         )
@@ -266,8 +294,7 @@ class Session:
             self._say("error", code="version", message=f"this server speaks version {VERSION} only")
             return
         if hello.slo_ms is not None:
-            self.slo_ms = hello.slo_ms
-            self.peer.set_slo(hello.slo_ms)
+            self._set_slo(hello.slo_ms)
         if hello.fps is not None:
             self.fps = min(hello.fps, self._settings.fps)
         if hello.label is not None:
@@ -276,6 +303,10 @@ class Session:
         self._hints.restate()
         self._hint(now_ms())
 
+    def _set_slo(self, slo_ms: float) -> None:
+        self.slo_ms = slo_ms
+        self.peer.set_slo(slo_ms)
+
     def _on_applied(self, seq: int) -> None:
         """The encoder is capped by the hint now, so the estimate need not hold it down as well."""
         if self.hint is not None and seq == self.hint.seq:
@@ -283,14 +314,25 @@ class Session:
 
     # A frame's end
 
-    def _answered(self, frame: DecodedFrame, answer: Answer) -> None:
-        self.outcomes["answered"] += 1
-        named = [(self._class_names[box[0]], *box[1:]) for box in answer.boxes]
+    def _answered(self, frame: DecodedFrame, answer: Answer, hopeless: bool) -> None:
+        named: list[Named] = [(self._class_names[box[0]], *box[1:]) for box in answer.boxes]
         if self._classes is not None:
             named = [box for box in named if box[0] in self._classes]
+        if self._settings.admin_pictures:
+            self._seen = (frame.image, named)
         now = now_ms()
-        self.budget.observe("queue", answer.dispatched_ms - frame.decoded_ms, now)
-        self.budget.observe("inference", answer.inferred_ms - answer.dispatched_ms, now)
+        legs: dict[Leg, float] = {
+            "network": frame.received_ms - frame.captured_ms,
+            "decode": frame.decoded_ms - frame.received_ms,
+            "queue": answer.dispatched_ms - frame.decoded_ms,
+            "inference": answer.inferred_ms - answer.dispatched_ms,
+            "back": now - answer.inferred_ms + self._back_ms(0.5),
+        }
+        self.budget.observe("queue", legs["queue"], now)
+        self.budget.observe("inference", legs["inference"], now)
+        self.ledger.answered(
+            legs, self.slo_ms, now, device=answer.device, variant=answer.variant, hopeless=hopeless
+        )
         times = {
             "captured": frame.captured_ms,
             "received": frame.received_ms,
@@ -303,7 +345,7 @@ class Session:
 
     def _dropped(self, rtp: int, reason: str, hopeless: bool = False) -> None:
         """A frame that gets no answer; `hopeless`: the network alone had eaten its objective."""
-        self.outcomes[reason] += 1
+        self.ledger.dropped(reason, hopeless)
         self._tell_result(
             message("dropped", rtp=rtp, reason=reason, infeasible=True if hopeless else None)
         )
@@ -322,6 +364,10 @@ class Session:
             variants=self._hints.variant_names,
             classes=self._class_names,
         )
+
+    def view(self, now_ms: float) -> SessionView:
+        """What the operator has to know of it."""
+        return SessionView.of(self, now_ms)
 
     def snapshot(self, now_ms: float) -> Snapshot:
         """What the planner has to know of it."""
@@ -352,46 +398,22 @@ class Session:
             )
 
     def _link(self, now: float) -> Link:
-        rate, budget = self.peer.rate, self.budget
         ours = self._settings.rate_control == "trains"  # else the hint leaves the bits alone
-        left_ms = budget.left_ms(self.slo_ms, USUAL, now_ms=now)
-        spent = sum(
-            budget.quantile(leg, 0.95, now) or 0.0
-            for leg in ("decode", "queue", "inference", "back")
-        )
-        return Link(
+        return Link.measured(
+            self.budget,
+            self.peer.rate if ours else None,
+            now,
             size=self.size,
             slo_ms=self.slo_ms,
             fps=self.fps,
-            left_ms=left_ms,
-            answered=budget.quantile("inference", 0.5) is not None,
-            left_for_network_ms=self.slo_ms - spent,
-            capacity_bps=rate.capacity_bps if ours else math.inf,
             available_bps=self.report.available_bps if self.report else None,
-            queue_ms=rate.queue_ms if ours else 0.0,
-            loss=rate.loss if ours else 0.0,
-            network_ms=budget.quantile("network", 0.95, now) if ours else None,
-            fastest_ms=budget.quantile("network", 0.1, now) if ours else None,
-        )
-
-    def _say_stats(self) -> None:
-        misses = {name: count for name, count in self.outcomes.items() if name != "answered"}
-        network = {f"p{q}": self.budget.quantile("network", q / 100) for q in (50, 99)}
-        self._say(
-            "stats",
-            link_bps=self.peer.rate.capacity_bps,
-            network_ms={name: value for name, value in network.items() if value is not None},
-            misses=misses,
-            packets=asdict(self.peer.counts),
-            variant=self.hint.variant if self.hint else None,
-            edge=max(self.size) if self.size else None,
         )
 
     def _say(self, kind: str, **fields: object) -> None:
         self.peer.send("control", message(kind, **fields))
 
-    def _back_ms(self) -> float:
-        measured = self.budget.quantile("back", 0.9)
+    def _back_ms(self, q: float = 0.9) -> float:
+        measured = self.budget.quantile("back", q)
         return BACK_MS if measured is None else min(measured, self.slo_ms / 2)
 
     def _become(self, state: State) -> None:

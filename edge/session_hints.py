@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from edge.budget import Budget
 from edge.held import Held, HeldHints
 from edge.hint import Hint, HintController, Measurements
-from edge.planner import Assignment, Snapshot
+from edge.planner import NO_PINS, Assignment, Snapshot
+from edge.rtc.rate import RateEstimator
 from edge.variant import Variant
 
 DECIDE_EVERY_MS = 100.0
+USUAL = 0.5  # quantile that plans go by: the batcher sees to each frame that is worse off
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,38 @@ class Link:
     network_ms: float | None
     fastest_ms: float | None = None
 
+    @classmethod
+    def measured(
+        cls,
+        budget: Budget,
+        rate: RateEstimator | None,
+        now_ms: float,
+        *,
+        size: tuple[int, int] | None,
+        slo_ms: float,
+        fps: float,
+        available_bps: float | None,
+    ) -> Link:
+        """From a session's legs and its link; without a `rate`, hints leave the bits alone."""
+        spent_ms = sum(
+            budget.quantile(leg, 0.95, now_ms) or 0.0
+            for leg in ("decode", "queue", "inference", "back")
+        )
+        return cls(
+            size=size,
+            slo_ms=slo_ms,
+            fps=fps,
+            left_ms=budget.left_ms(slo_ms, USUAL, now_ms=now_ms),
+            answered=budget.quantile("inference", 0.5) is not None,
+            left_for_network_ms=slo_ms - spent_ms,
+            capacity_bps=math.inf if rate is None else rate.capacity_bps,
+            available_bps=available_bps,
+            queue_ms=0.0 if rate is None else rate.queue_ms,
+            loss=0.0 if rate is None else rate.loss,
+            network_ms=None if rate is None else budget.quantile("network", 0.95, now_ms),
+            fastest_ms=None if rate is None else budget.quantile("network", 0.1, now_ms),
+        )
+
 
 class SessionHints:
     """One session's hints and the variants that its frames may be served with."""
@@ -44,6 +80,7 @@ class SessionHints:
         self._controller: HintController | HeldHints = (
             HintController(max_bps=max_bps) if held is None else HeldHints(held)
         )
+        self.pins = NO_PINS  # once the plan has taken them in, they hold
         self._assignment: Assignment | None = None
         self.variants = self._down_from(self._edges[0])
         """Names that a frame may be served with, best first: from the planned one down.
@@ -79,6 +116,7 @@ class SessionHints:
             tried=link.answered,
             bps=self._controller.least_bps,
             sent_edge=0 if hint is None else hint.max_edge,
+            pins=self.pins,
         )
 
     def assign(self, assignment: Assignment) -> None:
@@ -86,7 +124,8 @@ class SessionHints:
         self._is_new = self._is_new or assignment != self._assignment
         self._assignment = assignment
         top = 0 if assignment.variant is None else Variant.parse(assignment.variant).edge
-        self.variants = self._down_from(top)
+        pinned = self.pins.variant if assignment.variant is not None else None
+        self.variants = self._down_from(top) if pinned is None else (pinned,)
 
     def _down_from(self, top: int) -> tuple[str, ...]:
         edges = (edge for edge in reversed(self._edges) if edge <= top)

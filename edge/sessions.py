@@ -6,7 +6,9 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator
 
+from edge import actions
 from edge.member import Member
+from edge.session_view import SessionView
 from edge.timebase import now_ms
 
 log = logging.getLogger("edge.sessions")
@@ -57,6 +59,37 @@ class Sessions:
 
     def get(self, session_id: str) -> Member | None:
         return self._sessions.get(session_id)
+
+    def named(self, name: str) -> Member | None:
+        """By the name that logs and the operator call it."""
+        return next((session for session in self if session.name == name), None)
+
+    def views(self) -> list[SessionView]:
+        """Each as its operator sees it now, oldest first."""
+        now = now_ms()
+        return [session.view(now) for session in self]
+
+    async def act(self, name: str, action: actions.Action) -> bool:
+        """What the operator asks of the session called so; False if there is none."""
+        session = self.named(name)
+        if session is None:
+            return False
+        if isinstance(action, actions.End):
+            await self.close(session, "ended by the operator")
+        else:
+            session.act(action)
+            self._on_change("pin")
+        log.info("event=action session=%s %s", name, action)
+        return True
+
+    @property
+    def draining(self) -> bool:
+        """Whether newcomers are refused; those who are there go on."""
+        return self._draining
+
+    def drain(self, on: bool) -> None:
+        self._draining = on
+        log.info("event=drain on=%s", on)
 
     async def open(
         self, offer: str, address: str | None = None, **wishes: object

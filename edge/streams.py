@@ -11,11 +11,15 @@ QUEUE = 64  # results waiting for a slow reader; the oldest gives way
 
 
 class Streams:
-    """The event streams of one session."""
+    """Event streams of one source: at most `most`, each with at most `depth` texts waiting."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = STREAMS, depth: int = QUEUE) -> None:
+        self._most, self._depth = most, depth
         self._queues: set[asyncio.Queue[str | None]] = set()
         self._ended = False
+
+    def __len__(self) -> int:
+        return len(self._queues)
 
     @contextmanager
     def open(self, first: str) -> Iterator[asyncio.Queue[str | None]]:
@@ -23,9 +27,9 @@ class Streams:
 
         RuntimeError if there are too many readers already.
         """
-        if len(self._queues) >= STREAMS:
-            raise RuntimeError(f"{STREAMS} event streams of this session are open already")
-        queue: asyncio.Queue[str | None] = asyncio.Queue(QUEUE)
+        if len(self._queues) >= self._most:
+            raise RuntimeError(f"{self._most} event streams of this are open already")
+        queue: asyncio.Queue[str | None] = asyncio.Queue(self._depth)
         queue.put_nowait(first)
         if self._ended:
             queue.put_nowait(None)

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 import time
 from http import HTTPStatus
@@ -17,6 +16,7 @@ from aiohttp import web
 from edge import turn
 from edge.access import Access, Handler, refusal
 from edge.config import Settings
+from edge.events import event_stream
 from edge.limits import Rates
 from edge.member import Member
 from edge.protocol import LABEL_MAX_CHARS, SLO_MAX_MS, SLO_MIN_MS
@@ -27,7 +27,6 @@ from edge.timebase import now_ms
 RETRY_AFTER_S = 10
 PATCHES_A_MINUTE = 120  # of one session: an offer has a handful of candidates
 MAX_BODY = web.AppKey("edge_max_body", int)
-KEEPALIVE_S = 10.0
 
 _CORS = {
     "Access-Control-Allow-Origin": "*",
@@ -144,7 +143,7 @@ class Whip:
         session = self._session(request)
         try:
             with session.subscribe() as queue:
-                return await _stream(request, queue)
+                return await event_stream(request, queue, _CORS)
         except RuntimeError as refused:
             return error(HTTPStatus.TOO_MANY_REQUESTS, "too_many", str(refused))
 
@@ -166,25 +165,6 @@ class Whip:
         if session is None:
             raise _Refused(error(HTTPStatus.NOT_FOUND, "no_session", "there is no such session"))
         return session
-
-
-async def _stream(request: web.Request, queue: asyncio.Queue[str | None]) -> web.StreamResponse:
-    """Server-sent events of the texts in `queue`, until None or until the reader is gone."""
-    response = web.StreamResponse(headers={**_CORS, "Cache-Control": "no-store"})
-    response.content_type = "text/event-stream"
-    await response.prepare(request)
-    while True:
-        try:
-            async with asyncio.timeout(KEEPALIVE_S):
-                text = await queue.get()
-        except TimeoutError:
-            await response.write(b": still here\n\n")
-            continue
-        if text is None:
-            break
-        await response.write(f"data: {text}\n\n".encode())
-    await response.write_eof()
-    return response
 
 
 @web.middleware

@@ -21,6 +21,7 @@ _HEAVY = {
     "publish": ("netem.pub_command", "load a server with light publishers"),
     "steady": ("netem.steady", "publishers of a fixed stream, for benchmarks"),
     "run": ("netem.run_command", "run an experiment's matrix"),
+    "fleet": ("netem.fleet", "eight cameras on their links, and the admin page's picture"),
 }
 
 ABOUT = """Runs COMMAND in a network namespace of its own, behind an emulated link to this machine,

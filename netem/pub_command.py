@@ -39,7 +39,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--slo-ms", type=_slo_ms, default=100.0, metavar="MS", help="default 100")
     parser.add_argument("--seconds", type=_seconds, metavar="S", help="default: until Ctrl-C")
     parser.add_argument("--video", type=Path, metavar="FILE", help="default: the sample clip")
-    parser.add_argument("--label", default="", help="what the server calls them")
+    parser.add_argument("--label", default="", help="what the server calls them, numbered")
     parser.add_argument("--token", help="where the server wants one")
     parser.add_argument("--insecure", action="store_true", help="take any certificate")
     parser.add_argument("--json", type=Path, metavar="FILE", help="the counts, and every frame")
@@ -73,7 +73,8 @@ async def _publish(options: argparse.Namespace, clip: Encodes) -> tuple[list[Pub
     over = asyncio.Event()
 
     async def one(number: int) -> None:
-        label = f"{options.label or 'client'} {number}"
+        label = options.label if options.label and options.clients == 1 else ""
+        label = label or f"{options.label or 'client'} {number}"
         if options.label and options.clients == 1:
             label = options.label
         try:

@@ -335,6 +335,7 @@ class Publisher:
                 self.ledger.dropped(heard)
             case "welcome":
                 self.session = heard["session"]
+                self.ledger.slo_ms = heard["slo_ms"]  # the operator may have another in mind
             case "hint":
                 self.hint = Hint.read(heard, at_ms)
                 self.hints.append(self.hint)

@@ -74,5 +74,6 @@ class Frames:
                 message.dispatched_ms,
                 message.inferred_ms,
                 message.inference_ms,
+                message.device,
             )
         )

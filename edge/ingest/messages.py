@@ -11,8 +11,11 @@ from typing import Annotated, Any, Literal
 
 import pydantic
 
+from edge.actions import Change
+from edge.meter import Reading
 from edge.pipe import MAX_MESSAGE_BYTES
 from edge.planner import Assignment, Snapshot
+from edge.session_view import SessionView
 from edge.worker import Box
 
 
@@ -74,6 +77,25 @@ class Assign:
 
 
 @dataclass(frozen=True, slots=True)
+class Act:
+    """Server to ingest: what the operator asks of a session."""
+
+    session: str
+    action: Change
+    type: Literal["act"] = "act"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Server to ingest: the picture that a session was last answered on, as `edge.seen` has it;
+    the answer's text is empty if there is none."""
+
+    ask: int
+    session: str
+    type: Literal["look"] = "look"
+
+
+@dataclass(frozen=True, slots=True)
 class Subscribe:
     """Server to ingest: an event stream opens; its texts follow, None at the end."""
 
@@ -101,6 +123,7 @@ class Answered:
     dispatched_ms: float
     inferred_ms: float
     inference_ms: float
+    device: int
     type: Literal["answered"] = "answered"
 
 
@@ -129,7 +152,7 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """Ingest to server: what became of an Open, a Trickle or a Close; `code` names a refusal."""
+    """Ingest to server: what became of an Open, Trickle, Close or Look; `code` names a refusal."""
 
     ask: int
     text: str = ""
@@ -172,6 +195,16 @@ class State:
 
 
 @dataclass(frozen=True, slots=True)
+class Views:
+    """Ingest to server, once a second: some of its sessions as the operator sees them, by id, and
+    what was counted since the message before."""
+
+    views: dict[str, SessionView]
+    reading: Reading | None = None
+    type: Literal["views"] = "views"
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """Ingest to server: a session's link got much worse."""
 
@@ -204,6 +237,8 @@ Message = (
     | Trickle
     | Close
     | Assign
+    | Act
+    | Look
     | Subscribe
     | Unsubscribe
     | Answered
@@ -213,6 +248,7 @@ Message = (
     | Reply
     | Frame
     | State
+    | Views
     | Step
     | Dead
     | Text

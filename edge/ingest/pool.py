@@ -15,6 +15,7 @@ from edge.ingest.placing import least_busy
 from edge.ingest.remote import RemoteSession
 from edge.ingest.supervisor import Ingest, IngestStatus
 from edge.member import Identity
+from edge.meter import Meter
 from edge.session_hints import Link, SessionHints
 from edge.sessions import FullError
 from edge.slots import slot_bytes
@@ -36,6 +37,7 @@ class IngestPool:
         *,
         worker_slots: int,
         on_step: Callable[[], None],
+        meter: Meter,
     ) -> None:
         self._settings = settings
         setup = Setup(
@@ -45,7 +47,8 @@ class IngestPool:
             log_level=logging.getLogger().getEffectiveLevel(),
         )
         self._ingests = [
-            Ingest(number, setup, intake, on_step=on_step) for number in range(settings.ingest)
+            Ingest(number, setup, intake, on_step=on_step, meter=meter)
+            for number in range(settings.ingest)
         ]
 
     @property

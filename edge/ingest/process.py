@@ -15,11 +15,13 @@ from edge.config import Settings
 from edge.held import Held
 from edge.ingest.frames import Frames
 from edge.ingest.messages import (
+    Act,
     Answered,
     Assign,
     Close,
     Dead,
     Dropped,
+    Look,
     Message,
     Open,
     Ready,
@@ -32,6 +34,7 @@ from edge.ingest.messages import (
     Text,
     Trickle,
     Unsubscribe,
+    Views,
     decode,
     encode,
 )
@@ -39,6 +42,7 @@ from edge.lifeline import die_with
 from edge.limits import Share
 from edge.logs import Logs
 from edge.member import Identity
+from edge.meter import Meter
 from edge.models.weights import class_names
 from edge.pipe import MAX_MESSAGE_BYTES, Pipe
 from edge.rtc.offer import SdpError
@@ -51,7 +55,9 @@ log = logging.getLogger("edge.ingest")
 
 TICK_MS = 100.0
 STATE_EVERY_MS = 250.0
+VIEWS_EVERY_MS = 1_000.0
 _SNAPSHOTS = 64  # in a message
+_VIEWS = 32
 _BEHIND = 256  # messages that the server has not read: texts for event streams are left out
 
 
@@ -102,7 +108,8 @@ class Room:
         self._tasks: set[asyncio.Task[None]] = set()
         self._stop = asyncio.Event()
         self._code = 0
-        self._used_s = self._told_ms = 0.0
+        self._meter = Meter()
+        self._used_s = self._told_ms = self._viewed_ms = 0.0
         self._busy = self._lag_ms = 0.0
         self._share = Share()
 
@@ -142,6 +149,11 @@ class Room:
             case Assign():
                 if (session := self._sessions.get(message.session)) is not None:
                     session.assign(message.assignment, now_ms())
+            case Act():
+                if (session := self._sessions.get(message.session)) is not None:
+                    session.act(message.action)
+            case Look():
+                self._spawn(self._look(message))
             case Subscribe():
                 self._streams[message.stream] = asyncio.create_task(self._relay(message))
             case Unsubscribe():
@@ -169,6 +181,7 @@ class Room:
             on_dead=lambda session, *why: self._pipe.send(Dead(session.id, *why)),
             on_step=lambda: self._pipe.send(Step(session.snapshot(now_ms()))),
             identity=Identity(message.session, message.etag),
+            meter=self._meter,
             **wishes,
         )
         self._sessions[session.id] = session
@@ -200,6 +213,11 @@ class Room:
             outcomes = dict(session.outcomes)
         self._pipe.send(Reply(message.ask, outcomes=outcomes))
 
+    async def _look(self, message: Look) -> None:
+        session = self._sessions.get(message.session)
+        text = None if session is None else await session.look()
+        self._pipe.send(Reply(message.ask, text or ""))
+
     async def _relay(self, message: Subscribe) -> None:
         """An event stream's texts to the server, which has at most STREAMS of them a session."""
         session = self._sessions.get(message.session)
@@ -227,6 +245,9 @@ class Room:
                     log.exception("event=tick_failed session=%s", session.name)
             if now - self._told_ms >= STATE_EVERY_MS:
                 self._tell_state(now)
+            if now - self._viewed_ms >= VIEWS_EVERY_MS and not self._pipe.queued:
+                self._viewed_ms = now
+                self._tell_views(now)
             due_ms = max(due_ms + TICK_MS, now)
 
     def _tell_state(self, now: float) -> None:
@@ -242,3 +263,10 @@ class Room:
         for start in range(0, max(1, len(snapshots)), _SNAPSHOTS):
             part = snapshots[start : start + _SNAPSHOTS]
             self._pipe.send(State(self._busy, self._share.mean, self._lag_ms, tasks, part))
+
+    def _tell_views(self, now: float) -> None:
+        sessions = list(self._sessions.values())
+        for start in range(0, len(sessions), _VIEWS):
+            some = sessions[start : start + _VIEWS]
+            self._pipe.send(Views({session.id: session.view(now) for session in some}))
+        self._pipe.send(Views({}, self._meter.drain()))

@@ -9,9 +9,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
+from edge.actions import Change
 from edge.ingest.messages import (
+    Act,
     Assign,
     Close,
+    Look,
     Message,
     MessageError,
     Open,
@@ -23,6 +26,7 @@ from edge.ingest.messages import (
 from edge.member import Identity
 from edge.planner import Assignment, Snapshot
 from edge.rtc.offer import SdpError
+from edge.session_view import SessionView
 from edge.sessions import FullError
 from edge.streams import QUEUE, STREAMS, put_newest
 
@@ -39,7 +43,7 @@ class Host(Protocol):
     def send(self, message: Message) -> None:
         """Send, if it is still there."""
 
-    async def ask(self, message: Open | Trickle | Close) -> Reply:
+    async def ask(self, message: Open | Trickle | Close | Look) -> Reply:
         """Send and wait for the reply; LostError if the process ends before."""
 
     def leave(self, session: RemoteSession) -> None:
@@ -49,7 +53,8 @@ class Host(Protocol):
 class RemoteSession:
     """The server's end of a session; what it decides itself, it decides in its process.
 
-    `known` is its snapshot, as its process tells it some times a second; made up until then.
+    `known` is its snapshot and `seen` the operator's view of it, as its process tells them some
+    times a second; made up until then.
     """
 
     def __init__(
@@ -66,6 +71,9 @@ class RemoteSession:
         self.label = str(wishes.get("label", ""))
         self.outcomes: collections.Counter[str] = collections.Counter()
         self.known = known
+        self.seen = SessionView(
+            name=self.name, label=self.label, state="connecting", age_s=0.0, slo_ms=known.slo_ms
+        )
         self.assignment: Assignment | None = None
         self._host = host
         self._on_dead = on_dead
@@ -116,6 +124,18 @@ class RemoteSession:
 
     def snapshot(self, now_ms: float) -> Snapshot:
         return self.known
+
+    def view(self, now_ms: float) -> SessionView:
+        return self.seen
+
+    async def look(self) -> str | None:
+        try:
+            return (await self._host.ask(Look(0, self.id))).text or None
+        except LostError:
+            return None
+
+    def act(self, action: Change) -> None:
+        self._host.send(Act(self.id, action))
 
     def assign(self, assignment: Assignment, now_ms: float) -> None:
         if assignment != self.assignment:

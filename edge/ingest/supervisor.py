@@ -19,6 +19,7 @@ from edge.ingest.messages import (
     Dead,
     Dropped,
     Frame,
+    Look,
     Message,
     Open,
     Ready,
@@ -29,12 +30,14 @@ from edge.ingest.messages import (
     Stop,
     Text,
     Trickle,
+    Views,
     decode,
     encode,
 )
 from edge.ingest.pictures import SlotPicture
 from edge.ingest.placing import Busyness
 from edge.ingest.remote import LostError, RemoteSession
+from edge.meter import Meter
 from edge.slots import Slots
 
 log = logging.getLogger("edge.ingest")
@@ -77,6 +80,7 @@ class Ingest:
         intake: Intake,
         *,
         on_step: Callable[[], None],
+        meter: Meter,
     ) -> None:
         self.restarts = 0
         self.ready = False
@@ -84,6 +88,7 @@ class Ingest:
         self._setup = setup
         self._intake = intake
         self._on_step = on_step
+        self._meter = meter
         self._child: Child[Message] | None = None
         self._sessions: dict[str, RemoteSession] = {}
         self._asked: dict[int, asyncio.Future[Reply]] = {}
@@ -225,7 +230,7 @@ class Ingest:
         if self._child is not None:
             self._child.send(message)
 
-    async def ask(self, message: Open | Trickle | Close) -> Reply:
+    async def ask(self, message: Open | Trickle | Close | Look) -> Reply:
         if not self.ready:
             raise LostError("its ingest process was lost")
         number = next(self._numbers)
@@ -251,6 +256,12 @@ class Ingest:
                     if (session := self._sessions.get(snapshot.id)) is not None:
                         session.known = snapshot
                 self._measured &= self._sessions.keys()
+            case Views():
+                for number, view in message.views.items():
+                    if (session := self._sessions.get(number)) is not None:
+                        session.seen = view
+                if message.reading is not None:
+                    self._meter.absorb(message.reading)
             case Step():
                 if (session := self._sessions.get(message.snapshot.id)) is not None:
                     session.known = message.snapshot
@@ -294,6 +305,7 @@ class Ingest:
                     answer.dispatched_ms,
                     answer.inferred_ms,
                     answer.inference_ms,
+                    answer.device,
                 )
             )
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from edge.picture import Picture
 from edge.variant import Variant
-from edge.worker.messages import Box, Setup, Warm
+from edge.worker.messages import Box, Memory, Setup, Warm
 from edge.worker.process import Device
 from edge.worker.simulated import SimulatedDevice
 
@@ -52,6 +52,7 @@ class TorchDevice:
                 name, module, device=setup.device, precision=setup.precision
             )
         self._on_cpu = on_cpu
+        self._device = setup.device
 
     def warm_up(self, warm: Warm) -> None:
         variant = Variant.parse(warm.variant)
@@ -60,6 +61,17 @@ class TorchDevice:
     def detect(self, pictures: Sequence[Picture], variant: str) -> list[list[Box]]:
         parsed = Variant.parse(variant)
         return self._detector(parsed).detect(pictures, parsed)
+
+    def memory(self) -> Memory | None:
+        """Of a GPU all that anybody uses, of a CPU what this process does."""
+        if not self._on_cpu:
+            import torch  # noqa: PLC0415
+
+            free, total = torch.cuda.mem_get_info(self._device)
+            return total - free, total
+        page = os.sysconf("SC_PAGE_SIZE")
+        resident = int(Path("/proc/self/statm").read_text().split()[1])
+        return page * resident, page * os.sysconf("SC_PHYS_PAGES")
 
     def healthy(self) -> bool:
         if self._on_cpu:

@@ -18,6 +18,8 @@ from edge.variant import Precision
 Box = tuple[int, float, float, float, float, float]
 """(class index, score, x1, y1, x2, y2), corners as fractions of the picture."""
 
+Memory = tuple[int, int]
+"""Bytes of a device's memory in use, and all that it has."""
 
 MAX_BOXES = 100
 
@@ -119,6 +121,7 @@ class Done:
     ended_ms: float
     counts: list[int]
     boxes: list[list[Box]] = field(default_factory=list)
+    memory: Memory | None = None
     type: Literal["done"] = "done"
 
 

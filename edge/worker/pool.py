@@ -29,6 +29,8 @@ class WorkerStatus:
     batches: int
     failures: int
     restarts: int
+    memory: tuple[int, int] | None
+    """Bytes in use, and in all, as it last told."""
 
 
 class WorkerPool:
@@ -107,6 +109,7 @@ class WorkerPool:
                 batches=worker.batches,
                 failures=worker.failures,
                 restarts=worker.restarts,
+                memory=worker.memory,
             )
             for worker in self._workers
         ]

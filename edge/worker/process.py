@@ -10,6 +10,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from edge.lifeline import die_with
@@ -24,6 +25,7 @@ from edge.worker.messages import (
     Done,
     Failed,
     Fatal,
+    Memory,
     Message,
     Progress,
     Ready,
@@ -36,6 +38,8 @@ from edge.worker.parts import Parts
 from edge.worker.warmup import measure
 
 log = logging.getLogger("edge.worker")
+
+MEMORY_EVERY_S = 1.0
 
 
 class Device(Protocol):
@@ -50,6 +54,9 @@ class Device(Protocol):
 
     def detect(self, pictures: Sequence[Picture], variant: str) -> list[list[Box]]:
         """Boxes of each picture, best first; all pictures have the same input size."""
+
+    def memory(self) -> Memory | None:
+        """Of the device, in use and in all; None where that means nothing."""
 
     def healthy(self) -> bool:
         """After `detect` raised: whether another batch can still succeed."""
@@ -105,8 +112,13 @@ def _serve(link: _Link, memory_fd: int, open_device: OpenDevice) -> int:
     gc.freeze()
     link.send(Ready(device.description))
     parts = Parts(device)
+    memory, asked_s = device.memory(), time.monotonic()
     while isinstance(message := link.receive(), Batch):
         answer = _run(parts, slots, message)
+        if isinstance(answer, Done):
+            if time.monotonic() - asked_s >= MEMORY_EVERY_S:
+                memory, asked_s = device.memory(), time.monotonic()
+            answer = replace(answer, memory=memory)
         link.send(answer)
         if isinstance(answer, Failed) and not device.healthy():
             log.error("the device is beyond use: ending, to be started afresh")

@@ -67,6 +67,9 @@ class SimulatedDevice:
         noise = min(self._random.gauss(0.0, 1.0) / _Z_99, 1.0)
         return p99_ms * math.exp(spread * (noise - 1.0))
 
+    def memory(self) -> None:
+        """It has none."""
+
     def healthy(self) -> bool:
         return True
 

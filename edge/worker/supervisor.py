@@ -26,6 +26,7 @@ from edge.worker.messages import (
     Done,
     Failed,
     Fatal,
+    Memory,
     Message,
     Progress,
     Ready,
@@ -86,6 +87,7 @@ class Worker:
         self.restarts = 0
         self.batches = 0
         self.failures = 0
+        self.memory: Memory | None = None
         self._networks = list(networks)
         self._options = options
         self._slots = slots
@@ -298,6 +300,7 @@ class Worker:
             self._give_up(f"answered {len(message.boxes)} of {len(flight.slots)} pictures")
             return
         self._remember(flight.warm, flight.input_size)
+        self.memory = message.memory
         self._end(flight, Result(message.boxes, message.started_ms, message.ended_ms))
 
     def _handle_failed(self, message: Failed) -> None:

@@ -40,6 +40,9 @@ class Misbehaving:
             self._misbehave()
         return [[(checksum(picture), 0.5, 0.0, 0.0, 1.0, 1.0)] for picture in pictures]
 
+    def memory(self) -> None:
+        """None to tell of."""
+
     def healthy(self) -> bool:
         return self._well
 

@@ -34,6 +34,7 @@ const MAX_UNPLACED = 240;
  * @property {import("./journal.js").Journal | null} [journal] for who measures
  * @property {Record<string, number>} sentSizes tallied here
  * @property {Record<string, number>} variants tallied here
+ * @property {(sloMs: number) => void} [onSlo] the server's operator has changed the objective
  * @property {() => void} onOpen
  * @property {(problem: Problem) => void} onLost
  * @property {(result: import("./overlay.js").Result) => void} onResult
@@ -59,6 +60,8 @@ export class Link {
     /** @type {Record<string, any> | null} the server's own figures */
     this.serverStats = null;
     this.hintsApplied = 0;
+    /** Hellos that no welcome has answered yet. */
+    this.unwelcomed = 0;
     /** From a picture's own timestamp to the page's clock. */
     this.captureShiftMs = 0;
     this.heardMs = pageNow();
@@ -117,6 +120,7 @@ export class Link {
 
   hello() {
     const { sloMs, fps, label } = this.options;
+    this.unwelcomed += 1;
     this.publisher.send({ type: "hello", version: 1, slo_ms: sloMs, fps, label });
   }
 
@@ -124,6 +128,20 @@ export class Link {
   setSlo(sloMs) {
     this.options.sloMs = sloMs;
     this.hello();
+  }
+
+  /**
+   * The objective that the server goes by. A welcome that answers no hello tells what its operator has made it.
+   *
+   * @param {any} sloMs
+   */
+  told(sloMs) {
+    this.unwelcomed -= 1;
+    if (this.unwelcomed >= 0) return; // it answers a hello: the page's own wish
+    this.unwelcomed = 0;
+    if (!Number.isFinite(sloMs)) return;
+    this.options.sloMs = sloMs;
+    this.options.onSlo?.(sloMs);
   }
 
   /**
@@ -268,6 +286,7 @@ export class Link {
       case "welcome":
         this.serverSession = message.session;
         if (Array.isArray(message.classes)) this.classes = message.classes;
+        this.told(message.slo_ms);
         this.options.onChange();
         break;
       case "hint":

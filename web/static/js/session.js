@@ -217,6 +217,7 @@ export class Session extends EventTarget {
       journal: this.journal,
       sentSizes: this.sentSizes,
       variants: this.variants,
+      onSlo: (sloMs) => this.adoptSlo(sloMs),
       onOpen: () => {
         this.liveSinceMs = pageNow();
         this.become("live");
@@ -298,10 +299,19 @@ export class Session extends EventTarget {
 
   /** @param {number} sloMs */
   setSlo(sloMs) {
+    this.adoptSlo(sloMs);
+    this.link?.setSlo(sloMs);
+  }
+
+  /**
+   * The objective that the server goes by already.
+   *
+   * @param {number} sloMs
+   */
+  adoptSlo(sloMs) {
     this.options.sloMs = sloMs;
     this.ledger.sloMs = sloMs;
     this.keepPictures();
-    this.link?.setSlo(sloMs);
     this.dispatchEvent(new Event("change"));
   }
 

@@ -1,0 +1,39 @@
+"""Server-sent events out of a queue."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+
+from aiohttp import web
+
+KEEPALIVE_S = 10.0
+
+
+async def event_stream(
+    request: web.Request,
+    queue: asyncio.Queue[str | None],
+    headers: Mapping[str, str] | None = None,
+) -> web.StreamResponse:
+    """Events of the texts in `queue`, until None or until the reader is gone."""
+    response = web.StreamResponse(headers={**(headers or {}), "Cache-Control": "no-store"})
+    response.content_type = "text/event-stream"
+    with contextlib.suppress(ConnectionResetError):  # it is gone: nobody is to be told
+        await response.prepare(request)
+        await _write(response, queue)
+    return response
+
+
+async def _write(response: web.StreamResponse, queue: asyncio.Queue[str | None]) -> None:
+    while True:
+        try:
+            async with asyncio.timeout(KEEPALIVE_S):
+                text = await queue.get()
+        except TimeoutError:
+            await response.write(b": still here\n\n")
+            continue
+        if text is None:
+            break
+        await response.write(f"data: {text}\n\n".encode())
+    await response.write_eof()

@@ -1,0 +1,116 @@
+"""The operator's page in Chromium: live rows, actions that work, nothing to complain of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from edge.app import Server
+
+from ..publisher import publishing
+from ..serving import base, noise, serving
+from .pages import opened
+
+pytestmark = pytest.mark.browser
+
+PHONE = {
+    "viewport": {"width": 360, "height": 740},
+    "is_mobile": True,
+    "has_touch": True,
+    "device_scale_factor": 2,
+}
+SCREENS: dict[str, dict[str, Any]] = {
+    "desk": {"viewport": {"width": 1280, "height": 900}},
+    "phone": PHONE,
+    "light": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "light"},
+}
+WIDER = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
+
+
+def _name(server: Server, label: str) -> str:
+    [name] = [each.name for each in server.sessions if each.label == label]
+    return name
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+async def test_rows_come_live_and_actions_work(screen: str) -> None:
+    async with (
+        serving(admin_pictures=True) as server,
+        publishing(base(server), noise(320, 192), query={"label": "gate-north"}) as first,
+        opened(base(server) + "/", **SCREENS[screen]) as watched,
+    ):
+        page = watched.page
+        await first.wait_for_answers(1)
+        await page.goto(f"{base(server)}/admin")
+        row = page.locator("tr[data-session]", has_text="gate-north")
+        await row.wait_for()
+        await page.wait_for_function("window.__admin.fleet.t.length > 2")
+        assert await page.locator(".chart canvas").count() == 4
+        assert not await page.evaluate(WIDER)
+
+        async with publishing(base(server), noise(320, 192), query={"label": "dock-2"}) as other:
+            await other.wait_for_answers(1)
+            await page.locator("tr[data-session]", has_text="dock-2").wait_for()
+            assert await page.locator("tr[data-session]").count() == 2
+        await page.locator("tr[data-session]", has_text="dock-2").wait_for(state="detached")
+
+        await row.get_by_role("button", name="Change").click()
+        await page.fill("#change-slo", "250")
+        await page.select_option("#change-variant", "yolov4-tiny-160")
+        await page.click("#change-apply")
+        await page.locator("#change").wait_for(state="hidden")
+        await first.wait_for(lambda it: it["type"] == "welcome" and it["slo_ms"] == 250.0)
+        await row.get_by_text("tiny 160 pinned").wait_for()
+
+        name = _name(server, "gate-north")
+        await row.get_by_role("link", name="gate-north").click()
+        await page.wait_for_url(f"**/admin/session/{name}")
+        await page.locator("#leg-rows tr", has_text="inference").wait_for()
+        await page.locator("#picture-text", has_text="boxes").wait_for()
+        assert await page.locator("#picture").evaluate("canvas => canvas.width") == 320
+        assert not await page.evaluate(WIDER)
+
+        await page.click("#one-change")
+        await page.click("#change-end")
+        await page.get_by_role("button", name="Really end it?").click()
+        await first.wait_for_type("bye")
+        await page.get_by_text("This session has ended").wait_for()
+
+
+async def test_what_is_wrong_comes_first_and_old_news_is_no_news() -> None:
+    async with (
+        serving() as server,
+        publishing(base(server), noise(320, 192), query={"label": "gate", "slo_ms": "20"}) as well,
+        opened(base(server) + "/", complaints=True, **SCREENS["desk"]) as watched,
+    ):
+        page = watched.page
+        await well.wait_for_answers(1)
+        await page.goto(f"{base(server)}/admin")
+        await page.locator("tr[data-session]").wait_for()
+        async with publishing(
+            base(server), noise(320, 192), query={"label": "dark"}, channels=False
+        ) as dark:
+            await page.locator("tr[data-session]", has_text="dark").wait_for()
+            dark.track.running.clear()  # its camera falls silent
+            await page.locator("#causes", has_text="dark no frame for 10 s").wait_for()
+            assert await page.locator("body").get_attribute("data-level") == "poor"
+            rows = page.locator("tr[data-session]")
+            await rows.nth(0).get_by_text("dark").wait_for()
+        await server.stop()
+        await page.get_by_text("No word from the server").wait_for()
+
+
+async def test_draining_is_asked_twice() -> None:
+    async with (
+        serving() as server,
+        opened(base(server) + "/", **SCREENS["desk"]) as watched,
+    ):
+        page = watched.page
+        await page.goto(f"{base(server)}/admin")
+        await page.get_by_text("No session", exact=True).wait_for()
+        await page.click("#drain")
+        assert not server.sessions.draining
+        await page.get_by_role("button", name="Refuse newcomers?").click()
+        await page.locator("#drain[aria-pressed=true]").wait_for()
+        assert server.sessions.draining

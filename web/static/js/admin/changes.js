@@ -1,0 +1,116 @@
+/** What can be done: a dialog for a session, and draining the server. */
+
+import { $, say } from "./dom.js";
+import { titleOf } from "./words.js";
+
+/** A second press within this means it. */
+const SURE_MS = 4000;
+
+/**
+ * @param {string} path
+ * @param {any} body
+ * @returns {Promise<string>} what is wrong, empty if nothing
+ */
+async function post(path, body) {
+  try {
+    const response = await fetch(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+    if (response.ok) return "";
+    const told = await response.json().catch(() => null);
+    return told?.error?.message ?? `The server refused (${response.status}).`;
+  } catch {
+    return "The server can't be reached.";
+  }
+}
+
+/**
+ * A button that acts on its second press.
+ *
+ * @param {HTMLButtonElement} button
+ * @param {() => string} ask the question shown after the first
+ * @param {() => void} act
+ */
+function twice(button, ask, act) {
+  let label = "";
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
+  const rest = () => {
+    clearTimeout(timer);
+    if (timer !== undefined) button.textContent = label;
+    timer = undefined;
+  };
+  button.addEventListener("click", () => {
+    if (timer === undefined) {
+      label = button.textContent ?? "";
+      button.textContent = ask();
+      timer = setTimeout(rest, SURE_MS);
+      return;
+    }
+    rest();
+    act();
+  });
+}
+
+export class Changes {
+  constructor() {
+    this.dialog = $("change");
+    /** @type {any} */
+    this.session = null;
+    $("change-cancel").addEventListener("click", () => this.dialog.close());
+    $("change-form").addEventListener("submit", (/** @type {Event} */ event) => {
+      event.preventDefault();
+      this.apply();
+    });
+    twice($("change-end"), () => "Really end it?", async () => this.finish(await this.act({ kind: "end" })));
+    this.draining = false;
+    twice($("drain"), () => (this.draining ? "Let newcomers in?" : "Refuse newcomers?"), () => post("/api/drain", { on: !this.draining }));
+  }
+
+  /** @param {boolean} draining */
+  show(draining) {
+    if (draining !== this.draining) say($("drain"), draining ? "Stop draining" : "Drain");
+    this.draining = draining;
+    $("drain").setAttribute("aria-pressed", String(draining));
+  }
+
+  /** @param {any} session */
+  open(session) {
+    this.session = session;
+    $("change-title").textContent = titleOf(session);
+    $("change-slo").value = String(session.slo_ms);
+    $("change-variant").value = session.pins.variant ?? "";
+    $("change-edge").value = session.pins.edge === null ? "" : String(session.pins.edge);
+    $("change-wrong").hidden = true;
+    this.dialog.showModal();
+  }
+
+  /**
+   * @param {any} action
+   * @returns {Promise<string>}
+   */
+  act(action) {
+    return post(`/api/sessions/${encodeURIComponent(this.session.name)}/actions`, action);
+  }
+
+  async apply() {
+    const { slo_ms: sloMs, pins } = this.session;
+    const slo = Number($("change-slo").value);
+    const variant = $("change-variant").value || null;
+    const edge = $("change-edge").value ? Number($("change-edge").value) : null;
+    const wanted = [];
+    if (slo !== sloMs) wanted.push({ kind: "slo", slo_ms: slo });
+    if (variant !== pins.variant) wanted.push({ kind: "variant", variant });
+    if (edge !== pins.edge) wanted.push({ kind: "size", edge });
+    for (const action of wanted) {
+      const wrong = await this.act(action);
+      if (wrong) return this.finish(wrong);
+    }
+    return this.finish("");
+  }
+
+  /** @param {string} wrong */
+  finish(wrong) {
+    $("change-wrong").textContent = wrong;
+    $("change-wrong").hidden = !wrong;
+    if (!wrong) this.dialog.close();
+  }
+}

@@ -1,0 +1,68 @@
+/** Small helpers over the document; text goes in as text only, so that no label is ever markup. */
+
+/**
+ * @param {string} id
+ * @returns {any}
+ */
+export const $ = (id) => document.getElementById(id);
+
+/**
+ * An element with attributes (`text` is its text, `on` its listeners) and children.
+ *
+ * @param {string} tag
+ * @param {Record<string, any>} [attributes]
+ * @param {...(Node | string)} children
+ * @returns {any}
+ */
+export function el(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag);
+  assign(node, attributes);
+  node.append(...children);
+  return node;
+}
+
+/**
+ * The same of SVG.
+ *
+ * @param {string} tag
+ * @param {Record<string, any>} [attributes]
+ * @param {...Node} children
+ * @returns {SVGElement}
+ */
+export function svg(tag, attributes = {}, ...children) {
+  const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  assign(node, attributes);
+  node.append(...children);
+  return node;
+}
+
+/**
+ * @param {Element} node
+ * @param {Record<string, any>} attributes
+ */
+function assign(node, attributes) {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name === "text") node.textContent = value;
+    else if (name === "on") for (const [event, listener] of Object.entries(value)) node.addEventListener(event, listener);
+    else if (value !== undefined && value !== null) node.setAttribute(name, String(value));
+  }
+}
+
+/**
+ * Sets a text only where it changed, so that a reader's selection and screen readers are left alone.
+ *
+ * @param {Element} node
+ * @param {string} text
+ */
+export function say(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
+/**
+ * @param {Element} node
+ * @param {string} name
+ * @param {string} value
+ */
+export function mark(node, name, value) {
+  if (node.getAttribute(name) !== value) node.setAttribute(name, value);
+}

@@ -1,0 +1,130 @@
+/** Figures and judgements in an operator's words. */
+
+import { msText, rateText } from "../panel.js";
+
+export { msText, rateText };
+
+/** @typedef {"good" | "fair" | "poor" | "idle"} Level */
+
+/** @type {Record<string, string>} why a frame was missed */
+export const REASONS = {
+  answered_late: "answered late",
+  late: "came too late",
+  superseded: "superseded",
+  overload: "devices full",
+  lost: "lost on the way",
+  no_plan: "not served",
+  failed: "worker failed",
+  too_large: "too large",
+};
+
+/** @type {Record<string, string>} */
+export const ENDS = { in_time: "in time", paced: "left out as asked", ...REASONS };
+
+/** @type {Record<string, string>} */
+export const LEGS = {
+  network: "from capture to the last packet",
+  decode: "to the decoded picture",
+  queue: "waiting for a device",
+  inference: "in the network",
+  back: "to the publisher's hands",
+};
+
+/** The least share in time for each word, as the page for phones has it. */
+const FAIR = 0.985;
+const POOR = 0.9;
+
+/**
+ * @param {number} share
+ * @returns {string}
+ */
+export function percent(share) {
+  if (share >= 1) return `${Math.round(100 * share)} %`;
+  const text = (100 * share).toFixed(share > 0.995 || (share > 0 && share < 0.1) ? 1 : 0);
+  return `${text === "100.0" ? "99.9" : text} %`;
+}
+
+/**
+ * @param {Record<string, number>} ends frames by what became of them
+ * @param {string[]} misses the ends that count as missed
+ * @returns {{all: number, missed: number, share: number | null, reasons: [string, number][]}} reasons: most first
+ */
+export function tally(ends, misses) {
+  const reasons = misses.map((reason) => /** @type {[string, number]} */ ([reason, ends[reason] ?? 0]))
+    .filter(([, count]) => count > 0).sort((a, b) => b[1] - a[1]);
+  const missed = reasons.reduce((sum, [, count]) => sum + count, 0);
+  const all = missed + (ends.in_time ?? 0);
+  return { all, missed, share: all ? missed / all : null, reasons };
+}
+
+/**
+ * How a session is doing, and in words what is wrong with it.
+ *
+ * @param {any} session
+ * @param {string[]} misses
+ * @returns {{level: Level, words: string}}
+ */
+export function judge(session, misses) {
+  if (session.state === "connecting") return { level: "idle", words: "connecting" };
+  const { all, share, reasons } = tally(session.recent, misses);
+  if (!all || share === null) {
+    return session.age_s < 5 ? { level: "idle", words: "starting" } : { level: "poor", words: "no frame for 10 s" };
+  }
+  if (1 - share < FAIR) {
+    const [reason, count] = reasons[0];
+    const words = `misses ${percent(share)}: ${REASONS[reason]}${count < share * all * 0.9 ? " mostly" : ""}${blame(session)}`;
+    return { level: 1 - share < POOR ? "poor" : "fair", words };
+  }
+  return { level: "good", words: "in time" };
+}
+
+/**
+ * The leg that takes most, where the legs leave the objective no room.
+ *
+ * @param {any} session
+ * @returns {string}
+ */
+function blame(session) {
+  const legs = Object.entries(session.legs).sort((a, b) => b[1].p99_ms - a[1].p99_ms);
+  if (!legs.length) return "";
+  const [leg, { p99_ms: ms }] = legs[0];
+  return ms > 0.5 * session.slo_ms ? `; ${leg === "inference" ? "the network's answer" : leg} takes up to ${msText(ms)} of ${session.slo_ms} ms` : "";
+}
+
+/**
+ * @param {number | null | undefined} bytes
+ * @returns {string}
+ */
+export function bytesText(bytes) {
+  if (bytes === null || bytes === undefined) return "–";
+  return bytes >= 1e9 ? `${(bytes / 1e9).toFixed(1)} GB` : `${Math.round(bytes / 1e6)} MB`;
+}
+
+/**
+ * @param {number} seconds
+ * @returns {string}
+ */
+export function ageText(seconds) {
+  if (seconds < 90) return `${Math.round(seconds)} s`;
+  if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
+  return seconds < 172_800 ? `${Math.round(seconds / 3600)} h` : `${Math.round(seconds / 86_400)} days`;
+}
+
+/**
+ * @param {number} count
+ * @param {string} noun
+ * @returns {string}
+ */
+export function counted(count, noun) {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+/**
+ * What a session is called: its label, or its name.
+ *
+ * @param {any} session
+ * @returns {string}
+ */
+export function titleOf(session) {
+  return session.label || session.name;
+}
