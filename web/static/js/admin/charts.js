@@ -3,7 +3,7 @@
 import uPlot from "../../vendor/uplot/uPlot.esm.js";
 import { el } from "./dom.js";
 
-const HEIGHT = 168;
+const HEIGHT = 150;
 const sync = uPlot.sync("edge");
 
 /**
@@ -58,7 +58,7 @@ export class Chart {
         cursor: { sync: { key: sync.key }, drag: { x: false, y: false }, points: { size: 5 } },
         scales: { y: { range: (_, __, most) => [0, Math.max(this.least, (most ?? 0) * 1.08)] } },
         axes: [
-          { ...axis, values: "{HH}:{mm}:{ss}", space: 80 },
+          { ...axis, size: 26, values: "{HH}:{mm}:{ss}", space: 80 },
           { ...axis, size: 44, values: (_, ticks) => ticks.map((tick) => `${tick}`) },
         ],
         series: [

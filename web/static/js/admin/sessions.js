@@ -75,7 +75,7 @@ export class Sessions {
     const { share, reasons, all } = tally(session.recent, this.misses);
     const why = reasons.slice(0, 2).map(([reason, n]) => `${REASONS[reason]} ${percent(n / all)}`);
     mark(row.misses, "data-level", level);
-    say(row.misses, share === null ? (level === "poor" ? "no frames" : "–") : why.join(", ") || "none");
+    say(row.misses, share === null ? (level === "poor" ? "no frames" : "–") : why.join(", ") || "no misses");
     say(row.network, rateText(session.link_bps));
     const link = [session.loss >= 0.001 && `${percent(session.loss)} lost`, session.rtt_ms !== null && `${msText(session.rtt_ms)} ms round trip`];
     say(row.more, link.filter(Boolean).join(" · "));
@@ -131,7 +131,7 @@ export class Sessions {
  */
 export function deviceName(device) {
   if (!device) return "";
-  return `device ${device.number}${device.simulated ? " (simulated)" : ""}`;
+  return `device ${device.number}`;
 }
 
 /**

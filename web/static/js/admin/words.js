@@ -72,7 +72,7 @@ export function judge(session, misses) {
   }
   if (1 - share < FAIR) {
     const [reason, count] = reasons[0];
-    const words = `misses ${percent(share)}: ${REASONS[reason]}${count < share * all * 0.9 ? " mostly" : ""}${blame(session)}`;
+    const words = `misses ${percent(share)}: ${count < share * all * 0.9 ? "mostly " : ""}${REASONS[reason]}${blame(session)}`;
     return { level: 1 - share < POOR ? "poor" : "fair", words };
   }
   return { level: "good", words: "in time" };
