@@ -87,7 +87,8 @@ class Sessions:
         """Whether newcomers are refused; those who are there go on."""
         return self._draining
 
-    def drain(self, on: bool) -> None:
+    def drain(self, on: bool = True) -> None:
+        """Refuse newcomers from now on, or let them in again."""
         self._draining = on
         log.info("event=drain on=%s", on)
 
@@ -99,7 +100,7 @@ class Sessions:
         Raises FullError while none can be taken, SdpError for an offer that is of no use.
         """
         if self._draining:
-            raise FullError("draining", "the server is shutting down")
+            raise FullError("draining", "the server takes no newcomers for now")
         if not self._ready():
             raise FullError("not_ready", "no device is ready yet: try again in a few seconds")
         if len(self._sessions) >= self._limit:
@@ -146,10 +147,6 @@ class Sessions:
                 session.tick(now)
             except Exception:  # one session's trouble is not the others'
                 log.exception("event=tick_failed session=%s", session.name)
-
-    def drain(self) -> None:
-        """Refuse newcomers from now on."""
-        self._draining = True
 
     async def close_all(self, reason: str) -> None:
         """Refuse newcomers from now on, and end everyone."""

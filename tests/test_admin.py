@@ -67,6 +67,9 @@ async def test_the_stream_tells_the_past_then_each_second() -> None:
         aiohttp.ClientSession() as http,
     ):
         await me.wait_for_answers(1)
+        async for message in _states(http, base(server)):
+            if message["type"] == "state" and message["sessions"]:
+                break  # so that there is a past
         messages = []
         async for message in _states(http, base(server)):
             messages.append(message)
@@ -230,8 +233,10 @@ async def test_sessions_of_ingest_processes_are_seen_and_changed() -> None:
         await me.wait_for(lambda it: it["type"] == "welcome" and it["slo_ms"] == 300.0)
         async with http.get(f"{base(server)}/api/sessions/{seen['name']}/picture") as it:
             assert (await it.json())["width"] == 320
-        frames = await _metric(http, base(server), "edge_frames")
-        assert frames["in_time"] >= 5
+        async for _ in _states(http, base(server)):  # what they counted comes once a second
+            frames = await _metric(http, base(server), "edge_frames")
+            if frames["in_time"] >= 5:
+                break
 
 
 async def _metric(http: aiohttp.ClientSession, url: str, name: str) -> dict[str, float]:
@@ -254,19 +259,18 @@ async def test_metrics_count_what_happened() -> None:
         os.kill(pid, signal.SIGKILL)
         await me.wait_for(lambda it: it["type"] == "dropped")
         await me.wait_for_answers(2)
-        async for message in _states(http, base(server)):
-            if message["type"] == "state":
+        async for _ in _states(http, base(server)):
+            frames = await _metric(http, base(server), "edge_frames")
+            if frames["in_time"] + frames["answered_late"] >= 7:
                 break
         assert (await _metric(http, base(server), "edge_worker_restarts")) == {"0": 1.0}
-        frames = await _metric(http, base(server), "edge_frames")
-        assert frames["in_time"] + frames["answered_late"] >= 7
         assert (await _metric(http, base(server), "edge_sessions"))["live"] == 1
         async with http.get(f"{base(server)}/metrics") as it:
             text = await it.text()
         families = {each.name: each for each in text_string_to_metric_families(text)}
         legs = families["edge_leg_seconds"].samples
         count = {s.labels["leg"]: s.value for s in legs if s.name == "edge_leg_seconds_count"}
-        assert set(count.values()) == {frames["in_time"] + frames["answered_late"]}
+        assert min(count.values()) == max(count.values()) >= 7
         assert families["edge_plan_seconds"].type == "histogram"
         [session] = server.sessions
         assert session.name not in text  # no label grows with the sessions
