@@ -10,6 +10,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    IPvAnyAddress,
     IPvAnyNetwork,
     SecretStr,
     ValidationError,
@@ -84,6 +85,8 @@ class Settings(BaseSettings):
     admin_pictures: bool = False
     trusted_proxies: Annotated[list[IPvAnyNetwork], NoDecode] = []
     ice_servers: list[IceServer] = []
+    udp_ports: Annotated[str, Field(pattern=r"^\d{1,5}-\d{1,5}$")] | None = None
+    announce: Annotated[list[IPvAnyAddress], NoDecode] = []
     turn_secret: Token | None = None
     turn_ttl_s: Annotated[int, Field(ge=60, le=7 * 86_400)] = 3_600
 
@@ -121,7 +124,7 @@ class Settings(BaseSettings):
     log_file_bytes: Annotated[int, Field(ge=10_000)] = 10_000_000
     log_files: Annotated[int, Field(ge=1, le=1000)] = 5
 
-    @field_validator("device", "edges", "profile", "trusted_proxies", mode="before")
+    @field_validator("device", "edges", "profile", "trusted_proxies", "announce", mode="before")
     @classmethod
     def _comma_separated(cls, value: Any) -> Any:
         if not isinstance(value, str):
@@ -165,6 +168,11 @@ class Settings(BaseSettings):
             raise ValueError("sent_edge and sent_bps are given together, or neither")
         if self.profile and len(self.profile) != len(self.device):
             raise ValueError(f"profile: one for each of the {len(self.device)} devices, or none")
+        ports = self.udp_port_range
+        if ports is not None and not (ports and ports[0] >= 1024 and ports[-1] <= 65535):
+            raise ValueError("udp_ports: from 1024 to 65535, the lower one first")
+        if ports is not None and len(ports) < self.max_sessions:
+            raise ValueError(f"udp_ports: at least max_sessions ({self.max_sessions}) ports")
         if self.end_fps < self.fps or self.end_bps < self.max_bps:
             raise ValueError("end_fps and end_bps: not below fps and max_bps, which are asked for")
         for server in self.ice_servers:
@@ -173,6 +181,14 @@ class Settings(BaseSettings):
                     f"ice_servers: {server.urls[0]} needs username and credential, or turn_secret"
                 )
         return self
+
+    @property
+    def udp_port_range(self) -> range | None:
+        """The local UDP ports that media may use; None: any."""
+        if self.udp_ports is None:
+            return None
+        first, last = map(int, self.udp_ports.split("-"))
+        return range(first, last + 1)
 
     @classmethod
     def settings_customise_sources(

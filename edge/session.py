@@ -115,6 +115,8 @@ class Session:
             on_step=self._on_link_step,
             rate_control=settings.rate_control,
             max_pixels=settings.max_pixels,
+            ports=settings.udp_port_range,
+            announce=[str(address) for address in settings.announce],
         )
         self.peer.rate.most_bps = float(settings.max_bps)
 

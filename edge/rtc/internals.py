@@ -7,15 +7,19 @@ receiver sees them. `check` says at start-up whether the versions at hand are th
 from __future__ import annotations
 
 import asyncio
+import errno
 import importlib.metadata
 import logging
+import random
+import socket
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from types import FunctionType
+from types import FunctionType, ModuleType
 from typing import Any, cast
 
-from aioice import ice
+from aioice import candidate as candidates
+from aioice import ice, turn
 from aiortc.rtcdtlstransport import RTCDtlsTransport
 from aiortc.rtcicetransport import RTCIceCandidate, RTCIceTransport
 from aiortc.rtcpeerconnection import RTCPeerConnection
@@ -55,6 +59,13 @@ _ATTRIBUTES: dict[type, tuple[str, ...]] = {
 _log = logging.getLogger(__name__)
 
 
+# What is used of aioice's modules besides.
+_FUNCTIONS: dict[ModuleType, tuple[str, ...]] = {
+    ice: ("StunProtocol", "server_reflexive_candidate"),
+    candidates: ("Candidate", "candidate_foundation", "candidate_priority"),
+}
+
+
 class InternalsError(Exception):
     """The WebRTC library at hand is not the one that the receive path fits."""
 
@@ -72,6 +83,10 @@ def check() -> None:
         for name in names:
             if not callable(getattr(owner, name, None)):
                 raise InternalsError(f"{owner.__module__}.{owner.__name__} has no {name}()")
+    for module, names in _FUNCTIONS.items():
+        for name in names:
+            if not callable(getattr(module, name, None)):
+                raise InternalsError(f"{module.__name__} has no {name}")
     for owner, names in _ATTRIBUTES.items():
         constructor = cast(FunctionType, owner.__init__)  # type: ignore[misc]
         for name in names:
@@ -112,7 +127,9 @@ class Wire:
         transceiver: RTCRtpTransceiver,
         on_rtp: Callable[[bytes, float], None],
         on_rtcp: Callable[[bytes, float], None],
+        ports: range | None = None,
     ) -> None:
+        """`ports` are the local UDP ports that may be used; None: any."""
         self.faults = Faults()
         self._on_rtp = on_rtp
         self._on_rtcp = on_rtcp
@@ -124,7 +141,7 @@ class Wire:
         receiver.receive = _nothing
         receiver.stop = _nothing
         for transport in _ice_transports(connection):
-            _tame(transport)
+            _tame(transport, ports)
         self._take_datagrams()
         if connection.sctp is not None:
             self._guard_sctp(connection.sctp)
@@ -214,18 +231,68 @@ def _ice_transports(connection: RTCPeerConnection) -> set[RTCIceTransport]:
     return found
 
 
-def _tame(transport: RTCIceTransport) -> None:
+def _tame(transport: RTCIceTransport, ports: range | None = None) -> None:
     """Gather quickly, and on the loopback where the machine has no other address."""
     connection: Any = transport._connection
     gather = connection.get_component_candidates
 
     async def gather_quickly(component: int, addresses: list[str], **_: object) -> object:
-        found = await gather(component, addresses or ["127.0.0.1"], timeout=_GATHER_S)
+        local = addresses or ["127.0.0.1"]
+        found = await _gather_in(connection, component, local, ports) if ports else []
+        found += await gather(component, [] if ports else local, timeout=_GATHER_S)
         for protocol in connection._protocols:
             drain(protocol)
         return found
 
     connection.get_component_candidates = gather_quickly
+
+
+async def _gather_in(
+    connection: Any, component: int, addresses: list[str], ports: range
+) -> list[candidates.Candidate]:
+    """Host candidates on ports of a range, which aioice itself can't be asked for, and what a STUN
+    server sees of them; OSError if no port is free."""
+    protocols = [await _bind(connection, component, each, ports) for each in addresses]
+    connection._protocols += protocols
+    found = [each.local_candidate for each in protocols]
+    asked = [
+        asyncio.ensure_future(ice.server_reflexive_candidate(each, connection.stun_server))
+        for each in protocols
+        if connection.stun_server and ":" not in each.local_candidate.host
+    ]
+    if asked:
+        done, waiting = await asyncio.wait(asked, timeout=_GATHER_S)
+        for task in waiting:
+            task.cancel()
+        found += [task.result()[0] for task in done if task.exception() is None]
+    return found
+
+
+async def _bind(connection: Any, component: int, address: str, ports: range) -> ice.StunProtocol:
+    loop = asyncio.get_running_loop()
+    for port in random.sample(ports, len(ports)):
+        try:
+            transport, protocol = await loop.create_datagram_endpoint(
+                lambda: ice.StunProtocol(connection), local_addr=(address, port)
+            )
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            continue
+        transport.get_extra_info("socket").setsockopt(
+            socket.SOL_SOCKET, socket.SO_RCVBUF, turn.UDP_SOCKET_BUFFER_SIZE
+        )
+        protocol.local_candidate = candidates.Candidate(
+            foundation=candidates.candidate_foundation("host", "udp", address),
+            component=component,
+            transport="udp",
+            priority=candidates.candidate_priority(component, "host"),
+            host=address,
+            port=port,
+            type="host",
+        )
+        return protocol
+    raise OSError(f"no UDP port from {ports[0]} to {ports[-1]} is free on {address}")
 
 
 def negotiate(transceiver: RTCRtpTransceiver, ids: ExtensionIds) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from edge.rtc.packets import ABS_CAPTURE_TIME, ABS_SEND_TIME, TRANSPORT_CC, ExtensionIds
@@ -176,6 +177,22 @@ def read_candidates(fragment: str) -> list[Candidate]:
                 if candidate is not None:
                     found.append(candidate)
     return found
+
+
+def announced(answer: str, addresses: Sequence[str]) -> str:
+    """The answer with further addresses of this machine: each stands for every local one of its
+    family, at the same port, as behind a NAT that maps one address to one machine."""
+    lines: list[str] = []
+    for line in answer.splitlines():
+        lines.append(line)
+        parts = line.split()
+        if not line.startswith("a=candidate:") or parts[6:8] != ["typ", "host"]:
+            continue
+        for number, address in enumerate(addresses, start=1):
+            if (":" in address) == (":" in parts[4]):
+                name, priority = f"{parts[0]}{number}", int(parts[3]) - number
+                lines.append(" ".join([name, *parts[1:3], str(priority), address, *parts[5:]]))
+    return "\r\n".join(lines) + "\r\n"
 
 
 def read_ufrags(text: str) -> frozenset[str]:

@@ -27,6 +27,7 @@ from edge.rtc.offer import (
     Candidate,
     Offer,
     SdpError,
+    announced,
     read_candidates,
     read_offer,
     read_ufrags,
@@ -56,8 +57,9 @@ class Peer:
     "closed". `on_step` tells that the link got much worse, in mid-frame. Nothing is called after
     `close` was.
 
-    `rate_control` is "trains" (`edge.rtc.rate`) or "transport-cc": the publisher's own, where it
-    offers that.
+    `ports` are the local UDP ports that may be used (None: any), `announce` further addresses by
+    which this machine is reached at the same ports. `rate_control` is "trains" (`edge.rtc.rate`)
+    or "transport-cc": the publisher's own, where it offers that.
     """
 
     def __init__(
@@ -73,12 +75,15 @@ class Peer:
         on_step: Callable[[], None] = lambda: None,
         rate_control: RateControl = "trains",
         max_pixels: int = MAX_PIXELS,
+        ports: range | None = None,
+        announce: Sequence[str] = (),
     ) -> None:
         self.clock = CaptureClock()
         self.rate = RateEstimator()
         self._ice_servers = [_ice_server(server) for server in ice_servers]
         self._slo_ms = slo_ms
         self._max_pixels = max_pixels
+        self._ports, self._announce = ports, announce
         self._callbacks: dict[str, Callable[..., None]] = {
             "frame": on_frame,
             "lost": on_lost,
@@ -141,7 +146,7 @@ class Peer:
         self._wire_up(connection, transceiver, extensions, codecs, retransmissions)
         answer = await connection.createAnswer()
         await connection.setLocalDescription(answer)
-        return offer.complete(connection.localDescription.sdp)
+        return announced(offer.complete(connection.localDescription.sdp), self._announce)
 
     def _wire_up(
         self,
@@ -165,7 +170,7 @@ class Peer:
             max_pixels=self._max_pixels,
         )
         self._wire = internals.Wire(
-            connection, transceiver, receiver.handle_rtp, receiver.handle_rtcp
+            connection, transceiver, receiver.handle_rtp, receiver.handle_rtcp, self._ports
         )
         self._wire.faults = self._faults
         receiver.ssrc = self._wire.ssrc

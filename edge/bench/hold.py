@@ -1,0 +1,201 @@
+"""The most publishers that this machine holds, found by adding one after the other, and then held.
+
+A real server (`edge serve`, on a simulated device unless another is named) in a process of its own;
+light publishers join until the server refuses one or frames are missed. That many are held for some
+minutes, in which misses and the server's memory are watched. The publishers share the machine
+with the server: where `lag ms` is large, it was they who were too busy.
+
+The publishers are the laboratory's: only this command, a tool, imports `netem`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import re
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from edge.bench._hold_figures import Minute, promises
+from edge.bench._serving import family, serving, simulated
+
+if TYPE_CHECKING:
+    from netem.encodes import Encodes
+    from netem.publisher import Publisher
+
+_EDGES, _BITS = (192, 320, 416), (0.1, 0.2, 0.4)  # what is sent; hints choose among them
+_FPS = 15
+_STEP_S = 2.0  # between newcomers: the server measures itself over a second
+_LOOK_S = 6.0  # of frames that tell whether there is room for one more
+_MOST_MISSED = 0.02
+_SETTLE_S = 10.0
+_AGAIN = 3  # refusals in a row that count as one: one may come of a moment
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--minutes", type=int, default=10, metavar="N", help="default 10")
+    parser.add_argument("--most", type=int, default=200, metavar="N", help="clients; default 200")
+    parser.add_argument("--slo-ms", type=float, default=150.0, metavar="MS", help="default 150")
+    parser.add_argument("--ingest", type=int, default=1, metavar="N", help="default 1")
+    parser.add_argument("--device", metavar="D", help="default: simulated, 2 to 10 ms a picture")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Exit status: 0 when the load was held, 1 otherwise."""
+    with tempfile.TemporaryDirectory(prefix="edge-bench-") as folder:
+        device = options.device or simulated(Path(folder))
+        try:
+            clients, why, minutes = asyncio.run(_hold(options, device))
+        except (OSError, RuntimeError, TimeoutError) as error:
+            print(f"error: {error or type(error).__name__}", file=sys.stderr)
+            return 1
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=140)
+    console.print(_table(minutes))
+    console.print(f"{clients} publishers, {_FPS} frames a second, {options.slo_ms:g} ms; {why}")
+    judged = list(promises(minutes, refused=why.startswith("refused")))
+    for text, held in judged:
+        console.print(f"{'kept' if held else 'BROKEN'}: {text}")
+    kept = all(held for _, held in judged)
+    if options.json:
+        report = {"kept": kept, "clients": clients, "why": why, "minutes": [*map(asdict, minutes)]}
+        options.json.write_text(json.dumps(report, indent=2) + "\n")
+    return 0 if kept else 1
+
+
+async def _hold(options: argparse.Namespace, device: str) -> tuple[int, str, list[Minute]]:
+    from netem.encodes import Encodes  # noqa: PLC0415  # the laboratory: a tool may
+
+    clip = Encodes(fps=_FPS, edges=_EDGES, bits=_BITS, progress=_say)
+    await asyncio.to_thread(clip.prepare)
+    most = {"EDGE_MAX_SESSIONS": str(options.most)}
+    async with serving(device, options.ingest, **most) as (pid, url), AsyncExitStack() as stack:
+        publishers, why = await _fill(stack, url, clip, options)
+        _say(f"{len(publishers)} publishers: {why}; holding them for {options.minutes} minutes")
+        await asyncio.sleep(_SETTLE_S)
+        minutes: list[Minute] = []
+        for number in range(options.minutes):
+            minutes.append(await _minute(publishers, pid))
+            last = minutes[-1]
+            missed = f"{last.missed} of {last.frames:,} missed"
+            _say(f"minute {number + 1}: {missed}, {last.rss_mb:.1f} MB")
+        return len(publishers), why, minutes
+
+
+async def _fill(
+    stack: AsyncExitStack, url: str, clip: Encodes, options: argparse.Namespace
+) -> tuple[list[Publisher], str]:
+    """As many as there is room for, and why there is none for more."""
+    from netem.publisher import PublishError, publishing, unix_ms  # noqa: PLC0415
+
+    publishers: list[Publisher] = []
+    refusals = 0
+    while len(publishers) < options.most:
+        one = AsyncExitStack()
+        try:
+            label = f"hold {len(publishers) + 1}"
+            publisher = await one.enter_async_context(
+                publishing(url, clip, slo_ms=options.slo_ms, label=label)
+            )
+        except PublishError as error:
+            refusals += 1
+            if refusals == _AGAIN:
+                return publishers, f"refused: {error}"
+            await asyncio.sleep(_STEP_S)
+            continue
+        refusals = 0
+        publishers.append(publisher)
+        await asyncio.sleep(_STEP_S)
+        now_ms = unix_ms()
+        frames, missed, _ = _count(publishers, now_ms - 1000.0 * _LOOK_S, now_ms)
+        if frames and missed / frames > _MOST_MISSED:
+            publishers.pop()
+            await one.aclose()
+            return publishers, f"with one more, {missed} of {frames} frames were missed"
+        stack.push_async_callback(one.aclose)
+        if len(publishers) % 5 == 0:
+            _say(f"{len(publishers)} publishers, {missed} of {frames} frames missed")
+    return publishers, "no more were tried"
+
+
+async def _minute(publishers: Sequence[Publisher], pid: int) -> Minute:
+    from netem.pub_ledger import quantiles  # noqa: PLC0415
+    from netem.publisher import unix_ms  # noqa: PLC0415
+
+    begin_ms = unix_ms()
+    lag_before = [each.stats().lag_ms for each in publishers]
+    await asyncio.sleep(60.0)
+    ended = [each.label for each in publishers if each.reason is not None]
+    if ended:
+        raise RuntimeError(f"{len(ended)} publishers were ended: {publishers[0].reason}")
+    frames, missed, latencies = _count(publishers, begin_ms - 1200.0, unix_ms() - 1200.0)
+    found = quantiles(latencies)
+    lag = [each.stats().lag_ms for each in publishers]
+    grown = [now for now, was in zip(lag, lag_before, strict=True) if now > was]
+    return Minute(frames, missed, found["p50"], found["p99"], _rss_mb(pid), max(grown, default=0.0))
+
+
+def _count(
+    publishers: Sequence[Publisher], since_ms: float, until_ms: float
+) -> tuple[int, int, list[float]]:
+    """(frames that went out and ended, those not in time, latencies) of captures in that time."""
+    frames = [
+        frame
+        for each in publishers
+        for frame in each.ledger.frames[-_FPS * 65 :]
+        if since_ms <= frame.captured_ms < until_ms
+        and frame.outcome not in (None, "paced", "encoder")  # nor the publisher's own doing
+    ]
+    missed = sum(frame.outcome != "in_time" for frame in frames)
+    return len(frames), missed, [ms for frame in frames if (ms := frame.latency_ms) is not None]
+
+
+def _rss_mb(pid: int) -> float:
+    """Of all the server's processes."""
+    total = 0.0
+    for each in (number for pids in family(pid).values() for number in pids):
+        found = re.search(r"^VmRSS:\s+(\d+) kB", Path(f"/proc/{each}/status").read_text(), re.M)
+        total += int(found[1]) / 1024.0 if found else 0.0
+    return total
+
+
+def _table(minutes: Sequence[Minute]) -> Table:
+    table = Table(title="minute by minute", box=box.SIMPLE)
+    for name in (
+        "minute",
+        "frames",
+        "missed",
+        "share",
+        "p50 ms",
+        "p99 ms",
+        "resident MB",
+        "lag ms",
+    ):
+        table.add_column(name, justify="right")
+    for number, each in enumerate(minutes, start=1):
+        table.add_row(
+            str(number),
+            f"{each.frames:,}",
+            str(each.missed),
+            f"{each.share:.2%}",
+            f"{each.p50_ms:.1f}",
+            f"{each.p99_ms:.1f}",
+            f"{each.rss_mb:.1f}",
+            f"{each.lag_ms:.0f}",
+        )
+    return table
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,31 @@
+"""What holding a load comes to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from edge.bench._hold_figures import Minute, promises
+
+FIRST = Minute(frames=10_000, missed=100, p50_ms=30.0, p99_ms=90.0, rss_mb=200.0, lag_ms=5.0)
+
+
+def _kept(minutes: Sequence[Minute], refused: bool = True) -> list[bool]:
+    return [held for _, held in promises(minutes, refused)]
+
+
+def test_a_load_that_is_held_keeps_every_promise() -> None:
+    assert FIRST.share == pytest.approx(0.01)
+    assert _kept([FIRST] * 10) == [True, True, True]
+    assert _kept([FIRST, replace(FIRST, missed=120)]) == [True, True, True]  # within chance
+    assert _kept([FIRST]) == [True, True, True]
+
+
+def test_what_was_not_held_is_said() -> None:
+    assert _kept([FIRST] * 3, refused=False) == [False, True, True]
+    assert _kept([FIRST, *[replace(FIRST, missed=120)] * 9]) == [True, False, True]
+    assert _kept([FIRST, replace(FIRST, rss_mb=211.0)]) == [True, True, False]
+    clean = replace(FIRST, missed=0)
+    assert _kept([clean, replace(clean, missed=1)]) == [True, False, True]
