@@ -26,6 +26,7 @@ from edge.timebase import now_ms
 if TYPE_CHECKING:
     from netem.link import Link
 
+_GRAIN = 8.0  # of 255, the standard deviation
 _SHOT_S = (3.1, 5.4)  # of the street video, between two cuts
 _SETTLE_S = 2.0  # the first key frame is not what the quality is judged by
 _GUARD_S = 3.0  # after the end, in which frames may still be on their way
@@ -99,9 +100,9 @@ async def play(site: Site, page: Any, controller: str, first_bps: float, end_ms:
 
 
 def _camera(fps: int) -> Path:
-    """One shot of the street, there and back: a camera has no cuts. Over its mirror image: twice
-    the detail, for a cap of 4 Mbit/s to matter."""
-    path = cache_dir() / f"street-shot-{fps}.y4m"
+    """One shot of the street, there and back: a camera has no cuts. Over its mirror image, and with
+    the grain of a sensor: enough detail for a cap of 4 Mbit/s to matter."""
+    path = cache_dir() / f"street-shot-grain-{fps}.y4m"
     if not path.is_file():
         samples.write_y4m(path, _shot(fps), fps)
     return path
@@ -110,9 +111,11 @@ def _camera(fps: int) -> Path:
 def _shot(fps: int) -> Iterator[Picture]:
     first, last = (round(second * fps) for second in _SHOT_S)
     frames = list(islice(samples.pictures(samples.street_video(), fps), first, last + 1))
+    grain = np.random.default_rng(1)
     for frame in (*frames, *frames[-2:0:-1]):
         one = Picture.from_av(frame)
         y, u, v = (np.vstack([plane, plane[:, ::-1]]) for plane in (one.y, one.u, one.v))
+        y = np.clip(y + grain.normal(0.0, _GRAIN, y.shape), 0.0, 255.0).astype(np.uint8)
         yield Picture(one.width, 2 * one.height, y, u, v)
 
 

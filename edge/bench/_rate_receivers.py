@@ -24,7 +24,7 @@ from edge.timebase import now_ms
 CONTROLLERS = ("trains", "trains-remb", "transport-cc", "aiortc")
 SLO_MS, EDGE = 100.0, 608
 _VARIANT = f"yolov4-tiny-{EDGE}"
-_DECIDE_S = 0.2
+_DECIDE_S = 0.1
 _PAGE = Path(__file__).parent / "rate_page"
 
 
@@ -123,7 +123,7 @@ def _pong(message: dict[str, Any], t1_ms: float) -> str:
 
 
 class _Hints:
-    """The session's part: the hints' law, asked every 200 ms and when the link steps."""
+    """The session's part: the hints' law, asked every 100 ms and when the link steps."""
 
     def __init__(self, peer: Callable[[], Peer], cap_bps: float, fps: float) -> None:
         self._peer, self._fps = peer, fps

@@ -185,7 +185,7 @@ class Session:
         self._received = self._missed = 0
         world = self.world
         world.every(1000.0 / self.fps, self._encode, self.starts_ms)
-        world.every(200.0, self._decide, self.starts_ms)
+        world.every(100.0, self._decide, self.starts_ms)
         world.every(250.0, self._report, self.starts_ms + 20.0)
         world.every(20.0, self._tick, self.starts_ms)
 
