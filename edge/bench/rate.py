@@ -74,7 +74,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--controllers", type=_controllers, default=list(CONTROLLERS), metavar="NAME,..."
     )
     parser.add_argument(
-        "--abreast", type=int, default=1, metavar="N", help="runs at a time (default 1)"
+        "--abreast",
+        type=int,
+        choices=range(1, 9),
+        default=1,
+        metavar="N",
+        help="runs at a time (default 1)",
     )
     parser.add_argument("--again", action="store_true", help="measure what --json has, too")
     parser.add_argument(
