@@ -6,8 +6,10 @@ import importlib.metadata
 import os
 import platform
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from edge.browser import BrowserMissingError, chromium_path
 
@@ -17,32 +19,48 @@ _PACKAGES = ("aiortc", "av", "numpy", "opencv-python", "playwright", "pyroute2",
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Processor time used so far, in ticks: by anybody, in all, and by one process."""
+    """Processor time so far, in ticks: used by anybody, in all, used by one process, and by all
+    that belong to a run."""
 
     busy: int
     total: int
     process: int
+    own: int
 
     @classmethod
-    def now(cls, pid: int) -> Load:
-        """At this moment."""
+    def now(cls, pid: int, own: Sequence[int]) -> Load:
+        """At this moment; `own` are the run's processes that are there for all of it."""
         numbers = [int(each) for each in Path("/proc/stat").read_text().split("\n")[0].split()[1:9]]
         idle = numbers[3] + numbers[4]  # waiting for a disk is idle
-        try:
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            process = int(fields[11]) + int(fields[12])
-        except OSError:
-            process = 0
-        return cls(sum(numbers) - idle, sum(numbers), process)
+        return cls(sum(numbers) - idle, sum(numbers), _ticks(pid), sum(map(_ticks, own)))
 
-    def since(self, before: Load) -> tuple[float, float]:
-        """(share of the machine's time that was used, cores that the process used)."""
+    def since(self, before: Load) -> Busy:
+        """What was used in between."""
         total = max(1, self.total - before.total)
-        cores = os.cpu_count() or 1
-        return (
-            (self.busy - before.busy) / total,
-            (self.process - before.process) * cores / total,
+        busy = self.busy - before.busy
+        return Busy(
+            all=busy / total,
+            others=max(0, busy - (self.own - before.own)) / total,
+            process_cores=(self.process - before.process) * (os.cpu_count() or 1) / total,
         )
+
+
+class Busy(NamedTuple):
+    """Shares of the machine's processor time that were used, by anybody and by others than the
+    run; and cores that the one process used."""
+
+    all: float
+    others: float
+    process_cores: float
+
+
+def _ticks(pid: int) -> int:
+    """Of a process, 0 where there is none."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0
+    return int(fields[11]) + int(fields[12])
 
 
 def commit() -> str:

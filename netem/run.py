@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import csv
 import dataclasses
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +20,12 @@ from netem.clients import ChromiumClient, Client, ClientError, LightClient, Wish
 from netem.footage import Footage, camera
 from netem.judging import judge
 from netem.link import Link
-from netem.machine import Load
+from netem.machine import Busy, Load
 from netem.policies import Choice, choose
 from netem.record import Sample
 from netem.references import Truth, truth_of
 from netem.results import FrameRow, LinkRow, PlanRow, RunRow, SessionRow
+from netem.scratch import users
 from netem.serve import Setup
 from netem.server_process import ServerProcess
 from netem.spec import Cell, ClientSpec, Experiment
@@ -34,6 +36,7 @@ from traces import Trace, constant
 LIVE_S = 90.0  # for all clients to have had an answer
 _STARTING = 2  # clients at a time: starting a browser takes a core
 _LOOK_S = 1.0  # between two looks at whether links and server still work
+_OTHERS_MOST = 0.05  # of the processors' time, without a word in the manifest
 _LEAST_BPS = 1e6  # of the rate that clients connect at
 
 
@@ -55,8 +58,7 @@ class Outcome:
 
     taken: list[Taken]
     origin_ms: float
-    cpu_busy: float
-    server_cores: float
+    busy: Busy
 
 
 class Run:
@@ -185,12 +187,13 @@ class Run:
             origin_ms = now_ms()
             for link, person in zip(links, self.people, strict=True):
                 link.follow(person.trace)
-            before = Load.now(server.pid)
+            own = [*users(self._scratch), os.getpid()]
+            before = Load.now(server.pid, own)
             await self._watch(server, links)
-            cpu_busy, server_cores = Load.now(server.pid).since(before)
+            busy = Load.now(server.pid, own).since(before)
             taken = await asyncio.gather(*(client.stop() for client in clients))
             server.check()
-        return Outcome(list(taken), origin_ms, cpu_busy, server_cores)
+        return Outcome(list(taken), origin_ms, busy)
 
     async def _start(self, server: ServerProcess, clients: Sequence[Client]) -> None:
         places = asyncio.Semaphore(_STARTING)
@@ -216,6 +219,8 @@ class Run:
     def _write(self, outcome: Outcome, used: Sequence[str], truths: dict[Footage, Truth]) -> RunRow:
         experiment, cell, folder = self._experiment, self._cell, self._folder
         self.origin_ms = outcome.origin_ms
+        if outcome.busy.others > _OTHERS_MOST:
+            self.notes.append(f"others used {outcome.busy.others:.0%} of the processors' time")
         numbers = {name: index for index, name in enumerate(class_names())}
         rows: list[FrameRow] = []
         for person, taken in zip(self.people, outcome.taken, strict=True):
@@ -264,8 +269,8 @@ class Run:
             repetition=cell.repetition,
             seconds=experiment.seconds,
             plans=len({plan.plan for plan in plans if plan.at_ms >= 0.0}),
-            cpu_busy=round(outcome.cpu_busy, 3),
-            server_cores=round(outcome.server_cores, 3),
+            cpu_busy=round(outcome.busy.all, 3),
+            server_cores=round(outcome.busy.process_cores, 3),
         )
         results.write_json(folder / results.SUMMARY, summary)
         return summary
