@@ -53,6 +53,9 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--runs", type=_count, metavar="N", help="make at most N runs now (default: all)"
     )
     parser.add_argument(
+        "--minutes", type=_minutes, metavar="M", help="begin no run that would end after so long"
+    )
+    parser.add_argument(
         "--seconds", type=_seconds, metavar="S", help="measure so long, instead of the file's"
     )
     parser.add_argument(
@@ -90,7 +93,7 @@ def run(options: argparse.Namespace) -> int:
     shutil.copyfile(options.file, options.out / results.SPEC)
     todo = [cell for cell in cells if _state(options.out, experiment, cell) != "finished"]
     todo = todo[: options.runs]
-    failed = _make_all(experiment, todo, options.out)
+    failed = _make_all(experiment, todo, options.out, options.minutes)
     rows = write_runs(options.out, [cell.name for cell in cells])
     Console(width=None if sys.stdout.isatty() else 200).print(table(rows, experiment.name))
     if options.markdown is not None:
@@ -112,13 +115,18 @@ def write_runs(out: Path, order: list[str]) -> list[RunRow]:
     return rows
 
 
-def _make_all(experiment: Experiment, cells: list[Cell], out: Path) -> list[str]:
+def _make_all(
+    experiment: Experiment, cells: list[Cell], out: Path, minutes: float | None
+) -> list[str]:
     """What failed, in words."""
     failed = []
-    a_run_s = experiment.seconds + experiment.settle_s + _AROUND_S
+    a_run_s = longest_s = experiment.seconds + experiment.settle_s + _AROUND_S
     progress = Progress(a_run_s * len(cells))
+    first_s = time.monotonic()
     for number, cell in enumerate(cells, 1):
         began_s = time.monotonic()
+        if minutes is not None and began_s - first_s + longest_s > 60.0 * minutes:
+            break
         progress_line(f"run {number} of {len(cells)}: {cell.name}")
         try:
             row = _make(experiment, cell, out)
@@ -131,6 +139,7 @@ def _make_all(experiment: Experiment, cells: list[Cell], out: Path) -> list[str]
                 f"{row.in_time_share:.1%} of {row.captured} frames in time,"
                 f" {row.miss_rate:.1%} missed, {time.monotonic() - began_s:.0f} s"
             )
+        longest_s = max(longest_s, time.monotonic() - began_s)
         progress.step(a_run_s, f"{number} of {len(cells)} runs done")
         write_runs(out, [each.name for each in experiment.cells])
     progress.end()
@@ -186,6 +195,13 @@ def _count(text: str) -> int:
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text}: 1 or more")
+    return value
+
+
+def _minutes(text: str) -> float:
+    value = float(text)
+    if not value > 0.0:
+        raise argparse.ArgumentTypeError(f"{text}: above 0")
     return value
 
 
