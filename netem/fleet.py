@@ -12,6 +12,7 @@ import contextlib
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,10 +130,11 @@ async def _server() -> AsyncIterator[int]:
     command = [sys.executable, "-m", "edge", "serve", "--http", "--host", "0.0.0.0", "--port", "0"]
     command += ["--device", f"sim:{GPU}", f"sim:{GPU}"]
     kept = {name: value for name, value in os.environ.items() if not name.startswith("EDGE_")}
+    words = tempfile.TemporaryFile("w+", prefix="edge-fleet-")  # shown if it does not start
     process = await asyncio.create_subprocess_exec(
         *command,
         stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
+        stderr=words,
         env={**kept, "EDGE_ADMIN_LOOPBACK": "true"},
     )
     assert process.stdout is not None
@@ -140,7 +142,8 @@ async def _server() -> AsyncIterator[int]:
         async with asyncio.timeout(START_S):
             line = (await process.stdout.readline()).decode().strip()
         if not line.startswith("Serving at "):
-            raise FleetError("the server did not start")
+            words.seek(0)
+            raise FleetError(f"the server did not start: {words.read()[-500:]}")
         yield int(line.rsplit(":", 1)[1].strip("/"))
     except TimeoutError:
         raise FleetError(f"the server was not ready within {START_S:.0f} s") from None
@@ -148,6 +151,7 @@ async def _server() -> AsyncIterator[int]:
         if process.returncode is None:
             process.terminate()
             await process.wait()
+        words.close()
 
 
 @contextlib.contextmanager
