@@ -18,8 +18,9 @@ from edge.budget import Budget, Leg, infeasible
 from edge.config import Settings
 from edge.dispatcher import Answer, Intake, Job
 from edge.hint import Hint
+from edge.inbox import Inbox
 from edge.ledger import Ledger
-from edge.limits import Allowance, Excess, Pacer
+from edge.limits import Excess, Pacer
 from edge.logs import of_session
 from edge.member import Identity
 from edge.meter import Meter
@@ -30,11 +31,9 @@ from edge.protocol import (
     Applied,
     Hello,
     Ping,
-    ProtocolError,
     Report,
     detections,
     message,
-    parse,
 )
 from edge.rtc.peer import DecodedFrame, Peer
 from edge.seen import Named, Seen
@@ -100,7 +99,11 @@ class Session:
         self._ping_ms: float | None = None
         self._stats_ms = 0.0
         self._told_too_large_ms = 0.0
-        self._messages = Allowance(settings.max_messages_per_s)
+        self._inbox = Inbox(
+            settings.max_messages_per_s,
+            settings.max_message_bytes,
+            lambda code, words: self._say("error", code=code, message=words),
+        )
         self._excess = Excess(settings.end_bps, settings.end_fps)
         self._pacer = Pacer()
         self._seen: tuple[av.VideoFrame, list[Named]] | None = None  # kept where switched on
@@ -260,19 +263,7 @@ class Session:
         if label != "control" or self._state == "closed":
             return
         received_ms = now_ms()
-        match self._messages.take(received_ms):
-            case "refuse":
-                most = self._settings.max_messages_per_s
-                self._say("error", code="too_many", message=f"over {most} messages in a second")
-                return
-            case "ignore":
-                return
-        try:
-            incoming = parse(text, self._settings.max_message_bytes)
-        except ProtocolError as error:
-            self._say("error", code=error.code, message=str(error))
-            return
-        match incoming:
+        match incoming := self._inbox.read(text, received_ms):
             case Hello():
                 self._on_hello(incoming)
             case Ping():

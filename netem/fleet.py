@@ -130,28 +130,27 @@ async def _server() -> AsyncIterator[int]:
     command = [sys.executable, "-m", "edge", "serve", "--http", "--host", "0.0.0.0", "--port", "0"]
     command += ["--device", f"sim:{GPU}", f"sim:{GPU}"]
     kept = {name: value for name, value in os.environ.items() if not name.startswith("EDGE_")}
-    words = tempfile.TemporaryFile("w+", prefix="edge-fleet-")  # shown if it does not start
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=words,
-        env={**kept, "EDGE_ADMIN_LOOPBACK": "true"},
-    )
-    assert process.stdout is not None
-    try:
-        async with asyncio.timeout(START_S):
-            line = (await process.stdout.readline()).decode().strip()
-        if not line.startswith("Serving at "):
-            words.seek(0)
-            raise FleetError(f"the server did not start: {words.read()[-500:]}")
-        yield int(line.rsplit(":", 1)[1].strip("/"))
-    except TimeoutError:
-        raise FleetError(f"the server was not ready within {START_S:.0f} s") from None
-    finally:
-        if process.returncode is None:
-            process.terminate()
-            await process.wait()
-        words.close()
+    with tempfile.TemporaryFile("w+", prefix="edge-fleet-") as words:  # if it does not start
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=words,
+            env={**kept, "EDGE_ADMIN_LOOPBACK": "true"},
+        )
+        assert process.stdout is not None
+        try:
+            async with asyncio.timeout(START_S):
+                line = (await process.stdout.readline()).decode().strip()
+            if not line.startswith("Serving at "):
+                words.seek(0)
+                raise FleetError(f"the server did not start: {words.read()[-500:]}")
+            yield int(line.rsplit(":", 1)[1].strip("/"))
+        except TimeoutError:
+            raise FleetError(f"the server was not ready within {START_S:.0f} s") from None
+        finally:
+            if process.returncode is None:
+                process.terminate()
+                await process.wait()
 
 
 @contextlib.contextmanager

@@ -105,6 +105,16 @@ async def test_the_objective_can_be_changed_while_live(standin: Standin, camera:
         assert len(standin.guests) == 1
 
 
+async def test_the_operator_may_change_the_objective(standin: Standin, camera: Path) -> None:
+    async with opened(standin.url, camera) as page:
+        await page.open(autostart=1, slo=250)
+        await page.until("edge.counts.in_time > 0")
+        standin.guest.say("welcome", session="x", slo_ms=500.0)
+        await page.until("edge.snapshot().slo_ms === 500")
+        hellos = [each for each in standin.guest.messages if each["type"] == "hello"]
+        assert [each["slo_ms"] for each in hellos] == [250]  # it has no wish of its own in that
+
+
 async def test_stop_releases_camera_and_session(standin: Standin, camera: Path) -> None:
     async with opened(standin.url, camera, scripts=[TRACKS]) as page:
         await page.open(autostart=1, slo=250)
