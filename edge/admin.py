@@ -68,7 +68,7 @@ class Admin:
     def tell(self) -> None:
         """The overview has looked again: let those who watch know."""
         if self._streams:
-            self._streams.put(_text(self._overview.state))
+            self._streams.put(_text(self._overview.state()))
 
     def end(self) -> None:
         """No state follows."""
@@ -97,8 +97,8 @@ class Admin:
     async def _events(self, request: web.Request) -> web.StreamResponse:
         try:
             with self._streams.open(_text(self._overview.first())) as queue:
-                if self._overview.state:
-                    queue.put_nowait(_text(self._overview.state))
+                if len(self._overview.history.fleet):  # else it has not looked yet
+                    queue.put_nowait(_text(self._overview.state()))
                 return await event_stream(request, queue)
         except RuntimeError as refused:
             return refusal(HTTPStatus.TOO_MANY_REQUESTS, "too_many", str(refused))
@@ -136,7 +136,9 @@ class Admin:
         return web.Response(text=seen, content_type="application/json")
 
     async def _workers(self, request: web.Request) -> web.Response:
-        return web.json_response({"workers": self._overview.state.get("devices", [])})
+        return web.json_response(
+            {"workers": [device.to_json() for device in self._overview.devices]}
+        )
 
     async def _plan(self, request: web.Request) -> web.Response:
         return web.json_response({"plan": self._overview.plan()})

@@ -57,7 +57,8 @@ class Overview:
             )
         )
         self.views: list[SessionView] = []
-        self.state: dict[str, Any] = {}
+        self.devices: list[DeviceView] = []
+        self._at_s = 0.0
         self._server = server
         self._started_s = time.time()
         self._ends: dict[str, deque[dict[str, int]]] = {}  # of each session, RECENT + 1 looks
@@ -83,15 +84,17 @@ class Overview:
                 "link_bps": view.link_bps,
                 "bps": view.bps,
             }
-        devices = self._devices(now)
-        point = self._point(reading, devices)
-        self.history.add(at_s, point, rows)
-        self.state = {
+        self.devices, self._at_s = self._devices(now), at_s
+        self.history.add(at_s, self._point(reading, self.devices), rows)
+
+    def state(self) -> dict[str, Any]:
+        """What the latest look saw, for those who watch."""
+        return {
             "type": "state",
-            "at": round(at_s, 1),
-            "server": self._about(at_s),
+            "at": round(self._at_s, 1),
+            "server": self._about(self._at_s),
             "sessions": [self.session(view) for view in self.views],
-            "devices": [device.to_json() for device in devices],
+            "devices": [device.to_json() for device in self.devices],
             "plan": self.plan(),
             "point": self.history.fleet.to_json(1),
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from edge.budget import LEGS
@@ -99,12 +99,22 @@ class SessionView:
             outcomes=ledger.by_end(),
             infeasible=ledger.infeasible,
             hint=session.hint,
-            packets=asdict(session.peer.counts),
+            packets=_flat(session.peer.counts),
         )
 
     def to_json(self) -> dict[str, Any]:
-        """As the API tells it."""
-        return asdict(self)
+        """As the API tells it. Once a second for each session, so not by `asdict`, which copies."""
+        value = _flat(self)
+        value["pins"] = _flat(self.pins)
+        value["hint"] = None if self.hint is None else _flat(self.hint)
+        value["latency"] = None if self.latency is None else _flat(self.latency)
+        value["legs"] = {leg: _flat(quantiles) for leg, quantiles in self.legs.items()}
+        return value
+
+
+def _flat(value: Any) -> dict[str, Any]:
+    """A dataclass's fields by name, as they are."""
+    return {name: getattr(value, name) for name in value.__dataclass_fields__}
 
 
 def told(session: Session) -> dict[str, Any]:
@@ -115,7 +125,7 @@ def told(session: Session) -> dict[str, Any]:
         "link_bps": session.peer.rate.capacity_bps,
         "network_ms": {name: value for name, value in network.items() if value is not None},
         "misses": {end: count for end, count in session.outcomes.items() if end != "answered"},
-        "packets": asdict(session.peer.counts),
+        "packets": _flat(session.peer.counts),
         "variant": hint.variant if hint else None,
         "edge": max(size) if size else None,
     }
