@@ -7,15 +7,19 @@ import math
 import numpy as np
 import pytest
 
+from edge.actions import PinVariant, SetSlo
 from edge.dispatcher import Answer, Job
+from edge.hint import Hint
 from edge.ingest.frames import Frames
 from edge.ingest.messages import (
+    Act,
     Answered,
     Assign,
     Close,
     Dead,
     Dropped,
     Frame,
+    Look,
     Message,
     MessageError,
     Open,
@@ -24,17 +28,38 @@ from edge.ingest.messages import (
     State,
     Step,
     Text,
+    Views,
     decode,
     encode,
 )
 from edge.ingest.pictures import SlotPicture
 from edge.ingest.placing import NEWCOMER, Busyness, least_busy
+from edge.meter import Meter
 from edge.picture import Picture
-from edge.planner import Assignment, Snapshot
+from edge.planner import Assignment, Pins, Snapshot
 from edge.request import Request
+from edge.session_view import Quantiles, SessionView
 from edge.slots import Slots, slot_bytes
 
 SNAPSHOT = Snapshot("a", 100.0, 15.0, (416, 234), 33.5, True, math.inf, 416)
+
+VIEW = SessionView(
+    name="id",
+    label="gate",
+    state="live",
+    age_s=3.5,
+    slo_ms=100.0,
+    pins=Pins("yolov4-tiny-416"),
+    size=(416, 234),
+    latency=Quantiles(30.0, 80.0),
+    legs={"network": Quantiles(20.0, 60.0)},
+    outcomes={"in_time": 5},
+    hint=Hint(1, 416, 15.0, 900_000, "yolov4-tiny-416", "link carries 1 Mbit/s"),
+)
+METER = Meter()
+METER.answered({"network": 20.0, "inference": 8.0}, 28.0, 100.0)
+METER.dropped("lost")
+READING = METER.drain()
 
 
 @pytest.mark.parametrize(
@@ -44,12 +69,17 @@ SNAPSHOT = Snapshot("a", 100.0, 15.0, (416, 234), 33.5, True, math.inf, 416)
         Open(1, "id", "tag", {"slo_ms": 200.0, "classes": ["car"]}, "v=0\r\n"),
         Close(2, "id", "ended", "timeout"),
         Assign("id", Assignment(None, 416, math.inf, 0.25, "nothing fits")),
-        Answered(7, "yolov4-tiny-416", 2, [(2, 0.5, 0.0, 0.25, 1.0, 1.5)], 1.0, 2.0, 0.5),
+        Answered(7, "yolov4-tiny-416", 2, [(2, 0.5, 0.0, 0.25, 1.0, 1.5)], 1.0, 2.0, 0.5, 1),
         Dropped(7, "superseded"),
         Reply(1, "no", "bad_sdp", {"answered": 3}),
         Frame(7, "id", 3, (417, 235), True, 2**32 - 1, 1.5, 99.5, ("yolov4-tiny-416",)),
         State(0.5, 0.25, 3.0, 9, [SNAPSHOT]),
         Step(SNAPSHOT),
+        Act("id", SetSlo(slo_ms=250.0)),
+        Act("id", PinVariant(variant=None)),
+        Look(3, "id"),
+        Views({"id": VIEW}),
+        Views({}, READING),
         Dead("id", "no media came", "timeout"),
         Text(4, None),
     ],
@@ -117,7 +147,7 @@ def test_a_frame_crosses_by_its_slot_and_ends_once() -> None:
     expected = bytearray(picture.nbytes)
     _picture(80).write_into(memoryview(expected))
     assert copy == expected
-    crossing.frames.ended(Answered(first.frame, "v", 1, [(0, 0.5, 0, 0, 1, 1)], 1.0, 2.0, 0.5))
+    crossing.frames.ended(Answered(first.frame, "v", 1, [(0, 0.5, 0, 0, 1, 1)], 1.0, 2.0, 0.5, 0))
     crossing.frames.ended(Dropped(first.frame, "late"))  # it has ended already
     assert crossing.ends == ["overload", "v 1"]
     crossing.offer(160)
@@ -144,5 +174,5 @@ def test_an_answer_keeps_all_that_was_said() -> None:
     job = Job(_picture(1), answered=seen.append, dropped=crossing.ends.append)
     crossing.frames.offer(Request("id", 1, (32, 16), 1.0, 2.0, ("v",), job))
     box = (3, 0.5, 0.0, 0.0, 1.0, 1.0)
-    crossing.frames.ended(Answered(crossing.sent[0].frame, "v", 4, [box], 1.0, 2.0, 0.5))
-    assert seen == [Answer("v", 4, [box], 1.0, 2.0, 0.5)]
+    crossing.frames.ended(Answered(crossing.sent[0].frame, "v", 4, [box], 1.0, 2.0, 0.5, 3))
+    assert seen == [Answer("v", 4, [box], 1.0, 2.0, 0.5, 3)]
