@@ -137,7 +137,7 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 def _serve_logged(settings: Settings) -> int:
-    from edge import terminal  # noqa: PLC0415  # torch and aiortc load only where they are used
+    from edge import notify, terminal  # noqa: PLC0415  # torch and aiortc load only where they are used
     from edge.app import Server, StartError  # noqa: PLC0415
     from edge.rtc.internals import InternalsError  # noqa: PLC0415
 
@@ -150,12 +150,14 @@ def _serve_logged(settings: Settings) -> int:
         try:
             await server.start()
             terminal.announce(server)
+            notify.tell("READY=1")
             await asyncio.Event().wait()  # until a signal
         except StartError as error:
             return _fail(str(error))
         except asyncio.CancelledError:
             pass
         finally:
+            notify.tell("STOPPING=1")
             await server.stop()
         return 0
 
