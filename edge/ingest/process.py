@@ -23,6 +23,7 @@ from edge.ingest.messages import (
     Dropped,
     Look,
     Message,
+    MessageError,
     Open,
     Ready,
     Reply,
@@ -216,7 +217,10 @@ class Room:
     async def _look(self, message: Look) -> None:
         session = self._sessions.get(message.session)
         text = None if session is None else await session.look()
-        self._pipe.send(Reply(message.ask, text or ""))
+        try:
+            self._pipe.send(Reply(message.ask, text or ""))
+        except MessageError:  # noise makes large JPEGs
+            self._pipe.send(Reply(message.ask))
 
     async def _relay(self, message: Subscribe) -> None:
         """An event stream's texts to the server, which has at most STREAMS of them a session."""
