@@ -49,8 +49,8 @@ bench: setup  ## the benchmarks
 	$(BIN)/python -m edge bench handover
 	$(BIN)/python -m edge bench detector
 
-# With the profiles alone where nothing was measured yet.
-RESULTS ?= $(wildcard out/results)
+# Of whatever experiments there are; with none, of the profiles alone.
+RESULTS ?= $(wildcard out/smoke out/real out/paper)
 figures: $(STAMP)  ## all figures and tables into out/figures (RESULTS="out/smoke": folders or files of results)
 	$(BIN)/python -m analysis figures $(RESULTS) $(ARGS)
 

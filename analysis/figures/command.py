@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
-from analysis.figures import adaptation, codecs, dnn, grid, legs, solvers
+from analysis.figures import adaptation, answers, codecs, dnn, grid, legs, solvers
 from analysis.figures.exhibit import Exhibit
-from analysis.figures.found import PROFILES, Found, find, telling
+from analysis.figures.found import PROFILES, Found, find, rivals_of, telling
 from analysis.figures.page import page
 from analysis.figures.recorded import Recorded, load, read_simulated
 from edge.accuracy import AccuracyError, AccuracyProfile
@@ -41,7 +43,11 @@ def run(options: argparse.Namespace) -> int:
     found = find(options.results)
     options.out.mkdir(parents=True, exist_ok=True)
     made: list[Exhibit] = []
-    for exhibit in exhibits(found, options.profiles):
+    names: Counter[str] = Counter()
+    for each in exhibits(found, options.profiles):
+        names[each.name] += 1
+        again = names[each.name]  # the same run, say, of two experiments
+        exhibit = replace(each, name=f"{each.name}-{again}") if again > 1 else each
         exhibit.save(options.out)
         made.append(exhibit)
         print(f"{options.out / exhibit.name}.svg: {exhibit.title}", file=sys.stderr)
@@ -60,12 +66,14 @@ def exhibits(found: Found, profiles: Path) -> Iterator[Exhibit]:
         print(f"reading run {number} of {len(found.runs)}: {folder.path.name}", file=sys.stderr)
         runs.append(load(folder))
     benches = [solvers.read(path) for path in found.benches]
-    simulated = [grid.from_simulator(read_simulated(path), path.stem) for path in found.simulated]
+    outcomes = grid.from_runs(run.summary for run in runs)
+    for path in found.simulated:
+        outcomes += grid.from_simulator(read_simulated(path), path.stem)
+    grids = grid.grids(outcomes)
     yield from of_profiles(profiles)
     for sizes in benches:
         yield solvers.quality_and_time(sizes)
-    for outcomes in simulated:
-        yield from grid.grids(outcomes)
+    yield from grids
     yield from of_runs(runs)
 
 
@@ -85,18 +93,27 @@ def of_profiles(folder: Path) -> Iterator[Exhibit]:
 
 
 def of_runs(runs: list[Recorded]) -> Iterator[Exhibit]:
-    """The grids of all runs, then one run of each setting looked into."""
+    """One run of each setting looked into, beside its rivals."""
     summaries = [run.summary for run in runs]
-    yield from grid.grids(grid.from_runs(summaries))
     for place in telling(summaries):
         run = runs[place]
         name, row = run.folder.path.name, run.summary
         measured = {frame.client for frame in run.frames if frame.measured}
-        about = f"{row.experiment}, {row.policy}, {row.clients} clients, {row.trace}"
-        about += f" +{row.delay_ms:g} ms"
-        if measured:
-            yield adaptation.over_time(
-                run, min(measured), f"adaptation-{name}", f"Adaptation over time: {about}"
-            )
+        if not measured:
+            continue
+        about = f"{row.experiment}, {row.clients} clients, {row.trace} +{row.delay_ms:g} ms"
+        about += f", {row.kind}"
+        rivals = {
+            runs[each].summary.policy: runs[each].frames for each in rivals_of(place, summaries)
+        }
+        if rivals:
+            yield answers.by_policy(
+                {row.policy: run.frames, **rivals}, row.slo_ms, f"answers-{name}",
+                f"How soon frames are answered: {about}",
+            )  # fmt: skip
+        about += f", {row.policy}"
+        yield adaptation.over_time(
+            run, min(measured), f"adaptation-{name}", f"Adaptation over time: {about}"
+        )
         if row.p50_ms is not None:
             yield legs.cdf(run.frames, row.slo_ms, f"legs-{name}", f"Latency by leg: {about}")

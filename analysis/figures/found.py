@@ -56,8 +56,7 @@ def telling(summaries: Sequence[RunRow]) -> Iterator[int]:
     with the most clients, at the middle objective."""
     groups: dict[tuple[object, ...], list[int]] = {}
     for place, row in enumerate(summaries):
-        key = (row.experiment, row.kind, row.device, row.trace, row.delay_ms)
-        groups.setdefault(key, []).append(place)
+        groups.setdefault(_setting(row), []).append(place)
     for places in groups.values():
         objectives = sorted({summaries[place].slo_ms for place in places})
         middle = objectives[(len(objectives) - 1) // 2]
@@ -68,6 +67,24 @@ def telling(summaries: Sequence[RunRow]) -> Iterator[int]:
             return row.policy == "ours", row.clients, is_middle, -row.fps, -row.repetition
 
         yield max(places, key=worth)
+
+
+def rivals_of(place: int, summaries: Sequence[RunRow]) -> list[int]:
+    """The runs of other policies in the same cell with measured frames."""
+    own = summaries[place]
+    return [
+        other
+        for other, row in enumerate(summaries)
+        if _cell(row) == _cell(own) and row.policy != own.policy and row.captured
+    ]
+
+
+def _setting(row: RunRow) -> tuple[object, ...]:
+    return row.experiment, row.kind, row.device, row.trace, row.delay_ms
+
+
+def _cell(row: RunRow) -> tuple[object, ...]:
+    return (*_setting(row), row.clients, row.fps, row.slo_ms, row.video, row.repetition)
 
 
 def _search(folder: Path, found: Found, depth: int) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, NullLocator
@@ -24,7 +26,8 @@ class Outcome:
     """What one policy made of one cell of a grid.
 
     `setting` is what is never pooled: the experiment, its devices, the link. `seed` tells
-    repetitions and videos apart. `f1` is the mean over `frames`; misses are of the feasible ones.
+    repetitions and videos apart. `f1` is the mean over `frames`, and `simulated` where no device
+    detected anything; misses are of the feasible ones.
     """
 
     setting: str
@@ -39,6 +42,7 @@ class Outcome:
     feasible: int
     missed: int
     f1: float
+    simulated: bool = False
 
     @property
     def cell(self) -> tuple[int, float, float, str]:
@@ -74,6 +78,7 @@ _AXES: Mapping[str, Callable[[Outcome], float]] = {
     "frames a second": lambda outcome: outcome.fps,
     "objective, ms": lambda outcome: outcome.slo_ms,
 }
+_SHORT = {"clients": "clients", "frames a second": "fps", "objective, ms": "ms"}
 _MEASURES: Mapping[str, Callable[[Pool], float]] = {
     "F1": lambda pool: pool.f1,
     "missed, of feasible": lambda pool: pool.miss_rate,
@@ -87,18 +92,24 @@ def from_runs(rows: Iterable[RunRow]) -> list[Outcome]:
     for row in rows:
         feasible = row.captured - row.infeasible - row.paced
         f1 = row.f1_simulated if row.simulated or row.f1 is None else row.f1
-        devices = f"{row.device}, SIMULATED" if row.simulated else row.device
+        devices = _devices(row.device)
         outcomes.append(
             Outcome(
                 setting=f"{row.experiment}: {row.trace} +{row.delay_ms:g} ms, {row.kind}"
-                f"{', ' + devices if devices else ''}",
+                f"{', ' + devices if devices else ''}{', SIMULATED' if row.simulated else ''}",
                 policy=row.policy, clients=row.clients, fps=row.fps, slo_ms=row.slo_ms,
                 seed=f"{row.video} {row.repetition}", frames=row.captured, captured=row.captured,
                 infeasible=row.infeasible, feasible=feasible,
-                missed=round(row.miss_rate * feasible), f1=f1,
+                missed=round(row.miss_rate * feasible), f1=f1, simulated=row.simulated,
             )
         )  # fmt: skip
     return outcomes
+
+
+def _devices(text: str) -> str:
+    """`sim:a/b.json sim:a/b.json cpu` in short: `2 x b, cpu`."""
+    names = Counter(Path(name.removeprefix("sim:")).stem for name in text.split())
+    return ", ".join(f"{count} x {name}" if count > 1 else name for name, count in names.items())
 
 
 def from_simulator(rows: Iterable[simulated.Row], name: str) -> list[Outcome]:
@@ -109,34 +120,44 @@ def from_simulator(rows: Iterable[simulated.Row], name: str) -> list[Outcome]:
             policy=row.policy, clients=row.clients, fps=row.fps, slo_ms=row.slo_ms,
             seed=str(row.seed), frames=row.captured + row.skipped, captured=row.captured,
             infeasible=row.captured - row.feasible, feasible=row.feasible, missed=row.misses,
-            f1=row.f1,
+            f1=row.f1, simulated=True,
         )
         for row in rows
     ]  # fmt: skip
 
 
 def grids(outcomes: Sequence[Outcome]) -> list[Exhibit]:
-    """One figure a setting."""
+    """One figure a setting; raises ValueError where a cell's result is there twice."""
+    seen = set()
+    for o in outcomes:
+        key = (o.setting, o.policy, o.cell)
+        if key in seen:
+            raise ValueError(
+                f"{o.setting}: two results of {o.policy}, {o.clients} clients, {o.fps:g} fps, "
+                f"{o.slo_ms:g} ms ({o.seed}): leave one folder out"
+            )
+        seen.add(key)
     settings = dict.fromkeys(outcome.setting for outcome in outcomes)
     return [grid([o for o in outcomes if o.setting == setting]) for setting in settings]
 
 
 @styled
 def grid(outcomes: Sequence[Outcome]) -> Exhibit:
-    """F1, miss rate and infeasible share of each policy along each axis that varies, all else
-    pooled. Only cells that all policies ran are taken, so that they are compared on the same."""
+    """F1, miss rate and infeasible share of each policy along each axis that varies.
+
+    A column holds all else: it takes the slices of the grid that go through the most of its axis'
+    values, pools them, and at each value only the cells that all policies there ran, so that they
+    are compared on the same.
+    """
     policies = sorted({o.policy for o in outcomes}, key=lambda name: (name != OURS, name))
-    ran: dict[tuple[int, float, float, str], set[str]] = {}
-    for outcome in outcomes:
-        ran.setdefault(outcome.cell, set()).add(outcome.policy)
-    whole = [o for o in outcomes if len(ran[o.cell]) == len(policies)]
-    left_out = sum(len(found) < len(policies) for found in ran.values())
-    if not whole:
-        whole, left_out = list(outcomes), 0
-    varying = [name for name, of in _AXES.items() if len({of(o) for o in whole}) > 1]
-    varying = varying or ["clients"]
-    figure = blank(5.6, WIDTH_IN * (len(varying) + 1) / (len(_AXES) + 1))
-    panels = figure.subplots(len(_MEASURES), len(varying), squeeze=False, sharey="row")
+    columns = {name: _slices(outcomes, name) for name in _AXES}
+    columns = {
+        name: taken
+        for name, taken in columns.items()
+        if len({_AXES[name](outcome) for outcome in taken}) > 1
+    } or {"clients": _comparable(outcomes, "clients")}
+    figure = blank(5.6, WIDTH_IN * (len(columns) + 1) / (len(_AXES) + 1))
+    panels = figure.subplots(len(_MEASURES), len(columns), squeeze=False, sharey="row")
     table = Table(
         (
             Column("by"), Column("value", "g"), Column("policy"), Column("F1", ".3f"),
@@ -145,8 +166,8 @@ def grid(outcomes: Sequence[Outcome]) -> Exhibit:
         )
     )  # fmt: skip
     look = looks(policies)
-    for column, name in enumerate(varying):
-        pools = _pooled(whole, _AXES[name])
+    for column, (name, taken) in enumerate(columns.items()):
+        pools = _pooled(taken, _AXES[name])
         values = sorted({value for value, _ in pools})
         for value in values:
             for policy in policies:
@@ -162,21 +183,64 @@ def grid(outcomes: Sequence[Outcome]) -> Exhibit:
                 _shares(axes)
             if column == 0:
                 axes.set_ylabel(measure)
-        panels[-1, column].set_xlabel(name)
+        panels[-1, column].set_xlabel(_axis_label(name, taken))
+    if any(outcome.simulated for outcome in outcomes):
+        panels[0, 0].set_ylabel("F1, simulated")
     _room(panels[0, 0])
     handles, labels = panels[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=len(varying) + 1)
+    figure.legend(handles, labels, loc="outside upper center", ncols=len(columns) + 1)
     setting = outcomes[0].setting
-    left = f" {left_out} cells that not all policies ran are left out." if left_out else ""
+    drawn = {id(outcome) for taken in columns.values() for outcome in taken}
+    missing = sum(id(outcome) not in drawn for outcome in outcomes)
+    left = f" {missing} of {len(outcomes)} runs are in no column." if missing else ""
     return Exhibit(
         "grid-" + re.sub(r"[^a-z0-9]+", "-", setting.lower()).strip("-"),
         f"Accuracy and misses by policy: {setting}",
-        "Each column pools all runs over the other axes. Misses are of the frames that the network "
-        "alone did not make late; those that it did are apart, below. Shares under 0.1 % are on a "
-        f"linear scale, above on a logarithmic one.{left}",
+        "A column pools what it says below it, and at each value takes only cells that all "
+        "policies there ran. Misses are of the frames that the network alone did not make late; "
+        "those that it did are apart, below. Shares under 0.1 % are on a linear scale, above on a "
+        f"logarithmic one.{left}",
         figure,
         table,
     )
+
+
+def _slices(outcomes: Sequence[Outcome], axis: str) -> list[Outcome]:
+    """Those in slices along an axis that go through as many of its values as any does, save in
+    cells that not all policies at that value ran."""
+    slices: dict[tuple[object, ...], list[Outcome]] = {}
+    for outcome in outcomes:
+        others = [of(outcome) for name, of in _AXES.items() if name != axis]
+        slices.setdefault((*others, outcome.seed), []).append(outcome)
+    of = _AXES[axis]
+    reach = {key: len({of(outcome) for outcome in group}) for key, group in slices.items()}
+    most = max(reach.values())
+    taken = [o for key, group in slices.items() if reach[key] == most for o in group]
+    return _comparable(taken, axis)
+
+
+def _comparable(outcomes: Sequence[Outcome], axis: str) -> list[Outcome]:
+    """Those in cells that all policies at their value of the axis ran; where no cell is such, all
+    at that value."""
+    of = _AXES[axis]
+    ran: dict[tuple[int, float, float, str], set[str]] = {}
+    there: dict[float, set[str]] = {}
+    for outcome in outcomes:
+        ran.setdefault(outcome.cell, set()).add(outcome.policy)
+        there.setdefault(of(outcome), set()).add(outcome.policy)
+    whole = {outcome.cell: ran[outcome.cell] == there[of(outcome)] for outcome in outcomes}
+    reached = {of(outcome) for outcome in outcomes if whole[outcome.cell]}
+    return [o for o in outcomes if whole[o.cell] or of(o) not in reached]
+
+
+def _axis_label(axis: str, outcomes: Sequence[Outcome]) -> str:
+    """The axis, and what the others are."""
+    said = []
+    for name, of in _AXES.items():
+        if name != axis:
+            values = sorted({of(outcome) for outcome in outcomes})
+            said.append(f"{_SHORT[name]} {', '.join(f'{value:g}' for value in values)}")
+    return f"{axis}\n({'; '.join(said)})"
 
 
 def _pooled(

@@ -99,10 +99,10 @@ def cdf(frames: Sequence[FrameRow], slo_ms: float, name: str, title: str) -> Exh
         title,
         f"{len(answered):,} answered of {len(measured):,} frames captured; the others have no "
         "latency, and are in the counts of misses. Encode: capture until the frame left the "
-        "encoder; network: until its last packet came; queue: decoded until dispatched; back: from "
-        "the network's end until the answer was in hand. The dashed line is the objective, "
-        f"{slo_ms:g} ms; less than {_LEAST_MS:g} ms is drawn as that. Right: the same, from above, "
-        "to the slowest frame.",
+        "encoder (a light publisher's pacer); network: until its last packet came; queue: decoded "
+        "until dispatched; back: from the detection's end until the answer was in hand. The "
+        f"dashed line is the objective, {slo_ms:g} ms; less than {_LEAST_MS:g} ms is drawn as "
+        "that. Right: the same, from above, to the slowest frame.",
         figure,
         table,
     )

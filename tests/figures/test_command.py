@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from analysis.__main__ import main
-from analysis.figures.found import PROFILES, find, telling
+from analysis.figures.found import PROFILES, find, rivals_of, telling
 from analysis.figures.notebook import RECORDED
 from netem.results import FRAMES, FrameRow, write
 from tests.figures.recording import frame, run_of
@@ -19,7 +19,9 @@ from tests.figures.recording import frame, run_of
 def results(tmp_path: Path) -> Path:
     """A folder with a run, a simulated grid and a benchmark."""
     folder = tmp_path / "results"
-    run_of(folder / "deep" / "small", [frame(client, n) for n in range(12) for client in (0, 1)])
+    frames = [frame(client, n) for n in range(12) for client in (0, 1)]
+    run_of(folder / "deep" / "small", frames)
+    run_of(folder / "deep" / "small", frames, "other", policy="fixed")
     for name in ("grid-small.csv", "scheduler.json"):
         shutil.copy(RECORDED / name, folder)
     return folder
@@ -30,7 +32,8 @@ def test_all_figures_are_made_with_their_tables_and_an_index(results: Path, tmp_
     assert main(["figures", str(results), "--out", str(out)]) == 0
     names = {path.stem for path in out.glob("*.svg")}
     assert names == {
-        "adaptation-one", "codec-bits", "dnn-accuracy", "dnn-latency-sim-rtx2080ti",
+        "adaptation-one", "answers-one", "codec-bits", "dnn-accuracy",
+        "dnn-latency-sim-rtx2080ti",
         "grid-grid-small-lte-simulated-devices-1", "grid-small-lte-20-ms-light", "legs-one",
         "scheduler",
     }  # fmt: skip
@@ -51,6 +54,16 @@ def test_the_same_results_make_the_same_files(results: Path, tmp_path: Path) -> 
         assert path.read_bytes() == (outs[1] / path.name).read_bytes(), path.name
 
 
+def test_runs_of_one_name_do_not_replace_each_other(tmp_path: Path) -> None:
+    for experiment in ("one", "two"):
+        frames = [frame(0, number) for number in range(5)]
+        run_of(tmp_path / experiment, frames, "same", experiment=experiment)
+    out = tmp_path / "out"
+    profiles = ["--profiles", str(tmp_path)]
+    assert main(["figures", str(tmp_path), *profiles, "--out", str(out)]) == 0
+    assert {path.stem for path in out.glob("legs*.svg")} == {"legs-same", "legs-same-2"}
+
+
 def test_what_cannot_be_drawn_is_told(
     results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -60,6 +73,10 @@ def test_what_cannot_be_drawn_is_told(
     (tmp_path / "empty").mkdir()
     assert main(["figures", str(tmp_path / "empty"), *out]) == 1
     assert "empty: no finished run" in capsys.readouterr().err
+    shutil.copytree(results / "deep", tmp_path / "copied" / "twice")
+    shutil.copytree(results / "deep", tmp_path / "copied" / "thrice")
+    assert main(["figures", str(tmp_path / "copied"), *out]) == 1
+    assert "two results of fixed, 2 clients, 10 fps, 100 ms" in capsys.readouterr().err
     run = results / "deep" / "small" / "runs" / "one"
     write(run / FRAMES, FrameRow, [frame(client, n) for n in range(11) for client in (0, 1)])
     assert main(["figures", str(results), *out]) == 1
@@ -78,6 +95,18 @@ def test_the_run_looked_into_is_ours_with_the_most_clients(tmp_path: Path) -> No
         run_of(tmp_path, frames, name, **changes)
     summaries = [folder.summary for folder in find([tmp_path]).runs]
     assert [summaries[place].run for place in telling(summaries)] == ["c", "e"]
+
+
+def test_rivals_are_those_of_the_same_cell(tmp_path: Path) -> None:
+    for name, changes in {
+        "a": {"policy": "ours"},
+        "b": {"policy": "fixed"},
+        "c": {"policy": "fixed", "repetition": 2},
+        "d": {"policy": "fixed", "delay_ms": 0.0},
+    }.items():
+        run_of(tmp_path, [frame(0, 1)], name, **changes)
+    summaries = [folder.summary for folder in find([tmp_path]).runs]
+    assert rivals_of(0, summaries) == [1]
 
 
 def test_profiles_alone_make_figures(tmp_path: Path) -> None:

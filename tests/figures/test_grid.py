@@ -46,10 +46,38 @@ def test_a_row_for_each_value_and_policy_of_each_axis_that_varies() -> None:
 
 
 def test_policies_are_compared_on_the_same_cells() -> None:
-    hard = replace(OURS, clients=8, missed=80)
-    exhibit = grid([OURS, replace(OURS, policy="fixed"), hard])
-    assert "1 cells that not all policies ran are left out" in exhibit.caption
-    assert exhibit.table.column("value") == [1, 1]
+    fixed = replace(OURS, policy="fixed")
+    hard = replace(OURS, seed="2", missed=80)
+    eight = [replace(each, clients=8) for each in (OURS, fixed)]
+    exhibit = grid([OURS, fixed, hard, *eight])
+    assert exhibit.table.column("missed, of feasible") == [0.1] * 4
+    assert "1 of 5 runs are in no column" in exhibit.caption
+
+
+def test_a_policy_that_ran_at_some_values_only_does_not_take_the_others_away() -> None:
+    outcomes = [replace(OURS, clients=clients) for clients in (1, 2, 4)]
+    outcomes += [replace(OURS, policy="fixed", clients=clients) for clients in (2, 4)]
+    exhibit = grid(outcomes)
+    assert [row[1:3] for row in exhibit.table.rows] == [
+        (1, "ours"), (2, "ours"), (2, "fixed"), (4, "ours"), (4, "fixed"),
+    ]  # fmt: skip
+    assert "in no column" not in exhibit.caption
+
+
+def test_a_column_does_not_mix_slices_that_end_early() -> None:
+    """Two clients ran at a harder objective as well: by clients that is left out."""
+    outcomes = [replace(OURS, clients=clients) for clients in (1, 2, 4)]
+    outcomes.append(replace(OURS, clients=2, slo_ms=50.0, missed=80))
+    exhibit = grid(outcomes)
+    assert exhibit.table.rows == [
+        ("clients", 1, "ours", 0.8, 0.1, 0.2, 100, 1),
+        ("clients", 2, "ours", 0.8, 0.1, 0.2, 100, 1),
+        ("clients", 4, "ours", 0.8, 0.1, 0.2, 100, 1),
+        ("objective, ms", 50.0, "ours", 0.8, 1.0, 0.2, 100, 1),
+        ("objective, ms", 100.0, "ours", 0.8, 0.1, 0.2, 100, 1),
+    ]
+    labels = [axes.get_xlabel() for axes in exhibit.picture.axes[-2:]]
+    assert labels == ["clients\n(fps 15; ms 100)", "objective, ms\n(clients 2; fps 15)"]
 
 
 def test_settings_are_not_pooled() -> None:
@@ -64,11 +92,11 @@ def test_a_run_without_real_devices_has_its_simulated_f1() -> None:
     counts = counts_of(frames) | {"f1": 0.7, "f1_simulated": 0.5}
     about = {"experiment": "small", "trace": "lte", "delay_ms": 20.0, "kind": "light"}
     real = RunRow(**blank(RunRow) | counts | about | {"policy": "ours", "clients": 1})
-    simulated = replace(real, simulated=True, device="sim")
+    simulated = replace(real, simulated=True, device="sim:p/gpu.json sim:p/gpu.json cpu")
     outcome, other = from_runs([real, simulated])
     assert (outcome.f1, other.f1) == (0.7, 0.5)
     assert (outcome.captured, outcome.infeasible, outcome.feasible, outcome.missed) == (11, 1, 9, 1)
-    assert other.setting == "small: lte +20 ms, light, sim, SIMULATED"
+    assert other.setting == "small: lte +20 ms, light, 2 x gpu, cpu, SIMULATED"
 
 
 def test_the_simulators_rows_make_the_same_figure() -> None:
@@ -78,5 +106,6 @@ def test_the_simulators_rows_make_the_same_figure() -> None:
     }  # fmt: skip
     (outcome,) = from_simulator([Simulated(**values)], "many")  # type: ignore[arg-type]
     assert outcome == Outcome(
-        "many: lte, SIMULATED, devices: 2", "ours", 2, 15.0, 100.0, "1", 100, 90, 10, 80, 8, 0.5
-    )
+        "many: lte, SIMULATED, devices: 2", "ours", 2, 15.0, 100.0, "1", 100, 90, 10, 80, 8, 0.5,
+        simulated=True,
+    )  # fmt: skip
