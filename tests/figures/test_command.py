@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -76,7 +77,7 @@ def test_what_cannot_be_drawn_is_told(
     shutil.copytree(results / "deep", tmp_path / "copied" / "twice")
     shutil.copytree(results / "deep", tmp_path / "copied" / "thrice")
     assert main(["figures", str(tmp_path / "copied"), *out]) == 1
-    assert "two results of fixed, 2 clients, 10 fps, 100 ms" in capsys.readouterr().err
+    assert "two results of ours, 2 clients, 10 fps, 100 ms" in capsys.readouterr().err
     run = results / "deep" / "small" / "runs" / "one"
     write(run / FRAMES, FrameRow, [frame(client, n) for n in range(11) for client in (0, 1)])
     assert main(["figures", str(results), *out]) == 1
@@ -85,25 +86,27 @@ def test_what_cannot_be_drawn_is_told(
 
 def test_the_run_looked_into_is_ours_with_the_most_clients(tmp_path: Path) -> None:
     frames = [frame(0, n) for n in range(3)]
-    for name, changes in {
+    cases: dict[str, dict[str, Any]] = {
         "a": {"policy": "fixed", "clients": 8},
         "b": {"policy": "ours", "clients": 4, "slo_ms": 150.0},
         "c": {"policy": "ours", "clients": 4, "slo_ms": 100.0},
         "d": {"policy": "ours", "clients": 1, "slo_ms": 75.0},
         "e": {"policy": "fixed", "clients": 1, "trace": "nr"},
-    }.items():
+    }
+    for name, changes in cases.items():
         run_of(tmp_path, frames, name, **changes)
     summaries = [folder.summary for folder in find([tmp_path]).runs]
     assert [summaries[place].run for place in telling(summaries)] == ["c", "e"]
 
 
 def test_rivals_are_those_of_the_same_cell(tmp_path: Path) -> None:
-    for name, changes in {
+    cases: dict[str, dict[str, Any]] = {
         "a": {"policy": "ours"},
         "b": {"policy": "fixed"},
         "c": {"policy": "fixed", "repetition": 2},
         "d": {"policy": "fixed", "delay_ms": 0.0},
-    }.items():
+    }
+    for name, changes in cases.items():
         run_of(tmp_path, [frame(0, 1)], name, **changes)
     summaries = [folder.summary for folder in find([tmp_path]).runs]
     assert rivals_of(0, summaries) == [1]
