@@ -34,15 +34,17 @@ def latency(
     )  # fmt: skip
     for axes, network in zip(panels, networks, strict=True):
         ends = []
-        for edge, look in looks(edges).items():
+        apart = 0.012 * (batches[-1] - batches[0])  # between whiskers, or they hide each other
+        for place, (edge, look) in enumerate(looks(edges).items()):
             variant = Variant(network, edge)
             size = variant.input_size(*shape)
             p50 = [profile.typical_ms(variant.name, size, batch) for batch in batches]
             p99 = [profile.latency_ms(variant.name, size, batch) for batch in batches]
             axes.plot(batches, p50, **look.line())
             up = [worst - usual for usual, worst in zip(p50, p99, strict=True)]
+            shifted = [batch - apart * (len(edges) - 1 - place) for batch in batches]
             axes.errorbar(
-                batches, p50, [[0.0] * len(up), up], color=look.colour, linestyle="",
+                shifted, p50, [[0.0] * len(up), up], color=look.colour, linestyle="",
                 elinewidth=0.7, capsize=2,
             )  # fmt: skip
             ends.append((batches[-1], p50[-1], f"{edge}", look.colour))
