@@ -274,13 +274,15 @@ class Server:
             return None
         loops = [each.loop for each in self.ingests.status] if self.ingests is not None else []
         planned = self.controller.assignments
+        there = sum(session.id in planned for session in self.sessions)
+        stay = there / max(1, len(planned))  # the others have left since the plan was made
         return why_not(
             Pressure(
-                devices=self.controller.least_load,
-                core=min(loops, default=self._core.mean),
-                measured=len(planned),
-                newcomers=sum(session.id not in planned for session in self.sessions),
-                room=self.controller.room,
+                devices=self.controller.least_load * stay,
+                core=min(loops, default=self._core.mean) * stay,
+                measured=there,
+                newcomers=len(self.sessions) - there,
+                room=self.controller.room if there == len(planned) else None,
             )
         )
 
