@@ -28,9 +28,11 @@ class Minute:
         return self.missed / self.frames if self.frames else 0.0
 
 
-def promises(minutes: Sequence[Minute], refused: bool) -> Iterator[tuple[str, bool]]:
-    """What is promised, and whether it was kept. `refused`: one more was, at the limit."""
-    yield "one session more is refused", refused
+def promises(minutes: Sequence[Minute], refused: bool | None) -> Iterator[tuple[str, bool]]:
+    """What is promised, and whether it was kept. `refused`: one more was, at the limit; None where
+    the limit was not looked for."""
+    if refused is not None:
+        yield "one session more is refused, before anybody's frames are missed", refused
     first, rest = minutes[0], minutes[1:]
     frames, missed = sum(each.frames for each in rest), sum(each.missed for each in rest)
     expected = first.share * frames
