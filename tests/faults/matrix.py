@@ -25,7 +25,7 @@ from netem.publisher import Publisher, unix_ms
 from tests.faults.stage import SLO_MS, Held, Stage, seconds_since, stage
 from tests.serving import simulated
 
-BEFORE_S = 2.0  # of undisturbed load, for comparison, and as much afterwards
+BEFORE_S = 1.5  # of undisturbed load, for comparison, and as much afterwards
 _SLOW_S, _RUN_S, _STOP_S = 3.0, 0.02, 0.08  # a worker at a fifth of its speed, for 3 s
 
 
@@ -69,7 +69,7 @@ async def observe(fault: Fault, at: Stage) -> Row:
     await fault.inject(at)
     recovery_s = seconds_since(clock_ms)
     recovered_ms = unix_ms()
-    await asyncio.sleep(BEFORE_S)
+    await asyncio.sleep(BEFORE_S + SLO_MS / 1000.0)  # of the last frames no end is known yet
     await at.answered(more=1)
     await asyncio.gather(*(_settled(each) for each in at.publishers))
     # Where the fault is in a session, the others are not to notice it even while it lasts.
