@@ -87,7 +87,7 @@ class Access:
         """The answer to a request that may not go on; None for one that may."""
         if is_cross_site(request):
             return refusal(HTTPStatus.FORBIDDEN, "cross_site", "this request is another site's")
-        if request.path == LOGIN_PATH:
+        if _route(request) == LOGIN_PATH:
             return None
         if "Authorization" in request.headers and (wait_s := self.wait_s(request)):
             return _too_many(wait_s)
@@ -236,11 +236,16 @@ def subscriber(address: Address | None) -> str:
 
 def _is_admin(request: web.Request) -> bool:
     """By the request's path and by that of the route it matched, whichever says so."""
-    resource = request.match_info.route.resource
-    paths = (request.path, resource.canonical if resource is not None else "/")
+    paths = (request.path, _route(request))
     return any(
         path == each or path.startswith(f"{each}/") for path in paths for each in ADMIN_PATHS
     )
+
+
+def _route(request: web.Request) -> str:
+    """The path of the route that it matched, as it was registered; "/" for none."""
+    resource = request.match_info.route.resource
+    return resource.canonical if resource is not None else "/"
 
 
 def _bears(request: web.Request, token: SecretStr) -> bool:

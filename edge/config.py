@@ -222,7 +222,11 @@ def load(file: Path | None = None, **flags: Any) -> Settings:
         rule = first["msg"].removeprefix("Value error, ")
         if first["type"] == "extra_forbidden":
             rule = f"no such key; there are {', '.join(Settings.model_fields)}"
-        raise ConfigError(f"{_origin(key, given, file)}: {rule[0].lower()}{rule[1:]}") from error
+        place = "".join(
+            f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"][1:]
+        )
+        origin = f"{_origin(key, given, file)}{place}"
+        raise ConfigError(f"{origin}: {rule[0].lower()}{rule[1:]}") from error
     except (SettingsError, ValueError) as error:  # TOML that is none is a ValueError
         raise ConfigError(f"{file}: {error}" if file else str(error)) from error
 
