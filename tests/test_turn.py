@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import shutil
-import signal
-import socket
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +12,9 @@ from aiortc import RTCIceServer
 
 from edge import turn
 from edge.config import ConfigError, IceServer, load
+from tests.coturn import SECRET, coturn, turnserver
 from tests.publisher import FramesTrack, Publisher
 from tests.serving import base, noise, serving
-
-SECRET = "north of the river"
-coturn = pytest.mark.skipif(
-    shutil.which("turnserver") is None, reason="coturn is missing: install `coturn`"
-)
 
 
 def test_credentials_are_what_the_convention_says() -> None:
@@ -86,52 +76,6 @@ async def test_credentials_are_told_to_those_who_may_publish_alone() -> None:
     assert SECRET not in link + page
     assert "turn:127.0.0.1" not in page
     assert '"ask_ice": true' in page
-
-
-@asynccontextmanager
-async def turnserver(folder: Path) -> AsyncIterator[str]:
-    """A private coturn on loopback; yields its URL."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    process = await asyncio.create_subprocess_exec(
-        "turnserver",
-        *("-n", "--no-cli", "--no-tls", "--no-dtls", "--allow-loopback-peers"),
-        *("--listening-ip", "127.0.0.1", "--relay-ip", "127.0.0.1"),
-        *("--listening-port", str(port), "--realm", "edge.test"),
-        *("--use-auth-secret", "--static-auth-secret", SECRET),
-        *("--userdb", str(folder / "users.db"), "--pidfile", str(folder / "turn.pid")),
-        *("--log-file", "stdout"),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    assert process.stdout is not None
-    reading = asyncio.create_task(_drain(process.stdout))
-    try:
-        await _listening(port)
-        yield f"turn:127.0.0.1:{port}"
-    finally:
-        process.send_signal(signal.SIGTERM)
-        await process.wait()
-        await reading
-
-
-async def _drain(stream: asyncio.StreamReader) -> None:
-    while await stream.readline():
-        pass
-
-
-async def _listening(port: int) -> None:
-    """Until it answers on TCP, where it listens as well."""
-    async with asyncio.timeout(30):
-        while True:
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-            except OSError:
-                await asyncio.sleep(0.05)  # a program of others tells nobody that it is ready
-            else:
-                writer.close()
-                return
 
 
 async def _told(http: aiohttp.ClientSession, url: str) -> RTCIceServer:
