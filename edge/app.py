@@ -85,6 +85,7 @@ class Server:
                 threads=settings.threads,
                 weights={} if settings.weights is None else {settings.network: settings.weights},
                 stop_grace_s=WORKERS_S,
+                log_format=settings.log_format,
             ),
         )
         self._held = Held.by(settings)

@@ -18,9 +18,10 @@ import pytest
 
 from edge import logs
 from edge.logs import Logs, of_session, read_pairs
+from edge.rtc.beat import Beat
 from edge.session import Session
 from tests.publisher import publishing
-from tests.serving import base, noise, serving
+from tests.serving import base, local, noise, serving
 
 log = logging.getLogger("edge.test")
 
@@ -159,6 +160,61 @@ async def test_what_a_connection_logs_carries_its_session() -> None:
     finally:
         receiving.removeHandler(watch)
     assert set(names) == {session.name}
+
+
+async def test_what_threads_and_shared_timers_call_carries_its_own_session() -> None:
+    """Two sessions share the decoders' threads and one timer: each call is in its own context."""
+    pictures: dict[str, set[str]] = {}
+    enough = asyncio.Event()
+
+    def watch(session: Session) -> None:
+        name, receiver = session.name, session.peer._receiver
+        assert receiver is not None
+        pictures[name] = set()
+        decoder, shown = receiver._decoder, receiver._decoder._on_picture
+
+        def picture(*arguments: Any) -> None:
+            pictures[name].add(logs._session.get())
+            shown(*arguments)
+            if all(pictures.values()):
+                enough.set()
+
+        decoder._on_picture = picture
+
+    async with (
+        serving() as server,
+        publishing(base(server), noise(320, 192)) as one,
+        publishing(base(server), noise(320, 192)) as other,
+    ):
+        for each in (one, other):
+            await each.wait_for_type("detections")
+        for session in local(server):
+            watch(session)
+        async with asyncio.timeout(20):
+            await enough.wait()
+    assert pictures == {name: {name} for name in pictures}
+    assert len(pictures) == 2
+
+
+async def test_a_shared_timer_calls_each_in_the_context_it_was_added_in() -> None:
+    beat = Beat(0.01)
+    heard: dict[str, asyncio.Future[str]] = {}
+    loop = asyncio.get_running_loop()
+    listeners = []
+    for name in ("first", "second"):
+        heard[name] = loop.create_future()
+
+        def listener(name: str = name) -> None:
+            if not heard[name].done():
+                heard[name].set_result(logs._session.get())
+
+        listeners.append(listener)
+        with of_session(name):
+            beat.add(listener)
+    async with asyncio.timeout(20):
+        assert [await heard[name] for name in heard] == ["first", "second"]
+    for listener in listeners:
+        beat.remove(listener, loop)
 
 
 def test_files_are_not_left_open(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 from collections.abc import Callable
 from weakref import WeakKeyDictionary
@@ -20,13 +21,13 @@ class Beat:
             WeakKeyDictionary()
         )
         self._listeners: WeakKeyDictionary[
-            asyncio.AbstractEventLoop, dict[Callable[[], None], None]
+            asyncio.AbstractEventLoop, dict[Callable[[], None], contextvars.Context]
         ] = WeakKeyDictionary()
 
     def add(self, listener: Callable[[], None]) -> None:
-        """To be called on the loop that runs now."""
+        """To be called on the loop that runs now, in the context that it is added in."""
         loop = asyncio.get_running_loop()
-        self._listeners.setdefault(loop, {})[listener] = None
+        self._listeners.setdefault(loop, {})[listener] = contextvars.copy_context()
         if loop not in self._timers:
             self._timers[loop] = loop.call_later(self._interval_s, self._beat, loop)
 
@@ -43,8 +44,12 @@ class Beat:
 
     def _beat(self, loop: asyncio.AbstractEventLoop) -> None:
         self._timers[loop] = loop.call_later(self._interval_s, self._beat, loop)
-        for listener in list(self._listeners[loop]):
-            try:
-                listener()
-            except Exception:  # one session's trouble is not the others'
-                _log.exception("a heartbeat failed")
+        for listener, context in list(self._listeners[loop].items()):
+            context.run(_call, listener)
+
+
+def _call(listener: Callable[[], None]) -> None:
+    try:
+        listener()
+    except Exception:  # one session's trouble is not the others'
+        _log.exception("a heartbeat failed")

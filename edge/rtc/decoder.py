@@ -8,10 +8,12 @@ decoder that can't keep up at all loses what waits and asks for a key frame ("ov
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 import threading
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 
 import av
 from av.codec.context import Flags
@@ -54,6 +56,8 @@ class Decoder:
         self._stopped = False
         self._done = asyncio.Event()
         self._crew: Crew | None = None
+        # What logs call the session; copied for each use, since a thread's and the loop's overlap.
+        self._context = contextvars.copy_context()
         self._codec: _Codec | None = None
 
     def submit(self, codec: str, frame: EncodedFrame) -> bool:
@@ -81,7 +85,7 @@ class Decoder:
             self._busy = self._busy or begins
         if begins:
             self._crew = self._crew or Crew.of_loop()
-            self._crew.submit(self._work)
+            self._submit()
         if dropped:
             self._on_dropped(dropped, "overload", not accepted)
         return accepted
@@ -125,7 +129,7 @@ class Decoder:
                 stopped = self._stopped
             assert self._crew is not None
             if again:
-                self._crew.submit(self._work)
+                self._submit()
             elif stopped:
                 self._codec = None
                 self._crew.call(self._finish)
@@ -159,7 +163,11 @@ class Decoder:
 
     def _call(self, function: Callable[..., object], *arguments: object) -> None:
         assert self._crew is not None
-        self._crew.call(function, *arguments)
+        self._crew.call(self._context.copy().run, function, *arguments)
+
+    def _submit(self) -> None:
+        assert self._crew is not None
+        self._crew.submit(partial(self._context.copy().run, self._work))
 
     # -- on the loop ------------------------------------------------------------------------------
 

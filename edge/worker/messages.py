@@ -57,6 +57,7 @@ class Setup:
     slot_bytes: int
     warm: list[Warm]
     warm_up_s: float
+    log_format: Literal["text", "json"] = "text"
     type: Literal["setup"] = "setup"
 
 

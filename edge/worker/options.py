@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from edge.variant import EDGES, Precision, Variant
 from edge.worker.child import COMMAND
@@ -43,6 +44,7 @@ class Options:
     restart_most_s: float = 30.0
     steady_s: float = 30.0
     stop_grace_s: float = 2.5
+    log_format: Literal["text", "json"] = "text"
     command: tuple[str, ...] = COMMAND
 
     def warm_up_limit_s(self, device: str) -> float:

@@ -7,13 +7,13 @@ import gc
 import logging
 import os
 import socket
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
 from edge.lifeline import die_with
+from edge.logs import Logs
 from edge.picture import Picture
 from edge.pipe import MAX_MESSAGE_BYTES
 from edge.slots import Slots
@@ -73,10 +73,13 @@ def main(arguments: Sequence[str], open_device: OpenDevice) -> int:
     """
     socket_fd, memory_fd, server_pid = (int(argument) for argument in arguments)
     die_with(server_pid)
-    logging.basicConfig(format="worker %(process)d: %(message)s", stream=sys.stderr)
     connection = socket.socket(fileno=socket_fd)
     with connection, contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        return _serve(_Link(connection), memory_fd, open_device)
+        link = _Link(connection)
+        setup = link.receive()
+        if isinstance(setup, Setup):
+            with contextlib.closing(Logs(setup.log_format)):
+                return _serve(link, setup, memory_fd, open_device)
     return 1  # the server is gone
 
 
@@ -95,16 +98,13 @@ class _Link:
         return decode(data) if data else None
 
 
-def _serve(link: _Link, memory_fd: int, open_device: OpenDevice) -> int:
-    setup = link.receive()
-    if not isinstance(setup, Setup):
-        return 1
+def _serve(link: _Link, setup: Setup, memory_fd: int, open_device: OpenDevice) -> int:
     os.nice(setup.nice)
     slots = Slots(memory_fd, setup.slots, setup.slot_bytes)
     try:
         device = _start(link, setup, open_device)
     except Exception as error:  # weights that differ, no such device, no memory: all are told
-        log.debug("can't start", exc_info=True)
+        log.debug("event=start_failed device=%s", setup.device, exc_info=True)
         link.send(Fatal(_one_line(error)))
         return 1
     # What is alive now stays alive: the garbage collector need not look at it again.
@@ -121,7 +121,7 @@ def _serve(link: _Link, memory_fd: int, open_device: OpenDevice) -> int:
             answer = replace(answer, memory=memory)
         link.send(answer)
         if isinstance(answer, Failed) and not device.healthy():
-            log.error("the device is beyond use: ending, to be started afresh")
+            log.error("event=device_unusable device=%s reason=%r", setup.device, answer.message)
             return 1
     return 0
 
@@ -158,7 +158,8 @@ def _run(device: Parts, slots: Slots, batch: Batch) -> Done | Failed:
         ]
         boxes = [found[:MAX_BOXES] for found in device.detect(pictures, batch.variant, started_ms)]
     except Exception as error:  # whatever it is, it is this batch's and no other's
-        log.exception("a batch of %d with %s failed", len(batch.pictures), batch.variant)
+        count, variant = len(batch.pictures), batch.variant
+        log.exception("event=detect_failed variant=%s pictures=%d", variant, count)
         return Failed(batch.id, _one_line(error))
     return Done(batch.id, started_ms, time.monotonic() * 1000.0, [], boxes)
 

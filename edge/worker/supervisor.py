@@ -230,6 +230,7 @@ class Worker:
                 slot_bytes=self._slot_bytes,
                 warm=self._warm(),
                 warm_up_s=options.warm_up_limit_s(self.device),
+                log_format=options.log_format,
             )
         )
         return child
@@ -323,7 +324,7 @@ class Worker:
         try:
             self._on_done(flight.batch_id, outcome)
         except Exception:
-            log.exception("the handler of a batch's result raised")
+            log.exception("event=batch_handler_failed device=%s", self.device)
 
     def _fail_all(self, message: str) -> None:
         flights, self._flights = self._flights, deque()
@@ -364,7 +365,7 @@ class Worker:
         if self._stopping:
             self._fail_all("the server is stopping")
         else:
-            log.warning("worker for %s lost: it %s", self.device, reason)
+            log.warning("event=worker_lost device=%s reason=%r", self.device, f"it {reason}")
             self._set_state("lost")
             self._fail_all(f"the worker for {self.device} was lost: it {reason}")
         self._lost.set()
@@ -374,4 +375,4 @@ class Worker:
         try:
             self._on_state(state)
         except Exception:
-            log.exception("the handler of a worker's state raised")
+            log.exception("event=state_handler_failed device=%s", self.device)
