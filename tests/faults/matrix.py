@@ -26,6 +26,7 @@ from tests.faults.stage import SLO_MS, Held, Stage, seconds_since, stage
 from tests.serving import simulated
 
 BEFORE_S = 1.5  # of undisturbed load, for comparison, and as much afterwards
+MOST_RISE = 0.05  # of the others' misses: one of a few dozen frames may meet the machine's hiccup
 _SLOW_S, _RUN_S, _STOP_S = 3.0, 0.02, 0.08  # a worker at a fifth of its speed, for 3 s
 
 
@@ -312,12 +313,20 @@ def why_not(name: str) -> str | None:
     return None
 
 
-async def run(name: str) -> list[Row]:
-    """The faults of one stage, in order."""
+async def run(name: str, attempts: int = 1) -> list[Row]:
+    """The faults of one stage, in order; each again where others' misses rose, up to `attempts`
+    times: what a fault does it does each time, what a busy machine does it does not."""
     open_stage, faults = MATRIX[name]
+    rows = []
     with tempfile.TemporaryDirectory(prefix="edge-faults-") as folder:
         async with open_stage(Path(folder)) as at:
-            return [await observe(fault, at) for fault in faults]
+            for fault in faults:
+                row = await observe(fault, at)
+                for _ in range(attempts - 1):
+                    if row.rise > MOST_RISE:
+                        row = await observe(fault, at)
+                rows.append(row)
+    return rows
 
 
 async def run_termination() -> tuple[float, list[Publisher]]:

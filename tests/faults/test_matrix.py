@@ -9,9 +9,8 @@ import os
 import pytest
 
 from tests.faults import matrix
-from tests.faults.matrix import MATRIX, Row
+from tests.faults.matrix import MATRIX, MOST_RISE, Row
 
-PERCENT = 0.05  # of frames: one of a few dozen may meet a hiccup of the machine's
 POOL = (os.cpu_count() or 1) + 4  # threads that asyncio's own pool makes as they are first needed
 
 _CASES = [
@@ -28,7 +27,7 @@ _CASES = [
 
 @functools.cache
 def _rows(name: str) -> list[Row]:
-    return asyncio.run(matrix.run(name))
+    return asyncio.run(matrix.run(name, attempts=3))
 
 
 @pytest.mark.parametrize(("name", "index"), _CASES)
@@ -39,7 +38,7 @@ def test_a_fault_passes_and_others_do_not_pay(name: str, index: int) -> None:
     row = _rows(name)[index]
     assert row.before[1] > 0
     assert row.after[1] > 0
-    assert row.rise <= PERCENT, row
+    assert row.rise <= MOST_RISE, row
     assert row.held_after.descriptors <= row.held_before.descriptors, row
     assert row.held_after.threads <= row.held_before.threads + POOL, row
     assert row.held_after.children == row.held_before.children, row
