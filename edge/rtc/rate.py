@@ -29,8 +29,7 @@ _REMB_LEAST_MS = 15.0  # between two, even as it falls
 _STEP = 0.7  # of the capacity known: less is a step
 _QUEUE_STEP_MS = 25.0
 _QUEUE_ALLOWED_MS = 20.0  # before the estimate yields to it
-_SILENT_INTERVALS, _SILENT_LEAST_MS = 2.3, 100.0  # without a packet: the link may be gone
-_LOST_INTERVALS, _LOST_LEAST_MS = 5.0, 200.0  # the same where packets are lost
+_SILENT_INTERVALS, _SILENT_LEAST_MS = 5.0, 200.0  # without a packet: the link may be gone
 _MAX_QUEUE_MS = 10_000.0
 _STANDSTILL_MS = 15.0  # without a packet in mid-train
 _LOST_END_MS = 60.0  # and a round trip: by then a NACK for a train's end has been answered
@@ -124,10 +123,7 @@ class RateEstimator:
                 self._foresee(train, now_ms)
         elif self._began_ms is not None:
             silent_ms = now_ms - self._began_ms
-            if self.loss > 0.0:
-                due_ms = max(_LOST_LEAST_MS, _LOST_INTERVALS * self._interval_ms)
-            else:
-                due_ms = max(_SILENT_LEAST_MS, _SILENT_INTERVALS * self._interval_ms)
+            due_ms = max(_SILENT_LEAST_MS, _SILENT_INTERVALS * self._interval_ms)
             if silent_ms > due_ms:
                 self._silent_ms = silent_ms - self._interval_ms
                 self._provisional_bps = 1000.0 * self._frame_bits / silent_ms
@@ -305,10 +301,6 @@ class RateEstimator:
         if excess_ms < doubt_ms + 2.0 * self._spread_ms:
             return
         foreseen_bps = 1000.0 * bits / span_ms
-        idle_ms = now_ms - train.last_ms
-        if idle_ms > _STANDSTILL_MS + 2.0 * self._jitter_ms and self.loss == 0.0:
-            # It stands still: what came before says nothing of now.
-            foreseen_bps = min(foreseen_bps, 1000.0 * train.bits / train.packets / idle_ms)
         rest_ms = max(0.0, self._frame_bits - train.bits) * 1000.0 / foreseen_bps
         whole_ms = self._waited_ms[1] + span_ms + rest_ms
         if whole_ms > HARMLESS * self._interval_ms:

@@ -95,34 +95,6 @@ def test_a_stall_shows_with_no_packet_at_all() -> None:
     assert link.capacity_bps < 0.5e6 < before_bps
 
 
-def test_a_link_that_stands_still_is_not_taken_for_what_it_was() -> None:
-    """Most of the frame came at full speed, then nothing: its mean would tell of megabits."""
-    link = Link(8e6).send(30, packets=20)
-    sent_ms = link.frame * 1000.0 / 15.0
-    for index in range(16):
-        last_ms = sent_ms + 10.0 + index
-        link.estimator.observe(
-            link.frame * PER_FRAME, WIRE_BYTES, False, last_ms, int(sent_ms * 262.144) & 0xFFFFFF
-        )
-    link.estimator.tick(last_ms + 40.0)  # before the next frame is encoded
-    assert link.capacity_bps < 0.4e6
-    assert link.estimator.queue_ms > 100.0
-    assert link.estimator.stepped(last_ms + 40.0)
-
-
-@pytest.mark.parametrize("lossy", [False, True])
-def test_silence_is_a_sign_sooner_where_nothing_is_lost(lossy: bool) -> None:
-    link = Link(8e6).send(30, packets=9)
-    link.estimator.observe_counts(270, 0, link.now_ms)
-    link.estimator.observe_counts(540, 9 if lossy else 0, link.now_ms)
-    link.estimator.tick(link.now_ms + 60.0)  # a frame did not come: the encoder may have dropped it
-    assert link.estimator.queue_ms == pytest.approx(0.0, abs=1.0)
-    link.estimator.tick(link.now_ms + 180.0)
-    assert (link.estimator.queue_ms > 50.0) is not lossy
-    link.estimator.tick(link.now_ms + 400.0)
-    assert link.estimator.queue_ms > 200.0
-
-
 def test_a_step_up_shows_within_two_seconds() -> None:
     link = Link(1e6).send(15, packets=5)
     link.bps = 8e6
@@ -182,7 +154,7 @@ def test_one_frame_that_waited_is_jitter_two_are_a_queue() -> None:
 
 def test_silence_where_frames_were_due_is_a_queue() -> None:
     link = Link(8e6).send(30, packets=4)
-    link.estimator.tick(link.now_ms + 60.0)
+    link.estimator.tick(link.now_ms + 100.0)
     assert link.estimator.queue_ms < 5.0
     link.estimator.tick(link.now_ms + 500.0)
     assert link.estimator.queue_ms > 300.0
