@@ -97,7 +97,9 @@ def run(options: argparse.Namespace) -> int:
 
 async def _show(options: argparse.Namespace) -> None:
     async with _server() as port:
-        with _cameras(port):
+        cameras = _cameras(port)
+        await asyncio.to_thread(cameras.__enter__)  # links are made by a loop of their own
+        try:
             url = f"http://localhost:{port}/admin"
             _say(f"{len(FLEET)} cameras; {url}")
             for name, screen in SCREENS.items():
@@ -109,6 +111,8 @@ async def _show(options: argparse.Namespace) -> None:
                     _say(f"picture: {options.out / name}")
             if options.keep:
                 await asyncio.Event().wait()
+        finally:
+            await asyncio.to_thread(cameras.__exit__, None, None, None)
 
 
 async def _until_live(page: Page, seconds: float) -> None:

@@ -1,22 +1,20 @@
-"""Everything that can be asked over HTTP, made up from the API's own description, and every control
-message: refused in words, no exception in the log, nobody touched but the offender."""
+"""Everything that can be asked over HTTP, made up from the API's own description: answered as
+described, no exception in the log, nobody touched but the session that was meant."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import threading
 from collections.abc import Coroutine, Iterator
 from contextlib import AsyncExitStack
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import schemathesis
 from aiortc import RTCConfiguration, RTCPeerConnection
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
@@ -37,7 +35,7 @@ CHECKS = [
     response_schema_conformance,
 ]
 FEW = settings(
-    max_examples=12,
+    max_examples=30,
     deadline=None,
     database=None,
     suppress_health_check=list(HealthCheck),
@@ -143,8 +141,16 @@ class Running:
             publishing(base(self.server), noise(128, 96), fps=5)
         )
 
+    async def _settle(self) -> None:
+        """What ICE still has to end, ended."""
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+
     def stop(self) -> None:
         self.do(self._stack.aclose())
+        self.do(self._settle())
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join()
         self.loop.close()
@@ -183,64 +189,4 @@ def test_every_route_answers_as_described(
 def test_nobody_else_was_touched(running: Running, errors: Errors) -> None:
     running.do(running.bystander.wait_for_answers(3))
     assert running.bystander.of_type("bye") == []
-    assert not errors.seen
-
-
-ANYTHING = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-(2**70), 2**70)
-    | st.floats()
-    | st.text(max_size=20)
-    | st.just("x" * 17_000),
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
-    ),
-    max_leaves=5,
-)
-FIELDS = [
-    "version",
-    "slo_ms",
-    "fps",
-    "label",
-    "t0_ms",
-    "offset_ms",
-    "rtt_ms",
-    "available_bps",
-    "width",
-    "height",
-    "qp",
-    "encode_ms",
-    "shown",
-    "back_ms",
-    "seq",
-]
-MESSAGES = st.builds(
-    lambda kind, fields: json.dumps({"type": kind, **fields}),
-    st.sampled_from(("hello", "ping", "report", "applied", "detections", "")) | st.text(max_size=5),
-    st.dictionaries(st.sampled_from(FIELDS), ANYTHING, max_size=6),
-) | st.one_of(st.text(max_size=40), st.binary(max_size=40))
-
-
-def _more_than(publisher: Publisher, count: int, _: dict[str, Any]) -> bool:
-    return len(publisher.messages) > count
-
-
-@given(st.lists(MESSAGES, min_size=1, max_size=40))
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
-def test_no_message_hurts_anybody(
-    running: Running, errors: Errors, messages: list[str | bytes]
-) -> None:
-    async def say() -> None:
-        victim = running.victim
-        seen = len(victim.of_type("pong"))
-        for message in messages:
-            victim.control.send(message)
-        while len(victim.of_type("pong")) <= seen:  # over 100 a second are left unanswered
-            victim.say("ping", t0_ms=1.0)
-            await victim.wait_for(partial(_more_than, victim, len(victim.messages)))
-        await running.bystander.wait_for_answers(1)
-
-    running.name()
-    running.do(say())
     assert not errors.seen
