@@ -139,9 +139,10 @@ class Wire:
         return True
 
     def vanish(self) -> None:
-        """Close the sockets, without a word."""
+        """From now on nothing leaves, as if the cable were cut: `close` is heard by nobody."""
         self._inner.release()
-        internals.abandon(self._connection)
+        for protocol in self._ice._protocols:
+            protocol.transport.sendto = _nowhere
 
     async def close(self) -> None:
         """End the connection; always completes."""
@@ -156,6 +157,10 @@ class Wire:
 
 
 async def _nothing(*_: object) -> None:
+    return None
+
+
+def _nowhere(*_: object) -> None:
     return None
 
 

@@ -154,18 +154,19 @@ async def _alone(http: aiohttp.ClientSession, url: str, pid: int) -> Sample:
 
 
 async def _health(http: aiohttp.ClientSession, url: str) -> dict[str, Any]:
-    # A connection kept alive would be one descriptor more.
+    # Kept alive, the connection would stay one descriptor more.
     async with http.get(f"{url}healthz", headers={"Connection": "close"}) as response:
         health: dict[str, Any] = await response.json()
         return health
 
 
 async def _sample(http: aiohttp.ClientSession, url: str, pid: int, begin_ms: float) -> Sample:
-    health = await _health(http, url)
+    # First: the connection that asks for the server's health is one descriptor more.
     processes: dict[str, Footprint] = {}
     for name, pids in family(pid).items():
         for each in pids:
             processes[name] = _sum(processes.get(name), _footprint(each))
+    health = await _health(http, url)
     return Sample((now_ms() - begin_ms) / 1000.0, health["sessions"], processes, health["tasks"])
 
 
