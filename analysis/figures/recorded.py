@@ -95,16 +95,20 @@ def read_simulated(path: Path) -> list[simulated.Row]:
 
 
 def _check_frames(path: Path, frames: Sequence[FrameRow]) -> None:
-    lines: dict[tuple[int, str, float], int] = {}
+    lines: dict[tuple[object, ...], int] = {}
     for number, frame in enumerate(frames, _FIRST_LINE):
         place = f"{path}:{number}"
         if frame.outcome not in OUTCOMES:
             raise ResultsError(f"{place}: outcome {frame.outcome!r}: one of {', '.join(OUTCOMES)}")
         if frame.outcome == IN_TIME and frame.returned_ms is None:
             raise ResultsError(f"{place}: returned_ms: empty, though the frame is {IN_TIME}")
-        before = lines.setdefault((frame.client, frame.session, frame.captured_ms), number)
+        if frame.rtp is None:  # it never was encoded
+            what, known = "captured_ms", (frame.source, frame.captured_ms)
+        else:
+            what, known = "rtp", (frame.rtp, 0.0)
+        before = lines.setdefault((frame.client, frame.session, what, known), number)
         if before != number:
-            raise ResultsError(f"{place}: captured_ms: the frame is in line {before} already")
+            raise ResultsError(f"{place}: {what}: the frame is in line {before} already")
 
 
 def _same_counts(place: str, counts: Counts, ends: Counter[str], infeasible: int) -> None:

@@ -38,7 +38,7 @@ def test_a_run_whose_tables_agree_is_read(run: RunFolder) -> None:
     [
         (1, {"outcome": "gone"}, "frames.csv:3: outcome 'gone'"),
         (2, {"returned_ms": None}, "frames.csv:4: returned_ms"),
-        (3, {"captured_ms": 0.0}, "frames.csv:5: captured_ms: the frame is in line 3 already"),
+        (3, {"rtp": 9000}, "frames.csv:5: rtp: the frame is in line 3 already"),
         (0, {"client": 7}, "frames.csv:2: client 7"),
         (1, {"measured": False}, "sessions.csv:2: in_time: 1, but 0 in frames.csv"),
         (4, {"infeasible": False}, "sessions.csv:3: infeasible: 1, but 0 in frames.csv"),
@@ -52,6 +52,16 @@ def test_frames_that_do_not_fit_are_refused(
         setattr(frames[place], name, value)
     write(run.path / FRAMES, FrameRow, frames)
     with pytest.raises(ResultsError, match=told):
+        load(run)
+
+
+def test_a_frame_that_never_was_encoded_is_there_once(run: RunFolder) -> None:
+    frames = [*run.frames, unanswered(0, 3, "encoder", rtp=None, measured=False)]
+    frames.append(unanswered(0, 4, "encoder", rtp=None, measured=False))
+    write(run.path / FRAMES, FrameRow, frames)
+    load(run)
+    write(run.path / FRAMES, FrameRow, [*frames, frames[-1]])
+    with pytest.raises(ResultsError, match=r"frames.csv:9: captured_ms: the frame is in line 8"):
         load(run)
 
 
