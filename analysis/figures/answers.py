@@ -58,8 +58,8 @@ def by_policy(
         slowest = max(slowest, float(took[-1]) if len(took) else 0.0)
     axes.axvline(slo_ms, color=BLACK, lw=0.9, linestyle=(0, (6, 3)))
     axes.annotate(
-        f"objective, {slo_ms:g} ms", (slo_ms, 0.02), (-4, 0), textcoords="offset points",
-        ha="right", fontsize=8,
+        f"objective, {slo_ms:g} ms", (slo_ms, 1.01), (0, 3), textcoords="offset points",
+        ha="center", fontsize=8, annotation_clip=False,
     )  # fmt: skip
     axes.set(
         xscale="log", xlim=(min(10.0, slo_ms / 5), 1.1 * slowest), ylim=(0, 1.01),

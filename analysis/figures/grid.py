@@ -43,6 +43,9 @@ class Outcome:
     missed: int
     f1: float
     simulated: bool = False
+    busy: float | None = None
+    """Share of the machine's processor time in use; the next: frames that their sender missed."""
+    by_sender: int = 0
 
     @property
     def cell(self) -> tuple[int, float, float, str]:
@@ -67,6 +70,17 @@ class Pool:
     def infeasible_share(self) -> float:
         captured = sum(o.captured for o in self.outcomes)
         return sum(o.infeasible for o in self.outcomes) / max(1, captured)
+
+    @property
+    def by_sender(self) -> float:
+        """Of captured."""
+        captured = sum(o.captured for o in self.outcomes)
+        return sum(o.by_sender for o in self.outcomes) / max(1, captured)
+
+    @property
+    def busiest(self) -> float | None:
+        """The most that the machine was busy; None for simulations."""
+        return max((o.busy for o in self.outcomes if o.busy is not None), default=None)
 
     @property
     def frames(self) -> int:
@@ -101,6 +115,7 @@ def from_runs(rows: Iterable[RunRow]) -> list[Outcome]:
                 seed=f"{row.video} {row.repetition}", frames=row.captured, captured=row.captured,
                 infeasible=row.infeasible, feasible=feasible,
                 missed=round(row.miss_rate * feasible), f1=f1, simulated=row.simulated,
+                busy=row.cpu_busy, by_sender=round(row.sender_share * row.captured),
             )
         )  # fmt: skip
     return outcomes
@@ -162,6 +177,7 @@ def grid(outcomes: Sequence[Outcome]) -> Exhibit:
         (
             Column("by"), Column("value", "g"), Column("policy"), Column("F1", ".3f"),
             Column("missed, of feasible", ".2%"), Column("infeasible, of captured", ".2%"),
+            Column("missed by the sender", ".2%"), Column("machine busy", ".0%"),
             Column("frames", ",d"), Column("runs"),
         )
     )  # fmt: skip
@@ -175,7 +191,7 @@ def grid(outcomes: Sequence[Outcome]) -> Exhibit:
                 if pool is not None:
                     table.add(
                         name, value, policy, pool.f1, pool.miss_rate, pool.infeasible_share,
-                        pool.frames, len(pool.outcomes),
+                        pool.by_sender, pool.busiest, pool.frames, len(pool.outcomes),
                     )  # fmt: skip
         for axes, (measure, of) in zip(panels[:, column], _MEASURES.items(), strict=True):
             _lines(axes, pools, values, look, of)
@@ -199,9 +215,18 @@ def grid(outcomes: Sequence[Outcome]) -> Exhibit:
         "A column pools what it says below it, and at each value takes only cells that all "
         "policies there ran. Misses are of the frames that the network alone did not make late; "
         "those that it did are apart, below. Shares under 0.1 % are on a linear scale, above on a "
-        f"logarithmic one.{left}",
+        f"logarithmic one.{_on_busy(outcomes)}{left}",
         figure,
         table,
+    )
+
+
+def _on_busy(outcomes: Sequence[Outcome]) -> str:
+    if all(outcome.busy is None for outcome in outcomes):
+        return ""
+    return (
+        " Clients, links, server and devices shared a machine: where the table has it busy all the "
+        "time, or many frames missed by their sender, lateness may be nobody's policy."
     )
 
 

@@ -26,6 +26,15 @@ def test_shares_are_of_all_frames_of_a_pool() -> None:
     assert pool.infeasible_share == pytest.approx(20 / 400)
 
 
+def test_a_busy_machine_is_told() -> None:
+    busy = [replace(OURS, busy=0.99, by_sender=10), replace(OURS, busy=0.5, seed="2")]
+    exhibit = grid(busy)
+    assert exhibit.table.column("machine busy") == [0.99]
+    assert exhibit.table.column("missed by the sender") == [0.05]
+    assert "may be nobody's policy" in exhibit.caption
+    assert "may be nobody's policy" not in grid([OURS]).caption
+
+
 def test_a_row_for_each_value_and_policy_of_each_axis_that_varies() -> None:
     outcomes = [
         replace(OURS, policy=policy, clients=clients, fps=fps, missed=missed)
@@ -70,11 +79,11 @@ def test_a_column_does_not_mix_slices_that_end_early() -> None:
     outcomes.append(replace(OURS, clients=2, slo_ms=50.0, missed=80))
     exhibit = grid(outcomes)
     assert exhibit.table.rows == [
-        ("clients", 1, "ours", 0.8, 0.1, 0.2, 100, 1),
-        ("clients", 2, "ours", 0.8, 0.1, 0.2, 100, 1),
-        ("clients", 4, "ours", 0.8, 0.1, 0.2, 100, 1),
-        ("objective, ms", 50.0, "ours", 0.8, 1.0, 0.2, 100, 1),
-        ("objective, ms", 100.0, "ours", 0.8, 0.1, 0.2, 100, 1),
+        ("clients", 1, "ours", 0.8, 0.1, 0.2, 0.0, None, 100, 1),
+        ("clients", 2, "ours", 0.8, 0.1, 0.2, 0.0, None, 100, 1),
+        ("clients", 4, "ours", 0.8, 0.1, 0.2, 0.0, None, 100, 1),
+        ("objective, ms", 50.0, "ours", 0.8, 1.0, 0.2, 0.0, None, 100, 1),
+        ("objective, ms", 100.0, "ours", 0.8, 0.1, 0.2, 0.0, None, 100, 1),
     ]
     labels = [axes.get_xlabel() for axes in exhibit.picture.axes[-2:]]
     assert labels == ["clients\n(fps 15; ms 100)", "objective, ms\n(clients 2; fps 15)"]
