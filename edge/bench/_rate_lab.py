@@ -26,7 +26,6 @@ from edge.timebase import now_ms
 if TYPE_CHECKING:
     from netem.link import Link
 
-_GRAIN = 8.0  # of 255, the standard deviation
 _SHOT_S = (3.1, 5.4)  # of the street video, between two cuts
 _SETTLE_S = 2.0  # the first key frame is not what the quality is judged by
 _GUARD_S = 3.0  # after the end, in which frames may still be on their way
@@ -35,21 +34,25 @@ _SECURE = "--unsafely-treat-insecure-origin-as-secure"
 
 
 @asynccontextmanager
-async def behind(link: Link, cap_bps: float, fps: int) -> AsyncIterator[tuple[Site, Any]]:
+async def behind(
+    link: Link, cap_bps: float, fps: int, grain: float = 0.0
+) -> AsyncIterator[tuple[Site, Any]]:
     """The link is made: the receivers' site at its outer end, its page in a browser inside."""
-    async with made(link), publishing(link, cap_bps, fps) as found:
+    async with made(link), publishing(link, cap_bps, fps, grain) as found:
         yield found
 
 
 @asynccontextmanager
-async def publishing(link: Link, cap_bps: float, fps: int) -> AsyncIterator[tuple[Site, Any]]:
+async def publishing(
+    link: Link, cap_bps: float, fps: int, grain: float = 0.0
+) -> AsyncIterator[tuple[Site, Any]]:
     """A site and a browser with its page, at the two ends of a link that stands."""
     async with AsyncExitStack() as stack:
         site = await stack.enter_async_context(Site(link.outside_address, cap_bps, fps))
         flags = [f"{_SECURE}={site.url.rstrip('/')}"]
         inside = stack.enter_context(_inside(link))
         browser = await stack.enter_async_context(
-            chromium(_camera(fps), flags=flags, executable=inside)
+            chromium(_camera(fps, grain), flags=flags, executable=inside)
         )
         page = await browser.new_page()
         await page.goto(site.url)
@@ -99,23 +102,24 @@ async def play(site: Site, page: Any, controller: str, first_bps: float, end_ms:
     return Played(site.fps, encoded, received_ms, receiving.caps, qp)
 
 
-def _camera(fps: int) -> Path:
-    """One shot of the street, there and back: a camera has no cuts. Over its mirror image, and with
-    the grain of a sensor: enough detail for a cap of 4 Mbit/s to matter."""
-    path = cache_dir() / f"street-shot-grain-{fps}.y4m"
+def _camera(fps: int, grain: float) -> Path:
+    """One shot of the street, there and back: a camera has no cuts. Over its mirror image: twice
+    the detail. `grain` is a sensor's: its standard deviation, of 255."""
+    path = cache_dir() / f"street-shot-{fps}-{grain:g}.y4m"
     if not path.is_file():
-        samples.write_y4m(path, _shot(fps), fps)
+        samples.write_y4m(path, _shot(fps, grain), fps)
     return path
 
 
-def _shot(fps: int) -> Iterator[Picture]:
+def _shot(fps: int, deviation: float) -> Iterator[Picture]:
     first, last = (round(second * fps) for second in _SHOT_S)
     frames = list(islice(samples.pictures(samples.street_video(), fps), first, last + 1))
     grain = np.random.default_rng(1)
     for frame in (*frames, *frames[-2:0:-1]):
         one = Picture.from_av(frame)
         y, u, v = (np.vstack([plane, plane[:, ::-1]]) for plane in (one.y, one.u, one.v))
-        y = np.clip(y + grain.normal(0.0, _GRAIN, y.shape), 0.0, 255.0).astype(np.uint8)
+        if deviation:
+            y = np.clip(y + grain.normal(0.0, deviation, y.shape), 0.0, 255.0).astype(np.uint8)
         yield Picture(one.width, 2 * one.height, y, u, v)
 
 

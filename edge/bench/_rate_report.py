@@ -21,10 +21,13 @@ class Cell:
     seconds: float
     cap_bps: float
     fps: int
+    grain: float = 0.0
+    """Of the camera: the standard deviation, of 255."""
 
     @property
     def label(self) -> str:
-        return f"{self.name}, {self.fps}/s, cap {self.cap_bps / 1e6:g}"
+        grain = f", grain {self.grain:g}" if self.grain else ""
+        return f"{self.name}, {self.fps}/s, cap {self.cap_bps / 1e6:g}{grain}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +126,7 @@ def to_json(row: Row) -> dict[str, Any]:
         "cap_bps": cell.cap_bps,
         "fps": cell.fps,
         "seconds": cell.seconds,
+        "grain": cell.grain,
         "controller": row.controller,
         **row.figures.to_json(),
         "oracle_late": row.oracle[0],
@@ -133,6 +137,6 @@ def to_json(row: Row) -> dict[str, Any]:
 def from_json(values: Mapping[str, Any]) -> Row:
     """The row that `to_json` told."""
     kind, name, seconds = values["kind"], values["name"], values["seconds"]
-    cell = Cell(kind, name, seconds, values["cap_bps"], values["fps"])
+    cell = Cell(kind, name, seconds, values["cap_bps"], values["fps"], values.get("grain", 0.0))
     oracle = (values["oracle_late"], values["oracle_bps"])
     return Row(cell, values["controller"], figures.Figures.from_json(values), oracle)

@@ -98,7 +98,8 @@ def write_frames(
     """One run as tab-separated values, by the link's time: each frame's ms, bits (0: not sent) and
     network time; each cap's ms and bits a second."""
     folder.mkdir(parents=True, exist_ok=True)
-    name = f"{cell.name}-{cell.cap_bps / 1e6:g}-{cell.fps}-{controller}".replace(" ", "-")
+    grain = f"-grain{cell.grain:g}" if cell.grain else ""
+    name = f"{cell.name}-{cell.cap_bps / 1e6:g}-{cell.fps}{grain}-{controller}".replace(" ", "-")
     lines = [f"{f.at_ms:.1f}\t{f.bits:.0f}\t{f.network_ms:.1f}\n" for f in frames]
     (folder / f"{name}.frames.tsv").write_text("ms\tbits\tnetwork_ms\n" + "".join(lines))
     told = [f"{at_ms:.1f}\t{bps:.0f}\n" for at_ms, bps in caps]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -29,10 +30,12 @@ def write_section(path: Path, name: str, text: str) -> None:
 def markdown(rows: Sequence[Row]) -> str:
     """A table for each kind of cell that there is, every cell shown; then what was promised."""
     made: list[str] = []
-    for kind, title, told in _KINDS:
-        mine = [row for row in rows if row.cell.kind == kind]
+    grains = sorted({row.cell.grain for row in rows})
+    for grain, (kind, title, told) in itertools.product(grains, _KINDS):
+        mine = [row for row in rows if (row.cell.kind, row.cell.grain) == (kind, grain)]
         if mine:
-            made += [f"## {title}", "", *told(mine), ""]
+            where = f", a camera with grain of {grain:g}" if grain else ""
+            made += [f"## {title}{where}", "", *told(mine), ""]
     judged = [(text, held) for row in rows for text, held in promises(row, rows)]
     broken = [text for text, held in judged if not held]
     made += [f"Of {len(judged)} promises {len(judged) - len(broken)} were kept. Broken:", ""]

@@ -74,6 +74,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--controllers", type=_controllers, default=list(CONTROLLERS), metavar="NAME,..."
     )
     parser.add_argument(
+        "--grain", type=float, default=0.0, metavar="N", help="of the camera, of 255 (default 0)"
+    )
+    parser.add_argument(
         "--abreast",
         type=int,
         choices=range(1, 9),
@@ -144,19 +147,19 @@ def _cells(options: argparse.Namespace) -> Iterator[tuple[Cell, Trace]]:
     from traces import Trace, constant, read, shipped  # noqa: PLC0415
 
     kinds = options.only or KINDS
-    rates = [round(fps) for fps in options.fps]
+    rates, grain = [round(fps) for fps in options.fps], options.grain
     if "steady" in kinds:
         for bps in STEADY_BPS:
             seconds = options.seconds or 12.0
             cap_bps = 1e6 * max(options.caps)
             name = f"steady {bps / 1e6:g}"
-            yield Cell("steady", name, seconds, cap_bps, rates[0]), constant(bps)
+            yield Cell("steady", name, seconds, cap_bps, rates[0], grain), constant(bps)
     if "steps" in kinds:
         times = [0.0, LEAD_MS + STEP_MS, LEAD_MS + 2 * STEP_MS]
         steps = Trace(times, [HIGH_BPS, LOW_BPS, HIGH_BPS], 10 * STEP_MS)  # type: ignore[arg-type]
         for cap in options.caps:
             for fps in rates:
-                yield Cell("steps", "8-1-8", 3 * STEP_MS / 1000.0, 1e6 * cap, fps), steps
+                yield Cell("steps", "8-1-8", 3 * STEP_MS / 1000.0, 1e6 * cap, fps, grain), steps
     if "traces" in kinds:
         files = options.trace or [shipped(name) for name in ("lte", "nr", "wifi")]
         for file in files:
@@ -164,7 +167,7 @@ def _cells(options: argparse.Namespace) -> Iterator[tuple[Cell, Trace]]:
             name = _short(trace.name if isinstance(file, Trace) else file.stem)
             for cap in options.caps:
                 seconds = options.seconds or 60.0
-                yield Cell("traces", name, seconds, 1e6 * cap, rates[0]), trace
+                yield Cell("traces", name, seconds, 1e6 * cap, rates[0], grain), trace
 
 
 def _short(name: str) -> str:
@@ -205,7 +208,7 @@ async def _one(run: Run) -> Row | None:
     from netem.link import Link  # noqa: PLC0415
 
     link = Link(run.trace, queue_bytes=QUEUE_BYTES)
-    async with behind(link, run.cell.cap_bps, run.cell.fps) as (site, page):
+    async with behind(link, run.cell.cap_bps, run.cell.fps, run.cell.grain) as (site, page):
         begin_ms = link.origin_ms + LEAD_MS
         await asyncio.sleep(max(0.0, begin_ms - now_ms()) / 1000.0)
         late_ms = now_ms() - begin_ms
