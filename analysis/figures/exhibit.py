@@ -28,16 +28,13 @@ class Exhibit:
     table: Table
 
     @styled
-    def save(self, folder: Path) -> list[Path]:
+    def save(self, folder: Path) -> None:
         """NAME.png, NAME.svg, NAME.csv and NAME.md; the same figure gives the same bytes."""
-        paths = []
         for form in _FORMATS:
-            paths.append(folder / f"{self.name}.{form}")
-            self.picture.savefig(paths[-1], dpi=DPI, metadata=_undated(form))
-        for ending, text in (("csv", self.table.csv()), ("md", self.table.markdown())):
-            paths.append(folder / f"{self.name}.{ending}")
-            paths[-1].write_text(text)
-        return paths
+            path = folder / f"{self.name}.{form}"
+            self.picture.savefig(path, dpi=DPI, metadata=_undated(form))
+        (folder / f"{self.name}.csv").write_text(self.table.csv())
+        (folder / f"{self.name}.md").write_text(self.table.markdown())
 
     @styled
     def html(self) -> str:

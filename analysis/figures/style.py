@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 # Okabe and Ito's palette, which all kinds of colour vision tell apart; yellow is left out, since
-# it vanishes on paper. Colour is never alone: markers, dashes or hatches say the same.
+# it vanishes on paper. Colour is never alone: markers or dashes say the same.
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 BLUE, VERMILION, PURPLE, GREY = "#0072B2", "#D55E00", "#CC79A7", "#777777"
 WIDTH_IN = 7.2  # of a page's two columns
@@ -38,7 +38,6 @@ _RC: dict[Any, Any] = {
     "figure.constrained_layout.use": True,
     "savefig.facecolor": "white",
     "svg.hashsalt": "edge",
-    "pdf.fonttype": 42,
 }
 
 _P = ParamSpec("_P")
@@ -48,12 +47,11 @@ _K = TypeVar("_K")
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One thing's colour, marker, dash and hatch, the same in all panels of a figure."""
+    """One thing's colour, marker and dash, the same in all panels of a figure."""
 
     colour: str
     marker: str
     dash: str | tuple[int, tuple[int, ...]]
-    hatch: str
 
     def line(self) -> dict[str, Any]:
         """Keywords of `Axes.plot`."""
@@ -61,13 +59,13 @@ class Look:
 
 
 LOOKS = (
-    Look(BLUE, "o", "-", ""),
-    Look(VERMILION, "s", "--", "//"),
-    Look(GREEN, "^", "-.", ".."),
-    Look(PURPLE, "D", ":", "xx"),
-    Look(ORANGE, "v", (0, (5, 1, 1, 1, 1, 1)), "\\\\"),
-    Look(SKY, "P", (0, (8, 2)), "++"),
-    Look(BLACK, "X", (0, (1, 1)), "oo"),
+    Look(BLUE, "o", "-"),
+    Look(VERMILION, "s", "--"),
+    Look(GREEN, "^", "-."),
+    Look(PURPLE, "D", ":"),
+    Look(ORANGE, "v", (0, (5, 1, 1, 1, 1, 1))),
+    Look(SKY, "P", (0, (8, 2))),
+    Look(BLACK, "X", (0, (1, 1))),
 )
 
 
