@@ -46,7 +46,7 @@ COMMAND = (sys.executable, "-P", "-m", "edge.ingest")
 # An arena a thread, glibc's way, each keeps the most that its thread ever used.
 MALLOC = {"MALLOC_ARENA_MAX": "2"}
 START_S = 60.0  # until it is ready, at most
-SILENT_S = 5.0  # without a word: it hangs. It tells its state several times a second
+SILENT_S = 10.0  # without a word: it hangs. It tells its state several times a second
 START_ATTEMPTS = 3  # of the first start; after that it is restarted for ever
 RESTART_FIRST_S, RESTART_MOST_S = 0.25, 30.0  # the delay doubles with each loss in a row
 STEADY_S = 30.0  # after so long without a loss the delay is short again
