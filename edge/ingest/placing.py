@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 NEWCOMER = 0.03  # of a core, that a session is taken for where none was measured
+ALIKE = 0.1  # of a core: differences below are noise, and numbers of sessions decide
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +27,7 @@ class Busyness:
 
 
 def least_busy(candidates: Sequence[Busyness]) -> int:
-    """The index of the one to take; of equals the one with the fewest sessions, then the first."""
-    return min(
-        range(len(candidates)),
-        key=lambda index: (candidates[index].expected, candidates[index].sessions, index),
-    )
+    """The index of the one to take; of those about alike the one with the fewest sessions."""
+    least = min(each.expected for each in candidates)
+    alike = [i for i, each in enumerate(candidates) if each.expected <= least + ALIKE]
+    return min(alike, key=lambda i: (candidates[i].sessions, candidates[i].expected))

@@ -100,7 +100,8 @@ def test_what_is_too_long_is_refused() -> None:
 
 
 def test_the_least_busy_takes_the_next() -> None:
-    assert least_busy([Busyness(0.5, 2, 0), Busyness(0.4, 9, 0)]) == 1  # by work, not by number
+    assert least_busy([Busyness(0.6, 2, 0), Busyness(0.4, 9, 0)]) == 1  # by work, not by number
+    assert least_busy([Busyness(0.02, 1, 0), Busyness(0.08, 0, 0)]) == 1  # noise
     assert least_busy([Busyness(0.0, 0, 0), Busyness(0.0, 0, 0)]) == 0
     assert least_busy([Busyness(0.0, 1, 1), Busyness(0.0, 0, 0)]) == 1  # it will send soon
     # Newcomers are taken to be like those who are there.

@@ -24,6 +24,14 @@ def processes(server: Server) -> list[IngestStatus]:
     return server.ingests.status
 
 
+def place(server: Server, publisher: Publisher) -> int:
+    """The number of the process that its session is in."""
+    session = publisher.location.rsplit("/", 1)[1]
+    assert server.ingests is not None
+    [number] = [i for i, each in enumerate(server.ingests._ingests) if session in each._sessions]
+    return number
+
+
 def gone(pid: int) -> bool:
     return not os.path.exists(f"/proc/{pid}")
 
@@ -40,6 +48,8 @@ async def test_sessions_are_spread_served_and_reached_by_their_own_urls() -> Non
             for channels in (True, False)
         ]
         assert [each.sessions for each in processes(server)] == [1, 1]
+        assert place(server, first) != place(server, second)
+        left = [1, 0] if place(server, first) == 0 else [0, 1]
         await first.wait_for_answers(3)
         welcome_wanted = {"version": 1, "slo_ms": 400, "fps": 15}
         first.say("hello", **welcome_wanted)
@@ -65,11 +75,11 @@ async def test_sessions_are_spread_served_and_reached_by_their_own_urls() -> Non
                 assert it.status == 200
             async with asyncio.timeout(60):
                 await stream.content.read()  # ends, since the session has
-        assert [each.sessions for each in processes(server)] == [1, 0]
+        assert [each.sessions for each in processes(server)] == left
         assert [session.id for session in server.sessions] == [welcome["session"]]
         async with http.get(f"{base(server)}/healthz") as it:
             health = await it.json()
-        assert [each["sessions"] for each in health["ingest"]] == [1, 0]
+        assert [each["sessions"] for each in health["ingest"]] == left
         pids = [each.pid for each in processes(server)]
     assert all(pid is not None and gone(pid) for pid in pids)
 
@@ -96,16 +106,18 @@ async def test_a_lost_process_costs_its_own_sessions_only(
             await stack.enter_async_context(publishing(base(server), noise(320, 192)))
             for _ in range(2)
         ]
+        assert [each.sessions for each in processes(server)] == [1, 1]
         for publisher in publishers:
             await publisher.wait_for_answers(1)
-        pid = processes(server)[0].pid
+        lost, lives = place(server, publishers[0]), place(server, publishers[1])
+        pid = processes(server)[lost].pid
         assert pid is not None
         os.kill(pid, number)
         async with asyncio.timeout(60):
             while len(server.sessions) > 1 or not all(each.ready for each in processes(server)):
                 await publishers[1].wait_for_answers(1)  # it lives on
-        assert [each.sessions for each in processes(server)] == [0, 1]
-        assert [each.restarts for each in processes(server)] == [1, 0]
+        assert processes(server)[lost].sessions == processes(server)[lives].restarts == 0
+        assert processes(server)[lost].restarts == processes(server)[lives].sessions == 1
         assert gone(pid)
         await publishers[1].wait_for_answers(3)
         newcomer = await stack.enter_async_context(publishing(base(server), noise(320, 192)))
