@@ -3,7 +3,8 @@
 GPUs are alike, so a choice is a sorted row of column numbers. A choice is judged by packing all
 clients greedily into it, those with the fewest ways out first. The search builds a choice GPU by
 GPU, replaces its columns one by one, then two at a time in opposite directions, then follows the
-best few neighbours at once.
+best few neighbours at once, and at last begins again from the best with two columns changed by
+chance, a few times where that costs little.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from edge.scheduler.tables import Tables
 BEAM, MIN_BEAM = 96, 8  # choices followed at once: so many GPUs in all of them, at least so many
 PATIENCE, KEPT = 3, 64
 MOST_JUDGED = 30_000  # choices
+RESTARTS, MOST_RESTARTS = 8_000, 16  # times GPUs^2 x clients; from the best, with columns changed
+SHAKEN = 2  # columns
 
 
 class Search:
@@ -48,7 +51,8 @@ class Search:
         scratch = np.zeros((2, gpus), dtype=np.int64)
         choice = np.zeros(gpus, dtype=np.int64)
         greedy.build(choice, *problem, scratch)
-        marks = np.random.default_rng(0).integers(1, 2**62, size)
+        chance = np.random.default_rng(0)
+        marks = chance.integers(1, 2**62, size)
         kept, values = np.zeros((KEPT, gpus), dtype=np.int64), np.zeros(KEPT)
         followed, count = np.zeros(KEPT, dtype=np.bool_), np.array([0, self._most])
         known = np.zeros(2 * MOST_JUDGED, dtype=np.int64)
@@ -60,6 +64,12 @@ class Search:
             greedy.exchange(choice, value, self._near(1, 2), *everything)
             beam = max(BEAM // gpus, MIN_BEAM)
             greedy.spread(self._near(2, 2), beam, PATIENCE, *everything)
+            for _ in range(min(RESTARTS // (gpus**2 * len(self.order)), MOST_RESTARTS)):
+                choice[:] = kept[0]
+                choice[chance.integers(gpus, size=SHAKEN)] = chance.integers(size, size=SHAKEN)
+                choice.sort()
+                value = greedy.judge(choice, scratch[greedy.LEFT_ROW], *problem)
+                greedy.sweep(choice, value, *everything)
         return list(kept[: count[greedy.KEPT]])
 
     def _near(self, variants: int, batches: int) -> Flags:
