@@ -9,7 +9,12 @@ from pathlib import Path
 
 from edge.bench._rate_report import Cell, Row, promises
 
-_NAMES = {"trains": "trains", "trains-remb": "trains, no hints", "aiortc": "plain aiortc"}
+_NAMES = {
+    "trains": "trains",
+    "trains-remb": "trains, no hints",
+    "transport-cc": "transport-cc",
+    "aiortc": "plain aiortc",
+}  # in this order
 
 
 def write_section(path: Path, name: str, text: str) -> None:
@@ -29,6 +34,7 @@ def write_section(path: Path, name: str, text: str) -> None:
 
 def markdown(rows: Sequence[Row]) -> str:
     """A table for each kind of cell that there is, every cell shown; then what was promised."""
+    rows = sorted(rows, key=lambda row: list(_NAMES).index(row.controller))
     made: list[str] = []
     grains = sorted({row.cell.grain for row in rows})
     for grain, (kind, title, told) in itertools.product(grains, _KINDS):
@@ -64,7 +70,7 @@ def _steady(rows: Sequence[Row]) -> Iterator[str]:
             crossing_ms = found.crossing_ms or 0.0
             yield (
                 f"{row.cell.name.split()[-1]} Mbit/s",
-                _NAMES.get(row.controller, row.controller),
+                _NAMES[row.controller],
                 f"{_ms(found.p50)} / {_ms(found.p99)}",
                 f"{crossing_ms:.1f}",
                 f"{1.5 * crossing_ms + 3.0:.1f}",
@@ -83,7 +89,7 @@ def _steps(rows: Sequence[Row]) -> Iterator[str]:
                 found = row.figures
                 yield (
                     f"{cell.cap_bps / 1e6:g} Mbit/s, {cell.fps} a second",
-                    _NAMES.get(row.controller, row.controller),
+                    _NAMES[row.controller],
                     f"{_ms(found.p50)} / {_ms(found.p99)}",
                     _ms(found.step_worst),
                     _ms(found.recovery_ms),
@@ -109,7 +115,7 @@ def _traces(rows: Sequence[Row]) -> Iterator[str]:
                 late = " / ".join(f"{100.0 * share:.2f}" for share in found.late_feasible)
                 yield (
                     f"{cell.name}, {cell.cap_bps / 1e6:g}",
-                    _NAMES.get(row.controller, row.controller),
+                    _NAMES[row.controller],
                     f"{_ms(found.p50)} / {_ms(found.p99)}",
                     f"{late} %",
                     _percent(found.infeasible[1]),
@@ -142,7 +148,7 @@ def _sums(rows: Sequence[Row]) -> Iterator[str]:
             late = sum(f.late_feasible[1] * n for f, n in zip(mine, feasible, strict=True))
             bps = sum(found.bps for found in mine) / max(1, len(mine))
             share = _percent(late / max(1.0, sum(feasible)))
-            yield _NAMES.get(name, name), f"{late:.0f}", share, f"{bps / 1e3:,.0f}"
+            yield _NAMES[name], f"{late:.0f}", share, f"{bps / 1e3:,.0f}"
 
     head = f"| all {len(full)} cells | late frames of the feasible, 100 ms | share | mean kbit/s |"
     return table(head, lines())

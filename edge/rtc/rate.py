@@ -30,6 +30,7 @@ _STEP = 0.7  # of the capacity known: less is a step
 _QUEUE_STEP_MS = 25.0
 _QUEUE_ALLOWED_MS = 20.0  # before the estimate yields to it
 _SILENT_INTERVALS, _SILENT_LEAST_MS = 5.0, 200.0  # without a packet: the link may be gone
+_OWED_MS, _PAID_MS = 200.0, 2_500.0  # of bits that an encoder may owe; in which it pays at most
 _MAX_QUEUE_MS = 10_000.0
 _STANDSTILL_MS = 15.0  # without a packet in mid-train
 _LOST_END_MS = 60.0  # and a round trip: by then a NACK for a train's end has been answered
@@ -46,6 +47,7 @@ class RateEstimator:
     def __init__(self) -> None:
         self._cap_bps: float | None = None
         self._capped_ms = float("-inf")
+        self._owed = (0.0, 0.0)  # (ms, bits) that the encoder made beyond its cap
         self.most_bps: float | None = None
         self.base_ms = 0.0  # the least time on the way (half a round trip), if known
         self._capacity = Capacity()
@@ -122,7 +124,8 @@ class RateEstimator:
             if now_ms - train.last_ms >= doubt_ms:
                 self._foresee(train, now_ms)
         elif self._began_ms is not None:
-            silent_ms = now_ms - self._began_ms
+            # An encoder that made more than its cap leaves out frames until that is made up for.
+            silent_ms = now_ms - max(self._began_ms, self._paid_ms)
             due_ms = max(_SILENT_LEAST_MS, _SILENT_INTERVALS * self._interval_ms)
             if silent_ms > due_ms:
                 self._silent_ms = silent_ms - self._interval_ms
@@ -130,10 +133,26 @@ class RateEstimator:
 
     def capped(self, bps: float, now_ms: float) -> None:
         """The sender said that from now on it encodes this much at most, as it was hinted to."""
+        self._owe(0.0, now_ms)
         if self._cap_bps is None or bps < self._cap_bps:
             self._made.clear()  # under another cap
             self._capped_ms = now_ms
         self._cap_bps = bps
+
+    def _owe(self, bits: float, now_ms: float) -> None:
+        """The encoder made so many; what it owes melts at the rate of its cap."""
+        since_ms, owed = self._owed
+        if self._cap_bps is not None:
+            owed = max(0.0, owed - self._cap_bps * max(0.0, now_ms - since_ms) / 1000.0)
+            most = max(bits, self._cap_bps * _OWED_MS / 1000.0)
+            self._owed = (now_ms, min(owed + bits, most) if bits else owed)
+
+    @property
+    def _paid_ms(self) -> float:
+        """When the encoder will owe nothing."""
+        since_ms, owed = self._owed
+        pays_ms = 1000.0 * owed / max(self._cap_bps or 0.0, 1.0)
+        return since_ms + min(pays_ms, _PAID_MS)
 
     def observe_counts(self, packets: int, missed: int, now_ms: float) -> None:
         """The stream's totals so far: packets that came in time, and packets that did not."""
@@ -312,6 +331,7 @@ class RateEstimator:
         span_ms, waited_ms = train.span_ms, self._waited_ms[1]
         known_bps = self._capacity.bps
         self._received.append((train.last_ms, train.bits))
+        self._owe(train.bits, train.last_ms)
         if not self._late_cap:
             self._made.append((self._rtp_ms, train.bits))
         self._network_ms.append(self.base_ms + waited_ms + span_ms)

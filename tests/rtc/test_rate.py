@@ -166,6 +166,18 @@ def test_silence_where_frames_were_due_is_a_queue() -> None:
     assert link.capacity_bps > 4e6
 
 
+def test_an_encoder_that_made_too_much_is_silent_not_the_link() -> None:
+    """Cut to a tenth right after a frame of ten times that: it leaves out the next ten."""
+    link = Link(8e6).send(30, packets=9)
+    link.estimator.capped(1.2e6, link.now_ms)
+    link.send(30, packets=9)
+    link.estimator.capped(120e3, link.now_ms)
+    link.estimator.tick(link.now_ms + 500.0)
+    assert link.estimator.queue_ms < 5.0
+    link.estimator.tick(link.now_ms + 3000.0)  # by then it has made up for it
+    assert link.estimator.queue_ms > 300.0
+
+
 def test_an_estimate_is_not_lowered_for_a_sender_that_obeys_its_cap() -> None:
     link = Link(8e6).send(30, packets=9)
     link.estimator.most_bps = 4e6
