@@ -43,8 +43,6 @@ from edge.slots import Slots
 log = logging.getLogger("edge.ingest")
 
 COMMAND = (sys.executable, "-P", "-m", "edge.ingest")
-# An arena a thread, glibc's way, each keeps the most that its thread ever used.
-MALLOC = {"MALLOC_ARENA_MAX": "2"}
 START_S = 60.0  # until it is ready, at most
 SILENT_S = 10.0  # without a word: it hangs. It tells its state several times a second
 START_ATTEMPTS = 3  # of the first start; after that it is restarted for ever
@@ -179,7 +177,6 @@ class Ingest:
             on_message=self._handle,
             on_lost=self._handle_loss,
             command=COMMAND,
-            environment=MALLOC,
         )
         self._watch_for(START_S)
         child.send(self._setup)
