@@ -13,7 +13,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,31 +88,25 @@ def run(options: argparse.Namespace) -> int:
     """Exit status: 0, or 1 if it could not be shown."""
     try:
         Encodes(None, 15, progress=_say).prepare()  # once, before eight need it
-        asyncio.run(_show(options))
+        with _server() as port, _cameras(port):
+            asyncio.run(_show(options, f"http://localhost:{port}/admin"))
     except (FleetError, BrowserMissingError, BrowserError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-async def _show(options: argparse.Namespace) -> None:
-    async with _server() as port:
-        cameras = _cameras(port)
-        await asyncio.to_thread(cameras.__enter__)  # links are made by a loop of their own
-        try:
-            url = f"http://localhost:{port}/admin"
-            _say(f"{len(FLEET)} cameras; {url}")
-            for name, screen in SCREENS.items():
-                async with chromium(color_scheme=options.scheme, **screen) as browser:
-                    page = browser.pages[0]
-                    await page.goto(url)
-                    await _until_live(page, options.seconds)
-                    await page.screenshot(path=options.out / name)
-                    _say(f"picture: {options.out / name}")
-            if options.keep:
-                await asyncio.Event().wait()
-        finally:
-            await asyncio.to_thread(cameras.__exit__, None, None, None)
+async def _show(options: argparse.Namespace, url: str) -> None:
+    _say(f"{len(FLEET)} cameras; {url}")
+    for name, screen in SCREENS.items():
+        async with chromium(color_scheme=options.scheme, **screen) as browser:
+            page = browser.pages[0]
+            await page.goto(url)
+            await _until_live(page, options.seconds)
+            await page.screenshot(path=options.out / name)
+            _say(f"picture: {options.out / name}")
+    if options.keep:
+        await asyncio.Event().wait()
 
 
 async def _until_live(page: Page, seconds: float) -> None:
@@ -128,33 +122,30 @@ async def _until_live(page: Page, seconds: float) -> None:
         raise FleetError(f"not all {len(FLEET)} cameras came to be live: {error}") from error
 
 
-@contextlib.asynccontextmanager
-async def _server() -> AsyncIterator[int]:
+@contextlib.contextmanager
+def _server() -> Iterator[int]:
     """`edge serve` as a process of its own; its port."""
     command = [sys.executable, "-m", "edge", "serve", "--http", "--host", "0.0.0.0", "--port", "0"]
     command += ["--device", f"sim:{GPU}", f"sim:{GPU}"]
     kept = {name: value for name, value in os.environ.items() if not name.startswith("EDGE_")}
     with tempfile.TemporaryFile("w+", prefix="edge-fleet-") as words:  # if it does not start
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            stdout=asyncio.subprocess.PIPE,
+        process = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
             stderr=words,
+            text=True,
             env={**kept, "EDGE_ADMIN_LOOPBACK": "true"},
         )
         assert process.stdout is not None
         try:
-            async with asyncio.timeout(START_S):
-                line = (await process.stdout.readline()).decode().strip()
+            line = process.stdout.readline().strip()
             if not line.startswith("Serving at "):
                 words.seek(0)
                 raise FleetError(f"the server did not start: {words.read()[-500:]}")
             yield int(line.rsplit(":", 1)[1].strip("/"))
-        except TimeoutError:
-            raise FleetError(f"the server was not ready within {START_S:.0f} s") from None
         finally:
-            if process.returncode is None:
-                process.terminate()
-                await process.wait()
+            process.terminate()
+            process.wait()
 
 
 @contextlib.contextmanager

@@ -83,29 +83,6 @@ async def test_rows_come_live_and_actions_work(screen: str) -> None:
         await page.get_by_text("This session has ended").wait_for()
 
 
-async def test_what_is_wrong_comes_first_and_old_news_is_no_news() -> None:
-    async with (
-        serving() as server,
-        publishing(base(server), noise(320, 192), query={"label": "gate", "slo_ms": "20"}) as well,
-        opened(base(server) + "/", complaints=True, **SCREENS["desk"]) as watched,
-    ):
-        page = watched.page
-        await well.wait_for_answers(1)
-        await page.goto(f"{base(server)}/admin")
-        await page.locator("tr[data-session]").wait_for()
-        async with publishing(
-            base(server), noise(320, 192), query={"label": "dark"}, channels=False
-        ) as dark:
-            await page.locator("tr[data-session]", has_text="dark").wait_for()
-            dark.track.running.clear()  # its camera falls silent
-            await page.locator("#causes", has_text="dark no frame for 10 s").wait_for()
-            assert await page.locator("body").get_attribute("data-level") == "poor"
-            rows = page.locator("tr[data-session]")
-            await rows.nth(0).get_by_text("dark").wait_for()
-        await server.stop()
-        await page.get_by_text("No word from the server").wait_for()
-
-
 async def test_draining_is_asked_twice() -> None:
     async with (
         serving() as server,
