@@ -37,7 +37,7 @@ from edge.rtc import internals
 from edge.timebase import now_ms
 
 if TYPE_CHECKING:
-    from netem.link import Link
+    from netem.link import Kind, Link
     from traces import Trace
 
 KINDS = ("steady", "steps", "traces")
@@ -58,6 +58,7 @@ class Run:
     trace: Trace
     controller: str
     folder: Path | None
+    link: Kind
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -83,6 +84,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=1,
         metavar="N",
         help="runs at a time (default 1)",
+    )
+    parser.add_argument(
+        "--link", choices=("auto", "kernel", "tun"), default="auto", help="default auto"
     )
     parser.add_argument("--again", action="store_true", help="measure what --json has, too")
     parser.add_argument(
@@ -183,7 +187,7 @@ async def _measure(
     for cell, trace in cells:
         there = {row.controller for row in store.chosen([(cell, n) for n in options.controllers])}
         names = [n for n in options.controllers if options.again or n not in there]
-        runs += [Run(cell, trace, name, options.frames) for name in names]
+        runs += [Run(cell, trace, name, options.frames, options.link) for name in names]
     runs.sort(key=lambda run: run.cell.seconds)  # those abreast end together
     groups = [runs[at : at + options.abreast] for at in range(0, len(runs), options.abreast)]
     total_s = sum(group[-1].cell.seconds + _OVERHEAD_S for group in groups)
@@ -207,7 +211,7 @@ async def _one(run: Run) -> Row | None:
     """None where the machine was too busy to begin in time."""
     from netem.link import Link  # noqa: PLC0415
 
-    link = Link(run.trace, queue_bytes=QUEUE_BYTES)
+    link = Link(run.trace, queue_bytes=QUEUE_BYTES, kind=run.link)
     async with behind(link, run.cell.cap_bps, run.cell.fps, run.cell.grain) as (site, page):
         begin_ms = link.origin_ms + LEAD_MS
         await asyncio.sleep(max(0.0, begin_ms - now_ms()) / 1000.0)
