@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="edge-bench-") as folder:
         device = options.device or simulated(Path(folder))
         try:
-            clients, why, minutes = asyncio.run(_hold(options, device))
+            clients, why, minutes, ended = asyncio.run(_hold(options, device))
         except (OSError, RuntimeError, TimeoutError) as error:
             print(f"error: {error or type(error).__name__}", file=sys.stderr)
             return 1
@@ -66,17 +66,27 @@ def run(options: argparse.Namespace) -> int:
     console.print(_table(minutes))
     console.print(f"{clients} publishers, {_FPS} frames a second, {options.slo_ms:g} ms; {why}")
     refused = why.startswith("refused") if options.clients is None else None
-    judged = list(promises(minutes, refused))
+    stayed = "; ".join(ended) or "every publisher stayed"
+    judged = [*promises(minutes, refused), (stayed, not ended)]
     for text, held in judged:
         console.print(f"{'kept' if held else 'BROKEN'}: {text}")
     kept = all(held for _, held in judged)
     if options.json:
-        report = {"kept": kept, "clients": clients, "why": why, "minutes": [*map(asdict, minutes)]}
+        report = {
+            "kept": kept,
+            "clients": clients,
+            "why": why,
+            "ended": ended,
+            "minutes": [*map(asdict, minutes)],
+        }
         options.json.write_text(json.dumps(report, indent=2) + "\n")
     return 0 if kept else 1
 
 
-async def _hold(options: argparse.Namespace, device: str) -> tuple[int, str, list[Minute]]:
+async def _hold(
+    options: argparse.Namespace, device: str
+) -> tuple[int, str, list[Minute], list[str]]:
+    """How many there were, why no more, minute by minute, and whoever did not stay."""
     from netem.encodes import Encodes  # noqa: PLC0415  # the laboratory: a tool may
 
     clip = Encodes(fps=_FPS, edges=_EDGES, bits=_BITS, progress=_say)
@@ -87,12 +97,17 @@ async def _hold(options: argparse.Namespace, device: str) -> tuple[int, str, lis
         _say(f"{len(publishers)} publishers: {why}; holding them for {options.minutes} minutes")
         await asyncio.sleep(_SETTLE_S)
         minutes: list[Minute] = []
-        for number in range(options.minutes):
+        while len(minutes) < options.minutes and not _ended(publishers):
             minutes.append(await _minute(publishers, pid))
             last = minutes[-1]
             missed = f"{last.missed} of {last.frames:,} missed"
-            _say(f"minute {number + 1}: {missed}, {last.rss_mb:.1f} MB")
-        return len(publishers), why, minutes
+            _say(f"minute {len(minutes)}: {missed}, {last.rss_mb:.1f} MB")
+        return len(publishers), why, minutes, _ended(publishers)
+
+
+def _ended(publishers: Sequence[Publisher]) -> list[str]:
+    """Who did not stay, and why."""
+    return [f"{each.label}: {each.reason}" for each in publishers if each.reason is not None]
 
 
 async def _fill(
@@ -138,9 +153,6 @@ async def _minute(publishers: Sequence[Publisher], pid: int) -> Minute:
     begin_ms = unix_ms()
     lag_before = [each.stats().lag_ms for each in publishers]
     await asyncio.sleep(60.0)
-    ended = [each.label for each in publishers if each.reason is not None]
-    if ended:
-        raise RuntimeError(f"{len(ended)} publishers were ended: {publishers[0].reason}")
     frames, missed, latencies = _count(publishers, begin_ms - 1200.0, unix_ms() - 1200.0)
     found = quantiles(latencies)
     lag = [each.stats().lag_ms for each in publishers]
