@@ -6,7 +6,7 @@ import importlib.metadata
 import os
 import platform
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -28,7 +28,7 @@ class Load:
     own: int
 
     @classmethod
-    def now(cls, pid: int, own: Sequence[int]) -> Load:
+    def now(cls, pid: int, own: Iterable[int]) -> Load:
         """At this moment; `own` are the run's processes that are there for all of it."""
         numbers = [int(each) for each in Path("/proc/stat").read_text().split("\n")[0].split()[1:9]]
         idle = numbers[3] + numbers[4]  # waiting for a disk is idle

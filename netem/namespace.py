@@ -154,7 +154,7 @@ def _end_processes(name: str, term_s: float, children: Sequence[subprocess.Popen
     """TERM, and KILL to what is still there after `term_s`."""
     deadline = time.monotonic() + term_s
     asked: set[int] = set()
-    while pids := _processes(name):
+    while pids := processes_in(name):
         late = time.monotonic() >= deadline
         if time.monotonic() >= deadline + KILL_S:
             raise LinkError(f"processes {pids} in {name} can't be killed")
@@ -168,7 +168,7 @@ def _end_processes(name: str, term_s: float, children: Sequence[subprocess.Popen
         time.sleep(0.01)
 
 
-def _processes(name: str) -> list[int]:
+def processes_in(name: str) -> list[int]:
     """Who is in the namespace now, by comparing each process's namespace with it."""
     try:
         inode = (RUN / name).stat().st_ino

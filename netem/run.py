@@ -21,6 +21,7 @@ from netem.footage import Footage, camera
 from netem.judging import judge
 from netem.link import Link
 from netem.machine import Busy, Load
+from netem.namespace import processes_in
 from netem.policies import Choice, choose
 from netem.record import Sample
 from netem.references import Truth, truth_of
@@ -187,7 +188,9 @@ class Run:
             origin_ms = now_ms()
             for link, person in zip(links, self.people, strict=True):
                 link.follow(person.trace)
-            own = [*users(self._scratch), os.getpid()]
+            own = {os.getpid(), *users(self._scratch)}
+            for link in links:  # browsers write their processes' titles over their environments
+                own.update(processes_in(link.namespace))
             before = Load.now(server.pid, own)
             await self._watch(server, links)
             busy = Load.now(server.pid, own).since(before)
