@@ -7,20 +7,20 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Literal
 
 import av
 
 from edge import actions, turn
 from edge.batcher import Request
-from edge.budget import Budget, Leg, infeasible
+from edge.budget import Budget, infeasible
 from edge.config import Settings
 from edge.dispatcher import Answer, Intake, Job
 from edge.hint import Hint
 from edge.inbox import Inbox
 from edge.ledger import Ledger
-from edge.limits import Excess, Pacer
+from edge.limits import Pacer
 from edge.logs import of_session
 from edge.member import Identity
 from edge.meter import Meter
@@ -35,19 +35,19 @@ from edge.protocol import (
     detections,
     message,
 )
+from edge.pulse import Pulse
 from edge.rtc.peer import DecodedFrame, Peer
 from edge.seen import Named, Seen
 from edge.session_hints import Link, SessionHints
 from edge.session_view import SessionView, told
 from edge.streams import Streams
 from edge.timebase import now_ms
+from edge.way import Way
 
 log = logging.getLogger("edge.session")
 
 State = Literal["connecting", "live", "closed"]
 
-CONNECT_TIMEOUT_MS = 15_000.0
-PING_TIMEOUT_MS = 8_000.0  # a page pings once a second
 STATS_EVERY_MS = 1_000.0
 BACK_MS = 2.0  # the way back until it has been measured
 
@@ -95,8 +95,8 @@ class Session:
         self._on_dead = on_dead
         self._on_step = on_step
         self._streams = Streams()
-        self.opened_ms = self._media_ms = now_ms()
-        self._ping_ms: float | None = None
+        self.opened_ms = now_ms()
+        self._pulse = Pulse(settings, self.opened_ms)
         self._stats_ms = 0.0
         self._told_too_large_ms = 0.0
         self._inbox = Inbox(
@@ -104,7 +104,6 @@ class Session:
             settings.max_message_bytes,
             lambda code, words: self._say("error", code=code, message=words),
         )
-        self._excess = Excess(settings.end_bps, settings.end_fps)
         self._pacer = Pacer()
         self._seen: tuple[av.VideoFrame, list[Named]] | None = None  # kept where switched on
         self.peer = Peer(
@@ -183,15 +182,10 @@ class Session:
         """Several times a second: is the publisher still there, does its hint still fit?"""
         if self._state == "closed":
             return
-        silent_ms = now - self._media_ms
-        if self._state == "connecting" and now - self.opened_ms > CONNECT_TIMEOUT_MS:
-            self._die("no media came")
-        elif self._state == "live" and silent_ms > self._settings.media_timeout_s * 1000.0:
-            self._die(f"no media for {silent_ms / 1000:.0f} s")
-        elif self._ping_ms is not None and now - self._ping_ms > PING_TIMEOUT_MS:
-            self._die("the page is gone")
-        elif too_much := self._excess.observe(self.peer.counts.bytes, self.peer.counts.frames, now):
-            self._die(f"too much was sent: {too_much}", "excess")
+        counts = self.peer.counts
+        over = self._pulse.over(self._state == "live", counts.bytes, counts.frames, now)
+        if over is not None:
+            self._die(*over)
         elif self._state == "live":
             self._hint(now)
             if now - self._stats_ms >= STATS_EVERY_MS:
@@ -201,7 +195,7 @@ class Session:
     # From the connection
 
     def _on_frame(self, frame: DecodedFrame) -> None:
-        self._media_ms = frame.decoded_ms
+        self._pulse.media(frame.decoded_ms)
         if self._state == "closed":
             return
         self._become("live")
@@ -231,14 +225,15 @@ class Session:
         self._intake.offer(request)
 
     def _on_lost(self, rtps: Sequence[int], reason: str) -> None:
-        self._media_ms = now_ms()
+        now = now_ms()
+        self._pulse.media(now)
         if self._state == "closed":
             return
         self._become("live")  # media flows, though this was of no use
         for rtp in rtps:
             self._dropped(rtp, reason)
-        if reason == "too_large" and self._media_ms - self._told_too_large_ms > STATS_EVERY_MS:
-            self._told_too_large_ms = self._media_ms
+        if reason == "too_large" and now - self._told_too_large_ms > STATS_EVERY_MS:
+            self._told_too_large_ms = now
             rule = f"this server takes pictures of at most {self._settings.max_pixels} pixels"
             self._say("error", code="too_large", message=rule)
 
@@ -267,7 +262,7 @@ class Session:
             case Hello():
                 self._on_hello(incoming)
             case Ping():
-                self._ping_ms = received_ms
+                self._pulse.ping(received_ms)
                 self.peer.clock.observe_ping(incoming.t0_ms, received_ms)
                 if incoming.offset_ms is not None:
                     self.peer.clock.set_offset(incoming.offset_ms, incoming.rtt_ms or 0.0)
@@ -314,27 +309,14 @@ class Session:
         if self._settings.admin_pictures:
             self._seen = (frame.image, named)
         now = now_ms()
-        legs: dict[Leg, float] = {
-            "network": frame.received_ms - frame.captured_ms,
-            "decode": frame.decoded_ms - frame.received_ms,
-            "queue": answer.dispatched_ms - frame.decoded_ms,
-            "inference": answer.inferred_ms - answer.dispatched_ms,
-            "back": now - answer.inferred_ms + self._back_ms(0.5),
-        }
+        way = Way.of(frame, answer, now)
+        legs = way.legs(self._back_ms(0.5))
         self.budget.observe("queue", legs["queue"], now)
         self.budget.observe("inference", legs["inference"], now)
         self.ledger.answered(
             legs, self.slo_ms, now, device=answer.device, variant=answer.variant, hopeless=hopeless
         )
-        times = {
-            "captured": frame.captured_ms,
-            "received": frame.received_ms,
-            "decoded": frame.decoded_ms,
-            "dispatched": answer.dispatched_ms,
-            "inferred": answer.inferred_ms,
-            "sent": now,
-        }
-        self._tell_result(detections(frame.rtp, answer.variant, answer.batch, named, times))
+        self._tell_result(detections(frame.rtp, answer.variant, answer.batch, named, asdict(way)))
 
     def _dropped(self, rtp: int, reason: str, hopeless: bool = False) -> None:
         """A frame that gets no answer; `hopeless`: the network alone had eaten its objective."""
@@ -380,15 +362,7 @@ class Session:
     def _hint(self, now: float, *, urgent: bool = False) -> None:
         hint = self._hints.decide(self._link(now), now, urgent=urgent)
         if hint is not None:
-            self._say(
-                "hint",
-                seq=hint.seq,
-                max_edge=hint.max_edge,
-                fps=hint.fps,
-                max_bps=hint.max_bps,
-                variant=hint.variant,
-                reason=hint.reason,
-            )
+            self._say("hint", **asdict(hint))
 
     def _link(self, now: float) -> Link:
         ours = self._settings.rate_control == "trains"  # else the hint leaves the bits alone
