@@ -36,16 +36,16 @@ def _name(server: Server, label: str) -> str:
 @pytest.mark.parametrize("screen", SCREENS)
 async def test_rows_come_live_and_actions_work(screen: str) -> None:
     async with (
-        serving(admin_pictures=True) as server,
+        serving(admin_pictures=True, slo_ms=5000) as server,
         publishing(base(server), noise(320, 192), query={"label": "gate-north"}) as first,
-        opened(base(server) + "/", **SCREENS[screen]) as watched,
+        opened(base(server) + "/", complaints=True, **SCREENS[screen]) as watched,
     ):
         page = watched.page
         await first.wait_for_answers(1)
         await page.goto(f"{base(server)}/admin")
         row = page.locator("tr[data-session]", has_text="gate-north")
         await row.wait_for()
-        await page.wait_for_function("window.__admin.fleet.t.length > 2")
+        await page.wait_for_function("() => window.__admin.fleet.t.length > 2")
         assert await page.locator(".chart canvas").count() == 4
         assert not await page.evaluate(WIDER)
 
@@ -61,11 +61,11 @@ async def test_rows_come_live_and_actions_work(screen: str) -> None:
             await page.click("#one-change")
         else:
             await row.get_by_role("button", name="Change").click()
-        await page.fill("#change-slo", "250")
+        await page.fill("#change-slo", "2500")
         await page.select_option("#change-variant", "yolov4-tiny-160")
         await page.click("#change-apply")
         await page.locator("#change").wait_for(state="hidden")
-        await first.wait_for(lambda it: it["type"] == "welcome" and it["slo_ms"] == 250.0)
+        await first.wait_for(lambda it: it["type"] == "welcome" and it["slo_ms"] == 2500.0)
         name = _name(server, "gate-north")
         if screen != "phone":
             await row.get_by_text("tiny 160 pinned").wait_for()
@@ -76,6 +76,7 @@ async def test_rows_come_live_and_actions_work(screen: str) -> None:
         assert await page.locator("#picture").evaluate("canvas => canvas.width") == 320
         assert not await page.evaluate(WIDER)
 
+        watched.check()  # from here on a picture may be asked for that has just ended
         await page.click("#one-change")
         await page.click("#change-end")
         await page.get_by_role("button", name="Really end it?").click()
@@ -96,3 +97,26 @@ async def test_draining_is_asked_twice() -> None:
         await page.get_by_role("button", name="Refuse newcomers?").click()
         await page.locator("#drain[aria-pressed=true]").wait_for()
         assert server.sessions.draining
+
+
+async def test_what_is_wrong_comes_first_and_old_news_is_no_news() -> None:
+    async with (
+        serving(media_timeout_s=600, slo_ms=5000) as server,
+        publishing(base(server), noise(320, 192), query={"label": "gate"}) as well,
+        opened(base(server) + "/", complaints=True, **SCREENS["desk"]) as watched,
+    ):
+        page = watched.page
+        rows = page.locator("tr[data-session]")
+        await well.wait_for_answers(1)
+        await page.goto(f"{base(server)}/admin")
+        await rows.wait_for()
+        async with publishing(base(server), noise(320, 192), query={"label": "quay"}) as dark:
+            await dark.wait_for_answers(1)
+            await rows.filter(has_text="quay").wait_for()
+            dark.track.running.clear()  # its camera falls silent
+            await page.locator("#causes", has_text="quay no frame for 10 s").wait_for()
+            assert await page.locator("body").get_attribute("data-level") == "poor"
+            await rows.nth(0).get_by_text("quay").wait_for()
+            await rows.nth(1).get_by_text("gate").wait_for()
+        await server.stop()
+        await page.get_by_text("No word from the server").wait_for()

@@ -18,7 +18,7 @@ const open = (/** @type {any} */ session) => changes.open(session);
 /** @type {Record<string, string>} */
 const REASON_COLOURS = {
   answered_late: "--warn",
-  late: "--leg-network",
+  late: "--pink",
   superseded: "--blue",
   overload: "--violet",
   lost: "--bad",

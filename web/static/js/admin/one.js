@@ -5,7 +5,6 @@ import { Chart } from "./charts.js";
 import { deviceName } from "./sessions.js";
 import { ageText, ENDS, LEGS, msText, percent, rateText, tally, titleOf } from "./words.js";
 
-const PICTURE_MS = 1000;
 const BOX_COLOURS = ["#3ddc97", "#ffc857", "#7aa2ff", "#c792ea", "#5fd3f3", "#ff6b6b"];
 
 export class One {
@@ -42,7 +41,7 @@ export class One {
     /** @type {any} */
     this.history = null;
     $("one-change").addEventListener("click", () => this.session && onChange(this.session));
-    if (settings.pictures) this.watch();
+    this.looking = false;
   }
 
   async load() {
@@ -76,6 +75,7 @@ export class One {
     this.ends(session);
     this.facts(session, state);
     this.point(session, before, state);
+    if (this.settings.pictures && session.variant !== null) this.look();
   }
 
   /** @param {[string, string, string?][]} tiles */
@@ -167,12 +167,15 @@ export class One {
     for (const chart of this.charts) chart.show({ ...history, slo_ms: history.t.map(() => session.slo_ms) });
   }
 
-  async watch() {
-    for (;;) {
-      await new Promise((done) => setTimeout(done, PICTURE_MS));
-      if (document.hidden || !this.session) continue;
+  /** The picture of now, where there is one: what is not there is not asked for. */
+  async look() {
+    if (this.looking || document.hidden) return;
+    this.looking = true;
+    try {
       const response = await fetch(`${this.path}/picture`).catch(() => null);
       if (response?.ok) await this.draw(await response.json());
+    } finally {
+      this.looking = false;
     }
   }
 
