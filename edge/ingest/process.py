@@ -142,7 +142,7 @@ class Room:
                 except Exception:  # one session's trouble is not the others'
                     log.exception("event=frame_end_failed")
             case Open():
-                self._spawn(self._open(message))
+                self._open(message)
             case Trickle():
                 self._spawn(self._trickle(message))
             case Close():
@@ -170,11 +170,20 @@ class Room:
         self._tasks.add(task)  # the loop itself holds tasks only weakly
         task.add_done_callback(self._tasks.discard)
 
-    async def _open(self, message: Open) -> None:
+    def _open(self, message: Open) -> None:
+        """Its session is there at once: the next message may be its part of a plan."""
+        try:
+            session = self._sessions[message.session] = self._make(message)
+        except Exception as error:
+            self._refuse(message, error)
+        else:
+            self._spawn(self._answer(message, session))
+
+    def _make(self, message: Open) -> Session:
         settings, wishes = self._settings, dict(message.wishes)
         if (classes := wishes.get("classes")) is not None:
             wishes["classes"] = frozenset(classes)
-        session = Session(
+        session = Session(  # named, since its link's step is told by a snapshot of it
             settings,
             self._frames,
             SessionHints(settings.network, settings.edges, settings.max_bps, Held.by(settings)),
@@ -185,15 +194,19 @@ class Room:
             meter=self._meter,
             **wishes,
         )
-        self._sessions[session.id] = session
+        return session
+
+    async def _answer(self, message: Open, session: Session) -> None:
         try:
-            reply = Reply(message.ask, await session.answer(message.offer))
+            self._pipe.send(Reply(message.ask, await session.answer(message.offer)))
         except SdpError as error:
-            reply = Reply(message.ask, str(error), error.code)
+            self._pipe.send(Reply(message.ask, str(error), error.code))
         except Exception as error:
-            log.exception("event=open_failed session=%s", session.name)
-            reply = Reply(message.ask, f"the offer can't be used: {error}", "bad_sdp")
-        self._pipe.send(reply)
+            self._refuse(message, error)
+
+    def _refuse(self, message: Open, error: Exception) -> None:
+        log.exception("event=open_failed session=%s", message.session[:6])
+        self._pipe.send(Reply(message.ask, f"the offer can't be used: {error}", "bad_sdp"))
 
     async def _trickle(self, message: Trickle) -> None:
         reply = Reply(message.ask)
@@ -202,6 +215,10 @@ class Room:
                 await session.add_candidates(message.fragment)
             except SdpError as error:
                 reply = Reply(message.ask, str(error), error.code)
+            except Exception as error:  # without a reply the server would wait for ever
+                log.exception("event=trickle_failed session=%s", session.name)
+                words = f"these candidates can't be used: {error}"
+                reply = Reply(message.ask, words, "bad_candidates")
         self._pipe.send(reply)
 
     async def _close(self, message: Close) -> None:
@@ -216,10 +233,13 @@ class Room:
 
     async def _look(self, message: Look) -> None:
         session = self._sessions.get(message.session)
-        text = None if session is None else await session.look()
         try:
+            text = None if session is None else await session.look()
             self._pipe.send(Reply(message.ask, text or ""))
         except MessageError:  # noise makes large JPEGs
+            self._pipe.send(Reply(message.ask))
+        except Exception:
+            log.exception("event=look_failed session=%s", message.session[:6])
             self._pipe.send(Reply(message.ask))
 
     async def _relay(self, message: Subscribe) -> None:
@@ -247,11 +267,14 @@ class Room:
                     session.tick(now)
                 except Exception:  # one session's trouble is not the others'
                     log.exception("event=tick_failed session=%s", session.name)
-            if now - self._told_ms >= STATE_EVERY_MS:
-                self._tell_state(now)
-            if now - self._viewed_ms >= VIEWS_EVERY_MS and not self._pipe.queued:
-                self._viewed_ms = now
-                self._tell_views(now)
+            try:
+                if now - self._told_ms >= STATE_EVERY_MS:
+                    self._tell_state(now)
+                if now - self._viewed_ms >= VIEWS_EVERY_MS and not self._pipe.queued:
+                    self._viewed_ms = now
+                    self._tell_views(now)
+            except Exception:  # else nothing would ever tick again
+                log.exception("event=tell_failed")
             due_ms = max(due_ms + TICK_MS, now)
 
     def _tell_state(self, now: float) -> None:
