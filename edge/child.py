@@ -17,6 +17,8 @@ from edge.slots import Slots
 
 _ROOT = Path(__file__).resolve().parents[1]  # where the package `edge` lies
 _EXIT_GRACE_S = 0.2  # between a helper's closing its socket and its end
+# Settings that hold secrets: a helper that needs one is told it by its pipe.
+_SECRETS = {"EDGE_TOKEN", "EDGE_ADMIN_TOKEN", "EDGE_TURN_SECRET", "EDGE_ICE_SERVERS"}
 
 
 class Child(Generic[Message]):
@@ -41,7 +43,7 @@ class Child(Generic[Message]):
         """Start the process; it owns `slots` from here on. OSError if it can't be started.
 
         `command` is followed by the numbers of the inherited socket and memory, and this process'
-        id; `environment` gives way to what is set already.
+        id; `environment` gives way to what is set already, of which secrets are left out.
         """
         self.slots = slots
         self.lost = False
@@ -136,12 +138,13 @@ def _spawn(
 ) -> subprocess.Popen[bytes]:
     """The process, with just the two descriptors and its standard output joined to the errors."""
     path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
+    ours = {name: text for name, text in os.environ.items() if name.upper() not in _SECRETS}
     return subprocess.Popen(
         [*command, str(socket_fd), str(memory_fd), str(os.getpid())],
         stdin=subprocess.DEVNULL,
         stdout=2,
         pass_fds=(socket_fd, memory_fd),
-        env={**environment, **os.environ, "PYTHONPATH": path},
+        env={**environment, **ours, "PYTHONPATH": path},
         process_group=0,  # Ctrl-C is for the server, which then stops its helpers in order
     )
 
