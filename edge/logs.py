@@ -1,7 +1,7 @@
 """Logs: one line an event, as key=value or as JSON, with the session's name in each of its lines.
 
 Lines are written by a thread of their own, so that neither a full disk nor a terminal that nobody
-reads holds up the server. What cannot be written is counted and let go.
+reads holds up the server, nor its end. What cannot be written is counted and let go.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ import contextlib
 import contextvars
 import json
 import logging
+import os
 import queue
 import re
+import select
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -23,6 +25,7 @@ Format = Literal["text", "json"]
 _Note = Callable[[], None]
 
 QUEUE = 10_000  # lines not yet written; the newest is dropped, and counted
+CLOSE_S = 0.5  # for what waits at the end; then only what is read at once is still written
 NOISY = ("aiortc", "aioice", "asyncio")
 
 _session: contextvars.ContextVar[str] = contextvars.ContextVar("edge_session", default="")
@@ -56,7 +59,8 @@ class Logs:
         """OSError if the file can't be opened at all; later trouble with it is only counted."""
         formatter = JsonFormatter() if format == "json" else TextFormatter()
         self.lost = 0
-        handlers: list[logging.Handler] = [_Stream(self._note_lost)]
+        stream = _Stream(self._note_lost)
+        handlers: list[logging.Handler] = [stream]
         if file is not None:
             handlers.append(_File(file, file_bytes, files, self._note_lost))
         for handler in handlers:
@@ -64,7 +68,7 @@ class Logs:
         lines: queue.Queue[logging.LogRecord] = queue.Queue(QUEUE)
         self._handler = _Queue(lines, self._note_lost)
         self._handlers = handlers
-        self._listener = QueueListener(lines, *handlers)
+        self._listener = _Writer(lines, *handlers, give_up=stream.give_up)
         self._listener.start()
         root = logging.getLogger()
         root.setLevel(level)
@@ -73,7 +77,7 @@ class Logs:
             logging.getLogger(noisy).setLevel(logging.WARNING)
 
     def close(self) -> None:
-        """Write what waits, and end."""
+        """Write what waits, as far as anybody reads it, and end."""
         logging.getLogger().removeHandler(self._handler)
         self._listener.stop()
         for handler in self._handlers:
@@ -102,10 +106,77 @@ class _Queue(QueueHandler):
         self._note_lost()
 
 
-class _Stream(logging.StreamHandler):  # type: ignore[type-arg]  # not generic at run time
+class _Writer(QueueListener):
+    """The thread that writes. Python's own would wait for it at the end without end."""
+
+    def __init__(
+        self,
+        lines: queue.Queue[logging.LogRecord],
+        *handlers: logging.Handler,
+        give_up: Callable[[], None],
+    ) -> None:
+        super().__init__(lines, *handlers)
+        self._give_up = give_up
+
+    def enqueue_sentinel(self) -> None:
+        lines: queue.Queue[object] = self.queue  # type: ignore[assignment]
+        try:
+            lines.put(None, timeout=CLOSE_S)
+        except queue.Full:
+            self._give_up()
+            lines.put(None)
+
+    def stop(self) -> None:
+        if self._thread is not None:
+            self.enqueue_sentinel()
+            self._thread.join(CLOSE_S)
+            self._give_up()
+            self._thread.join()
+            self._thread = None
+
+
+class _Stream(logging.Handler):
+    """Standard error, written to when it can take something, until `give_up`."""
+
     def __init__(self, note_lost: _Note) -> None:
-        super().__init__(sys.stderr)
+        super().__init__()
         self._note_lost = note_lost
+        self._stream = sys.stderr
+        self._end = os.eventfd(0, os.EFD_CLOEXEC)
+        self._poll = select.poll()
+        self._poll.register(self._end, select.POLLIN)
+        self._fd: int | None = None  # where it is no file: in memory, nothing is waited for
+        with contextlib.suppress(OSError, AttributeError):
+            self._fd = self._stream.fileno()
+            self._poll.register(self._fd, select.POLLOUT)
+
+    def give_up(self) -> None:
+        """Wait no more: from now on a line that isn't taken at once is let go."""
+        os.eventfd_write(self._end, 1)
+
+    def close(self) -> None:
+        super().close()
+        if self._end >= 0:
+            os.close(self._end)
+            self._end = -1
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._write(f"{self.format(record)}\n")
+        except Exception:
+            self.handleError(record)
+
+    def _write(self, text: str) -> None:
+        """OSError where nobody reads it any more."""
+        if self._fd is None:
+            self._stream.write(text)
+            return
+        rest = text.encode("utf-8", "backslashreplace")
+        while rest:
+            if self._fd not in dict(self._poll.poll()):
+                raise BrokenPipeError
+            # So much never blocks a pipe that has room; one thread writes, so lines stay whole.
+            rest = rest[os.write(self._fd, rest[: select.PIPE_BUF]) :]
 
     def handleError(self, record: logging.LogRecord) -> None:
         self._note_lost()

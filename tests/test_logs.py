@@ -128,6 +128,28 @@ def test_a_terminal_that_nobody_reads_holds_nothing_up(tmp_path: Path) -> None:
         drain.join()
 
 
+def test_a_terminal_that_nobody_reads_does_not_hold_up_the_end() -> None:
+    program = (
+        "import logging, edge.logs as l\n"
+        "lines = l.Logs()\n"
+        "for n in range(COUNT): logging.info('event=filler text=%s', 'x' * 100)\n"
+        "lines.close()\n"
+        "print(lines.lost, flush=True)\n"
+    )
+    for count in (2_000, 3 * logs.QUEUE):  # of which the pipe takes some; more than the queue holds
+        with subprocess.Popen(
+            [sys.executable, "-c", program.replace("COUNT", str(count))],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert process.wait(timeout=60) == 0
+            assert process.stdout is not None
+            assert process.stderr is not None
+            written = process.stderr.read().count(" event=filler ")
+            assert 0 < written <= count - int(process.stdout.read())
+
+
 def test_a_log_file_that_cannot_be_is_a_usage_error(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "edge", "serve", "--log-file", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
