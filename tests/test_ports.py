@@ -7,8 +7,10 @@ import socket
 from typing import Any
 
 import pytest
+from aioice import ice
 
 from edge.config import ConfigError, load
+from edge.rtc import internals
 from edge.rtc.offer import announced
 from tests.publisher import publishing
 from tests.serving import base, noise, serving
@@ -30,6 +32,21 @@ async def test_media_comes_by_the_ports_of_the_range_and_is_answered() -> None:
     assert ports
     assert all(FIRST <= port <= LAST for port in ports)
     assert "203.0.113.5" in {address for address, _ in found}
+
+
+async def test_an_address_without_a_socket_costs_itself_alone() -> None:
+    elsewhere = "203.0.113.77"  # of no interface here
+    for addresses in ([elsewhere, "127.0.0.1"], ["127.0.0.1", elsewhere]):
+        connection = ice.Connection(ice_controlling=False)
+        found = await internals._gather_in(connection, 1, addresses, range(FIRST, LAST + 1))
+        assert [each.host for each in found] == ["127.0.0.1"]
+        await connection.close()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+            other.bind(("127.0.0.1", found[0].port))  # given back
+    connection = ice.Connection(ice_controlling=False)
+    with pytest.raises(OSError, match="assign"):
+        await internals._gather_in(connection, 1, [elsewhere], range(FIRST, LAST + 1))
+    await connection.close()
 
 
 def test_an_announced_address_stands_for_each_local_one_of_its_family() -> None:

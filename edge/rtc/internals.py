@@ -251,9 +251,18 @@ async def _gather_in(
     connection: Any, component: int, addresses: list[str], ports: range
 ) -> list[candidates.Candidate]:
     """Host candidates on ports of a range, which aioice itself can't be asked for, and what a STUN
-    server sees of them; OSError if no port is free."""
-    protocols = [await _bind(connection, component, each, ports) for each in addresses]
-    connection._protocols += protocols
+    server sees of them; OSError if there is no port on any address."""
+    protocols: list[ice.StunProtocol] = []
+    for number, address in enumerate(addresses, start=1):
+        try:
+            protocol = await _bind(connection, component, address, ports)
+        except OSError as error:
+            _log.debug("no socket on %s: %s", address, error)
+            if number == len(addresses) and not protocols:
+                raise
+            continue
+        protocols.append(protocol)
+        connection._protocols.append(protocol)  # which closes it, whatever comes next
     found = [each.local_candidate for each in protocols]
     asked = [
         asyncio.ensure_future(ice.server_reflexive_candidate(each, connection.stun_server))

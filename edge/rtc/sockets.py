@@ -7,7 +7,9 @@ aioice asks of each, by an exception, whether it is STUN: the first byte tells (
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
+import struct
 from typing import Any
 
 MAX_BYTES = 2048  # of a datagram: longer ones are cut, and then fail to authenticate
@@ -34,7 +36,8 @@ def drain(protocol: Any) -> bool:
                 if data and data[0] > 3:
                     receiver.data_received(data, component)
                 else:
-                    protocol.datagram_received(data, address)
+                    with contextlib.suppress(struct.error):  # STUN with attributes cut short
+                        protocol.datagram_received(data, address)
         except (BlockingIOError, InterruptedError):
             return
         except OSError as error:

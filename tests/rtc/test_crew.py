@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import struct
 import threading
 from types import SimpleNamespace
 
 import pytest
+from aioice import ice
 
 from edge.rtc import sockets
 from edge.rtc.beat import Beat
@@ -123,3 +125,23 @@ async def test_a_socket_is_read_until_it_is_empty_and_sorted_by_first_byte(count
     assert rest[0] == b"\x16\xfe"
     transport.close()
     await asyncio.sleep(0)
+
+
+async def test_stun_that_is_cut_short_is_let_go() -> None:
+    """From anybody, without a password: it may not even cost a line of the log."""
+    loop = asyncio.get_running_loop()
+    troubles: list[object] = []
+    loop.set_exception_handler(lambda _, context: troubles.append(context))
+    connection = ice.Connection(ice_controlling=False)
+    [candidate] = await connection.get_component_candidates(1, ["127.0.0.1"])
+    [protocol] = connection._protocols
+    assert sockets.drain(protocol)
+    priority = b"\x00\x24\x00\x00"  # an attribute of four bytes, of which none is there
+    header = struct.pack("!HHI12s", 1, len(priority), 0x2112A442, bytes(12))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
+        for data in (header + priority, b"\x16\xfe"):
+            out.sendto(data, (candidate.host, candidate.port))
+        async with asyncio.timeout(60):
+            assert await connection._queue.get() == (b"\x16\xfe", 1)
+    assert not troubles
+    await connection.close()
