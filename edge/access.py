@@ -256,7 +256,7 @@ def _bears(request: web.Request, token: SecretStr) -> bool:
 def _same(given: str, token: SecretStr) -> bool:
     """In a time that tells nothing of where they differ."""
     return hmac.compare_digest(
-        given.encode("utf-8", "surrogateescape"), token.get_secret_value().encode()
+        given.encode("utf-8", "surrogatepass"), token.get_secret_value().encode()
     )
 
 

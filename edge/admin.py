@@ -20,7 +20,7 @@ from edge.events import event_stream
 from edge.overview import MISSES, Overview
 from edge.pages import templates
 from edge.protocol import describe
-from edge.streams import Streams
+from edge.streams import Streams, put_newest
 from edge.timebase import now_ms
 from edge.variant import SENT_EDGES, Variant
 
@@ -98,7 +98,7 @@ class Admin:
         try:
             with self._streams.open(_text(self._overview.first())) as queue:
                 if len(self._overview.history.fleet):  # else it has not looked yet
-                    queue.put_nowait(_text(self._overview.state()))
+                    put_newest(queue, _text(self._overview.state()))
                 return await event_stream(request, queue)
         except RuntimeError as refused:
             return refusal(HTTPStatus.TOO_MANY_REQUESTS, "too_many", str(refused))

@@ -43,7 +43,13 @@ class Login:
             )
             page.headers["Retry-After"] = str(seconds)
             return page
-        token = (await request.post()).get("token", "")
+        try:
+            token = (await request.post()).get("token", "")
+        except (
+            ValueError,
+            LookupError,
+        ):  # neither a form, nor in its charset
+            return self._page(HTTPStatus.BAD_REQUEST, "That is not this page's form.")
         if not isinstance(token, str) or not access.is_admin_token(token.strip()):
             access.note_wrong(request)
             log.warning("event=login_refused address=%s", access.client(request))

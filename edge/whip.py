@@ -169,9 +169,13 @@ class Whip:
 
 @web.middleware
 async def json_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Refusals that the framework makes (404, 405, too large) in the same JSON as ours."""
+    """Refusals that the framework makes (404, 405, a body that is broken or too large) in the same
+    JSON as ours."""
     try:
         return await handler(request)
+    except web.RequestPayloadError:
+        message = "the body is not what its headers say"
+        return error(HTTPStatus.BAD_REQUEST, "bad_body", message)
     except web.HTTPException as refused:
         if refused.status < HTTPStatus.BAD_REQUEST:
             raise

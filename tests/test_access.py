@@ -172,6 +172,35 @@ async def test_guessing_tokens_is_slow_and_costs_the_guesser_alone(
     assert "guess" not in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("application/x-www-form-urlencoded; charset=nonsense", b"token=x"),
+        ("application/x-www-form-urlencoded", b"\xff"),
+        ("multipart/form-data", b"token=x"),
+        ("multipart/form-data; boundary=a", b"token=x"),
+    ],
+)
+async def test_what_is_no_form_is_refused(content_type: str, body: bytes) -> None:
+    async with guarded(**PROXY) as client:
+        headers = {**OUTSIDE, "Content-Type": content_type}
+        status, text = await _ask(client, "/admin/login", method="POST", data=body, headers=headers)
+    assert status == 400
+    assert "not this page&#39;s form" in text
+
+
+async def test_a_token_that_is_no_text_is_a_wrong_one() -> None:
+    headers = {
+        **OUTSIDE,
+        "Content-Type": "application/x-www-form-urlencoded; charset=unicode_escape",
+    }
+    async with guarded(**PROXY) as client:
+        status, _ = await _ask(
+            client, "/admin/login", method="POST", data=b"token=\\ud800", headers=headers
+        )
+    assert status == 401
+
+
 async def test_the_guard_is_in_the_server_and_publishing_has_its_own_token() -> None:
     async with (
         serving(token="hush", admin_token=TOKEN, admin_loopback=False) as server,

@@ -142,6 +142,17 @@ async def test_bad_sdp_is_refused_in_words(body: bytes, status: int) -> None:
             assert it.status == 200
 
 
+async def test_a_body_that_cannot_be_unpacked_is_refused() -> None:
+    headers = {**SDP, "Content-Encoding": "gzip"}
+    async with (
+        serving() as server,
+        aiohttp.ClientSession() as http,
+        http.post(f"{base(server)}/whip", data=b"no gzip", headers=headers) as it,
+    ):
+        assert it.status == 400
+        assert (await error_of(it))["code"] == "bad_body"
+
+
 async def test_audio_alone_is_refused() -> None:
     async with serving() as server, aiohttp.ClientSession() as http:
         offer = await _audio_offer()
