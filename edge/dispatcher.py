@@ -1,7 +1,7 @@
 """From sessions to workers and back: carries out what the batcher decides.
 
-The batcher's one slot a session is the only queue here; a frame in a worker is in `_flying`,
-bounded by the workers' slots.
+The batcher's slots, two a session at most, are the only queue here; a frame in a worker is in
+`_flying`, bounded by the workers' slots.
 """
 
 from __future__ import annotations

@@ -17,7 +17,8 @@ Factory = Callable[..., Member]
 
 
 class FullError(Exception):
-    """No session can be taken now: `code` is full, busy, not_ready, draining or address_full."""
+    """No session can be taken now: `code` is full, busy, not_ready, draining, lost (with its
+    process) or address_full."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
