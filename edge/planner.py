@@ -39,7 +39,7 @@ STAY = 0.01  # relative accuracy that another option must gain to be given to a 
 MARGIN = 1.1  # times their latencies, in new plans: what just fits today shall fit tomorrow
 PAYS = 0.005  # F1 that a larger picture must gain to be sent: less is noise of the measurement
 ENOUGH = 0.99  # share of what a size can reach, beyond which more bits buy next to nothing
-MAX_OPTIONS = 96  # in one problem; with more shapes than that, every second edge is left out
+MAX_OPTIONS = 96  # in one problem; where there are more shapes than that, edges are left out
 _BITS_STEP = 1.1  # links are told apart by so much
 
 
@@ -133,16 +133,7 @@ class Planner:
 
     def draft(self, snapshots: Sequence[Snapshot], profiles: Sequence[Profile]) -> Draft:
         """The problem of these sessions on the devices that live, one profile each."""
-        wanted: dict[tuple[int, Size], None] = {}
-        for edges in (self._edges, self._edges[::-2][::-1], self._edges[-1:]):
-            wanted = {
-                (edge, Variant(self._network, edge).input_size(*snapshot.size)): None
-                for edge in edges
-                for snapshot in snapshots
-            }
-            if len(wanted) <= MAX_OPTIONS:
-                break
-        options = tuple(sorted(wanted))
+        options = self._options(snapshots)
         place = {option: index for index, option in enumerate(options)}
         variants = tuple(self._option(*option, profiles) for option in options)
         usual = self._usual(options, profiles)
@@ -191,6 +182,21 @@ class Planner:
         )
         problem = replace(bare, variants=longer)
         return Draft(problem, bare, tuple(snapshots), options, tuple(sent), tuple(profiles))
+
+    def _options(self, snapshots: Sequence[Snapshot]) -> tuple[tuple[int, Size], ...]:
+        """Inputs that these sessions may be served with: bounded, and for nobody without the least
+        edge, which serves most, and what it is pinned to."""
+        wanted: set[tuple[int, Size]] = set()
+        for step in _STEPS:
+            edges = {self._edges[0], *self._edges[::-step]}
+            wanted = {
+                (edge, Variant(self._network, edge).input_size(*snapshot.size))
+                for snapshot in snapshots
+                for edge in edges | _pinned(snapshot)
+            }
+            if len(wanted) <= MAX_OPTIONS:
+                break
+        return tuple(sorted(wanted))
 
     def adopt(self, draft: Draft, plan: Plan) -> tuple[Plan, dict[str, Assignment]]:
         """The plan to follow, the draft's or the one in force, and each session's part in it."""
@@ -368,12 +374,18 @@ class Planner:
 
 
 _UNKNOWN_MS = 1e6  # of a variant that a device does not know
+_STEPS = (1, 2, 4, 8)  # edges kept: all, every second, ...
 
 
 def _fill(devices: int) -> float:
     """Part of the devices' time that plans may fill: the spare time that keeps waits short grows
     as the square root of what is there (square-root staffing, Halfin and Whitt 1981)."""
     return 1.0 - HEADROOM / math.sqrt(max(devices, 1))
+
+
+def _pinned(snapshot: Snapshot) -> set[int]:
+    name = snapshot.pins.variant
+    return set() if name is None else {Variant.parse(name).edge}
 
 
 def _name(option: tuple[int, Size]) -> str:

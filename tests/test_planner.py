@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.planner import Assignment, Planner, Snapshot
+from edge.planner import MAX_OPTIONS, Assignment, Pins, Planner, Snapshot
 from edge.profile import Profile
 from edge.scheduler import solve
 from edge.variant import EDGES, SENT_EDGES, Variant
@@ -118,6 +118,23 @@ def test_shapes_are_told_apart() -> None:
 def test_endless_shapes_make_no_endless_problem() -> None:
     many = [replace(WIDE, id=str(n), size=(100, 20 + n)) for n in range(80)]
     assert len(planner().draft(many, [device()]).options) <= 96
+
+
+def test_many_shapes_leave_everybody_an_edge_that_serves() -> None:
+    """As many as there may be sessions, each of its own shape; one is pinned besides."""
+    shapes = [(1000 + 94 * n, 1000) for n in range(32)]
+    shapes += [(height, width) for width, height in shapes]
+    sessions = [
+        replace(WIDE, id=str(n), size=size, left_ms=30.0, fps=5.0) for n, size in enumerate(shapes)
+    ]
+    pinned = "yolov4-tiny-192"  # which is left out for the others
+    sessions[5] = replace(sessions[5], pins=Pins(variant=pinned))
+    by = planner()
+    draft = by.draft(sessions, [device(ms_at_608=60.0)] * 4)
+    assert len(draft.options) <= MAX_OPTIONS
+    assignments = plan(sessions, [device(ms_at_608=60.0)] * 4, by)
+    assert all(each.variant is not None for each in assignments.values())
+    assert assignments["5"].variant == pinned
 
 
 def test_whom_the_devices_cannot_take_is_told_so() -> None:
