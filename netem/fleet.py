@@ -60,7 +60,7 @@ FLEET = (
     Camera("truck-31", "2mbit", 40.0, 0.005, 250),
 )
 SCREENS: dict[str, dict[str, Any]] = {
-    "admin.png": {"viewport": {"width": 1280, "height": 1300}},
+    "admin.png": {"viewport": {"width": 1280, "height": 1224}},
     "admin-phone.png": {
         "viewport": {"width": 390, "height": 844},
         "is_mobile": True,

@@ -87,5 +87,6 @@ export class Chart {
       ...this.lines.map(({ column, scale = 1 }) => (columns[column] ?? t.map(() => null)).map((value) => (value === null ? null : value * scale))),
     ];
     this.plot.setData(this.data);
+    if (this.plot.cursor.left < 0) this.plot.setLegend({ idx: t.length - 1 }); // nobody points at another moment
   }
 }

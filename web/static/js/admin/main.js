@@ -8,7 +8,7 @@ import { Feed } from "./feed.js";
 import { One } from "./one.js";
 import { Sessions } from "./sessions.js";
 import { showVerdict, verdict } from "./verdict.js";
-import { ageText, percent, REASONS, tally } from "./words.js";
+import { ageText, counted, percent, REASONS, tally } from "./words.js";
 
 const settings = JSON.parse($("settings").textContent);
 const feed = new Feed(settings.misses);
@@ -103,7 +103,7 @@ feed.addEventListener("state", () => {
   showVerdict(verdict(state, settings.misses));
   changes.show(state.server.draining);
   const { version, uptime_s: uptime, waiting } = state.server;
-  say($("about"), `${version} · up ${ageText(uptime)}${waiting ? ` · ${waiting} frames waiting` : ""}`);
+  say($("about"), `${version} · up ${ageText(uptime)}${waiting ? ` · ${counted(waiting, "frame")} waiting` : ""}`);
   page.show(state);
 });
 feed.addEventListener("stale", () => {
