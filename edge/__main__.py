@@ -131,21 +131,23 @@ def _serve(options: argparse.Namespace) -> int:
     except OSError as error:
         return _fail(f"log_file: {error}")
     try:
-        return _serve_logged(settings)
+        failure = _serve_logged(settings)
     finally:
-        log.close()
+        log.close()  # a thread writes it: what is said from here on comes after its last line
+    return 0 if failure is None else _fail(failure)
 
 
-def _serve_logged(settings: Settings) -> int:
+def _serve_logged(settings: Settings) -> str | None:
+    """Serve until a signal; why that failed, None if it did not."""
     from edge import notify, terminal  # noqa: PLC0415  # torch and aiortc load only where they are used
     from edge.app import Server, StartError  # noqa: PLC0415
     from edge.rtc.internals import InternalsError  # noqa: PLC0415
 
-    async def run() -> int:
+    async def run() -> str | None:
         try:
             server = Server(settings, on_progress=terminal.progress)
         except (InternalsError, StartError, OSError, ValueError) as error:  # aiortc, a file
-            return _fail(str(error))
+            return str(error)
         _end_on_signals()
         try:
             await server.start()
@@ -153,13 +155,13 @@ def _serve_logged(settings: Settings) -> int:
             notify.tell("READY=1")
             await asyncio.Event().wait()  # until a signal
         except StartError as error:
-            return _fail(str(error))
+            return str(error)
         except asyncio.CancelledError:
             pass
         finally:
             notify.tell("STOPPING=1")
             await server.stop()
-        return 0
+        return None
 
     return asyncio.run(run())
 
