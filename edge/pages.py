@@ -21,11 +21,13 @@ _SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'self'; media-src 'self' blob:; "
     "img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; form-action 'self'; "
     "frame-ancestors 'none'",
-    "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
+# No other page may hold the operator's window. Not for everybody: at a plain-http address, which
+# publishers may come by before they are told better, browsers complain of it.
+_ADMIN_HEADERS = {"Cross-Origin-Opener-Policy": "same-origin"}
 
 
 def templates() -> jinja2.Environment:
@@ -42,7 +44,8 @@ async def secure(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Headers that keep the page from loading or showing anything that is not its own."""
     response = await handler(request)
     if not response.prepared:
-        for name, value in _SECURITY_HEADERS.items():
+        admin = _ADMIN_HEADERS if request.path.startswith("/admin") else {}
+        for name, value in (_SECURITY_HEADERS | admin).items():
             response.headers.setdefault(name, value)
     return response
 

@@ -310,6 +310,7 @@ async def test_the_page_loads_nothing_but_its_own() -> None:
             assert it.status == 200
             html = await it.text()
             assert "default-src 'self'" in it.headers["Content-Security-Policy"]
+            assert it.headers["Cross-Origin-Opener-Policy"] == "same-origin"
         assert "style=" not in html
         for path in re.findall(r'(?:src|href)="(/static/[^"]+)"', html):
             async with http.get(base(server) + path) as it:
