@@ -123,6 +123,8 @@ async def test_the_street_is_full_of_people_and_cars(server: Server) -> None:
     async with opened(server.url) as watched:
         await watched.open(autostart=1, source="sample", slo=500)
         await watched.until("edge.counts.in_time > 60", 90)
+        # The cyclists come seconds later than the first cars do; the clip is a loop of ten seconds.
+        await watched.until("edge.classes.bicycle || edge.classes.motorbike", 60)
         snapshot = await watched.page.evaluate("() => window.__edge.finish()")
     assert {"person", "car"} <= set(snapshot["classes"])
     assert {"bicycle", "motorbike"} & set(snapshot["classes"])
