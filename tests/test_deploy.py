@@ -56,7 +56,9 @@ def test_compose_has_both_variants_and_says_what_it_needs() -> None:
         }
         assert Settings(**values).udp_port_range is not None
         passed_on = {key for key, value in service["environment"].items() if value is None}
-        assert {key.removeprefix("EDGE_").lower() for key in passed_on} <= set(Settings.model_fields)
+        assert {key.removeprefix("EDGE_").lower() for key in passed_on} <= set(
+            Settings.model_fields
+        )
 
 
 def test_the_relay_does_not_start_without_a_secret() -> None:
