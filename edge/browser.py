@@ -6,11 +6,11 @@ import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import BrowserContext, async_playwright
+from playwright.async_api import BrowserContext, TimeoutError, async_playwright
 
 # Nothing may leave for the vendor's hosts, and a timing must not depend on throttling.
 _FLAGS = (
@@ -25,6 +25,9 @@ _FLAGS = (
     "--disable-renderer-backgrounding",
     "--autoplay-policy=no-user-gesture-required",
 )
+
+# Rarely, a browser hangs before its first word; the next one, from another profile, doesn't.
+_START_MS = (45_000.0, 90_000.0)
 
 
 class BrowserMissingError(Exception):
@@ -65,17 +68,27 @@ async def chromium(
     arguments = [*_FLAGS, *camera_flags(camera), *flags]
     if os.geteuid() == 0:
         arguments.append("--no-sandbox")  # Chromium refuses to run sandboxed as root
-    with tempfile.TemporaryDirectory(prefix="edge-chromium-", ignore_cleanup_errors=True) as folder:
-        async with async_playwright() as playwright:
-            browser = await playwright.chromium.launch_persistent_context(
-                folder,
+    async with async_playwright() as playwright, AsyncExitStack() as stack:
+
+        async def start(patience_ms: float) -> BrowserContext:
+            profile = tempfile.TemporaryDirectory(
+                prefix="edge-chromium-", ignore_cleanup_errors=True
+            )
+            return await playwright.chromium.launch_persistent_context(
+                stack.enter_context(profile),
                 executable_path=executable or chromium_path(),
                 headless=True,
                 args=arguments,
                 ignore_https_errors=True,
+                timeout=patience_ms,
                 **context,
             )
-            try:
-                yield browser
-            finally:
-                await browser.close()
+
+        try:
+            browser = await start(_START_MS[0])
+        except TimeoutError:
+            browser = await start(_START_MS[1])
+        try:
+            yield browser
+        finally:
+            await browser.close()

@@ -145,6 +145,10 @@ class ChromiumClient(Client):
             taken.notes.append(f"{wish.label}: connected anew {snapshot['reconnects']} times")
         return taken
 
+    async def says(self) -> str:
+        """What the page shows, for who wonders why nothing comes."""
+        return await self._page.inner_text("body") if self._page else "nothing yet"
+
     async def close(self) -> None:
         await self._stack.aclose()
 

@@ -22,7 +22,7 @@ import aiohttp
 from edge.timebase import now_ms
 from netem.pub_rtp import Packetiser
 from netem.publisher import Publisher, unix_ms
-from tests.faults.stage import SLO_MS, Held, Stage, seconds_since, stage
+from tests.faults.stage import FPS, SLO_MS, Held, Stage, seconds_since, stage
 from tests.serving import simulated
 
 BEFORE_S = 1.5  # of undisturbed load, for comparison, and as much afterwards
@@ -166,9 +166,19 @@ async def out_of_memory(at: Stage) -> None:
     workers = at.workers()
     async with asyncio.timeout(60):
         while not any("event=out_of_memory" in line for line in at.said):
+            await _gathered(workers[0])
             await at.answered(more=1)
     await at.answered(more=5)
     assert at.workers() == workers, "a batch too large for the memory cost a worker"
+
+
+async def _gathered(pid: int) -> None:
+    """The worker stands still for two frames' time, so that there are some for a batch."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        await asyncio.sleep(2.0 / FPS)
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 async def disk_full(at: Stage) -> None:
@@ -235,8 +245,8 @@ async def two_devices(folder: Path) -> AsyncIterator[Stage]:
 
 @asynccontextmanager
 async def short_of_memory(folder: Path) -> AsyncIterator[Stage]:
-    """Slow enough, and for one device, that frames wait for each other and would share batches."""
-    async with stage(folder, [simulated(4.0)], environment={"EDGE_SIM_MEMORY": "1"}) as at:
+    """One device, so that frames which wait for each other would share a batch."""
+    async with stage(folder, [simulated()], environment={"EDGE_SIM_MEMORY": "1"}) as at:
         yield at
 
 

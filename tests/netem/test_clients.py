@@ -28,6 +28,7 @@ pytestmark = [
 ]
 
 FRAMES = 45
+WAIT_S = 90.0  # far more than they take; then the page is asked what is wrong
 SMALL = (320, 136)
 Luma = npt.NDArray[np.uint8]
 
@@ -72,7 +73,11 @@ async def test_a_frames_source_is_the_picture_that_arrived() -> None:
             client = ChromiumClient(Wish(0, link, footage, 1000.0, Path(folder)), film)
             try:
                 await client.start(int(server.url.rstrip("/").rpartition(":")[2]))
-                await enough.wait()
+                try:
+                    async with asyncio.timeout(WAIT_S):
+                        await enough.wait()
+                except TimeoutError:
+                    pytest.fail(f"{len(came)} frames came; the page says: {await client.says()}")
                 taken = await client.stop()
             finally:
                 await client.close()
