@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import tempfile
@@ -10,7 +11,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import BrowserContext, TimeoutError, async_playwright
+from playwright.async_api import BrowserContext, async_playwright
+from playwright.async_api import TimeoutError as PatienceError
+
+log = logging.getLogger("edge.browser")
 
 # Nothing may leave for the vendor's hosts, and a timing must not depend on throttling.
 _FLAGS = (
@@ -26,7 +30,7 @@ _FLAGS = (
     "--autoplay-policy=no-user-gesture-required",
 )
 
-# Rarely, a browser hangs before its first word; the next one, from another profile, doesn't.
+# How long to wait for a browser to start, and then for another: one that hangs must not hang us.
 _START_MS = (45_000.0, 90_000.0)
 
 
@@ -86,7 +90,8 @@ async def chromium(
 
         try:
             browser = await start(_START_MS[0])
-        except TimeoutError:
+        except PatienceError:
+            log.warning("event=browser_hung after_s=%.0f", _START_MS[0] / 1000.0)
             browser = await start(_START_MS[1])
         try:
             yield browser

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.browser
 
 
 async def test_one_that_hangs_as_it_starts_gives_way_to_another(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     try:
         path = chromium_path()
@@ -26,3 +26,4 @@ async def test_one_that_hangs_as_it_starts_gives_way_to_another(
     async with chromium(executable=script) as opened:
         assert await opened.pages[0].evaluate("1 + 1") == 2
     assert hung.exists()
+    assert "event=browser_hung" in caplog.text
