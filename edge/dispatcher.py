@@ -117,9 +117,15 @@ class Dispatcher:
                 _job(request).dropped("failed")
         else:
             size = len(dispatch.requests)
-            # What a frame waits for is the whole way to the worker and back, so that is learnt.
+            # A frame waits for the whole way to the worker and back; what of it was the host's
+            # doing is learnt apart, so that a busy host does not count as a slow device.
             self._pool.profiles[device].observe(
-                dispatch.variant, dispatch.input_size, size, now - flight.dispatched_ms, now
+                dispatch.variant,
+                dispatch.input_size,
+                size,
+                outcome.device_ms,
+                now,
+                handover_ms=now - flight.dispatched_ms - outcome.device_ms,
             )
             for request, boxes in zip(dispatch.requests, outcome.boxes, strict=True):
                 answer = Answer(

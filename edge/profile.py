@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.drift import Drift
+from edge.drift import Drift, Window
 from edge.variant import Variant
 
 SETTLE_MS = 250.0
+HANDOVER_STEP_MS = 0.25  # a change that is worth a new version
+MOST_HANDOVER_MS = 1_000.0
 Size = tuple[int, int]
 Table = NDArray[np.float64]
 
@@ -109,6 +111,9 @@ class Profile:
         self.max_batch = max_batch or max((e.batch for e in self.entries), default=1)
         self.version = 0
         self._drift = Drift()
+        self._handover = Window()
+        self._added99_ms = self._added50_ms = 0.0
+        """Of the handover, what `latency_ms` and `typical_ms` hold."""
         self._now_ms = -math.inf
         self._built_ms = -math.inf
         self._dirty = False
@@ -126,7 +131,8 @@ class Profile:
     def latency_ms(self, variant: str, input_size: Size, batch: int) -> float:
         """Latency of a batch, a p99; infinite for a network that the profile doesn't hold.
 
-        Never falls as batch or pixel count grow.
+        With the way to the device and back, as far as it was observed. Never falls as batch or
+        pixel count grow.
         """
         return self._at(self.latency_row(variant, input_size), batch)
 
@@ -137,12 +143,12 @@ class Profile:
     def latency_row(self, variant: str, input_size: Size) -> list[float]:
         """`latency_ms` of batches 1 to `max_batch`; not to be written to."""
         self.refresh()
-        return self._row(self._rows, self._p99, variant, input_size)
+        return self._row(self._rows, self._p99, self._added99_ms, variant, input_size)
 
     def typical_row(self, variant: str, input_size: Size) -> list[float]:
         """`typical_ms` of batches 1 to `max_batch`; not to be written to."""
         self.refresh()
-        return self._row(self._typical_rows, self._p50, variant, input_size)
+        return self._row(self._typical_rows, self._p50, self._added50_ms, variant, input_size)
 
     def _at(self, row: list[float], batch: int) -> float:
         if batch < 1:
@@ -155,6 +161,7 @@ class Profile:
         self,
         cache: dict[tuple[str, Size], list[float]],
         surfaces: Mapping[str, _Surface],
+        added_ms: float,
         variant: str,
         input_size: Size,
     ) -> list[float]:
@@ -165,7 +172,7 @@ class Profile:
             if surface is None:
                 row = [math.inf] * self.max_batch
             else:
-                row = surface.row(input_size[0] * input_size[1]).tolist()
+                row = (surface.row(input_size[0] * input_size[1]) + added_ms).tolist()
             if len(cache) >= 4096:  # shapes are the clients' choice: never keep more
                 cache.clear()
             cache[key] = row
@@ -187,14 +194,21 @@ class Profile:
         batch: int,
         ms: float,
         now_ms: float | None = None,
+        *,
+        handover_ms: float = 0.0,
     ) -> None:
-        """Learns from a finished batch: `ms` from dispatch until the result was in hand.
+        """Learns from a finished batch: `ms` that the device took, and `handover_ms` more that the
+        host took from dispatch until the result was in hand.
 
-        Without `now_ms` the time is that of the last call that had one.
+        They are learnt apart: a busy host adds the same to every batch, and makes no large input
+        or batch slower in proportion. Without `now_ms` the time is that of the last call that had
+        one.
         """
         network = self._network(variant)
         declared = self._declared99.get(network)
         if declared is None or batch < 1 or not (ms >= 0.0 and math.isfinite(ms)):
+            return
+        if not math.isfinite(handover_ms):
             return
         if now_ms is not None:
             self._now_ms = max(self._now_ms, now_ms)
@@ -202,7 +216,8 @@ class Profile:
         pixels = input_size[0] * input_size[1]
         expected = self._at(declared.row(pixels).tolist(), batch)
         is_new, moved = self._drift.observe(network, pixels, batch, ms / expected, now)
-        self._dirty |= is_new or moved
+        self._handover.add(min(max(0.0, handover_ms), MOST_HANDOVER_MS), now)
+        self._dirty |= is_new or moved or self._has_handover_moved(now)
 
     def settle(self, now_ms: float) -> None:
         """Lets time pass: what was observed long ago counts less. Cheap, call it often."""
@@ -217,7 +232,9 @@ class Profile:
             return self.version
         self._dirty = False
         now = self._now_ms if math.isfinite(self._now_ms) else 0.0
-        changed = False
+        changed = self._has_handover_moved(now)
+        if changed:
+            self._added99_ms, self._added50_ms = self._handovers_ms(now)
         for network, declared in self._declared99.items():
             rows = sorted({*declared.pixels, *self._drift.pixels(network)})
             ratios, seen, tightness = self._drift.ratios(network, rows, self.max_batch, now)
@@ -242,6 +259,22 @@ class Profile:
             self._rows.clear()
             self._typical_rows.clear()
         return self.version
+
+    def _handovers_ms(self, now_ms: float) -> tuple[float, float]:
+        """What the handover takes: to plan deadlines with, and usually."""
+        self._handover.expire(now_ms)
+        if len(self._handover) < 3:
+            return 0.0, 0.0
+        upper_ms, usual_ms = self._handover.upper(), self._handover.median()
+        fresh = self._handover.fresh(now_ms)
+        return fresh * upper_ms, fresh * min(usual_ms, upper_ms)
+
+    def _has_handover_moved(self, now_ms: float) -> bool:
+        before_ms = self._added99_ms, self._added50_ms
+        return any(
+            abs(now - before) > max(HANDOVER_STEP_MS, 0.05 * before)
+            for now, before in zip(self._handovers_ms(now_ms), before_ms, strict=True)
+        )
 
     # What was declared
 

@@ -201,6 +201,59 @@ class TestObserved:
         profile.observe("yolov4-416", S416, 1, 5.0, 0.0)  # a network it doesn't hold
         assert profile.refresh() == version
 
+    def test_a_handover_is_added_to_every_batch_and_slows_none_in_proportion(self) -> None:
+        profile, declared = cpu_like(), cpu_like()
+        now = 0.0
+        for _ in range(40):
+            now += 66
+            ms = declared.latency_ms(TINY, S416, 1)
+            profile.observe(TINY, S416, 1, ms, now, handover_ms=20.0)
+        for name, size in ((TINY, S416), ("yolov4-tiny-608", S608)):
+            for batch in (1, 4):
+                added_ms = profile.latency_ms(name, size, batch) - declared.latency_ms(
+                    name, size, batch
+                )
+                assert added_ms == pytest.approx(20.0, abs=0.5)
+                assert profile.typical_ms(name, size, batch) <= profile.latency_ms(
+                    name, size, batch
+                )
+
+    def test_a_handover_is_usually_its_median_and_its_stalls_do_not_count(self) -> None:
+        profile, declared = cpu_like(), cpu_like()
+        now = 0.0
+        for index in range(60):
+            now += 66
+            ms = declared.typical_ms(TINY, S416, 1)
+            way_ms = 900.0 if index % 30 == 7 else 6.0 if index % 5 else 12.0
+            profile.observe(TINY, S416, 1, ms, now, handover_ms=way_ms)
+        typical_ms = declared.typical_ms(TINY, S416, 1)
+        assert profile.typical_ms(TINY, S416, 1) - typical_ms == pytest.approx(6.0, abs=0.5)
+        assert profile.latency_ms(TINY, S416, 1) - typical_ms == pytest.approx(12.0, abs=0.5)
+
+    def test_silence_forgives_a_handover(self) -> None:
+        profile, declared = cpu_like(), cpu_like()
+        now = 0.0
+        for _ in range(10):
+            now += 66
+            profile.observe(
+                TINY, S416, 1, declared.latency_ms(TINY, S416, 1), now, handover_ms=300.0
+            )
+        assert profile.latency_ms(TINY, S416, 1) > 300.0
+        for _ in range(80):
+            now += 250.0
+            profile.settle(now)
+        assert profile.latency_ms(TINY, S416, 1) == pytest.approx(
+            declared.latency_ms(TINY, S416, 1), rel=0.02
+        )
+
+    def test_a_handover_that_is_no_time_is_none(self) -> None:
+        profile, declared = cpu_like(), cpu_like()
+        for index in range(8):
+            ms = declared.latency_ms(TINY, S416, 1)
+            profile.observe(TINY, S416, 1, ms, 66.0 * index, handover_ms=-5.0)
+            profile.observe(TINY, S416, 1, ms, 66.0 * index, handover_ms=math.nan)
+        assert profile.latency_ms(TINY, S416, 1) == pytest.approx(ms, rel=0.02)
+
     def test_typical_follows_the_median_and_stays_below(self) -> None:
         profile = cpu_like()
         rng = random.Random(1)

@@ -62,6 +62,9 @@ class TorchDevice:
         parsed = Variant.parse(variant)
         return self._detector(parsed).detect(pictures, parsed)
 
+    def device_ms(self) -> None:
+        """It has no clock of its own: what `detect` takes is what it takes."""
+
     def memory(self) -> Memory | None:
         """Of a GPU all that anybody uses, of a CPU what this process does."""
         if not self._on_cpu:

@@ -115,7 +115,10 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """Worker to server: a batch's boxes, picture by picture, and when (monotonic clock, ms)."""
+    """Worker to server: a batch's boxes, picture by picture, and when (monotonic clock, ms).
+
+    `device_ms`: what the device took by its own clock, where it has one.
+    """
 
     id: int
     started_ms: float
@@ -123,6 +126,7 @@ class Done:
     counts: list[int]
     boxes: list[list[Box]] = field(default_factory=list)
     memory: Memory | None = None
+    device_ms: float | None = None
     type: Literal["done"] = "done"
 
 

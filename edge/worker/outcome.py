@@ -21,11 +21,15 @@ class NotReadyError(PoolFullError):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A batch's boxes, picture by picture, and when it ran: server's monotonic clock, ms."""
+    """A batch's boxes, picture by picture, and when it ran: server's monotonic clock, ms.
+
+    `device_ms` is what the device itself took of that time, the rest is its host's doing.
+    """
 
     boxes: list[list[Box]]
     started_ms: float
     ended_ms: float
+    device_ms: float
 
     @property
     def inference_ms(self) -> float:

@@ -26,6 +26,9 @@ class Detects(Protocol):
     def detect(self, pictures: Sequence[Picture], variant: str) -> list[list[Box]]:
         """Boxes of each picture."""
 
+    def device_ms(self) -> float | None:
+        """What the last `detect` took by the device's own clock; None where it has none."""
+
     def healthy(self) -> bool:
         """After `detect` raised: whether another batch can still succeed."""
 
@@ -35,6 +38,8 @@ class Parts:
 
     def __init__(self, device: Detects) -> None:
         self._device = device
+        self.device_ms: float | None = None
+        """What all parts of the last batch took by the device's own clock, if it has one."""
         self._most: dict[str, tuple[int, float]] = {}  # by variant: pictures, and until when (ms)
 
     def detect(self, pictures: Sequence[Picture], variant: str, now_ms: float) -> list[list[Box]]:
@@ -44,10 +49,13 @@ class Parts:
             most = len(pictures)
             self._most.pop(variant, None)
         boxes: list[list[Box]] = []
+        self.device_ms = None
         while len(boxes) < len(pictures):
             part = pictures[len(boxes) : len(boxes) + most]
             try:
                 boxes += self._device.detect(part, variant)
+                if (took_ms := self._device.device_ms()) is not None:
+                    self.device_ms = (self.device_ms or 0.0) + took_ms
             except Exception as error:
                 if not is_out_of_memory(error) or len(part) == 1 or not self._device.healthy():
                     raise

@@ -55,6 +55,9 @@ class Device(Protocol):
     def detect(self, pictures: Sequence[Picture], variant: str) -> list[list[Box]]:
         """Boxes of each picture, best first; all pictures have the same input size."""
 
+    def device_ms(self) -> float | None:
+        """What the last `detect` took by the device's own clock; None where it has none."""
+
     def memory(self) -> Memory | None:
         """Of the device, in use and in all; None where that means nothing."""
 
@@ -161,7 +164,8 @@ def _run(device: Parts, slots: Slots, batch: Batch) -> Done | Failed:
         count, variant = len(batch.pictures), batch.variant
         log.exception("event=detect_failed variant=%s pictures=%d", variant, count)
         return Failed(batch.id, _one_line(error))
-    return Done(batch.id, started_ms, time.monotonic() * 1000.0, [], boxes)
+    ended_ms = time.monotonic() * 1000.0
+    return Done(batch.id, started_ms, ended_ms, [], boxes, device_ms=device.device_ms)
 
 
 def _one_line(error: BaseException) -> str:

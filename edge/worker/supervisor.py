@@ -302,7 +302,10 @@ class Worker:
             return
         self._remember(flight.warm, flight.input_size)
         self.memory = message.memory
-        self._end(flight, Result(message.boxes, message.started_ms, message.ended_ms))
+        wall_ms = message.ended_ms - message.started_ms
+        device_ms = wall_ms if message.device_ms is None else message.device_ms
+        result = Result(message.boxes, message.started_ms, message.ended_ms, device_ms)
+        self._end(flight, result)
 
     def _handle_failed(self, message: Failed) -> None:
         flight = self._land(message.id)

@@ -43,6 +43,8 @@ class Misbehaving:
     def memory(self) -> None:
         """None to tell of."""
 
+    def device_ms(self) -> None: ...
+
     def healthy(self) -> bool:
         return self._well
 

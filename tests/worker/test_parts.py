@@ -18,12 +18,16 @@ class Small:
     def __init__(self, memory: int, usable: bool = True) -> None:
         self.memory, self.usable = memory, usable
         self.asked: list[int] = []
+        self.took_ms: float | None = None
 
     def detect(self, pictures: Sequence[Picture], variant: str) -> list[list[Box]]:
         self.asked.append(len(pictures))
         if len(pictures) > self.memory:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return [[(picture.width, 1.0, 0.0, 0.0, 1.0, 1.0)] for picture in pictures]
+
+    def device_ms(self) -> float | None:
+        return self.took_ms
 
     def healthy(self) -> bool:
         return self.usable
@@ -70,3 +74,13 @@ def test_what_cannot_be_helped_is_raised(small: Small) -> None:
 def test_other_errors_are_not_memory() -> None:
     assert is_out_of_memory(MemoryError())
     assert not is_out_of_memory(RuntimeError("out of memory, it says"))
+
+
+def test_the_device_took_what_its_parts_took() -> None:
+    small = Small(memory=2)
+    parts = Parts(small)
+    parts.detect(_pictures(4), "v", 0.0)
+    assert parts.device_ms is None
+    small.took_ms = 3.0
+    parts.detect(_pictures(4), "v", 1.0)
+    assert parts.device_ms == 6.0

@@ -110,6 +110,7 @@ async def test_batches_end_in_the_order_they_came_with_their_times(simulated: Si
     results = [await recorder.result(number) for number in range(5)]
     assert list(recorder.outcomes) == [0, 1, 2, 3, 4]
     assert all(result.inference_ms >= 3.0 for result in results)
+    assert [result.device_ms for result in results] == pytest.approx([6.0] * 5)
     for before, after in pairwise(results):
         assert before.ended_ms <= after.started_ms
     assert pool.status[0].batches == 5
