@@ -141,6 +141,7 @@ def _serve_logged(settings: Settings) -> str | None:
     """Serve until a signal; why that failed, None if it did not."""
     from edge import notify, terminal  # noqa: PLC0415  # torch and aiortc load only where they are used
     from edge.app import Server, StartError  # noqa: PLC0415
+    from edge.heap import settle  # noqa: PLC0415
     from edge.rtc.internals import InternalsError  # noqa: PLC0415
 
     async def run() -> str | None:
@@ -151,6 +152,7 @@ def _serve_logged(settings: Settings) -> str | None:
         _end_on_signals()
         try:
             await server.start()
+            settle()
             terminal.announce(server)
             notify.tell("READY=1")
             await asyncio.Event().wait()  # until a signal

@@ -17,6 +17,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from edge.heap import settle
 from edge.protocol import SLO_MAX_MS, SLO_MIN_MS
 from edge.rtc.internals import InternalsError, check
 from netem.encodes import EncodeError, Encodes
@@ -67,6 +68,7 @@ def run(options: argparse.Namespace) -> int:
 
 async def _publish(options: argparse.Namespace, clip: Encodes) -> tuple[list[Publisher], list[str]]:
     """Those that published, and why any did not or not for long."""
+    settle()
     publishers: list[Publisher] = []
     failures: list[str] = []
     places = asyncio.Semaphore(_CONNECTING)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -83,7 +84,7 @@ class Recent:
 
 
 class Ledger:
-    """A publisher's frames, all of them: `frames` in the order of their capture."""
+    """A publisher's frames, all that were not forgotten: `frames` in the order of their capture."""
 
     def __init__(self, slo_ms: float) -> None:
         self.slo_ms = slo_ms
@@ -139,6 +140,11 @@ class Ledger:
             for frame in list(self._open.values())
             if now_ms - frame.captured_ms > self.slo_ms + UNANSWERED_MS
         )
+
+    def forget(self, before_ms: float) -> None:
+        """What was captured before is not told any more, for who publishes for long."""
+        count = bisect_left(self.frames, before_ms, key=lambda frame: frame.captured_ms)
+        del self.frames[:count]
 
     def close(self) -> None:
         """The end: what is open stays unanswered."""

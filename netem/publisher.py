@@ -118,10 +118,15 @@ class Publisher:
     def slo_ms(self) -> float:
         return self.ledger.slo_ms
 
+    @property
+    def lag_ms(self) -> float:
+        """The worst that it was behind its own frames."""
+        return round(self._lag_ms, 1)
+
     def stats(self) -> Stats:
-        """Its counts so far."""
+        """Its counts so far; looks at every frame that it remembers."""
         return self.ledger.stats(
-            lag_ms=round(self._lag_ms, 1),
+            lag_ms=self.lag_ms,
             resent=self._resent,
             keyframes_asked=self._keyframes_asked,
         )

@@ -23,6 +23,7 @@ from typing import Any, TextIO
 
 from edge.app import Server
 from edge.config import Settings, load
+from edge.heap import settle
 from edge.planner import Snapshot
 from edge.timebase import now_ms
 from netem.baseline import Baseline
@@ -91,6 +92,7 @@ async def serve(setup: Setup, plans: TextIO) -> None:
     """Until standard input ends."""
     server = _made(load(**setup.settings), setup, plans)
     await server.start()
+    settle()
     watching = asyncio.create_task(_watch(server))
     try:
         _say(url=server.url)

@@ -21,6 +21,7 @@ from aiohttp import web
 from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError
 
+from edge.heap import settle
 from edge.rtc import internals
 from edge.rtc.frames import DecodedFrame
 from edge.rtc.peer import Peer
@@ -131,6 +132,7 @@ class _Site:
 
 async def _serve(make: Callable[[], Receiving]) -> None:
     internals.check()
+    settle()
     site = _Site(make)
     print(await site.start(), flush=True)
     lines = asyncio.StreamReader()

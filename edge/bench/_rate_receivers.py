@@ -14,6 +14,7 @@ from aiohttp import web
 from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError
 
+from edge.heap import settle
 from edge.hint import START_BPS, HintController, Measurements
 from edge.planner import Assignment
 from edge.rtc import internals
@@ -276,6 +277,7 @@ class Site:
         return web.Response(text=self.current.answer)
 
     async def __aenter__(self) -> Site:
+        settle()
         await self._runner.setup()
         site = web.TCPSite(self._runner, self._address, 0)
         await site.start()

@@ -28,6 +28,7 @@ from rich.table import Table
 
 from edge.bench._hold_figures import Minute, promises
 from edge.bench._serving import family, serving, simulated
+from edge.heap import stop_collecting
 
 if TYPE_CHECKING:
     from netem.encodes import Encodes
@@ -91,6 +92,8 @@ async def _hold(
 
     clip = Encodes(fps=_FPS, edges=_EDGES, bits=_BITS, progress=_say)
     await asyncio.to_thread(clip.prepare)
+    # What the publishers remember makes for long pauses, which would be taken for the server's.
+    stop_collecting()
     most = {"EDGE_MAX_SESSIONS": str(options.most)}
     async with serving(device, options.ingest, **most) as (pid, url), AsyncExitStack() as stack:
         publishers, why = await _fill(stack, url, clip, options)
@@ -166,11 +169,13 @@ async def _minute(publishers: Sequence[Publisher], pid: int) -> Minute:
     from netem.publisher import unix_ms  # noqa: PLC0415
 
     begin_ms = unix_ms()
-    lag_before = [each.stats().lag_ms for each in publishers]
+    lag_before = [each.lag_ms for each in publishers]
+    for each in publishers:
+        each.ledger.forget(begin_ms - 10_000.0)
     await asyncio.sleep(60.0)
     frames, missed, latencies = _count(publishers, begin_ms - 1200.0, unix_ms() - 1200.0)
     found = quantiles(latencies)
-    lag = [each.stats().lag_ms for each in publishers]
+    lag = [each.lag_ms for each in publishers]
     grown = [now for now, was in zip(lag, lag_before, strict=True) if now > was]
     return Minute(frames, missed, found["p50"], found["p99"], _rss_mb(pid), max(grown, default=0.0))
 
@@ -182,7 +187,7 @@ def _count(
     frames = [
         frame
         for each in publishers
-        for frame in each.ledger.frames[-_FPS * 65 :]
+        for frame in each.ledger.frames
         if since_ms <= frame.captured_ms < until_ms
         and frame.outcome not in (None, "paced", "encoder")  # nor the publisher's own doing
     ]

@@ -31,6 +31,7 @@ from rich.table import Table
 
 from edge import samples
 from edge.browser import chromium
+from edge.heap import settle
 from edge.rtc import internals
 from edge.rtc.frames import DecodedFrame
 from edge.rtc.peer import Peer
@@ -275,6 +276,7 @@ class _Site:
         return web.Response(text=self.current.answer)
 
     async def __aenter__(self) -> _Site:
+        settle()
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
         await site.start()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import logging
 import socket
 import time
@@ -12,6 +11,7 @@ from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from edge.config import Settings
+from edge.heap import settle
 from edge.held import Held
 from edge.ingest.frames import Frames
 from edge.ingest.messages import (
@@ -83,9 +83,7 @@ def main(arguments: Sequence[str]) -> int:
 
 async def _run(connection: socket.socket, setup: Setup, memory_fd: int) -> int:
     room = Room(connection, setup, Slots(memory_fd, setup.slots, setup.slot_bytes))
-    # What is alive now stays alive: the garbage collector need not look at it again.
-    gc.collect()
-    gc.freeze()
+    settle()
     return await room.run()
 
 

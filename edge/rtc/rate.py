@@ -29,6 +29,7 @@ _REMB_LEAST_MS = 15.0  # between two, even as it falls
 _STEP = 0.7  # of the capacity known: less is a step
 _QUEUE_STEP_MS = 25.0
 _QUEUE_ALLOWED_MS = 20.0  # before the estimate yields to it
+_EMPTY = 1.5  # frame intervals without a packet from an encoder that leaves out frames: no queue
 _SILENT_INTERVALS, _SILENT_LEAST_MS = 5.0, 200.0  # without a packet: the link may be gone
 _OWED_MS, _PAID_MS = 200.0, 2_500.0  # of bits that an encoder may owe; in which it pays at most
 _MAX_QUEUE_MS = 10_000.0
@@ -73,6 +74,7 @@ class RateEstimator:
         self._overrun_ms = 0.0  # of the last frame, into the time of the next
         self._silent_ms = 0.0
         self._began_ms: float | None = None  # the last frame
+        self._ended_ms = float("-inf")
         self._interval_ms = 1000.0 / 15.0  # between frames
         self._frame_bits = 0.0  # of a usual frame
         self._jitter_ms = 0.0  # from one frame's wait to the next's
@@ -124,7 +126,10 @@ class RateEstimator:
             if now_ms - train.last_ms >= doubt_ms:
                 self._foresee(train, now_ms)
         elif self._began_ms is not None:
-            # An encoder that made more than its cap leaves out frames until that is made up for.
+            # An encoder that made more than its cap leaves out frames until that is made up for:
+            # all that it sent has come, and nothing follows.
+            if now_ms < self._paid_ms and now_ms - self._ended_ms > _EMPTY * self._interval_ms:
+                self._waited_ms, self._overrun_ms = (0.0, 0.0), 0.0
             silent_ms = now_ms - max(self._began_ms, self._paid_ms)
             due_ms = max(_SILENT_LEAST_MS, _SILENT_INTERVALS * self._interval_ms)
             if silent_ms > due_ms:
@@ -330,6 +335,7 @@ class RateEstimator:
         self._provisional_bps = None
         span_ms, waited_ms = train.span_ms, self._waited_ms[1]
         known_bps = self._capacity.bps
+        self._ended_ms = train.last_ms
         self._received.append((train.last_ms, train.bits))
         self._owe(train.bits, train.last_ms)
         if not self._late_cap:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import logging
 import os
 import socket
@@ -12,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
+from edge.heap import settle
 from edge.lifeline import die_with
 from edge.logs import Logs
 from edge.picture import Picture
@@ -110,9 +110,7 @@ def _serve(link: _Link, setup: Setup, memory_fd: int, open_device: OpenDevice) -
         log.debug("event=start_failed device=%s", setup.device, exc_info=True)
         link.send(Fatal(_one_line(error)))
         return 1
-    # What is alive now stays alive: the garbage collector need not look at it again.
-    gc.collect()
-    gc.freeze()
+    settle()
     link.send(Ready(device.description))
     parts = Parts(device)
     memory, asked_s = device.memory(), time.monotonic()

@@ -178,6 +178,20 @@ def test_an_encoder_that_made_too_much_is_silent_not_the_link() -> None:
     assert link.estimator.queue_ms > 300.0
 
 
+def test_an_encoder_that_leaves_out_frames_leaves_no_queue() -> None:
+    """What it sent has come, late, and it sends nothing: the queue that was seen is gone."""
+    link = Link(8e6).send(30, packets=9)
+    link.estimator.capped(1.2e6, link.now_ms)
+    link.bps = 0.5e6
+    link.send(2, packets=9)
+    ended_ms = link.free_ms + link.delay_ms
+    link.estimator.capped(120e3, ended_ms)
+    link.estimator.tick(ended_ms + 60.0)
+    assert link.estimator.queue_ms > 50.0
+    link.estimator.tick(ended_ms + 120.0)
+    assert link.estimator.queue_ms == 0.0
+
+
 def test_an_estimate_is_not_lowered_for_a_sender_that_obeys_its_cap() -> None:
     link = Link(8e6).send(30, packets=9)
     link.estimator.most_bps = 4e6
