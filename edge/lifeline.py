@@ -18,6 +18,15 @@ def die_with(server_pid: int) -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    _ask(signal.SIGKILL)
     if os.getppid() != server_pid:  # it died before the request was made
         sys.exit(1)
+
+
+def end_with_parent() -> None:
+    """Between fork and exec: SIGTERM for the program to come once who starts it is gone."""
+    _ask(signal.SIGTERM)
+
+
+def _ask(number: signal.Signals) -> None:
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, number)

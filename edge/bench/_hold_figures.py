@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 MOST_GROWTH = 0.05  # of resident memory, from the first minute to the last
 _SIGMAS = 3.0  # that misses may lie above what their share at the start would make
@@ -13,8 +13,8 @@ _SIGMAS = 3.0  # that misses may lie above what their share at the start would m
 @dataclass(frozen=True, slots=True)
 class Minute:
     """Frames that were captured in it and went out, those of them not answered in time, their
-    latencies in ms, the server's resident memory in MB at its end, and how far the publishers
-    were behind their own frames at worst, in ms."""
+    latencies in ms, the server's resident memory in MB at its end, how far the publishers were
+    behind their own frames at worst, in ms, and how many were missed for which reason."""
 
     frames: int
     missed: int
@@ -22,6 +22,7 @@ class Minute:
     p99_ms: float
     rss_mb: float
     lag_ms: float
+    why: dict[str, int] = field(default_factory=dict)
 
     @property
     def share(self) -> float:

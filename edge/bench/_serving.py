@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from edge.lifeline import end_with_parent
 from edge.profile import Entry, Profile
 from edge.variant import EDGES, Variant
 
@@ -42,6 +43,7 @@ async def serving(device: str, ingest: int, **more: str) -> AsyncIterator[tuple[
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "edge", "serve", *settings, "--device", device,
         stdout=PIPE, stderr=DEVNULL, cwd=Path(__file__).parents[2], env={**os.environ, **more},
+        preexec_fn=end_with_parent,  # also where this process is killed
     )  # fmt: skip
     try:
         assert process.stdout is not None

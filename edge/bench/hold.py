@@ -16,6 +16,7 @@ import json
 import re
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict
@@ -156,8 +157,8 @@ def _look(publishers: Sequence[Publisher]) -> tuple[int, int]:
     from netem.publisher import unix_ms  # noqa: PLC0415
 
     now_ms = unix_ms()
-    frames, missed, _ = _count(publishers, now_ms - 1000.0 * _LOOK_S, now_ms)
-    return frames, missed
+    frames, why, _ = _count(publishers, now_ms - 1000.0 * _LOOK_S, now_ms)
+    return frames, why.total()
 
 
 def _too_many(frames: int, missed: int) -> bool:
@@ -173,17 +174,26 @@ async def _minute(publishers: Sequence[Publisher], pid: int) -> Minute:
     for each in publishers:
         each.ledger.forget(begin_ms - 10_000.0)
     await asyncio.sleep(60.0)
-    frames, missed, latencies = _count(publishers, begin_ms - 1200.0, unix_ms() - 1200.0)
+    frames, why, latencies = _count(publishers, begin_ms - 1200.0, unix_ms() - 1200.0)
     found = quantiles(latencies)
     lag = [each.lag_ms for each in publishers]
     grown = [now for now, was in zip(lag, lag_before, strict=True) if now > was]
-    return Minute(frames, missed, found["p50"], found["p99"], _rss_mb(pid), max(grown, default=0.0))
+    return Minute(
+        frames=frames,
+        missed=why.total(),
+        p50_ms=found["p50"],
+        p99_ms=found["p99"],
+        rss_mb=_rss_mb(pid),
+        lag_ms=max(grown, default=0.0),
+        why=dict(why.most_common()),
+    )
 
 
 def _count(
     publishers: Sequence[Publisher], since_ms: float, until_ms: float
-) -> tuple[int, int, list[float]]:
-    """(frames that went out and ended, those not in time, latencies) of captures in that time."""
+) -> tuple[int, Counter[str], list[float]]:
+    """(frames that went out and ended, why those not in time were missed, latencies) of captures in
+    that time."""
     frames = [
         frame
         for each in publishers
@@ -191,8 +201,8 @@ def _count(
         if since_ms <= frame.captured_ms < until_ms
         and frame.outcome not in (None, "paced", "encoder")  # nor the publisher's own doing
     ]
-    missed = sum(frame.outcome != "in_time" for frame in frames)
-    return len(frames), missed, [ms for frame in frames if (ms := frame.latency_ms) is not None]
+    why = Counter(str(frame.outcome) for frame in frames if frame.outcome != "in_time")
+    return len(frames), why, [ms for frame in frames if (ms := frame.latency_ms) is not None]
 
 
 def _rss_mb(pid: int) -> float:
@@ -217,6 +227,7 @@ def _table(minutes: Sequence[Minute]) -> Table:
         "lag ms",
     ):
         table.add_column(name, justify="right")
+    table.add_column("why")
     for number, each in enumerate(minutes, start=1):
         table.add_row(
             str(number),
@@ -227,6 +238,7 @@ def _table(minutes: Sequence[Minute]) -> Table:
             f"{each.p99_ms:.1f}",
             f"{each.rss_mb:.1f}",
             f"{each.lag_ms:.0f}",
+            ", ".join(f"{reason} {count}" for reason, count in each.why.items()),
         )
     return table
 

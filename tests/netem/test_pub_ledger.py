@@ -91,6 +91,18 @@ def test_counts_add_up(ends: list[str]) -> None:
     assert stats.late == ends.count("late")
 
 
+def test_who_publishes_for_long_forgets() -> None:
+    ledger = Ledger(100.0)
+    for tick in range(10):
+        sent(ledger, tick, "encoder" if tick == 2 else None)
+        ledger.answered(answer(tick), 100.0 * tick + 10.0)
+    ledger.forget(450.0)
+    assert [frame.tick for frame in ledger.frames] == [5, 6, 7, 8, 9]
+    assert ledger.stats().in_time == 5
+    ledger.forget(5000.0)
+    assert (ledger.frames, ledger.stats().captured) == ([], 0)
+
+
 def test_bits_are_a_second_of_capturing() -> None:
     ledger = Ledger(100.0)
     for tick in range(11):
