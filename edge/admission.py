@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from edge.scheduler.problem import Problem
 
-DEVICES_MOST = 1.0  # of the time that plans may fill
+DEVICES_MOST = 0.9  # of the time that plans may fill: devices drift
 CORE_MOST = 0.85  # of the core that takes streams in: the rest is for bursts
 ASK_FROM = 0.5  # of the devices' time; below, there is room for one more in any case
 

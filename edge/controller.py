@@ -16,7 +16,7 @@ from typing import Protocol
 
 from edge.admission import ASK_FROM, least_load
 from edge.meter import Histogram
-from edge.planner import PERIOD_MS, Assignment, Draft, Planner, Snapshot, least_ms
+from edge.planner import NEWCOMER_MARGIN, PERIOD_MS, Assignment, Draft, Planner, Snapshot, least_ms
 from edge.profile import Profile
 from edge.scheduler.plan import Plan
 from edge.solver import Solver
@@ -118,7 +118,8 @@ class Controller:
         middle = sorted(snapshots, key=lambda each: each.left_ms)[len(snapshots) // 2]
         newcomer = replace(middle, id="newcomer", tried=True)
         wider = self._planner.draft([*snapshots, newcomer], self._profiles())
-        self.room = (await self._solver.solve(wider.problem)).served > plan.served
+        found = await self._solver.solve(wider.slower(NEWCOMER_MARGIN))
+        self.room = found.served > plan.served
 
     async def _run(self) -> None:
         while True:

@@ -37,6 +37,8 @@ UNTRIED_PART = 0.25  # of the budget, until the devices have answered a session'
 HEADROOM = 0.3  # of a single device's time that plans leave to bursts and what shares its cores
 STAY = 0.01  # relative accuracy that another option must gain to be given to a session
 MARGIN = 1.1  # times their latencies, in new plans: what just fits today shall fit tomorrow
+NEWCOMER_MARGIN = 1.3  # the same, where room for one session more is looked for: devices drift, and
+# who was there before shall still be served then
 PAYS = 0.005  # F1 that a larger picture must gain to be sent: less is noise of the measurement
 ENOUGH = 0.99  # share of what a size can reach, beyond which more bits buy next to nothing
 MAX_OPTIONS = 96  # in one problem; where there are more shapes than that, edges are left out
@@ -99,6 +101,10 @@ class Draft:
     options: tuple[tuple[int, Size], ...]
     sent: tuple[tuple[int, ...], ...]
     profiles: tuple[Profile, ...]
+
+    def slower(self, by: float) -> Problem:
+        """The problem on devices that take so many times what they do now."""
+        return _slower(self.bare, by)
 
 
 def least_ms(sessions: int) -> float:
@@ -176,11 +182,7 @@ class Planner:
             clients=tuple(clients),
             current=current if len(current) == len(profiles) else None,
         )
-        longer = tuple(
-            replace(each, latency_ms=tuple(MARGIN * ms for ms in each.latency_ms))
-            for each in variants
-        )
-        problem = replace(bare, variants=longer)
+        problem = _slower(bare, MARGIN)
         return Draft(problem, bare, tuple(snapshots), options, tuple(sent), tuple(profiles))
 
     def _options(self, snapshots: Sequence[Snapshot]) -> tuple[tuple[int, Size], ...]:
@@ -371,6 +373,14 @@ class Planner:
     def _f1(self, variant: str, sent_edge: int, snapshot: Snapshot) -> float:
         pixels = _pixels(sent_edge, *snapshot.size)
         return self._accuracy.f1(variant, sent_edge, snapshot.bps, snapshot.fps, pixels=pixels)
+
+
+def _slower(problem: Problem, by: float) -> Problem:
+    longer = tuple(
+        replace(each, latency_ms=tuple(by * ms for ms in each.latency_ms))
+        for each in problem.variants
+    )
+    return replace(problem, variants=longer)
 
 
 _UNKNOWN_MS = 1e6  # of a variant that a device does not know

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 MOST_GROWTH = 0.05  # of resident memory, from the first minute to the last
-_SIGMAS = 3.0  # that misses may lie above what their share at the start would make
+_CHANCE = 0.05  # a rise that comes about by chance less often than this is one
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +36,27 @@ def promises(minutes: Sequence[Minute], refused: bool | None) -> Iterator[tuple[
         yield "one session more is refused, before anybody's frames are missed", refused
     first, rest = minutes[0], minutes[1:]
     frames, missed = sum(each.frames for each in rest), sum(each.missed for each in rest)
-    expected = first.share * frames
-    most = expected + _SIGMAS * math.sqrt(expected)
+    chance = _chance(first.missed, first.frames, missed, frames)
     text = (
-        f"misses after the first minute: {missed} of {frames:,};"
-        f" at its share ({first.share:.2%}) there would be {expected:.0f}, give or take"
+        f"misses: {first.missed} of {first.frames:,} in the first minute, {missed} of {frames:,}"
+        f" after it; at the same share, as many or more come in {chance:.2g} of all cases"
     )
-    yield text, missed <= most
+    yield text, chance >= _CHANCE
     was, now = first.rss_mb, minutes[-1].rss_mb
     text = f"memory {was:.1f} MB after the first minute, {now:.1f} MB after the last"
     yield text, now <= was * (1.0 + MOST_GROWTH)
+
+
+def _chance(few: int, first: int, many: int, rest: int) -> float:
+    """Of this many of all misses or more among the `rest`, if all frames are alike: the exact
+    binomial comparison of two counts (Przyborowski and Wilenski 1940)."""
+    total = few + many
+    if not first or not rest or not total:
+        return 1.0
+    share = rest / (first + rest)
+    logs = (
+        math.lgamma(total + 1) - math.lgamma(k + 1) - math.lgamma(total - k + 1)
+        + k * math.log(share) + (total - k) * math.log1p(-share)
+        for k in range(many, total + 1)
+    )  # fmt: skip
+    return min(1.0, math.fsum(map(math.exp, logs)))
