@@ -10,8 +10,8 @@ from analysis.encoder import Wish
 from analysis.engine import Action
 from analysis.frame import Frame
 from analysis.link import Crossing
+from edge.assignment import Assignment, Snapshot
 from edge.budget import Budget, Window, infeasible
-from edge.planner import Assignment, Snapshot
 from edge.rtc.rate import RateEstimator
 from edge.session_hints import Link, SessionHints
 

@@ -15,8 +15,9 @@ from dataclasses import replace
 from typing import Protocol
 
 from edge.admission import ASK_FROM, least_load
+from edge.assignment import Assignment, Snapshot
 from edge.meter import Histogram
-from edge.planner import NEWCOMER_MARGIN, PERIOD_MS, Assignment, Draft, Planner, Snapshot, least_ms
+from edge.planner import NEWCOMER_MARGIN, PERIOD_MS, Draft, Planner, least_ms
 from edge.profile import Profile
 from edge.scheduler.plan import Plan
 from edge.solver import Solver

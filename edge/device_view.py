@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from edge.planner import Assignment
+from edge.assignment import Assignment
 from edge.scheduler.plan import Plan
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edge.assignment import Assignment
 from edge.config import Settings
 from edge.hint import Hint, Measurements
-from edge.planner import Assignment
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,9 +20,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from math import inf
 
+from edge.assignment import Assignment
 from edge.cap import CAPACITY_PART, MIN_BPS, EncoderCap, LinkState, mbit
 from edge.patience import Patience, Since
-from edge.planner import Assignment
 
 MIN_FPS = 5.0
 START_BPS = 1_500_000.0

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from edge.actions import Change
-from edge.planner import Assignment, Snapshot
+from edge.assignment import Assignment, Snapshot
 from edge.session_view import SessionView
 
 

@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from edge.accuracy import AccuracyProfile
+from edge.assignment import Assignment, Snapshot
 from edge.cap import mbit
 from edge.profile import Profile, Size
 from edge.scheduler.check import violations
@@ -43,51 +44,6 @@ PAYS = 0.005  # F1 that a larger picture must gain to be sent: less is noise of 
 ENOUGH = 0.99  # share of what a size can reach, beyond which more bits buy next to nothing
 MAX_OPTIONS = 96  # in one problem; where there are more shapes than that, edges are left out
 _BITS_STEP = 1.1  # links are told apart by so much
-
-
-@dataclass(frozen=True, slots=True)
-class Pins:
-    """What an operator has fixed for a session: the variant that serves it, the longest edge that
-    it sends, in pixels. None is left to the plan."""
-
-    variant: str | None = None
-    edge: int | None = None
-
-
-NO_PINS = Pins()
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """What is known of a session at a moment.
-
-    `fps` is what it is asked to send, `size` its picture's (any scale), `left_ms` what its SLO
-    leaves for queueing and inference, `tried` whether inference was measured on its own frames,
-    `bps` what its link carries in time, `sent_edge` the longest edge that it was hinted (0: none).
-    """
-
-    id: str
-    slo_ms: float
-    fps: float
-    size: Size
-    left_ms: float
-    tried: bool
-    bps: float
-    sent_edge: int = 0
-    pins: Pins = NO_PINS
-
-
-@dataclass(frozen=True, slots=True)
-class Assignment:
-    """What one session is to do: the best variant for its frames (None: they can't be served),
-    the longest edge and the most bits a second that are worth sending, the F1 that a frame gains
-    if what is sent now gives way to that edge, and why."""
-
-    variant: str | None
-    edge: int
-    useful_bps: float
-    gain: float
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,7 +248,10 @@ class Planner:
 
     def _assignments(self, draft: Draft, plan: Plan) -> dict[str, Assignment]:
         assignments: dict[str, Assignment] = {}
-        free = len(draft.profiles) * _fill(len(draft.profiles))
+        # Half of what plans leave to bursts is for who was left over: a moment's drift shall not
+        # end a session's service.
+        devices = len(draft.profiles)
+        free = devices * (1.0 + _fill(devices)) / 2.0
         for slots in plan.gpus:
             for slot in slots:
                 typical_ms = self._typical_ms(draft, slot.variant, slot.batch) / slot.batch
@@ -310,19 +269,25 @@ class Planner:
             if draft.profiles and load <= free:
                 free -= load
                 assignments[snapshot.id] = self._say(
-                    draft,
-                    client,
-                    cheapest,
-                    f"{max(0.0, snapshot.left_ms):.0f} ms are left for inference: too few to"
-                    " promise anything, so each frame is tried with the "
-                    f"{'pinned' if snapshot.pins.variant else 'fastest'} network",
+                    draft, client, cheapest, self._tried(draft, client, cheapest)
                 )
             else:
-                devices = len(draft.profiles)
                 full = "no device is there" if not devices else f"all {devices} devices are full"
                 edge = draft.sent[client][cheapest]
                 assignments[snapshot.id] = Assignment(None, edge, 0.0, 0.0, f"not served: {full}")
         return assignments
+
+    @staticmethod
+    def _tried(draft: Draft, client: int, option: int) -> str:
+        """Why nothing is promised to a session whose frames are tried all the same."""
+        snapshot, devices = draft.snapshots[client], len(draft.profiles)
+        network = "pinned" if snapshot.pins.variant else "fastest"
+        why = f"all {devices} devices are nearly full: nothing is promised"
+        needed_ms = 2.0 * draft.problem.variants[option].latency_ms[0]
+        if needed_ms > draft.problem.clients[client].budget_ms[option]:
+            left_ms = max(0.0, snapshot.left_ms)
+            why = f"{left_ms:.0f} ms are left for inference: too few to promise anything"
+        return f"{why}, so each frame is tried with the {network} network"
 
     def _typical_ms(self, draft: Draft, option: int, batch: int) -> float:
         edge, size = draft.options[option]

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 VERSION = 1
 MAX_MESSAGE_BYTES = 16 * 1024
@@ -33,6 +33,15 @@ class ProtocolError(Exception):
         self.code = code
 
 
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("only printable characters")
+    return text
+
+
+_Label = Annotated[str, Field(max_length=LABEL_MAX_CHARS), AfterValidator(_printable)]
+
+
 class _Message(BaseModel):
     model_config = ConfigDict(extra="ignore", strict=True, frozen=True, allow_inf_nan=False)
 
@@ -44,7 +53,7 @@ class Hello(_Message):
     version: int
     slo_ms: SloMs | None = None
     fps: Annotated[float, Field(ge=0.1, le=240)] | None = None
-    label: Annotated[str, Field(max_length=LABEL_MAX_CHARS)] | None = None
+    label: _Label | None = None
 
 
 class Ping(_Message):

@@ -13,6 +13,7 @@ from typing import Literal
 import av
 
 from edge import actions, turn
+from edge.assignment import Assignment, Pins, Snapshot
 from edge.batcher import Request
 from edge.budget import Budget, infeasible
 from edge.config import Settings
@@ -25,7 +26,6 @@ from edge.logs import of_session
 from edge.member import Identity
 from edge.meter import Meter
 from edge.picture import Picture
-from edge.planner import Assignment, Pins, Snapshot
 from edge.protocol import (
     VERSION,
     Applied,

@@ -6,10 +6,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from edge.assignment import NO_PINS, Assignment, Snapshot
 from edge.budget import Budget
 from edge.held import Held, HeldHints
 from edge.hint import Hint, HintController, Measurements
-from edge.planner import NO_PINS, Assignment, Snapshot
 from edge.rtc.rate import RateEstimator
 from edge.variant import Variant
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from edge.assignment import NO_PINS, Pins
 from edge.budget import LEGS
 from edge.hint import Hint
-from edge.planner import NO_PINS, Pins
 
 if TYPE_CHECKING:
     from edge.session import Session

@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from edge.app import Server
+from edge.assignment import Snapshot
 from edge.config import Settings, load
 from edge.heap import settle
-from edge.planner import Snapshot
 from edge.timebase import now_ms
 from netem.baseline import Baseline
 from netem.results import PlanRow, columns

@@ -8,8 +8,9 @@ from dataclasses import replace
 
 import pytest
 
+from edge.assignment import Assignment, Snapshot
 from edge.controller import Controller
-from edge.planner import Assignment, Planner, Snapshot
+from edge.planner import Planner
 from edge.profile import Profile
 from edge.scheduler.plan import Plan
 from edge.scheduler.problem import Problem

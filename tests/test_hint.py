@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge.assignment import Assignment
 from edge.cap import MIN_BPS
 from edge.hint import (
     CROSSING_PART,
@@ -19,7 +20,6 @@ from edge.hint import (
     HintController,
     Measurements,
 )
-from edge.planner import Assignment
 from edge.variant import EDGES, SENT_EDGES
 
 IDLE = Measurements(slo_ms=100.0, fps=15.0, capacity_bps=8e6)

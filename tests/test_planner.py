@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.planner import MAX_OPTIONS, Assignment, Pins, Planner, Snapshot
+from edge.assignment import Assignment, Pins, Snapshot
+from edge.planner import MAX_OPTIONS, Planner
 from edge.profile import Profile
 from edge.scheduler import solve
 from edge.variant import EDGES, SENT_EDGES, Variant
@@ -143,6 +144,21 @@ def test_whom_the_devices_cannot_take_is_told_so() -> None:
     refused = [each for each in assignments.values() if each.variant is None]
     assert 0 < len(refused) < 40
     assert {each.reason for each in refused} == {"not served: all 1 devices are full"}
+
+
+def test_who_is_left_over_is_tried_in_half_of_what_is_left_to_bursts() -> None:
+    """So that a moment's drift of a device ends nobody's service."""
+    sessions = [replace(WIDE, id=str(number)) for number in range(40)]
+    left_over = [
+        (count, each)
+        for count in range(1, 40)
+        for each in plan(sessions[:count], [device(ms_at_608=80.0)]).values()
+        if "nearly full: nothing is promised" in each.reason or each.variant is None
+    ]
+    tried = [count for count, each in left_over if each.variant == "yolov4-tiny-128"]
+    refused = [count for count, each in left_over if each.variant is None]
+    assert len(tried) + len(refused) == len(left_over)
+    assert min(tried) < min(refused)
 
 
 def test_without_devices_nobody_is_served() -> None:

@@ -63,6 +63,7 @@ def test_unknown_types_and_fields_are_ignored() -> None:
         ('{"type": "ping", "t0_ms": NaN}', "bad_field", "`t0_ms`"),
         ('{"type": "hello", "version": 1, "slo_ms": 1}', "bad_field", "`slo_ms`"),
         ('{"type": "hello", "version": 1, "fps": 0}', "bad_field", "`fps`"),
+        (r'{"type": "hello", "version": 1, "label": "a\u0007"}', "bad_field", "`label`"),
         ('{"type": "applied", "seq": -1}', "bad_field", "`seq`"),
         ('{"type": "report", "back_ms": {"p99": -1}}', "bad_field", "`back_ms.p99`"),
         ("[" * 10_000, "not_json", "not JSON"),

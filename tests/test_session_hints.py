@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from edge.assignment import Assignment
 from edge.held import Held
-from edge.planner import Assignment
 from edge.session_hints import DECIDE_EVERY_MS, Link, SessionHints
 from edge.variant import EDGES, Variant
 

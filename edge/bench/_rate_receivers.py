@@ -14,9 +14,9 @@ from aiohttp import web
 from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError
 
+from edge.assignment import Assignment
 from edge.heap import settle
 from edge.hint import START_BPS, HintController, Measurements
-from edge.planner import Assignment
 from edge.rtc import internals
 from edge.rtc.packets import is_rtcp
 from edge.rtc.peer import DecodedFrame, Peer

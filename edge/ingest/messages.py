@@ -12,9 +12,9 @@ from typing import Annotated, Any, Literal
 import pydantic
 
 from edge.actions import Change
+from edge.assignment import Assignment, Snapshot
 from edge.meter import Reading
 from edge.pipe import MAX_MESSAGE_BYTES
-from edge.planner import Assignment, Snapshot
 from edge.session_view import SessionView
 from edge.worker import Box
 

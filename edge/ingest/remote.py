@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from edge.actions import Change
+from edge.assignment import Assignment, Snapshot
 from edge.ingest.messages import (
     Act,
     Assign,
@@ -24,7 +25,6 @@ from edge.ingest.messages import (
     Unsubscribe,
 )
 from edge.member import Identity
-from edge.planner import Assignment, Snapshot
 from edge.rtc.offer import SdpError
 from edge.session_view import SessionView
 from edge.sessions import FullError

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from edge.actions import PinVariant, SetSlo
+from edge.assignment import Assignment, Pins, Snapshot
 from edge.dispatcher import Answer, Job
 from edge.hint import Hint
 from edge.ingest.frames import Frames
@@ -36,7 +37,6 @@ from edge.ingest.pictures import SlotPicture
 from edge.ingest.placing import NEWCOMER, Busyness, least_busy
 from edge.meter import Meter
 from edge.picture import Picture
-from edge.planner import Assignment, Pins, Snapshot
 from edge.request import Request
 from edge.session_view import Quantiles, SessionView
 from edge.slots import Slots, slot_bytes

@@ -6,12 +6,12 @@ import asyncio
 import logging
 import socket
 
+from edge.assignment import Assignment
 from edge.config import load
 from edge.ingest.messages import Assign, Open, Reply, Setup, decode, encode
 from edge.ingest.pool import _plain
 from edge.ingest.process import Room
 from edge.pipe import MAX_MESSAGE_BYTES
-from edge.planner import Assignment
 from edge.slots import Slots, slot_bytes
 
 ASSIGNMENT = Assignment("yolov4-tiny-416", 416, 1e6, 0.1, "test")

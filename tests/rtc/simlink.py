@@ -15,8 +15,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from edge.assignment import Assignment
 from edge.hint import CROSSING_PART, HintController, Measurements
-from edge.planner import Assignment
 from edge.rtc.rate import RateEstimator
 
 PACKET_BITS = 8 * 1200
