@@ -138,10 +138,10 @@ async def _fill(
         refusals = 0
         publishers.append(publisher)
         await asyncio.sleep(_STEP_S)
-        frames, missed = _look(publishers)
+        frames, missed = await _look(publishers)
         if options.clients is None and _too_many(frames, missed):
             await asyncio.sleep(_LOOK_S)  # a hiccup of the machine is no limit: looked at again
-            frames, missed = _look(publishers)
+            frames, missed = await _look(publishers)
         if options.clients is None and _too_many(frames, missed):
             publishers.pop()
             await one.aclose()
@@ -152,12 +152,12 @@ async def _fill(
     return publishers, "no more were asked for"
 
 
-def _look(publishers: Sequence[Publisher]) -> tuple[int, int]:
+async def _look(publishers: Sequence[Publisher]) -> tuple[int, int]:
     """Frames of the last seconds, and how many of them were missed."""
     from netem.publisher import unix_ms  # noqa: PLC0415
 
     now_ms = unix_ms()
-    frames, why, _ = _count(publishers, now_ms - 1000.0 * _LOOK_S, now_ms)
+    frames, why, _ = await _count(publishers, now_ms - 1000.0 * _LOOK_S, now_ms)
     return frames, why.total()
 
 
@@ -173,8 +173,9 @@ async def _minute(publishers: Sequence[Publisher], pid: int) -> Minute:
     lag_before = [each.lag_ms for each in publishers]
     for each in publishers:
         each.ledger.forget(begin_ms - 10_000.0)
+        await asyncio.sleep(0.0)  # what the others have to do does not wait
     await asyncio.sleep(60.0)
-    frames, why, latencies = _count(publishers, begin_ms - 1200.0, unix_ms() - 1200.0)
+    frames, why, latencies = await _count(publishers, begin_ms - 1200.0, unix_ms() - 1200.0)
     found = quantiles(latencies)
     lag = [each.lag_ms for each in publishers]
     grown = [now for now, was in zip(lag, lag_before, strict=True) if now > was]
@@ -189,20 +190,25 @@ async def _minute(publishers: Sequence[Publisher], pid: int) -> Minute:
     )
 
 
-def _count(
+async def _count(
     publishers: Sequence[Publisher], since_ms: float, until_ms: float
 ) -> tuple[int, Counter[str], list[float]]:
     """(frames that went out and ended, why those not in time were missed, latencies) of captures in
-    that time."""
-    frames = [
-        frame
-        for each in publishers
-        for frame in each.ledger.frames
-        if since_ms <= frame.captured_ms < until_ms
-        and frame.outcome not in (None, "paced", "encoder")  # nor the publisher's own doing
-    ]
-    why = Counter(str(frame.outcome) for frame in frames if frame.outcome != "in_time")
-    return len(frames), why, [ms for frame in frames if (ms := frame.latency_ms) is not None]
+    that time; publisher by publisher, so that none is held up."""
+    count, why, latencies = 0, Counter[str](), list[float]()
+    for each in publishers:
+        for frame in each.ledger.frames:
+            if not since_ms <= frame.captured_ms < until_ms:
+                continue
+            if frame.outcome in (None, "paced", "encoder"):
+                continue  # it has not ended, or that was the publisher's own doing
+            count += 1
+            if frame.outcome != "in_time":
+                why[frame.outcome] += 1
+            if (ms := frame.latency_ms) is not None:
+                latencies.append(ms)
+        await asyncio.sleep(0.0)
+    return count, why, latencies
 
 
 def _rss_mb(pid: int) -> float:
