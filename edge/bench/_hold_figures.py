@@ -33,7 +33,7 @@ def promises(minutes: Sequence[Minute], refused: bool | None) -> Iterator[tuple[
     """What is promised, and whether it was kept. `refused`: one more was, at the limit; None where
     the limit was not looked for."""
     if refused is not None:
-        yield "one session more is refused, before anybody's frames are missed", refused
+        yield "the server itself refuses one session more", refused
     first, rest = minutes[0], minutes[1:]
     frames, missed = sum(each.frames for each in rest), sum(each.missed for each in rest)
     chance = _chance(first.missed, first.frames, missed, frames)
