@@ -17,6 +17,7 @@ from aiortc.mediastreams import MediaStreamError
 from edge.assignment import Assignment
 from edge.heap import settle
 from edge.hint import START_BPS, HintController, Measurements
+from edge.pages import WEB
 from edge.rtc import internals
 from edge.rtc.packets import is_rtcp
 from edge.rtc.peer import DecodedFrame, Peer
@@ -262,7 +263,8 @@ class Site:
         self._address, self._cap_bps = address, cap_bps
         app = web.Application()
         routes = [web.get("/", self._index), web.post("/offer/{receiver}", self._offer)]
-        app.add_routes([*routes, web.static("/", _PAGE)])
+        # Hints are carried out by the publisher page's own code.
+        app.add_routes([*routes, web.static("/js", WEB / "static/js"), web.static("/", _PAGE)])
         self._runner = web.AppRunner(app, shutdown_timeout=1.0)
 
     async def _index(self, request: web.Request) -> web.FileResponse:

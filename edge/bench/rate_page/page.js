@@ -1,4 +1,6 @@
 // Publishes the camera to one receiver under a cap, obeys its hints, reports what was encoded.
+import { Hints } from './js/hint.js';
+
 const now = () => performance.timeOrigin + performance.now();
 const PING_EVERY_MS = 50;
 const EDGE = 608;
@@ -22,18 +24,13 @@ export async function publish({ receiver, fps, firstBps }) {
   sender.transform = new RTCRtpScriptTransform(worker, {});
   const control = connection.createDataChannel('control');
   const clock = { offset_ms: null, rtt_ms: Infinity };
-  let applying = Promise.resolve();
-  const apply = async ({ seq, max_bps, fps: most }) => {
-    const parameters = sender.getParameters();
-    parameters.encodings[0].maxBitrate = Math.round(max_bps);
-    parameters.encodings[0].maxFramerate = most;
-    await sender.setParameters(parameters);
-    control.send(JSON.stringify({ type: 'applied', seq }));
-  };
+  const camera = { track: stream.getVideoTracks()[0], kind: 'camera', setRate() {} };
+  const applied = (seq) => control.send(JSON.stringify({ type: 'applied', seq }));
+  const hints = new Hints(sender, camera, applied);
   control.onmessage = ({ data }) => {
     const message = JSON.parse(data);
     if (message.type === 'hint') {
-      applying = applying.then(() => apply(message));
+      hints.apply(message);
       return;
     }
     const rtt = now() - message.t0_ms - (message.t2_ms - message.t1_ms);

@@ -1,5 +1,5 @@
 import { ClockEstimate } from "/static/js/clock.js";
-import { encodingFor } from "/static/js/hint.js";
+import { encodingFor, Hints } from "/static/js/hint.js";
 import { msText, rateText } from "/static/js/panel.js";
 import { retryDelayMs } from "/static/js/session.js";
 import { reportMessage } from "/static/js/stats.js";
@@ -53,6 +53,51 @@ export function test_a_hint_changes_nothing_that_it_does_not_name() {
   const before = { maxBitrate: 5, maxFramerate: 7, scaleResolutionDownBy: 2 };
   equal(encodingFor(before, { seq: 1 }, source), before);
   equal(encodingFor(before, { seq: 1, fps: "x", max_bps: null, max_edge: -3 }, source), before);
+}
+
+/** A sender that notes what each call asks for; `set` resolves as a browser's does, a moment later. */
+function noting(maxBitrate) {
+  const sender = { asked: [], encodings: [{ maxBitrate }] };
+  sender.getParameters = () => ({ encodings: sender.encodings.map((encoding) => ({ ...encoding })) });
+  sender.setParameters = async ({ encodings }) => {
+    await null;
+    sender.encodings = encodings;
+    sender.asked.push(encodings[0].maxBitrate);
+  };
+  return sender;
+}
+
+function hintsTo(sender) {
+  const applied = [];
+  const camera = { track: { getSettings: () => ({ width: 640, height: 360, frameRate: 30 }) }, kind: "camera", setRate() {} };
+  return { hints: new Hints(sender, camera, (seq) => applied.push(seq)), applied };
+}
+
+export async function test_a_cut_first_takes_from_the_encoder_what_it_has_saved() {
+  const sender = noting(1_200_000);
+  const { hints, applied } = hintsTo(sender);
+  await hints.apply({ seq: 1, max_bps: 800_000 });
+  equal(sender.asked, [400_000, 800_000], "from what was set before any hint");
+  await hints.apply({ seq: 2, max_bps: 600_000 });
+  equal([sender.asked.slice(2), applied], [[300_000, 600_000], [1, 2]]);
+}
+
+export async function test_more_bits_or_as_many_are_asked_for_at_once() {
+  const sender = noting(600_000);
+  const { hints } = hintsTo(sender);
+  await hints.apply({ seq: 1, max_bps: 600_000 });
+  await hints.apply({ seq: 2, max_bps: 900_000 });
+  await hints.apply({ seq: 3, fps: 15 });
+  equal(sender.asked, [600_000, 900_000, 900_000]);
+}
+
+export async function test_a_cut_in_the_middle_of_a_cut_replaces_it() {
+  const sender = noting(1_200_000);
+  const { hints, applied } = hintsTo(sender);
+  const first = hints.apply({ seq: 1, max_bps: 1_000_000 });
+  hints.apply({ seq: 2, max_bps: 600_000 });
+  await first;
+  equal([sender.asked, applied], [[500_000, 300_000, 600_000], [2]]);
 }
 
 export function test_retries_come_slower_and_not_all_at_once() {
