@@ -170,4 +170,5 @@ class SimSession:
             loss=rate.loss,
             network_ms=budget.quantile("network", 0.95, now_ms),
             fastest_ms=budget.quantile("network", 0.1, now_ms),
+            frame_bits=rate.frame_bits(now_ms),
         )

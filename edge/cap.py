@@ -31,13 +31,18 @@ FAIR_PART = 0.3  # of the link, that is held at least where a queue is another f
 FORGET_MS = 5_000.0  # a queue last seen so long ago was another
 SHARE_STEP, SHARE_EVERY_MS = 0.03, 500.0
 QUEUE_PART = 0.6  # of a usual frame's time to cross, that it may wait before that
-DRAIN_MS = 120.0  # a queue of so long makes every frame late: nothing but drains it
+DRAIN_MS = 120.0  # a queue of so long makes every frame late: next to nothing but drains it
+DRAIN_PART = (
+    0.15  # of the link, that is then still sent: an encoder starved of bits pauses after it
+)
+STARVED = 1.25  # times its cap, that an encoder's frames come to which can't be made any smaller
 RESUME_PART, PLENTY = 0.85, 1.5  # of what made the queue, once it has drained; room for more
 RESUME_WINDOW_MS, RESUME_MS = 120.0, 3_000.0
 STALL_PART, STALL_MS = 0.35, 300.0  # of the bits, that a stall leaves; how long it may last
 BACK_MS = 450.0  # after a fall, that a link with plenty of room must have had it
 CUT_MS = 400.0  # between two cuts for the same queue
 STANDING_MS = 1_500.0  # a queue that has not drained by then isn't ours
+DRAINED_MS = 500.0  # without a queue: whatever is next is another
 ALLOWED_LOSS = 0.03
 USUAL_MS, OUTAGE_MS = 4_000.0, 2_000.0
 UP_WINDOW_MS, MAX_UP_WINDOW_MS = 1_000.0, 8_000.0
@@ -61,6 +66,8 @@ class LinkState:
     """Part of the packets, 0 to 1."""
     slow_ms: float | None = None
     """That frames take to cross, where that is too long by itself."""
+    made_bps: float | None = None
+    """That usual frames come to under the cap in force: over it, frames are left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +157,7 @@ class EncoderCap:
             self._limit = f"frames queue for {link.queue_ms:.0f} ms on the way"
         else:
             self._cut_bps = None
-            if now_ms - self._queued_ms > STANDING_MS:
+            if now_ms - self._queued_ms > DRAINED_MS:
                 self._queued_since_ms = None
             if now_ms - self._queued_ms > FORGET_MS:
                 self._cut_queue_ms = 0.0
@@ -184,7 +191,7 @@ class EncoderCap:
         if self._bps is not None and now_ms - self._cut_ms >= CUT_MS and grew:
             self._cut_ms, self._cut_queue_ms = now_ms, queue_ms
             self._cut_bps = self._bps * max(0.4, 1.0 - queue_ms / max(25.0, 2.8 * crossing_ms))
-        drained_bps = capacity_bps * max(0.0, 1.0 - queue_ms / DRAIN_MS)
+        drained_bps = capacity_bps * max(DRAIN_PART, 1.0 - queue_ms / DRAIN_MS)
         self._drain_bps = max(float(MIN_BPS), min(drained_bps, self._cut_bps or inf))
         return bps
 
@@ -227,7 +234,7 @@ class EncoderCap:
             self._down_ms = now_ms
             if wanted_bps > 0.6 * self._bps:  # else no noise, but a change
                 self._patience.down(now_ms)
-            if self._drain_bps < allowed_bps and self._resume_bps is None:
+            if self._drain_bps < inf and self._resume_bps is None:
                 self._resume_bps = self._bps
             fell = capacity_bps is not None and (known_bps is None or capacity_bps < known_bps)
             why = "fewer bits are enough"
@@ -246,6 +253,11 @@ class EncoderCap:
                 self._resume_bps = None
             if resumed_bps > 1.15 * self._bps:
                 return Cap(resumed_bps, "the queue has drained")
+        made_bps = self._link.made_bps
+        if made_bps is not None and now_ms - self._queued_ms > RESUME_WINDOW_MS:
+            starved_bps = min(wanted_bps, made_bps)
+            if starved_bps > STARVED * self._bps:
+                return Cap(starved_bps, "the encoder can't make frames any smaller")
         if self._bps < most_bps / 1.02 and self._has_plenty(most_bps, now_ms):
             return Cap(most_bps, "the link has plenty of room")
         recent = [bps for at_ms, bps in self._carried if at_ms >= now_ms - UP_WINDOW_MS]

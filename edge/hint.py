@@ -61,6 +61,8 @@ class Measurements:
     """That packets wait on the way, over the least they do."""
     loss: float = 0.0
     """Part of the packets, 0 to 1."""
+    frame_bits: float | None = None
+    """Of a usual frame under the cap in force."""
     network_ms: float | None = None
     """A high quantile of the time from capture to the frame's last packet."""
     fastest_ms: float | None = None
@@ -154,6 +156,7 @@ class HintController:
             queue_ms=m.queue_ms,
             loss=m.loss,
             slow_ms=m.network_ms if slow else None,
+            made_bps=None if m.frame_bits is None else fps * m.frame_bits,
         )
         self._cap.allow(link, crossing_ms, fps, now_ms)
 

@@ -35,6 +35,7 @@ class Link:
     loss: float
     network_ms: float | None
     fastest_ms: float | None = None
+    frame_bits: float | None = None
 
     @classmethod
     def measured(
@@ -66,6 +67,7 @@ class Link:
             loss=0.0 if rate is None else rate.loss,
             network_ms=None if rate is None else budget.quantile("network", 0.95, now_ms),
             fastest_ms=None if rate is None else budget.quantile("network", 0.1, now_ms),
+            frame_bits=None if rate is None else rate.frame_bits(now_ms),
         )
 
 
@@ -151,6 +153,7 @@ class SessionHints:
                 available_bps=link.available_bps,
                 queue_ms=link.queue_ms,
                 loss=link.loss,
+                frame_bits=link.frame_bits,
                 network_ms=link.network_ms,
                 fastest_ms=link.fastest_ms,
                 left_ms=link.left_for_network_ms,

@@ -211,6 +211,29 @@ class TestCap:
         assert min(caps[12:18]) < 1e6
         assert caps[-1] > 1.2e6
 
+    def test_frames_that_cant_be_smaller_are_let_through_where_they_cross(self) -> None:
+        """Not after a patience of seconds: over its cap, an encoder leaves out frames."""
+        cap = EncoderCap(1.5e6, 4e6)
+        for ms in range(0, 400, 100):
+            cap.allow(LinkState(capacity_bps=0.3e6, queue_ms=90.0), 36.0, 15.0, ms)
+            cap.decide(4e6, ms)
+        assert cap.bps == MIN_BPS
+        for ms in range(400, 600, 100):
+            cap.allow(LinkState(capacity_bps=0.6e6, made_bps=0.24e6), 36.0, 15.0, ms)
+            cap.decide(4e6, ms)
+        assert cap.bps == pytest.approx(0.24e6)
+        cap.allow(LinkState(capacity_bps=0.6e6, made_bps=0.9e6), 36.0, 15.0, 600)
+        cap.decide(4e6, 600)
+        assert cap.bps == pytest.approx(0.6e6 * 0.54)
+
+    def test_a_queue_is_drained_by_a_part_of_the_link(self) -> None:
+        cap = EncoderCap(1.5e6, 4e6)
+        cap.allow(LinkState(capacity_bps=8e6), 36.0, 15.0, 0.0)
+        cap.decide(4e6, 0.0)
+        cap.allow(LinkState(capacity_bps=2e6, queue_ms=200.0), 36.0, 15.0, 100.0)
+        cap.decide(4e6, 100.0)
+        assert cap.bps == pytest.approx(0.15 * 2e6)
+
     def test_losses_count_in_full_only_while_the_queue_is_ours(self) -> None:
         cap = EncoderCap(1.5e6, 4e6)
         clean = cap.allow(LinkState(capacity_bps=4e6), 36.0, 15.0, 0.0)

@@ -56,6 +56,7 @@ class Figures:
     used: float | None = None
     start_bps: float | None = None
     qp: float = math.nan
+    edge: float = math.nan  # of the pictures, their longest, in pixels: a mean
     unsent: float = 0.0  # share of the captured frames
 
     @classmethod
@@ -66,7 +67,9 @@ class Figures:
             found[name] = tuple(found[name])
         for name in ("p50", "p99", "worst"):
             found[name] = math.inf if found[name] is None else found[name]
-        return cls(**found | {"qp": math.nan if found["qp"] is None else found["qp"]})
+        for name in ("qp", "edge"):
+            found[name] = math.nan if found.get(name) is None else found[name]
+        return cls(**found)
 
     def to_json(self) -> dict[str, Any]:
         return {

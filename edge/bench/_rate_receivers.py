@@ -148,6 +148,7 @@ class _Hints:
             capacity_bps=rate.capacity_bps,
             queue_ms=rate.queue_ms,
             loss=rate.loss,
+            frame_bits=rate.frame_bits(at_ms),
         )
         hint = self._law.decide(measured, self._plan, at_ms)
         if hint is not None:

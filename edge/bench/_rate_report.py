@@ -44,7 +44,19 @@ def table(rows: Sequence[Row]) -> Table:
     made = Table(title="network time, ms; shares in %; late of the feasible", box=box.SIMPLE)
     for name in ("conditions", "controller"):
         made.add_column(name, no_wrap=True)
-    names = ("p50", "p99", "worst", ">75", ">100", ">150", "infeas.", "unsent", "kbit/s", "QP")
+    names = (
+        "p50",
+        "p99",
+        "worst",
+        ">75",
+        ">100",
+        ">150",
+        "infeas.",
+        "unsent",
+        "kbit/s",
+        "QP",
+        "px",
+    )
     steps = ("step worst", "recovery", "used")
     for name in (*names, *steps):
         made.add_column(name, justify="right")
@@ -61,6 +73,7 @@ def table(rows: Sequence[Row]) -> Table:
             f"{100.0 * found.unsent:.1f}",
             f"{found.bps / 1e3:.0f}",
             f"{found.qp:.0f}",
+            f"{found.edge:.0f}",
             *(
                 "" if value is None else f"{value:.{digits}f}"
                 for value, digits in (

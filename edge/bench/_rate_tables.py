@@ -75,10 +75,11 @@ def _steady(rows: Sequence[Row]) -> Iterator[str]:
                 f"{crossing_ms:.1f}",
                 f"{1.5 * crossing_ms + 3.0:.1f}",
                 f"{found.bps / 1e3:,.0f}",
-                _qp(found.qp),
+                _whole(found.qp),
+                _whole(found.edge),
             )
 
-    head = "| link | controller | p50 / p99, ms | bits / capacity | limit | kbit/s | QP |"
+    head = "| link | controller | p50 / p99, ms | bits / capacity | limit | kbit/s | QP | px |"
     return table(head, lines())
 
 
@@ -97,12 +98,13 @@ def _steps(rows: Sequence[Row]) -> Iterator[str]:
                     _number(found.used, lambda part: f"{part:.2f}"),
                     _number(found.start_bps, lambda bps: f"{bps / 1e3:,.0f}"),
                     f"{found.bps / 1e3:,.0f}",
-                    _qp(found.qp),
+                    _whole(found.qp),
+                    _whole(found.edge),
                 )
 
     head = (
         "| cap | controller | p50 / p99, ms | worst at the step | under 60 ms after, ms"
-        " | over 100 ms | used 3 s after | kbit/s 2 s after the start | kbit/s | QP |"
+        " | over 100 ms | used 3 s after | kbit/s 2 s after the start | kbit/s | QP | px |"
     )
     return table(head, lines())
 
@@ -121,15 +123,16 @@ def _traces(rows: Sequence[Row]) -> Iterator[str]:
                     _percent(found.infeasible[1]),
                     _percent(found.unsent),
                     f"{found.bps / 1e3:,.0f}",
-                    _qp(found.qp),
+                    _whole(found.qp),
+                    _whole(found.edge),
                 )
             late_share, bps = some[-1].oracle
             late = f"{_percent(late_share)} in all"
-            yield ("", "oracle", "", late, "", "", f"{bps / 1e3:,.0f}", "")
+            yield ("", "oracle", "", late, "", "", f"{bps / 1e3:,.0f}", "", "")
 
     head = (
         "| trace, cap in Mbit/s | controller | p50 / p99, ms | over 75 / 100 / 150 ms, of the"
-        " feasible | infeasible at 100 ms | not sent | kbit/s | QP |"
+        " feasible | infeasible at 100 ms | not sent | kbit/s | QP | px |"
     )
     yield from table(head, lines())
     yield ""
@@ -162,7 +165,7 @@ def _percent(share: float) -> str:
     return f"{100.0 * share:.1f} %"
 
 
-def _qp(value: float) -> str:
+def _whole(value: float) -> str:
     return "" if math.isnan(value) else f"{value:.0f}"
 
 

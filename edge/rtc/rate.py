@@ -9,6 +9,7 @@ arguments.
 from __future__ import annotations
 
 from collections import deque
+from itertools import islice
 
 from edge.rtc.clock import RTP_PER_MS, RtpUnwrapper, WindowedMinimum
 from edge.rtc.trains import HARMLESS, OVERHEAD_BYTES, TRAIN_PACKETS, Capacity, SendTimes, Train
@@ -18,6 +19,7 @@ MAX_REMB_BPS = 100e6
 MIN_REMB_BPS = 150e3
 _DELAY_WINDOW_MS = 20_000.0
 _RECENT = 128  # frames whose network time is remembered: 4 to 10 s; the oldest goes
+_USUAL_FRAMES, _USUAL_LEAST = 5, 3  # whose median is a usual frame
 _LOSS_WINDOW_MS = 2_000.0
 _THROUGHPUT_MS = 1_000.0
 _SHARE = 0.75  # of the link, where the estimate is what holds the encoder
@@ -121,20 +123,25 @@ class RateEstimator:
         Where packets are lost, a train's end may be: then the answer to a NACK is awaited first.
         """
         train = self._train
-        if train is not None:
+        if train is not None and train.packets > 1:
             doubt_ms = _LOST_END_MS + 2.0 * self.base_ms if self.loss > 0.0 else 0.0
             if now_ms - train.last_ms >= doubt_ms:
                 self._foresee(train, now_ms)
         elif self._began_ms is not None:
             # An encoder that made more than its cap leaves out frames until that is made up for:
             # all that it sent has come, and nothing follows.
-            if now_ms < self._paid_ms and now_ms - self._ended_ms > _EMPTY * self._interval_ms:
+            quiet_ms = now_ms - self._ended_ms
+            if train is None and now_ms < self._paid_ms and quiet_ms > _EMPTY * self._interval_ms:
                 self._waited_ms, self._overrun_ms = (0.0, 0.0), 0.0
             silent_ms = now_ms - max(self._began_ms, self._paid_ms)
-            due_ms = max(_SILENT_LEAST_MS, _SILENT_INTERVALS * self._interval_ms)
-            if silent_ms > due_ms:
+            if silent_ms > self._due_ms:
                 self._silent_ms = silent_ms - self._interval_ms
                 self._provisional_bps = 1000.0 * self._frame_bits / silent_ms
+
+    @property
+    def _due_ms(self) -> float:
+        """Without a packet: so long is no encoder's pause."""
+        return max(_SILENT_LEAST_MS, _SILENT_INTERVALS * self._interval_ms)
 
     def capped(self, bps: float, now_ms: float) -> None:
         """The sender said that from now on it encodes this much at most, as it was hinted to."""
@@ -207,6 +214,13 @@ class RateEstimator:
         since_ms = newest_ms - _THROUGHPUT_MS
         bits = sum(bits for at_ms, bits in self._made if since_ms < at_ms <= newest_ms)
         return 1000.0 * bits / _THROUGHPUT_MS
+
+    def frame_bits(self, now_ms: float) -> float | None:
+        """Of a usual frame under the cap in force: a median; None where too few came of late."""
+        if len(self._made) < _USUAL_LEAST or now_ms - self._ended_ms > self._due_ms:
+            return None
+        sizes = sorted(bits for _, bits in islice(reversed(self._made), _USUAL_FRAMES))
+        return sizes[len(sizes) // 2]
 
     def network_ms(self, quantile: float) -> float | None:
         """Quantile of recent frames' time from first sent to last received, None before any."""

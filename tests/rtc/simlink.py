@@ -300,6 +300,7 @@ class Session:
                 capacity_bps=self.rate.capacity_bps,
                 queue_ms=self.rate.queue_ms,
                 loss=self.rate.loss,
+                frame_bits=self.rate.frame_bits(now_ms),
                 left_ms=self.crossing_ms / CROSSING_PART,
             ),
             self._plan,

@@ -77,6 +77,14 @@ def test_refuses_the_rest_with_port_0_in_its_place() -> None:
     assert "a=mid:w" in completed
 
 
+def test_an_encoder_is_told_what_to_begin_with() -> None:
+    offer = read_offer(_offer(VIDEO, bundle="v"))
+    codecs = "a=rtpmap:96 VP8/90000\r\na=rtpmap:97 rtx/90000\r\n"
+    answer = f"v=0\r\ns=-\r\nm=video 1 X 96 97\r\na=mid:v\r\n{codecs}"
+    told = [line for line in offer.complete(answer).splitlines() if "start-bitrate" in line]
+    assert told == ["a=fmtp:96 x-google-start-bitrate=1000"]
+
+
 def test_a_receiving_section_before_the_sending_one_is_passed_over() -> None:
     other = VIDEO.replace("a=mid:v", "a=mid:w").replace("sendonly", "recvonly")
     assert read_offer(_offer(other, VIDEO)).mid == "v"

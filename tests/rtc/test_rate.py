@@ -166,6 +166,25 @@ def test_silence_where_frames_were_due_is_a_queue() -> None:
     assert link.capacity_bps > 4e6
 
 
+def test_a_link_that_is_gone_after_a_frames_first_packet_is_noticed() -> None:
+    link = Link(2e6).send(20, packets=2)
+    link.estimator.observe(20 * PER_FRAME, WIRE_BYTES, marker=False, arrival_ms=link.now_ms)
+    link.estimator.tick(link.now_ms + 150.0)
+    assert link.estimator.queue_ms == 0.0
+    link.estimator.tick(link.now_ms + 450.0)
+    assert link.estimator.queue_ms > 300.0
+    assert link.capacity_bps < 0.1e6
+
+
+def test_a_usual_frame_is_known_under_its_cap_while_frames_come() -> None:
+    link = Link(8e6).send(20, packets=9)
+    link.estimator.capped(600e3, link.now_ms)
+    assert link.estimator.frame_bits(link.now_ms) is None
+    link.send(4, packets=3)
+    assert link.estimator.frame_bits(link.now_ms) == pytest.approx(3 * 9800, rel=0.05)
+    assert link.estimator.frame_bits(link.now_ms + 500.0) is None
+
+
 def test_an_encoder_that_made_too_much_is_silent_not_the_link() -> None:
     """Cut to a tenth right after a frame of ten times that: it leaves out the next ten."""
     link = Link(8e6).send(30, packets=9)

@@ -1,5 +1,6 @@
-// Notes when each frame leaves the encoder, on the page's clock, and its bytes; lets it pass.
+// Notes when each frame leaves the encoder, on the page's clock, its bytes and longest edge; lets it pass.
 const left = [];
+const edges = [];
 
 self.onrtctransform = async ({ transformer }) => {
   const writer = transformer.writable.getWriter();
@@ -7,8 +8,10 @@ self.onrtctransform = async ({ transformer }) => {
   for (;;) {
     const { done, value } = await reader.read();
     if (done) break;
+    const metadata = value.getMetadata();
+    edges.push(Math.max(metadata.width, metadata.height));
     left.push([
-      value.getMetadata().rtpTimestamp,
+      metadata.rtpTimestamp,
       performance.timeOrigin + performance.now(),
       value.data.byteLength,
     ]);
@@ -16,4 +19,4 @@ self.onrtctransform = async ({ transformer }) => {
   }
 };
 
-self.onmessage = ({ ports: [port] }) => port.postMessage(left);
+self.onmessage = ({ ports: [port] }) => port.postMessage({ encoded: left, edges });

@@ -22,6 +22,9 @@ export async function publish({ receiver, fps, firstBps }) {
     }],
   });
   sender.transform = new RTCRtpScriptTransform(worker, {});
+  const parameters = sender.getParameters();
+  parameters.degradationPreference = 'maintain-framerate'; // as the publisher page
+  await sender.setParameters(parameters);
   const control = connection.createDataChannel('control');
   const clock = { offset_ms: null, rtt_ms: Infinity };
   const camera = { track: stream.getVideoTracks()[0], kind: 'camera', setRate() {} };
@@ -69,19 +72,19 @@ export async function stats() {
   return found;
 }
 
-/** Stop; returns {encoded: [[rtp, ms on the page's clock, bytes], ...], offset_ms, rtt_ms}. */
+/** Stop; returns {encoded: [[rtp, ms on the page's clock, bytes], ...], edges: [pixels, ...], offset_ms, rtt_ms}. */
 export async function finish() {
   const { stream, connection, worker, clock, timer } = current;
   clearInterval(timer);
   const channel = new MessageChannel();
-  const encoded = await new Promise((resolve) => {
+  const noted = await new Promise((resolve) => {
     channel.port1.onmessage = ({ data }) => resolve(data);
     worker.postMessage(null, [channel.port2]);
   });
   connection.close();
   stream.getTracks().forEach((track) => track.stop());
   worker.terminate();
-  return { encoded, ...clock };
+  return { ...noted, ...clock };
 }
 
 window.bench = { publish, stats, finish };
