@@ -32,9 +32,7 @@ FORGET_MS = 5_000.0  # a queue last seen so long ago was another
 SHARE_STEP, SHARE_EVERY_MS = 0.03, 500.0
 QUEUE_PART = 0.6  # of a usual frame's time to cross, that it may wait before that
 DRAIN_MS = 120.0  # a queue of so long makes every frame late: next to nothing but drains it
-DRAIN_PART = (
-    0.15  # of the link, that is then still sent: an encoder starved of bits pauses after it
-)
+DRAIN_PART = 0.15  # of the link, that is still sent then: a starved encoder pauses afterwards
 STARVED = 1.25  # times its cap, that an encoder's frames come to which can't be made any smaller
 RESUME_PART, PLENTY = 0.85, 1.5  # of what made the queue, once it has drained; room for more
 RESUME_WINDOW_MS, RESUME_MS = 120.0, 3_000.0

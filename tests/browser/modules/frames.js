@@ -142,6 +142,15 @@ export function test_the_server_can_tell_where_the_encoder_cannot() {
   close(map.stampOf(777 + 40 * 66 * 90), 40 * 66, 5);
 }
 
+export function test_a_better_exchange_of_clocks_is_followed_within_three_frames() {
+  const map = new CaptureMap();
+  for (let i = 0; i < 24; i += 1) {
+    map.captured(i * 66, 1000 + i * 66);
+    map.told(777 + i * 66 * 90, 1000 + i * 66 + (i < 20 ? 90 : 0));
+  }
+  close(map.stampOf(777 + 23 * 66 * 90), 23 * 66, 5);
+}
+
 export function test_lost_media_time_is_mended_and_load_is_not_taken_for_it() {
   const next = random(9);
   const mender = new SlipMender();

@@ -13,6 +13,8 @@ const TICKS_PER_MS = 90;
 const KEPT_STAMPS = 96;
 const KEPT_EVENTS = 48;
 const EVENTS_TO_TRUST = 6;
+/** Told so often in a row that another picture is meant, that is believed. */
+const LEAPS = 3;
 /** The first pictures that a browser presents come late, so it takes some more to know how soon they may come. */
 const PRESENTED_TO_TRUST = 16;
 const EVENTS_TO_LOCK = 32;
@@ -63,6 +65,7 @@ export class CaptureMap {
     this.bound = Infinity;
     /** @type {number | null} */
     this.shift = null;
+    this.leaps = 0;
     this.locked = false;
   }
 
@@ -107,7 +110,11 @@ export class CaptureMap {
     const media = this.unwrapper.unwrap(rtp) / TICKS_PER_MS;
     if (this.leastDelay === Infinity) return;
     const shift = capturedMs - this.leastDelay - media;
-    this.shift = this.shift === null ? shift : this.shift + (shift - this.shift) / 16;
+    // A better exchange of clocks moves all that is told from then on: that is followed, not averaged.
+    const leapt = this.shift !== null && Math.abs(shift - this.shift) > this.intervalMs / 2;
+    this.leaps = leapt ? this.leaps + 1 : 0;
+    if (this.shift === null || this.leaps >= LEAPS) this.shift = shift;
+    else this.shift += (shift - this.shift) / 16;
   }
 
   /** @returns {number} the usual time between pictures, ms; 0 while unknown */
