@@ -255,6 +255,7 @@ links = st.builds(
     queue_ms=st.floats(0, 1e5),
     loss=st.floats(0, 1),
     slow_ms=st.none() | st.floats(0, 1e5),
+    made_bps=st.none() | st.floats(0, 1e10),
 )
 
 

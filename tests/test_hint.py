@@ -263,6 +263,7 @@ measured = st.builds(
     available_bps=st.one_of(st.none(), st.floats(0, 1e10)),
     queue_ms=st.floats(0, 1e5),
     loss=st.floats(0, 1),
+    frame_bits=st.one_of(st.none(), st.floats(0, 1e9)),
     network_ms=st.one_of(st.none(), st.floats(0, 1e5)),
     left_ms=st.one_of(st.none(), st.floats(-1e4, 5000)),
 )

@@ -409,6 +409,8 @@ def _rate_is_bounded(rate: RateEstimator, at_ms: float) -> None:
     due_bps = rate.remb_due(at_ms)
     assert due_bps is None or MIN_REMB_BPS <= due_bps <= MAX_REMB_BPS
     assert math.isfinite(rate.throughput_bps(at_ms))
+    frame_bits = rate.frame_bits(at_ms)
+    assert frame_bits is None or 0.0 <= frame_bits < math.inf
     network_ms = rate.network_ms(0.5)
     assert network_ms is None or (math.isfinite(network_ms) and network_ms >= 0.0)
 
