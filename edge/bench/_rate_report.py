@@ -44,21 +44,9 @@ def table(rows: Sequence[Row]) -> Table:
     made = Table(title="network time, ms; shares in %; late of the feasible", box=box.SIMPLE)
     for name in ("conditions", "controller"):
         made.add_column(name, no_wrap=True)
-    names = (
-        "p50",
-        "p99",
-        "worst",
-        ">75",
-        ">100",
-        ">150",
-        "infeas.",
-        "unsent",
-        "kbit/s",
-        "QP",
-        "px",
-    )
+    shares = (">75", ">100", ">150", "infeas.", "unsent")
     steps = ("step worst", "recovery", "used")
-    for name in (*names, *steps):
+    for name in ("p50", "p99", "worst", *shares, "kbit/s", "QP", "px", *steps):
         made.add_column(name, justify="right")
     last: Cell | None = None
     for index, row in enumerate(rows):
