@@ -45,9 +45,9 @@ experiment: setup  ## the smoke matrix, with figures: real browsers behind LTE-l
 
 bench: BROWSERS = chromium
 bench: setup  ## the benchmarks
-	$(BIN)/python -m edge bench receive
-	$(BIN)/python -m edge bench handover
-	$(BIN)/python -m edge bench detector
+	$(BIN)/python -m analysis bench receive
+	$(BIN)/python -m analysis bench handover
+	$(BIN)/python -m analysis bench detector
 
 # Of whatever experiments there are; with none, of the profiles alone.
 RESULTS ?= $(wildcard out/smoke out/real out/paper)

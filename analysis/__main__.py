@@ -1,4 +1,4 @@
-"""The command line: `python -m analysis simulate | figures`."""
+"""The command line: `python -m analysis simulate | figures | bench`."""
 
 from __future__ import annotations
 
@@ -12,15 +12,18 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from analysis import bench
 from analysis.figures import command
-from analysis.grid import run_all, tasks, work
-from analysis.judge import judge
-from analysis.report import show, table
-from analysis.results import Row, write_csv
-from analysis.spec import POLICIES, Experiment, SpecError, load
-from edge.accuracy import AccuracyError
-from edge.profile import ProfileError
-from netem.results import ResultsError
+from analysis.simulator.grid import run_all, tasks, work
+from analysis.simulator.judge import judge
+from analysis.simulator.report import show, table
+from analysis.simulator.results import Row, write_csv
+from analysis.simulator.specification import POLICIES, Experiment, SpecError, load
+from edge.assets.browser import BrowserMissingError
+from edge.assets.store import AssetError
+from edge.profile.accuracy import AccuracyError
+from edge.profile.latency import ProfileError
+from netem.experiment.results import ResultsError
 from traces import TraceError
 
 EXIT_FAILED, EXIT_USAGE = 1, 2
@@ -50,7 +53,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     figures = commands.add_parser("figures", help="draw profiles and results, with their tables")
     command.add_arguments(figures)
+    benchmarks = commands.add_parser(
+        "bench",
+        help="benchmarks",
+        description="Each compares with a baseline in the same run; exit 1 if a promise breaks.",
+    )
+    bench.add_arguments(benchmarks)
     options = parser.parse_args(arguments)
+    if options.command == "bench":
+        try:
+            return bench.run(options)
+        except (AssetError, BrowserMissingError) as error:
+            print(f"error: {error}", file=sys.stderr)
+            return EXIT_FAILED
     if options.command == "figures":
         try:
             return command.run(options)

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import importlib
 import logging
-import pkgutil
 import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import edge.bench
-from edge.assets import AssetError
-from edge.browser import BrowserMissingError
+import edge
+from edge.assets.browser import BrowserMissingError
+from edge.assets.store import AssetError
 from edge.config import ConfigError, Settings, load
-from edge.protocol import SLO_MAX_MS, SLO_MIN_MS
+from edge.session.control_messages import SLO_MAX_MS, SLO_MIN_MS
 
 EXIT_FAILED, EXIT_USAGE = 1, 2
 
@@ -27,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Exit status: 0 done, 1 failed, 2 bad usage."""
     parser = argparse.ArgumentParser(prog="python -m edge", description=edge.__doc__)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for add in (_add_serve, _add_demo, _add_solve, _add_weights, _add_bench, _add_setup):
+    for add in (_add_serve, _add_demo, _add_solve, _add_weights, _add_setup):
         add(commands)
     options = parser.parse_args(arguments)
     run: Run = options.run
@@ -113,12 +111,13 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _serve(options: argparse.Namespace) -> int:
-    from edge import logs, printing  # noqa: PLC0415
+    from edge.cli import settings_toml  # noqa: PLC0415
+    from edge.observability import logs  # noqa: PLC0415
 
     names = set(Settings.model_fields) & set(vars(options))
     settings = load(options.config, **{name: getattr(options, name) for name in names})
     if options.print_config:
-        print(printing.printed(settings), end="")
+        print(settings_toml.printed(settings), end="")
         return 0
     try:
         log = logs.Logs(
@@ -139,10 +138,11 @@ def _serve(options: argparse.Namespace) -> int:
 
 def _serve_logged(settings: Settings) -> str | None:
     """Serve until a signal; why that failed, None if it did not."""
-    from edge import notify, terminal  # noqa: PLC0415  # torch and aiortc load only where they are used
-    from edge.app import Server, StartError  # noqa: PLC0415
-    from edge.heap import settle  # noqa: PLC0415
-    from edge.rtc.internals import InternalsError  # noqa: PLC0415
+    from edge.cli import terminal  # noqa: PLC0415  # torch and aiortc load only where they are used
+    from edge.observability import systemd  # noqa: PLC0415  # torch and aiortc load only where they are used
+    from edge.observability.garbage_collector import settle  # noqa: PLC0415
+    from edge.rtc.aiortc_adapter import InternalsError  # noqa: PLC0415
+    from edge.server import Server, StartError  # noqa: PLC0415
 
     async def run() -> str | None:
         try:
@@ -154,14 +154,14 @@ def _serve_logged(settings: Settings) -> str | None:
             await server.start()
             settle()
             terminal.announce(server)
-            notify.tell("READY=1")
+            systemd.tell("READY=1")
             await asyncio.Event().wait()  # until a signal
         except StartError as error:
             return str(error)
         except asyncio.CancelledError:
             pass
         finally:
-            notify.tell("STOPPING=1")
+            systemd.tell("STOPPING=1")
             await server.stop()
         return None
 
@@ -197,7 +197,7 @@ def _add_demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 
 
 def _demo(options: argparse.Namespace) -> int:
-    from edge import demo  # noqa: PLC0415
+    from edge.cli import demo  # noqa: PLC0415
 
     return demo.run(options)
 
@@ -215,9 +215,9 @@ def _add_solve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _solve(options: argparse.Namespace) -> int:
-    from edge.scheduler import command  # noqa: PLC0415
+    from edge.cli import solve  # noqa: PLC0415
 
-    return command.run(options)
+    return solve.run(options)
 
 
 def _add_weights(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -231,35 +231,16 @@ def _add_weights(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _weights_list(options: argparse.Namespace) -> int:
-    from edge import terminal  # noqa: PLC0415
+    from edge.cli import terminal  # noqa: PLC0415
 
     terminal.list_weights()
     return 0
 
 
 def _weights_fetch(options: argparse.Namespace) -> int:
-    from edge import terminal  # noqa: PLC0415
+    from edge.cli import terminal  # noqa: PLC0415
 
     return terminal.fetch_weights(options.name)
-
-
-def _add_bench(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    about = "Each benchmark compares with a baseline in the same run; exit 1 if a promise breaks."
-    names = [each.name for each in pkgutil.iter_modules(edge.bench.__path__) if each.name[0] != "_"]
-    parser = commands.add_parser("bench", help="benchmarks", description=about)
-    parser.add_argument("name", choices=names, metavar="NAME", help=", ".join(names))
-    parser.add_argument("rest", nargs=argparse.REMAINDER, metavar="...", help="NAME --help")
-    parser.set_defaults(run=_bench)
-
-
-def _bench(options: argparse.Namespace) -> int:
-    module = importlib.import_module(f"edge.bench.{options.name}")  # only the one that runs
-    prog = f"python -m edge bench {options.name}"
-    parser = argparse.ArgumentParser(prog=prog, description=module.__doc__)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here")
-    module.add_arguments(parser)
-    run: Run = module.run
-    return run(parser.parse_args(options.rest))
 
 
 def _add_setup(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -270,7 +251,7 @@ def _add_setup(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _setup(options: argparse.Namespace) -> int:
-    from edge import setup  # noqa: PLC0415
+    from edge.cli import setup  # noqa: PLC0415
 
     return setup.run(options.browsers)
 

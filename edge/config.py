@@ -26,8 +26,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from edge.protocol import SloMs
-from edge.variant import EDGES, NETWORKS
+from edge.profile.variant import EDGES, NETWORKS
+from edge.session.control_messages import SloMs
 
 
 class ConfigError(Exception):

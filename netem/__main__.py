@@ -10,18 +10,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 
-from netem.link import Link
-from netem.namespace import LinkError
+from netem.links.link import Link
+from netem.links.namespace import LinkError
 from netem.units import rate_bps, share, time_ms
 from traces import Trace, TraceError, constant, read
 
 EXIT_FAILED, EXIT_USAGE = 1, 2
 
 _HEAVY = {
-    "publish": ("netem.pub_command", "load a server with light publishers"),
-    "steady": ("netem.steady", "publishers of a fixed stream, for benchmarks"),
-    "run": ("netem.run_command", "run an experiment's matrix"),
-    "fleet": ("netem.fleet", "eight cameras on their links, and the admin page's picture"),
+    "publish": ("netem.publisher.command", "load a server with light publishers"),
+    "steady": ("netem.publisher.steady", "publishers of a fixed stream, for benchmarks"),
+    "run": ("netem.experiment.command", "run an experiment's matrix"),
+    "fleet": ("netem.cameras", "eight cameras on their links, and the admin page's picture"),
 }
 
 ABOUT = """Runs COMMAND in a network namespace of its own, behind an emulated link to this machine,

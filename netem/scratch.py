@@ -1,7 +1,7 @@
 """Temporary files of a command and of all that it starts, in one folder that says whose it is.
 
-Its name is `edgelab-<pid>-<start>`, as those of namespaces (netem/namespace.py): so what a command
-that was killed left behind is known, and the next one removes it.
+Its name is `edgelab-<pid>-<start>`, as those of namespaces (netem/links/namespace.py): so what a
+command that was killed left behind is known, and the next one removes it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from netem.namespace import PREFIX, start_ticks
+from netem.links.namespace import PREFIX, start_ticks
 
 _LONGEST = 60  # characters: a browser adds 45 for its socket, and 107 are the most
 _NAME = re.compile(rf"{PREFIX}-(\d+)-(\d+)")

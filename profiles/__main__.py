@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence
 
 import profiles
-from edge.accuracy import AccuracyError
-from edge.assets import AssetError
+from edge.assets.store import AssetError
+from edge.profile.accuracy import AccuracyError
 from profiles import accuracy_command, latency_command
 from profiles.arguments import UsageError
 

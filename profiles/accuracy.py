@@ -11,11 +11,11 @@ from typing import Protocol
 import av
 import numpy as np
 
-from edge.accuracy import AccuracyError, AccuracyProfile, Row
-from edge.models.accuracy import F1
+from edge.ipc.picture import Picture
 from edge.models.detections import Box
-from edge.picture import Picture
-from edge.variant import Variant
+from edge.models.f1 import F1
+from edge.profile.accuracy import AccuracyError, AccuracyProfile, Row
+from edge.profile.variant import Variant
 from profiles.codecs import CODECS, JPEG, VIDEO, Sent, send
 from profiles.precision import COCO_IOUS, average_precision
 

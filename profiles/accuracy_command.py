@@ -8,13 +8,13 @@ import sys
 from pathlib import Path
 from typing import get_args
 
-from edge import samples
-from edge.accuracy import AccuracyProfile
-from edge.assets import cached
-from edge.machine import machine, versions
+from edge.assets import samples
+from edge.assets.store import cached
 from edge.models.weights import WEIGHTS, load_network
-from edge.variant import EDGES, Precision, Variant
-from edge.worker.child import OPENMP
+from edge.profile.accuracy import AccuracyProfile
+from edge.profile.machine import machine, versions
+from edge.profile.variant import EDGES, Precision, Variant
+from edge.workers.spawn import OPENMP
 from profiles import coco
 from profiles.accuracy import (
     INPUT_EDGES,

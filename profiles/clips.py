@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edge import samples
+from edge.assets import samples
 
 PAN = "photographs"
 

@@ -11,7 +11,7 @@ import av
 import cv2
 import numpy as np
 
-from edge.picture import Picture
+from edge.ipc.picture import Picture
 
 VIDEO = ("vp8", "h264")
 JPEG = "jpeg90"  # square

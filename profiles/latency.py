@@ -11,8 +11,8 @@ from statistics import median
 
 import numpy as np
 
-from edge.profile import Entry
-from edge.variant import Variant
+from edge.profile.latency import Entry
+from edge.profile.variant import Variant
 
 SHAPES = ((16, 9), (9, 16), (4, 3), (1, 1))
 BATCHES = (1, 2, 4)

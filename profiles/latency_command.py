@@ -7,11 +7,11 @@ import asyncio
 import sys
 from pathlib import Path
 
-from edge.machine import machine, processor, slug, versions
 from edge.models.weights import WEIGHTS
-from edge.profile import Profile
-from edge.variant import EDGES, Variant
-from edge.worker import WorkerError
+from edge.profile.latency import Profile
+from edge.profile.machine import machine, processor, slug, versions
+from edge.profile.variant import EDGES, Variant
+from edge.workers import WorkerError
 from profiles import latency
 from profiles.arguments import UsageError, any_device, command_line
 from profiles.progress import Progress

@@ -7,8 +7,8 @@ from statistics import fmean
 
 import numpy as np
 
-from edge.models.accuracy import iou
 from edge.models.detections import Box
+from edge.models.f1 import iou
 
 COCO_IOUS = tuple(round(0.5 + 0.05 * step, 2) for step in range(10))
 

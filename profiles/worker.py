@@ -13,11 +13,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edge import samples
-from edge.picture import Picture
-from edge.profile import Entry, Profile
-from edge.variant import EDGES
-from edge.worker import Failure, Options, Result, WorkerPool
+from edge.assets import samples
+from edge.ipc.picture import Picture
+from edge.profile.latency import Entry, Profile
+from edge.profile.variant import EDGES
+from edge.workers import Failure, Options, Result, WorkerPool
 from profiles.latency import Case, Run
 
 _FRAMES_A_SECOND = 1  # of the sample video, ten in all: no batch is one picture repeated
@@ -42,7 +42,7 @@ async def measured_device(
     """The device's description, and what runs a batch of `cases` on it; then the worker ends.
 
     A GPU is warmed up for all cases first, as in a server: its graphs are recorded then. Raises
-    `edge.worker.WorkerError` if the worker can't be started, ValueError for a device's bad name.
+    `edge.workers.WorkerError` if the worker can't be started, ValueError for a device's bad name.
     """
     outcomes: asyncio.Queue[Result | Failure] = asyncio.Queue(maxsize=1)
     frames = [_rgb(frame) for frame in samples.pictures(samples.street_video(), _FRAMES_A_SECOND)]

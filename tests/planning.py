@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 import math
 
-from edge.accuracy import AccuracyProfile, Row
-from edge.profile import Entry, Profile
-from edge.variant import EDGES, Variant
+from edge.profile.accuracy import AccuracyProfile, Row
+from edge.profile.latency import Entry, Profile
+from edge.profile.variant import EDGES, Variant
 
 SENT = (128, 256, 416, 608)
 

@@ -15,11 +15,11 @@ import aiohttp
 import av
 import numpy as np
 
-from edge.app import Server
 from edge.config import load
-from edge.profile import Entry, Profile
-from edge.session import Session
-from edge.variant import EDGES, Variant
+from edge.profile.latency import Entry, Profile
+from edge.profile.variant import EDGES, Variant
+from edge.server import Server
+from edge.session.session import Session
 
 
 @functools.cache

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
-from edge.batcher import Batcher, Dispatch, Drop, Request
-from edge.profile import Profile
+from edge.batching.batcher import Batcher, Dispatch, Drop, Request
+from edge.profile.latency import Profile
 
 
 @dataclass

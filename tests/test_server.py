@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection
 
-from edge.session import Session
+from edge.session.session import Session
 from tests.publisher import Publisher, publishing
 from tests.serving import base, error_of, local, noise, serving
 

@@ -24,8 +24,8 @@ from analysis.figures.style import (
     styled,
 )
 from analysis.figures.table import Column, Table
-from edge.variant import Variant
-from netem.results import IN_TIME, PACED, FrameRow, HintRow, LinkRow
+from edge.profile.variant import Variant
+from netem.experiment.results import IN_TIME, PACED, FrameRow, HintRow, LinkRow
 
 SENT_EVERY_S = 0.5  # what was sent is averaged over
 _BINS_S = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600)

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from analysis.figures.exhibit import Exhibit
 from analysis.figures.style import BLACK, blank, looks, plain_ticks, styled
 from analysis.figures.table import Cell, Column, Table
-from analysis.judge import OURS
-from netem.results import FrameRow
+from analysis.simulator.judge import OURS
+from netem.experiment.results import FrameRow
 
 _TICKS_MS = (10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 _QUANTILES = (0.5, 0.9, 0.99)

@@ -22,7 +22,7 @@ from analysis.figures.style import (
     styled,
 )
 from analysis.figures.table import Column, Table
-from edge.accuracy import AccuracyError, AccuracyProfile, Row
+from edge.profile.accuracy import AccuracyError, AccuracyProfile, Row
 
 VIDEO = "vp8"
 JPEGS: Mapping[str, str] = {"jpeg90": "square", "jpeg90-fit": "shape kept"}

@@ -14,8 +14,8 @@ from analysis.figures.exhibit import Exhibit
 from analysis.figures.found import PROFILES, Found, find, rivals_of, telling
 from analysis.figures.page import page
 from analysis.figures.recorded import Recorded, load, read_simulated
-from edge.accuracy import AccuracyError, AccuracyProfile
-from edge.profile import Profile
+from edge.profile.accuracy import AccuracyError, AccuracyProfile
+from edge.profile.latency import Profile
 
 _ACCURACY = "accuracy-"  # how such profiles' names begin
 _INDEX = "index.html"
@@ -27,8 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         nargs="*",
         metavar="RESULTS",
-        help="folders of `python -m netem run`, CSVs of `analysis simulate`, JSONs of `edge bench "
-        "scheduler`, or folders with any of these (default: the profiles' figures alone)",
+        help="folders of `python -m netem run`, CSVs of `analysis simulate`, JSONs of `analysis "
+        "bench scheduler`, or folders with any of these (default: the profiles' figures alone)",
     )
     parser.add_argument(
         "--out", type=Path, default=Path("out/figures"), metavar="DIR", help="default out/figures"

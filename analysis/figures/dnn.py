@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from analysis.figures.exhibit import Exhibit
 from analysis.figures.style import ROUND, blank, label_ends, looks, plain_ticks, styled
 from analysis.figures.table import Column, Table
-from edge.accuracy import AccuracyProfile
-from edge.profile import Profile
-from edge.variant import NETWORKS, Variant
+from edge.profile.accuracy import AccuracyProfile
+from edge.profile.latency import Profile
+from edge.profile.variant import NETWORKS, Variant
 
 EDGES = (128, 224, 320, 416, 512, 608)
 KBPS = (60, 120, 250, 500, 1000, 2000)

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from analysis import results as simulated
-from netem.results import RUNS, RunFolder, RunRow, finished
+from analysis.simulator import results as simulated
+from netem.experiment.results import RUNS, RunFolder, RunRow, finished
 
 PROJECT = Path(__file__).parents[2]
 PROFILES = PROJECT / "profiles"
@@ -46,7 +46,7 @@ def find(paths: Iterable[Path]) -> Found:
         if before == (len(found.runs), len(found.simulated), len(found.benches)):
             raise FoundError(
                 f"{path}: no finished run (runs/NAME/manifest.json), no simulator's CSV, no JSON "
-                "of `edge bench scheduler`"
+                "of `analysis bench scheduler`"
             )
     return found
 

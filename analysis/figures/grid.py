@@ -11,12 +11,12 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from analysis import results as simulated
 from analysis.figures.exhibit import Exhibit
 from analysis.figures.style import WIDTH_IN, Look, blank, looks, styled
 from analysis.figures.table import Column, Table
-from analysis.judge import OURS
-from netem.results import RunRow
+from analysis.simulator import results as simulated
+from analysis.simulator.judge import OURS
+from netem.experiment.results import RunRow
 
 _FLOOR = 0.001  # below it the scale of misses is linear
 

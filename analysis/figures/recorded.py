@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis import results as simulated
-from netem import results
-from netem.results import (
+from analysis.simulator import results as simulated
+from netem.experiment import results
+from netem.experiment.results import (
     FRAMES,
     IN_TIME,
     OUTCOMES,

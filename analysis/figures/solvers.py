@@ -39,12 +39,13 @@ class Size:
 
 
 def read(path: Path) -> list[Size]:
-    """What `python -m edge bench scheduler --json FILE` wrote; raises BenchError, and OSError."""
+    """What `python -m analysis bench scheduler --json FILE` wrote; raises BenchError, and
+    OSError."""
     try:
         data = json.loads(path.read_text())
         sizes = [_size(item) for item in data["single"]]
     except (KeyError, TypeError, ValueError) as error:
-        raise BenchError(f"{path}: not of `edge bench scheduler`: {error!r}") from error
+        raise BenchError(f"{path}: not of `analysis bench scheduler`: {error!r}") from error
     for place, size in enumerate(sizes):
         for solver in SOLVERS:
             counts = (len(size.ms[solver]), len(size.quality[solver]))

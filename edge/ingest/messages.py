@@ -11,12 +11,12 @@ from typing import Annotated, Any, Literal
 
 import pydantic
 
-from edge.actions import Change
-from edge.assignment import Assignment, Snapshot
-from edge.meter import Reading
-from edge.pipe import MAX_MESSAGE_BYTES
-from edge.session_view import SessionView
-from edge.worker import Box
+from edge.ipc.pipe import MAX_MESSAGE_BYTES
+from edge.observability.metrics_data import Reading
+from edge.scheduling.assignment import Assignment, Snapshot
+from edge.session.actions import Change
+from edge.session.view import SessionView
+from edge.workers import Box
 
 
 class MessageError(ValueError):
@@ -87,8 +87,8 @@ class Act:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Server to ingest: the picture that a session was last answered on, as `edge.seen` has it;
-    the answer's text is empty if there is none."""
+    """Server to ingest: the picture that a session was last answered on, as
+    `edge.observability.last_picture` has it; the answer's text is empty if there is none."""
 
     ask: int
     session: str

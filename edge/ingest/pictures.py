@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from edge.picture import picture_bytes
-from edge.slots import Slots
+from edge.ipc.picture import picture_bytes
+from edge.ipc.shared_memory import Slots
 
 
 class SlotPicture:

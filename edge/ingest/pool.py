@@ -7,18 +7,18 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from edge.adaptation.fixed_hints import Held
+from edge.batching.dispatcher import Intake
 from edge.config import Settings
-from edge.dispatcher import Intake
-from edge.held import Held
 from edge.ingest.messages import Setup
-from edge.ingest.placing import least_busy
-from edge.ingest.remote import RemoteSession
+from edge.ingest.placement import least_busy
+from edge.ingest.remote_session import RemoteSession
 from edge.ingest.supervisor import Ingest, IngestStatus
-from edge.member import Identity
-from edge.meter import Meter
-from edge.session_hints import Link, SessionHints
-from edge.sessions import FullError
-from edge.slots import slot_bytes
+from edge.ipc.shared_memory import slot_bytes
+from edge.observability.metrics_data import Meter
+from edge.session.interface import Identity
+from edge.session.registry import FullError
+from edge.session.session_adaptation import Link, SessionHints
 
 _SPARE_SLOTS = 16  # for frames whose end is not told yet
 

@@ -10,10 +10,10 @@ import time
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
+from edge.adaptation.fixed_hints import Held
+from edge.clock import now_ms
 from edge.config import Settings
-from edge.heap import settle
-from edge.held import Held
-from edge.ingest.frames import Frames
+from edge.ingest.frame_handover import Frames
 from edge.ingest.messages import (
     Act,
     Answered,
@@ -39,18 +39,18 @@ from edge.ingest.messages import (
     decode,
     encode,
 )
-from edge.lifeline import die_with
-from edge.limits import Share
-from edge.logs import Logs
-from edge.member import Identity
-from edge.meter import Meter
+from edge.ipc.parent_watch import die_with
+from edge.ipc.pipe import MAX_MESSAGE_BYTES, Pipe
+from edge.ipc.shared_memory import Slots
 from edge.models.weights import class_names
-from edge.pipe import MAX_MESSAGE_BYTES, Pipe
-from edge.rtc.offer import SdpError
-from edge.session import Session
-from edge.session_hints import SessionHints
-from edge.slots import Slots
-from edge.timebase import now_ms
+from edge.observability.garbage_collector import settle
+from edge.observability.logs import Logs
+from edge.observability.metrics_data import Meter
+from edge.rtc.sdp import SdpError
+from edge.session.interface import Identity
+from edge.session.rate_limits import Share
+from edge.session.session import Session
+from edge.session.session_adaptation import SessionHints
 
 log = logging.getLogger("edge.ingest")
 

@@ -10,9 +10,8 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from edge.batcher import Request
-from edge.child import Child
-from edge.dispatcher import Answer, Intake, Job
+from edge.batching.batcher import Request
+from edge.batching.dispatcher import Answer, Intake, Job
 from edge.ingest.messages import (
     Answered,
     Close,
@@ -35,10 +34,11 @@ from edge.ingest.messages import (
     encode,
 )
 from edge.ingest.pictures import SlotPicture
-from edge.ingest.placing import Busyness
-from edge.ingest.remote import LostError, RemoteSession
-from edge.meter import Meter
-from edge.slots import Slots
+from edge.ingest.placement import Busyness
+from edge.ingest.remote_session import LostError, RemoteSession
+from edge.ipc.child_process import Child
+from edge.ipc.shared_memory import Slots
+from edge.observability.metrics_data import Meter
 
 log = logging.getLogger("edge.ingest")
 
@@ -216,7 +216,7 @@ class Ingest:
             if self._watch is watch:
                 child.lose(f"gave no sign of life for {silence_s:.0f} s")
 
-    # What its sessions ask (`edge.ingest.remote.Host`)
+    # What its sessions ask (`edge.ingest.remote_session.Host`)
 
     def enter(self, session: RemoteSession) -> None:
         """A session that is to be in this process."""

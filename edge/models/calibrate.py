@@ -16,14 +16,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from edge import samples
+from edge.assets import samples
+from edge.ipc.picture import Picture
 from edge.models.convolution import Convolution
 from edge.models.detector import Detector
 from edge.models.quantized import Range
 from edge.models.ranges import path_of, weight_norm
 from edge.models.weights import load_network
-from edge.picture import Picture
-from edge.variant import Variant
+from edge.profile.variant import Variant
 
 _NETWORK = "yolov4-tiny"
 _EDGES = (224, 416, 608)

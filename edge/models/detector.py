@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from edge.ipc.picture import Picture, picture_bytes
 from edge.models import ranges
 from edge.models.convolution import can_pack
 from edge.models.decode import decode
@@ -18,8 +19,7 @@ from edge.models.graphs import Graph
 from edge.models.precision import DTYPES, chosen
 from edge.models.preprocess import paint, placement
 from edge.models.yolov4 import Network
-from edge.picture import Picture, picture_bytes
-from edge.variant import Precision, Variant
+from edge.profile.variant import Precision, Variant
 
 _PACK_BYTES = 1 << 30  # for packed weights, over all input shapes; the least recently used go
 

@@ -10,7 +10,7 @@ import torch
 
 from edge.models.convolution import Convolution, can_pack
 from edge.models.quantized import QuantizedConvolution, Range, can_quantize
-from edge.variant import Format, Precision
+from edge.profile.variant import Format, Precision
 
 # What maps are between layers in float32; int8 begins and ends there.
 DTYPES: dict[Format, torch.dtype] = {

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from edge.variant import Variant
+from edge.profile.variant import Variant
 
 PADDING = 0.5  # grey, as Darknet pads
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge.assets import Asset, PackageSource, UrlSource, fetch
+from edge.assets.store import Asset, PackageSource, UrlSource, fetch
 
 if TYPE_CHECKING:
     from edge.models.yolov4 import Network

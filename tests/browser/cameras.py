@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from edge.picture import Picture
-from edge.samples import write_y4m
+from edge.assets.samples import write_y4m
+from edge.ipc.picture import Picture
 
 Image = npt.NDArray[np.uint8]
 

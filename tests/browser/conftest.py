@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.browser import BrowserMissingError, chromium_path
+from edge.assets.browser import BrowserMissingError, chromium_path
 
 _FIREFOX = ("firefox-esr", "firefox")
 

@@ -11,7 +11,7 @@ from urllib.parse import urlencode, urlsplit
 
 from playwright.async_api import Page
 
-from edge.browser import chromium
+from edge.assets.browser import chromium
 
 
 class Watched:

@@ -17,11 +17,11 @@ from typing import Any
 import jinja2
 from aiohttp import web
 
-from edge import samples
-from edge.pages import WEB, secure
-from edge.picture import Picture
-from edge.rtc.peer import DecodedFrame, Peer
-from edge.timebase import now_ms
+from edge.api.pages import WEB, secure
+from edge.assets import samples
+from edge.clock import now_ms
+from edge.ipc.picture import Picture
+from edge.rtc.peer_connection import DecodedFrame, Peer
 
 from .cameras import read_barcode
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from edge.app import Server
+from edge.server import Server
 
 from ..publisher import publishing
 from ..serving import base, noise, serving

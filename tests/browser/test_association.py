@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from edge.rtc.peer import DecodedFrame
+from edge.rtc.peer_connection import DecodedFrame
 
 from .cameras import READ_BARCODE, numbered
 from .pages import Watched, adds_up, opened

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from edge import browser
-from edge.browser import BrowserMissingError, chromium, chromium_path
+from edge.assets import browser
+from edge.assets.browser import BrowserMissingError, chromium, chromium_path
 
 pytestmark = pytest.mark.browser
 

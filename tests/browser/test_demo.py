@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.browser import BrowserMissingError, chromium_path
+from edge.assets.browser import BrowserMissingError, chromium_path
 
 try:
     chromium_path()

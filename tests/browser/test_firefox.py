@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from edge.rtc.peer import DecodedFrame
+from edge.rtc.peer_connection import DecodedFrame
 
 from .cameras import READ_BARCODE
 from .conftest import firefox_path

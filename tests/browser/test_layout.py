@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from edge.rtc.peer import DecodedFrame
+from edge.rtc.peer_connection import DecodedFrame
 
 from .cameras import numbered
 from .pages import Watched, opened

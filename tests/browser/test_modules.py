@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Page
 
-from edge.browser import chromium
+from edge.assets.browser import chromium
 
 from .standin import MODULES, serving
 

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import pytest_asyncio
 
-from edge import samples
-from edge.app import Server
+from edge.assets import samples
+from edge.ipc.picture import Picture
 from edge.models.detector import Detector
 from edge.models.weights import class_names, load_network
-from edge.picture import Picture
-from edge.variant import Variant
+from edge.profile.variant import Variant
+from edge.server import Server
 
 from ..serving import serving
 from .cameras import READ_BARCODE, panned

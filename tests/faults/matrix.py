@@ -19,9 +19,9 @@ from pathlib import Path
 
 import aiohttp
 
-from edge.timebase import now_ms
-from netem.pub_rtp import Packetiser
-from netem.publisher import Publisher, unix_ms
+from edge.clock import now_ms
+from netem.publisher.publisher import Publisher, unix_ms
+from netem.publisher.rtp_sender import Packetiser
 from tests.faults.stage import FPS, SLO_MS, Held, Stage, seconds_since, stage
 from tests.serving import simulated
 

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import aiohttp
 
-from edge.timebase import now_ms
-from netem.encodes import Encodes
-from netem.pub_ledger import IN_TIME
-from netem.publisher import Publisher, publishing, unix_ms
+from edge.clock import now_ms
+from netem.footage.encodes import Encodes
+from netem.publisher.frame_outcomes import IN_TIME
+from netem.publisher.publisher import Publisher, publishing, unix_ms
 
 FPS = 10
 SLO_MS = 1000.0  # far above what this load takes, so that a miss is the fault's and no hiccup's
@@ -53,7 +53,7 @@ class Stage:
 
     def workers(self) -> list[int]:
         """The workers' process ids, in the order they were started."""
-        return sorted(pid for pid in _children(self.pid) if "edge.worker" in _command(pid))
+        return sorted(pid for pid in _children(self.pid) if "edge.workers" in _command(pid))
 
     def held(self) -> Held:
         proc = Path(f"/proc/{self.pid}")

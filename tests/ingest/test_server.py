@@ -11,8 +11,8 @@ from contextlib import AsyncExitStack
 import aiohttp
 import pytest
 
-from edge.app import Server
 from edge.ingest.supervisor import IngestStatus
+from edge.server import Server
 from tests.publisher import Publisher, publishing
 from tests.serving import base, error_of, noise, serving
 

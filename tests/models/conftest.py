@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import torch
 
-from edge import samples
+from edge.assets import samples
+from edge.ipc.picture import Picture
 from edge.models import load_network
 from edge.models.yolov4 import Network, build
-from edge.picture import Picture
 
 
 def randomize(network: Network, seed: int = 0) -> Network:

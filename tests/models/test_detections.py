@@ -9,9 +9,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.models.accuracy import iou
 from edge.models.decode import CANDIDATES, decode
 from edge.models.detections import MAX_BOXES, select
+from edge.models.f1 import iou
 from edge.models.preprocess import Placement
 from edge.models.yolov4 import Head, YoloV4, YoloV4Tiny
 

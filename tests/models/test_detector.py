@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from edge.bench._detector import MAX_SCORE_ERROR, MIN_IOU, our_boxes, reference_boxes
+from analysis.bench.detector.comparison import MAX_SCORE_ERROR, MIN_IOU, our_boxes, reference_boxes
+from edge.assets.samples import photo
+from edge.ipc.picture import Picture
 from edge.models import Detector, convolution
-from edge.models.accuracy import iou, match
+from edge.models.f1 import iou, match
 from edge.models.weights import class_names
 from edge.models.yolov4 import Network
-from edge.picture import Picture
-from edge.samples import photo
-from edge.variant import Precision, Variant
+from edge.profile.variant import Precision, Variant
 
 VARIANT = Variant("yolov4-tiny", 416)
 

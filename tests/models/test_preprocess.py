@@ -7,9 +7,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge.ipc.picture import Picture
 from edge.models.preprocess import PADDING, paint, placement, resize, yuv_to_rgb
-from edge.picture import Picture
-from edge.variant import EDGES, Variant
+from edge.profile.variant import EDGES, Variant
 
 SIZES = [(640, 272), (1280, 720), (641, 273), (16, 16), (810, 1080), (1, 1), (3, 999)]
 

@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from edge.ipc.picture import Picture
 from edge.models import Detector, precision, quantized, ranges
-from edge.models.accuracy import match
 from edge.models.convolution import Convolution
+from edge.models.f1 import match
 from edge.models.quantized import QuantizedConvolution, Range
 from edge.models.ranges import RangesError
 from edge.models.yolov4 import Network
-from edge.picture import Picture
-from edge.variant import Variant
+from edge.profile.variant import Variant
 
 CPU = torch.device("cpu")
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 from pyroute2 import IPRoute
 
-from netem.link import Kind, Link
-from netem.namespace import RUN, LinkError, missing
+from netem.links.link import Kind, Link
+from netem.links.namespace import RUN, LinkError, missing
 from traces import constant
 
 KINDS: tuple[Kind, ...] = ("kernel", "tun")

@@ -7,11 +7,11 @@ from pathlib import Path
 import cv2
 import pytest
 
-from edge import samples
-from edge.accuracy import AccuracyProfile
-from edge.machine import slug
-from edge.profile import Entry, Profile
-from edge.variant import Variant
+from edge.assets import samples
+from edge.profile.accuracy import AccuracyProfile
+from edge.profile.latency import Entry, Profile
+from edge.profile.machine import slug
+from edge.profile.variant import Variant
 from profiles.__main__ import main
 
 

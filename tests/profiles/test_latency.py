@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.profile import Entry, Profile
+from edge.profile.latency import Entry, Profile
 from profiles.latency import (
     Case,
     PartialError,

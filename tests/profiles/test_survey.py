@@ -9,10 +9,10 @@ import av
 import numpy as np
 import pytest
 
-from edge.accuracy import AccuracyError, AccuracyProfile, Row
+from edge.ipc.picture import Picture
 from edge.models.detections import Box
-from edge.picture import Picture
-from edge.variant import Variant
+from edge.profile.accuracy import AccuracyError, AccuracyProfile, Row
+from edge.profile.variant import Variant
 from profiles.accuracy import (
     CONFIDENCE,
     LEAST_SCORE,

@@ -13,9 +13,9 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from edge.rtc.jitter import JitterBuffer
-from edge.rtc.outcome import Outcome
-from edge.rtc.payload import Payload
+from edge.rtc.jitter.depacketizer import Payload
+from edge.rtc.jitter.jitter_buffer import JitterBuffer
+from edge.rtc.jitter.outcome import Outcome
 
 KEY_EVERY_MS = 300.0
 PACKET_MS = 1.2  # on a link of 8 Mbit/s

@@ -18,11 +18,11 @@ from aiortc import (
 )
 from aiortc.mediastreams import MediaStreamError
 
-from edge.rtc import packets
-from edge.rtc.frames import DecodedFrame
-from edge.rtc.packets import ExtensionIds, RtpPacket
-from edge.rtc.peer import Peer
-from edge.timebase import now_ms
+from edge.clock import now_ms
+from edge.rtc import rtp
+from edge.rtc.jitter.frames import DecodedFrame
+from edge.rtc.peer_connection import Peer
+from edge.rtc.rtp import ExtensionIds, RtpPacket
 from tests.rtc.streams import picture
 
 
@@ -81,7 +81,7 @@ class Publisher:
         send = transport._send_rtp
 
         async def send_rtp(data: bytes) -> None:
-            if not packets.is_rtcp(data) and self._dropped(data):
+            if not rtp.is_rtcp(data) and self._dropped(data):
                 return
             await send(data)
 
@@ -98,7 +98,7 @@ class Publisher:
         self.news.set()
 
     def _dropped(self, data: bytes) -> bool:
-        packet = packets.parse_rtp(data, ExtensionIds())
+        packet = rtp.parse_rtp(data, ExtensionIds())
         assert packet is not None
         again = packet.payload_type in (98, 100, 102)  # aiortc's retransmissions
         if not again:

@@ -2,7 +2,7 @@
 
 python -m tests.rtc.replay [--trace FILE ...] [--caps 1.2,4] [--crossing 24,30,36]
 
-Each cell is that of `python -m edge bench rate`, through `tests/rtc/simlink.py` instead of a
+Each cell is that of `python -m analysis bench rate`, through `tests/rtc/simlink.py` instead of a
 browser and a link: late frames of the feasible ones over 100 ms, and the mean bitrate, over three
 seeds.
 """
@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge.bench import _rate_figures as figures
+from analysis.bench.rate import figures
 from tests.rtc.simlink import Bottleneck, Session, World
 from traces import Trace, read, shipped
 

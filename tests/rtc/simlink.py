@@ -15,9 +15,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from edge.assignment import Assignment
-from edge.hint import CROSSING_PART, HintController, Measurements
-from edge.rtc.rate import RateEstimator
+from edge.adaptation.hint_controller import CROSSING_PART, HintController, Measurements
+from edge.rtc.bwe.bandwidth_estimator import RateEstimator
+from edge.scheduling.assignment import Assignment
 
 PACKET_BITS = 8 * 1200
 HEADER_BITS = 8 * 38

@@ -12,7 +12,7 @@ import numpy as np
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType
 
-from edge.rtc.payload import Payload, depacketise
+from edge.rtc.jitter.depacketizer import Payload, depacketise
 
 PER_FRAME = 6000  # RTP clock units at 15 frames a second
 FRAME_MS = PER_FRAME / 90.0

@@ -16,21 +16,22 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from edge.cap import MIN_BPS, EncoderCap, LinkState
-from edge.rtc import packets, twcc
-from edge.rtc.asking import MAX_PROBED, PLI_INTERVAL_MS
-from edge.rtc.clock import CaptureClock
-from edge.rtc.gaps import MAX_NACKS
-from edge.rtc.jitter import MAX_BYTES, MAX_FRAMES, MAX_GAP, MAX_PACKETS, JitterBuffer
-from edge.rtc.outcome import Outcome
-from edge.rtc.packets import ExtensionIds
-from edge.rtc.payload import Payload, depacketise
-from edge.rtc.rate import MAX_REMB_BPS, MIN_REMB_BPS, RateEstimator
-from edge.rtc.receiver import VideoReceiver
-from edge.rtc.statistics import Reception
-from edge.rtc.trains import MAX_CAPACITY_BPS
-from edge.rtc.twcc import Arrivals
-from edge.timebase import now_ms
+from edge.adaptation.bitrate_controller import MIN_BPS, EncoderCap, LinkState
+from edge.clock import now_ms
+from edge.rtc import rtp as edge_rtp
+from edge.rtc.bwe import twcc
+from edge.rtc.bwe.bandwidth_estimator import MAX_REMB_BPS, MIN_REMB_BPS, RateEstimator
+from edge.rtc.bwe.packet_train import MAX_CAPACITY_BPS
+from edge.rtc.bwe.twcc import Arrivals
+from edge.rtc.capture_clock import CaptureClock
+from edge.rtc.jitter.depacketizer import Payload, depacketise
+from edge.rtc.jitter.jitter_buffer import MAX_BYTES, MAX_FRAMES, MAX_GAP, MAX_PACKETS, JitterBuffer
+from edge.rtc.jitter.loss_recovery import MAX_PROBED, PLI_INTERVAL_MS
+from edge.rtc.jitter.nack import MAX_NACKS
+from edge.rtc.jitter.outcome import Outcome
+from edge.rtc.reception_stats import Reception
+from edge.rtc.rtp import ExtensionIds
+from edge.rtc.video_receiver import VideoReceiver
 
 IDS = ExtensionIds(abs_send_time=1, abs_capture_time=2, transport_cc=3)
 VIDEO, AGAIN = 97, 98  # payload types: the stream's, and its retransmissions'
@@ -77,25 +78,25 @@ rtcp_datagrams = st.lists(
 
 @given(rtp_datagrams() | st.binary(max_size=80))
 def test_any_datagram_as_rtp(data: bytes) -> None:
-    packet = packets.parse_rtp(data, IDS)
+    packet = edge_rtp.parse_rtp(data, IDS)
     if packet is None:
         return
     assert packet.size == len(data)
     assert len(packet.payload) <= len(data) - 12
-    again = packets.unwrap_rtx(packet, VIDEO, 7)
+    again = edge_rtp.unwrap_rtx(packet, VIDEO, 7)
     assert again is None or len(again.payload) == len(packet.payload) - 2
 
 
 @given(rtcp_datagrams | st.binary(max_size=120))
 def test_any_datagram_as_rtcp(data: bytes) -> None:
-    assert len(list(packets.parse_rtcp(data))) <= len(data) // 4
+    assert len(list(edge_rtp.parse_rtcp(data))) <= len(data) // 4
     feedback = twcc.parse(data)
     assert feedback is None or len(feedback.arrivals_ms) <= 0xFFFF
 
 
 @given(st.binary(min_size=8, max_size=80))
 def test_any_body_as_transport_wide_feedback(body: bytes) -> None:
-    data = packets.rtcp(packets.TRANSPORT_FEEDBACK, twcc.FORMAT, b"\x00" * 8 + body)
+    data = edge_rtp.rtcp(edge_rtp.TRANSPORT_FEEDBACK, twcc.FORMAT, b"\x00" * 8 + body)
     feedback = twcc.parse(data)
     assert feedback is None or len(feedback.arrivals_ms) <= 0xFFFF
 
@@ -136,7 +137,7 @@ def test_any_datagrams_into_the_receiver(script: list[tuple[bytes, float]]) -> N
         at_ms = now_ms()
         for data, step_ms in script:
             at_ms += step_ms
-            if packets.is_rtcp(data):
+            if edge_rtp.is_rtcp(data):
                 receiver.handle_rtcp(data, at_ms)
             else:
                 receiver.handle_rtp(data, at_ms)
@@ -443,7 +444,7 @@ def test_any_arrivals_into_receiver_reports(script: list[tuple[int, int, float]]
         block = reception.report(7, 0, step_ms)
         assert block is not None
         assert 0.0 <= block.fraction_lost <= 1.0
-        assert stock.RtcpPacket.parse(packets.receiver_report(1, [block]))
+        assert stock.RtcpPacket.parse(edge_rtp.receiver_report(1, [block]))
 
 
 @given(

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from edge.rtc.asking import PLI_INTERVAL_MS
+from edge.rtc.jitter.loss_recovery import PLI_INTERVAL_MS
 from tests.rtc.lossy import Lossy, at_random, in_bursts
 
 LOSSES = {

@@ -1,0 +1,171 @@
+"""How many streams a core takes in: ours, aiortc as it ships, bare C, and one process against two.
+
+Publishers in processes of their own send the same VP8 (416 px on the longest edge, 15 frames a
+second, 1 Mbit/s, encoded before) over real ICE, DTLS and SRTP on the loopback; more and more of
+them, until p99 of the time from a frame's last packet at the receiver's socket to its decoded
+picture is 10 ms. One process is kept on core 0, its publishers on core 1. For one against two
+processes each shares its core with its own publishers, so that both runs are alike but for size.
+Last, the whole server (`edge serve`, a simulated device) with all that sessions do, by process.
+
+The publishers are the laboratory's: only this command, a tool, imports `netem`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from analysis.bench.ingest import bare
+from analysis.bench.ingest.figures import Stage, holds, most
+from analysis.bench.ingest.lab import LabError, measure
+from analysis.bench.ingest.whole_server import measure as measure_whole
+from edge.rtc import aiortc_adapter
+
+EDGE, FPS, BPS = 416, 15, 1e6
+MOST_MS = 10.0  # p99 of arrival to decoded
+TIMES_STOCK = 3.0
+TWO_PROCESSES = 1.7
+WHOLE_STREAMS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A kind of receiver, and where it and its publishers are kept."""
+
+    name: str
+    kind: str
+    receivers: tuple[str, ...]
+    publishers: tuple[str, ...]
+    completed: bool = False
+    """Judged from the packet that completes a frame for aiortc, the next frame's first."""
+
+
+RUNS = (
+    Run("aiortc", "stock", ("0",), ("1",), completed=True),
+    Run("ours", "ours", ("0",), ("1",)),
+    Run("ours, one core shared", "ours", ("0",), ("0",)),
+    Run("ours, two cores shared", "ours", ("0", "1"), ("0", "1")),
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--seconds", type=float, default=4.0, metavar="N", help="a stage; default 4"
+    )
+    parser.add_argument("--step", type=int, default=4, metavar="N", help="streams; default 4")
+    parser.add_argument("--first", type=int, default=8, metavar="N", help="streams; default 8")
+    parser.add_argument("--most", type=int, default=96, metavar="N", help="streams; default 96")
+    parser.add_argument(
+        "--only", type=int, choices=range(1, len(RUNS) + 1), action="append", help="a run's number"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Exit status: 0 when what is promised was kept, 1 otherwise."""
+    aiortc_adapter.check()
+    if len(os.sched_getaffinity(0)) < 2:
+        print("error: two processors are needed, 0 and 1", file=sys.stderr)
+        return 1
+    load = os.getloadavg()[0]
+    c_ms, missing = bare.cpu_ms(EDGE, FPS, BPS)
+    runs = [RUNS[number - 1] for number in options.only or range(1, len(RUNS) + 1)]
+    try:
+        stages = {each: asyncio.run(_stages(each, options)) for each in runs}
+        wholes = [
+            asyncio.run(measure_whole(number, WHOLE_STREAMS, 2.0 * options.seconds))
+            for number in ((1, 2) if not options.only else ())
+        ]
+    except (LabError, OSError, RuntimeError, TimeoutError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=140)
+    console.print(_table(stages))
+    if c_ms is None:
+        console.print(f"bare C (libsrtp2 + libvpx): not measured: {missing}")
+    else:
+        console.print(f"bare C (libsrtp2 + libvpx): {c_ms:.3f} ms of processor a frame")
+    for whole in wholes:
+        parts = ", ".join(f"{name} {ms:.2f}" for name, ms in whole.cpu_ms.items())
+        console.print(
+            f"the whole server, --ingest {whole.ingest}, {whole.streams} streams:"
+            f" ms of processor a frame: {parts}"
+        )
+    console.print(f"load average before it began: {load:.1f}, {os.cpu_count()} processors")
+    judged = list(_promises(stages))
+    for text, held in judged:
+        console.print(f"{'kept' if held else 'BROKEN'}: {text}")
+    holds_all = all(held for _, held in judged)
+    if options.json:
+        rows = [{**asdict(each), "stages": [asdict(s) for s in of]} for each, of in stages.items()]
+        report = {
+            "versions": aiortc_adapter.VERSIONS,
+            "kept": holds_all,
+            "load_before": load,
+            "bare_cpu_ms": c_ms,
+            "runs": rows,
+            "whole": [asdict(each) for each in wholes],
+        }
+        options.json.write_text(json.dumps(report, indent=2) + "\n")
+    return 0 if holds_all else 1
+
+
+async def _stages(each: Run, options: argparse.Namespace) -> list[Stage]:
+    many = len(each.receivers)
+    counts = [many * n for n in range(options.first, options.most + 1, options.step)]
+    return await measure(
+        each.kind,
+        counts,
+        seconds=options.seconds,
+        receivers=each.receivers,
+        publishers=each.publishers,
+        enough=lambda stage: not holds(stage, MOST_MS, completed=each.completed),
+        say=lambda text: print(f"{each.name}: {text}", file=sys.stderr, flush=True),
+    )
+
+
+def _promises(stages: dict[Run, list[Stage]]) -> Iterator[tuple[str, bool]]:
+    by_name = {each.name: most(of, MOST_MS) for each, of in stages.items()}
+    if "aiortc" in by_name and "ours" in by_name:
+        stock, ours = by_name["aiortc"], by_name["ours"]
+        text = f"{ours} streams a core, aiortc {stock}: at least {TIMES_STOCK:g} times as many"
+        yield text, ours > 0 and ours >= TIMES_STOCK * stock
+    one, two = (by_name.get(f"ours, {n} shared") for n in ("one core", "two cores"))
+    if one is not None and two is not None:
+        ratio = two / one if one else 0.0
+        text = f"two processes take {ratio:.2f} times one's streams: at least {TWO_PROCESSES:g}"
+        yield text, ratio >= TWO_PROCESSES
+
+
+def _table(stages: dict[Run, list[Stage]]) -> Table:
+    title = "ms from a frame's last packet at the socket to its picture"
+    table = Table(title=title, box=box.SIMPLE)
+    for name in ("run", "streams", "frames", "p50", "p90", "p99"):
+        table.add_column(name, justify="right" if name != "run" else "left", no_wrap=True)
+    for name in ("p99, completed", "core", "CPU ms a frame", "most streams", "most, completed"):
+        table.add_column(name, justify="right")
+    for each, of in stages.items():
+        for index, stage in enumerate(of):
+            last = index == len(of) - 1
+            table.add_row(
+                each.name if not index else "",
+                str(stage.streams),
+                f"{stage.decoded}/{stage.sent}",
+                *(f"{stage.whole_ms[name]:.1f}" for name in ("p50", "p90", "p99")),
+                f"{stage.completed_ms['p99']:.1f}" if each.completed else "",
+                f"{100.0 * stage.core:.0f} %",
+                f"{stage.cpu_ms:.3f}",
+                str(most(of, MOST_MS)) if last else "",
+                str(most(of, MOST_MS, completed=True)) if last and each.completed else "",
+            )
+    return table

@@ -1,0 +1,292 @@
+"""The receivers that `bench rate` and `bench loss` compare, and the page's signalling."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc.mediastreams import MediaStreamError
+
+from edge.adaptation.hint_controller import START_BPS, HintController, Measurements
+from edge.api.pages import WEB
+from edge.clock import now_ms
+from edge.observability.garbage_collector import settle
+from edge.rtc import aiortc_adapter
+from edge.rtc.peer_connection import DecodedFrame, Peer
+from edge.rtc.rtp import is_rtcp
+from edge.scheduling.assignment import Assignment
+
+CONTROLLERS = ("trains", "trains-remb", "transport-cc", "aiortc")
+SLO_MS, EDGE = 100.0, 608
+_VARIANT = f"yolov4-tiny-{EDGE}"
+_DECIDE_S = 0.1
+_PAGE = Path(__file__).parent / "page"
+
+
+@dataclass(slots=True)
+class Arrivals:
+    """RTP as it came off the socket: headers are in the clear under SRTP."""
+
+    packets: dict[int, list[tuple[int, int, bool, float]]] = field(
+        default_factory=lambda: defaultdict(list)
+    )  # by SSRC: (sequence number, timestamp, marker, ms)
+
+    def note(self, data: bytes, at_ms: float) -> None:
+        if len(data) < 12 or not 127 < data[0] < 192 or is_rtcp(data):
+            return
+        sequence = int.from_bytes(data[2:4], "big")
+        timestamp = int.from_bytes(data[4:8], "big")
+        ssrc = int.from_bytes(data[8:12], "big")
+        self.packets[ssrc].append((sequence, timestamp, data[1] > 127, at_ms))
+
+    def received_ms(self, rtps: set[int]) -> dict[int, float]:
+        """When each frame's last packet came, of those frames that came whole.
+
+        A retransmission (of another SSRC, with its frame's timestamp) stands in for a lost packet.
+        """
+        if not self.packets:
+            return {}
+        known = {
+            ssrc: sum(packet[1] in rtps for packet in came) for ssrc, came in self.packets.items()
+        }
+        main = max(known, key=lambda ssrc: known[ssrc])
+        again: dict[int, list[float]] = defaultdict(list)
+        for ssrc, came in self.packets.items():
+            if ssrc != main:
+                for _, timestamp, _, at_ms in came:
+                    again[timestamp].append(at_ms)
+        return _whole(self.packets[main], again)
+
+
+def _whole(
+    came: list[tuple[int, int, bool, float]], again: dict[int, list[float]]
+) -> dict[int, float]:
+    numbered: dict[int, tuple[int, bool, float]] = {}
+    highest = came[0][0] + 0x10000
+    for sequence, timestamp, marker, at_ms in came:
+        number = highest + ((sequence - highest + 0x8000) & 0xFFFF) - 0x8000
+        highest = max(highest, number)
+        numbered.setdefault(number, (timestamp, marker, at_ms))
+    last_ms: dict[int, float] = {}
+    missing: dict[int, int] = defaultdict(int)
+    ended: set[int] = set()
+    before = min(numbered)
+    for number in sorted(numbered):
+        timestamp, marker, at_ms = numbered[number]
+        gap = number - before - 1
+        if gap > 0:
+            earlier, finished, _ = numbered[before]
+            owner = earlier if not finished else timestamp
+            missing[owner] += gap
+        last_ms[timestamp] = max(at_ms, last_ms.get(timestamp, at_ms))
+        if marker:
+            ended.add(timestamp)
+        before = number
+    whole: dict[int, float] = {}
+    for timestamp, at_ms in last_ms.items():
+        lost = missing[timestamp] + (timestamp not in ended and not missing[timestamp])
+        spare = sorted(again.get(timestamp, []))
+        if lost <= len(spare):
+            whole[timestamp] = max([at_ms, *spare[:lost]])
+    return whole
+
+
+@dataclass(slots=True)
+class Decoded:
+    """Pictures by raw RTP timestamp: when each was decoded, whether handed over or superseded;
+    `received_ms` where the receiver tells, and its own counts."""
+
+    at_ms: dict[int, float] = field(default_factory=dict)
+    received_ms: dict[int, float] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Receiving:
+    """One connection: its answer, its end, and what came; `decoded` is asked at the end."""
+
+    answer: str
+    close: Callable[[], Awaitable[None]]
+    arrivals: Arrivals
+    decoded: Callable[[], Decoded]
+    caps: list[tuple[float, float]] = field(default_factory=list)
+    """Hinted: when, and bits a second."""
+
+
+def _pong(message: dict[str, Any], t1_ms: float) -> str:
+    return json.dumps({"t0_ms": message["t0_ms"], "t1_ms": t1_ms, "t2_ms": now_ms()})
+
+
+class _Hints:
+    """The session's part: the hints' law, asked every 100 ms and when the link steps."""
+
+    def __init__(self, peer: Callable[[], Peer], cap_bps: float, fps: float) -> None:
+        self._peer, self._fps = peer, fps
+        self._law = HintController(start_bps=START_BPS, max_bps=cap_bps)
+        self._plan = Assignment(_VARIANT, EDGE, cap_bps, 0.0, "the benchmark's")
+        self.told: list[tuple[float, float]] = []  # when, and the cap; as long as the run
+        self._task = asyncio.ensure_future(self._run())
+
+    async def _run(self) -> None:
+        while True:
+            self.decide()
+            await asyncio.sleep(_DECIDE_S)  # the session's rhythm
+
+    def decide(self) -> None:
+        peer, at_ms = self._peer(), now_ms()
+        rate = peer.rate
+        measured = Measurements(
+            slo_ms=SLO_MS,
+            fps=self._fps,
+            capacity_bps=rate.capacity_bps,
+            queue_ms=rate.queue_ms,
+            loss=rate.loss,
+            frame_bits=rate.frame_bits(at_ms),
+        )
+        hint = self._law.decide(measured, self._plan, at_ms)
+        if hint is not None:
+            self.told.append((at_ms, hint.max_bps))
+            told = {"type": "hint", "seq": hint.seq, "max_bps": hint.max_bps, "fps": hint.fps}
+            peer.send("control", json.dumps(told))
+
+    def applied(self, seq: int) -> None:
+        hint = self._law.current
+        if hint is not None and seq == hint.seq:
+            self._peer().rate.capped(hint.max_bps, now_ms())
+
+    def close(self) -> None:
+        self._task.cancel()
+
+
+async def _receive_ours(controller: str, offer: str, cap_bps: float, fps: float) -> Receiving:
+    hints: _Hints | None = None
+
+    def on_message(label: str, text: str | bytes) -> None:
+        message = json.loads(text)
+        if message["type"] == "ping":
+            peer.send(label, _pong(message, now_ms()))
+        elif hints is not None:
+            hints.applied(message["seq"])
+
+    def on_step() -> None:
+        if hints is not None:
+            hints.decide()
+
+    seen = Decoded()
+
+    def on_frame(frame: DecodedFrame) -> None:
+        seen.at_ms[frame.rtp] = frame.decoded_ms
+        seen.received_ms[frame.rtp] = frame.received_ms
+
+    def on_lost(rtps: Sequence[int], reason: str) -> None:
+        if reason == "superseded":  # decoded, and a newer one handed over
+            seen.at_ms.update(dict.fromkeys(rtps, now_ms()))
+
+    def decoded() -> Decoded:
+        seen.counts = asdict(peer.counts)
+        return seen
+
+    peer = Peer(
+        slo_ms=SLO_MS,
+        on_frame=on_frame,
+        on_lost=on_lost,
+        on_message=on_message,
+        on_channel=lambda label: None,
+        on_state=lambda state: None,
+        on_step=on_step,
+        rate_control="transport-cc" if controller == "transport-cc" else "trains",
+    )
+    answer = await peer.answer(offer)
+    if controller == "trains":
+        peer.rate.most_bps = cap_bps
+        hints = _Hints(lambda: peer, cap_bps, fps)
+    arrivals = Arrivals()
+    assert peer._connection is not None
+    aiortc_adapter.watch(peer._connection, arrivals.note)
+
+    async def close() -> None:
+        if hints is not None:
+            hints.close()
+        await peer.close()
+
+    return Receiving(answer, close, arrivals, decoded, [] if hints is None else hints.told)
+
+
+async def _receive_stock(offer: str) -> Receiving:
+    connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    tasks: list[asyncio.Task[None]] = []
+    handed: list[tuple[int, float]] = []
+
+    async def drain(track: MediaStreamTrack) -> None:
+        try:
+            while True:
+                frame: Any = await track.recv()
+                handed.append((frame.pts, now_ms()))
+        except MediaStreamError:
+            return
+
+    def on_channel(channel: Any) -> None:
+        channel.on("message", lambda text: channel.send(_pong(json.loads(text), now_ms())))
+
+    connection.on("track", lambda track: tasks.append(asyncio.ensure_future(drain(track))))
+    connection.on("datachannel", on_channel)
+    await connection.setRemoteDescription(RTCSessionDescription(offer, "offer"))
+    await connection.setLocalDescription(await connection.createAnswer())
+    arrivals = Arrivals()
+    aiortc_adapter.watch(connection, arrivals.note)
+
+    async def close() -> None:
+        await connection.close()
+        for task in tasks:
+            task.cancel()
+
+    def decoded() -> Decoded:
+        origin = aiortc_adapter.stock_rtp_origin(connection.getReceivers()[0]) or 0
+        return Decoded({(pts + origin) & 0xFFFFFFFF: at_ms for pts, at_ms in handed})
+
+    return Receiving(connection.localDescription.sdp, close, arrivals, decoded)
+
+
+class Site:
+    """The page and the receivers' signalling, at an address of this machine; a free port."""
+
+    def __init__(self, address: str, cap_bps: float, fps: float) -> None:
+        self.url = ""
+        self.current: Receiving | None = None
+        self.fps = fps
+        self._address, self._cap_bps = address, cap_bps
+        app = web.Application()
+        routes = [web.get("/", self._index), web.post("/offer/{receiver}", self._offer)]
+        # Hints are carried out by the publisher page's own code.
+        app.add_routes([*routes, web.static("/js", WEB / "static/js"), web.static("/", _PAGE)])
+        self._runner = web.AppRunner(app, shutdown_timeout=1.0)
+
+    async def _index(self, request: web.Request) -> web.FileResponse:
+        return web.FileResponse(_PAGE / "index.html")
+
+    async def _offer(self, request: web.Request) -> web.Response:
+        controller, offer = request.match_info["receiver"], await request.text()
+        if controller == "aiortc":
+            self.current = await _receive_stock(offer)
+        else:
+            self.current = await _receive_ours(controller, offer, self._cap_bps, self.fps)
+        return web.Response(text=self.current.answer)
+
+    async def __aenter__(self) -> Site:
+        settle()
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self._address, 0)
+        await site.start()
+        port = self._runner.addresses[0][1]
+        self.url = f"http://{self._address}:{port}/"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._runner.cleanup()

@@ -1,0 +1,143 @@
+"""What `bench rate` tells: the table, the promises, the JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich import box
+from rich.table import Table
+
+from analysis.bench.rate import figures
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """Conditions that every controller gets. Frames count from some seconds into the trace on."""
+
+    kind: str
+    name: str
+    seconds: float
+    cap_bps: float
+    fps: int
+    grain: float = 0.0
+    """Of the camera: the standard deviation, of 255."""
+
+    @property
+    def label(self) -> str:
+        grain = f", grain {self.grain:g}" if self.grain else ""
+        return f"{self.name}, {self.fps}/s, cap {self.cap_bps / 1e6:g}{grain}"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One controller in one cell."""
+
+    cell: Cell
+    controller: str
+    figures: figures.Figures
+    oracle: tuple[float, float]  # (share late at 100 ms, bits a second)
+
+
+def table(rows: Sequence[Row]) -> Table:
+    made = Table(title="network time, ms; shares in %; late of the feasible", box=box.SIMPLE)
+    for name in ("conditions", "controller"):
+        made.add_column(name, no_wrap=True)
+    shares = (">75", ">100", ">150", "infeas.", "unsent")
+    steps = ("step worst", "recovery", "used")
+    for name in ("p50", "p99", "worst", *shares, "kbit/s", "QP", "px", *steps):
+        made.add_column(name, justify="right")
+    last: Cell | None = None
+    for index, row in enumerate(rows):
+        found = row.figures
+        times = (found.p50, found.p99, found.worst)
+        made.add_row(
+            row.cell.label if row.cell != last else "",
+            row.controller,
+            *(f"{ms:.0f}" for ms in times),
+            *(f"{100.0 * share:.1f}" for share in found.late_feasible),
+            f"{100.0 * found.infeasible[1]:.1f}",
+            f"{100.0 * found.unsent:.1f}",
+            f"{found.bps / 1e3:.0f}",
+            f"{found.qp:.0f}",
+            f"{found.edge:.0f}",
+            *(
+                "" if value is None else f"{value:.{digits}f}"
+                for value, digits in (
+                    (found.step_worst, 0),
+                    (found.recovery_ms, 0),
+                    (found.used, 2),
+                )
+            ),
+        )
+        last = row.cell
+        is_last = index + 1 == len(rows) or rows[index + 1].cell != row.cell
+        if row.cell.kind == "traces" and is_last:
+            late, bps = row.oracle
+            late_text, kbps = f"{100.0 * late:.1f}", f"{bps / 1e3:.0f}"
+            made.add_row("", "oracle", *[""] * 4, late_text, "", "", "", kbps)
+    return made
+
+
+def promises(row: Row, rows: Sequence[Row]) -> Iterator[tuple[str, bool]]:
+    """What is promised of our controller in this cell, and whether it was kept."""
+    if row.controller != "trains":
+        return
+    cell, found, kept = row.cell, row.figures, figures.kept
+    if cell.kind == "steady":
+        limit_ms = 1.5 * (found.crossing_ms or 0.0) + 3.0
+        yield (
+            f"{cell.label}: median {found.p50:.1f} at most {limit_ms:.1f} ms",
+            (found.p50 <= limit_ms),
+        )
+    elif cell.kind == "steps":
+        worst_ms = 150.0 if cell.cap_bps <= 1.2e6 else 350.0
+        text = f"{cell.label}: worst at the step under {worst_ms:.0f} ms"
+        yield text, kept(found.step_worst, lambda ms: ms < worst_ms)
+        if cell.cap_bps <= 1.2e6:
+            text = f"{cell.label}: under 60 ms again within 0.5 s"
+            yield text, kept(found.recovery_ms, lambda ms: ms <= 500.0)
+        text = f"{cell.label}: 80 % of what was used before within 3 s of the step up"
+        yield text, kept(found.used, lambda part: part >= 0.8)
+        if cell.cap_bps >= 4e6:
+            text = f"{cell.label}: 2.5 Mbit/s within 2 s of the start"
+            yield text, kept(found.start_bps, lambda bps: bps >= 2.5e6)
+    else:
+        others = {other.controller: other.figures for other in rows if other.cell == cell}
+        late, bps = found.late_feasible[1], found.bps
+        if them := others.get("transport-cc"):
+            text = f"{cell.label}: a tenth of transport-cc's late frames ({100 * late:.2f} %,"
+            yield (
+                f"{text} {100 * them.late_feasible[1]:.2f} %)",
+                late <= (0.1 * them.late_feasible[1]),
+            )
+            text = f"{cell.label}: two thirds of transport-cc's bitrate"
+            yield text, bps >= them.bps * 2 / 3
+        if them := others.get("aiortc"):
+            text = f"{cell.label}: fewer late frames than aiortc, or none, at a higher bitrate"
+            yield text, (late < them.late_feasible[1] or late == 0.0) and bps > them.bps
+
+
+def to_json(row: Row) -> dict[str, Any]:
+    cell = row.cell
+    return {
+        "kind": cell.kind,
+        "name": cell.name,
+        "cap_bps": cell.cap_bps,
+        "fps": cell.fps,
+        "seconds": cell.seconds,
+        "grain": cell.grain,
+        "controller": row.controller,
+        **row.figures.to_json(),
+        "oracle_late": row.oracle[0],
+        "oracle_bps": row.oracle[1],
+    }
+
+
+def from_json(values: Mapping[str, Any]) -> Row:
+    """The row that `to_json` told."""
+    kind, name, seconds = values["kind"], values["name"], values["seconds"]
+    cell = Cell(kind, name, seconds, values["cap_bps"], values["fps"], values.get("grain", 0.0))
+    oracle = (values["oracle_late"], values["oracle_bps"])
+    return Row(cell, values["controller"], figures.Figures.from_json(values), oracle)

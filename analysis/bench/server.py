@@ -1,0 +1,85 @@
+"""A real server for benchmarks, in a process of its own, and what its processes hold and use."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import sys
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from edge.ipc.parent_watch import end_with_parent
+from edge.profile.latency import Entry, Profile
+from edge.profile.variant import EDGES, Variant
+
+_START_S = 120.0
+_STOP_S = 15.0
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def simulated(folder: Path) -> str:
+    """A simulated device: YOLOv4-tiny at every edge, 2 to 10 ms a picture; batches pay a little."""
+    entries = [
+        Entry(Variant("yolov4-tiny", edge).name, edge, edge, batch, p50_ms=ms, p99_ms=1.3 * ms)
+        for edge in EDGES
+        for batch in (1, 2, 4, 8)
+        for ms in [(1.0 + 9.0 * (edge / EDGES[-1]) ** 2) * (0.3 + 0.7 * batch)]
+    ]
+    path = folder / "simulated.json"
+    Profile(entries, device="simulated", machine="none: for benchmarks").save(path)
+    return f"sim:{path}"
+
+
+@asynccontextmanager
+async def serving(device: str, ingest: int, **more: str) -> AsyncIterator[tuple[int, str]]:
+    """(process id, URL) of a server on a free port of the loopback; ended afterwards.
+
+    `more` are settings, by their names in the environment.
+    """
+    settings = ["--http", "--host", "127.0.0.1", "--port", "0", "--ingest", str(ingest)]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "edge", "serve", *settings, "--device", device,
+        stdout=PIPE, stderr=DEVNULL, cwd=Path(__file__).parents[2], env={**os.environ, **more},
+        preexec_fn=end_with_parent,  # also where this process is killed
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        async with asyncio.timeout(_START_S):
+            line = (await process.stdout.readline()).decode()
+        found = re.match(r"Serving at (\S+)", line)
+        if found is None:
+            raise RuntimeError("the server did not start")
+        yield process.pid, found[1]
+    finally:
+        await _end(process)
+
+
+async def _end(process: Process) -> None:
+    if process.returncode is None:
+        process.terminate()
+        try:
+            async with asyncio.timeout(_STOP_S):
+                await process.wait()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
+
+def family(pid: int) -> dict[str, list[int]]:
+    """A server's processes by what they are: "server", "ingest", "worker", "solver"."""
+    found = {"server": [pid]}
+    for task in os.listdir(f"/proc/{pid}/task"):
+        for child in Path(f"/proc/{pid}/task/{task}/children").read_text().split():
+            words = Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")
+            names = [word[5:].decode() for word in words if word.startswith(b"edge.")]
+            found.setdefault(names[0] if names else "solver", []).append(int(child))
+    return found
+
+
+def cpu_s(pid: int) -> float:
+    """Processor time that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS

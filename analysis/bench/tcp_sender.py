@@ -1,0 +1,22 @@
+"""A greedy TCP flow: `python -m analysis.bench.tcp_sender ADDRESS PORT SECONDS`; run behind a
+link."""
+
+from __future__ import annotations
+
+import socket
+import sys
+import time
+
+_BLOCK = bytes(1 << 14)
+
+
+def main(address: str, port: int, seconds: float) -> None:
+    """Sends zeros for so long, as fast as the kernel's congestion control lets it."""
+    end_s = time.monotonic() + seconds
+    with socket.create_connection((address, port), timeout=5.0) as flow:
+        while time.monotonic() < end_s:
+            flow.sendall(_BLOCK)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]))

@@ -1,0 +1,33 @@
+"""The one network size for who doesn't adapt it: chosen at the start, and kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edge.profile.latency import Profile
+from edge.profile.variant import Variant
+
+MIDDLE_SHARE = 0.5  # of a device's time that a fixed network may take at the start
+SLO_SHARE = 0.25  # of the objective that one picture may take
+
+
+def affordable(
+    network: str,
+    edges: Sequence[int],
+    shape: tuple[int, int],
+    profiles: Sequence[Profile],
+    *,
+    frames_a_second: float,
+    slo_ms: float,
+) -> int:
+    """The largest input edge that serves so many frames a second of pictures of this shape, on all
+    devices together, in half of their time and each in a quarter of the objective; the least where
+    none does."""
+    for edge in sorted(edges, reverse=True):
+        variant = Variant(network, edge)
+        size = variant.input_size(*shape)
+        slowest_ms = max(profile.latency_ms(variant.name, size, 1) for profile in profiles)
+        busy = slowest_ms * frames_a_second / len(profiles) / 1000.0
+        if busy <= MIDDLE_SHARE and slowest_ms <= SLO_SHARE * slo_ms:
+            return edge
+    return min(edges)

@@ -1,0 +1,24 @@
+"""What a run is made under: who sends what, and who serves it with what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from analysis.simulator.policies.base import Policy
+from analysis.simulator.policies.fixed import Largest, Smallest
+from analysis.simulator.policies.jellyfish import Jellyfish, JellyfishVideo
+from analysis.simulator.policies.planned import DataOnly, DnnOnly, Ours
+from analysis.simulator.run import Run
+from analysis.simulator.specification import PolicyName
+
+__all__ = ["POLICY", "Policy"]
+
+POLICY: dict[PolicyName, Callable[[Run], Policy]] = {
+    "ours": Ours,
+    "jellyfish": Jellyfish,
+    "jellyfish-video": JellyfishVideo,
+    "largest": Largest,
+    "smallest": Smallest,
+    "data-only": DataOnly,
+    "dnn-only": DnnOnly,
+}

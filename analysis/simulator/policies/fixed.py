@@ -1,0 +1,45 @@
+"""Nothing adapts: one size, one network, first in, first out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from analysis.simulator.encoder import Wish
+from analysis.simulator.frame import Frame
+from analysis.simulator.policies.base import Policy
+from analysis.simulator.server import FifoServer
+
+if TYPE_CHECKING:
+    from analysis.simulator.run import Client, Run
+
+
+class Fixed(Policy):
+    """Clients are spread evenly over the devices, which take what waits, up to a full batch."""
+
+    place = 0  # in the edges
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(run)
+        self._edge = self.edges[self.place]
+        self._server = FifoServer(run)
+        for station in self._server.stations:
+            station.variant = self.name(self._edge)
+            station.batch = run.experiment.max_batch
+
+    def first_wish(self, number: int) -> Wish:
+        return Wish(self._edge, self.run.cell.fps, self.video_bps(self._edge))
+
+    def ready(self, client: Client, frame: Frame) -> None:
+        deadline_ms = frame.captured_ms + self.run.cell.slo_ms - client.back_ms
+        device = client.number % len(self._server.stations)
+        self._server.offer(device, frame, deadline_ms)
+
+
+class Largest(Fixed):
+    """The largest of both."""
+
+    place = -1
+
+
+class Smallest(Fixed):
+    """The smallest of both."""

@@ -1,0 +1,170 @@
+"""Jellyfish (RTSS 2022): its scheduler, its rules at the worker, its pictures.
+
+What it sends and the network's input have one size. Every 0.5 s simulated annealing and dynamic
+programming choose a variant for each GPU. A frame is dropped at dispatch when it would be over 5 ms
+late; a batch waits while its most urgent frame has over 10 ms to spare. The network time of a frame
+is its bits by the bandwidth, and 1 ms; the bandwidth is the harmonic mean over the last second.
+Fixed delays are known to it exactly. A client that its plan can't serve sends the smallest size to
+the GPU whose variant is fastest, so that its frames have a chance.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from typing import TYPE_CHECKING
+
+from analysis.simulator.devices import HANDOVER_MS
+from analysis.simulator.encoder import Encoder, JpegEncoder, Wish, jpeg_bits
+from analysis.simulator.frame import Frame
+from analysis.simulator.link import Crossing
+from analysis.simulator.policies.base import Policy
+from analysis.simulator.server import FifoServer
+from edge.profile.variant import Variant
+from edge.scheduling.plan import Plan
+from edge.scheduling.problem import Client as Wanting
+from edge.scheduling.problem import Problem
+from edge.scheduling.problem import Variant as Option
+from edge.scheduling.solvers import solve
+
+if TYPE_CHECKING:
+    from analysis.simulator.run import Client, Run
+
+PLAN_MS = 500.0
+DROP_MS, SPARE_MS = 5.0, 10.0
+WINDOW_MS = 1_000.0
+NETWORK_MS = 1.0
+
+
+class Jellyfish(Policy):
+    """With JPEGs of quality 90, square."""
+
+    square = True
+    codec = "jpeg90"
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(run)
+        self._server = FifoServer(run, drop_ms=DROP_MS, spare_ms=SPARE_MS, square=self.square)
+        self._samples: list[deque[tuple[float, float]]] = []
+        self._free_ms: list[float] = []
+        self._device: list[int] = []
+        self._current: tuple[tuple[str, ...], ...] | None = None
+        self._options = tuple(self._option(edge) for edge in self.edges)
+        for station in self._server.stations:
+            station.variant = self.name(self.edges[0])
+
+    def encoder(self, number: int, chance: random.Random) -> Encoder:
+        return JpegEncoder(self.first_wish(number), self.run.cell.fps, chance)
+
+    def first_wish(self, number: int) -> Wish:
+        return self._wish(self.edges[0])
+
+    def _wish(self, edge: int) -> Wish:
+        fps = self.run.cell.fps
+        return Wish(edge, fps, self.bits(edge) * fps)
+
+    def bits(self, edge: int) -> float:
+        """Of a usual frame."""
+        return jpeg_bits(edge)
+
+    def _option(self, edge: int) -> Option:
+        name = self.name(edge)
+        size = Variant.parse(name).input_size(*((1, 1) if self.square else self.run.shape))
+        rows = [p.latency_row(name, size) for p in self.run.profiles]
+        row = [max(column) for column in zip(*rows, strict=False)]
+        pixels = edge * edge if self.square else None
+        fps = self.run.cell.fps
+        f1 = self.run.accuracy.f1(
+            name, edge, self.bits(edge) * fps, fps, codec=self.codec, pixels=pixels
+        )
+        return Option(name, f1, tuple(row[: self.run.experiment.max_batch]))
+
+    def start(self) -> None:
+        count = len(self.run.clients)
+        self._samples = [deque() for _ in range(count)]
+        self._free_ms = [0.0] * count
+        self._device = [number % len(self._server.stations) for number in range(count)]
+        self._plan()
+
+    # The clients' links
+
+    def sent(self, client: Client, frame: Frame, crossing: Crossing, sent_ms: float) -> None:
+        start_ms = max(sent_ms + client.back_ms, self._free_ms[client.number])
+        self._free_ms[client.number] = crossing.received_ms
+        bits = 8.0 * sum(size for size, _ in crossing.packets)
+        bps = 1000.0 * bits / max(0.1, crossing.received_ms - start_ms)
+        self._samples[client.number].append((crossing.received_ms, bps))
+
+    def _bandwidth_bps(self, client: Client, now_ms: float) -> float:
+        """What was seen by now; at the very start, the truth."""
+        samples = self._samples[client.number]
+        while len(samples) > 1 and samples[0][0] < now_ms - WINDOW_MS and samples[1][0] <= now_ms:
+            samples.popleft()
+        seen = [bps for at_ms, bps in samples if at_ms <= now_ms]
+        if not seen:
+            return max(client.link.rate_bps(now_ms), 1e4)
+        return len(seen) / sum(1.0 / max(bps, 1.0) for bps in seen)
+
+    # The plan
+
+    def _plan(self) -> None:
+        now_ms, cell = self.run.now_ms, self.run.cell
+        costs = self.run.experiment.costs
+        wanting = []
+        for client in self.run.clients:
+            bps = self._bandwidth_bps(client, now_ms)
+            budgets = [
+                cell.slo_ms
+                - (1000.0 * self.bits(edge) / bps + NETWORK_MS)
+                - (costs.encode_ms + self.run.decode_ms(edge) + HANDOVER_MS + 2.0 * client.back_ms)
+                for edge in self.edges
+            ]
+            wanting.append(Wanting(client.name, cell.fps, tuple(budgets)))
+        problem = Problem(
+            gpus=len(self._server.stations),
+            variants=self._options,
+            clients=tuple(wanting),
+            current=self._current,
+            seed=cell.seed,
+        )
+        self._adopt(solve(problem, "sa-dp", "single"), now_ms)
+        if now_ms + PLAN_MS < self.run.end_ms:
+            self.run.engine.at(now_ms + PLAN_MS, self._plan)
+
+    def _adopt(self, plan: Plan, now_ms: float) -> None:
+        stations = self._server.stations
+        edges = dict.fromkeys(range(len(self.run.clients)), self.edges[0])
+        for device, slots in enumerate(plan.gpus):
+            for slot in slots:
+                stations[device].variant = self._options[slot.variant].name
+                stations[device].batch = slot.batch
+                for number in slot.clients:
+                    self._device[number] = device
+                    edges[number] = self.edges[slot.variant]
+        self._current = tuple((station.variant,) for station in stations)
+        fastest = min(
+            range(len(stations)), key=lambda d: (Variant.parse(stations[d].variant).edge, d)
+        )
+        for client in self.run.clients:
+            if client.number not in plan.variant_of:
+                self._device[client.number] = fastest
+            if client.encoder.wish.edge != edges[client.number]:
+                wish = self._wish(edges[client.number])
+                client.encoder.ask(wish, now_ms + client.way_back_ms())
+
+    def ready(self, client: Client, frame: Frame) -> None:
+        deadline_ms = frame.captured_ms + self.run.cell.slo_ms - client.back_ms
+        self._server.offer(self._device[client.number], frame, deadline_ms)
+
+
+class JellyfishVideo(Jellyfish):
+    """With video of the camera's shape, at bits that are enough for each size."""
+
+    square = False
+    codec = "vp8"
+
+    def encoder(self, number: int, chance: random.Random) -> Encoder:
+        return Encoder(self.first_wish(number), self.run.cell.fps, chance)
+
+    def bits(self, edge: int) -> float:
+        return self.video_bps(edge) / self.run.cell.fps

@@ -1,0 +1,134 @@
+"""Ours: the server's planner, hints and batcher; and the same with one half of it held fixed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from analysis.simulator.affordable import affordable
+from analysis.simulator.encoder import Wish
+from analysis.simulator.frame import Frame
+from analysis.simulator.link import Crossing
+from analysis.simulator.policies.base import Policy
+from analysis.simulator.server import BatcherServer
+from analysis.simulator.session import SimSession
+from edge.adaptation.hint_controller import START_BPS
+from edge.scheduling.planner import PERIOD_MS, Planner, least_ms
+from edge.scheduling.solvers import solve
+from edge.session.session_adaptation import SessionHints
+
+if TYPE_CHECKING:
+    from analysis.simulator.run import Client, Run
+
+TICK_MS = 100.0
+
+
+class Planned(Policy):
+    """The parts of `edge.server`: sessions, controller, dispatcher. `edges` may be planned with."""
+
+    obeys = True
+
+    def __init__(self, run: Run, edges: Sequence[int] | None = None) -> None:
+        super().__init__(run)
+        self.served_edges = list(edges or self.edges)
+        experiment = run.experiment
+        self.planner = Planner(
+            self.network, self.served_edges, run.accuracy, max_batch=experiment.max_batch
+        )
+        self.server = BatcherServer(run, experiment.max_batch, self._answered)
+        self.sessions: list[SimSession] = []
+        self._planned_ms = self._due_ms = -1.0
+
+    def first_wish(self, number: int) -> Wish:
+        return Wish(self.edges[len(self.edges) // 3], self.run.cell.fps, START_BPS)
+
+    def start(self) -> None:
+        max_bps = self.run.experiment.max_bps
+        for client in self.run.clients:
+            hints = SessionHints(self.network, self.served_edges, max_bps)
+            self.sessions.append(
+                SimSession(self.run, client, hints, self._notify, obeys=self.obeys)
+            )
+        self._plan()
+        self._tick()
+
+    def sent(self, client: Client, frame: Frame, crossing: Crossing, sent_ms: float) -> None:
+        self.sessions[client.number].sent(frame, crossing)
+
+    def ready(self, client: Client, frame: Frame) -> None:
+        session = self.sessions[client.number]
+        session.came(frame, self.run.now_ms)
+        deadline_ms = session.deadline_ms(frame)
+        self.server.offer(client.name, frame, session.hints.variants, deadline_ms)
+
+    def _answered(self, frame: Frame, variant: str, dispatched_ms: float, back_ms: float) -> None:
+        self.sessions[frame.client].answered(frame, dispatched_ms, back_ms)
+
+    def _plan(self) -> None:
+        now_ms = self.run.now_ms
+        by_name = {session.client.name: session for session in self.sessions}
+        snapshots = [session.snapshot(now_ms) for session in self.sessions]
+        draft = self.planner.draft(snapshots, self.server.profiles)
+        plan = solve(draft.problem, "auto", self.planner.rule)
+        _, assignments = self.planner.adopt(draft, plan)
+        for name, assignment in assignments.items():
+            by_name[name].assign(assignment, now_ms)
+        self._planned_ms = now_ms
+        self._again(PERIOD_MS)
+
+    def _notify(self) -> None:
+        """A link stepped: the next plan comes as soon as it may."""
+        soonest_ms = max(self.run.now_ms, self._planned_ms + least_ms(len(self.sessions)))
+        self._again(soonest_ms - self.run.now_ms)
+
+    def _again(self, after_ms: float) -> None:
+        """The next plan, unless one comes sooner already."""
+        due_ms = self.run.now_ms + after_ms
+        if due_ms < self.run.end_ms and (due_ms < self._due_ms or self._due_ms <= self._planned_ms):
+            self._due_ms = due_ms
+            self.run.engine.at(due_ms, lambda: self._plan_at(due_ms))
+
+    def _plan_at(self, due_ms: float) -> None:
+        if due_ms == self._due_ms:
+            self._plan()
+
+    def _tick(self) -> None:
+        for session in self.sessions:
+            session.tick(self.run.now_ms)
+        due_ms = self.run.now_ms + TICK_MS
+        if due_ms < self.run.end_ms:
+            self.run.engine.at(due_ms, self._tick)
+
+
+class Ours(Planned):
+    """Everything adapts, for all clients together."""
+
+
+class DataOnly(Planned):
+    """What is sent adapts; the network's input is the largest that has half of each device's time
+    and a quarter of the objective at the start, and stays."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(run, [_affordable(run)])
+
+
+class DnnOnly(Planned):
+    """The network's input adapts; each client sends the largest size, with bits enough for it."""
+
+    obeys = False
+
+    def first_wish(self, number: int) -> Wish:
+        edge = self.edges[-1]
+        return Wish(edge, self.run.cell.fps, self.video_bps(edge))
+
+
+def _affordable(run: Run) -> int:
+    cell, experiment = run.cell, run.experiment
+    return affordable(
+        experiment.network,
+        experiment.edges,
+        run.shape,
+        run.profiles,
+        frames_a_second=cell.clients * cell.fps,
+        slo_ms=cell.slo_ms,
+    )

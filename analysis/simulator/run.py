@@ -1,0 +1,225 @@
+"""One run: a cell of the grid under one policy, from the first capture to the last result."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from analysis.simulator.devices import HANDOVER_MS, Gpus
+from analysis.simulator.encoder import LEAST_BITS, Encoder, JpegEncoder
+from analysis.simulator.event_queue import Engine
+from analysis.simulator.frame import IN_TIME, LATE, Frame, Tally
+from analysis.simulator.link import Link
+from analysis.simulator.specification import Cell, Experiment, TraceSpec
+from edge.profile.accuracy import AccuracyProfile
+from edge.profile.latency import Profile
+from edge.profile.variant import Variant
+from traces import Trace, read
+from traces.generate import KINDS
+
+if TYPE_CHECKING:
+    from analysis.simulator.policies import Policy
+
+
+@dataclass(slots=True)
+class Client:
+    """A camera with its encoder and link; `back_ms` is its way back without jitter."""
+
+    number: int
+    encoder: Encoder
+    link: Link
+    back_ms: float
+    jitter_ms: float
+    chance: random.Random
+    last_variant: str = ""
+    last_edge: int = 0
+
+    @property
+    def name(self) -> str:
+        """As sessions are called."""
+        return f"client-{self.number}"
+
+    def way_back_ms(self) -> float:
+        """Of one message."""
+        return self.back_ms + abs(self.chance.gauss(0.0, self.jitter_ms))
+
+
+class Run:
+    """Everything that a policy may see and do; `profiles` are the devices' as declared."""
+
+    def __init__(
+        self, experiment: Experiment, cell: Cell, policy: Callable[[Run], Policy], name: str = ""
+    ) -> None:
+        self.experiment, self.cell = experiment, cell
+        self.engine = Engine()
+        self.tally = Tally()
+        files = [d.profile for d in experiment.devices for _ in range(d.count)]
+        self.accuracy = accuracy_of(experiment)
+        self.gpus = Gpus([Profile.load(f) for f in files], self._chance("gpus"))
+        self.profiles = [Profile.load(f) for f in files]
+        self.shape = (experiment.width, experiment.height)
+        self.clients: list[Client] = []
+        self.policy = policy(self)
+        for number in range(cell.clients):
+            self.clients.append(self._client(number))
+        self._least_ms = self._least_service_ms()
+
+    def _chance(self, what: str) -> random.Random:
+        """The same chance for each policy in a cell."""
+        return random.Random(f"{self.cell.seed}/{what}")
+
+    def _client(self, number: int) -> Client:
+        spec = self.cell.trace
+        trace, offset_ms = _trace_of(spec, number, self.experiment.seconds)
+        link = Link(
+            trace,
+            self._chance(f"link/{number}"),
+            delay_ms=spec.rtt_ms / 2.0,
+            jitter_ms=spec.jitter_ms,
+            loss=spec.loss,
+            queue_bytes=spec.queue_bytes,
+            offset_ms=offset_ms,
+        )
+        encoder = self.policy.encoder(number, self._chance(f"encoder/{number}"))
+        chance = self._chance(f"client/{number}")
+        return Client(number, encoder, link, spec.rtt_ms / 2.0, spec.jitter_ms, chance)
+
+    def _least_service_ms(self) -> float:
+        """What even the smallest picture takes once it came: the oracle's share."""
+        edge = self.experiment.edges[0]
+        variant = Variant(self.experiment.network, edge)
+        size = variant.input_size(*self.shape)
+        fastest_ms = min(p.typical_ms(variant.name, size, 1) for p in self.profiles)
+        return self.decode_ms(edge) + fastest_ms + HANDOVER_MS + self.cell.trace.rtt_ms / 2.0
+
+    # What policies ask
+
+    @property
+    def now_ms(self) -> float:
+        """The simulated time."""
+        return self.engine.now_ms
+
+    def sent_size(self, edge: int) -> tuple[int, int]:
+        """A sent picture's width and height."""
+        width, height = self.shape
+        longest = max(width, height)
+        return max(1, round(width * edge / longest)), max(1, round(height * edge / longest))
+
+    def decode_ms(self, edge: int) -> float:
+        """Of a frame with this longest edge."""
+        width, height = self.sent_size(edge)
+        costs = self.experiment.costs
+        return costs.decode_ms + costs.decode_ms_a_megapixel * width * height / 1e6
+
+    # From capture to the end
+
+    def run(self) -> Tally:
+        """The whole run; it ends when each frame has."""
+        self.policy.start()
+        for client in self.clients:
+            phase_ms = client.chance.uniform(0.0, 1000.0 / self.cell.fps)
+            self.engine.at(phase_ms, partial(self._capture, client, 0, phase_ms))
+        self.engine.run()
+        return self.tally
+
+    @property
+    def end_ms(self) -> float:
+        """When cameras stop."""
+        return 1000.0 * self.experiment.seconds
+
+    def _capture(self, client: Client, number: int, phase_ms: float) -> None:
+        now_ms = self.now_ms
+        encoded = client.encoder.encode(now_ms)
+        sent_ms = now_ms + self.experiment.costs.encode_ms
+        reachable = self._is_reachable(client, now_ms, sent_ms)
+        if encoded is None:
+            self.tally.skipped += 1
+            self.tally.skipped_reachable += reachable
+        else:
+            frame = Frame(
+                client.number, number, now_ms, encoded.edge, encoded.bps, encoded.fps, reachable
+            )
+            self._send(client, frame, encoded.bits, sent_ms)
+        due_ms = phase_ms + 1000.0 * (number + 1) / self.cell.fps
+        if due_ms < self.end_ms:
+            self.engine.at(due_ms, partial(self._capture, client, number + 1, phase_ms))
+
+    def _is_reachable(self, client: Client, now_ms: float, sent_ms: float) -> bool:
+        arrives_ms = client.link.alone_ms(LEAST_BITS, sent_ms)
+        return arrives_ms + self._least_ms <= now_ms + self.cell.slo_ms
+
+    def _send(self, client: Client, frame: Frame, bits: float, sent_ms: float) -> None:
+        tally = self.tally
+        tally.captured += 1
+        tally.sent_bits += bits
+        tally.size_changes += client.last_edge not in (0, frame.edge)
+        client.last_edge = frame.edge
+        crossing = client.link.send(bits, sent_ms)
+        if crossing is None:
+            tally.end(frame, "queue", 0.0, hopeless=True)
+            return
+        frame.received_ms = crossing.received_ms
+        frame.ready_ms = crossing.received_ms + self.decode_ms(frame.edge)
+        self.policy.sent(client, frame, crossing, sent_ms)
+        self.engine.at(frame.ready_ms, partial(self.policy.ready, client, frame))
+
+    def answer(self, frame: Frame, variant: str) -> float:
+        """A frame's results leave the device now; returns the way back that they take."""
+        client = self.clients[frame.client]
+        back_ms = client.way_back_ms()
+        latency_ms = self.now_ms + back_ms - frame.captured_ms
+        slo_ms = self.cell.slo_ms
+        self.tally.latencies_ms.append(latency_ms)
+        self.tally.variant_changes += client.last_variant not in ("", variant)
+        client.last_variant = variant
+        f1 = 0.0
+        if latency_ms <= slo_ms:
+            codec = client.encoder.codec
+            pixels = frame.edge * frame.edge if codec == JpegEncoder.codec else None
+            f1 = self.accuracy.f1(
+                variant, frame.edge, frame.bps, frame.fps, codec=codec, pixels=pixels
+            )
+        fate = IN_TIME if latency_ms <= slo_ms else LATE
+        self.tally.end(frame, fate, f1, hopeless=self._is_hopeless(frame))
+        return back_ms
+
+    def drop(self, frame: Frame, reason: str) -> None:
+        """A frame that gets no answer."""
+        self.tally.end(frame, reason, 0.0, hopeless=self._is_hopeless(frame))
+
+    def _is_hopeless(self, frame: Frame) -> bool:
+        """Whether no server could have met the objective, as late as the frame came in."""
+        return frame.network_ms + self._least_ms > self.cell.slo_ms
+
+
+def accuracy_of(experiment: Experiment) -> AccuracyProfile:
+    """The experiment's accuracy profile, read once a process."""
+    return _accuracy(experiment.accuracy.file, experiment.accuracy.as_network)
+
+
+@lru_cache(maxsize=8)
+def _accuracy(file: Path, as_network: str | None) -> AccuracyProfile:
+    return AccuracyProfile.load(file, as_network=as_network)
+
+
+@lru_cache(maxsize=512)
+def _generated(kind: str, seed: int, seconds: float) -> Trace:
+    return KINDS[kind](seed, seconds)
+
+
+_read = lru_cache(maxsize=64)(read)
+
+
+def _trace_of(spec: TraceSpec, number: int, seconds: float) -> tuple[Trace, float]:
+    """A client's trace, and how far into it the client starts."""
+    offset_ms = 1000.0 * spec.offset_s * number
+    if spec.file is not None:
+        return _read(spec.file), offset_ms
+    assert spec.kind is not None
+    if spec.kind == "stepped":
+        return _generated("stepped", 0, 140.0), offset_ms
+    return _generated(spec.kind, spec.seed + number, seconds + 10.0), offset_ms

@@ -1,0 +1,167 @@
+"""Two simulated servers: the project's own batcher, and queues that are first in, first out."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+from analysis.simulator.frame import Frame
+from analysis.simulator.run import Run
+from edge.batching.batcher import Batcher, Dispatch, Drop, Request
+from edge.profile.latency import Profile, Size
+from edge.profile.variant import Variant
+
+Answered = Callable[[Frame, str, float, float], None]
+"""Told of each answer: frame, variant, when it was dispatched, and its way back."""
+
+
+class BatcherServer:
+    """What `edge.batching.dispatcher` does, on the simulated clock."""
+
+    def __init__(self, run: Run, max_batch: int, answered: Answered | None = None) -> None:
+        self._run = run
+        self._answered = answered
+        self.profiles: list[Profile] = run.profiles
+        self.batcher = Batcher(self.profiles, max_batch=max_batch)
+        self._looks = 0
+
+    def offer(
+        self, session: str, frame: Frame, variants: tuple[str, ...], deadline_ms: float
+    ) -> None:
+        """A decoded frame; `deadline_ms` is when its result must have left."""
+        size = self._run.sent_size(frame.edge)
+        now_ms = self._run.now_ms
+        request = Request(session, frame.number, size, now_ms, deadline_ms, variants, frame)
+        self._tell(self.batcher.put(request, now_ms))
+        self._pump()
+
+    def _pump(self) -> None:
+        engine = self._run.engine
+        now_ms = engine.now_ms
+        decision = self.batcher.next(now_ms)
+        if decision.drops:
+            self._tell(decision.drops)
+        for dispatch in decision.dispatches:
+            took_ms = self._run.gpus.run(
+                dispatch.device, dispatch.variant, dispatch.input_size, len(dispatch.requests)
+            )
+            engine.at(now_ms + took_ms, partial(self._done, dispatch, now_ms))
+        self._looks += 1
+        if decision.wake_ms is not None:
+            engine.at(decision.wake_ms, partial(self._look, self._looks))
+
+    def _look(self, number: int) -> None:
+        if number == self._looks:  # else another look was taken since
+            self._pump()
+
+    def _done(self, dispatch: Dispatch, dispatched_ms: float) -> None:
+        now_ms = self._run.now_ms
+        size = len(dispatch.requests)
+        self.batcher.done(dispatch.device, now_ms)
+        self.profiles[dispatch.device].observe(
+            dispatch.variant, dispatch.input_size, size, now_ms - dispatched_ms, now_ms
+        )
+        for request in dispatch.requests:
+            frame: Frame = request.payload  # type: ignore[assignment]
+            back_ms = self._run.answer(frame, dispatch.variant)
+            if self._answered is not None:
+                self._answered(frame, dispatch.variant, dispatched_ms, back_ms)
+        self._pump()
+
+    def _tell(self, drops: tuple[Drop, ...] | list[Drop]) -> None:
+        for drop in drops:
+            frame: Frame = drop.request.payload  # type: ignore[assignment]
+            self._run.drop(frame, "hopeless" if drop.reason == "late" else drop.reason)
+
+
+@dataclass(slots=True)
+class Station:
+    """A device with its queue of (deadline, frame), and what it runs."""
+
+    variant: str = ""
+    batch: int = 1
+    busy: bool = False
+    queue: deque[tuple[float, Frame]] = field(default_factory=deque)
+    looks: int = 0
+
+
+class FifoServer:
+    """A queue a device, first in, first out, one variant each at a time.
+
+    `drop_ms`: a frame that would be later than this at dispatch is dropped (None: none is).
+    `spare_ms`: a batch that isn't full waits while its most urgent frame has more than this to
+    spare (None: it never waits). A full queue's oldest frame gives way.
+    """
+
+    QUEUE = 128
+
+    def __init__(
+        self,
+        run: Run,
+        *,
+        drop_ms: float | None = None,
+        spare_ms: float | None = None,
+        square: bool = False,
+    ) -> None:
+        self._run = run
+        self._drop_ms, self._spare_ms = drop_ms, spare_ms
+        self._square = square
+        self.stations = [Station() for _ in run.profiles]
+
+    def offer(self, device: int, frame: Frame, deadline_ms: float) -> None:
+        """A decoded frame for one device; `deadline_ms` is when its result must have left."""
+        station = self.stations[device]
+        if len(station.queue) >= self.QUEUE:
+            self._run.drop(station.queue.popleft()[1], "overload")
+        station.queue.append((deadline_ms, frame))
+        self._serve(device)
+
+    def _input(self, variant: str) -> Size:
+        shape = (1, 1) if self._square else self._run.shape
+        return Variant.parse(variant).input_size(*shape)
+
+    def _serve(self, device: int) -> None:
+        station, now_ms = self.stations[device], self._run.now_ms
+        station.looks += 1
+        if station.busy or not station.queue:
+            return
+        size = self._input(station.variant)
+        row = self._run.profiles[device].latency_row(station.variant, size)
+        most = min(station.batch, len(row))
+        if self._drop_ms is not None:
+            kept: deque[tuple[float, Frame]] = deque()
+            for deadline_ms, frame in station.queue:
+                place = min(len(kept) + 1, most)
+                if len(kept) < most and now_ms + row[place - 1] > deadline_ms + self._drop_ms:
+                    self._run.drop(frame, "overload")
+                else:
+                    kept.append((deadline_ms, frame))
+            station.queue = kept
+            if not kept:
+                return
+        count = min(most, len(station.queue))
+        batch = [station.queue[place] for place in range(count)]
+        if self._spare_ms is not None and count < most:
+            urgent_ms = min(deadline_ms for deadline_ms, _ in batch)
+            until_ms = urgent_ms - row[count - 1] - self._spare_ms
+            if until_ms > now_ms:
+                self._run.engine.at(until_ms, partial(self._look, device, station.looks))
+                return
+        for _ in batch:
+            station.queue.popleft()
+        station.busy = True
+        took_ms = self._run.gpus.run(device, station.variant, size, count)
+        frames = [frame for _, frame in batch]
+        self._run.engine.at(now_ms + took_ms, partial(self._done, device, station.variant, frames))
+
+    def _look(self, device: int, number: int) -> None:
+        if number == self.stations[device].looks:
+            self._serve(device)
+
+    def _done(self, device: int, variant: str, frames: list[Frame]) -> None:
+        for frame in frames:
+            self._run.answer(frame, variant)
+        self.stations[device].busy = False
+        self._serve(device)

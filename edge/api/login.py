@@ -1,0 +1,69 @@
+"""The page where a browser earns the administrator's cookie, and the way out again."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+
+from aiohttp import web
+
+from edge.api.auth import LOGIN_PATH, Access
+from edge.api.pages import templates
+
+log = logging.getLogger("edge.api.login")
+
+ADMIN_PATH = "/admin"
+LOGOUT_PATH = "/admin/logout"
+
+
+class Login:
+    """Handlers of a form without scripts."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        self._template = templates().get_template("login.html")
+
+    def routes(self) -> list[web.AbstractRouteDef]:
+        return [
+            web.get(LOGIN_PATH, self._form),
+            web.post(LOGIN_PATH, self._log_in),
+            web.post(LOGOUT_PATH, self._log_out),
+        ]
+
+    async def _form(self, request: web.Request) -> web.Response:
+        return self._page(HTTPStatus.OK, "")
+
+    async def _log_in(self, request: web.Request) -> web.Response:
+        access = self._access
+        wait_s = access.wait_s(request)
+        if wait_s > 0.0:
+            seconds = max(1, round(wait_s))
+            page = self._page(
+                HTTPStatus.TOO_MANY_REQUESTS, f"Too many wrong tokens: wait {seconds} s."
+            )
+            page.headers["Retry-After"] = str(seconds)
+            return page
+        try:
+            token = (await request.post()).get("token", "")
+        except (
+            ValueError,
+            LookupError,
+        ):  # neither a form, nor in its charset
+            return self._page(HTTPStatus.BAD_REQUEST, "That is not this page's form.")
+        if not isinstance(token, str) or not access.is_admin_token(token.strip()):
+            access.note_wrong(request)
+            log.warning("event=login_refused address=%s", access.client(request))
+            return self._page(HTTPStatus.UNAUTHORIZED, "That is not the admin token.")
+        log.info("event=login address=%s", access.client(request))
+        response = web.Response(status=HTTPStatus.SEE_OTHER, headers={"Location": ADMIN_PATH})
+        access.log_in(request, response)
+        return response
+
+    async def _log_out(self, request: web.Request) -> web.Response:
+        response = web.Response(status=HTTPStatus.SEE_OTHER, headers={"Location": LOGIN_PATH})
+        self._access.log_out(response)
+        return response
+
+    def _page(self, status: HTTPStatus, message: str) -> web.Response:
+        html = self._template.render(message=message, possible=self._access.has_admin_token)
+        return web.Response(text=html, status=status, content_type="text/html")

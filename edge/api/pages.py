@@ -1,0 +1,114 @@
+"""What a browser loads: the page, its modules, the sample video, the local CA's certificate."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import jinja2
+from aiohttp import web
+
+import edge
+from edge.api.auth import Handler
+from edge.assets import samples
+from edge.assets.store import AssetError, cached
+from edge.config import Settings
+
+WEB = Path(__file__).resolve().parents[2] / "web"
+SLO_CHOICES_MS = (75, 100, 150, 250, 500)
+
+_SECURITY_HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; media-src 'self' blob:; "
+    "img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'",
+    "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+# No other page may hold the operator's window. Not for everybody: at a plain-http address, which
+# publishers may come by before they are told better, browsers complain of it.
+_ADMIN_HEADERS = {"Cross-Origin-Opener-Policy": "same-origin"}
+
+
+def templates() -> jinja2.Environment:
+    """Where the pages' templates are rendered; a name that is missing is an error."""
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(WEB / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+    )
+
+
+@web.middleware
+async def secure(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Headers that keep the page from loading or showing anything that is not its own."""
+    response = await handler(request)
+    if not response.prepared:
+        admin = _ADMIN_HEADERS if request.path.startswith("/admin") else {}
+        for name, value in (_SECURITY_HEADERS | admin).items():
+            response.headers.setdefault(name, value)
+    return response
+
+
+class Pages:
+    """Handlers of everything that is a file or a rendered template."""
+
+    def __init__(self, settings: Settings, ca: Path | None) -> None:
+        self._settings = settings
+        self._ca = ca
+        self._templates = templates()
+
+    def routes(self) -> list[web.AbstractRouteDef]:
+        routes = [
+            web.get("/", self._page),
+            web.get("/sample.webm", self._sample),
+            web.get("/ca.crt", self._authority),
+        ]
+        return [*routes, web.static("/static", WEB / "static")]
+
+    async def _page(self, request: web.Request) -> web.Response:
+        settings = self._settings
+        choices = sorted({*SLO_CHOICES_MS, int(settings.slo_ms)})
+        public = {
+            "version": edge.__version__,
+            "slo_ms": settings.slo_ms,
+            "slo_choices": choices,
+            "fps": settings.fps,
+            "sample": "/sample.webm" if cached(samples.STREET) else None,
+            # A server's credentials are for who may publish: the page then asks for them.
+            "ask_ice": any(
+                server.credential is not None or server.wants_credentials
+                for server in settings.ice_servers
+            ),
+            "ice_servers": [
+                {"urls": server.urls}
+                for server in settings.ice_servers
+                if server.credential is None and not server.wants_credentials
+            ],
+            "token_required": settings.token is not None,
+            "whip": "/whip",
+            "ca": "/ca.crt" if self._ca else None,
+        }
+        html = self._templates.get_template("page.html").render(settings=public)
+        return web.Response(
+            text=html, content_type="text/html", headers={"Cache-Control": "no-cache"}
+        )
+
+    async def _sample(self, request: web.Request) -> web.StreamResponse:
+        path = cached(samples.STREET)
+        if path is None:
+            raise web.HTTPNotFound(reason="the sample video has not been fetched")
+        try:
+            made = await asyncio.to_thread(samples.webm, path)  # encodes it on first use
+            return web.FileResponse(made)
+        except (OSError, AssetError) as error:
+            raise web.HTTPNotFound(reason=str(error)) from error
+
+    async def _authority(self, request: web.Request) -> web.StreamResponse:
+        if self._ca is None:
+            raise web.HTTPNotFound(reason="this server uses a certificate of its owner's")
+        headers = {
+            "Content-Type": "application/x-x509-ca-cert",
+            "Content-Disposition": 'attachment; filename="edge-ca.crt"',
+        }
+        return web.FileResponse(self._ca, headers=headers)

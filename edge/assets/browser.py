@@ -1,0 +1,99 @@
+"""Headless Chromium, as Debian ships it, with a video file for its camera."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from playwright.async_api import BrowserContext, async_playwright
+from playwright.async_api import TimeoutError as PatienceError
+
+log = logging.getLogger("edge.assets.browser")
+
+# Nothing may leave for the vendor's hosts, and a timing must not depend on throttling.
+_FLAGS = (
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-background-timer-throttling",
+    "--disable-backgrounding-occluded-windows",
+    "--disable-renderer-backgrounding",
+    "--autoplay-policy=no-user-gesture-required",
+)
+
+# How long to wait for a browser to start, and then for another: one that hangs must not hang us.
+_START_MS = (45_000.0, 90_000.0)
+
+
+class BrowserMissingError(Exception):
+    """No Chromium was found; the message says what to install."""
+
+
+def chromium_path() -> str:
+    """The browser's executable: `$EDGE_CHROMIUM`, or the first of the usual names on the path."""
+    for name in (os.environ.get("EDGE_CHROMIUM"), "chromium", "chromium-browser", "google-chrome"):
+        if name and (path := shutil.which(name)):
+            return path
+    raise BrowserMissingError(
+        "Chromium is missing: install Debian's package `chromium`, or set EDGE_CHROMIUM"
+    )
+
+
+def camera_flags(camera: Path | None) -> list[str]:
+    """Flags that grant the camera unasked and, with a file (.y4m or .mjpeg), play it as one."""
+    flags = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
+    if camera is not None:
+        flags.append(f"--use-file-for-fake-video-capture={camera}")
+    return flags
+
+
+@asynccontextmanager
+async def chromium(
+    camera: Path | None = None,
+    *,
+    flags: Sequence[str] = (),
+    executable: str | Path | None = None,
+    **context: Any,
+) -> AsyncIterator[BrowserContext]:
+    """A fresh headless browser; `context` goes to Playwright (viewport, is_mobile, ...).
+
+    `executable` starts it, where `chromium_path` shall not. Its profile is a temporary folder that
+    is gone afterwards.
+    """
+    arguments = [*_FLAGS, *camera_flags(camera), *flags]
+    if os.geteuid() == 0:
+        arguments.append("--no-sandbox")  # Chromium refuses to run sandboxed as root
+    async with async_playwright() as playwright, AsyncExitStack() as stack:
+
+        async def start(patience_ms: float) -> BrowserContext:
+            profile = tempfile.TemporaryDirectory(
+                prefix="edge-chromium-", ignore_cleanup_errors=True
+            )
+            return await playwright.chromium.launch_persistent_context(
+                stack.enter_context(profile),
+                executable_path=executable or chromium_path(),
+                headless=True,
+                args=arguments,
+                ignore_https_errors=True,
+                timeout=patience_ms,
+                **context,
+            )
+
+        try:
+            browser = await start(_START_MS[0])
+        except PatienceError:
+            log.warning("event=browser_hung after_s=%.0f", _START_MS[0] / 1000.0)
+            browser = await start(_START_MS[1])
+        try:
+            yield browser
+        finally:
+            await browser.close()

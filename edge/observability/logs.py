@@ -1,0 +1,259 @@
+"""Logs: one line an event, as key=value or as JSON, with the session's name in each of its lines.
+
+Lines are written by a thread of their own, so that neither a full disk nor a terminal that nobody
+reads holds up the server, nor its end. What cannot be written is counted and let go.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import json
+import logging
+import os
+import queue
+import re
+import select
+import sys
+import time
+from collections.abc import Callable, Iterator
+from logging.handlers import QueueHandler, QueueListener, RotatingFileHandler
+from pathlib import Path
+from typing import Literal
+
+Format = Literal["text", "json"]
+_Note = Callable[[], None]
+
+QUEUE = 10_000  # lines not yet written; the newest is dropped, and counted
+CLOSE_S = 0.5  # for what waits at the end; then only what is read at once is still written
+NOISY = ("aiortc", "aioice", "asyncio")
+
+_session: contextvars.ContextVar[str] = contextvars.ContextVar("edge_session", default="")
+_PAIR = re.compile(r"""(\w+)=('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|\S*)(?:\s+|$)""")
+_NUMBER = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
+_ESCAPED = re.compile(r"\\(['\"\\])")
+
+
+@contextlib.contextmanager
+def of_session(name: str) -> Iterator[None]:
+    """Lines from here, and from every callback and task that begins here, are this session's."""
+    token = _session.set(name)
+    try:
+        yield
+    finally:
+        _session.reset(token)
+
+
+class Logs:
+    """The process' logging, from `__init__` to `close`. `lost` counts lines that were let go."""
+
+    def __init__(
+        self,
+        format: Format = "text",
+        *,
+        level: int = logging.INFO,
+        file: Path | None = None,
+        file_bytes: int = 10_000_000,
+        files: int = 5,
+    ) -> None:
+        """OSError if the file can't be opened at all; later trouble with it is only counted."""
+        formatter = JsonFormatter() if format == "json" else TextFormatter()
+        self.lost = 0
+        stream = _Stream(self._note_lost)
+        handlers: list[logging.Handler] = [stream]
+        if file is not None:
+            handlers.append(_File(file, file_bytes, files, self._note_lost))
+        for handler in handlers:
+            handler.setFormatter(formatter)
+        lines: queue.Queue[logging.LogRecord] = queue.Queue(QUEUE)
+        self._handler = _Queue(lines, self._note_lost)
+        self._handlers = handlers
+        self._listener = _Writer(lines, *handlers, give_up=stream.give_up)
+        self._listener.start()
+        root = logging.getLogger()
+        root.setLevel(level)
+        root.addHandler(self._handler)
+        for noisy in NOISY:
+            logging.getLogger(noisy).setLevel(logging.WARNING)
+
+    def close(self) -> None:
+        """Write what waits, as far as anybody reads it, and end."""
+        logging.getLogger().removeHandler(self._handler)
+        self._listener.stop()
+        for handler in self._handlers:
+            handler.close()
+
+    def _note_lost(self) -> None:
+        self.lost += 1
+
+
+class _Queue(QueueHandler):
+    def __init__(self, lines: queue.Queue[logging.LogRecord], note_lost: _Note) -> None:
+        super().__init__(lines)
+        self._note_lost = note_lost
+
+    def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
+        """Now, since what it tells of may change; the formatter does the rest in the thread."""
+        record.message = record.getMessage()
+        record.msg, record.args = record.message, None
+        record.session = _session.get()
+        if record.exc_info:
+            record.exc_text = logging.Formatter().formatException(record.exc_info)
+            record.exc_info = None  # it would keep every frame's variables alive
+        return record
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        self._note_lost()
+
+
+class _Writer(QueueListener):
+    """The thread that writes. Python's own would wait for it at the end without end."""
+
+    def __init__(
+        self,
+        lines: queue.Queue[logging.LogRecord],
+        *handlers: logging.Handler,
+        give_up: Callable[[], None],
+    ) -> None:
+        super().__init__(lines, *handlers)
+        self._give_up = give_up
+
+    def enqueue_sentinel(self) -> None:
+        lines: queue.Queue[object] = self.queue  # type: ignore[assignment]
+        try:
+            lines.put(None, timeout=CLOSE_S)
+        except queue.Full:
+            self._give_up()
+            lines.put(None)
+
+    def stop(self) -> None:
+        if self._thread is not None:
+            self.enqueue_sentinel()
+            self._thread.join(CLOSE_S)
+            self._give_up()
+            self._thread.join()
+            self._thread = None
+
+
+class _Stream(logging.Handler):
+    """Standard error, written to when it can take something, until `give_up`."""
+
+    def __init__(self, note_lost: _Note) -> None:
+        super().__init__()
+        self._note_lost = note_lost
+        self._stream = sys.stderr
+        self._end = os.eventfd(0, os.EFD_CLOEXEC)
+        self._poll = select.poll()
+        self._poll.register(self._end, select.POLLIN)
+        self._fd: int | None = None  # where it is no file: in memory, nothing is waited for
+        with contextlib.suppress(OSError, AttributeError):
+            self._fd = self._stream.fileno()
+            self._poll.register(self._fd, select.POLLOUT)
+
+    def give_up(self) -> None:
+        """Wait no more: from now on a line that isn't taken at once is let go."""
+        os.eventfd_write(self._end, 1)
+
+    def close(self) -> None:
+        super().close()
+        if self._end >= 0:
+            os.close(self._end)
+            self._end = -1
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._write(f"{self.format(record)}\n")
+        except Exception:
+            self.handleError(record)
+
+    def _write(self, text: str) -> None:
+        """OSError where nobody reads it any more."""
+        if self._fd is None:
+            self._stream.write(text)
+            return
+        rest = text.encode("utf-8", "backslashreplace")
+        while rest:
+            if self._fd not in dict(self._poll.poll()):
+                raise BrokenPipeError
+            # So much never blocks a pipe that has room; one thread writes, so lines stay whole.
+            rest = rest[os.write(self._fd, rest[: select.PIPE_BUF]) :]
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        self._note_lost()
+
+
+class _File(RotatingFileHandler):
+    """A file that makes way for the next once it is full; a disk that is full costs lines alone."""
+
+    def __init__(self, file: Path, most_bytes: int, files: int, note_lost: _Note) -> None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        super().__init__(file, maxBytes=most_bytes, backupCount=files - 1, encoding="utf-8")
+        self._note_lost = note_lost
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        self._note_lost()
+        stream, self.stream = self.stream, None
+        if stream is not None:
+            with contextlib.suppress(OSError):
+                stream.close()  # what it still holds is lost as well
+
+
+class TextFormatter(logging.Formatter):
+    """`2026-01-31T12:00:00.000Z INFO edge.session.registry event=... key=value`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = record.getMessage()
+        session = getattr(record, "session", "")
+        if session and " session=" not in f" {text}":
+            text += f" session={session}"
+        text = " ".join(text.splitlines())
+        if record.exc_text:
+            text += f" trace={json.dumps(record.exc_text)}"
+        return f"{_time(record)} {record.levelname} {record.name} {text}"
+
+
+class JsonFormatter(logging.Formatter):
+    """One object a line: time, level, logger, and the event's own keys; `message` for prose."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, object] = {
+            "time": _time(record),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+        }
+        text = record.getMessage()
+        pairs = read_pairs(text)
+        line.update({"message": text} if pairs is None else pairs)
+        session = getattr(record, "session", "")
+        if session:
+            line.setdefault("session", session)
+        if record.exc_text:
+            line["trace"] = record.exc_text
+        return json.dumps(line, ensure_ascii=False)
+
+
+def read_pairs(text: str) -> dict[str, str | float] | None:
+    """`key=value key='quoted value'` as a dict, numbers as numbers; None for other text."""
+    pairs: dict[str, str | float] = {}
+    at = 0
+    while at < len(text):
+        match = _PAIR.match(text, at)
+        if match is None:
+            return None
+        key, value = match.groups()
+        pairs[key] = value if key == "session" else _value(value)
+        at = match.end()
+    return pairs or None
+
+
+def _value(text: str) -> str | float:
+    if text[:1] in ("'", '"') and text[-1:] == text[:1] and len(text) > 1:
+        return _ESCAPED.sub(r"\1", text[1:-1])
+    if not _NUMBER.fullmatch(text):
+        return text
+    return float(text) if "." in text else int(text)
+
+
+def _time(record: logging.LogRecord) -> str:
+    moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+    return f"{moment}.{int(record.msecs):03d}Z"

@@ -1,0 +1,158 @@
+"""F1 between the points measured: over sent size, bits a pixel, and the network's input size.
+
+Small enough to be evaluated thousands of times for one plan: a grid, even along each axis.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.profile.variant import EDGES
+
+Floats = NDArray[np.float64]
+
+_STEPS_AN_OCTAVE = 8  # of bits a pixel
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One encode: F1 by input edge."""
+
+    sent_edge: int
+    bits_a_pixel: float
+    f1: Mapping[int, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """F1 of one variant at one sent size over evenly spaced ln(bits a pixel); never falls."""
+
+    first: float
+    step: float
+    values: list[float]
+
+    def at(self, bits_a_pixel: float) -> float:
+        """F1, 0..1."""
+        if bits_a_pixel <= 0.0:
+            return 0.0
+        place = (math.log(bits_a_pixel) - self.first) / self.step
+        if place <= 0.0:  # an encoder at its coarsest: with fewer bits it sends fewer frames
+            return self.values[0] * bits_a_pixel / math.exp(self.first)
+        low = int(place)
+        if low >= len(self.values) - 1:
+            return self.values[-1]
+        part = place - low
+        return self.values[low] * (1.0 - part) + self.values[low + 1] * part
+
+    def enough(self, share: float) -> float:
+        """The least bits a pixel with `share` of the last value."""
+        target = share * self.values[-1]
+        high = bisect_left(self.values, target)
+        if high == 0:
+            part = target / self.values[0] if self.values[0] > 0.0 else 1.0
+            return math.exp(self.first) * part
+        below, above = self.values[high - 1], self.values[high]
+        return math.exp(self.first + self.step * (high - 1 + (target - below) / (above - below)))
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """F1 over (sent edge, ln(bits a pixel), input edge); both edges are those of EDGES."""
+
+    first: float
+    step: float
+    values: Floats
+
+    def curve(self, sent_edge: float, input_edge: int) -> Curve:
+        """What one variant makes of one sent size."""
+        low, part = _place(sent_edge)
+        column = EDGES.index(input_edge)
+        values = (
+            self.values[low, :, column] * (1 - part) + self.values[low + 1, :, column] * part
+        ) * min(1.0, sent_edge / EDGES[0])
+        return Curve(self.first, self.step, values.tolist())
+
+    def table(self, sent_edges: Floats, bits_a_pixel: Floats, columns: list[int]) -> Floats:
+        """F1 for each pair of sent edge and bits a pixel (rows), at EDGES' `columns`."""
+        place = np.interp(sent_edges, EDGES, np.arange(len(EDGES)))
+        row = np.minimum(place.astype(np.intp), len(EDGES) - 2)
+        row_part = (place - row)[:, None]
+        with np.errstate(divide="ignore"):
+            bits = (np.log(bits_a_pixel) - self.first) / self.step
+        bits = np.clip(bits, 0.0, self.values.shape[1] - 1)
+        node = np.minimum(bits.astype(np.intp), self.values.shape[1] - 2)
+        part = (bits - node)[:, None]
+        values = self.values[:, :, columns]
+        at_row = values[row, node] * (1 - part) + values[row, node + 1] * part
+        at_next = values[row + 1, node] * (1 - part) + values[row + 1, node + 1] * part
+        few = np.minimum(1.0, bits_a_pixel / math.exp(self.first))
+        small = np.minimum(1.0, sent_edges / EDGES[0])
+        return np.asarray((at_row * (1 - row_part) + at_next * row_part) * (few * small)[:, None])
+
+
+def build(clips: Sequence[Sequence[Point]]) -> Grid:
+    """The mean of the clips' surfaces, on a grid that spans all their bits."""
+    bits = [math.log(point.bits_a_pixel) for clip in clips for point in clip]
+    step = math.log(2.0) / _STEPS_AN_OCTAVE
+    count = max(2, math.ceil((max(bits) - min(bits)) / step) + 1)
+    nodes: Floats = min(bits) + step * np.arange(count, dtype=np.float64)
+    surfaces = [_surface(clip, nodes) for clip in clips]
+    return Grid(float(nodes[0]), step, np.mean(surfaces, axis=0))
+
+
+def _place(sent_edge: float) -> tuple[int, float]:
+    place = float(np.interp(sent_edge, EDGES, range(len(EDGES))))
+    low = min(int(place), len(EDGES) - 2)
+    return low, place - low
+
+
+def _surface(points: Sequence[Point], nodes: Floats) -> Floats:
+    """One clip's F1 over (EDGES as sent, nodes, EDGES as input)."""
+    by_edge: dict[int, list[Point]] = {}
+    for point in points:
+        by_edge.setdefault(point.sent_edge, []).append(point)
+    sent = sorted(by_edge)
+    sheets = np.array([_sheet(by_edge[edge], nodes) for edge in sent])
+    surface = np.empty((len(EDGES), len(nodes), len(EDGES)))
+    for index, edge in enumerate(EDGES):
+        place = float(np.interp(edge, sent, range(len(sent))))
+        low, high = math.floor(place), math.ceil(place)
+        part = place - low
+        surface[index] = sheets[low] * (1.0 - part) + sheets[high] * part
+        surface[index] *= min(1.0, edge / sent[0])
+    return surface
+
+
+def _sheet(points: list[Point], nodes: Floats) -> Floats:
+    """F1 over (nodes, EDGES as input) of one clip at one sent size."""
+    points = sorted(points, key=lambda point: point.bits_a_pixel)
+    bits = np.array([math.log(point.bits_a_pixel) for point in points])
+    measured = np.array([_over_inputs(point.f1) for point in points])
+    few = np.minimum(1.0, np.exp(nodes - bits[0]))
+    columns = [np.interp(nodes, bits, _never_falling(column)) * few for column in measured.T]
+    return np.stack(columns, axis=1)
+
+
+def _over_inputs(f1: Mapping[int, float]) -> Floats:
+    """F1 at each of EDGES as the network's input."""
+    edges = sorted(f1)
+    return np.interp(EDGES, edges, [f1[edge] for edge in edges])
+
+
+def _never_falling(values: Floats) -> list[float]:
+    """The non-decreasing sequence nearest to `values` by squares (pool adjacent violators)."""
+    pools: list[tuple[float, int]] = []
+    for value in values.tolist():
+        mean, count = value, 1
+        while pools and pools[-1][0] > mean:
+            other, others = pools.pop()
+            mean = (mean * count + other * others) / (count + others)
+            count += others
+        pools.append((mean, count))
+    return [mean for mean, count in pools for _ in range(count)]

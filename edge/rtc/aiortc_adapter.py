@@ -1,0 +1,385 @@
+"""The one module that touches aiortc's and aioice's private names.
+
+aiortc keeps ICE, DTLS, SRTP's keys and SCTP; RTP and RTCP are taken off the socket before its own
+receiver sees them. `check` says at start-up whether the versions at hand are the ones this fits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import importlib.metadata
+import logging
+import random
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import FunctionType, ModuleType
+from typing import Any, cast
+
+from aioice import candidate as candidates
+from aioice import ice, turn
+from aiortc.rtcdtlstransport import RTCDtlsTransport
+from aiortc.rtcicetransport import RTCIceCandidate, RTCIceTransport
+from aiortc.rtcpeerconnection import RTCPeerConnection
+from aiortc.rtcrtpparameters import RTCRtcpFeedback, RTCRtpHeaderExtensionParameters
+from aiortc.rtcrtpreceiver import RTCRtpReceiver
+from aiortc.rtcrtpsender import RTCRtpSender
+from aiortc.rtcrtptransceiver import RTCRtpTransceiver
+from aiortc.rtcsctptransport import RTCSctpTransport
+
+from edge.clock import now_ms
+from edge.rtc.rtp import ABS_CAPTURE_TIME, ABS_SEND_TIME, TRANSPORT_CC, ExtensionIds, is_rtcp
+from edge.rtc.sdp import Candidate
+from edge.rtc.udp_socket import drain
+
+VERSIONS = {"aiortc": "1.16.0", "aioice": "0.13.0"}
+MAX_DATAGRAMS = 512  # DTLS datagrams not read yet; the newest goes, and DTLS and SCTP resend
+_COMPONENT = 1  # of ICE: RTP, and all that is multiplexed with it
+_GATHER_S = 1.0  # a STUN server that does not answer may not hold up the answer for aioice's 5 s
+_INITIAL_WINDOW = 10 * 1200  # bytes: as RFC 6928 has it for TCP, so that a result never waits
+
+# Methods by class, and the attributes that its constructor sets.
+_METHODS: dict[type, tuple[str, ...]] = {
+    RTCRtpReceiver: ("receive", "stop"),
+    RTCSctpTransport: ("_handle_data", "_abort"),
+    ice.Connection: ("data_received", "get_component_candidates", "add_remote_candidate"),
+}
+_ATTRIBUTES: dict[type, tuple[str, ...]] = {
+    RTCDtlsTransport: ("_rx_srtp", "_tx_srtp", "_data_receiver"),
+    RTCIceTransport: ("_connection",),
+    RTCRtpReceiver: ("_RTCRtpReceiver__timestamp_mapper",),
+    RTCRtpSender: ("_ssrc",),
+    RTCRtpTransceiver: ("_codecs", "_headerExtensions"),
+    RTCSctpTransport: ("_cwnd", "_advertised_rwnd"),
+    ice.Connection: ("_nominated", "_protocols", "_queue"),
+}
+
+_log = logging.getLogger(__name__)
+
+
+# What is used of aioice's modules besides.
+_FUNCTIONS: dict[ModuleType, tuple[str, ...]] = {
+    ice: ("StunProtocol", "server_reflexive_candidate"),
+    candidates: ("Candidate", "candidate_foundation", "candidate_priority"),
+}
+
+
+class InternalsError(Exception):
+    """The WebRTC library at hand is not the one that the receive path fits."""
+
+
+def check() -> None:
+    """Raise InternalsError, with what to install, unless all private names used are there."""
+    for package, wanted in VERSIONS.items():
+        found = importlib.metadata.version(package)
+        if found != wanted:
+            raise InternalsError(
+                f"edge.rtc is built on the internals of {package} {wanted}, but {found} is"
+                f" installed: pip install {package}=={wanted}"
+            )
+    for owner, names in _METHODS.items():
+        for name in names:
+            if not callable(getattr(owner, name, None)):
+                raise InternalsError(f"{owner.__module__}.{owner.__name__} has no {name}()")
+    for module, names in _FUNCTIONS.items():
+        for name in names:
+            if not callable(getattr(module, name, None)):
+                raise InternalsError(f"{module.__name__} has no {name}")
+    for owner, names in _ATTRIBUTES.items():
+        constructor = cast(FunctionType, owner.__init__)  # type: ignore[misc]
+        for name in names:
+            if name not in constructor.__code__.co_names:
+                raise InternalsError(f"{owner.__module__}.{owner.__name__} has no {name}")
+
+
+@dataclass(slots=True)
+class Faults:
+    """Exceptions kept from ending a transport; the first of each kind is logged."""
+
+    count: int = 0
+    datagrams_dropped: int = 0
+    kinds: set[str] = field(default_factory=set)
+
+    def note(self, where: str) -> None:
+        """Count an exception, or what is as bad; `where`, one of a few names, is its kind."""
+        self.count += 1
+        if where not in self.kinds:
+            self.kinds.add(where)
+            _log.error(
+                "%s failed; further such failures of this session are only counted",
+                where,
+                exc_info=sys.exc_info()[0] is not None,
+            )
+
+
+class Wire:
+    """One publisher's video as datagrams: RTP and RTCP in, RTCP out.
+
+    `on_rtp(packet, arrival_ms)` and `on_rtcp(packet, arrival_ms)` get decrypted packets straight
+    from the socket. What they raise is counted in `faults` and ends nothing.
+    """
+
+    def __init__(
+        self,
+        connection: RTCPeerConnection,
+        transceiver: RTCRtpTransceiver,
+        on_rtp: Callable[[bytes, float], None],
+        on_rtcp: Callable[[bytes, float], None],
+        ports: range | None = None,
+    ) -> None:
+        """`ports` are the local UDP ports that may be used; None: any."""
+        self.faults = Faults()
+        self._on_rtp = on_rtp
+        self._on_rtcp = on_rtcp
+        self._dtls = transceiver.receiver.transport
+        self._released = False
+        self.ssrc: int = transceiver.sender._ssrc
+        # aiortc's own receiver never starts: no thread, no jitter buffer, no REMB, no reports.
+        receiver: Any = transceiver.receiver
+        receiver.receive = _nothing
+        receiver.stop = _nothing
+        for transport in _ice_transports(connection):
+            _tame(transport, ports)
+        self._take_datagrams()
+        if connection.sctp is not None:
+            self._guard_sctp(connection.sctp)
+
+    def _take_datagrams(self) -> None:
+        ice_connection: Any = self._dtls.transport._connection
+        deliver = ice_connection.data_received
+        queue: asyncio.Queue[object] = ice_connection._queue
+
+        def received(data: bytes, component: int) -> None:
+            if not data:
+                return  # aiortc would fail on an empty datagram
+            if 127 < data[0] < 192:
+                self._media(data)
+            elif queue.qsize() < MAX_DATAGRAMS:
+                deliver(data, component)
+            else:
+                self.faults.datagrams_dropped += 1
+
+        ice_connection.data_received = received
+
+    def _media(self, data: bytes) -> None:
+        arrival_ms = now_ms()
+        srtp = self._dtls._rx_srtp
+        if srtp is None or self._released:
+            return
+        try:
+            rtcp = is_rtcp(data)
+            plain = srtp.unprotect_rtcp(data) if rtcp else srtp.unprotect(data)
+        except Exception:  # forged, replayed, cut short or too long: libsrtp has many words for it
+            self.faults.datagrams_dropped += 1
+            return
+        try:
+            (self._on_rtcp if rtcp else self._on_rtp)(plain, arrival_ms)
+        except Exception:
+            self.faults.note("a packet handler")
+
+    def _guard_sctp(self, sctp: RTCSctpTransport) -> None:
+        guarded: Any = sctp
+        guarded._cwnd = _INITIAL_WINDOW
+        handle = sctp._handle_data
+
+        async def handle_data(data: bytes) -> None:
+            try:
+                await handle(data)
+            except ConnectionError:
+                raise
+            except Exception:
+                self.faults.note("a data channel packet")
+            if guarded._advertised_rwnd < -(1 << 20):
+                # Fragments without end, past the window it was told: memory is for all sessions.
+                self.faults.note("data channel reassembly")
+                guarded._inbound_streams.clear()
+                guarded._advertised_rwnd = 0
+                raise ConnectionError
+
+        guarded._handle_data = handle_data
+
+    def send_rtcp(self, packet: bytes) -> bool:
+        """Send a compound packet; False before the connection stands and after it ended."""
+        if self._released or self._dtls.state != "connected":
+            return False
+        pair = self._dtls.transport._connection._nominated.get(_COMPONENT)
+        if pair is None:
+            return False
+        try:
+            sealed = self._dtls._tx_srtp.protect_rtcp(packet)
+            pair.protocol.transport.sendto(sealed, pair.remote_addr)
+        except Exception:
+            self.faults.note("sending RTCP")
+            return False
+        return True
+
+    def release(self) -> None:
+        """Take no more packets and send none."""
+        self._released = True
+
+
+async def _nothing(*_: object) -> None:
+    return None
+
+
+def _ice_transports(connection: RTCPeerConnection) -> set[RTCIceTransport]:
+    found = {t.receiver.transport.transport for t in connection.getTransceivers()}
+    if connection.sctp is not None:
+        found.add(connection.sctp.transport.transport)
+    return found
+
+
+def _tame(transport: RTCIceTransport, ports: range | None = None) -> None:
+    """Gather quickly, and on the loopback where the machine has no other address."""
+    connection: Any = transport._connection
+    gather = connection.get_component_candidates
+
+    async def gather_quickly(component: int, addresses: list[str], **_: object) -> object:
+        local = addresses or ["127.0.0.1"]
+        found = await _gather_in(connection, component, local, ports) if ports else []
+        found += await gather(component, [] if ports else local, timeout=_GATHER_S)
+        for protocol in connection._protocols:
+            drain(protocol)
+        return found
+
+    connection.get_component_candidates = gather_quickly
+
+
+async def _gather_in(
+    connection: Any, component: int, addresses: list[str], ports: range
+) -> list[candidates.Candidate]:
+    """Host candidates on ports of a range, which aioice itself can't be asked for, and what a STUN
+    server sees of them; OSError if there is no port on any address."""
+    protocols: list[ice.StunProtocol] = []
+    for number, address in enumerate(addresses, start=1):
+        try:
+            protocol = await _bind(connection, component, address, ports)
+        except OSError as error:
+            _log.debug("no socket on %s: %s", address, error)
+            if number == len(addresses) and not protocols:
+                raise
+            continue
+        protocols.append(protocol)
+        connection._protocols.append(protocol)  # which closes it, whatever comes next
+    found = [each.local_candidate for each in protocols]
+    asked = [
+        asyncio.ensure_future(ice.server_reflexive_candidate(each, connection.stun_server))
+        for each in protocols
+        if connection.stun_server and ":" not in each.local_candidate.host
+    ]
+    if asked:
+        done, waiting = await asyncio.wait(asked, timeout=_GATHER_S)
+        for task in waiting:
+            task.cancel()
+        found += [task.result()[0] for task in done if task.exception() is None]
+    return found
+
+
+async def _bind(connection: Any, component: int, address: str, ports: range) -> ice.StunProtocol:
+    loop = asyncio.get_running_loop()
+    for port in random.sample(ports, len(ports)):
+        try:
+            transport, protocol = await loop.create_datagram_endpoint(
+                lambda: ice.StunProtocol(connection), local_addr=(address, port)
+            )
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            continue
+        transport.get_extra_info("socket").setsockopt(
+            socket.SOL_SOCKET, socket.SO_RCVBUF, turn.UDP_SOCKET_BUFFER_SIZE
+        )
+        protocol.local_candidate = candidates.Candidate(
+            foundation=candidates.candidate_foundation("host", "udp", address),
+            component=component,
+            transport="udp",
+            priority=candidates.candidate_priority(component, "host"),
+            host=address,
+            port=port,
+            type="host",
+        )
+        return protocol
+    raise OSError(f"no UDP port from {ports[0]} to {ports[-1]} is free on {address}")
+
+
+def negotiate(transceiver: RTCRtpTransceiver, ids: ExtensionIds) -> None:
+    """Answer the header extensions that the clock and the rate estimate use.
+
+    With an id for it, transport-wide feedback is promised in the place of REMB.
+    """
+    wanted = [(ids.abs_send_time, ABS_SEND_TIME), (ids.abs_capture_time, ABS_CAPTURE_TIME)]
+    if ids.transport_cc:
+        wanted.append((ids.transport_cc, TRANSPORT_CC))
+        for codec in transceiver._codecs:
+            if codec.name.lower() != "rtx":
+                kinds = [f for f in codec.rtcpFeedback if f.type != "goog-remb"]
+                codec.rtcpFeedback = [*kinds, RTCRtcpFeedback(type="transport-cc")]
+    kept = [e for e in transceiver._headerExtensions if e.uri != ABS_SEND_TIME]
+    kept += [
+        RTCRtpHeaderExtensionParameters(id=number, uri=uri) for number, uri in wanted if number
+    ]
+    transceiver._headerExtensions = kept
+
+
+def payload_types(transceiver: RTCRtpTransceiver) -> tuple[dict[int, str], dict[int, int]]:
+    """({payload type: "vp8" or "h264"}, {retransmission's payload type: the original's})."""
+    codecs: dict[int, str] = {}
+    retransmissions: dict[int, int] = {}
+    for codec in transceiver._codecs:
+        name = codec.name.lower()
+        original = codec.parameters.get("apt")
+        if codec.payloadType is None:
+            continue
+        if name == "rtx" and isinstance(original, int):
+            retransmissions[codec.payloadType] = original
+        elif name in ("vp8", "h264"):
+            codecs[codec.payloadType] = name
+    return codecs, retransmissions
+
+
+async def add_candidate(connection: RTCPeerConnection, candidate: Candidate) -> None:
+    """Let ICE try a remote address, on every transport: each knows its own credentials."""
+    for transport in _ice_transports(connection):
+        await transport.addRemoteCandidate(
+            RTCIceCandidate(
+                component=1,
+                foundation=candidate.foundation,
+                ip=candidate.address,
+                port=candidate.port,
+                priority=candidate.priority,
+                protocol="udp",
+                type=candidate.kind,
+            )
+        )
+
+
+def abandon(connection: RTCPeerConnection) -> None:
+    """Close a connection's sockets where its own close() hangs."""
+    for transport in _ice_transports(connection):
+        for protocol in list(transport._connection._protocols):
+            protocol.transport.abort()
+
+
+def watch(connection: RTCPeerConnection, on_datagram: Callable[[bytes, float], None]) -> None:
+    """Show every datagram, as it came and when, before anything else sees it (for benchmarks)."""
+    for transport in _ice_transports(connection):
+        ice_connection: Any = transport._connection
+        _show(ice_connection, on_datagram)
+
+
+def _show(ice_connection: Any, on_datagram: Callable[[bytes, float], None]) -> None:
+    deliver = ice_connection.data_received
+
+    def received(data: bytes, component: int) -> None:
+        on_datagram(data, now_ms())
+        deliver(data, component)
+
+    ice_connection.data_received = received
+
+
+def stock_rtp_origin(receiver: RTCRtpReceiver) -> int | None:
+    """What aiortc's own receiver takes off RTP timestamps to make `frame.pts` (for benchmarks)."""
+    mapper: Any = vars(receiver)["_RTCRtpReceiver__timestamp_mapper"]
+    return cast("int | None", mapper._origin)

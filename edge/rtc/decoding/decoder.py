@@ -1,0 +1,222 @@
+"""Decoding on a thread (`edge.rtc.decoding.decoder_threads`): frames in by order, pictures out by
+callback.
+
+Every frame of a codec with references has to be decoded, so a waiting frame can't just be left
+out. A picture whose successor is already waiting is decoded but not handed over ("superseded"); a
+decoder that can't keep up at all loses what waits and asks for a key frame ("overload").
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+
+import av
+from av.codec.context import Flags
+from av.video.codeccontext import VideoCodecContext
+
+from edge.clock import now_ms
+from edge.rtc.decoding.decoder_threads import Crew
+from edge.rtc.jitter.frames import EncodedFrame
+
+MAX_PIXELS = 4096 * 2304
+PIXEL_FORMATS = ("yuv420p", "yuvj420p")  # of the pictures handed over
+MAX_WAITING = 30  # frames: a second of video. One more, and all that waits is dropped
+MAX_WAITING_MS = 250.0  # the same for the age of the oldest
+
+_log = logging.getLogger(__name__)
+
+OnPicture = Callable[[EncodedFrame, av.VideoFrame, float], None]
+OnDropped = Callable[[list[int], str, bool], None]
+
+
+class Decoder:
+    """One session's decoder; all its callbacks run on the event loop that made it.
+
+    `on_picture(frame, picture, decoded_ms)`, the picture in one of `PIXEL_FORMATS`;
+    `on_dropped(rtps, reason, keyframe)` for frames that give no picture, where `keyframe` says
+    that decoding needs one to go on. Reasons: "superseded", "overload", "lost" (broken data),
+    "too_large" (more than `max_pixels`).
+    """
+
+    def __init__(
+        self, on_picture: OnPicture, on_dropped: OnDropped, *, max_pixels: int = MAX_PIXELS
+    ) -> None:
+        self._on_picture = on_picture
+        self._on_dropped = on_dropped
+        self._max_pixels = max_pixels
+        self._waiting: deque[tuple[str, EncodedFrame]] = deque()  # bounded by MAX_WAITING
+        self._lock = threading.Lock()
+        self._busy = False  # a job of this decoder's is queued or running
+        self._needy = False  # a frame was refused, so only a key frame is of use
+        self._stopped = False
+        self._done = asyncio.Event()
+        self._crew: Crew | None = None
+        # What logs call the session; copied for each use, since a thread's and the loop's overlap.
+        self._context = contextvars.copy_context()
+        self._codec: _Codec | None = None
+
+    def submit(self, codec: str, frame: EncodedFrame) -> bool:
+        """Queue a frame ("vp8" or "h264"); False when it and all that waited were dropped.
+
+        Drop rule: a key frame makes room by replacing all that waits; otherwise, when the queue is
+        full or its oldest frame too old, everything goes and a key frame is needed.
+        """
+        dropped: list[int] = []
+        with self._lock:
+            if self._stopped:
+                return False
+            oldest_ms = self._waiting[0][1].received_ms if self._waiting else frame.received_ms
+            if len(self._waiting) >= MAX_WAITING or frame.received_ms - oldest_ms > MAX_WAITING_MS:
+                dropped = [waiting.rtp for _, waiting in self._waiting]
+                self._waiting.clear()
+                self._needy = True
+            self._needy = self._needy and not frame.keyframe
+            accepted = not self._needy
+            if accepted:
+                self._waiting.append((codec, frame))
+            else:
+                dropped.append(frame.rtp)
+            begins = accepted and not self._busy
+            self._busy = self._busy or begins
+        if begins:
+            self._crew = self._crew or Crew.of_loop()
+            self._submit()
+        if dropped:
+            self._on_dropped(dropped, "overload", not accepted)
+        return accepted
+
+    def stop(self) -> None:
+        """End after the frame at hand; never blocks; nothing is called after it. Once."""
+        with self._lock:
+            self._stopped = True
+            self._waiting.clear()
+            busy = self._busy
+        if not busy:
+            self._finish()
+
+    async def stopped(self) -> None:
+        """Returns once the last frame has been let go of, and the threads too if none needs them.
+
+        Those are past their last statement but one then.
+        """
+        await self._done.wait()
+        if self._crew is not None:
+            self._crew.join()
+
+    def _finish(self) -> None:
+        if not self._done.is_set():
+            self._done.set()
+            if self._crew is not None:
+                self._crew.leave()
+
+    # -- on a thread ------------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        """One frame; then it is the next session's turn."""
+        try:
+            with self._lock:
+                first = self._waiting.popleft() if self._waiting else None
+            if first is not None:
+                self._decode(*first)
+        finally:  # whatever happens, `stopped` returns
+            with self._lock:
+                again = self._busy = bool(self._waiting) and not self._stopped
+                stopped = self._stopped
+            assert self._crew is not None
+            if again:
+                self._submit()
+            elif stopped:
+                self._codec = None
+                self._crew.call(self._finish)
+
+    def _decode(self, codec: str, frame: EncodedFrame) -> None:
+        try:
+            if self._codec is None or self._codec.name != codec:
+                self._codec = _Codec(codec, self._max_pixels)
+            picture, reason = self._codec.decode(frame)
+        except Exception:
+            _log.exception("decoding %s failed; the decoder is made anew", codec)
+            self._codec = None
+            picture, reason = None, "lost"
+        with self._lock:
+            newer = bool(self._waiting)
+        if picture is None:
+            self._call(self._dropped, frame.rtp, reason or "lost", bool(reason))
+        elif newer:
+            self._call(self._dropped, frame.rtp, "superseded", False)
+        else:
+            self._hand_over(frame, picture)
+
+    def _hand_over(self, frame: EncodedFrame, picture: av.VideoFrame) -> None:
+        try:
+            planar = _as_yuv420p(picture)
+        except Exception as error:  # the decoder still has its references: no key frame is needed
+            _log.debug("a %s picture can't be converted: %s", picture.format.name, error)
+            self._call(self._dropped, frame.rtp, "lost", False)
+        else:
+            self._call(self._picture, frame, planar, now_ms())
+
+    def _call(self, function: Callable[..., object], *arguments: object) -> None:
+        assert self._crew is not None
+        self._crew.call(self._context.copy().run, function, *arguments)
+
+    def _submit(self) -> None:
+        assert self._crew is not None
+        self._crew.submit(partial(self._context.copy().run, self._work))
+
+    # -- on the loop ------------------------------------------------------------------------------
+
+    def _picture(self, frame: EncodedFrame, picture: av.VideoFrame, decoded_ms: float) -> None:
+        if not self._stopped:
+            self._on_picture(frame, picture, decoded_ms)
+
+    def _dropped(self, rtp: int, reason: str, keyframe: bool) -> None:
+        if not self._stopped:
+            self._on_dropped([rtp], reason, keyframe)
+
+
+def _as_yuv420p(picture: av.VideoFrame) -> av.VideoFrame:
+    """The picture itself where it is 8-bit 4:2:0 already; else converted, its range kept."""
+    if picture.format.name in PIXEL_FORMATS:
+        return picture
+    return picture.reformat(format="yuv420p", threads=1)
+
+
+class _Codec:
+    """libavcodec's decoder, set for least delay: one thread, no reordering, no conversion."""
+
+    def __init__(self, name: str, max_pixels: int) -> None:
+        self.name = name
+        self._max_pixels = max_pixels
+        self._broken = True  # until a key frame
+        context = av.CodecContext.create(name, "r")
+        assert isinstance(context, VideoCodecContext)
+        context.thread_count = 1
+        context.flags |= Flags.low_delay
+        context.options = {"max_pixels": str(max_pixels)}
+        self._context = context
+
+    def decode(self, frame: EncodedFrame) -> tuple[av.VideoFrame | None, str]:
+        """(picture, ""), (None, reason), or (None, "") for a frame that is not for showing.
+
+        After a failure only a key frame is tried.
+        """
+        if self._broken and not frame.keyframe:
+            return None, "lost"
+        self._broken = True
+        if frame.width * frame.height > self._max_pixels:
+            return None, "too_large"
+        try:
+            pictures = self._context.decode(av.Packet(frame.data))
+        except (av.FFmpegError, ValueError, MemoryError) as error:
+            _log.debug("undecodable %s frame: %s", self.name, error)
+            too_large = self._context.width * self._context.height > self._max_pixels
+            return None, "too_large" if too_large else "lost"
+        self._broken = False
+        return (pictures[-1] if pictures else None), ""

@@ -1,0 +1,310 @@
+"""A publisher's peer connection: its offer answered, its pictures and messages handed on."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+from aiortc import (
+    RTCConfiguration,
+    RTCDataChannel,
+    RTCIceServer,
+    RTCPeerConnection,
+    RTCRtpReceiver,
+    RTCSessionDescription,
+)
+from aiortc.rtcrtptransceiver import RTCRtpTransceiver
+
+from edge.rtc import aiortc_adapter
+from edge.rtc.bwe.bandwidth_estimator import RateEstimator
+from edge.rtc.capture_clock import CaptureClock
+from edge.rtc.decoding.decoder import MAX_PIXELS
+from edge.rtc.jitter.frames import DecodedFrame
+from edge.rtc.jitter.outcome import Counts
+from edge.rtc.rtp import ExtensionIds
+from edge.rtc.sdp import (
+    MAX_CANDIDATES,
+    Candidate,
+    Offer,
+    SdpError,
+    announced,
+    read_candidates,
+    read_offer,
+    read_ufrags,
+)
+from edge.rtc.video_receiver import VideoReceiver
+
+__all__ = ["DecodedFrame", "Peer", "SdpError"]
+
+MAX_CHANNELS = 8  # a publisher's data channels; further ones are closed
+MAX_BUFFERED = 16 * 1024  # bytes waiting in an unreliable channel; what comes on top is dropped
+MAX_BUFFERED_RELIABLE = 1 << 20  # the same for one that promised to deliver
+RateControl = Literal["trains", "transport-cc"]
+_CLOSE_S = 2.0
+
+_log = logging.getLogger(__name__)
+
+
+class Peer:
+    """One publisher's connection. Make it on the event loop, `answer` once, `close` at the end.
+
+    `on_frame(DecodedFrame)`, `on_lost(rtps, reason)`: every frame seen ends in one of the two;
+    reasons are "lost", "superseded", "overload", "too_large". `on_message(label, text or bytes)`,
+    `on_channel(label)` once a channel is open, `on_state`: "connecting", "connected", "failed",
+    "closed". `on_step` tells that the link got much worse, in mid-frame. Nothing is called after
+    `close` was.
+
+    `ports` are the local UDP ports that may be used (None: any), `announce` further addresses by
+    which this machine is reached at the same ports. `rate_control` is "trains"
+    (`edge.rtc.bwe.bandwidth_estimator`) or "transport-cc": the publisher's own, where it offers
+    that.
+    """
+
+    def __init__(
+        self,
+        *,
+        ice_servers: Sequence[Any] = (),
+        slo_ms: float,
+        on_frame: Callable[[DecodedFrame], None],
+        on_lost: Callable[[Sequence[int], str], None],
+        on_message: Callable[[str, str | bytes], None],
+        on_channel: Callable[[str], None],
+        on_state: Callable[[str], None],
+        on_step: Callable[[], None] = lambda: None,
+        rate_control: RateControl = "trains",
+        max_pixels: int = MAX_PIXELS,
+        ports: range | None = None,
+        announce: Sequence[str] = (),
+    ) -> None:
+        self.clock = CaptureClock()
+        self.rate = RateEstimator()
+        self._ice_servers = [_ice_server(server) for server in ice_servers]
+        self._slo_ms = slo_ms
+        self._max_pixels = max_pixels
+        self._ports, self._announce = ports, announce
+        self._callbacks: dict[str, Callable[..., None]] = {
+            "frame": on_frame,
+            "lost": on_lost,
+            "message": on_message,
+            "channel": on_channel,
+            "state": on_state,
+            "step": on_step,
+        }
+        self._rate_control = rate_control
+        self._faults = aiortc_adapter.Faults()
+        self._connection: RTCPeerConnection | None = None  # held here, or it would be collected
+        self._wire: aiortc_adapter.Wire | None = None
+        self._receiver: VideoReceiver | None = None
+        self._channels: dict[str, RTCDataChannel] = {}
+        self._candidates = 0
+        self._ufrags: frozenset[str] = frozenset()  # the publisher's, in its offer
+        self._closing: asyncio.Task[None] | None = None
+
+    # -- signalling -------------------------------------------------------------------------------
+
+    async def answer(self, offer_sdp: str) -> str:
+        """The answer to an offer; raises SdpError for one that is of no use."""
+        if self._connection is not None or self._closing is not None:
+            raise SdpError("bad_state", "this session has been answered already")
+        offer = read_offer(offer_sdp)
+        self._ufrags = read_ufrags(offer_sdp)
+        # An empty list, not None: None would ask a public STUN server.
+        configuration = RTCConfiguration(iceServers=self._ice_servers)
+        connection = self._connection = RTCPeerConnection(configuration)
+        connection.on("connectionstatechange", self._state_changed)
+        connection.on("datachannel", self._channel_opened)
+        try:
+            sdp = await self._negotiate(connection, offer)
+        except SdpError:
+            await self.close()
+            raise
+        except Exception as error:
+            _log.debug("unusable offer", exc_info=True)
+            await self.close()
+            raise SdpError("bad_sdp", f"the offer can't be used: {_words(error)}") from error
+        await self._try_candidates(offer.candidates)
+        return sdp
+
+    async def _negotiate(self, connection: RTCPeerConnection, offer: Offer) -> str:
+        transceiver = connection.addTransceiver("video", direction="recvonly")
+        preferred = RTCRtpReceiver.getCapabilities("video")
+        assert preferred is not None
+        transceiver.setCodecPreferences(preferred.codecs)  # VP8 first, whatever the offer's order
+        await connection.setRemoteDescription(RTCSessionDescription(offer.sdp, "offer"))
+        for other in connection.getTransceivers():
+            if other is not transceiver:
+                other.direction = "inactive"
+        codecs, retransmissions = aiortc_adapter.payload_types(transceiver)
+        if not codecs:
+            raise SdpError("no_codec", "the offer has neither VP8 nor H264 that can be decoded")
+        extensions = offer.extensions
+        if self._rate_control != "transport-cc":
+            extensions = replace(extensions, transport_cc=0)
+        aiortc_adapter.negotiate(transceiver, extensions)
+        self._wire_up(connection, transceiver, extensions, codecs, retransmissions)
+        answer = await connection.createAnswer()
+        await connection.setLocalDescription(answer)
+        return announced(offer.complete(connection.localDescription.sdp), self._announce)
+
+    def _wire_up(
+        self,
+        connection: RTCPeerConnection,
+        transceiver: RTCRtpTransceiver,
+        extensions: ExtensionIds,
+        codecs: dict[int, str],
+        retransmissions: dict[int, int],
+    ) -> None:
+        receiver = self._receiver = VideoReceiver(
+            codecs=codecs,
+            retransmissions=retransmissions,
+            extensions=extensions,
+            send_rtcp=self._send_rtcp,
+            on_frame=lambda frame: self._call("frame", frame),
+            on_lost=lambda rtps, reason: self._call("lost", rtps, reason),
+            clock=self.clock,
+            rate=self.rate,
+            slo_ms=self._slo_ms,
+            on_step=lambda: self._call("step"),
+            max_pixels=self._max_pixels,
+        )
+        self._wire = aiortc_adapter.Wire(
+            connection, transceiver, receiver.handle_rtp, receiver.handle_rtcp, self._ports
+        )
+        self._wire.faults = self._faults
+        receiver.ssrc = self._wire.ssrc
+
+    async def add_candidates(self, sdpfrag: str) -> None:
+        """Trickled candidates (RFC 8840).
+
+        SdpError for what is none and, as "ice_restart", for an ICE session other than the
+        offer's: restarts are not done here (RFC 9725, section 4.3, lets a server refuse them).
+        """
+        if self._ufrags and read_ufrags(sdpfrag) - self._ufrags:
+            raise SdpError("ice_restart", "this ICE session can't be restarted: publish anew")
+        if "a=candidate:" not in sdpfrag and "a=end-of-candidates" not in sdpfrag:
+            raise SdpError("bad_candidates", "neither candidates nor their end")
+        await self._try_candidates(read_candidates(sdpfrag))
+
+    async def _try_candidates(self, candidates: Sequence[Candidate]) -> None:
+        if self._connection is None or self._closing is not None:
+            return
+        # The end of candidates is not passed on: ICE would give up before hidden addresses
+        # show themselves by their own checks.
+        for candidate in candidates:
+            if self._candidates < MAX_CANDIDATES:
+                self._candidates += 1
+                await aiortc_adapter.add_candidate(self._connection, candidate)
+
+    # -- messages ---------------------------------------------------------------------------------
+
+    def send(self, label: str, text: str) -> bool:
+        """Send on the channel of that name; False where it isn't open or already has too much.
+
+        Drop rule: a message that would have to wait behind `MAX_BUFFERED` bytes is not sent.
+        """
+        channel = self._channels.get(label)
+        if channel is None or channel.readyState != "open" or self._closing is not None:
+            return False
+        reliable = channel.maxRetransmits is None and channel.maxPacketLifeTime is None
+        if channel.bufferedAmount > (MAX_BUFFERED_RELIABLE if reliable else MAX_BUFFERED):
+            return False
+        try:
+            channel.send(text)
+        except Exception:  # larger than the publisher takes, or closing this moment
+            _log.debug("message on %s not sent", label, exc_info=True)
+            return False
+        return True
+
+    def _channel_opened(self, channel: RTCDataChannel) -> None:
+        label = channel.label
+        if self._closing is not None:
+            return
+        if len(self._channels) >= MAX_CHANNELS or label in self._channels:
+            channel.close()
+            return
+        self._channels[label] = channel
+        channel.on("message", lambda data: self._call("message", label, data))
+        channel.on("close", lambda: self._channels.pop(label, None))
+        self._call("channel", label)
+
+    # -- media ------------------------------------------------------------------------------------
+
+    def request_keyframe(self) -> None:
+        """Ask the publisher for a key frame; nothing is served until it comes."""
+        if self._receiver is not None and self._closing is None:
+            self._receiver.request_keyframe()
+
+    def set_slo(self, slo_ms: float) -> None:
+        """How long after capture a result is of use: bounds the wait for lost packets."""
+        self._slo_ms = slo_ms
+        if self._receiver is not None:
+            self._receiver.set_slo(slo_ms)
+
+    @property
+    def counts(self) -> Counts:
+        """Packets and frames so far."""
+        return self._receiver.jitter.counts if self._receiver is not None else Counts()
+
+    @property
+    def faults(self) -> int:
+        """Exceptions that were kept from ending the connection; 0 unless there is a bug."""
+        return self._faults.count
+
+    def _send_rtcp(self, packet: bytes) -> bool:
+        return self._wire is not None and self._wire.send_rtcp(packet)
+
+    # -- states -----------------------------------------------------------------------------------
+
+    def _state_changed(self) -> None:
+        if self._connection is not None and self._connection.connectionState != "new":
+            self._call("state", self._connection.connectionState)
+
+    def _call(self, name: str, *arguments: object) -> None:
+        """Call the session, whose failures must not end the transport."""
+        if self._closing is None:
+            try:
+                self._callbacks[name](*arguments)
+            except Exception:
+                self._faults.note(f"on_{name}")
+
+    async def close(self) -> None:
+        """End the connection; always completes, leaves no task, thread or socket."""
+        if self._closing is None:
+            self._closing = asyncio.ensure_future(self._close())
+        await asyncio.shield(self._closing)
+
+    async def _close(self) -> None:
+        if self._wire is not None:
+            self._wire.release()
+        if self._receiver is not None:
+            self._receiver.close()
+        connection = self._connection
+        if connection is not None:
+            try:
+                await asyncio.wait_for(connection.close(), _CLOSE_S)
+            except Exception:
+                _log.warning("a connection did not close by itself", exc_info=True)
+                aiortc_adapter.abandon(connection)
+            connection.remove_all_listeners()
+        self._channels.clear()
+        if self._receiver is not None:
+            await self._receiver.closed()
+
+
+def _ice_server(server: Any) -> RTCIceServer:
+    if isinstance(server, RTCIceServer):
+        return server
+    secret = server.credential
+    return RTCIceServer(
+        urls=server.urls,
+        username=server.username,
+        credential=secret.get_secret_value() if hasattr(secret, "get_secret_value") else secret,
+    )
+
+
+def _words(error: Exception) -> str:
+    text = str(error).splitlines()[0][:120] if str(error) else ""
+    return text or type(error).__name__

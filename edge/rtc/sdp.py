@@ -1,0 +1,294 @@
+"""A publisher's offer: checked, reduced to what is taken, and its answer completed.
+
+One video section that sends and one for data channels are taken; audio that shares their
+transport stays as inactive; everything else is refused with port 0 (RFC 9429, section 5.3.1).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from edge.rtc.rtp import ABS_CAPTURE_TIME, ABS_SEND_TIME, TRANSPORT_CC, ExtensionIds
+
+MAX_CHARS = 64_000
+MAX_LINES = 2_000
+MAX_SECTIONS = 32
+MAX_CANDIDATES = 64  # of one session; what comes after is not looked at
+START_KBPS = 1000  # at libwebrtc's own 300 it sends half of the size asked for, or less
+
+_AUDIO = {"opus/48000", "pcmu/8000", "pcma/8000", "g722/8000"}
+_DIRECTIONS = ("sendrecv", "sendonly", "recvonly", "inactive")
+_M_LINE = re.compile(r"m=([a-z]+) (\d{1,5})(?:/\d+)? ([A-Z/]+) (\S.*)", re.ASCII)
+
+
+class SdpError(Exception):
+    """An offer or a candidate list that can't be used; `code` is for programs."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A remote UDP address to try (RFC 8839, section 5.1)."""
+
+    mid: str
+    foundation: str
+    priority: int
+    address: str
+    port: int
+    kind: str
+
+
+@dataclass(slots=True)
+class _Section:
+    lines: list[str]
+    kind: str
+    port: int
+    protocol: str
+    formats: str
+    taken: bool = False
+
+    def values(self, name: str) -> list[str]:
+        head = f"a={name}:"
+        return [line[len(head) :] for line in self.lines if line.startswith(head)]
+
+    def value(self, name: str) -> str | None:
+        return next(iter(self.values(name)), None)
+
+    def has(self, flag: str) -> bool:
+        return f"a={flag}" in self.lines
+
+    @property
+    def mid(self) -> str | None:
+        return self.value("mid")
+
+    @property
+    def alive(self) -> bool:
+        return self.port != 0 or self.has("bundle-only")
+
+    def direction(self, default: str) -> str:
+        return next((name for name in _DIRECTIONS if self.has(name)), default)
+
+    def codecs(self) -> set[str]:
+        """Names and clock rates, in lower case: "vp8/90000"."""
+        found = (value.partition(" ")[2].lower() for value in self.values("rtpmap"))
+        return {"/".join(value.split("/")[:2]) for value in found}
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What is taken of an offer.
+
+    `sdp` has the sections taken and no candidates; `mid` is the video section's; `extensions` are
+    the header extension lines' ids by address.
+    """
+
+    sdp: str
+    mid: str
+    audio_mids: frozenset[str]
+    extensions: ExtensionIds
+    candidates: list[Candidate]
+    sections: list[_Section] = field(repr=False)
+
+    def complete(self, answer: str) -> str:
+        """The answer to the whole offer: refused sections put back in their places."""
+        session, answered = _split(answer)
+        lines = list(session)
+        for section in self.sections:
+            if section.taken:
+                lines += _from_start(answered.pop(0))
+            else:
+                lines += [
+                    f"m={section.kind} 0 {section.protocol} {section.formats}",
+                    "c=IN IP4 0.0.0.0",
+                    "a=inactive",
+                ]
+                if section.mid is not None:
+                    lines.append(f"a=mid:{section.mid}")
+        return "\r\n".join(lines) + "\r\n"
+
+
+def read_offer(text: str) -> Offer:
+    """Check an offer and decide what of it is taken; raises SdpError for one of no use."""
+    if not text.strip():
+        raise SdpError("bad_sdp", "the offer is empty")
+    if len(text) > MAX_CHARS:
+        raise SdpError("sdp_too_large", f"the offer has more than {MAX_CHARS} characters")
+    session, groups = _split(text)
+    if not session or not session[0].startswith("v=0"):
+        raise SdpError("bad_sdp", "the offer is not SDP: it does not begin with v=0")
+    if len(session) + sum(map(len, groups)) > MAX_LINES or len(groups) > MAX_SECTIONS:
+        raise SdpError("sdp_too_large", "the offer has too many lines")
+    sections = [_section(lines) for lines in groups]
+    default = next((name for name in _DIRECTIONS if f"a={name}" in session), "sendrecv")
+    video = _take_video(sections, default)
+    bundle = _bundle(session)
+    together = bundle is not None and video.mid in bundle
+    for section in sections:
+        if section.kind == "application" and section.alive and _is_data(section):
+            section.taken = True
+            break
+    for section in sections:
+        if section.kind == "audio" and section.alive and together and section.codecs() & _AUDIO:
+            section.taken = section.mid in (bundle or ())
+    taken = [section for section in sections if section.taken]
+    for section in taken:
+        _insist(session, section, alone=len(taken) == 1)
+    mids = {section.mid for section in taken}
+    kept = [line for line in session if not line.startswith("a=group:BUNDLE")]
+    if bundle is not None and any(mid in mids for mid in bundle):
+        kept.append("a=group:BUNDLE " + " ".join(mid for mid in bundle if mid in mids))
+    for section in taken:
+        kept += [
+            line
+            for line in section.lines
+            if not line.startswith(("a=candidate:", "a=end-of-candidates"))
+        ]
+    return Offer(
+        sdp="\r\n".join(kept) + "\r\n",
+        mid=video.mid or "",
+        audio_mids=frozenset(s.mid or "" for s in taken if s.kind == "audio"),
+        extensions=_extensions(video),
+        candidates=read_candidates(text),
+        sections=sections,
+    )
+
+
+def read_candidates(fragment: str) -> list[Candidate]:
+    """The usable candidates of an offer or a trickled fragment (RFC 8840, section 9).
+
+    TCP and hidden (mDNS) addresses are left out: the publisher's own checks reveal the latter.
+    """
+    if len(fragment) > MAX_CHARS:
+        raise SdpError("sdp_too_large", f"more than {MAX_CHARS} characters of candidates")
+    found: list[Candidate] = []
+    mid = ""
+    _, groups = _split(fragment)
+    blocks = groups or [fragment.splitlines()]
+    for lines in blocks:
+        mid = next((line[6:].strip() for line in lines if line.startswith("a=mid:")), mid)
+        for line in lines:
+            if line.startswith("a=candidate:") and len(found) < MAX_CANDIDATES:
+                candidate = _candidate(mid, line[12:])
+                if candidate is not None:
+                    found.append(candidate)
+    return found
+
+
+def announced(answer: str, addresses: Sequence[str]) -> str:
+    """The answer with further addresses of this machine: each stands for every local one of its
+    family, at the same port, as behind a NAT that maps one address to one machine."""
+    lines: list[str] = []
+    for line in answer.splitlines():
+        lines.append(line)
+        parts = line.split()
+        if not line.startswith("a=candidate:") or parts[6:8] != ["typ", "host"]:
+            continue
+        for number, address in enumerate(addresses, start=1):
+            if (":" in address) == (":" in parts[4]):
+                name, priority = f"{parts[0]}{number}", int(parts[3]) - number
+                lines.append(" ".join([name, *parts[1:3], str(priority), address, *parts[5:]]))
+    return "\r\n".join(lines) + "\r\n"
+
+
+def read_ufrags(text: str) -> frozenset[str]:
+    """The ICE user name fragments of an offer or a trickled fragment (RFC 8839, section 5.4)."""
+    session, groups = _split(text[:MAX_CHARS])
+    head = "a=ice-ufrag:"
+    lines = (line for lines in (session, *groups) for line in lines)
+    return frozenset(line[len(head) :].strip() for line in lines if line.startswith(head))
+
+
+def _candidate(mid: str, value: str) -> Candidate | None:
+    parts = value.split()
+    if len(parts) < 8 or parts[6] != "typ" or parts[2].lower() != "udp" or parts[1] != "1":
+        return None
+    try:
+        address = ipaddress.ip_address(parts[4])
+        priority, port = int(parts[3]), int(parts[5])
+    except ValueError:
+        return None  # a name: mDNS hides the address
+    usable = not (address.is_multicast or address.is_unspecified) and 0 < port < 65536
+    if not usable or not 0 < priority < 1 << 32 or parts[7] not in ("host", "srflx", "relay"):
+        return None
+    return Candidate(mid, parts[0][:32], priority, str(address), port, parts[7])
+
+
+def _from_start(section: list[str]) -> list[str]:
+    """With the rate that libwebrtc's encoder shall begin at; other publishers don't read it."""
+    vp8 = (re.fullmatch(r"a=rtpmap:(\d+) VP8/90000", line, re.IGNORECASE) for line in section)
+    lines = [f"a=fmtp:{match[1]} x-google-start-bitrate={START_KBPS}" for match in vp8 if match]
+    return section + lines
+
+
+def _split(text: str) -> tuple[list[str], list[list[str]]]:
+    session: list[str] = []
+    groups: list[list[str]] = []
+    for raw in text.splitlines():
+        line = raw.strip()
+        if line.startswith("m="):
+            groups.append([line])
+        elif line:
+            (groups[-1] if groups else session).append(line)
+    return session, groups
+
+
+def _section(lines: list[str]) -> _Section:
+    match = _M_LINE.fullmatch(lines[0])
+    if match is None or int(match[2]) > 65535:
+        raise SdpError("bad_sdp", f"unreadable media line: {lines[0][:80]!r}")
+    return _Section(lines, match[1], int(match[2]), match[3], match[4])
+
+
+def _take_video(sections: list[_Section], default: str) -> _Section:
+    videos = [
+        section
+        for section in sections
+        if section.kind == "video"
+        and section.alive
+        and section.direction(default) in ("sendrecv", "sendonly")
+    ]
+    if not videos:
+        raise SdpError("no_video", "the offer has no video that is sent")
+    for section in videos:
+        if section.codecs() & {"vp8/90000", "h264/90000"}:
+            section.taken = True
+            return section
+    raise SdpError("no_codec", "the offer has neither VP8 nor H264 video")
+
+
+def _is_data(section: _Section) -> bool:
+    return "SCTP" in section.protocol
+
+
+def _bundle(session: list[str]) -> list[str] | None:
+    return next((line.split()[1:] for line in session if line.startswith("a=group:BUNDLE")), None)
+
+
+def _insist(session: list[str], section: _Section, *, alone: bool) -> None:
+    """The transport's attributes, which may stand at session level."""
+    if section.mid is None and not alone:
+        raise SdpError("bad_sdp", "a media section has no a=mid")
+    for name in ("ice-ufrag", "ice-pwd", "fingerprint", "setup"):
+        if section.value(name) is None and not any(
+            line.startswith(f"a={name}:") for line in session
+        ):
+            raise SdpError("bad_sdp", f"the {section.kind} section has no a={name}")
+    if section.kind != "application" and not section.has("rtcp-mux"):
+        raise SdpError("no_rtcp_mux", f"the {section.kind} section does not offer rtcp-mux")
+
+
+def _extensions(video: _Section) -> ExtensionIds:
+    ids = {ABS_SEND_TIME: 0, ABS_CAPTURE_TIME: 0, TRANSPORT_CC: 0}
+    for value in video.values("extmap"):
+        identity, _, rest = value.partition(" ")
+        number, _, direction = identity.partition("/")
+        uri = rest.split(" ")[0]
+        if uri in ids and number.isdecimal() and 0 < int(number) < 256 and direction != "recvonly":
+            ids[uri] = int(number)
+    return ExtensionIds(*ids.values())

@@ -1,0 +1,325 @@
+"""One publisher's video on the event loop: packets to frames to pictures, and feedback back."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Mapping, Sequence
+
+import av
+
+from edge.clock import now_ms
+from edge.rtc import rtp
+from edge.rtc.bwe.bandwidth_estimator import RateEstimator
+from edge.rtc.bwe.twcc import EVERY_MS, Arrivals
+from edge.rtc.capture_clock import CaptureClock
+from edge.rtc.decoding.decoder import MAX_PIXELS, Decoder
+from edge.rtc.jitter.depacketizer import depacketise
+from edge.rtc.jitter.frames import DecodedFrame, EncodedFrame
+from edge.rtc.jitter.jitter_buffer import JitterBuffer
+from edge.rtc.jitter.loss_recovery import TAIL_MS
+from edge.rtc.jitter.outcome import Outcome
+from edge.rtc.reception_stats import Reception
+from edge.rtc.rtp import ExtensionIds, Goodbye, RtpPacket, SenderReport
+from edge.rtc.shared_timer import Beat
+
+_BEAT_S = 0.025  # between two looks at what has not come
+_beat = Beat(_BEAT_S)
+_STALL_MS = 15.0  # by which such a look may be late
+_REPORT_S = 0.25  # between receiver reports: senders time their round trip by them
+_NETWORK_SHARE = 0.6  # of the SLO: a frame that is whole later than this is of no use
+_SOURCE_SILENT_MS = 500.0  # after which another source (SSRC) may take over
+
+_log = logging.getLogger(__name__)
+
+OnFrame = Callable[[DecodedFrame], None]
+OnLost = Callable[[Sequence[int], str], None]
+
+
+class VideoReceiver:
+    """Takes decrypted packets, calls back with pictures.
+
+    `on_frame` gets each picture, `on_lost(rtps, reason)` each frame seen in part that gave none;
+    together they get every frame once. `on_step` is called when the link got much worse, in
+    mid-frame. `send_rtcp` takes a compound packet.
+
+    Where transport-wide feedback is negotiated the sender's own estimator decides: no REMB is sent.
+    """
+
+    def __init__(
+        self,
+        *,
+        codecs: Mapping[int, str],
+        retransmissions: Mapping[int, int],
+        extensions: ExtensionIds,
+        send_rtcp: Callable[[bytes], bool],
+        on_frame: OnFrame,
+        on_lost: OnLost,
+        clock: CaptureClock,
+        rate: RateEstimator,
+        slo_ms: float,
+        on_step: Callable[[], None] = lambda: None,
+        max_pixels: int = MAX_PIXELS,
+    ) -> None:
+        self.jitter = JitterBuffer()
+        self.ssrc = 1  # ours, in feedback
+        self._codecs = codecs
+        self._retransmissions = retransmissions
+        self._extensions = extensions
+        self._send_rtcp = send_rtcp
+        self._on_frame = on_frame
+        self._on_lost = on_lost
+        self._on_step = on_step
+        self._clock = clock
+        self._rate = rate
+        self._slo_ms = slo_ms
+        self._loop = asyncio.get_running_loop()
+        self._decoder = Decoder(self._picture, self._dropped, max_pixels=max_pixels)
+        self._source: int | None = None
+        self._reception = Reception()
+        self._codec = "vp8"
+        self._newest_rtp: int | None = None
+        self._sent_report: tuple[int, float] | None = None  # (its middle 32 bits, when it came)
+        self._poll: asyncio.TimerHandle | None = None
+        self._poll_ms = 0.0
+        self._report: asyncio.TimerHandle | None = None
+        self._beat_ms = 0.0
+        self._arrivals = Arrivals() if extensions.transport_cc else None
+        self._told_arrivals_ms = 0.0
+        self._closed = False
+
+    # -- from the socket --------------------------------------------------------------------------
+
+    def handle_rtp(self, data: bytes, arrival_ms: float) -> None:
+        """A decrypted RTP packet."""
+        self.jitter.counts.bytes += len(data)
+        packet = rtp.parse_rtp(data, self._extensions)
+        if packet is None or self._closed:
+            return
+        if self._arrivals is not None and packet.transport_number is not None:
+            self._arrivals.add(packet.transport_number, arrival_ms)
+        original = self._retransmissions.get(packet.payload_type)
+        if original is not None:
+            if self._source is None:
+                return
+            restored = rtp.unwrap_rtx(packet, original, self._source)
+            if restored is None:
+                return
+            self._take(restored, arrival_ms, again=True)
+        elif packet.payload_type in self._codecs and self._is_source(packet.ssrc, arrival_ms):
+            self._take(packet, arrival_ms, again=False)
+
+    def handle_rtcp(self, data: bytes, arrival_ms: float) -> None:
+        """A decrypted RTCP packet."""
+        if self._closed:
+            return
+        for part in rtp.parse_rtcp(data):
+            if isinstance(part, SenderReport) and part.ssrc == self._source:
+                self._clock.observe_report(part.rtp, part.ntp, arrival_ms)
+                self._sent_report = ((part.ntp >> 16) & 0xFFFFFFFF, arrival_ms)
+            elif isinstance(part, Goodbye) and self._source in part.ssrcs:
+                self._source = None
+
+    def _is_source(self, ssrc: int, arrival_ms: float) -> bool:
+        if ssrc != self._source:
+            silent_ms = arrival_ms - self._reception.arrival_ms
+            if self._source is not None and silent_ms < _SOURCE_SILENT_MS:
+                return False
+            if self._source is not None:
+                _log.debug("source %d gives way to %d", self._source, ssrc)
+            self._source = ssrc
+            self._reception = Reception()
+            self._clock.restart()
+            self._rate.restart()
+            self._newest_rtp = self._sent_report = None
+        return True
+
+    def _take(self, packet: RtpPacket, arrival_ms: float, *, again: bool) -> None:
+        codec = self._codecs[packet.payload_type]
+        if codec != self._codec:
+            self._codec = codec
+            self._apply(self.jitter.require_keyframe(arrival_ms), arrival_ms)
+        if not again:
+            in_turn = self._reception.add(packet.sequence, packet.timestamp, arrival_ms)
+            if in_turn and packet.payload:
+                self._rate.observe(
+                    packet.timestamp, packet.size, packet.marker, arrival_ms, packet.send_time
+                )
+                if packet.timestamp != self._newest_rtp:
+                    self._newest_rtp = packet.timestamp
+                    self._clock.observe_arrival(packet.timestamp, arrival_ms)
+        if packet.capture_ntp is not None:
+            self._clock.observe_capture(packet.timestamp, packet.capture_ntp, arrival_ms)
+        media = depacketise(codec, packet.payload) if packet.payload else None
+        counts = self.jitter.counts
+        useless = counts.duplicates + counts.late
+        outcome = self.jitter.add(
+            packet.sequence,
+            packet.timestamp,
+            packet.marker,
+            media,
+            arrival_ms,
+            damaged=media is None and bool(packet.payload),
+        )
+        if again and counts.duplicates + counts.late == useless:
+            self._rate.restored(packet.timestamp, arrival_ms)
+        self._apply(outcome, arrival_ms)
+        if self._report is None:
+            self._send_report()  # the first at once: it carries the first estimate
+            self._beat_ms = now_ms()
+            _beat.add(self._heartbeat)
+        elif packet.marker:
+            self._tell_rate(arrival_ms)
+        self._watch(arrival_ms)
+
+    # -- what the jitter buffer decided -----------------------------------------------------------
+
+    def _apply(self, outcome: Outcome, at_ms: float) -> None:
+        for frame in outcome.frames:
+            self._decoder.submit(self._codec, frame)
+        if outcome.lost:
+            self._on_lost(outcome.lost, "lost")
+        if outcome.nack or outcome.keyframe:
+            self._ask(outcome)
+        # Seldom, because it costs: a timer that comes early asks anew.
+        if self._poll is None or self.jitter.gaps or self._poll_ms > at_ms + TAIL_MS + 5.0:
+            self._schedule(at_ms)
+
+    def _ask(self, outcome: Outcome) -> None:
+        if self._source is None:
+            return
+        packet = rtp.receiver_report(self.ssrc)  # a compound packet begins with a report
+        if outcome.nack:
+            packet += rtp.nack(self.ssrc, self._source, outcome.nack)
+        if outcome.keyframe:
+            packet += rtp.picture_loss(self.ssrc, self._source)
+        self._send_rtcp(packet)
+
+    def _schedule(self, at_ms: float) -> None:
+        wake_ms = self.jitter.wake_ms()
+        if wake_ms is None:
+            return
+        if self._poll is not None:
+            if self._poll_ms <= wake_ms + 1.0:
+                return
+            self._poll.cancel()
+        self._poll_ms = max(wake_ms, at_ms + 1.0)
+        self._poll = self._loop.call_at(self._poll_ms / 1000.0, self._polled)
+
+    def _polled(self) -> None:
+        self._poll = None
+        if not self._closed:
+            at_ms = now_ms()
+            self._apply(self.jitter.poll(at_ms), at_ms)
+
+    def request_keyframe(self) -> None:
+        """Serve nothing more until a key frame, and ask the sender for one."""
+        at_ms = now_ms()
+        self._apply(self.jitter.require_keyframe(at_ms), at_ms)
+
+    def set_slo(self, slo_ms: float) -> None:
+        self._slo_ms = slo_ms
+
+    # -- from the decoder -------------------------------------------------------------------------
+
+    def _picture(self, frame: EncodedFrame, image: av.VideoFrame, decoded_ms: float) -> None:
+        captured_ms, source = self._clock.captured_ms(frame.rtp, frame.first_packet_ms)
+        self._on_frame(
+            DecodedFrame(
+                rtp=frame.rtp,
+                image=image,
+                width=image.width,
+                height=image.height,
+                keyframe=frame.keyframe,
+                bytes=frame.bytes,
+                packets=frame.packets,
+                captured_ms=captured_ms,
+                first_packet_ms=frame.first_packet_ms,
+                received_ms=frame.received_ms,
+                decoded_ms=decoded_ms,
+                clock_source=source,
+            )
+        )
+
+    def _dropped(self, rtps: list[int], reason: str, keyframe: bool) -> None:
+        self._on_lost(rtps, reason)
+        if keyframe and not self._closed:
+            at_ms = now_ms()
+            self._apply(self.jitter.require_keyframe(at_ms), at_ms)
+
+    # -- the rate ---------------------------------------------------------------------------------
+
+    def _heartbeat(self) -> None:
+        """What the lack of packets tells, and when the others came."""
+        at_ms = now_ms()
+        if not self._stalled(at_ms):  # else packets may be waiting, unread
+            self._rate.tick(at_ms)
+            self._watch(at_ms)
+        self._beat_ms = at_ms
+        if self._arrivals is not None and at_ms - self._told_arrivals_ms >= EVERY_MS:
+            feedback = self._arrivals.feedback(self.ssrc, self._source or 0)
+            if feedback is not None:
+                self._told_arrivals_ms = at_ms
+                self._send_rtcp(rtp.receiver_report(self.ssrc) + feedback)
+
+    def _stalled(self, at_ms: float) -> bool:
+        """Whether this process was held up: what seems late may have come in time."""
+        return at_ms - self._beat_ms > 1000.0 * _BEAT_S + _STALL_MS
+
+    def _watch(self, at_ms: float) -> None:
+        if not self._stalled(at_ms) and self._rate.stepped(at_ms):
+            self._tell_rate(at_ms)
+            self._on_step()
+
+    def _remb_due(self, at_ms: float) -> float | None:
+        return self._rate.remb_due(at_ms) if self._arrivals is None else None
+
+    # -- reports ----------------------------------------------------------------------------------
+
+    def _send_report(self) -> None:
+        if self._closed:
+            return
+        at_ms = now_ms()
+        self._report = self._loop.call_later(
+            _REPORT_S * random.uniform(0.8, 1.2), self._send_report
+        )
+        self._rate.observe_counts(self._reception.received, self._reception.missed, at_ms)
+        network_ms = self._rate.network_ms(0.5) or 0.0
+        self.jitter.gaps.patience_ms = max(15.0, _NETWORK_SHARE * self._slo_ms - network_ms)
+        if self._clock.rtt_ms is not None:
+            self.jitter.gaps.suggest_rtt(self._clock.rtt_ms)
+            self._rate.base_ms = self._clock.rtt_ms / 2.0
+        if self._source is None:
+            return
+        report, delay_ms = 0, 0.0
+        if self._sent_report is not None:
+            report, delay_ms = self._sent_report[0], at_ms - self._sent_report[1]
+        block = self._reception.report(self._source, report, delay_ms)
+        packet = rtp.receiver_report(self.ssrc, [block] if block is not None else [])
+        bps = self._remb_due(at_ms)
+        if bps is not None:
+            packet += rtp.remb(self.ssrc, self._source, bps)
+        self._send_rtcp(packet)
+
+    def _tell_rate(self, at_ms: float) -> None:
+        """An estimate that has fallen does not wait for the next report."""
+        if self._source is not None and self._rate.remb_falls(at_ms):
+            bps = self._remb_due(at_ms)
+            if bps is not None:
+                packet = rtp.receiver_report(self.ssrc)
+                self._send_rtcp(packet + rtp.remb(self.ssrc, self._source, bps))
+
+    # -- the end ----------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Stop at once: no callback comes after this. `closed` waits for the decoding thread."""
+        self._closed = True
+        _beat.remove(self._heartbeat, self._loop)
+        for timer in (self._poll, self._report):
+            if timer is not None:
+                timer.cancel()
+        self._decoder.stop()
+
+    async def closed(self) -> None:
+        await self._decoder.stopped()

@@ -1,0 +1,109 @@
+"""A plan: which variants each GPU runs, at which batch sizes, and whom they serve."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from edge.scheduling.capacity_rules import Rule
+from edge.scheduling.problem import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A resident variant: indices of the variant and of its clients, and its batch size."""
+
+    variant: int
+    batch: int
+    clients: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A solver's answer to `problem`: for each GPU the slots of its cycle, none where it idles.
+
+    `is_proved` says that no plan serves more clients, nor as many at a higher accuracy.
+    """
+
+    problem: Problem
+    algorithm: str
+    rule: Rule
+    gpus: tuple[tuple[Slot, ...], ...]
+    is_proved: bool = False
+
+    @cached_property
+    def variant_of(self) -> dict[int, int]:
+        """The variant's index for each client that is served, by the client's index."""
+        return {c: slot.variant for slots in self.gpus for slot in slots for c in slot.clients}
+
+    @property
+    def served(self) -> int:
+        """How many clients are served."""
+        return len(self.variant_of)
+
+    @property
+    def unserved(self) -> tuple[str, ...]:
+        """Ids of the others, in the problem's order."""
+        clients = enumerate(self.problem.clients)
+        return tuple(client.id for index, client in clients if index not in self.variant_of)
+
+    @cached_property
+    def accuracy(self) -> float:
+        """Mean accuracy weighted by frame rate, an unserved client counting 0.
+
+        Over all clients that have a budget above 0 for some variant; 0 when there is none.
+        """
+        problem = self.problem
+        total = gained = 0.0
+        for index, client in enumerate(problem.clients):
+            if any(budget > 0 for budget in client.budget_ms):
+                total += client.fps
+            variant = self.variant_of.get(index)
+            if variant is not None:
+                gained += client.fps * problem.accuracy(client, variant)
+        return gained / total if total else 0.0
+
+    @property
+    def changes(self) -> int:
+        """Variants that a GPU would have to take up, against the problem's `current`."""
+        current = self.problem.current
+        if current is None:
+            return 0
+        return sum(
+            self.problem.variants[slot.variant].name not in resident
+            for slots, resident in zip(self.gpus, current, strict=True)
+            for slot in slots
+        )
+
+    def cycle_ms(self, gpu: int) -> float:
+        """How long the GPU takes for one batch of each of its variants; 0 when it idles."""
+        variants = self.problem.variants
+        return sum(variants[s.variant].latency_ms[s.batch - 1] for s in self.gpus[gpu])
+
+    def to_json(self) -> dict[str, Any]:
+        """The plan as `python -m edge solve` writes it, less the time that it took."""
+        problem = self.problem
+        return {
+            "algorithm": self.algorithm,
+            "rule": self.rule,
+            "gpus": [
+                {
+                    "gpu": gpu,
+                    "cycle_ms": round(self.cycle_ms(gpu), 6),
+                    "variants": [
+                        {
+                            "variant": problem.variants[slot.variant].name,
+                            "batch": slot.batch,
+                            "clients": [problem.clients[c].id for c in slot.clients],
+                        }
+                        for slot in slots
+                    ],
+                }
+                for gpu, slots in enumerate(self.gpus)
+            ],
+            "unserved": list(self.unserved),
+            "served": self.served,
+            "accuracy": self.accuracy,
+            "changes": self.changes,
+        }

@@ -1,0 +1,95 @@
+"""The devices that run real networks, and the choice of a device by its name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge.ipc.picture import Picture
+from edge.profile.variant import Variant
+from edge.workers.messages import Box, Memory, Setup, Warm
+from edge.workers.process import Device
+from edge.workers.simulated import SimulatedDevice
+
+if TYPE_CHECKING:
+    from edge.models.detector import Detector
+
+_GPU_THREADS = 2  # a GPU's worker only feeds it
+
+
+def open_device(setup: Setup, report: Callable[[str], None]) -> Device:
+    """The device that `setup` names, its networks loaded; ValueError for an unknown name."""
+    kind, _, rest = setup.device.partition(":")
+    if kind == "sim" and rest:
+        return SimulatedDevice(Path(rest))
+    if setup.device == "cpu" or (kind == "cuda" and rest.isdecimal()):
+        return TorchDevice(setup, report)
+    raise ValueError(f"unknown device {setup.device!r}: cpu, cuda:N or sim:PROFILE.json")
+
+
+class TorchDevice:
+    """A CPU or a CUDA GPU, with every network resident."""
+
+    def __init__(self, setup: Setup, report: Callable[[str], None]) -> None:
+        # Here and not above: simulated workers and the server start without it.
+        import torch  # noqa: PLC0415
+
+        from edge.models.detector import Detector  # noqa: PLC0415
+        from edge.models.weights import load_network  # noqa: PLC0415
+
+        on_cpu = setup.device == "cpu"
+        cores = len(os.sched_getaffinity(0))
+        torch.set_num_threads(setup.threads or (cores if on_cpu else _GPU_THREADS))
+        self.description = "CPU" if on_cpu else torch.cuda.get_device_name(setup.device)
+        self._detectors: dict[str, Detector] = {}
+        for name in setup.networks:
+            report(f"loading {name}")
+            path = setup.weights.get(name)
+            module = load_network(name, None if path is None else Path(path))
+            self._detectors[name] = Detector(
+                name, module, device=setup.device, precision=setup.precision
+            )
+        self._on_cpu = on_cpu
+        self._device = setup.device
+
+    def warm_up(self, warm: Warm) -> None:
+        variant = Variant.parse(warm.variant)
+        self._detector(variant).warm_up(variant, warm.picture, warm.batch)
+
+    def detect(self, pictures: Sequence[Picture], variant: str) -> list[list[Box]]:
+        parsed = Variant.parse(variant)
+        return self._detector(parsed).detect(pictures, parsed)
+
+    def device_ms(self) -> None:
+        """It has no clock of its own: what `detect` takes is what it takes."""
+
+    def memory(self) -> Memory | None:
+        """Of a GPU all that anybody uses, of a CPU what this process does."""
+        if not self._on_cpu:
+            import torch  # noqa: PLC0415
+
+            free, total = torch.cuda.mem_get_info(self._device)
+            return total - free, total
+        page = os.sysconf("SC_PAGE_SIZE")
+        resident = int(Path("/proc/self/statm").read_text().split()[1])
+        return page * resident, page * os.sysconf("SC_PHYS_PAGES")
+
+    def healthy(self) -> bool:
+        if self._on_cpu:
+            return True
+        import torch  # noqa: PLC0415
+
+        try:
+            torch.cuda.synchronize()  # a broken context fails every call from now on
+            torch.cuda.empty_cache()  # and memory that ran out may have been in pieces
+        except RuntimeError:
+            return False
+        return True
+
+    def _detector(self, variant: Variant) -> Detector:
+        detector = self._detectors.get(variant.network)
+        if detector is None:
+            raise ValueError(f"{variant.network} is not loaded")
+        return detector

@@ -1,0 +1,147 @@
+"""The server's workers, one process a device: pictures in, boxes out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from edge.ipc.picture import Packable
+from edge.profile.latency import Profile
+from edge.workers.options import Options
+from edge.workers.outcome import Failure, Result, State
+from edge.workers.supervisor import MOST_SLOTS, Worker
+
+DEFAULT_SLOTS = 16
+DEFAULT_MAX_PIXELS = 1920 * 1088
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStatus:
+    """A worker as an operator sees it; `in_flight` counts batches, the counters since start."""
+
+    device: str
+    description: str
+    state: State
+    pid: int | None
+    in_flight: int
+    batches: int
+    failures: int
+    restarts: int
+    memory: tuple[int, int] | None
+    """Bytes in use, and in all, as it last told."""
+
+
+class WorkerPool:
+    """Workers for `devices`, all of `networks` on each.
+
+    Devices: `cpu`, `cuda:N`, `sim:PROFILE.json` (simulated from a latency profile). All methods and
+    callbacks belong to the event loop's thread. A batch that `submit` took ends in exactly one
+    `on_done(device, batch_id, Result | Failure)`; batches of a device end in the order they came.
+    `on_state(device, state)` tells "starting", "ready" and "lost"; a lost worker's state comes
+    before its batches' failures, and it is restarted with a growing delay until `stop`.
+
+    Queues: `slots` pictures in flight a device; a batch that finds too few free is refused
+    (PoolFullError), to be dropped by the caller.
+    """
+
+    def __init__(
+        self,
+        devices: Sequence[str],
+        networks: Sequence[str],
+        *,
+        on_done: Callable[[int, int, Result | Failure], None],
+        on_state: Callable[[int, State], None],
+        on_progress: Callable[[int, int, int, str], None] | None = None,
+        slots: int = DEFAULT_SLOTS,
+        max_pixels: int = DEFAULT_MAX_PIXELS,
+        profiles: Sequence[Profile | None] | None = None,
+        options: Options | None = None,
+    ) -> None:
+        """`on_progress(device, done, total, text)` follows a start; `profiles` are known ones.
+
+        A device without a known profile is measured while it first starts. ValueError for a device
+        name, profile file or limit that can't be used.
+        """
+        if not devices:
+            raise ValueError("at least one device is needed")
+        if not 1 <= slots <= MOST_SLOTS:
+            raise ValueError(f"1 to {MOST_SLOTS} slots, not {slots}")
+        if max_pixels < 1:
+            raise ValueError("max_pixels must be positive")
+        known = profiles if profiles is not None else [None] * len(devices)
+        self._workers = [
+            Worker(
+                device,
+                networks,
+                profile,
+                slots=slots,
+                max_pixels=max_pixels,
+                options=options or Options(),
+                on_done=partial(on_done, index),
+                on_state=partial(on_state, index),
+                on_progress=partial(on_progress or _no_progress, index),
+            )
+            for index, (device, profile) in enumerate(zip(devices, known, strict=True))
+        ]
+
+    @property
+    def profiles(self) -> list[Profile]:
+        """Each device's profile, once `start` has ended; from then on the same objects.
+
+        RuntimeError before: a device that is measured has none yet.
+        """
+        profiles = [worker.profile for worker in self._workers if worker.profile is not None]
+        if len(profiles) < len(self._workers):
+            raise RuntimeError("a device's profile is measured while it starts")
+        return profiles
+
+    @property
+    def status(self) -> list[WorkerStatus]:
+        return [
+            WorkerStatus(
+                device=worker.device,
+                description=worker.description,
+                state=worker.state,
+                pid=worker.pid,
+                in_flight=worker.in_flight,
+                batches=worker.batches,
+                failures=worker.failures,
+                restarts=worker.restarts,
+                memory=worker.memory,
+            )
+            for worker in self._workers
+        ]
+
+    async def start(self) -> None:
+        """Start all workers and wait until they are warm.
+
+        WorkerError, in the worker's words, if one can't be: then all are stopped again.
+        """
+        try:
+            await asyncio.gather(*(worker.start() for worker in self._workers))
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """End every worker, within 5 s whatever they do; batches in flight may finish before."""
+        await asyncio.gather(*(worker.stop() for worker in self._workers))
+
+    def submit(
+        self, device: int, batch_id: int, variant: str, pictures: Sequence[Packable]
+    ) -> None:
+        """Hand a batch, all of one input size, to a device's worker; copies the pictures.
+
+        If it raises, no `on_done` follows: PoolFullError when too few slots are free, NotReadyError
+        (a PoolFullError) when the worker isn't ready, PictureTooLargeError (a ValueError) when a
+        picture exceeds `max_pixels`, ValueError for an unknown variant or no pictures.
+        """
+        if not pictures:
+            raise ValueError("a batch of no pictures")
+        self._workers[device].submit(batch_id, variant, pictures)
+
+
+def _no_progress(device: int, done: int, total: int, text: str) -> None:
+    """Nobody asked."""

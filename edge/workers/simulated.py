@@ -1,0 +1,102 @@
+"""A device that is none: it sleeps for as long as a profile says, and makes up boxes."""
+
+from __future__ import annotations
+
+import math
+import os
+import random
+import statistics
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from edge.ipc.picture import Picture
+from edge.profile.latency import Profile
+from edge.profile.variant import Variant
+from edge.workers.messages import Box, Warm
+
+CELLS = 8  # a picture is looked at as a grid of CELLS x CELLS
+MOST_BOXES = 3
+_LEAST_CONTRAST = 16.0  # luma levels; a flat picture shows nothing
+_CLASSES = 80  # as COCO has
+_Z_99 = statistics.NormalDist().inv_cdf(0.99)
+
+
+MEMORY = "EDGE_SIM_MEMORY"  # pictures at once that its memory holds; all, where it is not set
+
+
+class OutOfMemoryError(RuntimeError):
+    """As PyTorch's of that name, which a device without a network has no need to load."""
+
+
+class SimulatedDevice:
+    """Same interface as a real one, no network: for tests, load and rehearsals without a GPU.
+
+    Latencies are log-normal about the profile's median, with the profile's 99th percentile as the
+    99th percentile and as the most; the noise is seeded, so that a run can be repeated.
+    """
+
+    def __init__(self, path: Path, *, seed: int = 0) -> None:
+        """ValueError or OSError for a profile that can't be read."""
+        self._profile = Profile.load(path)
+        self._random = random.Random(seed)
+        self._memory = int(os.environ.get(MEMORY, "0")) or None
+        self._took_ms = 0.0
+        self.description = f"simulated from {path.name} ({self._profile.device})"
+
+    def warm_up(self, warm: Warm) -> None:
+        """Nothing to prepare."""
+
+    def detect(self, pictures: Sequence[Picture], variant: str) -> list[list[Box]]:
+        started = time.monotonic()
+        if self._memory is not None and len(pictures) > self._memory:
+            raise OutOfMemoryError(f"{len(pictures)} pictures in the memory for {self._memory}")
+        boxes = [made_up_boxes(picture) for picture in pictures]
+        input_size = Variant.parse(variant).input_size(pictures[0].width, pictures[0].height)
+        self._took_ms = self.latency_ms(variant, input_size, len(pictures))
+        time.sleep(max(0.0, started + self._took_ms / 1000.0 - time.monotonic()))
+        return boxes
+
+    def latency_ms(self, variant: str, input_size: tuple[int, int], batch: int) -> float:
+        """The next latency, in ms, of a batch of this kind."""
+        p99_ms = self._profile.latency_ms(variant, input_size, batch)
+        if not math.isfinite(p99_ms):
+            raise ValueError(f"the profile has no {variant}")
+        spread = math.log(p99_ms / self._profile.typical_ms(variant, input_size, batch))
+        noise = min(self._random.gauss(0.0, 1.0) / _Z_99, 1.0)
+        return p99_ms * math.exp(spread * (noise - 1.0))
+
+    def device_ms(self) -> float:
+        """What the profile said; that a busy host woke up later is not the device's doing."""
+        return self._took_ms
+
+    def memory(self) -> None:
+        """It has none."""
+
+    def healthy(self) -> bool:
+        return True
+
+
+def made_up_boxes(picture: Picture) -> list[Box]:
+    """Boxes about the parts that differ most from the picture's mean; the same each time.
+
+    They follow what moves, as a detector's do, and mean nothing.
+    """
+    rows = np.linspace(0, picture.height - 1, 4 * CELLS).astype(int)
+    columns = np.linspace(0, picture.width - 1, 4 * CELLS).astype(int)
+    luma = picture.y[np.ix_(rows, columns)].astype(np.float32)
+    cells = luma.reshape(CELLS, 4, CELLS, 4).mean(axis=(1, 3))
+    contrast = np.abs(cells - cells.mean()).reshape(-1)
+    boxes: list[Box] = []
+    for cell in np.argsort(-contrast, kind="stable")[:MOST_BOXES].tolist():
+        if contrast[cell] < _LEAST_CONTRAST:
+            break
+        row, column = divmod(cell, CELLS)
+        score = float(min(0.99, 0.4 + contrast[cell] / 255.0))
+        index = int(cells.reshape(-1)[cell]) % _CLASSES
+        boxes.append(
+            (index, score, column / CELLS, row / CELLS, (column + 1) / CELLS, (row + 1) / CELLS)
+        )
+    return boxes

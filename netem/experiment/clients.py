@@ -1,0 +1,201 @@
+"""A run's clients: each in the namespace of its link, publishing until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import subprocess
+import sys
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from playwright.async_api import Page
+
+from edge.assets.browser import chromium, chromium_path
+from edge.clock import now_ms
+from netem.experiment.frame_log import Taken, by_page, by_publisher
+from netem.experiment.server_main import label_of
+from netem.footage.camera_file import Camera, Footage
+from netem.links.link import Link
+from netem.links.namespace import RUN
+
+ROOT = Path(__file__).parents[2]
+OBSERVER = Path(__file__).with_name("observer.js")
+FINISH_S = 15.0  # beyond the objective, for the last frames to end
+_CLOCK_READS = 15
+_SECURE = "--unsafely-treat-insecure-origin-as-secure"
+
+
+class ClientError(Exception):
+    """A client that didn't come up or didn't end as it should; the message says which and how."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a client is: its number, its link, what it films and what it wants."""
+
+    number: int
+    link: Link
+    footage: Footage
+    slo_ms: float
+    folder: Path
+    """For its files."""
+
+    @property
+    def label(self) -> str:
+        return label_of(self.number)
+
+    def url(self, port: int) -> str:
+        """The server's, as seen from the client's namespace."""
+        return f"http://{self.link.outside_address}:{port}"
+
+
+class Client(ABC):
+    """`start`, then `stop`, which tells what it took down; `close` ends it whatever its state."""
+
+    def __init__(self, wish: Wish) -> None:
+        self.wish = wish
+        self.session = ""
+        """What the server calls it, once it is live."""
+
+    @abstractmethod
+    async def start(self, port: int) -> None:
+        """Begin to publish; who waits for its first answer asks the server."""
+
+    @abstractmethod
+    async def stop(self) -> Taken:
+        """Stop publishing, and wait until every frame has its end."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """End it."""
+
+
+class ChromiumClient(Client):
+    """Headless Chromium on the real page, with a file for its camera."""
+
+    def __init__(self, wish: Wish, camera: Camera) -> None:
+        super().__init__(wish)
+        self._camera = camera
+        self._stack = contextlib.AsyncExitStack()
+        self._page: Page | None = None
+
+    async def start(self, port: int) -> None:
+        wish, url = self.wish, self.wish.url(port)
+        query = {
+            "autostart": 1,
+            "source": "camera",
+            "journal": 1,
+            "slo": f"{wish.slo_ms:g}",
+            "fps": wish.footage.fps,
+            "label": wish.label,
+        }
+        browser = await self._stack.enter_async_context(
+            chromium(
+                self._camera.path,
+                flags=[f"{_SECURE}={url}"],
+                executable=self._inside(),
+                viewport={"width": 640, "height": 480},
+            )
+        )
+        self._page = browser.pages[0]
+        await self._page.add_init_script(path=OBSERVER)
+        await self._page.goto(f"{url}/?{urlencode(query)}")
+
+    def _inside(self) -> Path:
+        """An executable that starts the browser in the link's namespace."""
+        script = self.wish.folder / f"chromium-{self.wish.number}"
+        space = RUN / self.wish.link.namespace
+        script.write_text(f'#!/bin/sh\nexec nsenter --net={space} -- {chromium_path()} "$@"\n')
+        script.chmod(0o755)
+        return script
+
+    async def stop(self) -> Taken:
+        page, wish = self._page, self.wish
+        assert page is not None, "not started"
+        shift_ms = await _shift_ms(page)
+        try:
+            async with asyncio.timeout(FINISH_S + wish.slo_ms / 1000.0):
+                snapshot = await page.evaluate("window.__edge.finish()")
+        except TimeoutError:
+            raise ClientError(f"{wish.label}: the page did not come to its end") from None
+        journal = await page.evaluate("window.__edge.journal()")
+        observer = await page.evaluate("window.__observer")
+        if observer["failed"]:
+            raise ClientError(f"{wish.label}: its camera can't be watched: {observer['failed']}")
+        counts = snapshot["counts"]
+        if counts["captured"] != len(journal["lines"]):
+            raise ClientError(
+                f"{wish.label}: the page counts {counts['captured']} frames, its journal has"
+                f" {len(journal['lines'])}"
+            )
+        taken = by_page(
+            wish.number,
+            journal,
+            [tuple(picture) for picture in observer["pictures"]],
+            self._camera,
+            session=self.session,
+            shift_ms=shift_ms,
+        )
+        if snapshot["reconnects"]:
+            taken.notes.append(f"{wish.label}: connected anew {snapshot['reconnects']} times")
+        return taken
+
+    async def says(self) -> str:
+        """What the page shows, for who wonders why nothing comes."""
+        return await self._page.inner_text("body") if self._page else "nothing yet"
+
+    async def close(self) -> None:
+        await self._stack.aclose()
+
+
+async def _shift_ms(page: Page) -> float:
+    """What takes the page's clock to this machine's monotonic one: of several readings that with
+    the least time around it."""
+    best = (float("inf"), 0.0)
+    for _ in range(_CLOCK_READS):
+        before_ms = now_ms()
+        theirs_ms = await page.evaluate("performance.timeOrigin + performance.now()")
+        after_ms = now_ms()
+        best = min(best, (after_ms - before_ms, (before_ms + after_ms) / 2.0 - theirs_ms))
+    return best[1]
+
+
+class LightClient(Client):
+    """The light publisher, in a process of its own."""
+
+    def __init__(self, wish: Wish) -> None:
+        super().__init__(wish)
+        self._process: subprocess.Popen[Any] | None = None
+        self._json = wish.folder / f"light-{wish.number}.json"
+        self._log = wish.folder / f"light-{wish.number}.log"
+
+    async def start(self, port: int) -> None:
+        wish = self.wish
+        command = [
+            *(sys.executable, "-m", "netem", "publish", wish.url(port)),
+            *("--fps", str(wish.footage.fps), "--slo-ms", f"{wish.slo_ms:g}"),
+            *("--video", str(wish.footage.video), "--label", wish.label),
+            *("--json", str(self._json)),
+        ]
+        with self._log.open("w") as log:
+            self._process = wish.link.popen(command, cwd=ROOT, stdout=log, stderr=log)
+
+    async def stop(self) -> Taken:
+        assert self._process is not None, "not started"
+        self._process.terminate()
+        status = await asyncio.to_thread(self._process.wait)
+        if not self._json.is_file():
+            said = self._log.read_text()[-500:]
+            raise ClientError(f"{self.wish.label}: publishing ended with status {status}: {said}")
+        [record] = json.loads(self._json.read_text())
+        return by_publisher(self.wish.number, record)
+
+    async def close(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self._process.kill()
+            await asyncio.to_thread(self._process.wait)

@@ -1,0 +1,55 @@
+"""What the reference finds in untouched source frames: what answers are judged against."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+
+from edge.assets.store import cache_dir
+from edge.models.detections import Box
+from edge.models.weights import load_network
+from edge.profile.variant import EDGES, Format, Variant
+from netem.footage.camera_file import Footage
+
+REFERENCE = Variant("yolov4-tiny", EDGES[-1])
+PRECISION: Format = "float32"
+CONFIDENCE = 0.25  # of a box that counts, here and in answers
+
+Truth = Mapping[int, list[Box]]
+"""Boxes by source frame."""
+
+
+def truth_of(footage: Footage, progress: Callable[[str], None] = lambda text: None) -> Truth:
+    """The reference's boxes in each frame that the footage shows; kept in the cache."""
+    path = cache_dir() / "references" / f"{REFERENCE.name}-{PRECISION}-{footage.key}.json"
+    known: dict[int, list[Box]] = {}
+    if path.is_file():
+        stored = json.loads(path.read_text())
+        known = {int(source): [_box(box) for box in boxes] for source, boxes in stored.items()}
+    missing = set(footage.sources) - set(known)
+    if missing:
+        progress(f"{REFERENCE.name} looks at {len(missing)} frames of {footage.video.name} ...")
+        known.update(_look(footage, missing))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(f".{os.getpid()}.part")
+        partial.write_text(json.dumps(known))
+        partial.replace(path)
+    return known
+
+
+def _look(footage: Footage, sources: set[int]) -> dict[int, list[Box]]:
+    from edge.models.detector import Detector  # noqa: PLC0415  # torch loads only where it is used
+
+    detector = Detector(REFERENCE.network, load_network(REFERENCE.network), precision=PRECISION)
+    found: dict[int, list[Box]] = {}
+    for source, picture in footage.pictures():
+        if source in sources and source not in found:
+            [found[source]] = detector.detect([picture], REFERENCE, score_threshold=CONFIDENCE)
+    return found
+
+
+def _box(stored: list[float]) -> Box:
+    index, *rest = stored
+    score, x1, y1, x2, y2 = rest
+    return int(index), score, x1, y1, x2, y2

@@ -1,0 +1,333 @@
+"""One run: links, server and clients are made, measured for some seconds, and written down."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import csv
+import dataclasses
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edge.clock import now_ms
+from edge.models.weights import class_names
+from edge.profile.accuracy import AccuracyProfile
+from netem.experiment import results
+from netem.experiment.clients import ChromiumClient, Client, ClientError, LightClient, Wish
+from netem.experiment.frame_log import Taken
+from netem.experiment.judging import judge
+from netem.experiment.machine_load import Busy, Load
+from netem.experiment.policies import Choice, choose
+from netem.experiment.references import Truth, truth_of
+from netem.experiment.results import FrameRow, LinkRow, PlanRow, RunRow, SessionRow
+from netem.experiment.server_main import Setup
+from netem.experiment.server_process import ServerProcess
+from netem.experiment.specification import Cell, ClientSpec, Experiment
+from netem.experiment.summary import counts
+from netem.footage.camera_file import Footage, camera
+from netem.links.link import Link
+from netem.links.namespace import processes_in
+from netem.links.record import Sample
+from netem.scratch import users
+from traces import Trace, constant
+
+LIVE_S = 90.0  # for all clients to have had an answer
+_STARTING = 2  # clients at a time: starting a browser takes a core
+_LOOK_S = 1.0  # between two looks at whether links and server still work
+_OTHERS_MOST = 0.05  # of the processors' time, without a word in the manifest
+_LEAST_BPS = 1e6  # of the rate that clients connect at
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A client before it is made: what it films and wants, and its link's trace."""
+
+    number: int
+    footage: Footage
+    fps: int
+    slo_ms: float
+    video: str
+    trace: Trace
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of a run, with times on the monotonic clock."""
+
+    taken: list[Taken]
+    origin_ms: float
+    busy: Busy
+
+
+class Run:
+    """A cell of an experiment, made into `folder`; `scratch` is for files that nobody keeps."""
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        cell: Cell,
+        folder: Path,
+        scratch: Path,
+        say: Callable[[str], None],
+    ) -> None:
+        self._experiment = experiment
+        self._cell = cell
+        self._folder = folder
+        self._scratch = scratch
+        self._say = say
+        self._accuracy = AccuracyProfile.load(experiment.accuracy, as_network=experiment.as_network)
+        self.people = [self._person(number) for number in range(cell.clients)]
+        self.origin_ms = 0.0
+        self.notes: list[str] = []
+
+    def make(self) -> RunRow:
+        """Run it, and write all but the manifest. Raises ClientError, FootageError, LinkError,
+        ServerError, TakenError, TraceError."""
+        truths = {person.footage: truth_of(person.footage, self._say) for person in self.people}
+        cameras = [self._camera(person) for person in self.people]
+        with self._links() as links:
+            used = [link.used for link in links]
+            clients = self._clients(links, cameras)
+            outcome = asyncio.run(self._measure(links, clients))
+        return self._write(outcome, used, truths)
+
+    # What it is made of
+
+    def _person(self, number: int) -> Person:
+        experiment, cell = self._experiment, self._cell
+        own = ClientSpec()
+        if experiment.client:
+            own = experiment.client[number % len(experiment.client)]
+        video = cell.video
+        if own.video is not None:
+            [video] = [each for each in experiment.videos if each.name == own.video]
+        width = (video.width or 0) if cell.kind == "chromium" else 0
+        fps = own.fps or cell.fps
+        return Person(
+            number,
+            Footage(video.video(number), fps, width),
+            fps,
+            own.slo_ms or cell.slo_ms,
+            video.name,
+            cell.trace.trace(number, experiment.seconds),
+        )
+
+    def _camera(self, person: Person) -> Any:
+        if self._cell.kind != "chromium":
+            return None
+        ticks = len(person.footage.sources)
+        # Cameras of the same clip begin at different places in it.
+        return camera(person.footage, person.number * ticks // self._cell.clients, self._scratch)
+
+    @contextlib.contextmanager
+    def _links(self) -> Iterator[list[Link]]:
+        """Clients connect at a steady rate; traces begin with the measurement."""
+        with contextlib.ExitStack() as stack:
+            links = []
+            for person in self.people:
+                link = Link(
+                    person.trace,
+                    delay_ms=self._cell.delay_ms,
+                    queue_ms=self._experiment.queue_ms,
+                    kind=self._experiment.link,
+                    seed=person.number,
+                    log=self._scratch / f"link-{person.number}.csv",
+                )
+                stack.enter_context(link)
+                link.follow(constant(max(person.trace.mean_bps, _LEAST_BPS)))
+                links.append(link)
+            yield links
+
+    def _clients(self, links: Sequence[Link], cameras: Sequence[Any]) -> list[Client]:
+        made: list[Client] = []
+        for person, link, film in zip(self.people, links, cameras, strict=True):
+            wish = Wish(person.number, link, person.footage, person.slo_ms, self._scratch)
+            made.append(LightClient(wish) if film is None else ChromiumClient(wish, film))
+        return made
+
+    def _setup(self) -> Setup:
+        experiment, cell = self._experiment, self._cell
+        choice = choose(experiment, cell, self.people[0].footage.size, self._accuracy)
+        settings: dict[str, Any] = {
+            "host": "0.0.0.0",
+            "port": 0,
+            "http": True,
+            "device": experiment.device,
+            "profile": [str(path) for path in experiment.profile],
+            "network": experiment.network,
+            "edges": list(choice.edges),
+            "max_batch": experiment.max_batch,
+            "max_bps": experiment.max_bps,
+            "admission": False,  # what becomes of too many is what is asked
+            "slo_ms": cell.slo_ms,
+            "fps": max(person.fps for person in self.people),
+        }
+        if experiment.as_network is None:
+            settings["accuracy"] = str(experiment.accuracy)
+        plans = str(self._scratch / results.PLANS)
+        if cell.policy == "aiortc":
+            return Setup(settings, plans, _baseline(choice))
+        if choice.sent_edge is not None:
+            settings.update(sent_edge=choice.sent_edge, sent_bps=choice.sent_bps)
+        return Setup(settings, plans)
+
+    # The run itself
+
+    async def _measure(self, links: Sequence[Link], clients: Sequence[Client]) -> Outcome:
+        server = ServerProcess(self._setup(), self._scratch, self._folder / results.SERVER_LOG)
+        async with contextlib.AsyncExitStack() as stack:
+            stack.push_async_callback(server.stop)
+            await server.start()
+            for client in clients:
+                stack.push_async_callback(client.close)
+            await self._start(server, clients)
+            await asyncio.sleep(self._experiment.settle_s)
+            origin_ms = now_ms()
+            for link, person in zip(links, self.people, strict=True):
+                link.follow(person.trace)
+            own = {os.getpid(), *users(self._scratch)}
+            for link in links:  # browsers write their processes' titles over their environments
+                own.update(processes_in(link.namespace))
+            before = Load.now(server.pid, own)
+            await self._watch(server, links)
+            busy = Load.now(server.pid, own).since(before)
+            taken = await asyncio.gather(*(client.stop() for client in clients))
+            server.check()
+        return Outcome(list(taken), origin_ms, busy)
+
+    async def _start(self, server: ServerProcess, clients: Sequence[Client]) -> None:
+        places = asyncio.Semaphore(_STARTING)
+
+        async def one(client: Client) -> None:
+            async with places:
+                await client.start(server.port)
+
+        await asyncio.gather(*(one(client) for client in clients))
+        for number, session in (await server.live(len(clients), LIVE_S)).items():
+            clients[number].session = session
+
+    async def _watch(self, server: ServerProcess, links: Sequence[Link]) -> None:
+        end_ms = now_ms() + 1000.0 * self._experiment.seconds
+        while (left_ms := end_ms - now_ms()) > 0.0:
+            await asyncio.sleep(min(left_ms / 1000.0, _LOOK_S))
+            server.check()
+            for link in links:
+                link.check()
+
+    # What is written down
+
+    def _write(self, outcome: Outcome, used: Sequence[str], truths: dict[Footage, Truth]) -> RunRow:
+        experiment, cell, folder = self._experiment, self._cell, self._folder
+        self.origin_ms = outcome.origin_ms
+        if outcome.busy.others > _OTHERS_MOST:
+            self.notes.append(f"others used {outcome.busy.others:.0%} of the processors' time")
+        numbers = {name: index for index, name in enumerate(class_names())}
+        rows: list[FrameRow] = []
+        for person, taken in zip(self.people, outcome.taken, strict=True):
+            _shift(taken, outcome.origin_ms, experiment.seconds)
+            judge(
+                taken,
+                truths[person.footage],
+                numbers,
+                detects=not experiment.simulated,
+                accuracy=self._accuracy,
+                fps=person.fps,
+            )
+            rows += [row for row, _ in taken.frames]
+            self.notes += taken.notes
+        rows.sort(key=lambda row: (row.client, row.captured_ms))
+        results.write(folder / results.FRAMES, FrameRow, rows)
+        sessions = [
+            self._session(person, taken, link, rows)
+            for person, taken, link in zip(self.people, outcome.taken, used, strict=True)
+        ]
+        results.write(folder / results.SESSIONS, SessionRow, sessions)
+        plans = results.read(self._scratch / results.PLANS, PlanRow)
+        for plan in plans:
+            plan.at_ms -= outcome.origin_ms
+        results.write(folder / results.PLANS, PlanRow, plans)
+        hints = [hint for taken in outcome.taken for hint in taken.hints]
+        hints.sort(key=lambda hint: (hint.client, hint.at_ms))
+        results.write(folder / results.HINTS, results.HintRow, hints)
+        results.write(folder / results.LINK, LinkRow, self._link_rows(outcome.origin_ms))
+        slo_ms = [person.slo_ms for person in self.people]
+        links = [person.trace for person in self.people]
+        summary = RunRow(
+            **counts(rows, slo_ms, links, experiment.seconds),
+            run=cell.name,
+            experiment=experiment.name,
+            policy=cell.policy,
+            kind=cell.kind,
+            clients=cell.clients,
+            fps=float(cell.fps),
+            slo_ms=cell.slo_ms,
+            trace=cell.trace.label,
+            delay_ms=cell.delay_ms,
+            video=cell.video.name,
+            device=" ".join(experiment.device),
+            simulated=experiment.simulated,
+            repetition=cell.repetition,
+            seconds=experiment.seconds,
+            plans=len({plan.plan for plan in plans if plan.at_ms >= 0.0}),
+            cpu_busy=round(outcome.busy.all, 3),
+            server_cores=round(outcome.busy.process_cores, 3),
+        )
+        results.write_json(folder / results.SUMMARY, summary)
+        return summary
+
+    def _session(
+        self, person: Person, taken: Taken, link: str, rows: Sequence[FrameRow]
+    ) -> SessionRow:
+        width, height = person.footage.size
+        slo_ms = [each.slo_ms for each in self.people]
+        own = [row for row in rows if row.client == person.number]
+        return SessionRow(
+            **counts(own, slo_ms, [person.trace], self._experiment.seconds),
+            client=person.number,
+            kind=self._cell.kind,
+            session=taken.session,
+            video=person.video,
+            width=width,
+            height=height,
+            fps=float(person.fps),
+            slo_ms=person.slo_ms,
+            trace=person.trace.name,
+            delay_ms=self._cell.delay_ms,
+            link=link,
+        )
+
+    def _link_rows(self, origin_ms: float) -> list[LinkRow]:
+        rows = []
+        for person in self.people:
+            with (self._scratch / f"link-{person.number}.csv").open(newline="") as file:
+                lines = csv.reader(file)
+                if tuple(next(lines, ())) != Sample._fields:
+                    raise ClientError(f"the link of client {person.number} has no record")
+                for at_ms, rate_bps, *numbers in lines:
+                    shifted_ms = float(at_ms) - origin_ms
+                    rows.append(
+                        LinkRow(shifted_ms, person.number, float(rate_bps), *map(int, numbers))
+                    )
+        return rows
+
+
+def _baseline(choice: Choice) -> tuple[int, int, int]:
+    assert choice.sent_edge is not None
+    assert choice.sent_bps is not None
+    return choice.edges[-1], choice.sent_edge, choice.sent_bps
+
+
+def _shift(taken: Taken, origin_ms: float, seconds: float) -> None:
+    """Times from the run's beginning, and which frames are measured."""
+    names = [f.name for f in dataclasses.fields(FrameRow) if f.name.endswith("_ms")]
+    for row, _ in taken.frames:
+        for name in names:
+            value = getattr(row, name)
+            if value is not None:
+                setattr(row, name, value - origin_ms)
+        row.measured = 0.0 <= row.captured_ms < 1000.0 * seconds
+    for hint in taken.hints:
+        hint.at_ms -= origin_ms

@@ -1,0 +1,162 @@
+"""The server of a run, as a process of its own: `python -m netem.experiment.server_main
+SETUP.json`.
+
+It is `edge.server.Server`, or the baseline, and tells on standard output what the runner waits for,
+one JSON object a line: {"url"} once it takes sessions, {"live", "session"} when a client has had
+its first answer. It writes down each plan. It ends when its standard input does, so also when the
+runner is killed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import dataclasses
+import json
+import logging
+import os
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+from edge.clock import now_ms
+from edge.config import Settings, load
+from edge.observability.garbage_collector import settle
+from edge.scheduling.assignment import Snapshot
+from edge.server import Server
+from netem.experiment.baseline import Baseline
+from netem.experiment.results import PlanRow, columns
+from netem.experiment.tables import text_of
+
+_LOOK_S = 0.05  # how often it is looked for clients that have come
+_LABEL = re.compile(r"client (\d+)")
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What to serve with. `baseline`: (network's input edge, sent edge, bits a second)."""
+
+    settings: dict[str, Any]
+    plans: str
+    baseline: tuple[int, int, int] | None = None
+
+
+def label_of(client: int) -> str:
+    """What the client with that number calls itself."""
+    return f"client {client}"
+
+
+class Plans:
+    """Writes each plan down, a line a session; times are absolute."""
+
+    def __init__(self, server: Server, file: TextIO) -> None:
+        self._server = server
+        self._count = 0
+        self._writer = csv.writer(file, lineterminator="\n")
+        self._writer.writerow(columns(PlanRow))
+
+    def told(self, snapshots: Sequence[Snapshot]) -> None:
+        """A plan is in force."""
+        controller = self._server.controller
+        self._count += 1
+        at_ms = now_ms()
+        for snapshot in snapshots:
+            session = self._server.sessions.get(snapshot.id)
+            match = _LABEL.fullmatch(session.label) if session else None
+            assignment = controller.assignments.get(snapshot.id)
+            if match is None or assignment is None:
+                continue
+            row = PlanRow(
+                at_ms=at_ms,
+                plan=self._count,
+                solve_ms=controller.solve_ms,
+                client=int(match[1]),
+                session=snapshot.id[:6],
+                slo_ms=snapshot.slo_ms,
+                fps=snapshot.fps,
+                left_ms=snapshot.left_ms,
+                bps=snapshot.bps,
+                hinted_edge=snapshot.sent_edge,
+                variant=assignment.variant or "",
+                edge=assignment.edge,
+                useful_bps=assignment.useful_bps,
+                gain=assignment.gain,
+                reason=assignment.reason,
+            )
+            self._writer.writerow([text_of(value) for value in dataclasses.astuple(row)])
+
+
+async def serve(setup: Setup, plans: TextIO) -> None:
+    """Until standard input ends."""
+    server = _made(load(**setup.settings), setup, plans)
+    await server.start()
+    settle()
+    watching = asyncio.create_task(_watch(server))
+    try:
+        _say(url=server.url)
+        await _input_ended()
+    finally:
+        watching.cancel()
+        await server.stop()
+
+
+def _made(settings: Settings, setup: Setup, file: TextIO) -> Server | Baseline:
+    if setup.baseline is not None:
+        csv.writer(file, lineterminator="\n").writerow(columns(PlanRow))
+        return Baseline(settings, *setup.baseline)
+    server = Server(settings, on_progress=lambda text: print(text, file=sys.stderr))
+    server.controller.on_plan = Plans(server, file).told
+    return server
+
+
+async def _watch(server: Server | Baseline) -> None:
+    told: set[str] = set()
+    while True:
+        for session, label, answered in _sessions(server):
+            if answered and session not in told:
+                told.add(session)
+                _say(live=label, session=session[:6])
+        await asyncio.sleep(_LOOK_S)
+
+
+def _sessions(server: Server | Baseline) -> Iterator[tuple[str, str, int]]:
+    if isinstance(server, Baseline):
+        for guest in list(server.guests.values()):
+            yield guest.id, guest.label, guest.answered
+    else:
+        for session in server.sessions:
+            yield session.id, session.label, session.outcomes["answered"]
+
+
+def _say(**fields: object) -> None:
+    print(json.dumps(fields), flush=True)
+
+
+async def _input_ended() -> None:
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+
+    def look() -> None:
+        if not os.read(sys.stdin.fileno(), 4096):
+            loop.remove_reader(sys.stdin.fileno())
+            ended.set()
+
+    loop.add_reader(sys.stdin.fileno(), look)
+    await ended.wait()
+
+
+def main() -> None:
+    """The process."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    for noisy in ("aiortc", "aioice", "asyncio"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    setup = Setup(**json.loads(Path(sys.argv[1]).read_text()))
+    with Path(setup.plans).open("w", newline="", buffering=1) as plans:
+        asyncio.run(serve(setup, plans))
+
+
+if __name__ == "__main__":
+    main()

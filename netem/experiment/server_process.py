@@ -1,0 +1,126 @@
+"""The server of a run, seen from the runner: a process that says when it is ready."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import os
+import sys
+from pathlib import Path
+
+from netem.experiment.server_main import Setup, label_of
+
+ROOT = Path(__file__).parents[2]
+START_S = 180.0  # a CPU measures itself while it starts
+STOP_S = 20.0
+_KEPT = ("EDGE_CACHE", "EDGE_DATA", "EDGE_CHROMIUM")  # of EDGE_...: the others are settings
+_LOG_TAIL = 600
+
+
+class ServerError(Exception):
+    """The server of a run failed; the message has its last words."""
+
+
+class ServerProcess:
+    """`start`, wait for clients, `stop`."""
+
+    def __init__(self, setup: Setup, folder: Path, log: Path) -> None:
+        self._setup = setup
+        self._folder = folder
+        self._log = log
+        self._process: asyncio.subprocess.Process | None = None
+        self._reading: asyncio.Task[None] | None = None
+        self._live: dict[str, str] = {}
+        self._news = asyncio.Condition()
+        self._ended = False
+        self.port = 0
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid if self._process is not None else 0
+
+    async def start(self) -> None:
+        """Until it takes sessions. Raises ServerError."""
+        path = self._folder / "setup.json"
+        path.write_text(json.dumps(dataclasses.asdict(self._setup)))
+        environment = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith("EDGE_") or name in _KEPT
+        }
+        log = await asyncio.to_thread(self._log.open, "ab")
+        with log:
+            self._process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "netem.experiment.server_main", str(path)),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log,
+                cwd=ROOT,
+                env=environment,
+                start_new_session=True,  # Ctrl-C is the runner's to act on
+            )
+        self._reading = asyncio.create_task(self._read())
+        await self._until(lambda: self.port != 0, START_S, "did not get ready")
+
+    async def live(self, clients: int, seconds: float) -> dict[int, str]:
+        """Until that many clients have had an answer; their sessions by number."""
+        labels = {label_of(number): number for number in range(clients)}
+        try:
+            await self._until(lambda: set(labels) <= set(self._live), seconds, "")
+        except ServerError:
+            silent = [label for label in labels if label not in self._live]
+            raise ServerError(
+                f"no answer for {', '.join(silent)} within {seconds:g} s; {self._words()}"
+            ) from None
+        return {number: self._live[label] for label, number in labels.items()}
+
+    def check(self) -> None:
+        """Raises ServerError if it has ended."""
+        if self._ended:
+            raise ServerError(f"the server has ended; {self._words()}")
+
+    async def stop(self) -> None:
+        """End it, and wait until it has."""
+        process = self._process
+        if process is None:
+            return
+        assert process.stdin is not None
+        process.stdin.close()
+        try:
+            async with asyncio.timeout(STOP_S):
+                await process.wait()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+        if self._reading is not None:
+            await self._reading
+
+    async def _read(self) -> None:
+        assert self._process is not None
+        assert self._process.stdout is not None
+        async for line in self._process.stdout:
+            said = json.loads(line)
+            async with self._news:
+                if "url" in said:
+                    self.port = int(said["url"].rstrip("/").rpartition(":")[2])
+                elif "live" in said:
+                    self._live[said["live"]] = said["session"]
+                self._news.notify_all()
+        async with self._news:
+            self._ended = True
+            self._news.notify_all()
+
+    async def _until(self, wanted: object, seconds: float, what: str) -> None:
+        assert callable(wanted)
+        try:
+            async with asyncio.timeout(seconds), self._news:
+                await self._news.wait_for(lambda: wanted() or self._ended)
+        except TimeoutError:
+            raise ServerError(f"the server {what} within {seconds:g} s; {self._words()}") from None
+        if not wanted():
+            self.check()
+
+    def _words(self) -> str:
+        said = self._log.read_text(errors="replace")[-_LOG_TAIL:] if self._log.is_file() else ""
+        return f"its last words: {said.strip() or 'none'}"

@@ -1,0 +1,149 @@
+"""What clients film: a video at a frame rate and a width, as a camera file whose every frame can be
+told by its own pixels.
+
+Nothing is drawn into the picture: a frame's *print* is a sum over its middle rows of luma, which a
+page can take of what its camera delivers as well (netem/experiment/observer.js).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import av
+import numpy as np
+
+from edge.assets import samples
+from edge.assets.store import cache_dir
+from edge.ipc.picture import Picture, Plane
+from netem.footage.encodes import SECONDS, on_show
+from profiles.clips import pan
+
+PRINT_ROWS = 32
+_MIX = 2_654_435_761  # odd, so that each place in the rows counts in its own way
+_PAN_FPS = 25
+
+KNOWN = ("street", "photographs")
+
+
+class FootageError(Exception):
+    """A video whose frames can't be told apart; the message says which."""
+
+
+@dataclass(frozen=True)
+class Footage:
+    """The first seconds of a video file, at `fps`, scaled to `width` unless that is 0."""
+
+    video: Path
+    fps: int
+    width: int = 0
+
+    @cached_property
+    def sources(self) -> tuple[int, ...]:
+        """The source frame on show at each tick, counted in the file's own frames."""
+        return tuple(source for source, _ in on_show(self.video, self.fps, SECONDS))
+
+    def pictures(self) -> Iterator[tuple[int, Picture]]:
+        """(source frame, picture) at each tick."""
+        for source, frame in on_show(self.video, self.fps, SECONDS):
+            yield source, self._picture(frame)
+
+    @cached_property
+    def size(self) -> tuple[int, int]:
+        """(width, height) of the pictures."""
+        _, picture = next(self.pictures())
+        return picture.width, picture.height
+
+    @property
+    def key(self) -> str:
+        """Of the pictures, whatever the frame rate: a short hash."""
+        facts = self.video.stat()
+        text = f"{self.video.resolve()}:{facts.st_size}:{facts.st_mtime_ns}:{self.width}"
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def _picture(self, frame: av.VideoFrame) -> Picture:
+        width, height = frame.width & ~1, frame.height & ~1
+        if self.width:
+            width = self.width & ~1
+            height = round(frame.height * width / frame.width / 2) * 2
+        if (width, height) != (frame.width, frame.height):
+            frame = frame.reformat(width=width, height=height, format="yuv420p")
+        return Picture.from_av(frame)
+
+
+@dataclass(frozen=True, slots=True)
+class Camera:
+    """A y4m file, its source frames in order, and which of them each print is."""
+
+    path: Path
+    sources: tuple[int, ...]
+    prints: dict[int, int]
+    fps: int
+
+
+def camera(footage: Footage, first: int, folder: Path) -> Camera:
+    """The footage from tick `first` on, and round again, as a file in `folder`; made once.
+
+    Raises FootageError if two different pictures have one print.
+    """
+    shown = list(footage.pictures())
+    pictures = [picture for _, picture in shown]
+    prints: dict[int, int] = {}
+    by_print: dict[int, Picture] = {}
+    for source, picture in shown:
+        key = print_of(picture.y)
+        other = by_print.setdefault(key, picture)
+        if other is not picture and not np.array_equal(other.y, picture.y):
+            raise FootageError(
+                f"{footage.video}: frames {prints[key]} and {source} have the same middle rows,"
+                " so that they can't be told apart"
+            )
+        prints.setdefault(key, source)
+    first %= len(pictures)
+    path = folder / f"{footage.key}-{footage.fps}-{first}.y4m"
+    if not path.is_file():
+        samples.write_y4m(path, [*pictures[first:], *pictures[:first]], footage.fps)
+    sources = tuple(source for source, _ in [*shown[first:], *shown[:first]])
+    return Camera(path, sources, prints, footage.fps)
+
+
+def print_of(luma: Plane) -> int:
+    """A number by which a picture is known; 32 bits."""
+    height = luma.shape[0]
+    first = first_row(height)
+    rows = luma[first : first + PRINT_ROWS].astype(np.uint64)
+    places = np.arange(1, rows.size + 1, dtype=np.uint64) * np.uint64(_MIX) & np.uint64(0xFFFFFFFF)
+    return int((rows.reshape(-1) * places).sum() & np.uint64(0xFFFFFFFF))
+
+
+def first_row(height: int) -> int:
+    """Of those that make the print; even, as cameras' colours want it."""
+    return max(0, (height - PRINT_ROWS) // 2) & ~1
+
+
+def known_video(name: str) -> Path:
+    """The video called `street` or `photographs`; made, or fetched, when first asked for."""
+    return samples.street_video() if name == "street" else _pan_video()
+
+
+def _pan_video() -> Path:
+    """A pan over two photographs, nearly as it was made: a source, not something sent."""
+    path = cache_dir() / "photographs.mp4"
+    if not path.is_file():
+        clip = pan(_PAN_FPS, SECONDS)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".part.mp4")
+        with av.open(str(partial), "w") as target:
+            stream = target.add_stream("libx264", rate=_PAN_FPS)
+            stream.width, stream.height = clip.size
+            stream.pix_fmt = "yuv420p"
+            stream.options = {"crf": "10", "preset": "veryfast"}
+            for frame in clip.frames:
+                frame.pts, frame.time_base = None, None
+                target.mux(stream.encode(frame))
+            target.mux(stream.encode(None))
+        partial.replace(path)
+    return path

@@ -1,0 +1,292 @@
+"""A clip as VP8 at several sizes and rates, encoded once and kept: video without an encoder.
+
+Each rung is encoded as *takes*: take k begins with a key frame at the clip's tick k * step and runs
+for `STEPS` steps, past the clip's end from its beginning again. So a new size, a new rate or a
+request for a key frame can be answered at the next step (`STEP_S`), and a stream that nobody
+disturbs has a key frame only each `STEPS` steps, not at every place where one may be asked for.
+Every second frame is referred to by no other, so it can be left out.
+
+libvpx in its real-time mode, as browsers use it: constant bitrate, no lookahead, key frames of at
+most three times a frame's bits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import PictureType
+
+from edge.assets import samples
+from edge.assets.store import cache_dir
+from edge.profile.variant import SENT_EDGES
+
+VERSION = 1  # of what is below: another, and all is encoded anew
+BITS = (0.05, 0.1, 0.2, 0.4, 0.8)  # a pixel: from where pictures suffer to where more buy nothing
+STEP_S = 0.75  # about: a whole, even number of frames
+STEPS = 4  # of a take
+SECONDS = 10.0  # of the clip that are used
+_MAX_KEYFRAME = 300  # percent of a frame's bits
+_BASE_SHARE = 0.6  # of the bits, for the frames that others refer to
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Rung:
+    """A longest edge in pixels, and bits a pixel."""
+
+    edge: int
+    bits: float
+
+
+@dataclass(frozen=True, slots=True)
+class Encode:
+    """One rung's takes: VP8 frames in order; `bps` is what they come to, on average."""
+
+    rung: Rung
+    width: int
+    height: int
+    bps: float
+    takes: tuple[tuple[bytes, ...], ...]
+
+
+class EncodeError(Exception):
+    """A video that can't be used; the message says which and why."""
+
+
+class Encodes:
+    """A clip's rungs at one frame rate; each is made, or read from the cache, when first asked for.
+
+    Safe to share between threads: `get` blocks, so call it off the event loop.
+    """
+
+    def __init__(
+        self,
+        video: Path | None = None,
+        fps: int = 15,
+        *,
+        edges: Sequence[int] = SENT_EDGES,
+        bits: Sequence[float] = BITS,
+        seconds: float = SECONDS,
+        progress: Progress = lambda text: None,
+    ) -> None:
+        self.video = samples.street_video() if video is None else video
+        self.fps = fps
+        self.step = 2 * max(1, round(STEP_S * fps / 2))
+        self.run = STEPS * self.step
+        self.seconds = seconds
+        self._progress = progress
+        self._lock = threading.Lock()
+        self._made: dict[Rung, Encode] = {}
+        self._pictures: tuple[int, list[av.VideoFrame]] = (0, [])  # of the edge made last
+        self._folder = cache_dir() / "encodes" / self._key()
+        self.width, self.height, self.sources = self._index()
+        longest = max(self.width, self.height)
+        self.edges = sorted(edge for edge in set(edges) if edge <= longest) or [longest & ~1]
+        self.bits = sorted(set(bits))
+
+    @property
+    def ticks(self) -> int:
+        """Frames in the clip at this rate: a whole number of steps."""
+        return len(self.sources)
+
+    def size(self, edge: int) -> tuple[int, int]:
+        """The clip's picture with that longest edge; sides are even, as VP8's colours want it."""
+        scale = Fraction(edge, max(self.width, self.height))
+        return max(2, 2 * round(self.width * scale / 2)), max(2, 2 * round(self.height * scale / 2))
+
+    def bps(self, rung: Rung, fps: float | None = None) -> float:
+        """What a rung is meant to take at `fps` frames a second, at most its own rate."""
+        width, height = self.size(rung.edge)
+        return rung.bits * width * height * min(self.fps, fps or self.fps)
+
+    def rung(self, max_edge: float, max_bps: float, fps: float | None = None) -> Rung:
+        """The largest edge, then the most bits, at or below; the least where nothing is."""
+        edge = max((each for each in self.edges if each <= max_edge), default=self.edges[0])
+        within = [bits for bits in self.bits if self.bps(Rung(edge, bits), fps) <= max_bps]
+        return Rung(edge, within[-1] if within else self.bits[0])
+
+    @property
+    def rungs(self) -> list[Rung]:
+        return [Rung(edge, bits) for edge in self.edges for bits in self.bits]
+
+    def prepare(self) -> None:
+        """Make every rung that the cache lacks, and say how far it is."""
+        rungs = self.rungs
+        for number, rung in enumerate(rungs, 1):
+            if not self._path(rung).is_file():
+                self._progress(
+                    f"encoding {self.video.name} at {rung.edge} px, {rung.bits:g} bits a pixel"
+                    f" ({number} of {len(rungs)}) ..."
+                )
+                self.get(rung)
+        self._pictures = (0, [])
+
+    def ready(self, rung: Rung) -> Encode | None:
+        """The rung, if it needs no making or reading."""
+        return self._made.get(rung)
+
+    def get(self, rung: Rung) -> Encode:
+        """The rung's encode: at once, from the cache, or made now."""
+        with self._lock:
+            if rung not in self._made:
+                path = self._path(rung)
+                self._made[rung] = _read(path, rung) if path.is_file() else self._make(rung)
+            return self._made[rung]
+
+    def _key(self) -> str:
+        try:
+            facts = self.video.stat()
+        except OSError as error:
+            raise EncodeError(f"{self.video}: {error.strerror}") from error
+        parts = (VERSION, self.video.resolve(), facts.st_size, facts.st_mtime_ns, self.fps)
+        text = ":".join(map(str, (*parts, self.seconds)))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def _path(self, rung: Rung) -> Path:
+        return self._folder / f"{rung.edge}-{rung.bits:g}.vp8"
+
+    def _index(self) -> tuple[int, int, tuple[int, ...]]:
+        """(width, height, the source frame on show at each tick)."""
+        path = self._folder / "index.json"
+        if not path.is_file():
+            sources = []
+            width = height = 0
+            for source, frame in on_show(self.video, self.fps, self.seconds):
+                sources.append(source)
+                width, height = frame.width, frame.height
+            whole = len(sources) // self.step * self.step
+            if not whole:
+                raise EncodeError(f"{self.video}: shorter than {self.step / self.fps:g} s")
+            index = {"width": width, "height": height, "sources": sources[:whole]}
+            _write(path, json.dumps(index).encode())
+        index = json.loads(path.read_text())
+        return index["width"], index["height"], tuple(index["sources"])
+
+    def _scaled(self, edge: int) -> list[av.VideoFrame]:
+        if self._pictures[0] != edge:
+            width, height = self.size(edge)
+            shown = zip(
+                on_show(self.video, self.fps, self.seconds), range(self.ticks), strict=False
+            )
+            self._pictures = (
+                edge,
+                [frame.reformat(width, height, format="yuv420p") for (_, frame), _ in shown],
+            )
+        return self._pictures[1]
+
+    def _make(self, rung: Rung) -> Encode:
+        pictures = self._scaled(rung.edge)
+        takes = []
+        for begin in range(0, self.ticks, self.step):
+            order = [
+                pictures[index % self.ticks] for index in range(begin - self.step, begin + self.run)
+            ]
+            takes.append(_take(order, self.step, self.fps, self.bps(rung)))
+        encode = _encode(rung, self.size(rung.edge), takes, self.fps)
+        head = {"width": encode.width, "height": encode.height, "fps": self.fps}
+        sizes = [[len(frame) for frame in take] for take in takes]
+        line = json.dumps({**head, "sizes": sizes}).encode()
+        _write(self._path(rung), b"\n".join((line, b"".join(b"".join(take) for take in takes))))
+        return encode
+
+
+def on_show(video: Path, fps: int, seconds: float) -> Iterator[tuple[int, av.VideoFrame]]:
+    """At each tick, the last source frame (counted from 0) that has begun by then. Raises
+    EncodeError for what is no video."""
+    tick, limit = 0, round(seconds * fps)
+    held: tuple[int, av.VideoFrame] | None = None
+    try:
+        with av.open(str(video)) as container:
+            begin: float | None = None
+            for source, frame in enumerate(container.decode(video=0)):
+                begin = frame.time if begin is None else begin
+                while held is not None and tick / fps < frame.time - begin - 1e-6:
+                    if tick >= limit:
+                        return
+                    yield held
+                    tick += 1
+                held = (source, frame)
+    except (av.FFmpegError, IndexError) as error:
+        raise EncodeError(f"{video}: no video that can be read: {error}") from error
+    if held is not None and tick < limit:
+        yield held
+
+
+def _encode(
+    rung: Rung, size: tuple[int, int], takes: Sequence[Sequence[bytes]], fps: int
+) -> Encode:
+    frames = sum(map(len, takes))
+    total = sum(len(frame) for take in takes for frame in take)
+    bps = 8.0 * total * fps / frames
+    return Encode(rung, *size, bps=bps, takes=tuple(map(tuple, takes)))
+
+
+def _take(pictures: Sequence[av.VideoFrame], warm: int, fps: int, bps: float) -> tuple[bytes, ...]:
+    """Frames from a key frame on, every second one referred to by none.
+
+    The first `warm` pictures (an even number) only let the encoder find its rate: a fresh one
+    needs half a second to spend the bits that it may.
+    """
+    context = av.CodecContext.create("libvpx", "w")
+    assert isinstance(context, VideoCodecContext)
+    context.width, context.height = pictures[0].width, pictures[0].height
+    context.pix_fmt = "yuv420p"
+    context.time_base, context.framerate = Fraction(1, fps), Fraction(fps)
+    context.bit_rate = round(bps)
+    context.gop_size = 10 * len(pictures)
+    context.thread_count = 1
+    kbps = max(2, round(bps / 1000))
+    context.options = {
+        "deadline": "realtime",
+        "cpu-used": "8",
+        "lag-in-frames": "0",
+        "minrate": str(round(bps)),
+        "maxrate": str(round(bps)),
+        "bufsize": str(round(bps)),
+        "qmin": "2",
+        "qmax": "56",
+        "max-intra-rate": str(_MAX_KEYFRAME),
+        "error-resilient": "default",
+        "ts-parameters": f"ts_number_layers=2:ts_target_bitrate={max(1, round(_BASE_SHARE * kbps))}"
+        f",{kbps}:ts_rate_decimator=2,1:ts_periodicity=2:ts_layer_id=0,1:ts_layering_mode=2",
+    }
+    packets = []
+    for index, picture in enumerate(pictures):
+        picture.pts, picture.time_base = index, Fraction(1, fps)
+        picture.pict_type = PictureType.I if index == warm else PictureType.NONE
+        packets += context.encode(picture)
+    packets += context.encode(None)
+    frames = tuple(bytes(packet) for packet in packets)
+    assert len(frames) == len(pictures), "libvpx left frames out"
+    return frames[warm:]
+
+
+def _read(path: Path, rung: Rung) -> Encode:
+    data = path.read_bytes()
+    at = data.index(b"\n") + 1
+    head = json.loads(data[:at])
+    takes = []
+    for sizes in head["sizes"]:
+        take = []
+        for size in sizes:
+            take.append(data[at : at + size])
+            at += size
+        takes.append(take)
+    return _encode(rung, (head["width"], head["height"]), takes, head["fps"])
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(f".{os.getpid()}.part")  # another process may write the same
+    partial.write_bytes(data)
+    partial.replace(path)

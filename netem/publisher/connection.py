@@ -1,0 +1,179 @@
+"""The sending side of a connection, and the one module of this room that touches aiortc's privates.
+
+aiortc keeps ICE, DTLS, SRTP's keys and SCTP, as it does for the server
+(`edge.rtc.aiortc_adapter`); its own sender never starts. A packet goes from here to the socket in
+one call, without a task.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+from aiortc import (
+    RTCConfiguration,
+    RTCDataChannel,
+    RTCPeerConnection,
+    RTCRtpSender,
+    RTCSessionDescription,
+)
+
+from edge.rtc import aiortc_adapter
+from edge.rtc.rtp import ABS_CAPTURE_TIME, ABS_SEND_TIME, ExtensionIds, is_rtcp
+from netem.publisher.rtp_sender import Packetiser
+
+_CLOSE_S = 2.0
+_COMPONENT = 1  # of ICE: RTP, and all that is multiplexed with it
+
+
+class WireError(Exception):
+    """The answer cannot be used; the message says why."""
+
+
+class Wire:
+    """A sending video section and two data channels.
+
+    `on_rtcp(packet)` gets decrypted feedback, `on_message(label, text)` what the channels carry,
+    `on_open(label)` is told when one opened, `on_state(state)` hears the connection's state.
+    """
+
+    def __init__(
+        self,
+        *,
+        on_rtcp: Callable[[bytes], None],
+        on_message: Callable[[str, str], None],
+        on_open: Callable[[str], None],
+        on_state: Callable[[str], None],
+    ) -> None:
+        # An empty list, not None: None would ask a public STUN server.
+        self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self._transceiver = self._connection.addTransceiver("video", direction="sendonly")
+        capabilities = RTCRtpSender.getCapabilities("video")
+        assert capabilities is not None
+        self._transceiver.setCodecPreferences(
+            [c for c in capabilities.codecs if c.mimeType.lower() in ("video/vp8", "video/rtx")]
+        )
+        sender: Any = self._transceiver.sender
+        sender.send = sender.stop = _nothing
+        self._channels = {
+            "control": self._connection.createDataChannel("control"),
+            "results": self._connection.createDataChannel(
+                "results", ordered=False, maxRetransmits=0
+            ),
+        }
+        for label, channel in self._channels.items():
+            self._listen(label, channel, on_message, on_open)
+        self._inner = aiortc_adapter.Wire(
+            self._connection,
+            self._transceiver,
+            on_rtp=lambda packet, at_ms: None,
+            on_rtcp=lambda packet, at_ms: on_rtcp(packet),
+        )
+        dtls: Any = sender.transport
+        self._dtls = dtls
+        self._ice: Any = dtls.transport._connection
+        self._connection.on(
+            "connectionstatechange", lambda: on_state(self._connection.connectionState)
+        )
+
+    @staticmethod
+    def _listen(
+        label: str,
+        channel: RTCDataChannel,
+        on_message: Callable[[str, str], None],
+        on_open: Callable[[str], None],
+    ) -> None:
+        channel.on("message", lambda text: on_message(label, text))
+        channel.on("open", lambda: on_open(label))
+
+    async def offer(self) -> str:
+        """The offer's SDP, with capture times offered beside what aiortc offers itself."""
+        await self._connection.setLocalDescription(await self._connection.createOffer())
+        sdp: str = self._connection.localDescription.sdp
+        used = {int(line[9:].split()[0]) for line in sdp.splitlines() if _is_extension(line)}
+        free = min(set(range(1, 15)) - used)
+        lines = []
+        for line in sdp.splitlines():
+            lines.append(line)
+            if line.startswith("a=mid:") and not any(ABS_CAPTURE_TIME in each for each in lines):
+                lines.append(f"a=extmap:{free} {ABS_CAPTURE_TIME}")
+        return "\r\n".join(lines) + "\r\n"
+
+    async def accept(self, answer: str) -> Packetiser:
+        """Take the answer; what packets are to be made with. Raises WireError."""
+        try:
+            await self._connection.setRemoteDescription(RTCSessionDescription(answer, "answer"))
+        except Exception as error:  # aiortc has many words for an answer that it can't use
+            raise WireError(f"the answer can't be used: {error or type(error).__name__}") from error
+        codecs, retransmissions = aiortc_adapter.payload_types(self._transceiver)
+        vp8 = next((number for number, name in codecs.items() if name == "vp8"), None)
+        if vp8 is None:
+            raise WireError("the answer has no VP8")
+        again = next((number for number, of in retransmissions.items() if of == vp8), None)
+        return Packetiser(
+            self._inner.ssrc,
+            vp8,
+            _extensions(answer),
+            rtx=(again, self._transceiver.sender._rtx_ssrc) if again is not None else None,
+            sequence=secrets.randbelow(1 << 15),
+        )
+
+    def send(self, packet: bytes) -> bool:
+        """Send RTP or RTCP now; False before the connection stands and after it ended."""
+        pair = self._ice._nominated.get(_COMPONENT)
+        srtp = self._dtls._tx_srtp
+        if pair is None or srtp is None or self._dtls.state != "connected":
+            return False
+        protect = srtp.protect_rtcp if is_rtcp(packet) else srtp.protect
+        pair.protocol.transport.sendto(protect(packet), pair.remote_addr)
+        return True
+
+    def say(self, text: str) -> bool:
+        """Send on the control channel; False while it isn't open."""
+        channel = self._channels["control"]
+        if channel.readyState != "open":
+            return False
+        channel.send(text)
+        return True
+
+    def vanish(self) -> None:
+        """From now on nothing leaves, as if the cable were cut: `close` is heard by nobody."""
+        self._inner.release()
+        for protocol in self._ice._protocols:
+            protocol.transport.sendto = _nowhere
+
+    async def close(self) -> None:
+        """End the connection; always completes."""
+        self._inner.release()
+        try:
+            async with asyncio.timeout(_CLOSE_S):
+                await self._connection.close()
+        except TimeoutError:
+            with contextlib.suppress(Exception):
+                aiortc_adapter.abandon(self._connection)
+        self._connection.remove_all_listeners()
+
+
+async def _nothing(*_: object) -> None:
+    return None
+
+
+def _nowhere(*_: object) -> None:
+    return None
+
+
+def _is_extension(line: str) -> bool:
+    return line.startswith("a=extmap:")
+
+
+def _extensions(sdp: str) -> ExtensionIds:
+    """The ids under which the answer takes the two extensions, 0 where it doesn't."""
+    ids = {}
+    for line in sdp.splitlines():
+        if _is_extension(line):
+            number, _, uri = line[9:].partition(" ")
+            ids[uri.strip()] = int(number.split("/")[0])
+    return ExtensionIds(ids.get(ABS_SEND_TIME, 0), ids.get(ABS_CAPTURE_TIME, 0))

@@ -1,0 +1,191 @@
+"""Every captured frame of a publisher ends in one outcome. Pure: times are arguments, in ms."""
+
+from __future__ import annotations
+
+import collections
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from edge.adaptation.latency_budget import infeasible
+
+UNANSWERED_MS = 1000.0  # beyond the objective; then nothing is expected any more
+IN_TIME, LATE, UNANSWERED = "in_time", "late", "unanswered"  # other outcomes are why it dropped
+
+
+@dataclass(slots=True)
+class Frame:
+    """A captured frame. Times are Unix ms of the publisher's clock; `t` is the server's own.
+
+    `outcome` is None while it is open, then "in_time", "late", "unanswered" or why it was dropped.
+    """
+
+    tick: int
+    source: int
+    rtp: int
+    captured_ms: float
+    sent_ms: float | None = None  # its last packet left
+    size: tuple[int, int] | None = None
+    bytes: int = 0
+    keyframe: bool = False
+    outcome: str | None = None
+    infeasible: bool = False
+    returned_ms: float | None = None
+    variant: str | None = None
+    batch: int | None = None
+    boxes: Sequence[Sequence[Any]] = ()
+    t: Mapping[str, float] | None = None
+
+    @property
+    def latency_ms(self) -> float | None:
+        return None if self.returned_ms is None else self.returned_ms - self.captured_ms
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """A publisher's counts: captured = in_time + late + unanswered + pending + sum(dropped).
+
+    `infeasible` is among late and dropped. `back_ms` needs the server's clock, from pings.
+    """
+
+    captured: int
+    in_time: int
+    late: int
+    unanswered: int
+    pending: int
+    infeasible: int
+    dropped: dict[str, int]
+    latency_ms: dict[str, float]
+    sent_bps: float
+    sizes: dict[str, int]
+    variants: dict[str, int]
+    lag_ms: float = 0.0
+    """The worst that the publisher's own loop was behind its frames: it was too busy if large."""
+    resent: int = 0
+    """Packets that went again."""
+    keyframes_asked: int = 0
+
+    @property
+    def misses(self) -> float:
+        """Share of the frames that ended and were not answered in time."""
+        ended = self.captured - self.pending
+        return 1.0 - self.in_time / ended if ended else 0.0
+
+
+@dataclass(slots=True)
+class Recent:
+    """What became known since the last report."""
+
+    latencies_ms: list[float] = field(default_factory=list)
+    back_ms: list[float] = field(default_factory=list)
+    late: int = 0
+    sent: int = 0
+
+
+class Ledger:
+    """A publisher's frames, all that were not forgotten: `frames` in the order of their capture."""
+
+    def __init__(self, slo_ms: float) -> None:
+        self.slo_ms = slo_ms
+        self.frames: list[Frame] = []
+        self.recent = Recent()
+        self._open: dict[int, Frame] = {}  # by rtp, oldest first; `expire` bounds it in time
+
+    @property
+    def pending(self) -> int:
+        return len(self._open)
+
+    def captured(self, frame: Frame) -> None:
+        """A new frame; one that has its outcome already was never sent."""
+        self.frames.append(frame)
+        if frame.outcome is None:
+            self._open[frame.rtp] = frame
+            self.recent.sent += 1
+
+    def answered(
+        self, message: Mapping[str, Any], now_ms: float, offset_ms: float | None = None
+    ) -> Frame | None:
+        """A `detections` message; `offset_ms` is the server's clock less ours, once known."""
+        frame = self._open.pop(message.get("rtp", -1), None)
+        if frame is None:
+            return None  # given up already, or said twice
+        frame.returned_ms = now_ms
+        frame.variant, frame.batch = message.get("variant"), message.get("batch")
+        frame.boxes, frame.t = message.get("boxes", ()), message.get("t")
+        latency_ms = now_ms - frame.captured_ms
+        frame.outcome = IN_TIME if latency_ms <= self.slo_ms else LATE
+        self.recent.latencies_ms.append(latency_ms)
+        if frame.t is not None and "received" in frame.t:
+            if frame.outcome == LATE:
+                self.recent.late += 1
+                network_ms = frame.t["received"] - frame.t["captured"]
+                frame.infeasible = infeasible(self.slo_ms, network_ms)
+            if offset_ms is not None:
+                self.recent.back_ms.append(max(0.0, now_ms + offset_ms - frame.t["sent"]))
+        return frame
+
+    def dropped(self, message: Mapping[str, Any]) -> Frame | None:
+        """A `dropped` message."""
+        frame = self._open.pop(message.get("rtp", -1), None)
+        if frame is not None:
+            frame.outcome = str(message.get("reason", "unknown"))
+            frame.infeasible = bool(message.get("infeasible"))
+        return frame
+
+    def expire(self, now_ms: float) -> None:
+        """Give up on frames whose answer can't be expected any more."""
+        self._give_up(
+            frame
+            for frame in list(self._open.values())
+            if now_ms - frame.captured_ms > self.slo_ms + UNANSWERED_MS
+        )
+
+    def forget(self, before_ms: float) -> None:
+        """What was captured before is not told any more, for who publishes for long."""
+        count = bisect_left(self.frames, before_ms, key=lambda frame: frame.captured_ms)
+        del self.frames[:count]
+
+    def close(self) -> None:
+        """The end: what is open stays unanswered."""
+        self._give_up(list(self._open.values()))
+
+    def _give_up(self, frames: Iterable[Frame]) -> None:
+        for frame in frames:
+            frame.outcome = UNANSWERED
+            del self._open[frame.rtp]
+
+    def report(self) -> Recent:
+        """What is new since the last report."""
+        recent, self.recent = self.recent, Recent()
+        return recent
+
+    def stats(self, **more: Any) -> Stats:
+        """The counts so far; `more` are fields that the ledger does not know."""
+        outcomes = collections.Counter(frame.outcome for frame in self.frames)
+        counts = {name: outcomes.pop(name, 0) for name in (IN_TIME, LATE, UNANSWERED, None)}
+        sent = [frame for frame in self.frames if frame.size is not None]
+        latencies = [ms for frame in self.frames if (ms := frame.latency_ms) is not None]
+        span_ms = self.frames[-1].captured_ms - self.frames[0].captured_ms if self.frames else 0.0
+        bits = 8.0 * sum(frame.bytes for frame in sent[:-1])
+        return Stats(
+            captured=len(self.frames),
+            in_time=counts[IN_TIME],
+            late=counts[LATE],
+            unanswered=counts[UNANSWERED],
+            pending=counts[None],
+            infeasible=sum(frame.infeasible for frame in self.frames),
+            dropped={str(reason): count for reason, count in sorted(outcomes.items(), key=str)},
+            latency_ms=quantiles(latencies),
+            sent_bps=1000.0 * bits / span_ms if span_ms else 0.0,
+            sizes=dict(collections.Counter(f"{f.size[0]}x{f.size[1]}" for f in sent if f.size)),
+            variants=dict(collections.Counter(f.variant for f in sent if f.variant)),
+            **more,
+        )
+
+
+def quantiles(values: Sequence[float], of: Sequence[int] = (50, 90, 99)) -> dict[str, float]:
+    """{"p50": ...}: the least value that so many percent do not exceed; empty without values."""
+    ordered = sorted(values)
+    last = len(ordered) - 1
+    return {f"p{p}": round(ordered[min(last, p * len(ordered) // 100)], 2) for p in of if ordered}

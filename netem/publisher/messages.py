@@ -1,0 +1,75 @@
+"""What a publisher and the server tell each other, as values. Pure: times are arguments, in ms."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from netem.footage.encodes import Rung
+from netem.publisher.frame_outcomes import Recent, quantiles
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """What the server asked for, and when it came (our clock, Unix ms)."""
+
+    seq: int
+    max_edge: int
+    fps: float
+    max_bps: float
+    variant: str
+    reason: str
+    at_ms: float
+
+    @classmethod
+    def read(cls, heard: Mapping[str, Any], at_ms: float) -> Hint:
+        """A `hint` message."""
+        fields = ("seq", "max_edge", "fps", "max_bps", "variant", "reason")
+        return cls(**{name: heard[name] for name in fields}, at_ms=at_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """A change of what is sent, and when its first frame was captured (Unix ms)."""
+
+    rung: Rung
+    width: int
+    height: int
+    at_ms: float
+
+
+def exchange(pong: Mapping[str, float], at_ms: float) -> tuple[float, float]:
+    """(round trip, the server's clock less ours) of a ping, as in NTP (RFC 5905, section 8)."""
+    there_ms, back_ms = pong["t1_ms"] - pong["t0_ms"], at_ms - pong["t2_ms"]
+    return there_ms + back_ms, (there_ms - back_ms) / 2.0
+
+
+def report(
+    recent: Recent, size: tuple[int, ...], estimate_bps: float | None, rtt_ms: float | None
+) -> dict[str, Any]:
+    """A report's fields, and `sent`: frames since the last one."""
+    width, height = size or (None, None)
+    shown = quantiles(recent.latencies_ms, (50, 99))
+    return {
+        "sent": recent.sent,
+        "available_bps": estimate_bps,
+        "rtt_ms": rtt_ms,
+        "width": width,
+        "height": height,
+        "shown": {
+            "n": len(recent.latencies_ms),
+            "late": recent.late,
+            **{f"{name}_ms": value for name, value in shown.items()},
+        },
+        "back_ms": quantiles(recent.back_ms, (50, 99)) or None,
+    }
+
+
+def refusal(text: str) -> str:
+    """A refusal's own words."""
+    try:
+        return str(json.loads(text)["error"]["message"])
+    except (ValueError, KeyError, TypeError):
+        return text[:200] or "no reason given"

@@ -1,0 +1,217 @@
+"""`python -m netem steady`: publishers of a fixed stream, as cheap as they can be.
+
+For benchmarks of receiving: each sends the same VP8 frames, encoded before, each frame as one
+burst, and heeds neither hints nor estimates nor requests (nothing is lost on a loopback that keeps
+up). What it notes is when each frame's packets were handed to the kernel: over loopback that is
+when they are at the receiver's socket. Driven by lines on standard input: a number is how many
+publishers are to send from now on, and is answered once they do; the end of the input ends it with
+the times as JSON on standard output.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import heapq
+import json
+import os
+import random
+import sys
+from urllib.parse import urljoin
+
+import aiohttp
+
+from edge.clock import now_ms
+from edge.rtc.aiortc_adapter import check
+from netem.footage.encodes import Encode, EncodeError, Encodes, Rung
+from netem.publisher.connection import Wire, WireError
+from netem.publisher.messages import refusal
+from netem.publisher.publisher import CONNECT_S, EPOCH_MS, PublishError
+from netem.publisher.rtp_sender import Packetiser
+
+ABOUT = __doc__ or ""
+_CONNECTING = 8  # handshakes at a time
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """The command's options."""
+    parser.add_argument("url", metavar="URL")
+    parser.add_argument("--edge", type=int, default=416, metavar="PX", help="default 416")
+    parser.add_argument("--fps", type=int, default=15, metavar="N", help="default 15")
+    parser.add_argument("--bps", type=float, default=1e6, metavar="N", help="default 1000000")
+    parser.add_argument("--cpus", metavar="N,...", help="processors to stay on")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Exit status: 0, or 1 if a publisher was refused."""
+    if options.cpus:
+        os.sched_setaffinity(0, {int(number) for number in options.cpus.split(",")})
+    try:
+        check()
+        encode = clip(options.edge, options.fps, options.bps)
+        asyncio.run(_publish(options.url, encode, options.fps))
+    except (PublishError, EncodeError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def clip(edge: int, fps: int, bps: float) -> Encode:
+    """The sample clip with that longest edge and about those bits a second, in all its frames."""
+    width, height = Encodes(fps=fps, edges=(edge,)).size(edge)
+    wanted = bps / (width * height * fps)
+    # The encoder spends less than it may, above all where it may spend much: try, and correct.
+    for bits in (wanted, wanted * wanted / _spent(edge, fps, wanted)):
+        encode = _encode(edge, fps, bits)
+    return encode
+
+
+def _spent(edge: int, fps: int, bits: float) -> float:
+    """Bits a pixel that come out where so many were asked for."""
+    encode = _encode(edge, fps, bits)
+    return encode.bps / (encode.width * encode.height * fps)
+
+
+def _encode(edge: int, fps: int, bits: float) -> Encode:
+    rung = Rung(edge, round(bits, 4))
+    return Encodes(fps=fps, edges=(edge,), bits=(rung.bits,)).get(rung)
+
+
+class Steady:
+    """One publisher; `times` has, frame by frame, (RTP timestamp, first and last packet sent)."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.times: list[tuple[int, float, float]] = []
+        self.location = ""
+        self.packets: Packetiser | None = None
+        self.rtp = random.getrandbits(32)
+        self._open = asyncio.Event()
+        self._wire = Wire(
+            on_rtcp=lambda packet: None,
+            on_message=lambda label, text: None,
+            on_open=lambda label: self._open.set(),
+            on_state=lambda state: None,
+        )
+
+    async def connect(self, http: aiohttp.ClientSession, url: str) -> None:
+        """Publish, and wait until the connection stands; raises PublishError."""
+        try:
+            async with http.post(
+                urljoin(url.rstrip("/") + "/", "whip"),
+                data=await self._wire.offer(),
+                headers={"Content-Type": "application/sdp"},
+                params={"label": f"steady {self.number}"},
+            ) as response:
+                answer = await response.text()
+                if response.status != 201:
+                    raise PublishError(f"{url}: {response.status}: {refusal(answer)}")
+                self.location = response.headers["Location"]
+            self.packets = await self._wire.accept(answer)
+            async with asyncio.timeout(CONNECT_S):
+                await self._open.wait()
+        except (aiohttp.ClientError, WireError, KeyError, TimeoutError) as error:
+            raise PublishError(f"{url}: {error or type(error).__name__}") from error
+
+    def send(self, data: bytes) -> None:
+        """A frame, as one burst."""
+        assert self.packets is not None
+        unix_ms = EPOCH_MS + now_ms()
+        first_ms = 0.0
+        for packet in self.packets.frame(data, self.rtp, unix_ms, droppable=False):
+            self._wire.send(self.packets.stamp(packet, unix_ms))
+            first_ms = first_ms or now_ms()
+        self.times.append((self.rtp, first_ms, now_ms()))
+
+    def report(self) -> None:
+        """A sender report, as senders make one each second."""
+        assert self.packets is not None
+        name = f"steady {self.number}"
+        self._wire.send(self.packets.report(self.rtp, EPOCH_MS + now_ms(), name))
+
+    async def close(self) -> None:
+        await self._wire.close()
+
+
+class _Crowd:
+    """Publishers, each with its own place in the clip and in the time between two frames."""
+
+    def __init__(self, url: str, encode: Encode, fps: int) -> None:
+        self.publishers: list[Steady] = []
+        self._url = url
+        self._encode = encode
+        self._fps = fps
+        self._due: list[tuple[float, int, int]] = []  # (ms, publisher, its frame)
+        self._wake = asyncio.Event()
+        self._random = random.Random(1)
+
+    async def grow(self, http: aiohttp.ClientSession, count: int) -> None:
+        """Until so many send."""
+        places = asyncio.Semaphore(_CONNECTING)
+
+        async def one(publisher: Steady) -> None:
+            async with places:
+                await publisher.connect(http, self._url)
+
+        newcomers = [Steady(number) for number in range(len(self.publishers), count)]
+        self.publishers += newcomers
+        await asyncio.gather(*map(one, newcomers))
+        begin_ms = now_ms()
+        for publisher in newcomers:
+            phase_ms = self._random.uniform(0.0, 1000.0 / self._fps)
+            heapq.heappush(self._due, (begin_ms + phase_ms, publisher.number, 0))
+        self._wake.set()
+
+    def take(self) -> dict[str, list[tuple[int, float, float]]]:
+        """By location, each frame sent since the last time: (RTP timestamp, first and last packet
+        sent, ms)."""
+        taken = {each.location: each.times for each in self.publishers}
+        for each in self.publishers:
+            each.times = []
+        return taken
+
+    async def run(self) -> None:
+        """Send each frame when it is due, for ever."""
+        interval_ms = 1000.0 / self._fps
+        takes = self._encode.takes
+        while True:
+            if not self._due:
+                self._wake.clear()
+                await self._wake.wait()
+            due_ms, number, index = self._due[0]
+            wait_s = (due_ms - now_ms()) / 1000.0
+            await asyncio.sleep(max(0.0, wait_s))
+            if wait_s > 0.0:
+                continue  # an earlier one may be due by now
+            publisher = self.publishers[number]
+            take = takes[(number + index // len(takes[0])) % len(takes)]
+            publisher.rtp = (publisher.rtp + 90_000 // self._fps) & 0xFFFFFFFF
+            publisher.send(take[index % len(take)])
+            if index % self._fps == 0:
+                publisher.report()
+            heapq.heapreplace(self._due, (due_ms + interval_ms, number, index + 1))
+
+
+async def _publish(url: str, encode: Encode, fps: int) -> None:
+    crowd = _Crowd(url, encode, fps)
+    sending = asyncio.create_task(crowd.run())
+    lines = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(lines), sys.stdin
+    )
+    async with aiohttp.ClientSession() as http:
+        while line := await lines.readline():
+            if line.strip() == b"take":
+                print(json.dumps(crowd.take()), flush=True)
+            else:
+                await crowd.grow(http, int(line))
+                print(len(crowd.publishers), flush=True)
+        sending.cancel()
+        await asyncio.wait([sending])
+        await asyncio.gather(*(each.close() for each in crowd.publishers))
+        for each in crowd.publishers:
+            with contextlib.suppress(aiohttp.ClientError):
+                async with http.delete(urljoin(url, each.location)):
+                    pass

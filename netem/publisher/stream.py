@@ -1,0 +1,124 @@
+"""What a publisher sends when: which encoded frame at each tick, and how fast its packets leave.
+
+Pure: ticks and times are arguments.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from math import inf
+
+from netem.footage.encodes import Encode
+
+PACE = 2.5  # times the estimate: how fast a frame leaves, as Chromium's pacer has it
+BURST_MS = 5.0  # of that rate may leave at once
+HURRY_MS = 50.0  # waiting in the pacer: frames that no other needs are left out
+STUCK_MS = 250.0  # waiting in the pacer: nothing more is taken until the next key frame
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A frame to send, and of which encode it is."""
+
+    data: bytes
+    keyframe: bool
+    droppable: bool
+    encode: Encode
+
+
+class Stream:
+    """Goes through a clip's takes. A tick gives a frame, or why none: "paced" (fewer frames are
+    wanted) or "encoder" (those before have not left yet, or the first encode is awaited).
+
+    What is wanted takes effect at the next step, `step` ticks apart.
+    """
+
+    def __init__(self, step: int, run: int, ticks: int) -> None:
+        self.share = 1.0  # of the ticks that are wanted; at least every second is sent
+        self._step, self._run, self._ticks = step, run, ticks
+        self._encode: Encode | None = None
+        self._wanted: Encode | None = None
+        self._start = 0
+        self._renew = self._broken = False
+        self._credit = 0.0
+
+    @property
+    def encode(self) -> Encode | None:
+        """What is being sent."""
+        return self._encode
+
+    def want(self, encode: Encode) -> None:
+        self._wanted = encode
+
+    def want_keyframe(self) -> None:
+        self._renew = True
+
+    def at(self, tick: int, waiting_ms: float) -> Chosen | str:
+        """The frame of this tick, when what is in the pacer takes `waiting_ms` to leave."""
+        place = tick % self._ticks
+        if place % self._step == 0 and self._wanted is not None:
+            over = self._encode is None or tick - self._start >= self._run
+            if over or self._renew or self._wanted is not self._encode:
+                self._encode, self._start, self._renew = self._wanted, tick, False
+                self._broken = False
+        if self._encode is None:
+            return "encoder"
+        index = tick - self._start
+        droppable = index % 2 == 1
+        if index >= self._run or self._broken:
+            return "encoder"
+        if droppable:
+            self._credit += max(0.0, 2.0 * min(1.0, self.share) - 1.0)
+            if self._credit < 1.0:
+                return "paced"
+            self._credit -= 1.0
+        if waiting_ms > (HURRY_MS if droppable else STUCK_MS):
+            if not droppable:
+                self._broken = self._renew = True
+            return "encoder"
+        take = self._encode.takes[(self._start % self._ticks) // self._step]
+        return Chosen(take[index], index == 0, droppable, self._encode)
+
+
+class Pacer:
+    """Lets packets go at `PACE` times the estimate, in bursts of `BURST_MS`.
+
+    Bounded by what `Stream` takes while packets wait.
+    """
+
+    def __init__(self, estimate_bps: float) -> None:
+        self.estimate_bps = estimate_bps
+        self._queue: deque[bytes] = deque()
+        self._queued_bits = 0
+        self._free_ms = -inf  # when all that has left would have left, at the paced rate
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    @property
+    def waiting_ms(self) -> float:
+        """How long what is queued takes to leave."""
+        return 1000.0 * self._queued_bits / self._bps
+
+    @property
+    def _bps(self) -> float:
+        return PACE * max(self.estimate_bps, 1.0)
+
+    def push(self, packets: list[bytes]) -> None:
+        self._queue.extend(packets)
+        self._queued_bits += 8 * sum(map(len, packets))
+
+    def pop(self, now_ms: float) -> bytes | None:
+        """The next packet, if it may leave now."""
+        if not self._queue or self._free_ms > now_ms + BURST_MS:
+            return None
+        packet = self._queue.popleft()
+        bits = 8 * len(packet)
+        self._queued_bits -= bits
+        self._free_ms = max(self._free_ms, now_ms) + 1000.0 * bits / self._bps
+        return packet
+
+    def next_ms(self) -> float | None:
+        """When the next packet may leave; None if there is none. A burst's time is let pass."""
+        return self._free_ms if self._queue else None

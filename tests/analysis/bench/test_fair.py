@@ -1,0 +1,25 @@
+"""Shares of one link: what is promised, and how it is told."""
+
+from __future__ import annotations
+
+from analysis.bench.fair import Share, markdown, promises
+
+FIRST = Share("session", 256_000, "trains 1", 1.6e6, 30.2, 0.004)
+SECOND = Share("session", 256_000, "trains 2", 1.2e6, 31.0, 0.0)
+OURS = Share("tcp", 30_000, "trains 1", 0.5e6, 80.0, 0.2)
+TCP = Share("tcp", 30_000, "tcp", 3.4e6)
+
+
+def test_equals_share_equally_and_nobody_starves() -> None:
+    assert [held for _, held in promises([FIRST, SECOND, OURS, TCP])] == [False, True, True]
+    greedy = Share("tcp", 30_000, "trains 1", 2.6e6, 80.0, 0.2)
+    starved = Share("tcp", 30_000, "tcp", 1.2e6)
+    assert [held for _, held in promises([greedy, starved])] == [True, False]
+
+
+def test_a_table_has_a_line_for_each_company() -> None:
+    lines = markdown([FIRST, SECOND, OURS, TCP]).splitlines()
+    assert lines[1].count("---") == 5
+    shares = "trains 1: 1.60, trains 2: 1.20"
+    assert lines[2] == f"| two sessions | 256 kB | {shares} | 30, 31 | 0.4 %, 0.0 % |"
+    assert lines[3] == "| a session and TCP | 30 kB | trains 1: 0.50, tcp: 3.40 | 80 | 20.0 % |"

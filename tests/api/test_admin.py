@@ -1,0 +1,325 @@
+"""The operator's API, page and event stream, and the metrics, over a real server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from edge.session.session import Session
+from tests.publisher import publishing
+from tests.serving import base, error_of, noise, serving
+
+ROOT = Path(__file__).parents[2]
+PICTURES = noise(320, 192)
+
+
+async def _states(http: aiohttp.ClientSession, url: str) -> Any:
+    """The messages of the event stream, as they come."""
+    async with http.get(f"{url}/admin/events") as stream:
+        assert stream.content_type == "text/event-stream"
+        async with asyncio.timeout(20):
+            async for line in stream.content:
+                if line.startswith(b"data: "):
+                    yield json.loads(line[6:])
+
+
+async def test_a_session_is_seen_with_its_times_and_counts() -> None:
+    async with (
+        serving() as server,
+        publishing(base(server), PICTURES, query={"label": "gate"}) as me,
+        aiohttp.ClientSession() as http,
+    ):
+        await me.wait_for_answers(5)
+        async with http.get(f"{base(server)}/api/sessions") as it:
+            [seen] = (await it.json())["sessions"]
+        name = me.location.rsplit("/", 1)[1][:6]
+        assert (seen["name"], seen["label"], seen["state"]) == (name, "gate", "live")
+        assert me.location.rsplit("/", 1)[1] not in json.dumps(seen)  # its publisher's secret
+        assert seen["device"] == 0
+        assert seen["size"] == [320, 192]
+        assert seen["fps"] > 0
+        ends = seen["outcomes"]
+        assert ends.get("in_time", 0) + ends.get("answered_late", 0) >= 5
+        assert set(seen["legs"]) == {"network", "decode", "queue", "inference", "back"}
+        assert seen["latency"]["p50_ms"] <= seen["latency"]["p99_ms"]
+        whole = sum(leg["p50_ms"] for leg in seen["legs"].values())
+        assert seen["latency"]["p50_ms"] == pytest.approx(whole, rel=0.5)
+        async with http.get(f"{base(server)}/api/sessions/{name}") as it:
+            assert (await it.json())["name"] == name
+        async with http.get(f"{base(server)}/api/sessions/nobody") as it:
+            assert it.status == 404
+            assert (await error_of(it))["code"] == "no_session"
+
+
+async def test_the_stream_tells_the_past_then_each_second() -> None:
+    async with (
+        serving() as server,
+        publishing(base(server), PICTURES) as me,
+        aiohttp.ClientSession() as http,
+    ):
+        await me.wait_for_answers(1)
+        async for message in _states(http, base(server)):
+            if message["type"] == "state" and message["sessions"]:
+                break  # so that there is a past
+        messages = []
+        async for message in _states(http, base(server)):
+            messages.append(message)
+            if len(messages) == 4:
+                break
+    assert [each["type"] for each in messages] == ["history", "state", "state", "state"]
+    past, *states = messages
+    assert past["fleet"]["t"][-1] == states[0]["point"]["t"][0]
+    times = [state["at"] for state in states]
+    assert times == sorted(set(times))
+    latest = states[-1]
+    assert latest["devices"][0]["utilisation"] > 0
+    assert latest["devices"][0]["mean_batch"] >= 1
+    assert latest["plan"]["served"] == 1
+    assert "1 session promised service on 1 device" in latest["plan"]["words"]
+    [slot] = latest["devices"][0]["plan"]
+    assert slot["sessions"] == [latest["sessions"][0]["name"]]
+    assert sum(latest["sessions"][0]["recent"].values()) > 0
+
+
+async def test_pages_that_watch_are_bounded() -> None:
+    async with serving() as server, aiohttp.ClientSession() as http:
+        open_streams = [await http.get(f"{base(server)}/admin/events") for _ in range(16)]
+        async with http.get(f"{base(server)}/admin/events") as it:
+            assert it.status == 429
+        for stream in open_streams:
+            stream.close()
+
+
+async def _act(http: aiohttp.ClientSession, url: str, name: str, **action: Any) -> Any:
+    async with http.post(f"{url}/api/sessions/{name}/actions", json=action) as it:
+        return it.status, await it.json()
+
+
+async def test_an_operator_changes_an_objective_pins_and_ends() -> None:
+    async with (
+        serving() as server,
+        publishing(base(server), PICTURES) as me,
+        aiohttp.ClientSession() as http,
+    ):
+        await me.wait_for_answers(2)
+        [session] = server.sessions
+        assert isinstance(session, Session)
+        url, name = base(server), session.name
+        assert await _act(http, url, name, kind="slo", slo_ms=250.0) == (
+            200,
+            {"done": {"kind": "slo", "slo_ms": 250.0}},
+        )
+        assert session.slo_ms == 250.0
+        await me.wait_for(lambda it: it["type"] == "welcome" and it["slo_ms"] == 250.0)
+
+        status, _ = await _act(http, url, name, kind="variant", variant="yolov4-tiny-160")
+        assert status == 200
+        seen = len(me.messages)
+        await me.wait_for(
+            lambda it: it.get("variant") == "yolov4-tiny-160" and it["type"] == "detections"
+        )
+        await me.wait_for_answers(2)
+        assert session.view(0.0).reason == "pinned by the operator"
+
+        status, _ = await _act(http, url, name, kind="size", edge=192)
+        assert status == 200
+        await me.wait_for(lambda it: it.get("max_edge") == 192)
+        assert len(me.messages) > seen
+        status, _ = await _act(http, url, name, kind="size", edge=None)
+        await _act(http, url, name, kind="variant", variant=None)
+        await me.wait_for(lambda it: it["type"] == "detections" and it["variant"] > "yolov4-tiny-2")
+
+        assert (await _act(http, url, name, kind="end"))[0] == 200
+        bye = await me.wait_for_type("bye")
+        assert (bye["code"], bye["message"]) == ("ended", "ended by the operator")
+        assert (await _act(http, url, name, kind="end"))[0] == 404
+
+
+@pytest.mark.parametrize(
+    ("action", "said"),
+    [
+        ({"kind": "slo", "slo_ms": 19}, "slo_ms"),
+        ({"kind": "slo", "slo_ms": "fast"}, "slo_ms"),
+        ({"kind": "size", "edge": 200}, "edge"),
+        ({"kind": "variant", "variant": "yolov9"}, "variant"),
+        ({"kind": "variant", "variant": "yolov4-608"}, "variant"),
+        ({"kind": "explode"}, "kind"),
+        ({}, "kind"),
+        ({"kind": "end", "really": True}, "really"),
+    ],
+)
+async def test_what_cannot_be_done_is_refused_in_words(action: dict[str, Any], said: str) -> None:
+    async with (
+        serving() as server,
+        publishing(base(server), PICTURES) as me,
+        aiohttp.ClientSession() as http,
+    ):
+        await me.wait_for_answers(1)
+        [session] = server.sessions
+        status, body = await _act(http, base(server), session.name, **action)
+        assert status == 400
+        assert said in body["error"]["message"]
+        async with http.post(
+            f"{base(server)}/api/sessions/{session.name}/actions", data='{"kind": "end"}'
+        ) as it:
+            assert it.status == 415  # as a form of another site could send it
+        assert len(server.sessions) == 1
+
+
+async def test_draining_refuses_newcomers_only() -> None:
+    async with (
+        serving() as server,
+        publishing(base(server), PICTURES) as me,
+        aiohttp.ClientSession() as http,
+    ):
+        await me.wait_for_answers(1)
+        async with http.get(f"{base(server)}/readyz") as it:
+            assert it.status == 200
+        async with http.post(f"{base(server)}/api/drain", json={"on": True}) as it:
+            assert await it.json() == {"draining": True}
+        async with http.get(f"{base(server)}/readyz") as it:
+            assert (it.status, await it.json()) == (503, {"status": "draining"})
+        sdp = {"Content-Type": "application/sdp"}
+        async with http.post(f"{base(server)}/whip", data="v=0", headers=sdp) as it:
+            assert it.status == 503
+        await me.wait_for_answers(2)
+        async with http.post(f"{base(server)}/api/drain", json={"on": False}) as it:
+            assert await it.json() == {"draining": False}
+        async with publishing(base(server), PICTURES) as other:
+            await other.wait_for_answers(1)
+
+
+async def test_pictures_are_shown_only_where_switched_on() -> None:
+    for on in (False, True):
+        async with (
+            serving(admin_pictures=on) as server,
+            publishing(base(server), PICTURES) as me,
+            aiohttp.ClientSession() as http,
+        ):
+            await me.wait_for_answers(2)
+            [session] = server.sessions
+            async with http.get(f"{base(server)}/api/sessions/{session.name}/picture") as it:
+                body = await it.json()
+                assert it.status == (200 if on else 403)
+            if on:
+                assert (body["width"], body["height"]) == (320, 192)
+                assert body["boxes"]
+                assert body["jpeg"].startswith("/9j/")  # a JPEG's first bytes
+
+
+async def test_sessions_of_ingest_processes_are_seen_and_changed() -> None:
+    async with (
+        serving(ingest=2, admin_pictures=True) as server,
+        publishing(base(server), PICTURES, query={"label": "far"}) as me,
+        aiohttp.ClientSession() as http,
+    ):
+        await me.wait_for_answers(5)
+        async for message in _states(http, base(server)):
+            if message["type"] == "state" and message["sessions"][0]["recent"]:
+                break
+        [seen] = message["sessions"]
+        assert seen["state"] == "live"
+        assert seen["legs"]["inference"]["p50_ms"] > 0
+        assert (await _act(http, base(server), seen["name"], kind="slo", slo_ms=300.0))[0] == 200
+        await me.wait_for(lambda it: it["type"] == "welcome" and it["slo_ms"] == 300.0)
+        async with http.get(f"{base(server)}/api/sessions/{seen['name']}/picture") as it:
+            assert (await it.json())["width"] == 320
+        async for _ in _states(http, base(server)):  # what they counted comes once a second
+            frames = await _metric(http, base(server), "edge_frames")
+            if frames["in_time"] >= 5:
+                break
+
+
+async def _metric(http: aiohttp.ClientSession, url: str, name: str) -> dict[str, float]:
+    """Samples of a counter or gauge, by their only label's value."""
+    async with http.get(f"{url}/metrics") as it:
+        families = list(text_string_to_metric_families(await it.text()))
+    [family] = [each for each in families if each.name == name]
+    return {next(iter(each.labels.values()), ""): each.value for each in family.samples}
+
+
+async def test_metrics_count_what_happened() -> None:
+    async with (
+        serving() as server,
+        publishing(base(server), PICTURES) as me,
+        aiohttp.ClientSession() as http,
+    ):
+        await me.wait_for_answers(5)
+        pid = server.pool.status[0].pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        await me.wait_for(lambda it: it["type"] == "dropped")
+        await me.wait_for_answers(2)
+        async for _ in _states(http, base(server)):
+            frames = await _metric(http, base(server), "edge_frames")
+            if frames["in_time"] + frames["answered_late"] >= 7:
+                break
+        assert (await _metric(http, base(server), "edge_worker_restarts")) == {"0": 1.0}
+        assert (await _metric(http, base(server), "edge_sessions"))["live"] == 1
+        async with http.get(f"{base(server)}/metrics") as it:
+            text = await it.text()
+        families = {each.name: each for each in text_string_to_metric_families(text)}
+        legs = families["edge_leg_seconds"].samples
+        count = {s.labels["leg"]: s.value for s in legs if s.name == "edge_leg_seconds_count"}
+        assert min(count.values()) == max(count.values()) >= 7
+        assert families["edge_plan_seconds"].type == "histogram"
+        [session] = server.sessions
+        assert session.name not in text  # no label grows with the sessions
+
+
+async def test_the_dashboard_asks_for_exported_metrics_only() -> None:
+    async with (
+        serving() as server,
+        aiohttp.ClientSession() as http,
+        http.get(f"{base(server)}/metrics") as it,
+    ):
+        text = await it.text()
+    exported = {
+        sample for family in text_string_to_metric_families(text) for sample in _names(family)
+    }
+    dashboard = json.loads((ROOT / "deploy" / "grafana" / "edge.json").read_text())
+    queries = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    assert len(queries) >= 12
+    for query in queries:
+        asked = set(re.findall(r"\bedge_[a-z_]+", query))
+        assert asked, query
+        assert asked <= exported, query
+    documented = (ROOT / "docs" / "metrics.md").read_text()
+    for family in text_string_to_metric_families(text):
+        assert f"`{family.name}" in documented
+
+
+def _names(family: Any) -> set[str]:
+    ends = {"histogram": ("_bucket", "_count", "_sum"), "counter": ("_total",)}
+    return {family.name + end for end in ends.get(family.type, ("",))}
+
+
+async def test_the_page_loads_nothing_but_its_own() -> None:
+    async with serving() as server, aiohttp.ClientSession() as http:
+        async with http.get(f"{base(server)}/admin") as it:
+            assert it.status == 200
+            html = await it.text()
+            assert "default-src 'self'" in it.headers["Content-Security-Policy"]
+            assert it.headers["Cross-Origin-Opener-Policy"] == "same-origin"
+        assert "style=" not in html
+        for path in re.findall(r'(?:src|href)="(/static/[^"]+)"', html):
+            async with http.get(base(server) + path) as it:
+                assert it.status == 200, path
+    licence = ROOT / "web" / "static" / "vendor" / "uplot" / "LICENSE"
+    assert "MIT" in licence.read_text()
+
+
+async def test_a_stranger_sees_nothing() -> None:
+    async with serving(admin_loopback=False) as server, aiohttp.ClientSession() as http:
+        for path in ("/api/sessions", "/metrics", "/admin/events", "/api/openapi.yaml"):
+            async with http.get(base(server) + path) as it:
+                assert it.status == 401, path

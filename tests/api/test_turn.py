@@ -1,0 +1,129 @@
+"""TURN: credentials that end by themselves, told to who may publish, taken by a real coturn."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from aiortc import RTCIceServer
+
+from edge.api import turn
+from edge.config import ConfigError, IceServer, load
+from tests.coturn import SECRET, coturn, turnserver
+from tests.publisher import FramesTrack, Publisher
+from tests.serving import base, noise, serving
+
+
+def test_credentials_are_what_the_convention_says() -> None:
+    # printf 1700000000:door | openssl dgst -sha1 -hmac north -binary | base64
+    assert turn.credentials("north", "door", 1_699_996_400.9, 3600) == (
+        "1700000000:door",
+        "nUJ5U8y/THqDMahJE5cLi8ZxhbU=",
+    )
+
+
+def test_only_turn_servers_without_credentials_get_them_minted() -> None:
+    settings = load(
+        turn_secret="north",
+        ice_servers=[
+            {"urls": ["stun:192.0.2.1"]},
+            {"urls": ["turn:192.0.2.2"]},
+            {"urls": ["turns:192.0.2.3"], "username": "me", "credential": "fixed"},
+        ],
+    )
+    stun, minted, fixed = turn.ice_servers(settings, "door", 1_699_996_400.0)
+    assert (stun.username, stun.credential) == (None, None)
+    assert minted.username == "1700000000:door"
+    assert fixed == settings.ice_servers[2]
+    assert turn.links([stun, minted]) == [
+        '<stun:192.0.2.1>; rel="ice-server"',
+        '<turn:192.0.2.2>; rel="ice-server"; username="1700000000:door"; '
+        'credential="nUJ5U8y/THqDMahJE5cLi8ZxhbU="; credential-type="password"',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("server", "words"),
+    [
+        ({"urls": ["turn:192.0.2.2"]}, "needs username and credential, or turn_secret"),
+        ({"urls": ["turn:192.0.2.2"], "username": "me"}, "given together"),
+        ({"urls": []}, "at least one URL"),
+    ],
+)
+def test_a_turn_server_nobody_could_use_is_named(server: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        load(ice_servers=[server])
+
+
+async def test_credentials_are_told_to_those_who_may_publish_alone() -> None:
+    settings: dict[str, Any] = {
+        "token": "hush",
+        "turn_secret": SECRET,
+        "ice_servers": [IceServer(urls=["turn:127.0.0.1:9"])],
+    }
+    async with serving(**settings) as server, aiohttp.ClientSession() as http:
+        async with http.options(f"{base(server)}/whip") as it:
+            assert "Link" not in it.headers
+        bearer = {"Authorization": "Bearer hush"}
+        async with http.options(f"{base(server)}/whip", headers=bearer) as it:
+            [link] = it.headers.getall("Link")
+        async with http.get(server.url) as it:
+            page = await it.text()
+    assert link.startswith('<turn:127.0.0.1:9>; rel="ice-server"; username="')
+    assert SECRET not in link + page
+    assert "turn:127.0.0.1" not in page
+    assert '"ask_ice": true' in page
+
+
+async def _told(http: aiohttp.ClientSession, url: str) -> RTCIceServer:
+    """The relay and its credentials, as the endpoint tells them before an offer."""
+    async with http.options(f"{url}/whip") as it:
+        link = it.headers["Link"]
+    words = link.replace(">", '"').replace("<", '"').split('"')
+    return RTCIceServer(words[1], username=words[5], credential=words[7])
+
+
+def _nominated(publisher: Publisher) -> tuple[str, str]:
+    """The kinds of address at both ends of the path that media takes."""
+    [transport] = {
+        sender.transport.transport for sender in publisher.connection.getSenders() if sender
+    }
+    pair = transport._connection._nominated[1]
+    return pair.local_candidate.type, pair.remote_candidate.type
+
+
+@coturn
+async def test_a_publisher_relays_through_coturn_by_the_credentials_it_was_told(
+    tmp_path: Path,
+) -> None:
+    async with turnserver(tmp_path) as url, aiohttp.ClientSession() as http:
+        servers = [IceServer(urls=[url])]
+        async with serving(turn_secret=SECRET, ice_servers=servers, slo_ms=1000) as server:
+            relay = await _told(http, base(server))
+            me = Publisher(FramesTrack(noise(320, 192), 15), relay=relay)
+            try:
+                await me.publish(http, base(server))
+                await me.wait_for_type("detections")
+                assert _nominated(me)[0] == "relay"
+                assert " typ relay " in me.connection.remoteDescription.sdp  # the server's own
+                assert f"<{url}>" in me.response["Link"]
+                assert SECRET not in me.response["Link"]
+            finally:
+                await me.connection.close()
+
+
+@coturn
+async def test_coturn_takes_no_credentials_whose_time_is_over(tmp_path: Path) -> None:
+    async with turnserver(tmp_path) as url:
+        for now_s, relayed in ((time.time() - 7200.0, False), (time.time(), True)):
+            username, password = turn.credentials(SECRET, "test", now_s, 3600)
+            relay = RTCIceServer(url, username, password)
+            me = Publisher(FramesTrack(noise(320, 192), 15), relay=relay)
+            try:
+                await me.connection.setLocalDescription(await me.connection.createOffer())
+                assert (" typ relay " in me.connection.localDescription.sdp) == relayed
+            finally:
+                await me.connection.close()

@@ -1,0 +1,90 @@
+"""The source frame that is written down for a frame is the one whose picture the server got."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from edge.assets.browser import BrowserMissingError, chromium_path
+from edge.batching.batcher import Request
+from netem.experiment.clients import ChromiumClient, Wish
+from netem.footage.camera_file import Footage, camera, known_video
+from netem.links.link import Link
+from tests.serving import serving
+from traces import constant
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.kernel,
+    pytest.mark.usefixtures("no_trace_left"),
+]
+
+FRAMES = 45
+WAIT_S = 90.0  # far more than they take; then the page is asked what is wrong
+SMALL = (320, 136)
+Luma = npt.NDArray[np.uint8]
+
+
+def small(luma: Luma) -> npt.NDArray[np.float32]:
+    return np.asarray(cv2.resize(luma, SMALL, interpolation=cv2.INTER_AREA), np.float32)
+
+
+@asynccontextmanager
+async def made(link: Link) -> AsyncIterator[None]:
+    """By another thread: netlink's library runs an event loop of its own."""
+    await asyncio.to_thread(link.__enter__)
+    try:
+        yield
+    finally:
+        await asyncio.to_thread(link.close)
+
+
+async def test_a_frames_source_is_the_picture_that_arrived() -> None:
+    try:
+        chromium_path()
+    except BrowserMissingError as error:
+        pytest.skip(str(error))
+    footage = Footage(known_video("street"), 15)
+    sources = {source: small(picture.y) for source, picture in footage.pictures()}
+    came: dict[int, npt.NDArray[np.float32]] = {}
+    enough = asyncio.Event()
+    link = Link(constant(12e6))
+    with tempfile.TemporaryDirectory(prefix="el", dir="/tmp") as folder:
+        film = camera(footage, 20, Path(folder))
+        async with made(link), serving(host="0.0.0.0", slo_ms=1000) as server:
+            assert server.dispatcher is not None
+            offer = server.dispatcher.offer
+
+            def seen(request: Request) -> None:
+                came[request.rtp] = small(request.payload.picture.y)  # type: ignore[attr-defined]
+                if len(came) > FRAMES:
+                    enough.set()
+                offer(request)
+
+            server.dispatcher.offer = seen  # type: ignore[method-assign]
+            client = ChromiumClient(Wish(0, link, footage, 1000.0, Path(folder)), film)
+            try:
+                await client.start(int(server.url.rstrip("/").rpartition(":")[2]))
+                try:
+                    async with asyncio.timeout(WAIT_S):
+                        await enough.wait()
+                except TimeoutError:
+                    pytest.fail(f"{len(came)} frames came; the page says: {await client.says()}")
+                taken = await client.stop()
+            finally:
+                await client.close()
+    told = {row.rtp: row.source for row, _ in taken.frames if row.rtp in came}
+    assert len(told) > FRAMES
+    nearest = {
+        rtp: min(sources, key=lambda source: float(np.abs(sources[source] - came[rtp]).mean()))
+        for rtp in told
+    }
+    assert told == nearest

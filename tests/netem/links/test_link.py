@@ -1,0 +1,269 @@
+"""Links on this machine's kernel: what goes through, and what is left when they are gone."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from netem.links.link import Kind, Link
+from netem.links.namespace import RUN, LinkError, sweep
+from netem.links.tun_link import TunLink
+from tests.netem.conftest import left_by
+from tests.netem.links.traffic import Flow, flow
+from traces import Trace, constant
+
+pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("no_trace_left")]
+
+ROOT = Path(__file__).parents[3]
+
+
+def ten_a_second(*mbps: float) -> Trace:
+    steps = np.arange(len(mbps), dtype=np.float64) * 100.0
+    return Trace(steps, np.array(mbps) * 1e6, 100.0 * len(mbps), name="steps")
+
+
+STEPS = ten_a_second(8, 12, 5, 20, 3, 9, 15, 7, 10, 6)
+OUTAGES = ten_a_second(8, 8, 0, 0, 0, 12, 12, 3, 3, 6)
+
+
+def follows_closely(link: Link, trace: Trace, bps: float) -> Flow:
+    """Three attempts: a machine whose processors are all taken runs tbf's timers late, which loses
+    rate, and that isn't the link's doing."""
+    ratios = []
+    for _ in range(3):
+        result = flow(link, 1.3, bps)
+        ratios.append(follows(result, link, trace))
+        if abs(ratios[-1] - 1.0) <= 0.03:
+            return result
+    raise AssertionError(f"what came over what the trace has: {ratios}")
+
+
+def follows(result: Flow, link: Link, trace: Trace) -> float:
+    """What came over what the trace has, while there was a backlog."""
+    start_ms = result.arrivals[0].received_ms + 200.0
+    end_ms = start_ms + 1000.0
+    capacity = trace.capacity_bits(start_ms - link.origin_ms, end_ms - link.origin_ms)
+    return result.bits_between(start_ms, end_ms) / capacity
+
+
+def middle_ms(result: Flow) -> float:
+    return float(np.median([a.received_ms - a.sent_ms for a in result.arrivals]))
+
+
+@pytest.mark.parametrize(
+    ("trace", "kind", "used"), [(STEPS, "kernel", "tbf"), (OUTAGES, "auto", "tun")]
+)
+def test_goodput_follows_the_trace(trace: Trace, kind: Kind, used: str) -> None:
+    with Link(trace, kind=kind, queue_ms=500.0) as link:
+        assert link.used == used
+        follows_closely(link, trace, 25e6)
+
+
+@pytest.mark.parametrize(("trace", "kind"), [(STEPS, "kernel"), (OUTAGES, "tun")])
+def test_another_trace_is_followed_from_its_beginning(trace: Trace, kind: Kind) -> None:
+    with Link(constant(20e6), kind=kind, queue_ms=200.0) as link:
+        flow(link, 0.2, 4e6)
+        before_ms = link.origin_ms
+        link.follow(trace)
+        assert link.origin_ms > before_ms
+        follows_closely(link, trace, 25e6)
+
+
+def test_delay_and_loss() -> None:
+    with Link(constant(50e6), delay_ms=20.0, loss=0.1, seed=1) as link:
+        result = flow(link, 1.0, 12e6)
+    assert middle_ms(result) == pytest.approx(20.0, abs=2.0)
+    lost = 1.0 - len(result.arrivals) / result.sent
+    assert lost == pytest.approx(0.1, abs=4 * (0.1 * 0.9 / result.sent) ** 0.5)
+
+
+def test_jitter_keeps_the_order_and_reordering_breaks_it() -> None:
+    def numbers(**values: float) -> list[int]:
+        with Link(constant(50e6), kind="tun", delay_ms=20.0, **values) as link:  # type: ignore[arg-type]
+            return [arrival.number for arrival in flow(link, 0.5, 4e6).arrivals]
+
+    in_order = numbers(jitter_ms=5.0)
+    assert in_order == sorted(in_order)
+    overtaken = numbers(reorder=0.2)
+    assert overtaken != sorted(overtaken)
+    assert len(set(overtaken)) == len(overtaken)
+
+
+@pytest.mark.parametrize("kind", ["kernel", "tun"])
+def test_a_rate_set_by_hand(kind: Kind, tmp_path: Path) -> None:
+    log = tmp_path / "link.csv"
+    with Link(constant(2e6), kind=kind, log=log, queue_ms=3000.0) as link:
+        link.set_rate(12e6)
+        result = follows_closely(link, constant(12e6), 20e6)
+        with pytest.raises(ValueError, match="too low"):
+            link.set_rate(-1.0)
+    rows = list(csv.DictReader(log.open()))
+    passed = [int(row["passed_bytes"]) for row in rows]
+    assert passed == sorted(passed)
+    assert passed[-1] >= 0.97 * len(result.arrivals) * result.size
+    assert int(rows[-1]["dropped"]) > 0
+    assert rows[-1]["rate_bps"] == "12000000"
+
+
+@pytest.mark.parametrize("kind", ["kernel", "tun"])
+def test_tcp_both_ways(kind: Kind) -> None:
+    content = os.urandom(300_000)
+    code = (
+        "import socket, sys\n"
+        "with socket.create_connection((sys.argv[1], int(sys.argv[2]))) as s:\n"
+        "    with s.makefile('rwb') as f:\n"
+        "        f.write(f.read(300_000)); f.flush()\n"
+    )
+    with Link(constant(40e6), kind=kind) as link, socket.socket() as server:
+        server.bind((link.outside_address, 0))
+        server.listen()
+        server.settimeout(20.0)
+        port = server.getsockname()[1]
+        client = link.popen([sys.executable, "-c", code, link.outside_address, str(port)])
+        connection, address = server.accept()
+        with connection, connection.makefile("rb") as reader:
+            connection.settimeout(20.0)
+            writer = threading.Thread(target=connection.sendall, args=(content,))
+            writer.start()
+            assert reader.read(len(content)) == content
+            writer.join()
+        assert client.wait(10.0) == 0
+    assert address[0] == link.inside_address
+
+
+def test_two_links_do_not_meet() -> None:
+    with Link(constant(8e6)) as one, Link(constant(8e6), kind="tun") as other:
+        assert len({one.outside_address, other.outside_address, one.inside_address}) == 3
+        assert one.namespace != other.namespace
+        assert flow(one, 0.2, 1e6).arrivals
+        assert flow(other, 0.2, 1e6).arrivals
+
+
+def test_a_default_route_only_if_asked_for() -> None:
+    for asked in (False, True):
+        with Link(constant(8e6), default_route=asked) as link:
+            routes = link.popen(["cat", "/proc/self/net/route"], stdout=subprocess.PIPE)
+            destinations = [line.split()[1] for line in routes.communicate()[0].splitlines()]
+        assert (b"00000000" in destinations) is asked
+
+
+def test_a_kernel_without_the_means_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("netem.links.link._has", lambda *_, **__: False)
+    with pytest.raises(LinkError, match="no kernel link: this kernel has no tbf"):
+        Link(STEPS, kind="kernel").__enter__()
+    with Link(STEPS) as link:
+        assert (link.used, link.why) == ("tun", "this kernel has no tbf")
+    monkeypatch.setattr("netem.links.link.TUN", Path("/nowhere"))
+    with pytest.raises(LinkError, match="no TUN link: no /nowhere; no kernel link: this kernel"):
+        Link(STEPS).__enter__()
+
+
+def test_what_the_kernel_cannot_do() -> None:
+    with pytest.raises(LinkError, match="outages"):
+        Link(OUTAGES, kind="kernel").__enter__()
+    with pytest.raises(LinkError, match="jitter"):
+        Link(STEPS, kind="kernel", jitter_ms=5.0).__enter__()
+
+
+@pytest.mark.parametrize("kind", ["kernel", "tun"])
+def test_nothing_is_left_by_a_failure_half_way(kind: Kind, tmp_path: Path) -> None:
+    with pytest.raises((LinkError, OSError)):
+        Link(constant(8e6), kind=kind, log=tmp_path / "no" / "folder.csv").__enter__()
+
+
+@pytest.mark.parametrize("kind", ["kernel", "tun"])
+def test_nothing_is_left_by_an_error_inside(kind: Kind) -> None:
+    link = Link(constant(8e6), kind=kind)
+    with contextlib.suppress(RuntimeError), link:
+        child = link.popen(["sleep", "600"])
+        raise RuntimeError
+    assert child.returncode == -signal.SIGTERM
+
+
+def test_a_dead_link_is_noticed() -> None:
+    with Link(constant(8e6), kind="tun") as link:
+        link.check()
+        assert isinstance(link._shaping, TunLink)
+        link._shaping._process.kill()
+        link._shaping._process.wait()
+        with pytest.raises(LinkError, match="has failed"):
+            link.check()
+
+
+# The command
+
+
+@contextlib.contextmanager
+def command(kind: str, *what: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """`python -m netem link` once it is up, and the command's own process."""
+    arguments = ["-m", "netem", "link", "--rate", "8mbit", "--kind", kind, "--", *what]
+    with subprocess.Popen(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        try:
+            assert select.select([process.stdout], [], [], 30.0)[0], "the command did not start"
+            yield process, int(process.stdout.readline())
+        finally:
+            process.kill()
+
+
+def alive(pid: int) -> bool:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    return False
+
+
+SLEEP = ("sh", "-c", "echo $$; exec sleep 600")
+
+
+@pytest.mark.parametrize(
+    ("kind", "number", "status"),
+    [("kernel", signal.SIGINT, 130), ("tun", signal.SIGINT, 130), ("tun", signal.SIGTERM, 143)],
+)
+def test_nothing_is_left_by_a_signal(kind: str, number: int, status: int) -> None:
+    with command(kind, *SLEEP) as (process, sleeper):
+        assert left_by(process.pid)
+        process.send_signal(number)
+        assert process.wait(15.0) == status
+        assert left_by(process.pid) == []
+        assert not alive(sleeper)
+
+
+@pytest.mark.parametrize("kind", ["kernel", "tun"])
+def test_a_rerun_removes_what_a_kill_left(kind: str) -> None:
+    with command(kind, *SLEEP) as (process, sleeper):
+        process.kill()
+        process.wait()
+        assert alive(sleeper)
+        assert any(RUN.glob(f"edgelab-{process.pid}-*"))
+        with Link(constant(8e6)):
+            assert left_by(process.pid) == []
+        assert not alive(sleeper)
+
+
+def test_a_sweep_leaves_the_living_alone() -> None:
+    with Link(constant(8e6)) as link:
+        assert link.namespace not in sweep()
+        assert flow(link, 0.2, 1e6).arrivals
+
+
+def test_the_commands_own_status() -> None:
+    with command("kernel", "sh", "-c", "echo $$; exit 7") as (process, _):
+        assert process.wait(15.0) == 7

@@ -1,0 +1,195 @@
+"""The light publisher against a server in the same process, over real ICE, DTLS and SRTP."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from edge.rtc.peer_connection import Peer
+from edge.server import Server
+from edge.session.control_messages import message
+from edge.session.session import Session
+from netem.__main__ import main
+from netem.footage.encodes import Encodes
+from netem.publisher import command, publisher
+from netem.publisher.publisher import Publisher, PublishError, publishing
+from tests.serving import base, local, serving
+
+FPS = 20
+
+
+@pytest.fixture(scope="module")
+def clip() -> Encodes:
+    made = Encodes(fps=FPS, edges=(128, 192), bits=(0.1, 0.6), seconds=2.0)
+    made.prepare()
+    return made
+
+
+@asynccontextmanager
+async def streaming(
+    clip: Encodes, slo_ms: float = 1000.0
+) -> AsyncIterator[tuple[Server, Session, Publisher]]:
+    """A server, its one session, and the publisher at its other end, with answers coming."""
+    async with serving() as server, publishing(base(server), clip, slo_ms=slo_ms, label="me") as me:
+        await me.wait_for(lambda it: it.stats().in_time >= 2)
+        [session] = local(server)
+        yield server, session, me
+
+
+def hint(session: Session, monkeypatch: pytest.MonkeyPatch, seq: int, **fields: object) -> None:
+    """A hint of the test's own; the server keeps its hints to itself from now on."""
+    usual = {"max_edge": 608, "fps": FPS, "max_bps": 10_000_000, "variant": "v", "reason": "test"}
+    text = message("hint", seq=seq, **{**usual, **fields})
+    peer = session.peer
+    monkeypatch.setattr(
+        peer,
+        "send",
+        lambda label, said: '"hint"' in said or Peer.send(peer, label, said),
+    )
+    Peer.send(peer, "control", text)
+
+
+async def test_each_frame_has_its_answer_and_its_source(
+    clip: Encodes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with streaming(clip) as (_, session, me):
+        await me.wait_for(lambda it: it.stats().in_time >= 20)
+        await me.wait_for(lambda _: session.report and session.report.back_ms)
+        report = session.report
+        assert (session.id, session.label, session.slo_ms) == (me.session, "me", 1000.0)
+        assert session.size == me.sent_size == clip.size(192)
+    stats = me.stats()
+    assert stats.pending == 0
+    assert stats.captured == stats.in_time + stats.late + stats.unanswered + sum(
+        stats.dropped.values()
+    )
+    sources = [frame.source for frame in me.ledger.frames]
+    begin = clip.sources.index(sources[0])
+    assert sources == [clip.sources[(begin + i) % clip.ticks] for i in range(len(sources))]
+    for frame in me.ledger.frames:
+        if frame.outcome == "in_time":
+            assert frame.sent_ms is not None
+            assert frame.t is not None
+            assert frame.latency_ms is not None
+            assert frame.captured_ms <= frame.sent_ms <= frame.captured_ms + frame.latency_ms
+    # One machine, one monotonic clock: the two ends' times can be compared.
+    for frame in [each for each in me.ledger.frames if each.t is not None][-3:]:
+        assert frame.t is not None
+        captured_ms = frame.captured_ms - publisher.EPOCH_MS
+        assert frame.t["captured"] == pytest.approx(captured_ms, abs=25.0)
+    assert report is not None
+    assert (report.width, report.height) == clip.size(192)
+    assert report.available_bps is not None
+    assert me.ledger.frames[0].keyframe
+    assert me.reason == "stopped"
+    command.show([me])
+    assert "me" in capsys.readouterr().out
+    told = json.loads(json.dumps(command.record(me)))
+    assert [frame["source"] for frame in told["frames"]] == sources
+    assert told["stats"]["in_time"] == stats.in_time
+
+
+async def test_a_hint_changes_the_size_that_arrives(
+    clip: Encodes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with streaming(clip) as (_, session, me):
+        hint(session, monkeypatch, 901, max_edge=150)
+        await me.wait_for(lambda it: it.sent_edge == 128 and session.size == clip.size(128))
+        assert me.hint is not None
+        assert me.hints[-1].seq == 901
+    first = next(frame for frame in me.ledger.frames if frame.size == clip.size(128))
+    assert first.keyframe
+    assert me.switches[-1].at_ms == first.captured_ms
+    assert clip.sources.index(first.source) % clip.step == 0
+
+
+async def test_a_hint_caps_the_bits_and_the_frames(
+    clip: Encodes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with streaming(clip) as (_, session, me):
+        hint(session, monkeypatch, 902, max_bps=clip.bps(me.switches[-1].rung) / 2, fps=FPS / 2)
+        await me.wait_for(lambda it: it.stats().dropped.get("paced", 0) >= 3)
+        hint(session, monkeypatch, 903, max_bps=100_000, fps=FPS)
+        await me.wait_for(lambda it: it.switches[-1].rung.bits == 0.1)
+    paced = [frame.tick for frame in me.ledger.frames if frame.outcome == "paced"]
+    assert {after - before for before, after in itertools.pairwise(paced)} == {2}
+
+
+async def test_a_picture_loss_is_answered_by_a_key_frame(clip: Encodes) -> None:
+    async with streaming(clip) as (_, session, me):
+        before = sum(frame.keyframe for frame in me.ledger.frames)
+        session.peer.request_keyframe()
+        await me.wait_for(lambda it: it.stats().keyframes_asked >= 1)
+        asked = len(me.ledger.frames)
+        await me.wait_for(lambda it: sum(f.keyframe for f in it.ledger.frames) > before)
+        answered = me.stats().in_time
+        await me.wait_for(lambda it: it.stats().in_time > answered)
+        [key] = [frame.tick for frame in me.ledger.frames[asked:] if frame.keyframe][:1]
+        assert key - asked <= clip.step
+
+
+async def test_a_lost_packet_is_sent_again(clip: Encodes, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with streaming(clip) as (_, _session, me):
+        send = me._wire.send
+        lost: list[bytes] = []
+
+        def lossy(packet: bytes) -> bool:
+            if len(packet) > 100 and not lost:
+                lost.append(packet)
+                return True  # as a network loses it
+            return send(packet)
+
+        monkeypatch.setattr(me._wire, "send", lossy)
+        await me.wait_for(lambda it: lost and it.stats().resent >= 1)
+        rtp = int.from_bytes(lost[0][4:8], "big")
+        [frame] = [each for each in me.ledger.frames if each.rtp == rtp]
+        await me.wait_for(lambda _: frame.outcome is not None)
+        assert frame.outcome in ("in_time", "superseded")  # it came, if behind the next
+
+
+async def test_a_server_that_stops_says_so(clip: Encodes) -> None:
+    async with streaming(clip) as (server, _, me):
+        await server.stop()
+        await me.wait_for(lambda it: it.reason)
+        assert str(me.reason).startswith("draining: ")
+        with pytest.raises(PublishError, match="draining"):
+            await me.wait_for(lambda it: False)
+    assert me.stats().pending == 0
+
+
+async def test_a_silent_server_is_given_up(clip: Encodes, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with streaming(clip) as (_, _session, me):
+        monkeypatch.setattr(publisher, "SILENT_MS", -1.0)
+        assert "silent" in await me.ended()
+
+
+async def test_a_refusal_is_told_in_the_servers_words(clip: Encodes) -> None:
+    async with serving(token="hush") as server:
+        with pytest.raises(PublishError, match=r"401: .*bearer"):
+            async with publishing(base(server), clip):
+                pass
+    with pytest.raises(PublishError, match=base(server)):
+        async with publishing(base(server), clip):
+            pass
+
+
+async def test_nothing_is_left_running(clip: Encodes) -> None:
+    before = asyncio.all_tasks()
+    with pytest.raises(KeyError):
+        async with streaming(clip):
+            raise KeyError
+    assert asyncio.all_tasks() == before
+
+
+@pytest.mark.parametrize(
+    "wrong", [[], ["x"], ["http://x", "--fps", "0"], ["http://x", "--slo-ms", "5"]]
+)
+def test_bad_usage_is_told(wrong: list[str]) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        main(["publish", *wrong])
+    assert exit_.value.code == 2

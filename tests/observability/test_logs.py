@@ -1,0 +1,246 @@
+"""Logs: one line an event, a session's name in its lines; trouble with them is not the server's."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge.observability import logs
+from edge.observability.logs import Logs, of_session, read_pairs
+from edge.rtc.shared_timer import Beat
+from edge.session.session import Session
+from tests.publisher import publishing
+from tests.serving import base, local, noise, serving
+
+log = logging.getLogger("edge.test")
+
+
+@contextmanager
+def logged(*arguments: Any, **options: Any) -> Iterator[Logs]:
+    """Logging set up as a server does; the root logger is as before afterwards."""
+    root = logging.getLogger()
+    level = root.level
+    lines = Logs(*arguments, **options)
+    try:
+        yield lines
+    finally:
+        lines.close()
+        root.setLevel(level)
+
+
+def _fail(*_: object) -> None:
+    raise ValueError("first\nsecond")
+
+
+@pytest.mark.parametrize("kind", ["text", "json"])
+def test_an_event_is_a_line_even_with_a_traceback(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: Any
+) -> None:
+    file = tmp_path / "deep" / "edge.log"
+    with logged(kind, file=file):
+        log.info("event=joined label=%r ms=%.1f", "a door=1\nsession=x", 2.5)
+        try:
+            _fail()
+        except ValueError:
+            log.exception("event=bad")
+        with of_session("abc123"):
+            log.info("event=mine")
+        log.info("event=ours")
+    lines = file.read_text().splitlines()
+    assert len(lines) == 4
+    assert capsys.readouterr().err.splitlines() == lines
+    if kind == "json":
+        first, bad, mine, ours = map(json.loads, lines)
+        assert (first["event"], first["level"], first["ms"]) == ("joined", "info", 2.5)
+        assert "session" not in first
+        assert "second" in bad["trace"]
+        assert mine["session"] == "abc123"
+        assert "session" not in ours
+    else:
+        assert "event=joined label='a door=1\\nsession=x' ms=2.5" in lines[0]
+        assert lines[2].endswith("event=mine session=abc123")
+
+
+def test_pairs_are_read_back_and_prose_is_left_alone() -> None:
+    assert read_pairs("event=x n=3 ms=-2.50 who='it\\'s' at=1_0") == {
+        "event": "x",
+        "n": 3,
+        "ms": -2.5,
+        "who": "it's",
+        "at": "1_0",
+    }
+    assert read_pairs('to="a b" session=123456 none=') == {
+        "to": "a b",
+        "session": "123456",
+        "none": "",
+    }
+    assert read_pairs("the worker said x=1") is None
+
+
+def test_a_file_makes_way_for_the_next(tmp_path: Path) -> None:
+    file = tmp_path / "edge.log"
+    with logged(file=file, file_bytes=10_000, files=3):
+        for number in range(600):
+            log.info("event=filler number=%d %s", number, "text=" + "x" * 50)
+    kept = sorted(each.name for each in tmp_path.iterdir())
+    assert kept == ["edge.log", "edge.log.1", "edge.log.2"]
+    assert all(each.stat().st_size <= 10_000 for each in tmp_path.iterdir())
+    assert "number=599" in file.read_text()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_full_disk_costs_lines_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
+    with logged(file=Path("/dev/full")) as lines:
+        for number in range(100):
+            log.info("event=filler number=%d", number)
+    assert lines.lost == 100
+    assert len(capsys.readouterr().err.splitlines()) == 100  # the other way is still open
+
+
+def test_a_terminal_that_nobody_reads_holds_nothing_up(tmp_path: Path) -> None:
+    """More lines than the pipe and the queue hold: the rest is dropped, and told how many."""
+    program = (
+        "import logging, sys, edge.observability.logs as l\n"
+        "lines = l.Logs()\n"
+        "for n in range(3 * l.QUEUE): logging.info('event=filler text=%s', 'x' * 100)\n"
+        "print(lines.lost, flush=True)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert int(process.stdout.readline()) > logs.QUEUE
+        drain = threading.Thread(target=process.stderr.read)
+        drain.start()
+        assert process.wait(timeout=60) == 0
+        drain.join()
+
+
+def test_a_terminal_that_nobody_reads_does_not_hold_up_the_end() -> None:
+    program = (
+        "import logging, edge.observability.logs as l\n"
+        "lines = l.Logs()\n"
+        "for n in range(COUNT): logging.info('event=filler text=%s', 'x' * 100)\n"
+        "lines.close()\n"
+        "print(lines.lost, flush=True)\n"
+    )
+    for count in (2_000, 3 * logs.QUEUE):  # of which the pipe takes some; more than the queue holds
+        with subprocess.Popen(
+            [sys.executable, "-c", program.replace("COUNT", str(count))],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert process.wait(timeout=60) == 0
+            assert process.stdout is not None
+            assert process.stderr is not None
+            written = process.stderr.read().count(" event=filler ")
+            assert 0 < written <= count - int(process.stdout.read())
+
+
+def test_a_log_file_that_cannot_be_is_a_usage_error(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "edge", "serve", "--log-file", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: log_file: ")
+
+
+async def test_what_a_connection_logs_carries_its_session() -> None:
+    """A handler that fails deep in the receive path, in a callback of the socket."""
+    failed = asyncio.Event()
+    names: list[str] = []
+
+    class Watch(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            names.append(logs._session.get())
+            failed.set()
+
+    watch = Watch()
+    receiving = logging.getLogger("edge.rtc.aiortc_adapter")
+    receiving.addHandler(watch)
+    try:
+        async with serving() as server, publishing(base(server), noise(320, 192)) as me:
+            await me.wait_for_type("detections")
+            [session] = server.sessions
+            assert isinstance(session, Session)
+            assert session.peer._wire is not None
+            session.peer._wire._on_rtp = _fail
+            async with asyncio.timeout(20):
+                await failed.wait()
+    finally:
+        receiving.removeHandler(watch)
+    assert set(names) == {session.name}
+
+
+async def test_what_threads_and_shared_timers_call_carries_its_own_session() -> None:
+    """Two sessions share the decoders' threads and one timer: each call is in its own context."""
+    pictures: dict[str, set[str]] = {}
+    enough = asyncio.Event()
+
+    def watch(session: Session) -> None:
+        name, receiver = session.name, session.peer._receiver
+        assert receiver is not None
+        pictures[name] = set()
+        decoder, shown = receiver._decoder, receiver._decoder._on_picture
+
+        def picture(*arguments: Any) -> None:
+            pictures[name].add(logs._session.get())
+            shown(*arguments)
+            if all(pictures.values()):
+                enough.set()
+
+        decoder._on_picture = picture
+
+    async with (
+        serving() as server,
+        publishing(base(server), noise(320, 192)) as one,
+        publishing(base(server), noise(320, 192)) as other,
+    ):
+        for each in (one, other):
+            await each.wait_for_type("detections")
+        for session in local(server):
+            watch(session)
+        async with asyncio.timeout(20):
+            await enough.wait()
+    assert pictures == {name: {name} for name in pictures}
+    assert len(pictures) == 2
+
+
+async def test_a_shared_timer_calls_each_in_the_context_it_was_added_in() -> None:
+    beat = Beat(0.01)
+    heard: dict[str, asyncio.Future[str]] = {}
+    loop = asyncio.get_running_loop()
+    listeners = []
+    for name in ("first", "second"):
+        heard[name] = loop.create_future()
+
+        def listener(name: str = name) -> None:
+            if not heard[name].done():
+                heard[name].set_result(logs._session.get())
+
+        listeners.append(listener)
+        with of_session(name):
+            beat.add(listener)
+    async with asyncio.timeout(20):
+        assert [await heard[name] for name in heard] == ["first", "second"]
+    for listener in listeners:
+        beat.remove(listener, loop)
+
+
+def test_files_are_not_left_open(tmp_path: Path) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    with logged(file=tmp_path / "a.log"):
+        log.info("event=x")
+    assert len(os.listdir("/proc/self/fd")) == before

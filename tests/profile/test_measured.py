@@ -1,0 +1,61 @@
+"""A profile from beforehand is used only on the machine, and with the software, it tells of."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge.config import Settings
+from edge.profile.latency import Entry, Profile
+from edge.profile.machine import machine, processor, slug, versions
+from edge.profile.measured import known_profile
+
+
+def save(folder: Path, **changes: Any) -> None:
+    given = {"device": processor(), "machine": machine(), "versions": versions("torch"), **changes}
+    entries = [Entry("yolov4-tiny-320", 320, 192, 1, 10.0, 12.0)]
+    Profile(entries, **given).save(folder / f"{slug(processor())}.json")
+
+
+def test_this_machines_own_is_found(tmp_path: Path) -> None:
+    assert known_profile(Settings(), tmp_path) is None
+    save(tmp_path)
+    found = known_profile(Settings(), tmp_path)
+    assert found is not None
+    assert found.latency_ms("yolov4-tiny-320", (320, 192), 1) == 12.0
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"machine": "Z80, 1 cores, CP/M z80"}, "measured on Z80"),
+        ({"versions": {"torch": "0.4"}}, "measured with PyTorch 0.4"),
+    ],
+)
+def test_anothers_is_not_used_and_the_log_says_so(
+    changes: dict[str, Any], why: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    save(tmp_path, **changes)
+    with caplog.at_level(logging.INFO):
+        assert known_profile(Settings(), tmp_path) is None
+    assert why in caplog.text
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"threads": 1},
+        {"network": "yolov4"},
+        {"device": ["cpu", "cpu"]},
+        {"device": ["cuda:0"]},
+        {"weights": Path("others.weights")},
+    ],
+)
+def test_another_use_of_the_device_is_another_measurement(
+    settings: dict[str, Any], tmp_path: Path
+) -> None:
+    save(tmp_path)
+    assert known_profile(Settings(**settings), tmp_path) is None

@@ -1,0 +1,261 @@
+"""The decoding thread on real VP8 and H264, on broken data and under overload."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable
+
+import av
+import numpy as np
+import pytest
+
+from edge.rtc.decoding import decoder as decoding
+from edge.rtc.decoding.decoder import MAX_WAITING, MAX_WAITING_MS, PIXEL_FORMATS, Decoder
+from edge.rtc.jitter.frames import EncodedFrame
+from tests.rtc.streams import Encoded, encode, encode_as, picture
+
+
+class Sink:
+    """A decoder's callbacks, and something to wait for them with."""
+
+    def __init__(self, max_pixels: int = 4096 * 2304) -> None:
+        self.pictures: list[tuple[int, av.VideoFrame]] = []
+        self.dropped: list[tuple[int, str, bool]] = []
+        self.decoder = Decoder(self._picture, self._dropped, max_pixels=max_pixels)
+        self._news = asyncio.Event()
+
+    def _picture(self, frame: EncodedFrame, image: av.VideoFrame, decoded_ms: float) -> None:
+        assert threading.current_thread() is threading.main_thread()
+        assert decoded_ms > 0
+        self.pictures.append((frame.rtp, image))
+        self._news.set()
+
+    def _dropped(self, rtps: list[int], reason: str, keyframe: bool) -> None:
+        assert threading.current_thread() is threading.main_thread()
+        self.dropped += [(rtp, reason, keyframe) for rtp in rtps]
+        self._news.set()
+
+    async def until(self, satisfied: Callable[[], bool]) -> None:
+        async with asyncio.timeout(60):
+            while not satisfied():
+                self._news.clear()
+                await self._news.wait()
+
+    async def decode(self, codec: str, frames: list[Encoded], first: int = 0) -> None:
+        """One after the other, each ended before the next comes."""
+        for index, encoded in enumerate(frames):
+            done = len(self.pictures) + len(self.dropped)
+            self.decoder.submit(codec, _frame(encoded, first + index))
+            await self.until(lambda done=done: len(self.pictures) + len(self.dropped) > done)  # type: ignore[misc]
+
+
+def _frame(
+    encoded: Encoded, rtp: int, received_ms: float = 0.0, size: tuple[int, int] = (0, 0)
+) -> EncodedFrame:
+    return EncodedFrame(
+        rtp=rtp,
+        data=encoded.data,
+        keyframe=encoded.keyframe,
+        packets=1,
+        bytes=len(encoded.data),
+        first_packet_ms=received_ms,
+        received_ms=received_ms,
+        width=size[0],
+        height=size[1],
+    )
+
+
+@pytest.fixture
+async def sink() -> AsyncIterator[Sink]:
+    sink = Sink()
+    yield sink
+    sink.decoder.stop()
+    await sink.decoder.stopped()
+
+
+@pytest.mark.parametrize("codec", ["vp8", "h264"])
+async def test_each_frame_gives_its_own_picture_at_once(sink: Sink, codec: str) -> None:
+    await sink.decode(codec, encode(codec, 10))
+    assert [rtp for rtp, _ in sink.pictures] == list(range(10))
+    assert not sink.dropped
+    for index, (_, image) in enumerate(sink.pictures):
+        assert (image.width, image.height, image.format.name) == (160, 120, "yuv420p")
+        original = picture(index, 160, 120).to_ndarray(format="gray").astype(int)
+        difference = np.abs(image.to_ndarray(format="gray").astype(int) - original)
+        assert difference.mean() < 8.0  # this very picture, not the one before
+
+
+@pytest.mark.parametrize("codec", ["vp8", "h264"])
+async def test_sizes_change_in_mid_stream(sink: Sink, codec: str) -> None:
+    sizes = [(160, 120), (16, 16), (322, 178), (3840, 2160), (34, 18)]
+    if codec == "vp8":
+        sizes.append((161, 121))
+    for index, (width, height) in enumerate(sizes):
+        await sink.decode(codec, encode(codec, 2, width, height), first=10 * index)
+    assert not sink.dropped
+    shown = [(image.width, image.height) for _, image in sink.pictures]
+    assert shown == [size for size in sizes for _ in range(2)]
+
+
+async def test_the_codec_may_change(sink: Sink) -> None:
+    for codec in ("vp8", "h264", "vp8"):
+        await sink.decode(codec, encode(codec, 3))
+    assert len(sink.pictures) == 9
+
+
+@pytest.mark.parametrize("codec", ["vp8", "h264"])
+async def test_broken_data_costs_a_key_frame_and_not_the_session(sink: Sink, codec: str) -> None:
+    frames = encode(codec, 8, keys=(0, 5))
+    noise = Encoded(bytes(range(256)), keyframe=True)
+    await sink.decode(codec, [*frames[:2], noise, *frames[2:]])
+    assert [rtp for rtp, _ in sink.pictures] == [0, 1, 6, 7, 8]
+    assert [(rtp, reason) for rtp, reason, _ in sink.dropped] == [
+        (2, "lost"), (3, "lost"), (4, "lost"), (5, "lost"),
+    ]  # fmt: skip
+    assert all(keyframe for _, _, keyframe in sink.dropped)
+
+
+async def test_nothing_is_decoded_before_a_key_frame(sink: Sink) -> None:
+    await sink.decode("vp8", encode("vp8", 4)[1:])
+    assert not sink.pictures
+    assert [reason for _, reason, _ in sink.dropped] == ["lost"] * 3
+
+
+@pytest.mark.parametrize("codec", ["vp8", "h264"])
+async def test_pictures_over_the_cap_are_dropped_with_their_reason(codec: str) -> None:
+    sink = Sink(max_pixels=200 * 200)
+    size = (320, 240) if codec == "vp8" else (0, 0)  # only VP8 tells before it is decoded
+    large = [
+        _frame(frame, index, 0.0, size) for index, frame in enumerate(encode(codec, 1, 320, 240))
+    ]
+    for frame in large:
+        sink.decoder.submit(codec, frame)
+    await sink.until(lambda: bool(sink.dropped))
+    assert sink.dropped == [(0, "too_large", True)]
+    await sink.decode(codec, encode(codec, 2), first=5)
+    assert [rtp for rtp, _ in sink.pictures] == [5, 6]
+    sink.decoder.stop()
+    await sink.decoder.stopped()
+
+
+async def test_of_frames_that_come_together_only_the_last_is_shown(sink: Sink) -> None:
+    frames = encode("vp8", 12)
+    for index, frame in enumerate(frames):
+        sink.decoder.submit("vp8", _frame(frame, index))
+    await sink.until(lambda: len(sink.pictures) + len(sink.dropped) == 12)
+    assert sink.pictures[-1][0] == 11
+    assert {reason for _, reason, _ in sink.dropped} <= {"superseded"}
+    assert not any(keyframe for _, _, keyframe in sink.dropped)
+    difference = np.abs(
+        sink.pictures[-1][1].to_ndarray(format="gray").astype(int)
+        - picture(11, 160, 120).to_ndarray(format="gray").astype(int)
+    )
+    assert difference.mean() < 8.0  # it had all its references
+
+
+@pytest.mark.parametrize("limit", ["age", "number"])
+async def test_overload_loses_what_waits_and_asks_for_a_key_frame(sink: Sink, limit: str) -> None:
+    count = 12 if limit == "age" else MAX_WAITING + 12
+    frames = encode("vp8", count, 640, 480)
+    accepted = []
+    for index, frame in enumerate(frames):  # all before the loop runs again
+        late_ms = 2 * MAX_WAITING_MS if limit == "age" and index >= 10 else 0.0
+        accepted.append(sink.decoder.submit("vp8", _frame(frame, index, late_ms)))
+    assert not accepted[-1]
+    assert not any(accepted[accepted.index(False) :])  # not before a key frame
+    (key,) = encode("vp8", 1, 640, 480)
+    assert sink.decoder.submit("vp8", _frame(key, count))
+    await sink.until(lambda: len(sink.pictures) + len(sink.dropped) == count + 1)
+    assert sink.pictures[-1][0] == count
+    overloaded = {rtp: keyframe for rtp, reason, keyframe in sink.dropped if reason == "overload"}
+    assert set(overloaded) >= {index for index, kept in enumerate(accepted) if not kept}
+    assert all(overloaded.values())
+    done = [rtp for rtp, _ in sink.pictures] + [rtp for rtp, _, _ in sink.dropped]
+    assert sorted(done) == list(range(count + 1))
+
+
+async def test_a_key_frame_takes_the_place_of_what_waits_too_long(sink: Sink) -> None:
+    frames = encode("vp8", 6, 640, 480, keys=(0, 5))
+    for index, frame in enumerate(frames[:5]):
+        sink.decoder.submit("vp8", _frame(frame, index))
+    assert sink.decoder.submit("vp8", _frame(frames[5], 5, 2 * MAX_WAITING_MS))
+    await sink.until(lambda: bool(sink.pictures) and sink.pictures[-1][0] == 5)
+    assert not any(keyframe for _, _, keyframe in sink.dropped)
+
+
+async def test_stopping_is_prompt_final_and_leaves_no_thread() -> None:
+    before = threading.active_count()
+    sink = Sink()
+    for index, frame in enumerate(encode("vp8", 20, 640, 480)):
+        sink.decoder.submit("vp8", _frame(frame, index))
+    sink.decoder.stop()
+    seen = len(sink.pictures) + len(sink.dropped)
+    await sink.decoder.stopped()
+    assert threading.active_count() == before
+    assert len(sink.pictures) + len(sink.dropped) == seen
+    assert not sink.decoder.submit("vp8", _frame(encode("vp8", 1)[0], 99))
+
+
+async def test_one_that_never_decoded_stops_too() -> None:
+    sink = Sink()
+    sink.decoder.stop()
+    await sink.decoder.stopped()
+
+
+@pytest.mark.parametrize("pixels", ["yuv444p", "yuv420p10le", "yuv422p"])
+async def test_other_pixel_formats_are_converted_on_the_thread(sink: Sink, pixels: str) -> None:
+    await sink.decode("h264", encode_as(pixels, 3))
+    assert not sink.dropped
+    for index, (_, image) in enumerate(sink.pictures):
+        assert image.format.name in PIXEL_FORMATS
+        original = picture(index, 160, 120).to_ndarray(format="gray").astype(int)
+        difference = np.abs(image.to_ndarray(format="gray").astype(int) - original)
+        assert difference.mean() < 8.0
+
+
+async def test_a_failed_conversion_is_a_lost_frame_and_costs_no_key_frame(
+    sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frames = encode_as("yuv444p", 3)
+    await sink.decode("h264", frames[:1])
+    with monkeypatch.context() as patch:
+        patch.setattr(decoding, "_as_yuv420p", _fail)
+        await sink.decode("h264", frames[1:2], first=1)
+    await sink.decode("h264", frames[2:], first=2)
+    assert [rtp for rtp, _ in sink.pictures] == [0, 2]
+    assert sink.dropped == [(1, "lost", False)]
+
+
+def _fail(*_: object) -> None:
+    raise RuntimeError("nobody foresaw this")
+
+
+async def test_an_unforeseen_failure_costs_a_key_frame_and_not_the_thread(
+    sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frames = encode("vp8", 5, keys=(0, 3))
+    await sink.decode("vp8", frames[:1])
+    with monkeypatch.context() as patch:
+        patch.setattr(decoding._Codec, "decode", _fail)
+        await sink.decode("vp8", frames[1:2], first=1)
+    await sink.decode("vp8", frames[2:], first=2)
+    assert [rtp for rtp, _ in sink.pictures] == [0, 3, 4]
+    assert sink.dropped == [(1, "lost", True), (2, "lost", True)]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+async def test_a_thread_that_died_can_be_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    died = threading.Event()
+
+    def end(*_: object) -> None:
+        died.set()
+        raise SystemExit
+
+    monkeypatch.setattr(decoding._Codec, "decode", end)
+    sink = Sink()
+    sink.decoder.submit("vp8", _frame(encode("vp8", 1)[0], 0))
+    await asyncio.to_thread(died.wait)
+    sink.decoder.stop()
+    async with asyncio.timeout(60):
+        await sink.decoder.stopped()

@@ -1,0 +1,175 @@
+"""Whatever one publisher says on its channels: no exception, and nobody else is touched."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import json
+import logging
+import threading
+from collections.abc import Coroutine, Iterator
+from typing import Any, TypeVar
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic import BaseModel
+
+from edge.server import Server
+from edge.session.control_messages import Applied, Hello, Ping, Report
+from tests.publisher import Publisher, publishing
+from tests.serving import base, local, noise, serving
+
+KINDS: dict[str, type[BaseModel]] = {
+    "hello": Hello,
+    "ping": Ping,
+    "report": Report,
+    "applied": Applied,
+}
+T = TypeVar("T")
+
+_numbers = st.one_of(
+    st.integers(),
+    st.floats(),  # NaN and the infinities among them, as `json.dumps` writes them
+    st.sampled_from([0, -1, 1e308, -1e308, 2**31, 2**63, 2**64, 10**25]),
+)
+_anything = st.recursive(
+    st.none() | st.booleans() | _numbers | st.text(max_size=80),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+@st.composite
+def _values(draw: st.DrawFn) -> Any:
+    """What a field may be given: something sound, a number, or anything at all."""
+    return draw(st.sampled_from([1, 2.0]) | _numbers | _anything)
+
+
+def _messages(kind: str) -> st.SearchStrategy[str | bytes]:
+    """Of one type: each of its fields missing, sound, or anything at all, and fields of no type."""
+    fields = {
+        field.alias or name: _values()
+        for name, field in KINDS[kind].model_fields.items()
+        if name != "type"
+    }
+    objects = st.builds(
+        lambda known, more: {**more, **known, "type": kind},
+        st.fixed_dictionaries({}, optional=fields),
+        st.dictionaries(st.text(max_size=8), _values(), max_size=2),
+    )
+    texts = objects.map(json.dumps)
+    cut = st.builds(lambda text, at: text[: at % (len(text) + 1)], texts, st.integers(0, 500))
+    return texts | texts | cut | texts.map(str.encode)
+
+
+class Room:
+    """A server, one publisher who says anything, and one who does not; on a thread's own loop."""
+
+    def __init__(self) -> None:
+        self.server: Server
+        self.offender: Publisher
+        self.bystander: Publisher
+        self._loop = asyncio.new_event_loop()
+        self._over = asyncio.Event()
+        self._open = threading.Event()
+        self._tokens = itertools.count(1)
+        self._thread = threading.Thread(target=self._loop.run_until_complete, args=[self._hold()])
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[Room]:
+        self._thread.start()
+        assert self._open.wait(60)
+        try:
+            yield self
+        finally:
+            self._loop.call_soon_threadsafe(self._over.set)
+            self._thread.join(60)
+            self._loop.close()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
+
+    async def _hold(self) -> None:
+        async with (
+            serving(max_messages_per_s=10_000) as self.server,
+            publishing(base(self.server), noise(128, 96), fps=5) as self.offender,
+            publishing(base(self.server), noise(128, 96), fps=5) as self.bystander,
+        ):
+            for each in (self.offender, self.bystander):
+                await each.wait_for_type("detections")
+            self._open.set()
+            while not self._over.is_set():
+                self.offender.say("ping", t0_ms=0)  # who has pinged once is gone if it stops
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(1.0):
+                        await self._over.wait()
+
+    async def say(self, messages: list[str | bytes], channel: str) -> None:
+        """Say them, and wait until the server has got beyond them."""
+        self.offender.messages.clear()  # waiting looks through all that came
+        for each in messages:
+            (self.offender.control if channel == "control" else self.offender.results).send(each)
+        token = 1000 + next(self._tokens)
+        self.offender.say("ping", t0_ms=token)
+        await self.offender.wait_for(
+            lambda heard: heard["type"] == "pong" and heard["t0_ms"] == token
+        )
+
+    async def alive(self, publisher: Publisher) -> None:
+        await publisher.wait_for_answers(1)
+
+
+@pytest.fixture(scope="module")
+def room() -> Iterator[Room]:
+    with Room().opened() as room:
+        yield room
+
+
+@pytest.fixture
+def complaints() -> Iterator[list[logging.LogRecord]]:
+    """What is logged as an error, or with a traceback, meanwhile."""
+    seen: list[logging.LogRecord] = []
+
+    class Watch(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if record.levelno >= logging.ERROR or record.exc_info:
+                seen.append(record)
+
+    watch = Watch()
+    logging.getLogger().addHandler(watch)
+    yield seen
+    logging.getLogger().removeHandler(watch)
+
+
+# It is the server that uses `random`, on its own thread, while a strategy draws on this one.
+@pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies")
+@pytest.mark.parametrize("channel", ["control", "results"])
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_no_message_of_any_type_hurts(
+    room: Room, complaints: list[logging.LogRecord], kind: str, channel: str
+) -> None:
+    @settings(
+        max_examples=150 if channel == "control" else 10,
+        suppress_health_check=list(HealthCheck),
+        deadline=None,
+    )
+    @given(st.lists(_messages(kind), min_size=1, max_size=6))
+    def said(messages: list[str | bytes]) -> None:
+        room.run(room.say(messages, channel))
+        assert not complaints, complaints[0].getMessage()
+
+    said()
+    # A sound greeting puts right what an earlier one may have asked for.
+    greeting = {"type": "hello", "version": 1, "slo_ms": 500, "fps": 5}
+    room.run(room.say([json.dumps(greeting)], "control"))
+    for each in (room.offender, room.bystander):
+        room.run(room.alive(each))
+    assert not room.bystander.of_type("error")
+    assert not room.bystander.of_type("bye")
+    assert len(room.server.sessions) == 2
+    assert all(session.peer.faults == 0 for session in local(room.server))
+    assert not complaints, complaints[0].getMessage()

@@ -1,0 +1,153 @@
+"""A session's part of the plan becomes a hint, and the variants that its frames may have."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from edge.adaptation.fixed_hints import Held
+from edge.profile.variant import EDGES, Variant
+from edge.scheduling.assignment import Assignment
+from edge.session.session_adaptation import DECIDE_EVERY_MS, Link, SessionHints
+
+UNKNOWN = Link(
+    size=None,
+    slo_ms=150.0,
+    fps=15.0,
+    left_ms=150.0,
+    answered=False,
+    left_for_network_ms=None,
+    capacity_bps=None,
+    available_bps=None,
+    queue_ms=0.0,
+    loss=0.0,
+    network_ms=None,
+)
+FAST_LINK = replace(UNKNOWN, size=(608, 342), capacity_bps=50e6, left_ms=140.0, answered=True)
+BEST = Assignment("yolov4-tiny-608", 608, 3e6, 0.0, "nothing sees more")
+
+
+def _hints(
+    assignment: Assignment | None = BEST,
+    *,
+    edges: tuple[int, ...] = EDGES,
+    max_bps: int = 4_000_000,
+) -> SessionHints:
+    hints = SessionHints("yolov4-tiny", edges, max_bps)
+    if assignment is not None:
+        hints.assign(assignment)
+    return hints
+
+
+def test_the_first_hint_comes_with_the_first_plan() -> None:
+    hints = _hints(None)
+    assert hints.decide(UNKNOWN, 0.0) is None
+    hints.assign(BEST)
+    hint = hints.decide(UNKNOWN, 1.0)
+    assert hint is not None
+    assert (hint.max_edge, hint.fps) == (608, 15.0)
+    assert "not measured" in hint.reason
+
+
+def test_decisions_keep_their_distance() -> None:
+    hints = _hints()
+    hints.decide(UNKNOWN, 0.0)
+    slow = replace(FAST_LINK, capacity_bps=300e3)
+    assert hints.decide(slow, DECIDE_EVERY_MS / 2) is None
+    hint = hints.decide(slow, DECIDE_EVERY_MS)
+    assert hint is not None
+    assert hint.max_bps < 300e3
+
+
+def test_a_new_plan_does_not_wait() -> None:
+    hints = _hints()
+    hints.decide(FAST_LINK, 0.0)
+    hints.assign(Assignment(None, 128, 0.0, 0.0, "full"))
+    assert hints.decide(FAST_LINK, 10.0) is not None
+
+
+def test_the_same_plan_again_is_no_news() -> None:
+    hints = _hints()
+    hints.decide(FAST_LINK, 0.0)
+    hints.assign(replace(BEST))
+    assert hints.decide(replace(FAST_LINK, capacity_bps=300e3), 10.0) is None
+
+
+def test_a_hint_that_may_not_have_been_heard_is_said_again() -> None:
+    hints = _hints()
+    first = hints.decide(UNKNOWN, 0.0)
+    assert hints.decide(UNKNOWN, 1000.0) is None
+    hints.restate()
+    assert hints.decide(UNKNOWN, 1001.0) == first
+
+
+def test_bits_are_capped_by_the_operator() -> None:
+    hints = _hints(max_bps=500_000)
+    for step in range(100):
+        hints.decide(FAST_LINK, step * DECIDE_EVERY_MS)
+    assert hints.current is not None
+    assert hints.current.max_bps == 500_000
+
+
+def test_a_snapshot_says_what_the_link_can_be_counted_on_for() -> None:
+    hints = _hints()
+    fresh = hints.snapshot("s", UNKNOWN)
+    assert (fresh.id, fresh.sent_edge, fresh.tried, fresh.size) == ("s", 0, False, (16, 9))
+    for step in range(20):
+        hints.decide(replace(FAST_LINK, capacity_bps=400e3), step * DECIDE_EVERY_MS)
+    later = hints.snapshot("s", FAST_LINK)
+    assert (later.sent_edge, later.tried, later.left_ms) == (608, True, 140.0)
+    assert later.bps < 400e3
+
+
+def test_variants_go_down_from_the_planned_one() -> None:
+    names = _hints(replace(BEST, variant="yolov4-tiny-416")).variants
+    edges = [Variant.parse(name).edge for name in names]
+    assert edges == sorted((edge for edge in EDGES if edge <= 416), reverse=True)
+
+
+def test_before_the_first_plan_frames_get_the_least() -> None:
+    assert _hints(None).variants == ("yolov4-tiny-128",)
+
+
+def test_a_session_that_is_not_served_has_no_variants() -> None:
+    assert _hints(Assignment(None, 128, 0.0, 0.0, "full")).variants == ()
+
+
+def test_an_urgent_question_is_answered_at_once() -> None:
+    hints = _hints()
+    hints.decide(FAST_LINK, 0.0)
+    slow = replace(FAST_LINK, capacity_bps=300e3)
+    assert hints.decide(slow, 10.0) is None
+    hint = hints.decide(slow, 10.0, urgent=True)
+    assert hint is not None
+    assert hint.max_bps < 300e3
+
+
+def test_where_the_publisher_controls_its_rate_the_hint_is_the_operators_cap() -> None:
+    hints = _hints(max_bps=1_000_000)
+    link = replace(FAST_LINK, capacity_bps=float("inf"))
+    for step in range(50):
+        hints.decide(link, step * DECIDE_EVERY_MS)
+    assert hints.current is not None
+    assert hints.current.max_bps == 1_000_000
+
+
+def test_held_hints_ask_once_for_what_the_settings_hold() -> None:
+    hints = SessionHints("yolov4-tiny", EDGES, 4_000_000, Held(320, 300_000))
+    hints.assign(BEST)
+    hint = hints.decide(FAST_LINK, 0.0)
+    assert hint is not None
+    assert (hint.max_edge, hint.max_bps, hint.fps) == (320, 300_000, 15.0)
+    collapsed = replace(FAST_LINK, capacity_bps=1e5, queue_ms=500.0, loss=0.2)
+    assert hints.decide(collapsed, 1_000.0, urgent=True) is None
+    assert hints.snapshot("one", FAST_LINK).bps == 300_000.0
+    hints.restate()
+    assert hints.decide(collapsed, 2_000.0) == hint
+
+
+def test_held_hints_leave_the_variant_to_the_plan() -> None:
+    hints = SessionHints("yolov4-tiny", EDGES, 4_000_000, Held(320, 300_000))
+    hints.assign(BEST)
+    hints.decide(FAST_LINK, 0.0)
+    hints.assign(replace(BEST, variant="yolov4-tiny-128"))
+    assert hints.variants == ("yolov4-tiny-128",)

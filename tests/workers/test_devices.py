@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import os
+import signal
+
+import cv2
+import numpy as np
+import pytest
+
+from edge.assets.samples import photo
+from edge.ipc.picture import Picture
+from edge.models.detector import Detector
+from edge.models.weights import class_names, load_network
+from edge.profile.variant import Variant
+from edge.workers import Options, WorkerPool
+from tests.workers.recorder import Recorder
+
+VARIANTS = ("yolov4-tiny-320", "yolov4-tiny-416")
+
+
+@pytest.mark.weights
+async def test_a_real_worker_finds_what_the_detector_finds() -> None:
+    pictures = {}
+    for name in ("bus", "zidane"):
+        image = cv2.imread(str(photo(name)))
+        assert image is not None
+        pictures[name] = Picture.from_rgb(np.asarray(image[:, :, ::-1], dtype=np.uint8))
+    detector = Detector("yolov4-tiny", load_network("yolov4-tiny"), precision="float32")
+    names = class_names()
+
+    recorder = Recorder()
+    pool = WorkerPool(
+        ["cpu"],
+        ["yolov4-tiny"],
+        on_done=recorder.on_done,
+        on_state=recorder.on_state,
+        on_progress=recorder.on_progress,
+        options=Options(variants=VARIANTS, precision="float32", restart_first_s=0.01),
+    )
+    await pool.start()
+    try:
+        (profile,) = pool.profiles
+        assert {entry.variant for entry in profile.entries} == set(VARIANTS)
+        assert profile.max_batch == 1  # the batcher is not to fill batches on a CPU
+        assert [done for done, _, _ in recorder.progress] == sorted(
+            done for done, _, _ in recorder.progress
+        )
+        number = 0
+        for lives in (1, 2):
+            await recorder.state("ready", lives)
+            for picture in pictures.values():
+                pool.submit(0, number, "yolov4-tiny-416", [picture, picture])
+                found = (await recorder.result(number)).boxes
+                (expected,) = detector.detect([picture], Variant("yolov4-tiny", 416))
+                assert len(expected) >= 2
+                for boxes in found:
+                    assert [box[0] for box in boxes] == [box[0] for box in expected]
+                    np.testing.assert_allclose(boxes, expected, atol=2e-3)
+                number += 1
+            pid = pool.status[0].pid
+            assert pid is not None
+            if lives == 1:
+                os.kill(pid, signal.SIGKILL)  # and what comes back must find the same
+        assert "person" in {names[box[0]] for box in found[0]}
+    finally:
+        await pool.stop()
