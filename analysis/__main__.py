@@ -17,8 +17,8 @@ from analysis.figures import command
 from analysis.simulator.grid import run_all, tasks, work
 from analysis.simulator.judge import judge
 from analysis.simulator.report import show, table
-from analysis.simulator.results import Row, write_csv
-from analysis.simulator.specification import POLICIES, Experiment, SpecError, load
+from analysis.simulator.results import RunResult, write_csv
+from analysis.simulator.specification import POLICIES, Simulation, SpecError, load
 from edge.assets.browser import BrowserMissingError
 from edge.assets.store import AssetError
 from edge.profile.accuracy import AccuracyError
@@ -99,9 +99,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return EXIT_FAILED if broken and not options.no_judge else 0
 
 
-def _simulate(experiment: Experiment, jobs: int) -> list[Row]:
+def _simulate(experiment: Simulation, jobs: int) -> list[RunResult]:
     todo = tasks(experiment)
-    rows: dict[int, Row] = {}
+    rows: dict[int, RunResult] = {}
     began_s = time.perf_counter()
     with Progress(
         TextColumn("{task.description}"),

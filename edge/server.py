@@ -15,14 +15,14 @@ from typing import Any
 
 from aiohttp import web
 
-from edge.adaptation.fixed_hints import Held
+from edge.adaptation.fixed_hints import FixedHint
 from edge.api import local_ca
-from edge.api.admin import Admin
-from edge.api.auth import Access
-from edge.api.login import Login
+from edge.api.admin import AdminApi
+from edge.api.auth import AccessControl
+from edge.api.login import LoginPages
 from edge.api.pages import Pages, secure
-from edge.api.prometheus import Metrics
-from edge.api.whip import MAX_BODY, Whip, json_errors
+from edge.api.prometheus import MetricsEndpoint
+from edge.api.whip import MAX_BODY, WhipEndpoint, json_errors
 from edge.batching.batcher import Batcher
 from edge.batching.dispatcher import Dispatcher
 from edge.clock import now_ms
@@ -30,22 +30,22 @@ from edge.config import Settings
 from edge.ingest.pool import IngestPool
 from edge.ingest.remote_session import LostError
 from edge.models.weights import class_names
-from edge.observability.dashboard import Overview
-from edge.observability.metrics_data import Histogram, Meter
+from edge.observability.dashboard import Dashboard
+from edge.observability.metrics_data import FrameMetrics, Histogram
 from edge.observability.time_series import EVERY_MS
 from edge.profile.accuracy import AccuracyError, AccuracyProfile
-from edge.profile.latency import Profile
+from edge.profile.latency import LatencyProfile
 from edge.profile.measured import PROFILES, known_profile
 from edge.profile.variant import SENT_EDGES, Variant
 from edge.rtc import aiortc_adapter
-from edge.scheduling.admission import Pressure, why_not
+from edge.scheduling.admission import AdmissionState, why_not
 from edge.scheduling.controller import Controller
 from edge.scheduling.planner import Planner
-from edge.session.interface import Member
-from edge.session.rate_limits import Share
-from edge.session.registry import Sessions
+from edge.session.interface import SessionInterface
+from edge.session.rate_limits import CpuShare
+from edge.session.registry import SessionRegistry
 from edge.session.session import Session
-from edge.session.session_adaptation import SessionHints
+from edge.session.session_adaptation import SessionAdaptation
 from edge.workers import DEFAULT_SLOTS, Failure, Options, Result, WorkerError, WorkerPool
 
 log = logging.getLogger("edge.server")
@@ -68,7 +68,7 @@ class Server:
         self.url = ""
         self.lan_urls: list[str] = []
         self.loop_lag_ms = 0.0  # worst lateness of the event loop in the last seconds
-        self.meter = Meter()
+        self.meter = FrameMetrics()
         self._names = class_names()
         self._variants = [Variant(settings.network, edge) for edge in settings.edges]
         self.pool = WorkerPool(
@@ -88,10 +88,10 @@ class Server:
                 log_format=settings.log_format,
             ),
         )
-        self._held = Held.by(settings)
+        self._held = FixedHint.by(settings)
         self.dispatcher: Dispatcher | None = None  # once the devices have been measured
         self.ingests: IngestPool | None = None  # where there are several
-        self.sessions = Sessions(
+        self.sessions = SessionRegistry(
             self._make_session,
             limit=settings.max_sessions,
             limit_per_address=settings.max_sessions_per_address,
@@ -113,9 +113,9 @@ class Server:
         )
         self.lag = Histogram()  # of the event loop, all the time
         self._ready: set[int] = set()
-        self._core = Share()
-        self._overview = Overview(self)
-        self._admin = Admin(self, self._overview)
+        self._core = CpuShare()
+        self._overview = Dashboard(self)
+        self._admin = AdminApi(self, self._overview)
         self._say = on_progress
         self._runner: web.AppRunner | None = None
         self._ticker: asyncio.Task[None] | None = None
@@ -176,17 +176,17 @@ class Server:
     async def _listen(self) -> None:
         settings = self.settings
         context, ca = self._tls()
-        access = Access(settings)
+        access = AccessControl(settings)
         app = web.Application(
             middlewares=[secure, json_errors, access.guard],
             client_max_size=settings.max_sdp_bytes,
         )
         app[MAX_BODY] = settings.max_sdp_bytes
-        app.add_routes(Whip(settings, self.sessions, access).routes())
-        app.add_routes(Login(access).routes())
+        app.add_routes(WhipEndpoint(settings, self.sessions, access).routes())
+        app.add_routes(LoginPages(access).routes())
         app.add_routes(Pages(settings, ca=ca).routes())
         app.add_routes(self._admin.routes())
-        app.add_routes(Metrics(self, self._overview).routes())
+        app.add_routes(MetricsEndpoint(self, self._overview).routes())
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
         self._runner = web.AppRunner(
@@ -278,7 +278,7 @@ class Server:
         there = sum(session.id in planned for session in self.sessions)
         stay = there / max(1, len(planned))  # the others have left since the plan was made
         return why_not(
-            Pressure(
+            AdmissionState(
                 devices=self.controller.least_load * stay,
                 core=min(loops, default=self._core.mean) * stay,
                 measured=there,
@@ -287,12 +287,12 @@ class Server:
             )
         )
 
-    def _make_session(self, **wishes: object) -> Member:
+    def _make_session(self, **wishes: object) -> SessionInterface:
         if self.ingests is not None:
             return self.ingests.make(**wishes)  # type: ignore[arg-type]  # whip.py has checked them
         assert self.dispatcher is not None, "sessions come only once devices are ready"
         settings = self.settings
-        hints = SessionHints(settings.network, settings.edges, settings.max_bps, self._held)
+        hints = SessionAdaptation(settings.network, settings.edges, settings.max_bps, self._held)
         return Session(
             settings,
             self.dispatcher,
@@ -303,7 +303,7 @@ class Server:
             **wishes,  # type: ignore[arg-type]  # whip.py has checked them
         )
 
-    def _live_profiles(self) -> list[Profile]:
+    def _live_profiles(self) -> list[LatencyProfile]:
         """Of the devices that can take batches now."""
         profiles = self.pool.profiles
         return [profiles[number] for number in self.ready_devices]
@@ -352,11 +352,11 @@ def _slots(settings: Settings) -> int:
     return max(DEFAULT_SLOTS, 2 * settings.max_batch)
 
 
-def _profiles(settings: Settings) -> list[Profile] | None:
+def _profiles(settings: Settings) -> list[LatencyProfile] | None:
     """The devices' known latencies; None: they are measured, quickly, as they start."""
     try:
         if settings.profile:
-            return [Profile.load(path) for path in settings.profile]
+            return [LatencyProfile.load(path) for path in settings.profile]
         profile = known_profile(settings)
         return None if profile is None else [profile]
     except OSError as error:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 
-from netem.links.link import Link
+from netem.links.link import EmulatedLink
 from netem.links.namespace import LinkError
 from netem.units import rate_bps, share, time_ms
 from traces import Trace, TraceError, constant, read
@@ -83,7 +83,7 @@ def _add_link(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 def _link(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
     trace: Trace = read(options.trace) if options.trace else constant(options.rate)
     try:
-        link = Link(
+        link = EmulatedLink(
             trace,
             delay_ms=options.delay,
             jitter_ms=options.jitter,

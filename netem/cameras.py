@@ -25,7 +25,7 @@ from playwright.async_api import Page
 
 from edge.assets.browser import BrowserMissingError, chromium
 from netem.footage.encodes import Encodes
-from netem.links.link import Link
+from netem.links.link import EmulatedLink
 from netem.links.namespace import LinkError
 from netem.units import rate_bps
 from traces import constant
@@ -39,7 +39,7 @@ SETTLED_S = 15.0  # after which the last ten seconds are free of what a browser'
 
 
 @dataclass(frozen=True)
-class Camera:
+class FleetCamera:
     """A publisher, its link one way, and what it asks for."""
 
     label: str
@@ -50,14 +50,16 @@ class Camera:
 
 
 FLEET = (
-    Camera("gate-north", "12mbit", 5.0, 0.0, 100),
-    Camera("gate-south", "8mbit", 8.0, 0.0, 100),
-    Camera("dock-1", "6mbit", 10.0, 0.0, 100),
-    Camera("dock-2", "900kbit", 38.0, 0.04, 100),  # the one that an operator should see at once
-    Camera("yard-east", "4mbit", 12.0, 0.0, 150),
-    Camera("yard-west", "3mbit", 15.0, 0.001, 150),
-    Camera("crane-7", "20mbit", 4.0, 0.0, 100),
-    Camera("truck-31", "2mbit", 40.0, 0.005, 250),
+    FleetCamera("gate-north", "12mbit", 5.0, 0.0, 100),
+    FleetCamera("gate-south", "8mbit", 8.0, 0.0, 100),
+    FleetCamera("dock-1", "6mbit", 10.0, 0.0, 100),
+    FleetCamera(
+        "dock-2", "900kbit", 38.0, 0.04, 100
+    ),  # the one that an operator should see at once
+    FleetCamera("yard-east", "4mbit", 12.0, 0.0, 150),
+    FleetCamera("yard-west", "3mbit", 15.0, 0.001, 150),
+    FleetCamera("crane-7", "20mbit", 4.0, 0.0, 100),
+    FleetCamera("truck-31", "2mbit", 40.0, 0.005, 250),
 )
 SCREENS: dict[str, dict[str, Any]] = {
     "admin.png": {"viewport": {"width": 1280, "height": 1224}},
@@ -156,7 +158,7 @@ def _cameras(port: int) -> Iterator[None]:
     """All of them, each behind its link; gone afterwards."""
     with contextlib.ExitStack() as stack:
         for number, camera in enumerate(FLEET):
-            link = Link(
+            link = EmulatedLink(
                 constant(rate_bps(camera.rate)),
                 delay_ms=camera.delay_ms,
                 loss=camera.loss,

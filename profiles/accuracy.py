@@ -14,7 +14,7 @@ import numpy as np
 from edge.ipc.picture import Picture
 from edge.models.detections import Box
 from edge.models.f1 import F1
-from edge.profile.accuracy import AccuracyError, AccuracyProfile, Row
+from edge.profile.accuracy import AccuracyError, AccuracyProfile, AccuracyRow
 from edge.profile.variant import Variant
 from profiles.codecs import CODECS, JPEG, VIDEO, Sent, send
 from profiles.precision import COCO_IOUS, average_precision
@@ -96,7 +96,7 @@ class Survey:
     on_skip: Callable[[float], None]
     _references: dict[str, list[list[Box]]] = field(default_factory=dict)
 
-    def rows(self, task: Task, known: Sequence[Row] = ()) -> Iterator[Row]:
+    def rows(self, task: Task, known: Sequence[AccuracyRow] = ()) -> Iterator[AccuracyRow]:
         """A task's rows, each once it is measured; what is in `known` is not measured again.
 
         Rates that the encoder can't go down to, or has no use for, make no row.
@@ -135,11 +135,13 @@ class Survey:
             self._references[material.name] = found
         return found
 
-    def _row(self, task: Task, kbps: float, bits: float, sent: Sent, inputs: Sequence[int]) -> Row:
+    def _row(
+        self, task: Task, kbps: float, bits: float, sent: Sent, inputs: Sequence[int]
+    ) -> AccuracyRow:
         material = task.material
         truth = self.truth(material)
         pictures = [sent.pictures[index] for index in material.looked_at]
-        row = Row(
+        row = AccuracyRow(
             network=self.network,
             clip=material.name,
             codec=task.codec,
@@ -191,7 +193,7 @@ def plan(
     return tasks
 
 
-def merge(rows: Sequence[Row], new: Row) -> list[Row]:
+def merge(rows: Sequence[AccuracyRow], new: AccuracyRow) -> list[AccuracyRow]:
     """`rows` with `new` added; of one that is there already, its inputs join the others'."""
     merged = []
     for row in rows:
@@ -240,9 +242,9 @@ def _f1(found: Sequence[Sequence[Box]], truth: Sequence[Sequence[Box]]) -> float
     return count.value
 
 
-def _key(row: Row) -> tuple[str, str, str, int, float]:
+def _key(row: AccuracyRow) -> tuple[str, str, str, int, float]:
     return row.network, row.clip, row.codec, row.sent_edge, row.kbps
 
 
-def _same(row: Row, network: str, task: Task, kbps: float) -> bool:
+def _same(row: AccuracyRow, network: str, task: Task, kbps: float) -> bool:
     return _key(row) == (network, task.material.name, task.codec, task.sent_edge, kbps)

@@ -30,7 +30,7 @@ from profiles.accuracy import (
 from profiles.arguments import UsageError, command_line, positive, torch_device
 from profiles.clips import Clip, from_file, pan
 from profiles.codecs import CODECS, JPEG, JPEG_FIT, NONE
-from profiles.progress import Progress
+from profiles.progress import ProgressReport
 
 _DEFAULT_CODECS = ("vp8", "h264", JPEG, JPEG_FIT)
 _BETTER = "yolov4"  # the reference, where its weights are at hand
@@ -119,7 +119,7 @@ def run(options: argparse.Namespace, arguments: list[str]) -> int:
             options.device,
             options.precision,
         )
-    progress = Progress(sum(task.work for task in tasks))
+    progress = ProgressReport(sum(task.work for task in tasks))
     survey = Survey(
         options.network, detector, reference, reference_detector, progress.step, progress.skip
     )

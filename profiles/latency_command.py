@@ -8,13 +8,13 @@ import sys
 from pathlib import Path
 
 from edge.models.weights import WEIGHTS
-from edge.profile.latency import Profile
+from edge.profile.latency import LatencyProfile
 from edge.profile.machine import machine, processor, slug, versions
 from edge.profile.variant import EDGES, Variant
 from edge.workers import WorkerError
 from profiles import latency
 from profiles.arguments import UsageError, any_device, command_line
-from profiles.progress import Progress
+from profiles.progress import ProgressReport
 from profiles.worker import BatchFailedError, measured_device
 
 _QUICK_EDGES = EDGES[::3]
@@ -86,7 +86,7 @@ async def _run(options: argparse.Namespace, arguments: list[str]) -> int:
         done = [v for v in latency.read_visits(partial) if v.key in here]
         todo = latency.visits(wanted, done, rounds)
         keep = latency.writer(partial)
-        progress = Progress(float(max(1, len(todo))))
+        progress = ProgressReport(float(max(1, len(todo))))
         for case in todo:
             done.append(await latency.visit(run, case))
             keep(done[-1])
@@ -94,7 +94,7 @@ async def _run(options: argparse.Namespace, arguments: list[str]) -> int:
             progress.step(1.0, f"{case.variant}, {width}x{height}, batch {case.batch}")
         progress.end()
     entries = [*known, *latency.entries(done)]
-    Profile(
+    LatencyProfile(
         sorted(entries, key=lambda e: (Variant.parse(e.variant), e.width, e.height, e.batch)),
         device=name,
         machine=machine(),
@@ -106,11 +106,11 @@ async def _run(options: argparse.Namespace, arguments: list[str]) -> int:
     return 0
 
 
-def _before(out: Path, device: str) -> Profile | None:
+def _before(out: Path, device: str) -> LatencyProfile | None:
     """What a file already holds; ValueError if that is another device's."""
     if not out.is_file():
         return None
-    profile = Profile.load(out)
+    profile = LatencyProfile.load(out)
     if (profile.device, profile.machine) != (device, machine()):
         raise ValueError(
             f"{out}: measured on {profile.device}, {profile.machine}; this is {device}, "

@@ -9,7 +9,7 @@ from collections.abc import Callable
 _EVERY_S = 5.0  # where lines can't be overwritten
 
 
-class Progress:
+class ProgressReport:
     """Lines on standard error, with the time left by the work that was done so far.
 
     `total` and all work are in any one unit.

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from edge.assets import samples
 from edge.ipc.picture import Picture
-from edge.profile.latency import Entry, Profile
+from edge.profile.latency import Entry, LatencyProfile
 from edge.profile.variant import EDGES
 from edge.workers import Failure, Options, Result, WorkerPool
 from profiles.latency import Case, Run
@@ -60,7 +60,7 @@ async def measured_device(
         slots=biggest,
         max_pixels=edge * edge,
         # A known profile: otherwise the pool would measure one itself while it starts.
-        profiles=[None if device.startswith("sim:") else Profile([patient])],
+        profiles=[None if device.startswith("sim:") else LatencyProfile([patient])],
         options=Options(
             variants=tuple(dict.fromkeys(case.variant for case in cases)),
             shapes=tuple(shapes),

@@ -5,20 +5,20 @@ from __future__ import annotations
 import functools
 import math
 
-from edge.profile.accuracy import AccuracyProfile, Row
-from edge.profile.latency import Entry, Profile
+from edge.profile.accuracy import AccuracyProfile, AccuracyRow
+from edge.profile.latency import Entry, LatencyProfile
 from edge.profile.variant import EDGES, Variant
 
 SENT = (128, 256, 416, 608)
 
 
-def device(ms_at_608: float = 20.0, batches: tuple[int, ...] = (1,)) -> Profile:
+def device(ms_at_608: float = 20.0, batches: tuple[int, ...] = (1,)) -> LatencyProfile:
     """A batch takes time in proportion to its pixels, its p99 as long as its median."""
 
     def ms(edge: int, batch: int) -> float:
         return float(ms_at_608 * batch**0.7 * (edge / EDGES[-1]) ** 2)
 
-    return Profile(
+    return LatencyProfile(
         Entry(
             Variant("yolov4-tiny", edge).name, edge, edge, batch, ms(edge, batch), ms(edge, batch)
         )
@@ -43,6 +43,8 @@ def accuracy() -> AccuracyProfile:
             seen = {edge: f1(edge, sent, bits_a_pixel) for edge in EDGES}
             bits = bits_a_pixel * pixels
             rows.append(
-                Row("yolov4-tiny", "law", "vp8", sent, pixels, bits / 1000, bits, seen, seen)
+                AccuracyRow(
+                    "yolov4-tiny", "law", "vp8", sent, pixels, bits / 1000, bits, seen, seen
+                )
             )
     return AccuracyProfile(rows)

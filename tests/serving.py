@@ -16,7 +16,7 @@ import av
 import numpy as np
 
 from edge.config import load
-from edge.profile.latency import Entry, Profile
+from edge.profile.latency import Entry, LatencyProfile
 from edge.profile.variant import EDGES, Variant
 from edge.server import Server
 from edge.session.session import Session
@@ -35,7 +35,7 @@ def simulated(times: float = 1.0) -> str:
     folder = tempfile.mkdtemp(prefix="edge-tests-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     path = Path(folder) / "simulated.json"
-    Profile(entries, device="simulated", machine="none: for tests").save(path)
+    LatencyProfile(entries, device="simulated", machine="none: for tests").save(path)
     return f"sim:{path}"
 
 

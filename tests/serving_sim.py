@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
-from edge.batching.batcher import Batcher, Dispatch, Drop, Request
-from edge.profile.latency import Profile
+from edge.batching.batcher import Batcher, Dispatch, Drop, FrameRequest
+from edge.profile.latency import LatencyProfile
 
 
 @dataclass
@@ -33,7 +33,7 @@ class Simulation:
     def __init__(
         self,
         batcher: Batcher,
-        profiles: list[Profile],
+        profiles: list[LatencyProfile],
         clients: list[Client],
         took_ms: Callable[[Dispatch, float], float] | None = None,
         seed: int = 0,
@@ -81,7 +81,9 @@ class Simulation:
     def _frame(self, client: Client, due_ms: float) -> None:
         deadline_ms = due_ms + client.slack_ms
         rtp = next(self._rtps)
-        request = Request(client.name, rtp, client.size, self.now_ms, deadline_ms, client.variants)
+        request = FrameRequest(
+            client.name, rtp, client.size, self.now_ms, deadline_ms, client.variants
+        )
         client.outcomes["captured"] += 1
         self._tell(self.batcher.put(request, self.now_ms))
         due_ms += 1000.0 / client.fps

@@ -25,7 +25,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from analysis.bench.rate.figures import Frame, mean_bps, quantile
+from analysis.bench.rate.figures import FrameTiming, mean_bps, quantile
 from analysis.bench.rate.lab import made, play, publishing
 from analysis.bench.rate.receivers import Site
 from analysis.bench.rate.tables import table, write_section
@@ -34,7 +34,7 @@ from edge.clock import now_ms
 from edge.rtc import aiortc_adapter
 
 if TYPE_CHECKING:
-    from netem.links.link import Link
+    from netem.links.link import EmulatedLink
 
 RATE_BPS, CAP_BPS, FPS = 4e6, 4e6, 15
 QUEUES_BYTES = (256_000, 30_000)  # a radio link's, and a shallow one
@@ -47,7 +47,7 @@ _TOLD = {"session": "two sessions", "tcp": "a session and TCP"}
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class LinkShare:
     """What one flow had of the link; times only where it is made of frames."""
 
     company: str
@@ -102,7 +102,7 @@ def run(options: argparse.Namespace) -> int:
     return 0 if holds else 1
 
 
-def promises(shares: Sequence[Share]) -> Iterator[tuple[str, bool]]:
+def promises(shares: Sequence[LinkShare]) -> Iterator[tuple[str, bool]]:
     """What is promised of shares, and whether it was kept."""
     for company, queue_bytes in dict.fromkeys((s.company, s.queue_bytes) for s in shares):
         mine = {
@@ -123,8 +123,8 @@ def promises(shares: Sequence[Share]) -> Iterator[tuple[str, bool]]:
 # What is measured
 
 
-async def _measure(options: argparse.Namespace) -> list[Share]:
-    shares: list[Share] = []
+async def _measure(options: argparse.Namespace) -> list[LinkShare]:
+    shares: list[LinkShare] = []
     for company in options.only or _COMPANY:
         for queue_bytes in QUEUES_BYTES if company == "tcp" else QUEUES_BYTES[:1]:
             for controller in options.controllers:
@@ -141,11 +141,11 @@ class _Run:
     controller: str
     seconds: float
 
-    async def measure(self) -> list[Share]:
-        from netem.links.link import Link  # noqa: PLC0415
+    async def measure(self) -> list[LinkShare]:
+        from netem.links.link import EmulatedLink  # noqa: PLC0415
         from traces import constant  # noqa: PLC0415
 
-        link = Link(constant(RATE_BPS), queue_bytes=self.queue_bytes, kind="tun")
+        link = EmulatedLink(constant(RATE_BPS), queue_bytes=self.queue_bytes, kind="tun")
         count = 2 if self.company == "session" else 1
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(made(link))
@@ -170,7 +170,7 @@ class _Run:
 
     async def _session(
         self, number: int, site: Site, page: Any, begin_ms: float, end_ms: float
-    ) -> Share:
+    ) -> LinkShare:
         await asyncio.sleep(number * _BETWEEN_S)
         first_bps = START_BPS if self.controller == "trains" else CAP_BPS
         played = await play(site, page, self.controller, first_bps, end_ms)
@@ -179,12 +179,12 @@ class _Run:
 
     def _share(
         self, flow: str, bps: float, p50: float | None = None, late: float | None = None
-    ) -> Share:
-        return Share(self.company, self.queue_bytes, flow, bps, p50, late)
+    ) -> LinkShare:
+        return LinkShare(self.company, self.queue_bytes, flow, bps, p50, late)
 
 
 def _shown(
-    frames: Sequence[Frame], begin_ms: float, end_ms: float
+    frames: Sequence[FrameTiming], begin_ms: float, end_ms: float
 ) -> tuple[float, float | None, float | None]:
     times = [frame.network_ms for frame in frames]
     if not times:
@@ -195,7 +195,7 @@ def _shown(
 
 
 @asynccontextmanager
-async def _tcp(link: Link, seconds: float) -> AsyncIterator[list[tuple[float, int]]]:
+async def _tcp(link: EmulatedLink, seconds: float) -> AsyncIterator[list[tuple[float, int]]]:
     """A flow through the link, and what comes of it: (ms, bytes), one a read."""
     received: list[tuple[float, int]] = []
 
@@ -218,7 +218,7 @@ async def _tcp(link: Link, seconds: float) -> AsyncIterator[list[tuple[float, in
         await server.wait_closed()
 
 
-def markdown(shares: Sequence[Share]) -> str:
+def markdown(shares: Sequence[LinkShare]) -> str:
     """A table, a line for each company."""
 
     def lines() -> Iterator[Sequence[str]]:
@@ -235,7 +235,7 @@ def markdown(shares: Sequence[Share]) -> str:
     return "\n".join(table(head, lines())) + "\n"
 
 
-def _table(shares: Sequence[Share]) -> Table:
+def _table(shares: Sequence[LinkShare]) -> Table:
     shown = Table(title=f"shares of {RATE_BPS / 1e6:g} Mbit/s", box=box.SIMPLE)
     for name in ("beside", "queue, kB", "flow", "kbit/s", "p50, ms", "over 100 ms, %"):
         shown.add_column(name, justify="right")

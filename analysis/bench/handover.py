@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from edge.ipc.picture import Picture
-from edge.profile.latency import Entry, Profile
+from edge.profile.latency import Entry, LatencyProfile
 from edge.workers import Failure, Result, WorkerPool
 from edge.workers.simulated import made_up_boxes
 
@@ -67,7 +67,7 @@ async def _measure(rounds: int) -> dict[str, dict[str, float]]:
     answers: asyncio.Queue[Result | Failure] = asyncio.Queue(maxsize=1)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "no-time.json"
-        Profile([Entry(_VARIANT, 416, 256, 1, _NO_TIME_MS, _NO_TIME_MS)]).save(path)
+        LatencyProfile([Entry(_VARIANT, 416, 256, 1, _NO_TIME_MS, _NO_TIME_MS)]).save(path)
         pool = WorkerPool(
             [f"sim:{path}"],
             ["yolov4-tiny"],

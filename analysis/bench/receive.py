@@ -35,7 +35,7 @@ from edge.clock import now_ms
 from edge.observability.garbage_collector import settle
 from edge.rtc import aiortc_adapter
 from edge.rtc.jitter.frames import DecodedFrame
-from edge.rtc.peer_connection import Peer
+from edge.rtc.peer_connection import PeerConnection
 
 RATES = (10, 15, 30)  # frames a second
 MIN_RATIO = 10.0  # stock median over ours
@@ -211,7 +211,7 @@ async def _receive_ours(offer: str) -> _Receiving:
     def on_message(label: str, text: str | bytes) -> None:
         peer.send(label, _pong(text, now_ms()))
 
-    peer = Peer(
+    peer = PeerConnection(
         slo_ms=100.0,
         on_frame=on_frame,
         on_lost=lambda rtps, reason: None,

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from edge.ipc.parent_watch import end_with_parent
-from edge.profile.latency import Entry, Profile
+from edge.profile.latency import Entry, LatencyProfile
 from edge.profile.variant import EDGES, Variant
 
 _START_S = 120.0
@@ -29,7 +29,7 @@ def simulated(folder: Path) -> str:
         for ms in [(1.0 + 9.0 * (edge / EDGES[-1]) ** 2) * (0.3 + 0.7 * batch)]
     ]
     path = folder / "simulated.json"
-    Profile(entries, device="simulated", machine="none: for benchmarks").save(path)
+    LatencyProfile(entries, device="simulated", machine="none: for benchmarks").save(path)
     return f"sim:{path}"
 
 

@@ -22,7 +22,7 @@ from analysis.figures.style import (
     styled,
 )
 from analysis.figures.table import Column, Table
-from edge.profile.accuracy import AccuracyError, AccuracyProfile, Row
+from edge.profile.accuracy import AccuracyError, AccuracyProfile, AccuracyRow
 
 VIDEO = "vp8"
 JPEGS: Mapping[str, str] = {"jpeg90": "square", "jpeg90-fit": "shape kept"}
@@ -36,7 +36,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Curve:
+class CodecCurve:
     """F1 by bits a second, between the fewest and the most that were measured; never falls."""
 
     bps: Floats
@@ -89,11 +89,11 @@ class Comparison:
         if not self.clips:
             raise AccuracyError(f"{network}: no {VIDEO} was measured")
         self._variants = f"{network}-{{}}"
-        self._rows: dict[tuple[str, str, int], list[Row]] = {}
+        self._rows: dict[tuple[str, str, int], list[AccuracyRow]] = {}
         for row in rows:
             if row.clip in self.clips:
                 self._rows.setdefault((row.clip, row.codec, row.sent_edge), []).append(row)
-        self._curves: dict[tuple[int, int], Curve] = {}
+        self._curves: dict[tuple[int, int], CodecCurve] = {}
         self._profiles = {
             clip: AccuracyProfile([r for r in rows if r.clip == clip and r.codec == VIDEO])
             for clip in self.clips
@@ -105,13 +105,13 @@ class Comparison:
             edge for edge in sent if all((clip, VIDEO, edge) in self._rows for clip in self.clips)
         )
 
-    def curve(self, edge: int, input_edge: int) -> Curve:
+    def curve(self, edge: int, input_edge: int) -> CodecCurve:
         """VP8's, of one size."""
         if (edge, input_edge) not in self._curves:
             self._curves[edge, input_edge] = self._curve(edge, input_edge)
         return self._curves[edge, input_edge]
 
-    def _curve(self, edge: int, input_edge: int) -> Curve:
+    def _curve(self, edge: int, input_edge: int) -> CodecCurve:
         measured = [self._measured(clip, VIDEO, edge) for clip in self.clips]
         least = max(min(row.bits for row in rows) for rows in measured) * self.fps
         most = max(row.bits for rows in measured for row in rows) * self.fps
@@ -123,11 +123,11 @@ class Comparison:
             of_clips.append(
                 [profile.f1(variant, edge, rate, self.fps, pixels=pixels) for rate in bps.tolist()]
             )
-        return Curve(bps, np.mean(np.array(of_clips), axis=0))
+        return CodecCurve(bps, np.mean(np.array(of_clips), axis=0))
 
     def points(self, edge: int, input_edge: int) -> tuple[list[float], list[float]]:
         """What was measured of VP8: bits a second, and F1; means over the clips, by rate asked."""
-        asked: dict[float, list[Row]] = {}
+        asked: dict[float, list[AccuracyRow]] = {}
         for clip in self.clips:
             for row in self._measured(clip, VIDEO, edge):
                 if input_edge in row.f1:
@@ -170,7 +170,7 @@ class Comparison:
         rows = [self._rows.get((clip, codec, edge)) for clip in self.clips for codec in codecs]
         return all(found and edge in found[0].f1 for found in rows)
 
-    def _measured(self, clip: str, codec: str, edge: int) -> list[Row]:
+    def _measured(self, clip: str, codec: str, edge: int) -> list[AccuracyRow]:
         rows = self._rows.get((clip, codec, edge))
         if not rows:
             raise AccuracyError(f"{clip}: {codec} of {edge} px was not measured")

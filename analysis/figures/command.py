@@ -15,7 +15,7 @@ from analysis.figures.found import PROFILES, Found, find, rivals_of, telling
 from analysis.figures.page import page
 from analysis.figures.recorded import Recorded, load, read_simulated
 from edge.profile.accuracy import AccuracyError, AccuracyProfile
-from edge.profile.latency import Profile
+from edge.profile.latency import LatencyProfile
 
 _ACCURACY = "accuracy-"  # how such profiles' names begin
 _INDEX = "index.html"
@@ -89,7 +89,7 @@ def of_profiles(folder: Path) -> Iterator[Exhibit]:
                 except AccuracyError as error:
                     print(f"{path}: bits for equal F1: left out: {error}", file=sys.stderr)
         else:
-            yield dnn.latency(Profile.load(path), path.stem)
+            yield dnn.latency(LatencyProfile.load(path), path.stem)
 
 
 def of_runs(runs: list[Recorded]) -> Iterator[Exhibit]:

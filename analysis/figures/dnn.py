@@ -8,7 +8,7 @@ from analysis.figures.exhibit import Exhibit
 from analysis.figures.style import ROUND, blank, label_ends, looks, plain_ticks, styled
 from analysis.figures.table import Column, Table
 from edge.profile.accuracy import AccuracyProfile
-from edge.profile.latency import Profile
+from edge.profile.latency import LatencyProfile
 from edge.profile.variant import NETWORKS, Variant
 
 EDGES = (128, 224, 320, 416, 512, 608)
@@ -18,7 +18,11 @@ SHAPE = (1280, 720)
 
 @styled
 def latency(
-    profile: Profile, name: str, *, shape: tuple[int, int] = SHAPE, edges: Sequence[int] = EDGES
+    profile: LatencyProfile,
+    name: str,
+    *,
+    shape: tuple[int, int] = SHAPE,
+    edges: Sequence[int] = EDGES,
 ) -> Exhibit:
     """A device's latency by variant and batch, a panel a network; `name` is the figure's."""
     held = {Variant.parse(entry.variant).network for entry in profile.entries}

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from analysis.figures.exhibit import Exhibit
-from analysis.figures.style import WIDTH_IN, Look, blank, looks, styled
+from analysis.figures.style import WIDTH_IN, FigureStyle, blank, looks, styled
 from analysis.figures.table import Column, Table
 from analysis.simulator import results as simulated
 from analysis.simulator.judge import OURS
@@ -22,7 +22,7 @@ _FLOOR = 0.001  # below it the scale of misses is linear
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class CellOutcome:
     """What one policy made of one cell of a grid.
 
     `setting` is what is never pooled: the experiment, its devices, the link. `seed` tells
@@ -56,7 +56,7 @@ class Outcome:
 class Pool:
     """Outcomes taken together: shares are of all their frames."""
 
-    outcomes: Sequence[Outcome]
+    outcomes: Sequence[CellOutcome]
 
     @property
     def f1(self) -> float:
@@ -87,7 +87,7 @@ class Pool:
         return sum(o.frames for o in self.outcomes)
 
 
-_AXES: Mapping[str, Callable[[Outcome], float]] = {
+_AXES: Mapping[str, Callable[[CellOutcome], float]] = {
     "clients": lambda outcome: outcome.clients,
     "frames a second": lambda outcome: outcome.fps,
     "objective, ms": lambda outcome: outcome.slo_ms,
@@ -100,7 +100,7 @@ _MEASURES: Mapping[str, Callable[[Pool], float]] = {
 }
 
 
-def from_runs(rows: Iterable[RunRow]) -> list[Outcome]:
+def from_runs(rows: Iterable[RunRow]) -> list[CellOutcome]:
     """Those of real runs."""
     outcomes = []
     for row in rows:
@@ -108,7 +108,7 @@ def from_runs(rows: Iterable[RunRow]) -> list[Outcome]:
         f1 = row.f1_simulated if row.simulated or row.f1 is None else row.f1
         devices = _devices(row.device)
         outcomes.append(
-            Outcome(
+            CellOutcome(
                 setting=f"{row.experiment}: {row.trace} +{row.delay_ms:g} ms, {row.kind}"
                 f"{', ' + devices if devices else ''}{', SIMULATED' if row.simulated else ''}",
                 policy=row.policy, clients=row.clients, fps=row.fps, slo_ms=row.slo_ms,
@@ -127,10 +127,10 @@ def _devices(text: str) -> str:
     return ", ".join(f"{count} x {name}" if count > 1 else name for name, count in names.items())
 
 
-def from_simulator(rows: Iterable[simulated.Row], name: str) -> list[Outcome]:
+def from_simulator(rows: Iterable[simulated.RunResult], name: str) -> list[CellOutcome]:
     """Those of the simulator's rows; `name` is the experiment's."""
     return [
-        Outcome(
+        CellOutcome(
             setting=f"{name}: {row.trace}, SIMULATED, devices: {row.devices}",
             policy=row.policy, clients=row.clients, fps=row.fps, slo_ms=row.slo_ms,
             seed=str(row.seed), frames=row.captured + row.skipped, captured=row.captured,
@@ -141,7 +141,7 @@ def from_simulator(rows: Iterable[simulated.Row], name: str) -> list[Outcome]:
     ]  # fmt: skip
 
 
-def grids(outcomes: Sequence[Outcome]) -> list[Exhibit]:
+def grids(outcomes: Sequence[CellOutcome]) -> list[Exhibit]:
     """One figure a setting; raises ValueError where a cell's result is there twice."""
     seen = set()
     for o in outcomes:
@@ -157,7 +157,7 @@ def grids(outcomes: Sequence[Outcome]) -> list[Exhibit]:
 
 
 @styled
-def grid(outcomes: Sequence[Outcome]) -> Exhibit:
+def grid(outcomes: Sequence[CellOutcome]) -> Exhibit:
     """F1, miss rate and infeasible share of each policy along each axis that varies.
 
     A column holds all else: it takes the slices of the grid that go through the most of its axis'
@@ -221,7 +221,7 @@ def grid(outcomes: Sequence[Outcome]) -> Exhibit:
     )
 
 
-def _on_busy(outcomes: Sequence[Outcome]) -> str:
+def _on_busy(outcomes: Sequence[CellOutcome]) -> str:
     if all(outcome.busy is None for outcome in outcomes):
         return ""
     return (
@@ -230,10 +230,10 @@ def _on_busy(outcomes: Sequence[Outcome]) -> str:
     )
 
 
-def _slices(outcomes: Sequence[Outcome], axis: str) -> list[Outcome]:
+def _slices(outcomes: Sequence[CellOutcome], axis: str) -> list[CellOutcome]:
     """Those in slices along an axis that go through as many of its values as any does, save in
     cells that not all policies at that value ran."""
-    slices: dict[tuple[object, ...], list[Outcome]] = {}
+    slices: dict[tuple[object, ...], list[CellOutcome]] = {}
     for outcome in outcomes:
         others = [of(outcome) for name, of in _AXES.items() if name != axis]
         slices.setdefault((*others, outcome.seed), []).append(outcome)
@@ -244,7 +244,7 @@ def _slices(outcomes: Sequence[Outcome], axis: str) -> list[Outcome]:
     return _comparable(taken, axis)
 
 
-def _comparable(outcomes: Sequence[Outcome], axis: str) -> list[Outcome]:
+def _comparable(outcomes: Sequence[CellOutcome], axis: str) -> list[CellOutcome]:
     """Those in cells that all policies at their value of the axis ran; where no cell is such, all
     at that value."""
     of = _AXES[axis]
@@ -258,7 +258,7 @@ def _comparable(outcomes: Sequence[Outcome], axis: str) -> list[Outcome]:
     return [o for o in outcomes if whole[o.cell] or of(o) not in reached]
 
 
-def _axis_label(axis: str, outcomes: Sequence[Outcome]) -> str:
+def _axis_label(axis: str, outcomes: Sequence[CellOutcome]) -> str:
     """The axis, and what the others are."""
     said = []
     for name, of in _AXES.items():
@@ -269,9 +269,9 @@ def _axis_label(axis: str, outcomes: Sequence[Outcome]) -> str:
 
 
 def _pooled(
-    outcomes: Sequence[Outcome], of: Callable[[Outcome], float]
+    outcomes: Sequence[CellOutcome], of: Callable[[CellOutcome], float]
 ) -> dict[tuple[float, str], Pool]:
-    groups: dict[tuple[float, str], list[Outcome]] = {}
+    groups: dict[tuple[float, str], list[CellOutcome]] = {}
     for outcome in outcomes:
         groups.setdefault((of(outcome), outcome.policy), []).append(outcome)
     return {key: Pool(group) for key, group in groups.items()}
@@ -281,7 +281,7 @@ def _lines(
     axes: Axes,
     pools: Mapping[tuple[float, str], Pool],
     values: Sequence[float],
-    look: Mapping[str, Look],
+    look: Mapping[str, FigureStyle],
     of: Callable[[Pool], float],
 ) -> None:
     for number, (policy, how) in enumerate(look.items()):

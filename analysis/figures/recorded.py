@@ -15,7 +15,7 @@ from netem.experiment.results import (
     OUTCOMES,
     SESSIONS,
     SUMMARY,
-    Counts,
+    FrameCounts,
     FrameRow,
     ResultsError,
     RunFolder,
@@ -60,7 +60,7 @@ def load(folder: RunFolder) -> Recorded:
     return run
 
 
-def check_counts(place: str, counts: Counts) -> None:
+def check_counts(place: str, counts: FrameCounts) -> None:
     """Raises ResultsError unless every captured frame has one end."""
     total = sum(getattr(counts, outcome) for outcome in OUTCOMES)
     if total != counts.captured:
@@ -72,9 +72,9 @@ def check_counts(place: str, counts: Counts) -> None:
         )
 
 
-def read_simulated(path: Path) -> list[simulated.Row]:
+def read_simulated(path: Path) -> list[simulated.RunResult]:
     """The simulator's CSV, checked; raises ResultsError naming file and line, and OSError."""
-    rows = results.read(path, simulated.Row)
+    rows = results.read(path, simulated.RunResult)
     for number, row in enumerate(rows, _FIRST_LINE):
         sums = {
             "captured, by ends": (
@@ -111,7 +111,7 @@ def _check_frames(path: Path, frames: Sequence[FrameRow]) -> None:
             raise ResultsError(f"{place}: {what}: the frame is in line {before} already")
 
 
-def _same_counts(place: str, counts: Counts, ends: Counter[str], infeasible: int) -> None:
+def _same_counts(place: str, counts: FrameCounts, ends: Counter[str], infeasible: int) -> None:
     told = {outcome: getattr(counts, outcome) for outcome in OUTCOMES}
     for outcome in OUTCOMES:
         if told[outcome] != ends[outcome]:

@@ -46,7 +46,7 @@ _K = TypeVar("_K")
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class FigureStyle:
     """One thing's colour, marker and dash, the same in all panels of a figure."""
 
     colour: str
@@ -59,17 +59,17 @@ class Look:
 
 
 LOOKS = (
-    Look(BLUE, "o", "-"),
-    Look(VERMILION, "s", "--"),
-    Look(GREEN, "^", "-."),
-    Look(PURPLE, "D", ":"),
-    Look(ORANGE, "v", (0, (5, 1, 1, 1, 1, 1))),
-    Look(SKY, "P", (0, (8, 2))),
-    Look(BLACK, "X", (0, (1, 1))),
+    FigureStyle(BLUE, "o", "-"),
+    FigureStyle(VERMILION, "s", "--"),
+    FigureStyle(GREEN, "^", "-."),
+    FigureStyle(PURPLE, "D", ":"),
+    FigureStyle(ORANGE, "v", (0, (5, 1, 1, 1, 1, 1))),
+    FigureStyle(SKY, "P", (0, (8, 2))),
+    FigureStyle(BLACK, "X", (0, (1, 1))),
 )
 
 
-def looks(names: Iterable[_K]) -> dict[_K, Look]:
+def looks(names: Iterable[_K]) -> dict[_K, FigureStyle]:
     """A look for each name, in order; after seven they come round again."""
     return {name: LOOKS[place % len(LOOKS)] for place, name in enumerate(names)}
 

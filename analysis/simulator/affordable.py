@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edge.profile.latency import Profile
+from edge.profile.latency import LatencyProfile
 from edge.profile.variant import Variant
 
 MIDDLE_SHARE = 0.5  # of a device's time that a fixed network may take at the start
@@ -15,7 +15,7 @@ def affordable(
     network: str,
     edges: Sequence[int],
     shape: tuple[int, int],
-    profiles: Sequence[Profile],
+    profiles: Sequence[LatencyProfile],
     *,
     frames_a_second: float,
     slo_ms: float,

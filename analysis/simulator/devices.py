@@ -6,7 +6,7 @@ import math
 import random
 from collections.abc import Sequence
 
-from edge.profile.latency import Profile, Size
+from edge.profile.latency import LatencyProfile, Size
 
 HANDOVER_MS = 0.3  # of pictures to a worker and of results back, a batch
 _P99 = 2.3263  # standard deviations
@@ -15,7 +15,7 @@ _P99 = 2.3263  # standard deviations
 class Gpus:
     """Draws lognormal times that have the declared median and p99, and counts busy time."""
 
-    def __init__(self, profiles: Sequence[Profile], rng: random.Random) -> None:
+    def __init__(self, profiles: Sequence[LatencyProfile], rng: random.Random) -> None:
         self._profiles = tuple(profiles)  # as declared; what is served with learns, this doesn't
         self._rng = rng
         self.busy_ms = 0.0

@@ -8,7 +8,7 @@ from collections.abc import Callable
 Action = Callable[[], None]
 
 
-class Engine:
+class EventQueue:
     """Runs actions in order of time; those of one moment in the order in which they were set."""
 
     def __init__(self) -> None:

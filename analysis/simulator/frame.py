@@ -9,7 +9,7 @@ IN_TIME, LATE = "in_time", "late"
 
 
 @dataclass(slots=True)
-class Frame:
+class SimulatedFrame:
     """Times in simulated ms; `edge` is the longest of the picture as sent, `bps` and `fps` what its
     stream's quality is worth. `reachable`: an oracle sending its least could have had it in time.
     """
@@ -57,7 +57,7 @@ class Tally:
     variant_changes: int = 0
     size_changes: int = 0
 
-    def end(self, frame: Frame, fate: str, f1: float, *, hopeless: bool) -> None:
+    def end(self, frame: SimulatedFrame, fate: str, f1: float, *, hopeless: bool) -> None:
         """A frame's end; `hopeless`: the network alone made it so. `f1` is that of one in time."""
         self.fates[fate] += 1
         in_time = fate == IN_TIME

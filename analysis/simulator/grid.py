@@ -6,31 +6,31 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 
 from analysis.simulator.policies import POLICY
-from analysis.simulator.results import Row, row_of
-from analysis.simulator.run import Run
-from analysis.simulator.specification import Cell, Experiment, PolicyName
+from analysis.simulator.results import RunResult, row_of
+from analysis.simulator.run import SimulationRun
+from analysis.simulator.specification import PolicyName, Simulation, SimulationCell
 
-Task = tuple[Cell, PolicyName]
+Task = tuple[SimulationCell, PolicyName]
 
 
-def tasks(experiment: Experiment) -> list[Task]:
+def tasks(experiment: Simulation) -> list[Task]:
     """Every run, in the order of the results."""
     return [(cell, policy) for cell in experiment.cells for policy in experiment.policies]
 
 
-def work(experiment: Experiment, task: Task) -> float:
+def work(experiment: Simulation, task: Task) -> float:
     """Simulated client-seconds, by which progress is told."""
     return task[0].clients * experiment.seconds
 
 
-def run_one(experiment: Experiment, task: Task) -> Row:
+def run_one(experiment: Simulation, task: Task) -> RunResult:
     """One run from its beginning to its end."""
     cell, policy = task
-    run = Run(experiment, cell, POLICY[policy])
+    run = SimulationRun(experiment, cell, POLICY[policy])
     return row_of(run, policy, run.run())
 
 
-def run_all(experiment: Experiment, jobs: int = 1) -> Iterator[tuple[int, Row]]:
+def run_all(experiment: Simulation, jobs: int = 1) -> Iterator[tuple[int, RunResult]]:
     """Rows with their places in `tasks`, as they are done; the longest runs begin first."""
     todo = list(enumerate(tasks(experiment)))
     if jobs == 1:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from analysis.simulator.results import Row
+from analysis.simulator.results import RunResult
 
 OURS = "ours"
 MOST_MISSED = 0.001  # of ours' feasible frames
@@ -23,7 +23,7 @@ class Verdict:
     broken: tuple[str, ...]
 
 
-def judge(rows: Sequence[Row]) -> list[Verdict]:
+def judge(rows: Sequence[RunResult]) -> list[Verdict]:
     """The promises, checked on each cell that ours ran in; none where it didn't."""
     ours = [row for row in rows if row.policy == OURS]
     if not ours:
@@ -46,7 +46,7 @@ def _verdict(promise: str, faults: Iterable[str]) -> Verdict:
     return Verdict(promise, len(faults) - len(broken), len(faults), broken)
 
 
-def _missing(row: Row) -> str:
+def _missing(row: RunResult) -> str:
     if row.miss_rate <= MOST_MISSED:
         return ""
     reasons = {
@@ -57,7 +57,7 @@ def _missing(row: Row) -> str:
     return f"{row.cell_name}: {row.miss_rate:.2%} of {row.feasible} ({said})"
 
 
-def _beaten(row: Row, cell: Sequence[Row]) -> str:
+def _beaten(row: RunResult, cell: Sequence[RunResult]) -> str:
     rivals = [r for r in cell if r.policy != OURS and r.miss_rate < RIVALS_MISS]
     best = max(rivals, key=lambda r: r.f1, default=None)
     if best is None or row.f1 >= best.f1 - SAME:

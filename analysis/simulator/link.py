@@ -24,7 +24,7 @@ class Crossing:
     lost: int
 
 
-class Link:
+class SimulatedLink:
     """One client's way up.
 
     A frame goes onto the queue as one burst. One that doesn't fit into `queue_bytes` is lost

@@ -8,10 +8,10 @@ from rich.console import Console
 from rich.table import Table
 
 from analysis.simulator.judge import MOST_MISSED, OURS, Verdict
-from analysis.simulator.results import REASONS, Row
+from analysis.simulator.results import REASONS, RunResult
 
 
-def table(rows: Sequence[Row], title: str) -> Table:
+def table(rows: Sequence[RunResult], title: str) -> Table:
     """A line a run, cells apart."""
     made = Table(title=title, pad_edge=False)
     made.add_column("cell")

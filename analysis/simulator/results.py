@@ -8,13 +8,13 @@ from dataclasses import dataclass, fields
 from typing import TextIO
 
 from analysis.simulator.frame import IN_TIME, Tally
-from analysis.simulator.run import Run
+from analysis.simulator.run import SimulationRun
 
 REASONS = ("late", "hopeless", "superseded", "overload", "no_plan")
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class RunResult:
     """One cell under one policy.
 
     captured = in_time + late + hopeless + superseded + overload + no_plan + queue, and
@@ -74,16 +74,16 @@ class Row:
         return text if self.seed == 1 else f"{text}, seed {self.seed}"
 
 
-COLUMNS = tuple(field.name for field in fields(Row))
+COLUMNS = tuple(field.name for field in fields(RunResult))
 
 
-def row_of(run: Run, policy: str, tally: Tally) -> Row:
+def row_of(run: SimulationRun, policy: str, tally: Tally) -> RunResult:
     """What a finished run says."""
     cell, seconds = run.cell, run.experiment.seconds
     reachable = tally.captured - tally.unreachable + tally.skipped_reachable
     misses = sum(tally.misses.values())
     latencies = sorted(tally.latencies_ms)
-    return Row(
+    return RunResult(
         trace=cell.trace.label,
         clients=cell.clients,
         fps=cell.fps,
@@ -127,7 +127,7 @@ def _quantile(ordered: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
 
 
-def write_csv(rows: Iterable[Row], file: TextIO) -> None:
+def write_csv(rows: Iterable[RunResult], file: TextIO) -> None:
     """All columns, a line a row."""
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(COLUMNS)

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from analysis.simulator.devices import HANDOVER_MS, Gpus
 from analysis.simulator.encoder import LEAST_BITS, Encoder, JpegEncoder
-from analysis.simulator.event_queue import Engine
-from analysis.simulator.frame import IN_TIME, LATE, Frame, Tally
-from analysis.simulator.link import Link
-from analysis.simulator.specification import Cell, Experiment, TraceSpec
+from analysis.simulator.event_queue import EventQueue
+from analysis.simulator.frame import IN_TIME, LATE, SimulatedFrame, Tally
+from analysis.simulator.link import SimulatedLink
+from analysis.simulator.specification import Simulation, SimulationCell, TraceSpec
 from edge.profile.accuracy import AccuracyProfile
-from edge.profile.latency import Profile
+from edge.profile.latency import LatencyProfile
 from edge.profile.variant import Variant
 from traces import Trace, read
 from traces.generate import KINDS
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class Client:
+class SimulatedClient:
     """A camera with its encoder and link; `back_ms` is its way back without jitter."""
 
     number: int
     encoder: Encoder
-    link: Link
+    link: SimulatedLink
     back_ms: float
     jitter_ms: float
     chance: random.Random
@@ -48,21 +48,25 @@ class Client:
         return self.back_ms + abs(self.chance.gauss(0.0, self.jitter_ms))
 
 
-class Run:
+class SimulationRun:
     """Everything that a policy may see and do; `profiles` are the devices' as declared."""
 
     def __init__(
-        self, experiment: Experiment, cell: Cell, policy: Callable[[Run], Policy], name: str = ""
+        self,
+        experiment: Simulation,
+        cell: SimulationCell,
+        policy: Callable[[SimulationRun], Policy],
+        name: str = "",
     ) -> None:
         self.experiment, self.cell = experiment, cell
-        self.engine = Engine()
+        self.engine = EventQueue()
         self.tally = Tally()
         files = [d.profile for d in experiment.devices for _ in range(d.count)]
         self.accuracy = accuracy_of(experiment)
-        self.gpus = Gpus([Profile.load(f) for f in files], self._chance("gpus"))
-        self.profiles = [Profile.load(f) for f in files]
+        self.gpus = Gpus([LatencyProfile.load(f) for f in files], self._chance("gpus"))
+        self.profiles = [LatencyProfile.load(f) for f in files]
         self.shape = (experiment.width, experiment.height)
-        self.clients: list[Client] = []
+        self.clients: list[SimulatedClient] = []
         self.policy = policy(self)
         for number in range(cell.clients):
             self.clients.append(self._client(number))
@@ -72,10 +76,10 @@ class Run:
         """The same chance for each policy in a cell."""
         return random.Random(f"{self.cell.seed}/{what}")
 
-    def _client(self, number: int) -> Client:
+    def _client(self, number: int) -> SimulatedClient:
         spec = self.cell.trace
         trace, offset_ms = _trace_of(spec, number, self.experiment.seconds)
-        link = Link(
+        link = SimulatedLink(
             trace,
             self._chance(f"link/{number}"),
             delay_ms=spec.rtt_ms / 2.0,
@@ -86,7 +90,7 @@ class Run:
         )
         encoder = self.policy.encoder(number, self._chance(f"encoder/{number}"))
         chance = self._chance(f"client/{number}")
-        return Client(number, encoder, link, spec.rtt_ms / 2.0, spec.jitter_ms, chance)
+        return SimulatedClient(number, encoder, link, spec.rtt_ms / 2.0, spec.jitter_ms, chance)
 
     def _least_service_ms(self) -> float:
         """What even the smallest picture takes once it came: the oracle's share."""
@@ -131,7 +135,7 @@ class Run:
         """When cameras stop."""
         return 1000.0 * self.experiment.seconds
 
-    def _capture(self, client: Client, number: int, phase_ms: float) -> None:
+    def _capture(self, client: SimulatedClient, number: int, phase_ms: float) -> None:
         now_ms = self.now_ms
         encoded = client.encoder.encode(now_ms)
         sent_ms = now_ms + self.experiment.costs.encode_ms
@@ -140,7 +144,7 @@ class Run:
             self.tally.skipped += 1
             self.tally.skipped_reachable += reachable
         else:
-            frame = Frame(
+            frame = SimulatedFrame(
                 client.number, number, now_ms, encoded.edge, encoded.bps, encoded.fps, reachable
             )
             self._send(client, frame, encoded.bits, sent_ms)
@@ -148,11 +152,13 @@ class Run:
         if due_ms < self.end_ms:
             self.engine.at(due_ms, partial(self._capture, client, number + 1, phase_ms))
 
-    def _is_reachable(self, client: Client, now_ms: float, sent_ms: float) -> bool:
+    def _is_reachable(self, client: SimulatedClient, now_ms: float, sent_ms: float) -> bool:
         arrives_ms = client.link.alone_ms(LEAST_BITS, sent_ms)
         return arrives_ms + self._least_ms <= now_ms + self.cell.slo_ms
 
-    def _send(self, client: Client, frame: Frame, bits: float, sent_ms: float) -> None:
+    def _send(
+        self, client: SimulatedClient, frame: SimulatedFrame, bits: float, sent_ms: float
+    ) -> None:
         tally = self.tally
         tally.captured += 1
         tally.sent_bits += bits
@@ -167,7 +173,7 @@ class Run:
         self.policy.sent(client, frame, crossing, sent_ms)
         self.engine.at(frame.ready_ms, partial(self.policy.ready, client, frame))
 
-    def answer(self, frame: Frame, variant: str) -> float:
+    def answer(self, frame: SimulatedFrame, variant: str) -> float:
         """A frame's results leave the device now; returns the way back that they take."""
         client = self.clients[frame.client]
         back_ms = client.way_back_ms()
@@ -187,16 +193,16 @@ class Run:
         self.tally.end(frame, fate, f1, hopeless=self._is_hopeless(frame))
         return back_ms
 
-    def drop(self, frame: Frame, reason: str) -> None:
+    def drop(self, frame: SimulatedFrame, reason: str) -> None:
         """A frame that gets no answer."""
         self.tally.end(frame, reason, 0.0, hopeless=self._is_hopeless(frame))
 
-    def _is_hopeless(self, frame: Frame) -> bool:
+    def _is_hopeless(self, frame: SimulatedFrame) -> bool:
         """Whether no server could have met the objective, as late as the frame came in."""
         return frame.network_ms + self._least_ms > self.cell.slo_ms
 
 
-def accuracy_of(experiment: Experiment) -> AccuracyProfile:
+def accuracy_of(experiment: Simulation) -> AccuracyProfile:
     """The experiment's accuracy profile, read once a process."""
     return _accuracy(experiment.accuracy.file, experiment.accuracy.as_network)
 

@@ -7,33 +7,35 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
-from analysis.simulator.frame import Frame
-from analysis.simulator.run import Run
-from edge.batching.batcher import Batcher, Dispatch, Drop, Request
-from edge.profile.latency import Profile, Size
+from analysis.simulator.frame import SimulatedFrame
+from analysis.simulator.run import SimulationRun
+from edge.batching.batcher import Batcher, Dispatch, Drop, FrameRequest
+from edge.profile.latency import LatencyProfile, Size
 from edge.profile.variant import Variant
 
-Answered = Callable[[Frame, str, float, float], None]
+Answered = Callable[[SimulatedFrame, str, float, float], None]
 """Told of each answer: frame, variant, when it was dispatched, and its way back."""
 
 
 class BatcherServer:
     """What `edge.batching.dispatcher` does, on the simulated clock."""
 
-    def __init__(self, run: Run, max_batch: int, answered: Answered | None = None) -> None:
+    def __init__(
+        self, run: SimulationRun, max_batch: int, answered: Answered | None = None
+    ) -> None:
         self._run = run
         self._answered = answered
-        self.profiles: list[Profile] = run.profiles
+        self.profiles: list[LatencyProfile] = run.profiles
         self.batcher = Batcher(self.profiles, max_batch=max_batch)
         self._looks = 0
 
     def offer(
-        self, session: str, frame: Frame, variants: tuple[str, ...], deadline_ms: float
+        self, session: str, frame: SimulatedFrame, variants: tuple[str, ...], deadline_ms: float
     ) -> None:
         """A decoded frame; `deadline_ms` is when its result must have left."""
         size = self._run.sent_size(frame.edge)
         now_ms = self._run.now_ms
-        request = Request(session, frame.number, size, now_ms, deadline_ms, variants, frame)
+        request = FrameRequest(session, frame.number, size, now_ms, deadline_ms, variants, frame)
         self._tell(self.batcher.put(request, now_ms))
         self._pump()
 
@@ -64,7 +66,7 @@ class BatcherServer:
             dispatch.variant, dispatch.input_size, size, now_ms - dispatched_ms, now_ms
         )
         for request in dispatch.requests:
-            frame: Frame = request.payload  # type: ignore[assignment]
+            frame: SimulatedFrame = request.payload  # type: ignore[assignment]
             back_ms = self._run.answer(frame, dispatch.variant)
             if self._answered is not None:
                 self._answered(frame, dispatch.variant, dispatched_ms, back_ms)
@@ -72,7 +74,7 @@ class BatcherServer:
 
     def _tell(self, drops: tuple[Drop, ...] | list[Drop]) -> None:
         for drop in drops:
-            frame: Frame = drop.request.payload  # type: ignore[assignment]
+            frame: SimulatedFrame = drop.request.payload  # type: ignore[assignment]
             self._run.drop(frame, "hopeless" if drop.reason == "late" else drop.reason)
 
 
@@ -83,7 +85,7 @@ class Station:
     variant: str = ""
     batch: int = 1
     busy: bool = False
-    queue: deque[tuple[float, Frame]] = field(default_factory=deque)
+    queue: deque[tuple[float, SimulatedFrame]] = field(default_factory=deque)
     looks: int = 0
 
 
@@ -99,7 +101,7 @@ class FifoServer:
 
     def __init__(
         self,
-        run: Run,
+        run: SimulationRun,
         *,
         drop_ms: float | None = None,
         spare_ms: float | None = None,
@@ -110,7 +112,7 @@ class FifoServer:
         self._square = square
         self.stations = [Station() for _ in run.profiles]
 
-    def offer(self, device: int, frame: Frame, deadline_ms: float) -> None:
+    def offer(self, device: int, frame: SimulatedFrame, deadline_ms: float) -> None:
         """A decoded frame for one device; `deadline_ms` is when its result must have left."""
         station = self.stations[device]
         if len(station.queue) >= self.QUEUE:
@@ -131,7 +133,7 @@ class FifoServer:
         row = self._run.profiles[device].latency_row(station.variant, size)
         most = min(station.batch, len(row))
         if self._drop_ms is not None:
-            kept: deque[tuple[float, Frame]] = deque()
+            kept: deque[tuple[float, SimulatedFrame]] = deque()
             for deadline_ms, frame in station.queue:
                 place = min(len(kept) + 1, most)
                 if len(kept) < most and now_ms + row[place - 1] > deadline_ms + self._drop_ms:
@@ -160,7 +162,7 @@ class FifoServer:
         if number == self.stations[device].looks:
             self._serve(device)
 
-    def _done(self, device: int, variant: str, frames: list[Frame]) -> None:
+    def _done(self, device: int, variant: str, frames: list[SimulatedFrame]) -> None:
         for frame in frames:
             self._run.answer(frame, variant)
         self.stations[device].busy = False

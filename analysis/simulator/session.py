@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 from analysis.simulator.encoder import Wish
 from analysis.simulator.event_queue import Action
-from analysis.simulator.frame import Frame
+from analysis.simulator.frame import SimulatedFrame
 from analysis.simulator.link import Crossing
-from edge.adaptation.latency_budget import Budget, Window, infeasible
-from edge.rtc.bwe.bandwidth_estimator import RateEstimator
+from edge.adaptation.latency_budget import LatencyBudget, QuantileWindow, infeasible
+from edge.rtc.bwe.bandwidth_estimator import BandwidthEstimator
 from edge.scheduling.assignment import Assignment, Snapshot
-from edge.session.session_adaptation import Link, SessionHints
+from edge.session.session_adaptation import Link, SessionAdaptation
 
 if TYPE_CHECKING:
-    from analysis.simulator.run import Client, Run
+    from analysis.simulator.run import SimulatedClient, SimulationRun
 
 USUAL = 0.5  # quantile that plans go by
 BACK_MS = 2.0  # the way back until it has been measured
@@ -33,35 +33,41 @@ class SimSession:
     """
 
     def __init__(
-        self, run: Run, client: Client, hints: SessionHints, on_step: Action, *, obeys: bool
+        self,
+        run: SimulationRun,
+        client: SimulatedClient,
+        hints: SessionAdaptation,
+        on_step: Action,
+        *,
+        obeys: bool,
     ) -> None:
         self.client = client
-        self.budget = Budget()
-        self.rate = RateEstimator()
+        self.budget = LatencyBudget()
+        self.rate = BandwidthEstimator()
         self.rate.most_bps = float(run.experiment.max_bps)
         self.hints = hints
         self._run = run
         self._obeys = obeys
         self._on_step = on_step
         self._slo_ms, self._fps = run.cell.slo_ms, run.cell.fps
-        self._coming: deque[tuple[Frame, Crossing]] = deque()
+        self._coming: deque[tuple[SimulatedFrame, Crossing]] = deque()
         self._place = 0  # of the next packet in the first of these
         self._packets = self._missed = 0
-        self._back = Window(64, 5_000.0)
+        self._back = QuantileWindow(64, 5_000.0)
         self._reported_ms = 0.0
         self._looking_ms = 0.0  # a look is set for then
         self._size: tuple[int, int] | None = None
 
     # What happens
 
-    def sent(self, frame: Frame, crossing: Crossing) -> None:
+    def sent(self, frame: SimulatedFrame, crossing: Crossing) -> None:
         """A frame is on its way; its packets count as they come."""
         self._coming.append((frame, crossing))
         now_ms = self._run.now_ms
         if crossing.received_ms > now_ms + LONG_MS and self._looking_ms <= now_ms:
             self._look_at(now_ms + LONG_MS)
 
-    def came(self, frame: Frame, now_ms: float) -> None:
+    def came(self, frame: SimulatedFrame, now_ms: float) -> None:
         """A frame was decoded."""
         self._hear(now_ms)
         self._size = self._run.sent_size(frame.edge)
@@ -69,7 +75,7 @@ class SimSession:
             self.budget.observe("network", frame.network_ms, now_ms)
         self.budget.observe("decode", now_ms - frame.received_ms, now_ms)
 
-    def answered(self, frame: Frame, dispatched_ms: float, back_ms: float) -> None:
+    def answered(self, frame: SimulatedFrame, dispatched_ms: float, back_ms: float) -> None:
         """Its results are on their way."""
         now_ms = self._run.now_ms
         self.budget.observe("queue", dispatched_ms - frame.ready_ms, now_ms)
@@ -141,7 +147,7 @@ class SimSession:
 
     # What is known
 
-    def deadline_ms(self, frame: Frame) -> float:
+    def deadline_ms(self, frame: SimulatedFrame) -> float:
         """When a frame's result must have left the server."""
         measured = self.budget.quantile("back", 0.9)
         back_ms = BACK_MS if measured is None else min(measured, self._slo_ms / 2)

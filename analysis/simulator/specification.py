@@ -86,7 +86,7 @@ class Costs(_Part):
     decode_ms_a_megapixel: Annotated[float, Field(ge=0)] = 2.5
 
 
-class Experiment(_Part):
+class Simulation(_Part):
     """The grid: every combination of clients, fps, slo_ms, traces, seeds and policies is a run."""
 
     name: str
@@ -122,23 +122,23 @@ class Experiment(_Part):
         return sorted(set(edges))
 
     @model_validator(mode="after")
-    def _told_apart(self) -> Experiment:
+    def _told_apart(self) -> Simulation:
         labels = [trace.label for trace in self.traces]
         if len(set(labels)) < len(labels):
             raise ValueError("traces: two have the same name")
         return self
 
     @property
-    def cells(self) -> Iterator[Cell]:
+    def cells(self) -> Iterator[SimulationCell]:
         """In the order of the results."""
         for trace, clients, fps, slo_ms, seed in itertools.product(
             self.traces, self.clients, self.fps, self.slo_ms, self.seeds
         ):
-            yield Cell(clients, fps, slo_ms, trace, seed)
+            yield SimulationCell(clients, fps, slo_ms, trace, seed)
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class SimulationCell:
     """One place in the grid; all policies run in each."""
 
     clients: int
@@ -148,7 +148,7 @@ class Cell:
     seed: int
 
 
-def load(path: Path) -> Experiment:
+def load(path: Path) -> Simulation:
     """Reads an experiment; paths in it count from the working directory. Raises SpecError."""
     try:
         data = tomllib.loads(path.read_text())
@@ -157,7 +157,7 @@ def load(path: Path) -> Experiment:
     except ValueError as error:
         raise SpecError(f"{path}: not TOML: {error}") from error
     try:
-        experiment = Experiment.model_validate(data)
+        experiment = Simulation.model_validate(data)
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])

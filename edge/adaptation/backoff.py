@@ -5,7 +5,7 @@ from math import inf
 REGRET_MS = 15_000.0  # a step down this soon after a step up takes it back
 
 
-class Since:
+class ConditionTimer:
     """For how long something has been so."""
 
     __slots__ = ("_from_ms",)
@@ -23,7 +23,7 @@ class Since:
         return now_ms - self._from_ms
 
 
-class Patience:
+class ExponentialBackoff:
     """How long to wait for a step up: longer after one that had to be taken back."""
 
     __slots__ = ("_least_ms", "_most_ms", "_up_ms", "ms")

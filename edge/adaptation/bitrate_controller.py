@@ -23,7 +23,7 @@ from collections import deque
 from dataclasses import dataclass
 from math import inf
 
-from edge.adaptation.backoff import Patience
+from edge.adaptation.backoff import ExponentialBackoff
 
 MIN_BPS = 100_000
 CAPACITY_PART = 0.75  # of the link, that video may fill in the long run
@@ -69,14 +69,14 @@ class LinkState:
 
 
 @dataclass(frozen=True, slots=True)
-class Cap:
+class BitrateCap:
     """Bits a second that the encoder may make at most, and why they change."""
 
     bps: float
     reason: str
 
 
-class EncoderCap:
+class BitrateController:
     """One session's cap: `allow` with what was measured, then `decide`. Times never go back."""
 
     def __init__(self, start_bps: float, max_bps: float) -> None:
@@ -97,7 +97,7 @@ class EncoderCap:
         self._share = FAIR_PART
         self._shared: tuple[float, float] = (-inf, 0.0)  # when the share last changed, the queue
         self._usual: deque[tuple[float, float]] = deque()
-        self._patience = Patience(UP_WINDOW_MS, MAX_UP_WINDOW_MS)
+        self._patience = ExponentialBackoff(UP_WINDOW_MS, MAX_UP_WINDOW_MS)
 
     @property
     def bps(self) -> float | None:
@@ -203,7 +203,7 @@ class EncoderCap:
             self._shared = (now_ms, link.queue_ms)
         return self._share
 
-    def decide(self, useful_bps: float, now_ms: float) -> Cap | None:
+    def decide(self, useful_bps: float, now_ms: float) -> BitrateCap | None:
         """The new cap, or None if the one in force stands; over `useful_bps` buys nothing."""
         carried_bps = self._carried[-1][1] if self._carried else self._start_bps
         cap = self._decide(min(carried_bps, self._max_bps), max(useful_bps, float(MIN_BPS)), now_ms)
@@ -212,7 +212,7 @@ class EncoderCap:
             self._known_bps = self._link.capacity_bps
         return cap
 
-    def _decide(self, allowed_bps: float, useful_bps: float, now_ms: float) -> Cap | None:
+    def _decide(self, allowed_bps: float, useful_bps: float, now_ms: float) -> BitrateCap | None:
         capacity_bps, known_bps = self._link.capacity_bps, self._known_bps
         most_bps = min(useful_bps, self._max_bps)
         wanted_bps = min(allowed_bps, useful_bps, self._drain_bps)
@@ -227,7 +227,7 @@ class EncoderCap:
                 why = "starting: the publisher controls its rate"
             elif capacity_bps is not None:
                 why = f"starting on a link of {mbit(capacity_bps)}"
-            return Cap(wanted_bps, why)
+            return BitrateCap(wanted_bps, why)
         if wanted_bps < 0.9 * self._bps:
             self._down_ms = now_ms
             if wanted_bps > 0.6 * self._bps:  # else no noise, but a change
@@ -240,7 +240,7 @@ class EncoderCap:
                 why = f"link fell to {mbit(capacity_bps)}"
             elif useful_bps >= allowed_bps:
                 why = f"the link carries {mbit(allowed_bps)} in time"
-            return Cap(wanted_bps, self._limit or why)
+            return BitrateCap(wanted_bps, self._limit or why)
         if self._resume_bps is not None and self._drain_bps == inf:
             recent = [bps for at_ms, bps in self._carried if at_ms >= now_ms - RESUME_WINDOW_MS]
             # Where there is plenty of room now, it was the link that failed, not the bits.
@@ -250,14 +250,14 @@ class EncoderCap:
             if resumed_bps >= resume_bps or now_ms - self._queued_ms > RESUME_MS:
                 self._resume_bps = None
             if resumed_bps > 1.15 * self._bps:
-                return Cap(resumed_bps, "the queue has drained")
+                return BitrateCap(resumed_bps, "the queue has drained")
         made_bps = self._link.made_bps
         if made_bps is not None and now_ms - self._queued_ms > RESUME_WINDOW_MS:
             starved_bps = min(wanted_bps, made_bps)
             if starved_bps > STARVED * self._bps:
-                return Cap(starved_bps, "the encoder can't make frames any smaller")
+                return BitrateCap(starved_bps, "the encoder can't make frames any smaller")
         if self._bps < most_bps / 1.02 and self._has_plenty(most_bps, now_ms):
-            return Cap(most_bps, "the link has plenty of room")
+            return BitrateCap(most_bps, "the link has plenty of room")
         recent = [bps for at_ms, bps in self._carried if at_ms >= now_ms - UP_WINDOW_MS]
         if min(recent) > 2.0 * self._bps:  # clearly another link than the noisy one before
             self._patience.reset()
@@ -283,7 +283,7 @@ class EncoderCap:
         why = "room for more bits"
         if capacity_bps is not None and known_bps is not None and capacity_bps > 1.15 * known_bps:
             why = f"link is at {mbit(capacity_bps)} again"
-        return Cap(min(least_bps, UP_FACTOR * self._bps), why)
+        return BitrateCap(min(least_bps, UP_FACTOR * self._bps), why)
 
     def _is_stall(self, most_bps: float, now_ms: float) -> bool:
         """Whether a link that usually carries much more than is ever asked of it has just stopped:

@@ -10,24 +10,24 @@ from edge.scheduling.assignment import Assignment
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class FixedHint:
     """The longest edge in pixels, and bits a second."""
 
     edge: int
     bps: int
 
     @classmethod
-    def by(cls, settings: Settings) -> Held | None:
+    def by(cls, settings: Settings) -> FixedHint | None:
         """What the settings hold, if they do."""
         if settings.sent_edge is None or settings.sent_bps is None:
             return None
         return cls(settings.sent_edge, settings.sent_bps)
 
 
-class HeldHints:
+class FixedHints:
     """One session's only hint; in the place of `edge.adaptation.hint_controller.HintController`."""
 
-    def __init__(self, held: Held) -> None:
+    def __init__(self, held: FixedHint) -> None:
         self._held = held
         self._hint: Hint | None = None
 

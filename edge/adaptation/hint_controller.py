@@ -20,8 +20,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from math import inf
 
-from edge.adaptation.backoff import Patience, Since
-from edge.adaptation.bitrate_controller import CAPACITY_PART, MIN_BPS, EncoderCap, LinkState, mbit
+from edge.adaptation.backoff import ConditionTimer, ExponentialBackoff
+from edge.adaptation.bitrate_controller import (
+    CAPACITY_PART,
+    MIN_BPS,
+    BitrateController,
+    LinkState,
+    mbit,
+)
 from edge.scheduling.assignment import Assignment
 
 MIN_FPS = 5.0
@@ -75,15 +81,15 @@ class HintController:
     """One session's hints. Pure; times are ms and never go back."""
 
     def __init__(self, *, start_bps: float = START_BPS, max_bps: float = inf) -> None:
-        self._cap = EncoderCap(start_bps, max_bps)
+        self._cap = BitrateController(start_bps, max_bps)
         self._hint: Hint | None = None
         self._is_served = True
         self._hint_ms = self._fps_ms = self._decided_ms = -inf
         self._kept_base_ms = self._based_ms = 0.0
         self._regret = 0.0  # frames' worth of F1 lost at the wrong size; below 0: too large a one
-        self._fps_room, self._fps_short = Since(), Since()
+        self._fps_room, self._fps_short = ConditionTimer(), ConditionTimer()
         self._fps_by_link = False
-        self._fps_patience = Patience(PATIENCE_MS, MAX_PATIENCE_MS)
+        self._fps_patience = ExponentialBackoff(PATIENCE_MS, MAX_PATIENCE_MS)
 
     @property
     def current(self) -> Hint | None:
@@ -220,6 +226,6 @@ class HintController:
             self._fps_patience.up(now_ms)
         if fps == hint.fps:
             return fps, ""
-        self._fps_room = Since()
+        self._fps_room = ConditionTimer()
         self._fps_ms = now_ms
         return fps, f"{why} {fps:.0f} frames a second"

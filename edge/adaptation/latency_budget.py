@@ -10,7 +10,7 @@ LEGS: tuple[Leg, ...] = get_args(Leg)
 SPENT: tuple[Leg, ...] = ("network", "decode", "back")  # queue and inference get what is left
 
 
-class Window:
+class QuantileWindow:
     """The latest values of one leg, bounded by count and by age; the oldest leaves."""
 
     __slots__ = ("_latest", "_max_age_ms", "_max_count", "_sorted")
@@ -45,11 +45,11 @@ class Window:
         del self._sorted[bisect_left(self._sorted, value)]
 
 
-class Budget:
+class LatencyBudget:
     """One session's legs, each over the last `max_age_ms` and at most `max_count` frames."""
 
     def __init__(self, max_count: int = 256, max_age_ms: float = 10_000.0) -> None:
-        self._windows = {leg: Window(max_count, max_age_ms) for leg in LEGS}
+        self._windows = {leg: QuantileWindow(max_count, max_age_ms) for leg in LEGS}
 
     def observe(self, leg: Leg, ms: float, now_ms: float) -> None:
         """A frame spent `ms` on this leg. Clocks err: less than nothing counts as nothing."""

@@ -18,11 +18,11 @@ from edge.api.auth import refusal
 from edge.api.pages import templates
 from edge.api.sse import event_stream
 from edge.clock import now_ms
-from edge.observability.dashboard import MISSES, Overview
+from edge.observability.dashboard import MISSES, Dashboard
 from edge.profile.variant import SENT_EDGES, Variant
 from edge.session import actions
 from edge.session.control_messages import describe
-from edge.session.result_streams import Streams, put_newest
+from edge.session.result_streams import ResultStreams, put_newest
 
 if TYPE_CHECKING:
     from edge.server import Server
@@ -38,13 +38,13 @@ class _Drain(BaseModel):
     on: bool
 
 
-class Admin:
+class AdminApi:
     """Handlers over a running server and its overview."""
 
-    def __init__(self, server: Server, overview: Overview) -> None:
+    def __init__(self, server: Server, overview: Dashboard) -> None:
         self._server = server
         self._overview = overview
-        self._streams = Streams(STREAMS, DEPTH)
+        self._streams = ResultStreams(STREAMS, DEPTH)
         self._templates = templates()
         settings = server.settings
         self._variants = [Variant(settings.network, edge).name for edge in settings.edges]

@@ -1,6 +1,6 @@
 """Who may do what: publishing takes one token, administering another, or being on this machine.
 
-One middleware, `Access.guard`, stands before every administering route (`/admin`, `/api`,
+One middleware, `AccessControl.guard`, stands before every administering route (`/admin`, `/api`,
 `/metrics`), so that no handler can forget it. Tokens are compared in constant time, never logged,
 and never kept in a browser: logging in there earns a cookie that ends with the server.
 """
@@ -49,7 +49,7 @@ def refusal(
     )
 
 
-class Access:
+class AccessControl:
     """Answers who a request comes from and what it may do, by the settings alone."""
 
     def __init__(self, settings: Settings) -> None:

@@ -7,7 +7,7 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from edge.api.auth import LOGIN_PATH, Access
+from edge.api.auth import LOGIN_PATH, AccessControl
 from edge.api.pages import templates
 
 log = logging.getLogger("edge.api.login")
@@ -16,10 +16,10 @@ ADMIN_PATH = "/admin"
 LOGOUT_PATH = "/admin/logout"
 
 
-class Login:
+class LoginPages:
     """Handlers of a form without scripts."""
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: AccessControl) -> None:
         self._access = access
         self._template = templates().get_template("login.html")
 

@@ -16,7 +16,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 import edge
-from edge.observability.dashboard import MISSES, Overview
+from edge.observability.dashboard import MISSES, Dashboard
 from edge.observability.metrics_data import BOUNDS_MS, TIMED, Histogram
 
 if TYPE_CHECKING:
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 ENDS = ("in_time", "paced", *MISSES)
 
 
-class Metrics(Collector):
+class MetricsEndpoint(Collector):
     """One server's, in a registry of its own."""
 
-    def __init__(self, server: Server, overview: Overview) -> None:
+    def __init__(self, server: Server, overview: Dashboard) -> None:
         self._server = server
         self._overview = overview
         self._registry = CollectorRegistry()

@@ -14,15 +14,15 @@ from typing import Any, cast
 from aiohttp import web
 
 from edge.api import turn
-from edge.api.auth import Access, Handler, refusal
+from edge.api.auth import AccessControl, Handler, refusal
 from edge.api.sse import event_stream
 from edge.clock import now_ms
 from edge.config import Settings
 from edge.rtc.peer_connection import SdpError
 from edge.session.control_messages import LABEL_MAX_CHARS, SLO_MAX_MS, SLO_MIN_MS
-from edge.session.interface import Member
+from edge.session.interface import SessionInterface
 from edge.session.rate_limits import Rates
-from edge.session.registry import FullError, Sessions
+from edge.session.registry import FullError, SessionRegistry
 
 RETRY_AFTER_S = 10
 PATCHES_A_MINUTE = 120  # of one session: an offer has a handful of candidates
@@ -52,10 +52,12 @@ class _Refused(Exception):
         self.response = response
 
 
-class Whip:
+class WhipEndpoint:
     """The endpoint's handlers over the running sessions."""
 
-    def __init__(self, settings: Settings, sessions: Sessions, access: Access) -> None:
+    def __init__(
+        self, settings: Settings, sessions: SessionRegistry, access: AccessControl
+    ) -> None:
         self._settings = settings
         self._access = access
         self._sessions = sessions
@@ -160,7 +162,7 @@ class Whip:
         for link in turn.links(turn.ice_servers(self._settings, name, time.time())):
             response.headers.add("Link", link)
 
-    def _session(self, request: web.Request) -> Member:
+    def _session(self, request: web.Request) -> SessionInterface:
         session = self._sessions.get(request.match_info["session"])
         if session is None:
             raise _Refused(error(HTTPStatus.NOT_FOUND, "no_session", "there is no such session"))
@@ -191,7 +193,7 @@ def _too_many(what: str, wait_ms: float) -> _Refused:
     return _Refused(error(HTTPStatus.TOO_MANY_REQUESTS, "too_many", text, headers))
 
 
-def _etag(session: Member) -> str:
+def _etag(session: SessionInterface) -> str:
     return f'"{session.etag}"'
 
 

@@ -28,13 +28,13 @@ import math
 from bisect import bisect_left, insort
 from collections.abc import Callable, Sequence, Set
 
-from edge.batching.latency_options import Menu, Menus
-from edge.batching.list_schedule import GAIN, Batch, Rollout, Slot, roll_out
-from edge.batching.load_estimator import UNFAIR, Load
-from edge.batching.request import Decision, Dispatch, Drop, Reason, Request
-from edge.profile.latency import Profile
+from edge.batching.latency_options import LatencyOptions, LatencyOptionsCache
+from edge.batching.list_schedule import GAIN, ListSchedule, ScheduledBatch, Slot, list_schedule
+from edge.batching.load_estimator import UNFAIR, LoadEstimator
+from edge.batching.request import Decision, Dispatch, Drop, FrameRequest, Reason
+from edge.profile.latency import LatencyProfile
 
-__all__ = ["Batcher", "Decision", "Dispatch", "Drop", "Reason", "Request"]
+__all__ = ["Batcher", "Decision", "Dispatch", "Drop", "FrameRequest", "Reason"]
 
 SETTLE_MS = 50.0
 SEARCH_MS = 0.2  # a waiting frame: how often a shortage is looked into thoroughly
@@ -51,12 +51,12 @@ class Batcher:
     """
 
     def __init__(
-        self, profiles: Sequence[Profile], max_batch: int = 8, margin_ms: float = 2.0
+        self, profiles: Sequence[LatencyProfile], max_batch: int = 8, margin_ms: float = 2.0
     ) -> None:
         if not profiles:
             raise ValueError("no device")
-        self._menus = Menus(profiles, max_batch)
-        self._load = Load(self._menus)
+        self._menus = LatencyOptionsCache(profiles, max_batch)
+        self._load = LoadEstimator(self._menus)
         self._margin_ms = margin_ms
         self._slots: dict[str, Slot] = {}
         """Each session's newest frame."""
@@ -68,7 +68,7 @@ class Batcher:
         """A heap of when each will be beyond help; holds stale ones until they come up."""
         self._numbers = itertools.count()
         self._busy_until_ms: list[float | None] = [None] * len(profiles)
-        self._held: dict[int, tuple[Request, float]] = {}
+        self._held: dict[int, tuple[FrameRequest, float]] = {}
         self._settled_ms = -math.inf
         self._searched_ms = -math.inf
         self._found = (math.inf, 1)
@@ -80,13 +80,13 @@ class Batcher:
         return len(self._queue)
 
     @property
-    def load(self) -> Load:
+    def load(self) -> LoadEstimator:
         """Arrival rates and the current ration."""
         return self._load
 
     # What happens
 
-    def put(self, request: Request, now_ms: float) -> list[Drop]:
+    def put(self, request: FrameRequest, now_ms: float) -> list[Drop]:
         """Takes a frame; says which frames that loses: an older one of its session, or itself."""
         self._settle(now_ms)
         menu = self._menus.of(request.variants, request.size)
@@ -121,7 +121,7 @@ class Batcher:
         self._busy_until_ms[device] = None
         self._set_live(device, False)
 
-    def ready(self, device: int, profile: Profile | None = None) -> None:
+    def ready(self, device: int, profile: LatencyProfile | None = None) -> None:
         """The device is idle and can take batches (again), perhaps with another profile."""
         self._busy_until_ms[device] = None
         if profile is not None:
@@ -165,7 +165,7 @@ class Batcher:
 
     # How it is decided
 
-    def _choose(self, now_ms: float) -> Rollout:
+    def _choose(self, now_ms: float) -> ListSchedule:
         """The rollout to follow: the first that loses nobody, or else that loses the fewest."""
         horizon = 2 * self._menus.max_batch * sum(self._menus.live) + 16
         slots = [entry[2] for entry in self._queue[:horizon]]
@@ -174,7 +174,7 @@ class Batcher:
             self._menus.sync(menu)
         free = [self._free_ms(device, now_ms) for device in range(len(self._busy_until_ms))]
 
-        def attempt(cap_ms: float, least: int, skip: Set[Slot] = frozenset()) -> Rollout:
+        def attempt(cap_ms: float, least: int, skip: Set[Slot] = frozenset()) -> ListSchedule:
             window = slots
             if least > 1:  # who is too urgent for such a batch shall not hide those who are not
                 rows = [row for menu in menus for row in menu.pick(cap_ms).rows]
@@ -185,7 +185,7 @@ class Batcher:
                 for slot in window:
                     self._menus.sync(slot.menu)
             fill = self._load.busy or cap_ms < self._load.cap_ms
-            return roll_out(window, free, now_ms, cap_ms, fill=fill, least=least, skip=skip)
+            return list_schedule(window, free, now_ms, cap_ms, fill=fill, least=least, skip=skip)
 
         cap_ms, least = self._load.cap_ms, 1
         if now_ms - self._searched_ms < SEARCH_MS * len(slots):
@@ -202,8 +202,8 @@ class Batcher:
         return plan
 
     def _search(
-        self, plan: Rollout, slots: list[Slot], attempt: Callable[[float, int], Rollout]
-    ) -> Rollout:
+        self, plan: ListSchedule, slots: list[Slot], attempt: Callable[[float, int], ListSchedule]
+    ) -> ListSchedule:
         """Looks for the dearest ration that loses no more than the cheapest would, then whether
         giving up the most urgent frames for the sake of larger batches saves more than it loses."""
         cap_ms, least = self._load.cap_ms, 1
@@ -230,7 +230,9 @@ class Batcher:
         self._found = (cap_ms, least)
         return plan
 
-    def _be_fair(self, plan: Rollout, again: Callable[[Set[Slot]], Rollout]) -> Rollout:
+    def _be_fair(
+        self, plan: ListSchedule, again: Callable[[Set[Slot]], ListSchedule]
+    ) -> ListSchedule:
         """Lets a session that lost much lately go in place of one that lost little."""
         for poor in sorted(plan.missed, key=self._share)[:2]:
             skip: set[Slot] = set()
@@ -244,7 +246,7 @@ class Batcher:
                     return trial
         return plan
 
-    def _reserve_until(self, batch: Batch, now_ms: float) -> float:
+    def _reserve_until(self, batch: ScheduledBatch, now_ms: float) -> float:
         """Until when the device should stay free for a frame of a session that keeps losing."""
         if sum(self._menus.live) > 1:
             return now_ms  # another device will take it
@@ -252,7 +254,7 @@ class Batcher:
         until_ms = self._load.reserved_ms(share, now_ms, batch.end_ms)
         return now_ms if until_ms is None else until_ms
 
-    def _hold_until(self, batch: Batch, plan: Rollout, now_ms: float) -> float:
+    def _hold_until(self, batch: ScheduledBatch, plan: ListSchedule, now_ms: float) -> float:
         """Until when the device should wait for another frame to join; `now_ms` if not at all."""
         size, device, option = len(batch.slots), batch.device, batch.option
         row = option.rows[device]
@@ -300,7 +302,7 @@ class Batcher:
             drops.append(self._drop(older, "superseded"))
         return drops
 
-    def _may_try(self, request: Request, menu: Menu, now_ms: float) -> bool:
+    def _may_try(self, request: FrameRequest, menu: LatencyOptions, now_ms: float) -> bool:
         """Whether a frame that may well be late has an even chance, on a device with time for it.
 
         The fastest network's median must fit, at once, and without the margin.
@@ -369,7 +371,7 @@ class Batcher:
             self._load.score(slot.request.session, False)
         return Drop(slot.request, reason)
 
-    def _dispatch(self, batch: Batch) -> Dispatch:
+    def _dispatch(self, batch: ScheduledBatch) -> Dispatch:
         for slot in batch.slots:
             self._take(slot)
             self._load.score(slot.request.session, True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(slots=True)
-class Usage:
+class DeviceUsage:
     """Counted since the start; `busy_ms` is the time that a batch was there, its way included.
 
     A device has one batch at a time, so time busy over time passed is its utilisation as plans

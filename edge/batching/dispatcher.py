@@ -14,8 +14,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, cast
 
-from edge.batching.batcher import Batcher, Dispatch, Drop, Request
-from edge.batching.device_usage import Usage
+from edge.batching.batcher import Batcher, Dispatch, Drop, FrameRequest
+from edge.batching.device_usage import DeviceUsage
 from edge.clock import now_ms
 from edge.ipc.picture import Packable
 from edge.models.detections import Box
@@ -49,7 +49,7 @@ class Job:
 class Intake(Protocol):
     """Where a session hands its frames in: the dispatcher, or the way to it."""
 
-    def offer(self, request: Request) -> None:
+    def offer(self, request: FrameRequest) -> None:
         """Take a frame whose payload is a Job; an older one of its session gives way to it."""
 
     def remove(self, session: str) -> None:
@@ -72,7 +72,7 @@ class Dispatcher:
         self._flying: dict[int, _Flight] = {}
         self._wake: asyncio.TimerHandle | None = None
         self._idle: asyncio.Event | None = None  # while draining: set once nothing is in flight
-        self.usage = [Usage() for _ in pool.profiles]
+        self.usage = [DeviceUsage() for _ in pool.profiles]
 
     @property
     def in_flight(self) -> int:
@@ -83,7 +83,7 @@ class Dispatcher:
         """Frames that no device has taken yet."""
         return self._batcher.waiting
 
-    def offer(self, request: Request) -> None:
+    def offer(self, request: FrameRequest) -> None:
         """Take a frame whose payload is a Job; an older one of its session gives way to it."""
         if self._idle is not None:
             _job(request).dropped("no_plan")
@@ -194,5 +194,5 @@ class Dispatcher:
             _job(drop.request).dropped(drop.reason)
 
 
-def _job(request: Request) -> Job:
+def _job(request: FrameRequest) -> Job:
     return cast(Job, request.payload)

@@ -4,7 +4,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Sequence
 
-from edge.profile.latency import Profile, Size
+from edge.profile.latency import LatencyProfile, Size
 from edge.profile.variant import Variant
 
 MAX_MENUS = 1024  # kept for (variants, picture size) pairs; the one unused for longest leaves
@@ -43,7 +43,7 @@ class Option:
         self.stamp = -1
 
 
-class Menu:
+class LatencyOptions:
     """The options of a frame, best first."""
 
     __slots__ = ("cheapest", "fastest_ms", "options", "stamp", "typical_ms")
@@ -62,10 +62,10 @@ class Menu:
         return self.cheapest
 
 
-class Menus:
+class LatencyOptionsCache:
     """All menus in use, kept in step with the profiles and with which devices live."""
 
-    def __init__(self, profiles: Sequence[Profile], max_batch: int) -> None:
+    def __init__(self, profiles: Sequence[LatencyProfile], max_batch: int) -> None:
         self.profiles = list(profiles)
         self.live = [True] * len(self.profiles)
         self.max_batch = max_batch
@@ -74,14 +74,16 @@ class Menus:
         self.stamp = 0
         self._turn = 0
         self._versions: list[int] = []
-        self._menus: OrderedDict[tuple[tuple[str, ...], Size], Menu | None] = OrderedDict()
+        self._menus: OrderedDict[tuple[tuple[str, ...], Size], LatencyOptions | None] = (
+            OrderedDict()
+        )
         self._options: dict[tuple[str, Size], Option] = {}
 
     def touch(self) -> None:
         """Everything worked out so far is stale: a device came, went or got another profile."""
         self.stamp += 1
 
-    def replace(self, device: int, profile: Profile) -> None:
+    def replace(self, device: int, profile: LatencyProfile) -> None:
         """The device has another profile from now on."""
         self.profiles[device] = profile
         self._menus.clear()  # what no device knew may be known now
@@ -100,7 +102,7 @@ class Menus:
             self._versions = versions
             self.touch()
 
-    def of(self, variants: tuple[str, ...], size: Size) -> Menu | None:
+    def of(self, variants: tuple[str, ...], size: Size) -> LatencyOptions | None:
         """The menu of a frame of this picture size (pixels); None if no device knows a variant."""
         key = (variants, size)
         if key in self._menus:
@@ -114,7 +116,7 @@ class Menus:
             self.sync(menu)
         return menu
 
-    def sync(self, menu: Menu) -> None:
+    def sync(self, menu: LatencyOptions) -> None:
         """Brings a menu up to date; cheap when it is."""
         if menu.stamp == self.stamp:
             return
@@ -126,7 +128,7 @@ class Menus:
         menu.typical_ms = min(o.typical_ms for o in menu.options)
         menu.cheapest = min(menu.options, key=lambda o: o.cost_ms)
 
-    def _build(self, variants: tuple[str, ...], size: Size) -> Menu | None:
+    def _build(self, variants: tuple[str, ...], size: Size) -> LatencyOptions | None:
         options = []
         for name in variants:
             try:
@@ -141,7 +143,7 @@ class Menus:
             if option is None:
                 option = self._options[name, input_size] = Option(name, input_size)
             options.append(option)
-        return Menu(tuple(options)) if options else None
+        return LatencyOptions(tuple(options)) if options else None
 
     def _sync_option(self, option: Option) -> None:
         option.stamp = self.stamp

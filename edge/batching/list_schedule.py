@@ -10,8 +10,8 @@ import math
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
-from edge.batching.latency_options import Menu, Option
-from edge.batching.request import Request
+from edge.batching.latency_options import LatencyOptions, Option
+from edge.batching.request import FrameRequest
 
 GAIN = 0.05  # a batch pays if it lowers the time an image takes by this part
 
@@ -22,7 +22,12 @@ class Slot:
     __slots__ = ("end_by_ms", "menu", "number", "request", "start_by_ms")
 
     def __init__(
-        self, number: int, request: Request, menu: Menu, end_by_ms: float, start_by_ms: float
+        self,
+        number: int,
+        request: FrameRequest,
+        menu: LatencyOptions,
+        end_by_ms: float,
+        start_by_ms: float,
     ) -> None:
         self.number = number
         self.request = request
@@ -34,7 +39,7 @@ class Slot:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class ScheduledBatch:
     """Frames that a device would serve together; the first has the earliest deadline."""
 
     device: int
@@ -45,10 +50,10 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
-class Rollout:
+class ListSchedule:
     """All batches in the order they were placed, and the frames that no device ends in time."""
 
-    batches: list[Batch]
+    batches: list[ScheduledBatch]
     missed: list[Slot]
     lowered: int
     """Frames that got less than `cap_ms` allows only because others go before them."""
@@ -64,7 +69,7 @@ class Rollout:
         return sum(len(batch.slots) for batch in self.batches)
 
 
-def roll_out(
+def list_schedule(
     slots: Sequence[Slot],
     free_ms: Sequence[float],
     now_ms: float,
@@ -73,7 +78,7 @@ def roll_out(
     fill: bool,
     least: int = 1,
     skip: Set[Slot] = frozenset(),
-) -> Rollout:
+) -> ListSchedule:
     """Serves `slots`, which ascend by deadline, on paper.
 
     `free_ms` says when each device can start (infinite: never), `cap_ms` what device time a frame
@@ -84,9 +89,9 @@ def roll_out(
     `skip` are slots to leave out.
     """
     free = list(free_ms)
-    batches: list[Batch] = []
+    batches: list[ScheduledBatch] = []
     missed: list[Slot] = []
-    chosen: dict[Menu, Option] = {}
+    chosen: dict[LatencyOptions, Option] = {}
     options: list[Option] = []
     queues: dict[Option, list[int]] = {}
     taken = bytearray(len(slots))
@@ -193,6 +198,6 @@ def roll_out(
             head += 1
         start_ms = free[device]
         free[device] = start_ms + row[len(members) - 1]
-        batches.append(Batch(device, option, members, start_ms, free[device]))
+        batches.append(ScheduledBatch(device, option, members, start_ms, free[device]))
         earliest_ms = min(free)
-    return Rollout(batches, missed, lowered_count)
+    return ListSchedule(batches, missed, lowered_count)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from edge.batching.latency_options import Menu, Menus, Option
+from edge.batching.latency_options import LatencyOptions, LatencyOptionsCache, Option
 
 GONE_MS = 1_000.0  # a session silent for this long asks nothing
 REFRESH_MS = 50.0
@@ -17,10 +17,10 @@ POOR = 0.5  # service below which a session's frames are even waited for
 
 
 @dataclass(slots=True)
-class Arrivals:
+class ArrivalRates:
     """What is known of one session's frames."""
 
-    menu: Menu
+    menu: LatencyOptions
     last_ms: float
     interval_ms: float = math.inf
     seen: int = 0
@@ -30,7 +30,7 @@ class Arrivals:
     """Of its latest frames, the part that was dispatched."""
 
 
-class Load:
+class LoadEstimator:
     """Arrival rates of all sessions, and the cost a frame that the devices can afford.
 
     The ration is one number for everybody, device time a frame: each session gets the best variant
@@ -38,23 +38,23 @@ class Load:
     first, before it costs anybody a frame.
     """
 
-    def __init__(self, menus: Menus) -> None:
+    def __init__(self, menus: LatencyOptionsCache) -> None:
         self._menus = menus
-        self.sessions: dict[str, Arrivals] = {}
+        self.sessions: dict[str, ArrivalRates] = {}
         self.cap_ms = math.inf
         """Device time that a frame may cost."""
         self.busy = False
         """Whether the devices would be hard put to serve every frame by itself."""
         self._budget_ms = math.inf
         self._rates: dict[Option, float] = {}
-        self._poor: list[Arrivals] = []
+        self._poor: list[ArrivalRates] = []
         self._refreshed_ms = -math.inf
 
-    def note(self, session: str, menu: Menu, ready_ms: float, budget_ms: float) -> None:
+    def note(self, session: str, menu: LatencyOptions, ready_ms: float, budget_ms: float) -> None:
         """A frame came, `budget_ms` before its deadline."""
         arrivals = self.sessions.get(session)
         if arrivals is None:
-            arrivals = self.sessions[session] = Arrivals(menu, ready_ms)
+            arrivals = self.sessions[session] = ArrivalRates(menu, ready_ms)
         else:
             interval = ready_ms - arrivals.last_ms
             arrivals.menu = menu
@@ -118,7 +118,7 @@ class Load:
             self._menus.batch_limit_ms = limit_ms
             self._menus.touch()
         self._poor = [a for a in self.sessions.values() if a.share < POOR and a.seen >= 3]
-        rates: dict[Menu, float] = {}
+        rates: dict[LatencyOptions, float] = {}
         for session in [s for s, a in self.sessions.items() if a.last_ms < now_ms - 60_000.0]:
             del self.sessions[session]
         for arrivals in self.sessions.values():
@@ -137,7 +137,7 @@ class Load:
             alone += rate * option.alone_ms
         self.busy = alone > BUSY
 
-    def _ration(self, rates: dict[Menu, float]) -> float:
+    def _ration(self, rates: dict[LatencyOptions, float]) -> float:
         def load(cap_ms: float) -> float:
             return sum(rate * menu.pick(cap_ms).cost_ms for menu, rate in rates.items())
 

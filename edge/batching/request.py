@@ -8,7 +8,7 @@ Reason = Literal["superseded", "late", "overload", "no_plan"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Request:
+class FrameRequest:
     """One decoded frame. Times are server-monotonic ms, `size` is (width, height) in pixels."""
 
     session: str
@@ -32,7 +32,7 @@ class Drop:
     device is there, or none knows any of its variants, or its session is gone.
     """
 
-    request: Request
+    request: FrameRequest
     reason: Reason
 
 
@@ -43,7 +43,7 @@ class Dispatch:
     device: int
     variant: str
     input_size: Size
-    requests: tuple[Request, ...]
+    requests: tuple[FrameRequest, ...]
     expected_end_ms: float
 
 

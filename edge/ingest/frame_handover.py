@@ -7,25 +7,25 @@ from collections.abc import Callable
 from typing import cast
 
 from edge.batching.dispatcher import Answer, Job
-from edge.batching.request import Request
-from edge.ingest.messages import Answered, Dropped, Frame, Message
-from edge.ipc.shared_memory import PictureTooLargeError, PoolFullError, Slots
+from edge.batching.request import FrameRequest
+from edge.ingest.messages import Answered, Dropped, FrameOffered, Message
+from edge.ipc.shared_memory import PictureTooLargeError, PoolFullError, SharedPictures
 
 
-class Frames:
+class FrameHandover:
     """Frames that have been offered and have not ended; bounded by the slots.
 
     Drop rule: a frame that finds no slot free is dropped as "overload". A slot is free again once
     the server has told its frame's end.
     """
 
-    def __init__(self, slots: Slots, send: Callable[[Message], None]) -> None:
+    def __init__(self, slots: SharedPictures, send: Callable[[Message], None]) -> None:
         self._slots = slots
         self._send = send
         self._numbers = itertools.count()
         self._waiting: dict[int, tuple[Job, int]] = {}  # (who wants to know, slot)
 
-    def offer(self, request: Request) -> None:
+    def offer(self, request: FrameRequest) -> None:
         """Take a frame whose payload is a Job."""
         job = cast(Job, request.payload)
         picture = job.picture
@@ -40,7 +40,7 @@ class Frames:
         number = next(self._numbers)
         self._waiting[number] = (job, slot)
         self._send(
-            Frame(
+            FrameOffered(
                 number,
                 request.session,
                 slot,

@@ -24,7 +24,7 @@ class MessageError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Setup:
+class IngestSetup:
     """Server to ingest, first and once: what to be. `settings` as `edge.config` reads them."""
 
     settings: dict[str, Any]
@@ -86,7 +86,7 @@ class Act:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class TakePicture:
     """Server to ingest: the picture that a session was last answered on, as
     `edge.observability.last_picture` has it; the answer's text is empty if there is none."""
 
@@ -162,7 +162,7 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class FrameOffered:
     """Ingest to server: a decoded frame asks to be served; its picture is in `slot`.
 
     Ends in exactly one Answered or Dropped.
@@ -181,7 +181,7 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class SessionState:
     """Ingest to server, some times a second: how busy it is (shares of a core, all its threads' and
     its event loop's), its asyncio tasks, and what the planner has to know of some of its sessions.
     Its silence means that it hangs."""
@@ -205,7 +205,7 @@ class Views:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class LinkStep:
     """Ingest to server: a session's link got much worse."""
 
     snapshot: Snapshot
@@ -223,7 +223,7 @@ class Dead:
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class ResultText:
     """Ingest to server: the next of an event stream, None at its end."""
 
     stream: int
@@ -232,13 +232,13 @@ class Text:
 
 
 Message = (
-    Setup
+    IngestSetup
     | Open
     | Trickle
     | Close
     | Assign
     | Act
-    | Look
+    | TakePicture
     | Subscribe
     | Unsubscribe
     | Answered
@@ -246,12 +246,12 @@ Message = (
     | Stop
     | Ready
     | Reply
-    | Frame
-    | State
+    | FrameOffered
+    | SessionState
     | Views
-    | Step
+    | LinkStep
     | Dead
-    | Text
+    | ResultText
 )
 
 _ADAPTER: pydantic.TypeAdapter[Any] = pydantic.TypeAdapter(

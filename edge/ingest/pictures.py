@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edge.ipc.picture import picture_bytes
-from edge.ipc.shared_memory import Slots
+from edge.ipc.shared_memory import SharedPictures
 
 
 class SlotPicture:
@@ -13,7 +13,7 @@ class SlotPicture:
     """
 
     def __init__(
-        self, slots: Slots, slot: int, size: tuple[int, int], full_range: bool = False
+        self, slots: SharedPictures, slot: int, size: tuple[int, int], full_range: bool = False
     ) -> None:
         self.width, self.height = size
         self.full_range = full_range

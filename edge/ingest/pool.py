@@ -7,18 +7,18 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from edge.adaptation.fixed_hints import Held
+from edge.adaptation.fixed_hints import FixedHint
 from edge.batching.dispatcher import Intake
 from edge.config import Settings
-from edge.ingest.messages import Setup
+from edge.ingest.messages import IngestSetup
 from edge.ingest.placement import least_busy
 from edge.ingest.remote_session import RemoteSession
-from edge.ingest.supervisor import Ingest, IngestStatus
+from edge.ingest.supervisor import IngestProcess, IngestStatus
 from edge.ipc.shared_memory import slot_bytes
-from edge.observability.metrics_data import Meter
-from edge.session.interface import Identity
+from edge.observability.metrics_data import FrameMetrics
+from edge.session.interface import SessionIdentity
 from edge.session.registry import FullError
-from edge.session.session_adaptation import Link, SessionHints
+from edge.session.session_adaptation import Link, SessionAdaptation
 
 _SPARE_SLOTS = 16  # for frames whose end is not told yet
 
@@ -37,17 +37,17 @@ class IngestPool:
         *,
         worker_slots: int,
         on_step: Callable[[], None],
-        meter: Meter,
+        meter: FrameMetrics,
     ) -> None:
         self._settings = settings
-        setup = Setup(
+        setup = IngestSetup(
             settings=_plain(settings),
             slots=2 * settings.max_sessions + worker_slots + _SPARE_SLOTS,
             slot_bytes=slot_bytes(settings.max_pixels),
             log_level=logging.getLogger().getEffectiveLevel(),
         )
         self._ingests = [
-            Ingest(number, setup, intake, on_step=on_step, meter=meter)
+            IngestProcess(number, setup, intake, on_step=on_step, meter=meter)
             for number in range(settings.ingest)
         ]
 
@@ -79,7 +79,7 @@ class IngestPool:
         if not ready:
             raise FullError("not_ready", "no ingest process is ready: try again in a few seconds")
         ingest = ready[least_busy([each.busyness for each in ready])]
-        identity = Identity.fresh()
+        identity = SessionIdentity.fresh()
         settings = self._settings
         slo_ms = wishes.get("slo_ms") or settings.slo_ms
         unknown = Link(
@@ -95,7 +95,9 @@ class IngestPool:
             loss=0.0,
             network_ms=None,
         )
-        hints = SessionHints(settings.network, settings.edges, settings.max_bps, Held.by(settings))
+        hints = SessionAdaptation(
+            settings.network, settings.edges, settings.max_bps, FixedHint.by(settings)
+        )
         known = hints.snapshot(identity.id, unknown)
         session = RemoteSession(ingest, identity=identity, known=known, on_dead=on_dead, **wishes)
         ingest.enter(session)

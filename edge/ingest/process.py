@@ -10,10 +10,10 @@ import time
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
-from edge.adaptation.fixed_hints import Held
+from edge.adaptation.fixed_hints import FixedHint
 from edge.clock import now_ms
 from edge.config import Settings
-from edge.ingest.frame_handover import Frames
+from edge.ingest.frame_handover import FrameHandover
 from edge.ingest.messages import (
     Act,
     Answered,
@@ -21,18 +21,18 @@ from edge.ingest.messages import (
     Close,
     Dead,
     Dropped,
-    Look,
+    IngestSetup,
+    LinkStep,
     Message,
     MessageError,
     Open,
     Ready,
     Reply,
-    Setup,
-    State,
-    Step,
+    ResultText,
+    SessionState,
     Stop,
     Subscribe,
-    Text,
+    TakePicture,
     Trickle,
     Unsubscribe,
     Views,
@@ -41,16 +41,16 @@ from edge.ingest.messages import (
 )
 from edge.ipc.parent_watch import die_with
 from edge.ipc.pipe import MAX_MESSAGE_BYTES, Pipe
-from edge.ipc.shared_memory import Slots
+from edge.ipc.shared_memory import SharedPictures
 from edge.models.weights import class_names
 from edge.observability.garbage_collector import settle
 from edge.observability.logs import Logs
-from edge.observability.metrics_data import Meter
+from edge.observability.metrics_data import FrameMetrics
 from edge.rtc.sdp import SdpError
-from edge.session.interface import Identity
-from edge.session.rate_limits import Share
+from edge.session.interface import SessionIdentity
+from edge.session.rate_limits import CpuShare
 from edge.session.session import Session
-from edge.session.session_adaptation import SessionHints
+from edge.session.session_adaptation import SessionAdaptation
 
 log = logging.getLogger("edge.ingest")
 
@@ -71,7 +71,7 @@ def main(arguments: Sequence[str]) -> int:
     die_with(server_pid)
     connection = socket.socket(fileno=socket_fd)
     setup = decode(connection.recv(MAX_MESSAGE_BYTES))
-    if not isinstance(setup, Setup):
+    if not isinstance(setup, IngestSetup):
         return 1
     settings = Settings(**setup.settings)
     lines = Logs(settings.log_format, level=setup.log_level)
@@ -81,16 +81,20 @@ def main(arguments: Sequence[str]) -> int:
         lines.close()
 
 
-async def _run(connection: socket.socket, setup: Setup, memory_fd: int) -> int:
-    room = Room(connection, setup, Slots(memory_fd, setup.slots, setup.slot_bytes))
+async def _run(connection: socket.socket, setup: IngestSetup, memory_fd: int) -> int:
+    room = IngestRuntime(
+        connection, setup, SharedPictures(memory_fd, setup.slots, setup.slot_bytes)
+    )
     settle()
     return await room.run()
 
 
-class Room:
+class IngestRuntime:
     """The sessions of this process, and the pipe to the server."""
 
-    def __init__(self, connection: socket.socket, setup: Setup, slots: Slots) -> None:
+    def __init__(
+        self, connection: socket.socket, setup: IngestSetup, slots: SharedPictures
+    ) -> None:
         self._settings = Settings(**setup.settings)
         self._class_names = class_names()
         self._pipe: Pipe[Message] = Pipe(
@@ -101,16 +105,16 @@ class Room:
             on_closed=self._server_gone,
             on_fault=lambda reason: self._server_gone(),
         )
-        self._frames = Frames(slots, self._pipe.send)
+        self._frames = FrameHandover(slots, self._pipe.send)
         self._sessions: dict[str, Session] = {}
         self._streams: dict[int, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._stop = asyncio.Event()
         self._code = 0
-        self._meter = Meter()
+        self._meter = FrameMetrics()
         self._used_s = self._told_ms = self._viewed_ms = 0.0
         self._busy = self._lag_ms = 0.0
-        self._share = Share()
+        self._share = CpuShare()
 
     async def run(self) -> int:
         """Until told to stop; returns the exit code."""
@@ -151,7 +155,7 @@ class Room:
             case Act():
                 if (session := self._sessions.get(message.session)) is not None:
                     session.act(message.action)
-            case Look():
+            case TakePicture():
                 self._spawn(self._look(message))
             case Subscribe():
                 self._streams[message.stream] = asyncio.create_task(self._relay(message))
@@ -184,11 +188,13 @@ class Room:
         session = Session(  # named, since its link's step is told by a snapshot of it
             settings,
             self._frames,
-            SessionHints(settings.network, settings.edges, settings.max_bps, Held.by(settings)),
+            SessionAdaptation(
+                settings.network, settings.edges, settings.max_bps, FixedHint.by(settings)
+            ),
             class_names=self._class_names,
             on_dead=lambda session, *why: self._pipe.send(Dead(session.id, *why)),
-            on_step=lambda: self._pipe.send(Step(session.snapshot(now_ms()))),
-            identity=Identity(message.session, message.etag),
+            on_step=lambda: self._pipe.send(LinkStep(session.snapshot(now_ms()))),
+            identity=SessionIdentity(message.session, message.etag),
             meter=self._meter,
             **wishes,
         )
@@ -229,7 +235,7 @@ class Room:
             outcomes = dict(session.outcomes)
         self._pipe.send(Reply(message.ask, outcomes=outcomes))
 
-    async def _look(self, message: Look) -> None:
+    async def _look(self, message: TakePicture) -> None:
         session = self._sessions.get(message.session)
         try:
             text = None if session is None else await session.look()
@@ -244,13 +250,13 @@ class Room:
         """An event stream's texts to the server, which has at most STREAMS of them a session."""
         session = self._sessions.get(message.session)
         if session is None:
-            self._pipe.send(Text(message.stream, None))
+            self._pipe.send(ResultText(message.stream, None))
             return
         with contextlib.suppress(RuntimeError), session.subscribe() as queue:
             while (text := await queue.get()) is not None:
                 if self._pipe.queued < _BEHIND:
-                    self._pipe.send(Text(message.stream, text))
-        self._pipe.send(Text(message.stream, None))
+                    self._pipe.send(ResultText(message.stream, text))
+        self._pipe.send(ResultText(message.stream, None))
 
     # By the clock
 
@@ -287,7 +293,7 @@ class Room:
         snapshots = [session.snapshot(now) for session in self._sessions.values()]
         for start in range(0, max(1, len(snapshots)), _SNAPSHOTS):
             part = snapshots[start : start + _SNAPSHOTS]
-            self._pipe.send(State(self._busy, self._share.mean, self._lag_ms, tasks, part))
+            self._pipe.send(SessionState(self._busy, self._share.mean, self._lag_ms, tasks, part))
 
     def _tell_views(self, now: float) -> None:
         sessions = list(self._sessions.values())

@@ -13,19 +13,19 @@ from edge.ingest.messages import (
     Act,
     Assign,
     Close,
-    Look,
     Message,
     MessageError,
     Open,
     Reply,
     Subscribe,
+    TakePicture,
     Trickle,
     Unsubscribe,
 )
 from edge.rtc.sdp import SdpError
 from edge.scheduling.assignment import Assignment, Snapshot
 from edge.session.actions import Change
-from edge.session.interface import Identity
+from edge.session.interface import SessionIdentity
 from edge.session.registry import FullError
 from edge.session.result_streams import QUEUE, STREAMS, put_newest
 from edge.session.view import SessionView
@@ -43,7 +43,7 @@ class Host(Protocol):
     def send(self, message: Message) -> None:
         """Send, if it is still there."""
 
-    async def ask(self, message: Open | Trickle | Close | Look) -> Reply:
+    async def ask(self, message: Open | Trickle | Close | TakePicture) -> Reply:
         """Send and wait for the reply; LostError if the process ends before."""
 
     def leave(self, session: RemoteSession) -> None:
@@ -61,7 +61,7 @@ class RemoteSession:
         self,
         host: Host,
         *,
-        identity: Identity,
+        identity: SessionIdentity,
         known: Snapshot,
         on_dead: Callable[[RemoteSession, str, str], None],
         **wishes: object,
@@ -130,7 +130,7 @@ class RemoteSession:
 
     async def look(self) -> str | None:
         try:
-            return (await self._host.ask(Look(0, self.id))).text or None
+            return (await self._host.ask(TakePicture(0, self.id))).text or None
         except LostError:
             return None
 

@@ -10,24 +10,24 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from edge.batching.batcher import Request
+from edge.batching.batcher import FrameRequest
 from edge.batching.dispatcher import Answer, Intake, Job
 from edge.ingest.messages import (
     Answered,
     Close,
     Dead,
     Dropped,
-    Frame,
-    Look,
+    FrameOffered,
+    IngestSetup,
+    LinkStep,
     Message,
     Open,
     Ready,
     Reply,
-    Setup,
-    State,
-    Step,
+    ResultText,
+    SessionState,
     Stop,
-    Text,
+    TakePicture,
     Trickle,
     Views,
     decode,
@@ -36,9 +36,9 @@ from edge.ingest.messages import (
 from edge.ingest.pictures import SlotPicture
 from edge.ingest.placement import Busyness
 from edge.ingest.remote_session import LostError, RemoteSession
-from edge.ipc.child_process import Child
-from edge.ipc.shared_memory import Slots
-from edge.observability.metrics_data import Meter
+from edge.ipc.child_process import ChildProcess
+from edge.ipc.shared_memory import SharedPictures
+from edge.observability.metrics_data import FrameMetrics
 
 log = logging.getLogger("edge.ingest")
 
@@ -66,7 +66,7 @@ class IngestStatus:
     restarts: int
 
 
-class Ingest:
+class IngestProcess:
     """A process that sessions live in.
 
     Everything happens on the event loop's thread. Frames in a lost process' memory are dropped,
@@ -76,11 +76,11 @@ class Ingest:
     def __init__(
         self,
         number: int,
-        setup: Setup,
+        setup: IngestSetup,
         intake: Intake,
         *,
         on_step: Callable[[], None],
-        meter: Meter,
+        meter: FrameMetrics,
     ) -> None:
         self.restarts = 0
         self.ready = False
@@ -89,11 +89,11 @@ class Ingest:
         self._intake = intake
         self._on_step = on_step
         self._meter = meter
-        self._child: Child[Message] | None = None
+        self._child: ChildProcess[Message] | None = None
         self._sessions: dict[str, RemoteSession] = {}
         self._asked: dict[int, asyncio.Future[Reply]] = {}
         self._numbers = itertools.count(1)
-        self._state = State(0.0, 0.0, 0.0, 0, [])
+        self._state = SessionState(0.0, 0.0, 0.0, 0, [])
         self._measured: set[str] = set()  # sessions that were there when it last told its state
         self._watch: asyncio.TimerHandle | None = None
         self._reason = ""
@@ -169,9 +169,9 @@ class Ingest:
             await asyncio.sleep(min(RESTART_MOST_S, RESTART_FIRST_S * 2.0 ** min(losses - 1, 32)))
             self.restarts += 1
 
-    def _launch(self) -> Child[Message]:
-        child: Child[Message] = Child(
-            Slots.create(self._setup.slots, self._setup.slot_bytes),
+    def _launch(self) -> ChildProcess[Message]:
+        child: ChildProcess[Message] = ChildProcess(
+            SharedPictures.create(self._setup.slots, self._setup.slot_bytes),
             encode=encode,
             decode=decode,
             on_message=self._handle,
@@ -185,7 +185,7 @@ class Ingest:
     def _handle_loss(self, reason: str) -> None:
         self.ready, self._reason = False, reason
         self._watch_for(None)
-        self._state, self._measured = State(0.0, 0.0, 0.0, 0, []), set()
+        self._state, self._measured = SessionState(0.0, 0.0, 0.0, 0, []), set()
         if not self._stopping:
             log.warning("event=ingest_lost number=%d reason=%r", self._number, reason)
         self._end_all(f"its ingest process was lost: it {reason}")
@@ -230,7 +230,7 @@ class Ingest:
         if self._child is not None:
             self._child.send(message)
 
-    async def ask(self, message: Open | Trickle | Close | Look) -> Reply:
+    async def ask(self, message: Open | Trickle | Close | TakePicture) -> Reply:
         if not self.ready:
             raise LostError("its ingest process was lost")
         number = next(self._numbers)
@@ -246,9 +246,9 @@ class Ingest:
 
     def _handle(self, message: Message) -> None:
         match message:
-            case Frame():
+            case FrameOffered():
                 self._handle_frame(message)
-            case State():
+            case SessionState():
                 self._watch_for(SILENT_S)
                 self._state = message
                 for snapshot in message.snapshots:
@@ -262,7 +262,7 @@ class Ingest:
                         session.seen = view
                 if message.reading is not None:
                     self._meter.absorb(message.reading)
-            case Step():
+            case LinkStep():
                 if (session := self._sessions.get(message.snapshot.id)) is not None:
                     session.known = message.snapshot
                     self._on_step()
@@ -273,7 +273,7 @@ class Ingest:
             case Dead():
                 if (session := self._sessions.get(message.session)) is not None:
                     session.die(message.reason, message.code)
-            case Text():
+            case ResultText():
                 any(each.text(message.stream, message.text) for each in self._sessions.values())
             case Ready():
                 self.ready = True
@@ -283,7 +283,7 @@ class Ingest:
             case _:
                 self._give_up(f"sent a {message.type} message, which only the server sends")
 
-    def _handle_frame(self, message: Frame) -> None:
+    def _handle_frame(self, message: FrameOffered) -> None:
         child = self._child
         assert child is not None, "messages come from a child"
         if message.session not in self._sessions:
@@ -310,7 +310,7 @@ class Ingest:
             )
 
         self._intake.offer(
-            Request(
+            FrameRequest(
                 session=message.session,
                 rtp=message.rtp,
                 size=message.size,

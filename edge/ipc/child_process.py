@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Generic
 
 from edge.ipc.pipe import Message, Pipe
-from edge.ipc.shared_memory import Slots
+from edge.ipc.shared_memory import SharedPictures
 
 _ROOT = Path(__file__).resolve().parents[2]  # where the package `edge` lies
 _EXIT_GRACE_S = 0.2  # between a helper's closing its socket and its end
@@ -21,7 +21,7 @@ _EXIT_GRACE_S = 0.2  # between a helper's closing its socket and its end
 _SECRETS = {"EDGE_TOKEN", "EDGE_ADMIN_TOKEN", "EDGE_TURN_SECRET", "EDGE_ICE_SERVERS"}
 
 
-class Child(Generic[Message]):
+class ChildProcess(Generic[Message]):
     """A helper process, its socket and its memory; `lost` comes true once, for good.
 
     Lives on the event loop's thread. `on_message` gets what it sends, until it is lost;
@@ -31,7 +31,7 @@ class Child(Generic[Message]):
 
     def __init__(
         self,
-        slots: Slots,
+        slots: SharedPictures,
         *,
         encode: Callable[[Message], bytes],
         decode: Callable[[memoryview], Message],

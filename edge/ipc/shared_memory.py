@@ -31,7 +31,7 @@ def slot_bytes(max_pixels: int) -> int:
     return pages * mmap.PAGESIZE
 
 
-class Slots:
+class SharedPictures:
     """One side's view of the slots. The server's side also knows which of them are free.
 
     Bounded: `put` raises PoolFullError when too few slots are free, and the caller drops the batch.
@@ -52,7 +52,7 @@ class Slots:
         self._free = list(range(count))
 
     @classmethod
-    def create(cls, count: int, size: int) -> Slots:
+    def create(cls, count: int, size: int) -> SharedPictures:
         """Fresh slots in new memory; pages cost nothing until they are first used."""
         fd = os.memfd_create("edge-pictures", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         os.ftruncate(fd, count * size)

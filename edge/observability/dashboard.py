@@ -10,7 +10,7 @@ import edge
 from edge.clock import now_ms
 from edge.observability.device_view import DeviceView, PlanView, SlotView
 from edge.observability.metrics_data import Reading
-from edge.observability.time_series import History
+from edge.observability.time_series import TimeSeries
 from edge.session.view import SessionView
 
 if TYPE_CHECKING:
@@ -43,13 +43,13 @@ COLUMNS = (
 SPARK = 60  # points of each session in the first message: a minute
 
 
-class Overview:
+class Dashboard:
     """What there is to see, made anew by each `look`, which belongs to the event loop."""
 
     def __init__(self, server: Server) -> None:
         self.total = Reading()
         """Everything that was counted since the start."""
-        self.history = History(
+        self.history = TimeSeries(
             (
                 *COLUMNS,
                 *MISSES,

@@ -18,7 +18,7 @@ Named = tuple[str, float, float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class LastPicture:
     """A picture as JPEG, and its boxes."""
 
     width: int
@@ -27,7 +27,7 @@ class Seen:
     jpeg: bytes
 
     @classmethod
-    def of(cls, image: av.VideoFrame, boxes: Sequence[Named]) -> Seen:
+    def of(cls, image: av.VideoFrame, boxes: Sequence[Named]) -> LastPicture:
         """Takes some milliseconds: not for the event loop."""
         scale = min(1.0, EDGE / max(image.width, image.height))
         width, height = (max(2, round(side * scale)) for side in (image.width, image.height))

@@ -78,7 +78,7 @@ class Reading:
             self.legs[leg].absorb(histogram)
 
 
-class Meter:
+class FrameMetrics:
     """Takes note of frames, for all sessions of the process."""
 
     def __init__(self) -> None:

@@ -17,7 +17,7 @@ SESSION_COLUMNS = ("p50_ms", "p99_ms", "missed", "link_bps", "bps")
 Value = float | None
 
 
-class Ring:
+class RingBuffer:
     """The latest `length` rows of named columns."""
 
     def __init__(self, columns: Sequence[str], length: int) -> None:
@@ -54,12 +54,12 @@ class Ring:
         return table
 
 
-class History:
+class TimeSeries:
     """The server's ring, and one for each session that is there."""
 
     def __init__(self, columns: Sequence[str]) -> None:
-        self.fleet = Ring(columns, POINTS)
-        self.sessions: dict[str, Ring] = {}
+        self.fleet = RingBuffer(columns, POINTS)
+        self.sessions: dict[str, RingBuffer] = {}
 
     def add(
         self, at_s: float, fleet: Mapping[str, Value], sessions: Mapping[str, Mapping[str, Value]]
@@ -69,7 +69,7 @@ class History:
         self.forget(sessions)
         for name, row in sessions.items():
             if name not in self.sessions:
-                self.sessions[name] = Ring(SESSION_COLUMNS, SESSION_POINTS)
+                self.sessions[name] = RingBuffer(SESSION_COLUMNS, SESSION_POINTS)
             self.sessions[name].add(at_s, row)
 
     def forget(self, but: Iterable[str]) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from edge.profile.accuracy_surface import Curve, Floats, Grid, Point, build
+from edge.profile.accuracy_surface import AccuracyCurve, Floats, Grid, Point, build
 from edge.profile.variant import EDGES, NETWORKS, Variant
 
 ByEdge = Mapping[int, float]
@@ -28,7 +28,7 @@ class AccuracyError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class AccuracyRow:
     """One encode of one clip, and what `network` found in it at each input edge.
 
     `kbps` is what was asked of the encoder (0: it takes no rate), `bits` what it made of a frame,
@@ -63,7 +63,7 @@ class AccuracyProfile:
 
     def __init__(
         self,
-        rows: Iterable[Row],
+        rows: Iterable[AccuracyRow],
         *,
         reference: str = "",
         clips: Mapping[str, str] | None = None,
@@ -86,7 +86,7 @@ class AccuracyProfile:
         if as_network is not None and as_network not in self.networks:
             raise AccuracyError(f"as_network: {as_network} was not measured")
         self._as_network = as_network
-        self._curves: dict[tuple[str, int, str], Curve] = {}
+        self._curves: dict[tuple[str, int, str], AccuracyCurve] = {}
 
     def f1(
         self,
@@ -140,7 +140,7 @@ class AccuracyProfile:
             table[:, places] = self._grid(network, codec).table(edges, bits, columns)
         return table
 
-    def _curve(self, variant: str, sent_edge: int, codec: str) -> Curve:
+    def _curve(self, variant: str, sent_edge: int, codec: str) -> AccuracyCurve:
         key = (variant, sent_edge, codec)
         curve = self._curves.get(key)
         if curve is None:
@@ -235,8 +235,8 @@ def wide_pixels(edge: int) -> int:
     return max(1, edge * edge * 9 // 16)
 
 
-def _row(item: Any) -> Row:
-    return Row(
+def _row(item: Any) -> AccuracyRow:
+    return AccuracyRow(
         network=str(item["network"]),
         clip=str(item["clip"]),
         codec=str(item["codec"]),
@@ -253,14 +253,14 @@ def _row(item: Any) -> Row:
     )
 
 
-def _plain(row: Row) -> dict[str, Any]:
+def _plain(row: AccuracyRow) -> dict[str, Any]:
     plain = asdict(row)
     if not row.absolute:
         del plain["absolute"]
     return plain
 
 
-def _check(row: Row) -> None:
+def _check(row: AccuracyRow) -> None:
     if row.network not in NETWORKS:
         raise AccuracyError(f"network {row.network!r}: one of {', '.join(NETWORKS)}")
     if row.sent_edge < 1 or row.pixels < 1:

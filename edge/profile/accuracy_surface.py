@@ -30,7 +30,7 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
-class Curve:
+class AccuracyCurve:
     """F1 of one variant at one sent size over evenly spaced ln(bits a pixel); never falls."""
 
     first: float
@@ -69,14 +69,14 @@ class Grid:
     step: float
     values: Floats
 
-    def curve(self, sent_edge: float, input_edge: int) -> Curve:
+    def curve(self, sent_edge: float, input_edge: int) -> AccuracyCurve:
         """What one variant makes of one sent size."""
         low, part = _place(sent_edge)
         column = EDGES.index(input_edge)
         values = (
             self.values[low, :, column] * (1 - part) + self.values[low + 1, :, column] * part
         ) * min(1.0, sent_edge / EDGES[0])
-        return Curve(self.first, self.step, values.tolist())
+        return AccuracyCurve(self.first, self.step, values.tolist())
 
     def table(self, sent_edges: Floats, bits_a_pixel: Floats, columns: list[int]) -> Floats:
         """F1 for each pair of sent edge and bits a pixel (rows), at EDGES' `columns`."""

@@ -37,7 +37,7 @@ PRIOR = 1.0  # batches that the neighbours' evidence has to outweigh
 STALE = 0.5  # freshness below which one fast batch refutes all slow ones before it
 
 
-class Window:
+class DriftWindow:
     """The latest ratios of one shape, or of one shape and batch size."""
 
     __slots__ = ("_latest", "_sorted", "last_ms")
@@ -104,11 +104,11 @@ class Shape:
     __slots__ = ("batches", "whole")
 
     def __init__(self) -> None:
-        self.whole = Window()
-        self.batches: dict[int, Window] = {}
+        self.whole = DriftWindow()
+        self.batches: dict[int, DriftWindow] = {}
 
 
-class Drift:
+class DeviceDrift:
     """The ratios of one device."""
 
     def __init__(self) -> None:
@@ -128,7 +128,7 @@ class Drift:
                 self._shapes.popitem(last=False)
         self._shapes.move_to_end(key)
         moved = False
-        for window in (shape.whole, shape.batches.setdefault(batch, Window())):
+        for window in (shape.whole, shape.batches.setdefault(batch, DriftWindow())):
             before = window.blend(1.0, now_ms)
             window.add(ratio, now_ms)
             moved |= abs(window.blend(1.0, now_ms) / before - 1.0) > 0.01

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.profile.drift import Drift, Window
+from edge.profile.drift import DeviceDrift, DriftWindow
 from edge.profile.variant import Variant
 
 SETTLE_MS = 250.0
@@ -86,7 +86,7 @@ def _consistent(table: Table, known: NDArray[np.bool_]) -> Table:
     return np.asarray(np.maximum.accumulate(np.maximum.accumulate(table, axis=1), axis=0))
 
 
-class Profile:
+class LatencyProfile:
     """A device's latency for each (variant, input size, batch), as conservative as a p99.
 
     Only the network's name and the number of input pixels matter, so the entries of one network
@@ -110,8 +110,8 @@ class Profile:
             _check(entry)
         self.max_batch = max_batch or max((e.batch for e in self.entries), default=1)
         self.version = 0
-        self._drift = Drift()
-        self._handover = Window()
+        self._drift = DeviceDrift()
+        self._handover = DriftWindow()
         self._added99_ms = self._added50_ms = 0.0
         """Of the handover, what `latency_ms` and `typical_ms` hold."""
         self._now_ms = -math.inf
@@ -298,7 +298,7 @@ class Profile:
     # Files
 
     @classmethod
-    def load(cls, path: Path) -> "Profile":
+    def load(cls, path: Path) -> "LatencyProfile":
         """Reads a profile file; raises ProfileError for what it can't use, OSError as open does."""
         try:
             data = json.loads(path.read_text())
@@ -325,7 +325,7 @@ class Profile:
         path.write_text(f'{head[:-2]},\n  "entries": [\n{lines}\n  ]\n}}\n')
 
     @classmethod
-    def from_json(cls, data: Any) -> "Profile":
+    def from_json(cls, data: Any) -> "LatencyProfile":
         """A profile from its parsed JSON; raises ProfileError naming the field."""
         if not isinstance(data, dict):
             raise ProfileError("a profile is a JSON object")

@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 
 from edge.config import Settings
-from edge.profile.latency import Profile, ProfileError
+from edge.profile.latency import LatencyProfile, ProfileError
 from edge.profile.machine import machine, processor, slug, versions
 from edge.profile.variant import Variant
 
@@ -15,7 +15,7 @@ log = logging.getLogger("edge.profile.measured")
 PROFILES = Path(__file__).parents[2] / "profiles"
 
 
-def known_profile(settings: Settings, folder: Path = PROFILES) -> Profile | None:
+def known_profile(settings: Settings, folder: Path = PROFILES) -> LatencyProfile | None:
     """The profile in `folder` of one CPU worker on all of this machine's cores, as `python -m
     profiles latency` writes it; None, and the log says why, if it is another machine's or was
     measured with other software."""
@@ -25,7 +25,7 @@ def known_profile(settings: Settings, folder: Path = PROFILES) -> Profile | None
     if not path.is_file():
         return None
     try:
-        profile = Profile.load(path)
+        profile = LatencyProfile.load(path)
     except (ProfileError, OSError) as error:
         log.warning("event=profile_unusable file=%s error=%r", path.name, str(error))
         return None

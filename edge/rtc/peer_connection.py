@@ -19,11 +19,11 @@ from aiortc import (
 from aiortc.rtcrtptransceiver import RTCRtpTransceiver
 
 from edge.rtc import aiortc_adapter
-from edge.rtc.bwe.bandwidth_estimator import RateEstimator
+from edge.rtc.bwe.bandwidth_estimator import BandwidthEstimator
 from edge.rtc.capture_clock import CaptureClock
 from edge.rtc.decoding.decoder import MAX_PIXELS
 from edge.rtc.jitter.frames import DecodedFrame
-from edge.rtc.jitter.outcome import Counts
+from edge.rtc.jitter.outcome import ReceptionCounts
 from edge.rtc.rtp import ExtensionIds
 from edge.rtc.sdp import (
     MAX_CANDIDATES,
@@ -37,7 +37,7 @@ from edge.rtc.sdp import (
 )
 from edge.rtc.video_receiver import VideoReceiver
 
-__all__ = ["DecodedFrame", "Peer", "SdpError"]
+__all__ = ["DecodedFrame", "PeerConnection", "SdpError"]
 
 MAX_CHANNELS = 8  # a publisher's data channels; further ones are closed
 MAX_BUFFERED = 16 * 1024  # bytes waiting in an unreliable channel; what comes on top is dropped
@@ -48,7 +48,7 @@ _CLOSE_S = 2.0
 _log = logging.getLogger(__name__)
 
 
-class Peer:
+class PeerConnection:
     """One publisher's connection. Make it on the event loop, `answer` once, `close` at the end.
 
     `on_frame(DecodedFrame)`, `on_lost(rtps, reason)`: every frame seen ends in one of the two;
@@ -80,7 +80,7 @@ class Peer:
         announce: Sequence[str] = (),
     ) -> None:
         self.clock = CaptureClock()
-        self.rate = RateEstimator()
+        self.rate = BandwidthEstimator()
         self._ice_servers = [_ice_server(server) for server in ice_servers]
         self._slo_ms = slo_ms
         self._max_pixels = max_pixels
@@ -244,9 +244,9 @@ class Peer:
             self._receiver.set_slo(slo_ms)
 
     @property
-    def counts(self) -> Counts:
+    def counts(self) -> ReceptionCounts:
         """Packets and frames so far."""
-        return self._receiver.jitter.counts if self._receiver is not None else Counts()
+        return self._receiver.jitter.counts if self._receiver is not None else ReceptionCounts()
 
     @property
     def faults(self) -> int:

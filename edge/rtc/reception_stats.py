@@ -6,7 +6,7 @@ from edge.rtc.capture_clock import RTP_PER_MS
 from edge.rtc.rtp import ReportBlock
 
 
-class Reception:
+class ReceptionStats:
     """One source's packets: received, missed, jitter. Retransmissions are not counted in."""
 
     def __init__(self) -> None:

@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 _log = logging.getLogger(__name__)
 
 
-class Beat:
+class SharedTimer:
     """Calls each of `listeners` every `interval_s`, from the first one's coming to the last's
     going. A timer of its own for each would wake the loop as often as there are listeners."""
 

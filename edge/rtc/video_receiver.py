@@ -11,21 +11,21 @@ import av
 
 from edge.clock import now_ms
 from edge.rtc import rtp
-from edge.rtc.bwe.bandwidth_estimator import RateEstimator
-from edge.rtc.bwe.twcc import EVERY_MS, Arrivals
+from edge.rtc.bwe.bandwidth_estimator import BandwidthEstimator
+from edge.rtc.bwe.twcc import EVERY_MS, PacketArrivals
 from edge.rtc.capture_clock import CaptureClock
 from edge.rtc.decoding.decoder import MAX_PIXELS, Decoder
 from edge.rtc.jitter.depacketizer import depacketise
 from edge.rtc.jitter.frames import DecodedFrame, EncodedFrame
 from edge.rtc.jitter.jitter_buffer import JitterBuffer
 from edge.rtc.jitter.loss_recovery import TAIL_MS
-from edge.rtc.jitter.outcome import Outcome
-from edge.rtc.reception_stats import Reception
+from edge.rtc.jitter.outcome import JitterBufferOutput
+from edge.rtc.reception_stats import ReceptionStats
 from edge.rtc.rtp import ExtensionIds, Goodbye, RtpPacket, SenderReport
-from edge.rtc.shared_timer import Beat
+from edge.rtc.shared_timer import SharedTimer
 
 _BEAT_S = 0.025  # between two looks at what has not come
-_beat = Beat(_BEAT_S)
+_beat = SharedTimer(_BEAT_S)
 _STALL_MS = 15.0  # by which such a look may be late
 _REPORT_S = 0.25  # between receiver reports: senders time their round trip by them
 _NETWORK_SHARE = 0.6  # of the SLO: a frame that is whole later than this is of no use
@@ -57,7 +57,7 @@ class VideoReceiver:
         on_frame: OnFrame,
         on_lost: OnLost,
         clock: CaptureClock,
-        rate: RateEstimator,
+        rate: BandwidthEstimator,
         slo_ms: float,
         on_step: Callable[[], None] = lambda: None,
         max_pixels: int = MAX_PIXELS,
@@ -77,7 +77,7 @@ class VideoReceiver:
         self._loop = asyncio.get_running_loop()
         self._decoder = Decoder(self._picture, self._dropped, max_pixels=max_pixels)
         self._source: int | None = None
-        self._reception = Reception()
+        self._reception = ReceptionStats()
         self._codec = "vp8"
         self._newest_rtp: int | None = None
         self._sent_report: tuple[int, float] | None = None  # (its middle 32 bits, when it came)
@@ -85,7 +85,7 @@ class VideoReceiver:
         self._poll_ms = 0.0
         self._report: asyncio.TimerHandle | None = None
         self._beat_ms = 0.0
-        self._arrivals = Arrivals() if extensions.transport_cc else None
+        self._arrivals = PacketArrivals() if extensions.transport_cc else None
         self._told_arrivals_ms = 0.0
         self._closed = False
 
@@ -129,7 +129,7 @@ class VideoReceiver:
             if self._source is not None:
                 _log.debug("source %d gives way to %d", self._source, ssrc)
             self._source = ssrc
-            self._reception = Reception()
+            self._reception = ReceptionStats()
             self._clock.restart()
             self._rate.restart()
             self._newest_rtp = self._sent_report = None
@@ -175,7 +175,7 @@ class VideoReceiver:
 
     # -- what the jitter buffer decided -----------------------------------------------------------
 
-    def _apply(self, outcome: Outcome, at_ms: float) -> None:
+    def _apply(self, outcome: JitterBufferOutput, at_ms: float) -> None:
         for frame in outcome.frames:
             self._decoder.submit(self._codec, frame)
         if outcome.lost:
@@ -186,7 +186,7 @@ class VideoReceiver:
         if self._poll is None or self.jitter.gaps or self._poll_ms > at_ms + TAIL_MS + 5.0:
             self._schedule(at_ms)
 
-    def _ask(self, outcome: Outcome) -> None:
+    def _ask(self, outcome: JitterBufferOutput) -> None:
         if self._source is None:
             return
         packet = rtp.receiver_report(self.ssrc)  # a compound packet begins with a report

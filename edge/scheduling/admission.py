@@ -16,7 +16,7 @@ ASK_FROM = 0.5  # of the devices' time; below, there is room for one more in any
 
 
 @dataclass(frozen=True, slots=True)
-class Pressure:
+class AdmissionState:
     """How near the server is to its limit.
 
     `devices` is the part of the devices' plannable time that the sessions in the plan take at the
@@ -32,7 +32,7 @@ class Pressure:
     room: bool | None = None
 
 
-def why_not(pressure: Pressure) -> str | None:
+def why_not(pressure: AdmissionState) -> str | None:
     """What one more would overload, in words; None if nothing. The first is always taken."""
     if pressure.measured + pressure.newcomers == 0:
         return None

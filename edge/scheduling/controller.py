@@ -16,17 +16,17 @@ from typing import Protocol
 
 from edge.clock import now_ms
 from edge.observability.metrics_data import Histogram
-from edge.profile.latency import Profile
+from edge.profile.latency import LatencyProfile
 from edge.scheduling.admission import ASK_FROM, least_load
 from edge.scheduling.assignment import Assignment, Snapshot
 from edge.scheduling.plan import Plan
 from edge.scheduling.planner import NEWCOMER_MARGIN, PERIOD_MS, Draft, Planner, least_ms
-from edge.scheduling.solver_executor import Solver
+from edge.scheduling.solver_executor import SolverExecutor
 
 log = logging.getLogger("edge.scheduling.controller")
 
 
-class Planned(Protocol):
+class PlanRecord(Protocol):
     """What the controller needs of a session."""
 
     id: str
@@ -44,10 +44,10 @@ class Controller:
     def __init__(
         self,
         planner: Planner,
-        sessions: Callable[[], Iterable[Planned]],
-        profiles: Callable[[], Sequence[Profile]],
+        sessions: Callable[[], Iterable[PlanRecord]],
+        profiles: Callable[[], Sequence[LatencyProfile]],
         *,
-        solver: Solver | None = None,
+        solver: SolverExecutor | None = None,
     ) -> None:
         self.plan: Plan | None = None
         self.assignments: dict[str, Assignment] = {}
@@ -60,7 +60,7 @@ class Controller:
         self._planner = planner
         self._sessions = sessions
         self._profiles = profiles
-        self._solver = solver or Solver(rule=planner.rule)
+        self._solver = solver or SolverExecutor(rule=planner.rule)
         self._happened = asyncio.Event()
         self._events: set[str] = set()
         self._task: asyncio.Task[None] | None = None

@@ -11,7 +11,7 @@ from edge.scheduling.problem import Problem
 
 
 @dataclass(frozen=True, slots=True)
-class Slot:
+class PlanSlot:
     """A resident variant: indices of the variant and of its clients, and its batch size."""
 
     variant: int
@@ -29,7 +29,7 @@ class Plan:
     problem: Problem
     algorithm: str
     rule: Rule
-    gpus: tuple[tuple[Slot, ...], ...]
+    gpus: tuple[tuple[PlanSlot, ...], ...]
     is_proved: bool = False
 
     @cached_property

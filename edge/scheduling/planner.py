@@ -22,14 +22,14 @@ from functools import lru_cache
 
 from edge.adaptation.bitrate_controller import mbit
 from edge.profile.accuracy import AccuracyProfile
-from edge.profile.latency import Profile, Size
+from edge.profile.latency import LatencyProfile, Size
 from edge.profile.variant import SENT_EDGES, Variant
 from edge.scheduling.assignment import Assignment, Snapshot
 from edge.scheduling.capacity_rules import Rule
-from edge.scheduling.plan import Plan, Slot
+from edge.scheduling.plan import Plan, PlanSlot
 from edge.scheduling.plan_check import violations
-from edge.scheduling.problem import Client, Problem
-from edge.scheduling.problem import Variant as Option
+from edge.scheduling.problem import Problem, ProblemClient
+from edge.scheduling.problem import ProblemVariant as Option
 
 PERIOD_MS = 500.0  # between plans
 LEAST_MS, MANY = 100.0, 16  # after an event; with more sessions than that one matters less
@@ -56,7 +56,7 @@ class Draft:
     snapshots: tuple[Snapshot, ...]
     options: tuple[tuple[int, Size], ...]
     sent: tuple[tuple[int, ...], ...]
-    profiles: tuple[Profile, ...]
+    profiles: tuple[LatencyProfile, ...]
 
     def slower(self, by: float) -> Problem:
         """The problem on devices that take so many times what they do now."""
@@ -93,7 +93,7 @@ class Planner:
         self._has: dict[str, tuple[int, Size]] = {}
         """The option of each session that it serves."""
 
-    def draft(self, snapshots: Sequence[Snapshot], profiles: Sequence[Profile]) -> Draft:
+    def draft(self, snapshots: Sequence[Snapshot], profiles: Sequence[LatencyProfile]) -> Draft:
         """The problem of these sessions on the devices that live, one profile each."""
         options = self._options(snapshots)
         place = {option: index for index, option in enumerate(options)}
@@ -123,7 +123,7 @@ class Planner:
                     worth[index] = f1 * (1.0 + STAY) if stays else f1
                     budgets[index], edges_sent[index] = budget_ms, sent_edge
             clients.append(
-                Client(
+                ProblemClient(
                     snapshot.id,
                     math.ceil(2.0 * usual * snapshot.fps / _fill(len(profiles))) / 2.0,
                     tuple(max(0.0, budget) for budget in budgets),
@@ -197,7 +197,7 @@ class Planner:
                 if here and option not in options:
                     return None
                 if here:
-                    stay.append(Slot(options[option], batch, here))
+                    stay.append(PlanSlot(options[option], batch, here))
             gpus.append(tuple(stay))
         return Plan(draft.bare, "held", self.rule, tuple(gpus))
 
@@ -221,7 +221,7 @@ class Planner:
             found.append((edge, float(table[best, column]), sendable[best]))
         return tuple(found)
 
-    def _option(self, edge: int, input_size: Size, profiles: Sequence[Profile]) -> Option:
+    def _option(self, edge: int, input_size: Size, profiles: Sequence[LatencyProfile]) -> Option:
         """Latencies of the slowest device for each batch size; a profile errs on the safe side."""
         name = Variant(self._network, edge).name
         rows = [profile.latency_row(name, input_size)[: self._max_batch] for profile in profiles]
@@ -229,7 +229,9 @@ class Planner:
         finite = [ms for ms in slowest if math.isfinite(ms)]
         return Option(_name((edge, input_size)), 0.0, tuple(finite) or (_UNKNOWN_MS,))
 
-    def _usual(self, options: Sequence[tuple[int, Size]], profiles: Sequence[Profile]) -> float:
+    def _usual(
+        self, options: Sequence[tuple[int, Size]], profiles: Sequence[LatencyProfile]
+    ) -> float:
         """Median latency over p99: a rule's latencies are p99s, for deadlines; what a device gets
         done goes by medians, so frame rates are told so much lower."""
         ratios = [

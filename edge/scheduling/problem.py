@@ -17,7 +17,7 @@ class ProblemError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Variant:
+class ProblemVariant:
     """A network at an input size: accuracy, and latency in ms of batches 1, 2, ..."""
 
     name: str
@@ -26,7 +26,7 @@ class Variant:
 
 
 @dataclass(frozen=True, slots=True)
-class Client:
+class ProblemClient:
     """A client: frames a second, and for each variant what is left of its SLO, in ms.
 
     `accuracy`, where given, has one value for each variant and stands in for the variants' own:
@@ -49,8 +49,8 @@ class Problem:
     """
 
     gpus: int
-    variants: tuple[Variant, ...]
-    clients: tuple[Client, ...]
+    variants: tuple[ProblemVariant, ...]
+    clients: tuple[ProblemClient, ...]
     current: tuple[tuple[str, ...], ...] | None = None
     seed: int = 0
 
@@ -77,7 +77,7 @@ class Problem:
                 f" has {len(self.current)}"
             )
 
-    def accuracy(self, client: Client, variant: int) -> float:
+    def accuracy(self, client: ProblemClient, variant: int) -> float:
         """What the variant of that index makes of the client's pictures."""
         return (client.accuracy or self._accuracies)[variant]
 
@@ -96,8 +96,10 @@ class Problem:
             raise ProblemError(_first(error)) from error
         return cls(
             gpus=read.gpus,
-            variants=tuple(Variant(v.name, v.accuracy, v.latency_ms) for v in read.variants),
-            clients=tuple(Client(c.id, c.fps, c.budget_ms, c.accuracy) for c in read.clients),
+            variants=tuple(ProblemVariant(v.name, v.accuracy, v.latency_ms) for v in read.variants),
+            clients=tuple(
+                ProblemClient(c.id, c.fps, c.budget_ms, c.accuracy) for c in read.clients
+            ),
             current=None if read.current is None else tuple(map(_names, read.current)),
             seed=read.seed,
         )

@@ -17,7 +17,7 @@ from edge.scheduling.solvers import Algorithm, prepare, solve
 SMALL = 16  # clients: such a problem takes a few ms, and a thread's turns hold the loop up less
 
 
-class Solver:
+class SolverExecutor:
     """Small problems in a thread; larger ones in a process of their own, so that the interpreter
     isn't shared with the event loop. The process starts with the first of these."""
 

@@ -50,14 +50,14 @@ class PinSize(_Action):
     edge: Annotated[int, AfterValidator(_sent_edge)] | None
 
 
-class End(_Action):
+class EndSession(_Action):
     """End it; its publisher is told, and does not come back by itself."""
 
     kind: Literal["end"] = "end"
 
 
 Change = SetSlo | PinVariant | PinSize
-Action = Change | End
+Action = Change | EndSession
 
 _action: TypeAdapter[Action] = TypeAdapter(Annotated[Action, Field(discriminator="kind")])
 

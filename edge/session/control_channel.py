@@ -8,7 +8,7 @@ from edge.session.control_messages import Incoming, ProtocolError, parse
 from edge.session.rate_limits import Allowance
 
 
-class Inbox:
+class ControlChannel:
     """Reads at most so many messages a second, of at most so many bytes; `complain(code, message)`
     tells the publisher what was wrong."""
 

@@ -5,25 +5,25 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Mapping
 
-from edge.adaptation.latency_budget import Budget, Leg, Window
-from edge.observability.metrics_data import Meter
+from edge.adaptation.latency_budget import LatencyBudget, Leg, QuantileWindow
+from edge.observability.metrics_data import FrameMetrics
 
 
-class Ledger:
+class FrameStatistics:
     """Each frame that came in ends in exactly one of `outcomes`: answered, or dropped by reason.
 
     `late` counts those answered after their objective, by the way back as last measured, and
     `infeasible` those that missed since the network alone had eaten it.
     """
 
-    def __init__(self, meter: Meter) -> None:
+    def __init__(self, meter: FrameMetrics) -> None:
         self.outcomes: Counter[str] = Counter()
         self.late = 0
         self.infeasible = 0
         self.device: int | None = None
         self.variant: str | None = None
-        self.budget = Budget()  # of every frame; what plans go by leaves hopeless ones out
-        self._whole = Window(256, 10_000.0)
+        self.budget = LatencyBudget()  # of every frame; what plans go by leaves hopeless ones out
+        self._whole = QuantileWindow(256, 10_000.0)
         self._came: deque[float] = deque(maxlen=32)
         self._meter = meter
 

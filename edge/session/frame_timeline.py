@@ -10,7 +10,7 @@ from edge.rtc.peer_connection import DecodedFrame
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class FrameTimeline:
     """In ms of the server's clock; named as its publisher is told."""
 
     captured: float
@@ -21,7 +21,7 @@ class Way:
     sent: float
 
     @classmethod
-    def of(cls, frame: DecodedFrame, answer: Answer, sent_ms: float) -> Way:
+    def of(cls, frame: DecodedFrame, answer: Answer, sent_ms: float) -> FrameTimeline:
         return cls(
             captured=frame.captured_ms,
             received=frame.received_ms,

@@ -15,18 +15,18 @@ from edge.session.view import SessionView
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class SessionIdentity:
     """What a session is called; knowing its `id` is the right to end it."""
 
     id: str
     etag: str
 
     @classmethod
-    def fresh(cls) -> Identity:
+    def fresh(cls) -> SessionIdentity:
         return cls(secrets.token_urlsafe(18), secrets.token_hex(8))
 
 
-class Member(Protocol):
+class SessionInterface(Protocol):
     """One of all sessions: `edge.session.session`, or `edge.ingest.remote_session` for one in
     another process."""
 

@@ -9,7 +9,7 @@ CONNECT_TIMEOUT_MS = 15_000.0
 PING_TIMEOUT_MS = 8_000.0  # a page pings once a second
 
 
-class Pulse:
+class LivenessMonitor:
     """When a session last gave a sign of life; without one for too long it ends.
 
     A publisher that never pinged is judged by its media alone.

@@ -53,7 +53,7 @@ class Excess:
         return None
 
 
-class Pacer:
+class FramePacer:
     """Thins frames to the rate asked for, with some room for jitter: a fifth, and bursts of four.
 
     The generic cell rate algorithm (ITU-T I.371, in its form as virtual scheduling).
@@ -108,7 +108,7 @@ class Rates:
         return 0.0
 
 
-class Share:
+class CpuShare:
     """Part of a core that a thread or a process takes, over the last second or so."""
 
     SMOOTHING_MS = 1_000.0

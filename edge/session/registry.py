@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 
 from edge.clock import now_ms
 from edge.session import actions
-from edge.session.interface import Member
+from edge.session.interface import SessionInterface
 from edge.session.view import SessionView
 
 log = logging.getLogger("edge.session.registry")
 
-Factory = Callable[..., Member]
+Factory = Callable[..., SessionInterface]
 
 
 class FullError(Exception):
@@ -25,7 +25,7 @@ class FullError(Exception):
         self.code = code
 
 
-class Sessions:
+class SessionRegistry:
     """The sessions by id. `make` builds one; `ready` tells whether a device can serve it;
     `why_not` why one more would be too many, if so; `on_change` is told "join" and "leave"."""
 
@@ -49,19 +49,19 @@ class Sessions:
         self._ready = ready
         self._on_change = on_change
         self._draining = False
-        self._sessions: dict[str, Member] = {}
+        self._sessions: dict[str, SessionInterface] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
         return len(self._sessions)
 
-    def __iter__(self) -> Iterator[Member]:
+    def __iter__(self) -> Iterator[SessionInterface]:
         return iter(list(self._sessions.values()))
 
-    def get(self, session_id: str) -> Member | None:
+    def get(self, session_id: str) -> SessionInterface | None:
         return self._sessions.get(session_id)
 
-    def named(self, name: str) -> Member | None:
+    def named(self, name: str) -> SessionInterface | None:
         """By the name that logs and the operator call it."""
         return next((session for session in self if session.name == name), None)
 
@@ -75,7 +75,7 @@ class Sessions:
         session = self.named(name)
         if session is None:
             return False
-        if isinstance(action, actions.End):
+        if isinstance(action, actions.EndSession):
             await self.close(session, "ended by the operator")
         else:
             session.act(action)
@@ -95,7 +95,7 @@ class Sessions:
 
     async def open(
         self, offer: str, address: str | None = None, **wishes: object
-    ) -> tuple[Member, str]:
+    ) -> tuple[SessionInterface, str]:
         """A session for an SDP offer, and the answer; `address` is what limits count it by.
 
         Raises FullError while none can be taken, SdpError for an offer that is of no use.
@@ -126,7 +126,7 @@ class Sessions:
         log.info("event=session_opened session=%s label=%r", session.name, session.label)
         return session, answer
 
-    async def close(self, session: Member, reason: str, code: str = "ended") -> None:
+    async def close(self, session: SessionInterface, reason: str, code: str = "ended") -> None:
         """End a session; ending it twice is harmless."""
         if self._sessions.pop(session.id, None) is None:
             return
@@ -156,7 +156,7 @@ class Sessions:
         if self._closing:
             await asyncio.wait(self._closing)
 
-    def _on_dead(self, session: Member, reason: str, code: str) -> None:
+    def _on_dead(self, session: SessionInterface, reason: str, code: str) -> None:
         task = asyncio.ensure_future(self.close(session, reason, code))
         self._closing.add(task)  # the loop itself holds tasks only weakly
         task.add_done_callback(self._closing.discard)

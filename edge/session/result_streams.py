@@ -10,7 +10,7 @@ STREAMS = 4  # of one session; the next is refused
 QUEUE = 64  # results waiting for a slow reader; the oldest gives way
 
 
-class Streams:
+class ResultStreams:
     """Event streams of one source: at most `most`, each with at most `depth` texts waiting."""
 
     def __init__(self, most: int = STREAMS, depth: int = QUEUE) -> None:

@@ -13,28 +13,28 @@ from typing import Literal
 import av
 
 from edge.adaptation.hint_controller import Hint
-from edge.adaptation.latency_budget import Budget, infeasible
+from edge.adaptation.latency_budget import LatencyBudget, infeasible
 from edge.api import turn
-from edge.batching.batcher import Request
+from edge.batching.batcher import FrameRequest
 from edge.batching.dispatcher import Answer, Intake, Job
 from edge.clock import now_ms
 from edge.config import Settings
 from edge.ipc.picture import Picture
-from edge.observability.last_picture import Named, Seen
+from edge.observability.last_picture import LastPicture, Named
 from edge.observability.logs import of_session
-from edge.observability.metrics_data import Meter
-from edge.rtc.peer_connection import DecodedFrame, Peer
+from edge.observability.metrics_data import FrameMetrics
+from edge.rtc.peer_connection import DecodedFrame, PeerConnection
 from edge.scheduling.assignment import Assignment, Pins, Snapshot
 from edge.session import actions
-from edge.session.control_channel import Inbox
+from edge.session.control_channel import ControlChannel
 from edge.session.control_messages import VERSION, Applied, Hello, Ping, Report, detections, message
-from edge.session.frame_statistics import Ledger
-from edge.session.frame_timeline import Way
-from edge.session.interface import Identity
-from edge.session.liveness import Pulse
-from edge.session.rate_limits import Pacer
-from edge.session.result_streams import Streams
-from edge.session.session_adaptation import Link, SessionHints
+from edge.session.frame_statistics import FrameStatistics
+from edge.session.frame_timeline import FrameTimeline
+from edge.session.interface import SessionIdentity
+from edge.session.liveness import LivenessMonitor
+from edge.session.rate_limits import FramePacer
+from edge.session.result_streams import ResultStreams
+from edge.session.session_adaptation import Link, SessionAdaptation
 from edge.session.view import SessionView, told
 
 log = logging.getLogger("edge.session.session")
@@ -57,26 +57,26 @@ class Session:
         self,
         settings: Settings,
         intake: Intake,
-        hints: SessionHints,
+        hints: SessionAdaptation,
         *,
         class_names: Sequence[str],
         on_dead: Callable[[Session, str, str], None],
         on_step: Callable[[], None] = lambda: None,
-        meter: Meter | None = None,
+        meter: FrameMetrics | None = None,
         slo_ms: float | None = None,
         label: str = "",
         classes: frozenset[str] | None = None,
-        identity: Identity | None = None,
+        identity: SessionIdentity | None = None,
     ) -> None:
-        identity = identity or Identity.fresh()
+        identity = identity or SessionIdentity.fresh()
         self.id, self.etag = identity.id, identity.etag
         self.name = self.id[:6]  # what logs call it
         self.label = label
         self.slo_ms = slo_ms or settings.slo_ms
         self.fps = settings.fps
-        self.ledger = Ledger(meter or Meter())
+        self.ledger = FrameStatistics(meter or FrameMetrics())
         self.outcomes = self.ledger.outcomes
-        self.budget = Budget()
+        self.budget = LatencyBudget()
         self.report: Report | None = None
         self.size: tuple[int, int] | None = None
         self._state: State = "connecting"
@@ -87,19 +87,19 @@ class Session:
         self._classes = classes
         self._on_dead = on_dead
         self._on_step = on_step
-        self._streams = Streams()
+        self._streams = ResultStreams()
         self.opened_ms = now_ms()
-        self._pulse = Pulse(settings, self.opened_ms)
+        self._pulse = LivenessMonitor(settings, self.opened_ms)
         self._stats_ms = 0.0
         self._told_too_large_ms = 0.0
-        self._inbox = Inbox(
+        self._inbox = ControlChannel(
             settings.max_messages_per_s,
             settings.max_message_bytes,
             lambda code, words: self._say("error", code=code, message=words),
         )
-        self._pacer = Pacer()
+        self._pacer = FramePacer()
         self._seen: tuple[av.VideoFrame, list[Named]] | None = None  # kept where switched on
-        self.peer = Peer(
+        self.peer = PeerConnection(
             ice_servers=turn.ice_servers(settings, self.name, time.time()),
             slo_ms=self.slo_ms,
             on_frame=self._on_frame,
@@ -136,7 +136,7 @@ class Session:
         """The picture it was last answered on; None if there is none, or they are not kept."""
         if self._seen is None:
             return None
-        return (await asyncio.to_thread(Seen.of, *self._seen)).to_text()
+        return (await asyncio.to_thread(LastPicture.of, *self._seen)).to_text()
 
     def act(self, action: actions.Change) -> None:
         """What the operator asks."""
@@ -202,7 +202,7 @@ class Session:
         if not self._pacer.admits(self.asked_fps, frame.decoded_ms):
             self._dropped(frame.rtp, "paced", hopeless)
             return
-        request = Request(
+        request = FrameRequest(
             session=self.id,
             rtp=frame.rtp,
             size=self.size,
@@ -302,7 +302,7 @@ class Session:
         if self._settings.admin_pictures:
             self._seen = (frame.image, named)
         now = now_ms()
-        way = Way.of(frame, answer, now)
+        way = FrameTimeline.of(frame, answer, now)
         legs = way.legs(self._back_ms(0.5))
         self.budget.observe("queue", legs["queue"], now)
         self.budget.observe("inference", legs["inference"], now)

@@ -6,11 +6,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edge.adaptation.fixed_hints import Held, HeldHints
+from edge.adaptation.fixed_hints import FixedHint, FixedHints
 from edge.adaptation.hint_controller import Hint, HintController, Measurements
-from edge.adaptation.latency_budget import Budget
+from edge.adaptation.latency_budget import LatencyBudget
 from edge.profile.variant import Variant
-from edge.rtc.bwe.bandwidth_estimator import RateEstimator
+from edge.rtc.bwe.bandwidth_estimator import BandwidthEstimator
 from edge.scheduling.assignment import NO_PINS, Assignment, Snapshot
 
 DECIDE_EVERY_MS = 100.0
@@ -40,8 +40,8 @@ class Link:
     @classmethod
     def measured(
         cls,
-        budget: Budget,
-        rate: RateEstimator | None,
+        budget: LatencyBudget,
+        rate: BandwidthEstimator | None,
         now_ms: float,
         *,
         size: tuple[int, int] | None,
@@ -71,16 +71,16 @@ class Link:
         )
 
 
-class SessionHints:
+class SessionAdaptation:
     """One session's hints and the variants that its frames may be served with."""
 
     def __init__(
-        self, network: str, edges: Sequence[int], max_bps: int, held: Held | None = None
+        self, network: str, edges: Sequence[int], max_bps: int, held: FixedHint | None = None
     ) -> None:
         self._network = network
         self._edges = sorted(edges)
-        self._controller: HintController | HeldHints = (
-            HintController(max_bps=max_bps) if held is None else HeldHints(held)
+        self._controller: HintController | FixedHints = (
+            HintController(max_bps=max_bps) if held is None else FixedHints(held)
         )
         self.pins = NO_PINS  # once the plan has taken them in, they hold
         self._assignment: Assignment | None = None

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Quantiles:
+class LatencyQuantiles:
     """Of the last ten seconds, in ms."""
 
     p50_ms: float
@@ -55,9 +55,9 @@ class SessionView:
     loss: float = 0.0
     """Part of its packets, 0 to 1."""
     rtt_ms: float | None = None
-    latency: Quantiles | None = None
+    latency: LatencyQuantiles | None = None
     """From capture to the answer in the publisher's hands, of the frames that were answered."""
-    legs: dict[str, Quantiles] = field(default_factory=dict)
+    legs: dict[str, LatencyQuantiles] = field(default_factory=dict)
     outcomes: dict[str, int] = field(default_factory=dict)
     """Frames since the start by what became of them: in_time, answered_late, or why dropped."""
     infeasible: int = 0
@@ -69,12 +69,12 @@ class SessionView:
     def of(cls, session: Session, now_ms: float) -> SessionView:
         """A session at this moment."""
         ledger, rate, assignment = session.ledger, session.peer.rate, session.assignment
-        legs: dict[str, Quantiles] = {}
+        legs: dict[str, LatencyQuantiles] = {}
         for leg in LEGS:
             p50_ms = ledger.budget.quantile(leg, 0.5, now_ms)
             p99_ms = ledger.budget.quantile(leg, 0.99)
             if p50_ms is not None and p99_ms is not None:
-                legs[leg] = Quantiles(p50_ms, p99_ms)
+                legs[leg] = LatencyQuantiles(p50_ms, p99_ms)
         p50_ms, p99_ms = (ledger.whole_ms(q, now_ms) for q in (0.5, 0.99))
         return cls(
             name=session.name,
@@ -94,7 +94,7 @@ class SessionView:
             queue_ms=rate.queue_ms,
             loss=rate.loss,
             rtt_ms=session.peer.clock.rtt_ms,
-            latency=None if p50_ms is None or p99_ms is None else Quantiles(p50_ms, p99_ms),
+            latency=None if p50_ms is None or p99_ms is None else LatencyQuantiles(p50_ms, p99_ms),
             legs=legs,
             outcomes=ledger.by_end(),
             infeasible=ledger.infeasible,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from edge.ipc.picture import Picture
 from edge.profile.variant import Variant
-from edge.workers.messages import Box, Memory, Setup, Warm
+from edge.workers.messages import Box, Memory, Warm, WorkerSetup
 from edge.workers.process import Device
 from edge.workers.simulated import SimulatedDevice
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _GPU_THREADS = 2  # a GPU's worker only feeds it
 
 
-def open_device(setup: Setup, report: Callable[[str], None]) -> Device:
+def open_device(setup: WorkerSetup, report: Callable[[str], None]) -> Device:
     """The device that `setup` names, its networks loaded; ValueError for an unknown name."""
     kind, _, rest = setup.device.partition(":")
     if kind == "sim" and rest:
@@ -32,7 +32,7 @@ def open_device(setup: Setup, report: Callable[[str], None]) -> Device:
 class TorchDevice:
     """A CPU or a CUDA GPU, with every network resident."""
 
-    def __init__(self, setup: Setup, report: Callable[[str], None]) -> None:
+    def __init__(self, setup: WorkerSetup, report: Callable[[str], None]) -> None:
         # Here and not above: simulated workers and the server start without it.
         import torch  # noqa: PLC0415
 

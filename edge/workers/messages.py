@@ -41,7 +41,7 @@ class Warm:
 
 
 @dataclass(frozen=True, slots=True)
-class Setup:
+class WorkerSetup:
     """Server to worker, first and once: what to be.
 
     What is only warmed, not measured, is left out once `warm_up_s` seconds have been spent.
@@ -62,7 +62,7 @@ class Setup:
 
 
 @dataclass(frozen=True, slots=True)
-class Slot:
+class PictureSlot:
     """Where a picture lies in shared memory, and its shape."""
 
     index: int
@@ -72,12 +72,12 @@ class Slot:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class BatchRequest:
     """Server to worker: detect in these pictures."""
 
     id: int
     variant: str
-    pictures: list[Slot]
+    pictures: list[PictureSlot]
     type: Literal["batch"] = "batch"
 
 
@@ -89,7 +89,7 @@ class Stop:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class WarmupProgress:
     """Worker to server while starting: `done` of `total` steps, and in words which one comes.
 
     `samples_ms` are latencies of the batch that was just run, for an input of `input_size`.
@@ -147,7 +147,7 @@ class Fatal:
     type: Literal["fatal"] = "fatal"
 
 
-Message = Setup | Batch | Stop | Progress | Ready | Done | Failed | Fatal
+Message = WorkerSetup | BatchRequest | Stop | WarmupProgress | Ready | Done | Failed | Fatal
 
 _ADAPTER: pydantic.TypeAdapter[Any] = pydantic.TypeAdapter(
     Annotated[Message, pydantic.Field(discriminator="type")]

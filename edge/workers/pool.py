@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from edge.ipc.picture import Packable
-from edge.profile.latency import Profile
+from edge.profile.latency import LatencyProfile
 from edge.workers.options import Options
 from edge.workers.outcome import Failure, Result, State
 from edge.workers.supervisor import MOST_SLOTS, Worker
@@ -56,7 +56,7 @@ class WorkerPool:
         on_progress: Callable[[int, int, int, str], None] | None = None,
         slots: int = DEFAULT_SLOTS,
         max_pixels: int = DEFAULT_MAX_PIXELS,
-        profiles: Sequence[Profile | None] | None = None,
+        profiles: Sequence[LatencyProfile | None] | None = None,
         options: Options | None = None,
     ) -> None:
         """`on_progress(device, done, total, text)` follows a start; `profiles` are known ones.
@@ -87,7 +87,7 @@ class WorkerPool:
         ]
 
     @property
-    def profiles(self) -> list[Profile]:
+    def profiles(self) -> list[LatencyProfile]:
         """Each device's profile, once `start` has ended; from then on the same objects.
 
         RuntimeError before: a device that is measured has none yet.

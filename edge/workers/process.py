@@ -14,23 +14,23 @@ from typing import Protocol
 from edge.ipc.parent_watch import die_with
 from edge.ipc.picture import Picture
 from edge.ipc.pipe import MAX_MESSAGE_BYTES
-from edge.ipc.shared_memory import Slots
+from edge.ipc.shared_memory import SharedPictures
 from edge.observability.garbage_collector import settle
 from edge.observability.logs import Logs
 from edge.profile.variant import Variant
 from edge.workers.messages import (
     MAX_BOXES,
-    Batch,
+    BatchRequest,
     Box,
     Done,
     Failed,
     Fatal,
     Memory,
     Message,
-    Progress,
     Ready,
-    Setup,
     Warm,
+    WarmupProgress,
+    WorkerSetup,
     decode,
     encode,
 )
@@ -65,7 +65,7 @@ class Device(Protocol):
         """After `detect` raised: whether another batch can still succeed."""
 
 
-OpenDevice = Callable[[Setup, Callable[[str], None]], Device]
+OpenDevice = Callable[[WorkerSetup, Callable[[str], None]], Device]
 """Makes a device as a Setup asks, reporting in words what it is doing."""
 
 
@@ -80,7 +80,7 @@ def main(arguments: Sequence[str], open_device: OpenDevice) -> int:
     with connection, contextlib.suppress(BrokenPipeError, ConnectionResetError):
         link = _Link(connection)
         setup = link.receive()
-        if isinstance(setup, Setup):
+        if isinstance(setup, WorkerSetup):
             with contextlib.closing(Logs(setup.log_format)):
                 return _serve(link, setup, memory_fd, open_device)
     return 1  # the server is gone
@@ -101,9 +101,9 @@ class _Link:
         return decode(data) if data else None
 
 
-def _serve(link: _Link, setup: Setup, memory_fd: int, open_device: OpenDevice) -> int:
+def _serve(link: _Link, setup: WorkerSetup, memory_fd: int, open_device: OpenDevice) -> int:
     os.nice(setup.nice)
-    slots = Slots(memory_fd, setup.slots, setup.slot_bytes)
+    slots = SharedPictures(memory_fd, setup.slots, setup.slot_bytes)
     try:
         device = _start(link, setup, open_device)
     except Exception as error:  # weights that differ, no such device, no memory: all are told
@@ -114,7 +114,7 @@ def _serve(link: _Link, setup: Setup, memory_fd: int, open_device: OpenDevice) -
     link.send(Ready(device.description))
     parts = Parts(device)
     memory, asked_s = device.memory(), time.monotonic()
-    while isinstance(message := link.receive(), Batch):
+    while isinstance(message := link.receive(), BatchRequest):
         answer = _run(parts, slots, message)
         if isinstance(answer, Done):
             if time.monotonic() - asked_s >= MEMORY_EVERY_S:
@@ -127,9 +127,9 @@ def _serve(link: _Link, setup: Setup, memory_fd: int, open_device: OpenDevice) -
     return 0
 
 
-def _start(link: _Link, setup: Setup, open_device: OpenDevice) -> Device:
+def _start(link: _Link, setup: WorkerSetup, open_device: OpenDevice) -> Device:
     total = len(setup.warm)
-    device = open_device(setup, lambda text: link.send(Progress(0, total, text)))
+    device = open_device(setup, lambda text: link.send(WarmupProgress(0, total, text)))
     enough_s = time.monotonic() + setup.warm_up_s
     for done, warm in enumerate(setup.warm):
         if not warm.measure and time.monotonic() > enough_s:
@@ -137,7 +137,7 @@ def _start(link: _Link, setup: Setup, open_device: OpenDevice) -> Device:
         device.warm_up(warm)
         samples_ms = measure(device.detect, warm) if warm.measure else []
         link.send(
-            Progress(
+            WarmupProgress(
                 done + 1,
                 total,
                 f"warming up {done + 1}/{total}",
@@ -150,7 +150,7 @@ def _start(link: _Link, setup: Setup, open_device: OpenDevice) -> Device:
     return device
 
 
-def _run(device: Parts, slots: Slots, batch: Batch) -> Done | Failed:
+def _run(device: Parts, slots: SharedPictures, batch: BatchRequest) -> Done | Failed:
     started_ms = time.monotonic() * 1000.0
     try:
         pictures = [

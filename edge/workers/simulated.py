@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from edge.ipc.picture import Picture
-from edge.profile.latency import Profile
+from edge.profile.latency import LatencyProfile
 from edge.profile.variant import Variant
 from edge.workers.messages import Box, Warm
 
@@ -40,7 +40,7 @@ class SimulatedDevice:
 
     def __init__(self, path: Path, *, seed: int = 0) -> None:
         """ValueError or OSError for a profile that can't be read."""
-        self._profile = Profile.load(path)
+        self._profile = LatencyProfile.load(path)
         self._random = random.Random(seed)
         self._memory = int(os.environ.get(MEMORY, "0")) or None
         self._took_ms = 0.0

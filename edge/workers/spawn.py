@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 
-from edge.ipc.child_process import Child
-from edge.ipc.shared_memory import Slots
+from edge.ipc.child_process import ChildProcess
+from edge.ipc.shared_memory import SharedPictures
 from edge.workers.messages import Message, decode, encode
 
 COMMAND = (sys.executable, "-P", "-m", "edge.workers")
@@ -18,14 +18,14 @@ OPENMP = {"GOMP_SPINCOUNT": "1000"}
 
 
 def start(
-    slots: Slots,
+    slots: SharedPictures,
     *,
     on_message: Callable[[Message], None],
     on_lost: Callable[[str], None],
     command: Sequence[str] = COMMAND,
-) -> Child[Message]:
+) -> ChildProcess[Message]:
     """The process, which owns `slots` from here on. OSError if it can't be started."""
-    return Child(
+    return ChildProcess(
         slots,
         encode=encode,
         decode=decode,

@@ -15,24 +15,24 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge.ipc.child_process import Child
+from edge.ipc.child_process import ChildProcess
 from edge.ipc.picture import Packable
-from edge.ipc.shared_memory import Slots, slot_bytes
-from edge.profile.latency import Profile
+from edge.ipc.shared_memory import SharedPictures, slot_bytes
+from edge.profile.latency import LatencyProfile
 from edge.profile.variant import Variant
 from edge.workers.messages import (
-    Batch,
+    BatchRequest,
     Done,
     Failed,
     Fatal,
     Memory,
     Message,
-    Progress,
+    PictureSlot,
     Ready,
-    Setup,
-    Slot,
     Stop,
     Warm,
+    WarmupProgress,
+    WorkerSetup,
 )
 from edge.workers.options import Options, restart_delay_s
 from edge.workers.outcome import Failure, NotReadyError, Result, State, WorkerError
@@ -72,7 +72,7 @@ class Worker:
         self,
         device: str,
         networks: Sequence[str],
-        profile: Profile | None,
+        profile: LatencyProfile | None,
         *,
         slots: int,
         max_pixels: int,
@@ -99,12 +99,12 @@ class Worker:
             raise ValueError(f"unknown device {device!r}: cpu, cuda:N or sim:PROFILE.json")
         self._simulated = device.startswith("sim:")
         if profile is None and self._simulated:
-            profile = Profile.load(Path(device.partition(":")[2]))
+            profile = LatencyProfile.load(Path(device.partition(":")[2]))
         self.profile = profile
         self._measure = profile is None
         self._samples: list[Samples] = []
         self._used: dict[tuple[str, tuple[int, int], int], Warm] = {}
-        self._child: Child[Message] | None = None
+        self._child: ChildProcess[Message] | None = None
         self._flights: deque[_Flight] = deque()
         self._watch: asyncio.TimerHandle | None = None
         self._fatal = False
@@ -167,11 +167,11 @@ class Worker:
         if len(self._flights) == 1:
             self._watch_head()
         child.send(
-            Batch(
+            BatchRequest(
                 batch_id,
                 variant,
                 [
-                    Slot(index, picture.width, picture.height, picture.full_range)
+                    PictureSlot(index, picture.width, picture.height, picture.full_range)
                     for index, picture in zip(taken, pictures, strict=True)
                 ],
             )
@@ -208,10 +208,10 @@ class Worker:
         now_s = asyncio.get_running_loop().time()
         return now_s - self._ready_at_s >= self._options.steady_s
 
-    def _launch(self) -> Child[Message]:
+    def _launch(self) -> ChildProcess[Message]:
         options = self._options
         child = start(
-            Slots.create(self._slots, self._slot_bytes),
+            SharedPictures.create(self._slots, self._slot_bytes),
             on_message=self._handle,
             on_lost=self._handle_loss,
             command=options.command,
@@ -219,7 +219,7 @@ class Worker:
         self._samples.clear()
         self._watch_for(options.start_silence_s)
         child.send(
-            Setup(
+            WorkerSetup(
                 device=self.device,
                 networks=self._networks,
                 weights={name: str(path) for name, path in options.weights.items()},
@@ -255,7 +255,7 @@ class Worker:
                 self._handle_done(message)
             case Failed():
                 self._handle_failed(message)
-            case Progress():
+            case WarmupProgress():
                 self._watch_for(self._options.start_silence_s)
                 if message.samples_ms:
                     self._samples.append(
@@ -279,7 +279,7 @@ class Worker:
         self.description = message.device
         self._watch_for(None)
         if self._measure:
-            self.profile = Profile(
+            self.profile = LatencyProfile(
                 estimate(self._samples),
                 device=message.device,
                 machine=f"{platform.machine()}, {os.cpu_count()} cores",

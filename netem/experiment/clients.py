@@ -19,8 +19,8 @@ from edge.assets.browser import chromium, chromium_path
 from edge.clock import now_ms
 from netem.experiment.frame_log import Taken, by_page, by_publisher
 from netem.experiment.server_main import label_of
-from netem.footage.camera_file import Camera, Footage
-from netem.links.link import Link
+from netem.footage.camera_file import CameraFile, Footage
+from netem.links.link import EmulatedLink
 from netem.links.namespace import RUN
 
 ROOT = Path(__file__).parents[2]
@@ -35,11 +35,11 @@ class ClientError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class ClientRequest:
     """What a client is: its number, its link, what it films and what it wants."""
 
     number: int
-    link: Link
+    link: EmulatedLink
     footage: Footage
     slo_ms: float
     folder: Path
@@ -54,10 +54,10 @@ class Wish:
         return f"http://{self.link.outside_address}:{port}"
 
 
-class Client(ABC):
+class ExperimentClient(ABC):
     """`start`, then `stop`, which tells what it took down; `close` ends it whatever its state."""
 
-    def __init__(self, wish: Wish) -> None:
+    def __init__(self, wish: ClientRequest) -> None:
         self.wish = wish
         self.session = ""
         """What the server calls it, once it is live."""
@@ -75,10 +75,10 @@ class Client(ABC):
         """End it."""
 
 
-class ChromiumClient(Client):
+class ChromiumClient(ExperimentClient):
     """Headless Chromium on the real page, with a file for its camera."""
 
-    def __init__(self, wish: Wish, camera: Camera) -> None:
+    def __init__(self, wish: ClientRequest, camera: CameraFile) -> None:
         super().__init__(wish)
         self._camera = camera
         self._stack = contextlib.AsyncExitStack()
@@ -165,10 +165,10 @@ async def _shift_ms(page: Page) -> float:
     return best[1]
 
 
-class LightClient(Client):
+class LightClient(ExperimentClient):
     """The light publisher, in a process of its own."""
 
-    def __init__(self, wish: Wish) -> None:
+    def __init__(self, wish: ClientRequest) -> None:
         super().__init__(wish)
         self._process: subprocess.Popen[Any] | None = None
         self._json = wish.folder / f"light-{wish.number}.json"

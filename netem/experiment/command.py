@@ -23,14 +23,14 @@ from netem.experiment.clients import ClientError
 from netem.experiment.frame_log import TakenError
 from netem.experiment.report import markdown, table
 from netem.experiment.results import Manifest, ResultsError, RunRow, finished
-from netem.experiment.run import Run
+from netem.experiment.run import ExperimentRun
 from netem.experiment.server_process import ServerError
-from netem.experiment.specification import Cell, Experiment, SpecError, load
+from netem.experiment.specification import Experiment, ExperimentCell, SpecError, load
 from netem.footage.camera_file import FootageError
 from netem.footage.encodes import EncodeError
 from netem.links.namespace import LinkError, missing
 from netem.scratch import scratch
-from profiles.progress import Progress
+from profiles.progress import ProgressReport
 from traces import TraceError
 
 ABOUT = """Runs an experiment's matrix of real clients behind emulated links against a real server,
@@ -116,12 +116,12 @@ def write_runs(out: Path, order: list[str]) -> list[RunRow]:
 
 
 def _make_all(
-    experiment: Experiment, cells: list[Cell], out: Path, minutes: float | None
+    experiment: Experiment, cells: list[ExperimentCell], out: Path, minutes: float | None
 ) -> list[str]:
     """What failed, in words."""
     failed = []
     a_run_s = longest_s = experiment.seconds + experiment.settle_s + _AROUND_S
-    progress = Progress(a_run_s * len(cells))
+    progress = ProgressReport(a_run_s * len(cells))
     first_s = time.monotonic()
     for number, cell in enumerate(cells, 1):
         began_s = time.monotonic()
@@ -146,7 +146,7 @@ def _make_all(
     return failed
 
 
-def _make(experiment: Experiment, cell: Cell, out: Path) -> RunRow:
+def _make(experiment: Experiment, cell: ExperimentCell, out: Path) -> RunRow:
     """One run, into a folder that gets its name once all is there."""
     final = out / results.RUNS / cell.name
     part = out / results.RUNS / f".{cell.name}.part"
@@ -155,7 +155,7 @@ def _make(experiment: Experiment, cell: Cell, out: Path) -> RunRow:
     part.mkdir(parents=True)
     began, began_s = datetime.datetime.now(datetime.UTC), time.monotonic()
     with scratch() as folder:
-        made = Run(experiment, cell, part, folder, progress_line)
+        made = ExperimentRun(experiment, cell, part, folder, progress_line)
         row = made.make()
     manifest = Manifest(
         run=cell.name,
@@ -181,7 +181,7 @@ def _make(experiment: Experiment, cell: Cell, out: Path) -> RunRow:
     return row
 
 
-def _state(out: Path, experiment: Experiment, cell: Cell) -> str:
+def _state(out: Path, experiment: Experiment, cell: ExperimentCell) -> str:
     """`finished`, `changed` (what was asked for is another now) or `to do`."""
     path = out / results.RUNS / cell.name / results.MANIFEST
     try:

@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 from netem.experiment.results import ENCODER, LATE, LOST, FrameRow, HintRow
-from netem.footage.camera_file import Camera
+from netem.footage.camera_file import CameraFile
 
 _TICKS_A_MS = 90
 _SAME_MS = 8.0  # timestamps that are nearer are of one picture: RTP times are whole milliseconds
@@ -34,7 +34,7 @@ def by_page(
     client: int,
     journal: Mapping[str, Any],
     pictures: Sequence[tuple[float, int, int, int]],
-    camera: Camera,
+    camera: CameraFile,
     *,
     session: str,
     shift_ms: float,
@@ -85,7 +85,7 @@ class Roll:
     see is counted from those before and after it, and must fit in between.
     """
 
-    def __init__(self, pictures: Sequence[tuple[float, int, int, int]], camera: Camera) -> None:
+    def __init__(self, pictures: Sequence[tuple[float, int, int, int]], camera: CameraFile) -> None:
         strangers = sum(key not in camera.prints for _, key, _, _ in pictures)
         if strangers or not pictures:
             raise TakenError(f"{strangers} of {len(pictures)} pictures are none of the camera's")

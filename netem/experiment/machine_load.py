@@ -18,7 +18,7 @@ _PACKAGES = ("aiortc", "av", "numpy", "opencv-python", "playwright", "pyroute2",
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class MachineLoad:
     """Processor time so far, in ticks: used by anybody, in all, used by one process, and by all
     that belong to a run."""
 
@@ -28,13 +28,13 @@ class Load:
     own: int
 
     @classmethod
-    def now(cls, pid: int, own: Iterable[int]) -> Load:
+    def now(cls, pid: int, own: Iterable[int]) -> MachineLoad:
         """At this moment; `own` are the run's processes that are there for all of it."""
         numbers = [int(each) for each in Path("/proc/stat").read_text().split("\n")[0].split()[1:9]]
         idle = numbers[3] + numbers[4]  # waiting for a disk is idle
         return cls(sum(numbers) - idle, sum(numbers), _ticks(pid), sum(map(_ticks, own)))
 
-    def since(self, before: Load) -> Busy:
+    def since(self, before: MachineLoad) -> Busy:
         """What was used in between."""
         total = max(1, self.total - before.total)
         busy = self.busy - before.busy

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from analysis.simulator.affordable import affordable
 from edge.profile.accuracy import AccuracyProfile
-from edge.profile.latency import Profile
+from edge.profile.latency import LatencyProfile
 from edge.profile.variant import SENT_EDGES, Variant
-from netem.experiment.specification import Cell, Experiment, PolicyName
+from netem.experiment.specification import Experiment, ExperimentCell, PolicyName
 
 ENOUGH = 0.98  # of what a size can reach: the bits that a fixed size is sent with
 HELD_DATA: tuple[PolicyName, ...] = ("dnn-only", "fixed", "aiortc")
@@ -34,7 +34,7 @@ class Choice:
 
 
 def choose(
-    experiment: Experiment, cell: Cell, size: tuple[int, int], accuracy: AccuracyProfile
+    experiment: Experiment, cell: ExperimentCell, size: tuple[int, int], accuracy: AccuracyProfile
 ) -> Choice:
     """A run's choice; `size` is the clients' picture."""
     policy, edges = cell.policy, tuple(sorted(experiment.edges))
@@ -57,10 +57,10 @@ def choose(
     return Choice(kept, sent_edge, round(min(bps, experiment.max_bps)))
 
 
-def _fixed_edge(experiment: Experiment, cell: Cell, size: tuple[int, int]) -> int:
+def _fixed_edge(experiment: Experiment, cell: ExperimentCell, size: tuple[int, int]) -> int:
     if not experiment.simulated:
         return max(experiment.edges)  # not used: the specification asks for `fixed` where it is
-    profiles = [Profile.load(Path(each.removeprefix("sim:"))) for each in experiment.device]
+    profiles = [LatencyProfile.load(Path(each.removeprefix("sim:"))) for each in experiment.device]
     return affordable(
         experiment.network,
         experiment.edges,

@@ -192,7 +192,7 @@ class RunPlace:
 
 
 @dataclass
-class Counts:
+class FrameCounts:
     """What became of the measured frames, of a client or of a run.
 
     captured = in_time + late + superseded + overload + hopeless + lost + no_plan + failed +
@@ -251,12 +251,12 @@ class Counts:
 
 
 @dataclass
-class SessionRow(Counts, SessionPlace):
+class SessionRow(FrameCounts, SessionPlace):
     """A client, and what became of its measured frames."""
 
 
 @dataclass
-class RunRow(Counts, RunPlace):
+class RunRow(FrameCounts, RunPlace):
     """A run, and what became of all its clients' measured frames."""
 
 

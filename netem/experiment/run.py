@@ -16,21 +16,27 @@ from edge.clock import now_ms
 from edge.models.weights import class_names
 from edge.profile.accuracy import AccuracyProfile
 from netem.experiment import results
-from netem.experiment.clients import ChromiumClient, Client, ClientError, LightClient, Wish
+from netem.experiment.clients import (
+    ChromiumClient,
+    ClientError,
+    ClientRequest,
+    ExperimentClient,
+    LightClient,
+)
 from netem.experiment.frame_log import Taken
 from netem.experiment.judging import judge
-from netem.experiment.machine_load import Busy, Load
+from netem.experiment.machine_load import Busy, MachineLoad
 from netem.experiment.policies import Choice, choose
 from netem.experiment.references import Truth, truth_of
 from netem.experiment.results import FrameRow, LinkRow, PlanRow, RunRow, SessionRow
-from netem.experiment.server_main import Setup
+from netem.experiment.server_main import RunSetup
 from netem.experiment.server_process import ServerProcess
-from netem.experiment.specification import Cell, ClientSpec, Experiment
+from netem.experiment.specification import ClientSpec, Experiment, ExperimentCell
 from netem.experiment.summary import counts
 from netem.footage.camera_file import Footage, camera
-from netem.links.link import Link
+from netem.links.link import EmulatedLink
 from netem.links.namespace import processes_in
-from netem.links.record import Sample
+from netem.links.record import LinkSample
 from netem.scratch import users
 from traces import Trace, constant
 
@@ -54,7 +60,7 @@ class Person:
 
 
 @dataclass(slots=True)
-class Outcome:
+class RunOutcome:
     """What came of a run, with times on the monotonic clock."""
 
     taken: list[Taken]
@@ -62,13 +68,13 @@ class Outcome:
     busy: Busy
 
 
-class Run:
+class ExperimentRun:
     """A cell of an experiment, made into `folder`; `scratch` is for files that nobody keeps."""
 
     def __init__(
         self,
         experiment: Experiment,
-        cell: Cell,
+        cell: ExperimentCell,
         folder: Path,
         scratch: Path,
         say: Callable[[str], None],
@@ -123,12 +129,12 @@ class Run:
         return camera(person.footage, person.number * ticks // self._cell.clients, self._scratch)
 
     @contextlib.contextmanager
-    def _links(self) -> Iterator[list[Link]]:
+    def _links(self) -> Iterator[list[EmulatedLink]]:
         """Clients connect at a steady rate; traces begin with the measurement."""
         with contextlib.ExitStack() as stack:
             links = []
             for person in self.people:
-                link = Link(
+                link = EmulatedLink(
                     person.trace,
                     delay_ms=self._cell.delay_ms,
                     queue_ms=self._experiment.queue_ms,
@@ -141,14 +147,16 @@ class Run:
                 links.append(link)
             yield links
 
-    def _clients(self, links: Sequence[Link], cameras: Sequence[Any]) -> list[Client]:
-        made: list[Client] = []
+    def _clients(
+        self, links: Sequence[EmulatedLink], cameras: Sequence[Any]
+    ) -> list[ExperimentClient]:
+        made: list[ExperimentClient] = []
         for person, link, film in zip(self.people, links, cameras, strict=True):
-            wish = Wish(person.number, link, person.footage, person.slo_ms, self._scratch)
+            wish = ClientRequest(person.number, link, person.footage, person.slo_ms, self._scratch)
             made.append(LightClient(wish) if film is None else ChromiumClient(wish, film))
         return made
 
-    def _setup(self) -> Setup:
+    def _setup(self) -> RunSetup:
         experiment, cell = self._experiment, self._cell
         choice = choose(experiment, cell, self.people[0].footage.size, self._accuracy)
         settings: dict[str, Any] = {
@@ -169,14 +177,16 @@ class Run:
             settings["accuracy"] = str(experiment.accuracy)
         plans = str(self._scratch / results.PLANS)
         if cell.policy == "aiortc":
-            return Setup(settings, plans, _baseline(choice))
+            return RunSetup(settings, plans, _baseline(choice))
         if choice.sent_edge is not None:
             settings.update(sent_edge=choice.sent_edge, sent_bps=choice.sent_bps)
-        return Setup(settings, plans)
+        return RunSetup(settings, plans)
 
     # The run itself
 
-    async def _measure(self, links: Sequence[Link], clients: Sequence[Client]) -> Outcome:
+    async def _measure(
+        self, links: Sequence[EmulatedLink], clients: Sequence[ExperimentClient]
+    ) -> RunOutcome:
         server = ServerProcess(self._setup(), self._scratch, self._folder / results.SERVER_LOG)
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(server.stop)
@@ -191,17 +201,17 @@ class Run:
             own = {os.getpid(), *users(self._scratch)}
             for link in links:  # browsers write their processes' titles over their environments
                 own.update(processes_in(link.namespace))
-            before = Load.now(server.pid, own)
+            before = MachineLoad.now(server.pid, own)
             await self._watch(server, links)
-            busy = Load.now(server.pid, own).since(before)
+            busy = MachineLoad.now(server.pid, own).since(before)
             taken = await asyncio.gather(*(client.stop() for client in clients))
             server.check()
-        return Outcome(list(taken), origin_ms, busy)
+        return RunOutcome(list(taken), origin_ms, busy)
 
-    async def _start(self, server: ServerProcess, clients: Sequence[Client]) -> None:
+    async def _start(self, server: ServerProcess, clients: Sequence[ExperimentClient]) -> None:
         places = asyncio.Semaphore(_STARTING)
 
-        async def one(client: Client) -> None:
+        async def one(client: ExperimentClient) -> None:
             async with places:
                 await client.start(server.port)
 
@@ -209,7 +219,7 @@ class Run:
         for number, session in (await server.live(len(clients), LIVE_S)).items():
             clients[number].session = session
 
-    async def _watch(self, server: ServerProcess, links: Sequence[Link]) -> None:
+    async def _watch(self, server: ServerProcess, links: Sequence[EmulatedLink]) -> None:
         end_ms = now_ms() + 1000.0 * self._experiment.seconds
         while (left_ms := end_ms - now_ms()) > 0.0:
             await asyncio.sleep(min(left_ms / 1000.0, _LOOK_S))
@@ -219,7 +229,9 @@ class Run:
 
     # What is written down
 
-    def _write(self, outcome: Outcome, used: Sequence[str], truths: dict[Footage, Truth]) -> RunRow:
+    def _write(
+        self, outcome: RunOutcome, used: Sequence[str], truths: dict[Footage, Truth]
+    ) -> RunRow:
         experiment, cell, folder = self._experiment, self._cell, self._folder
         self.origin_ms = outcome.origin_ms
         if outcome.busy.others > _OTHERS_MOST:
@@ -304,7 +316,7 @@ class Run:
         for person in self.people:
             with (self._scratch / f"link-{person.number}.csv").open(newline="") as file:
                 lines = csv.reader(file)
-                if tuple(next(lines, ())) != Sample._fields:
+                if tuple(next(lines, ())) != LinkSample._fields:
                     raise ClientError(f"the link of client {person.number} has no record")
                 for at_ms, rate_bps, *numbers in lines:
                     shifted_ms = float(at_ms) - origin_ms

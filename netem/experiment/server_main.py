@@ -36,7 +36,7 @@ _LABEL = re.compile(r"client (\d+)")
 
 
 @dataclass(frozen=True)
-class Setup:
+class RunSetup:
     """What to serve with. `baseline`: (network's input edge, sent edge, bits a second)."""
 
     settings: dict[str, Any]
@@ -89,7 +89,7 @@ class Plans:
             self._writer.writerow([text_of(value) for value in dataclasses.astuple(row)])
 
 
-async def serve(setup: Setup, plans: TextIO) -> None:
+async def serve(setup: RunSetup, plans: TextIO) -> None:
     """Until standard input ends."""
     server = _made(load(**setup.settings), setup, plans)
     await server.start()
@@ -103,7 +103,7 @@ async def serve(setup: Setup, plans: TextIO) -> None:
         await server.stop()
 
 
-def _made(settings: Settings, setup: Setup, file: TextIO) -> Server | Baseline:
+def _made(settings: Settings, setup: RunSetup, file: TextIO) -> Server | Baseline:
     if setup.baseline is not None:
         csv.writer(file, lineterminator="\n").writerow(columns(PlanRow))
         return Baseline(settings, *setup.baseline)
@@ -153,7 +153,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     for noisy in ("aiortc", "aioice", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    setup = Setup(**json.loads(Path(sys.argv[1]).read_text()))
+    setup = RunSetup(**json.loads(Path(sys.argv[1]).read_text()))
     with Path(setup.plans).open("w", newline="", buffering=1) as plans:
         asyncio.run(serve(setup, plans))
 

@@ -9,7 +9,7 @@ import os
 import sys
 from pathlib import Path
 
-from netem.experiment.server_main import Setup, label_of
+from netem.experiment.server_main import RunSetup, label_of
 
 ROOT = Path(__file__).parents[2]
 START_S = 180.0  # a CPU measures itself while it starts
@@ -25,7 +25,7 @@ class ServerError(Exception):
 class ServerProcess:
     """`start`, wait for clients, `stop`."""
 
-    def __init__(self, setup: Setup, folder: Path, log: Path) -> None:
+    def __init__(self, setup: RunSetup, folder: Path, log: Path) -> None:
         self._setup = setup
         self._folder = folder
         self._log = log

@@ -202,7 +202,7 @@ class Experiment(_Part):
         return all(device.startswith("sim:") for device in self.device)
 
     @property
-    def cells(self) -> Iterator[Cell]:
+    def cells(self) -> Iterator[ExperimentCell]:
         """The runs, in the order of the grids; each once."""
         traces = {trace.label: trace for trace in self.traces}
         videos = {video.name: video for video in self.videos}
@@ -214,7 +214,7 @@ class Experiment(_Part):
                     grid.kinds, grid.clients, grid.fps, grid.slo_ms, grid.policies,
                 )
             ):  # fmt: skip
-                cell = Cell(
+                cell = ExperimentCell(
                     kind, clients, fps, slo_ms, traces[trace], delay_ms, videos[video], policy,
                     repetition,
                 )  # fmt: skip
@@ -222,7 +222,7 @@ class Experiment(_Part):
                     seen.add(cell.name)
                     yield cell
 
-    def key(self, cell: Cell) -> str:
+    def key(self, cell: ExperimentCell) -> str:
         """Of all that makes a run what it is: another key, another run."""
         shared = self.model_dump(mode="json", exclude={"name", "grids", "traces", "videos"})
         text = json.dumps([shared, cell.asked], sort_keys=True)
@@ -230,7 +230,7 @@ class Experiment(_Part):
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class ExperimentCell:
     """One run's place in the matrix."""
 
     kind: ClientKind

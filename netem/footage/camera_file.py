@@ -75,7 +75,7 @@ class Footage:
 
 
 @dataclass(frozen=True, slots=True)
-class Camera:
+class CameraFile:
     """A y4m file, its source frames in order, and which of them each print is."""
 
     path: Path
@@ -84,7 +84,7 @@ class Camera:
     fps: int
 
 
-def camera(footage: Footage, first: int, folder: Path) -> Camera:
+def camera(footage: Footage, first: int, folder: Path) -> CameraFile:
     """The footage from tick `first` on, and round again, as a file in `folder`; made once.
 
     Raises FootageError if two different pictures have one print.
@@ -107,7 +107,7 @@ def camera(footage: Footage, first: int, folder: Path) -> Camera:
     if not path.is_file():
         samples.write_y4m(path, [*pictures[first:], *pictures[:first]], footage.fps)
     sources = tuple(source for source, _ in [*shown[first:], *shown[:first]])
-    return Camera(path, sources, prints, footage.fps)
+    return CameraFile(path, sources, prints, footage.fps)
 
 
 def print_of(luma: Plane) -> int:

@@ -26,7 +26,7 @@ NETEM_HANDLE = 0x10000
 NETEM_PACKETS = 10_000
 
 
-class Link:
+class EmulatedLink:
     """Between `namespace` (at `inside_address`) and here (at `outside_address`), while entered.
 
     The uplink, from the namespace to here, has the rate of a trace, a drop-tail queue, `delay_ms`
@@ -111,7 +111,7 @@ class Link:
         has them."""
         return self._space.popen(command, **options)
 
-    def __enter__(self) -> Link:
+    def __enter__(self) -> EmulatedLink:
         lack = missing()
         if lack:
             raise LinkError(f"links can't be made here: {lack}")

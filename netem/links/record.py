@@ -8,7 +8,7 @@ from typing import NamedTuple
 PERIOD_MS = 100.0
 
 
-class Sample(NamedTuple):
+class LinkSample(NamedTuple):
     """The uplink at a time (this machine's monotonic clock): the rate in force, bytes that have
     passed and packets that were dropped by the full queue or lost since the start."""
 
@@ -26,12 +26,12 @@ class Record:
     def __init__(self, path: Path | None) -> None:
         self._file = path.open("w", buffering=1) if path else None
         if self._file:
-            self._file.write(",".join(Sample._fields) + "\n")
+            self._file.write(",".join(LinkSample._fields) + "\n")
 
     def __bool__(self) -> bool:
         return self._file is not None
 
-    def add(self, sample: Sample) -> None:
+    def add(self, sample: LinkSample) -> None:
         """Writes a line."""
         if self._file:
             at_ms, rate_bps, *counts = sample

@@ -136,7 +136,7 @@ class Delay:
         return self._heap[0][0] if self._heap else None
 
 
-class Loss:
+class PacketLoss:
     """A share of the packets is lost, `burst` in a row at a time; the others leave at once.
 
     Where bursts begin is chance; of one packet each, every packet is lost by itself.

@@ -17,7 +17,7 @@ import time
 
 from pyroute2 import IPRoute
 
-from netem.links.record import PERIOD_MS, Record, Sample
+from netem.links.record import PERIOD_MS, LinkSample, Record
 from traces.trace import Trace
 
 LEAST_BPS = 64_000.0
@@ -55,14 +55,16 @@ class Tbf:
         refill_bps = burst_bytes * 8000.0 / max(step_ms, 1.0)
         self._request("change", max(rate_bps - refill_bps, LEAST_BPS), burst_bytes)
 
-    def sample(self, rate_bps: float) -> Sample:
+    def sample(self, rate_bps: float) -> LinkSample:
         """The counters now."""
         for disc in self._route.get_qdiscs(self._index):
             if disc["handle"] == self._place["handle"]:
                 stats = disc.get_attr("TCA_STATS2")
                 basic, queue = stats.get_attr("TCA_STATS_BASIC"), stats.get_attr("TCA_STATS_QUEUE")
                 now_ms = time.monotonic() * 1000.0
-                return Sample(now_ms, rate_bps, basic["bytes"], queue["backlog"], queue["drops"], 0)
+                return LinkSample(
+                    now_ms, rate_bps, basic["bytes"], queue["backlog"], queue["drops"], 0
+                )
         raise LookupError("the tbf is gone")
 
     def _request(self, command: str, rate_bps: float, burst_bytes: int) -> None:

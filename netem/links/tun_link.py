@@ -23,7 +23,7 @@ from typing import Any
 from pyroute2 import netns
 
 from netem.links.namespace import LinkError
-from netem.links.record import PERIOD_MS, Record, Sample
+from netem.links.record import PERIOD_MS, LinkSample, Record
 from netem.links.stages import Delay
 from netem.links.token_bucket import NICE
 from netem.links.uplink import Uplink, UplinkPath
@@ -166,7 +166,7 @@ def _forward(
             queue = up.queue
             rate_bps = queue.rate_at(now_ms)
             sizes = passed_bytes, queue.backlog_bytes, queue.dropped, up.loss.lost
-            record.add(Sample(now_ms, rate_bps, *sizes))
+            record.add(LinkSample(now_ms, rate_bps, *sizes))
             sample_ms += PERIOD_MS
         times = [t for t in (up.next_ms, down.next_ms, sample_ms if record else None) if t]
         wait_s = max(min(times) / 1000.0 - time.monotonic(), 0.0) if times else None

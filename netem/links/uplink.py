@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from netem.links.stages import Delay, Loss, RateQueue, Timed
+from netem.links.stages import Delay, PacketLoss, RateQueue, Timed
 from traces.trace import Trace
 
 LEAST_PACKETS = 10
@@ -63,7 +63,7 @@ class UplinkPath:
         self._uplink = uplink
         self._origin_ms = origin_ms
         self.queue = RateQueue(uplink.trace, uplink.limit_bytes, origin_ms)
-        self.loss = Loss(uplink.loss, uplink.seed, uplink.loss_burst)
+        self.loss = PacketLoss(uplink.loss, uplink.seed, uplink.loss_burst)
         self._delay = Delay(uplink.delay_ms, uplink.jitter_ms, uplink.reorder, uplink.seed + 1)
 
     def put(self, packet: bytes, now_ms: float) -> None:

@@ -21,7 +21,7 @@ from edge.observability.garbage_collector import settle
 from edge.rtc.aiortc_adapter import InternalsError, check
 from edge.session.control_messages import SLO_MAX_MS, SLO_MIN_MS
 from netem.footage.encodes import EncodeError, Encodes
-from netem.publisher.publisher import EPOCH_MS, Publisher, PublishError, publishing
+from netem.publisher.publisher import EPOCH_MS, LightPublisher, PublishError, publishing
 
 ABOUT = """Publishes real video, encoded before, from as many clients as are asked for, without a
 browser; obeys the server's hints and counts what became of each frame. URL is the server's, as it
@@ -66,10 +66,12 @@ def run(options: argparse.Namespace) -> int:
     return 1 if failures else 0
 
 
-async def _publish(options: argparse.Namespace, clip: Encodes) -> tuple[list[Publisher], list[str]]:
+async def _publish(
+    options: argparse.Namespace, clip: Encodes
+) -> tuple[list[LightPublisher], list[str]]:
     """Those that published, and why any did not or not for long."""
     settle()
-    publishers: list[Publisher] = []
+    publishers: list[LightPublisher] = []
     failures: list[str] = []
     places = asyncio.Semaphore(_CONNECTING)
     over = asyncio.Event()
@@ -119,7 +121,7 @@ async def _first(*waits: Coroutine[object, object, object]) -> None:
     await asyncio.wait(tasks)
 
 
-async def _watch(publishers: Sequence[Publisher]) -> None:
+async def _watch(publishers: Sequence[LightPublisher]) -> None:
     """A line of progress now and again."""
     while True:
         await asyncio.sleep(_PROGRESS_S)
@@ -133,7 +135,7 @@ async def _watch(publishers: Sequence[Publisher]) -> None:
         )
 
 
-def show(publishers: Sequence[Publisher]) -> None:
+def show(publishers: Sequence[LightPublisher]) -> None:
     """A table on standard output, a line a client."""
     table = Table("client", "frames", "in time", "late", "infeasible", "unanswered", "dropped")
     for name in ("p50 ms", "p99 ms", "Mbit/s", "sent", "lag ms"):
@@ -159,7 +161,7 @@ def show(publishers: Sequence[Publisher]) -> None:
         _progress(f"warning: publishing itself was {worst_ms:.0f} ms behind: too many for a core")
 
 
-def record(publisher: Publisher) -> dict[str, Any]:
+def record(publisher: LightPublisher) -> dict[str, Any]:
     """All that is known of a publisher, for JSON. Times are Unix ms; less `epoch_ms` they are on
     this machine's monotonic clock, as the server's `t` are where it runs here."""
     return {

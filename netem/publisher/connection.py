@@ -33,7 +33,7 @@ class WireError(Exception):
     """The answer cannot be used; the message says why."""
 
 
-class Wire:
+class SenderConnection:
     """A sending video section and two data channels.
 
     `on_rtcp(packet)` gets decrypted feedback, `on_message(label, text)` what the channels carry,

@@ -15,7 +15,7 @@ IN_TIME, LATE, UNANSWERED = "in_time", "late", "unanswered"  # other outcomes ar
 
 
 @dataclass(slots=True)
-class Frame:
+class PublishedFrame:
     """A captured frame. Times are Unix ms of the publisher's clock; `t` is the server's own.
 
     `outcome` is None while it is open, then "in_time", "late", "unanswered" or why it was dropped.
@@ -83,20 +83,22 @@ class Recent:
     sent: int = 0
 
 
-class Ledger:
+class FrameOutcomes:
     """A publisher's frames, all that were not forgotten: `frames` in the order of their capture."""
 
     def __init__(self, slo_ms: float) -> None:
         self.slo_ms = slo_ms
-        self.frames: list[Frame] = []
+        self.frames: list[PublishedFrame] = []
         self.recent = Recent()
-        self._open: dict[int, Frame] = {}  # by rtp, oldest first; `expire` bounds it in time
+        self._open: dict[
+            int, PublishedFrame
+        ] = {}  # by rtp, oldest first; `expire` bounds it in time
 
     @property
     def pending(self) -> int:
         return len(self._open)
 
-    def captured(self, frame: Frame) -> None:
+    def captured(self, frame: PublishedFrame) -> None:
         """A new frame; one that has its outcome already was never sent."""
         self.frames.append(frame)
         if frame.outcome is None:
@@ -105,7 +107,7 @@ class Ledger:
 
     def answered(
         self, message: Mapping[str, Any], now_ms: float, offset_ms: float | None = None
-    ) -> Frame | None:
+    ) -> PublishedFrame | None:
         """A `detections` message; `offset_ms` is the server's clock less ours, once known."""
         frame = self._open.pop(message.get("rtp", -1), None)
         if frame is None:
@@ -125,7 +127,7 @@ class Ledger:
                 self.recent.back_ms.append(max(0.0, now_ms + offset_ms - frame.t["sent"]))
         return frame
 
-    def dropped(self, message: Mapping[str, Any]) -> Frame | None:
+    def dropped(self, message: Mapping[str, Any]) -> PublishedFrame | None:
         """A `dropped` message."""
         frame = self._open.pop(message.get("rtp", -1), None)
         if frame is not None:
@@ -150,7 +152,7 @@ class Ledger:
         """The end: what is open stays unanswered."""
         self._give_up(list(self._open.values()))
 
-    def _give_up(self, frames: Iterable[Frame]) -> None:
+    def _give_up(self, frames: Iterable[PublishedFrame]) -> None:
         for frame in frames:
             frame.outcome = UNANSWERED
             del self._open[frame.rtp]

@@ -12,7 +12,7 @@ from netem.publisher.frame_outcomes import Recent, quantiles
 
 
 @dataclass(frozen=True, slots=True)
-class Hint:
+class ReceivedHint:
     """What the server asked for, and when it came (our clock, Unix ms)."""
 
     seq: int
@@ -24,7 +24,7 @@ class Hint:
     at_ms: float
 
     @classmethod
-    def read(cls, heard: Mapping[str, Any], at_ms: float) -> Hint:
+    def read(cls, heard: Mapping[str, Any], at_ms: float) -> ReceivedHint:
         """A `hint` message."""
         fields = ("seq", "max_edge", "fps", "max_bps", "variant", "reason")
         return cls(**{name: heard[name] for name in fields}, at_ms=at_ms)

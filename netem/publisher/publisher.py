@@ -23,11 +23,11 @@ import aiohttp
 from edge.clock import now_ms
 from edge.session.control_messages import VERSION, message
 from netem.footage.encodes import Encodes, Rung
-from netem.publisher.connection import Wire, WireError
-from netem.publisher.frame_outcomes import Frame, Ledger, Stats
-from netem.publisher.messages import Hint, Switch, exchange, refusal, report
+from netem.publisher.connection import SenderConnection, WireError
+from netem.publisher.frame_outcomes import FrameOutcomes, PublishedFrame, Stats
+from netem.publisher.messages import ReceivedHint, Switch, exchange, refusal, report
 from netem.publisher.rtp_sender import Packetiser, read_feedback
-from netem.publisher.stream import Chosen, Pacer, Stream
+from netem.publisher.stream import Chosen, PacketPacer, Stream
 
 START_BPS = 1_000_000.0  # until the server has told its estimate
 START_EDGE = 320
@@ -47,7 +47,7 @@ def unix_ms() -> float:
     return EPOCH_MS + now_ms()
 
 
-class Publisher:
+class LightPublisher:
     """One client. Made by `publishing`, which also ends it."""
 
     def __init__(
@@ -62,10 +62,10 @@ class Publisher:
     ) -> None:
         self.url = url.rstrip("/") + "/"
         self.label = label
-        self.ledger = Ledger(slo_ms)
+        self.ledger = FrameOutcomes(slo_ms)
         self.session: str | None = None
-        self.hint: Hint | None = None
-        self.hints: list[Hint] = []
+        self.hint: ReceivedHint | None = None
+        self.hints: list[ReceivedHint] = []
         self.switches: list[Switch] = []
         self.estimate_bps: float | None = None
         self.reason: str | None = None
@@ -74,16 +74,18 @@ class Publisher:
         self._clip = clip
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._insecure = insecure
-        self._wire = Wire(
+        self._wire = SenderConnection(
             on_rtcp=self._on_rtcp,
             on_message=self._on_message,
             on_open=self._on_open,
             on_state=self._on_state,
         )
         self._packets: Packetiser | None = None
-        self._pacer = Pacer(START_BPS)
+        self._pacer = PacketPacer(START_BPS)
         self._pacing: asyncio.TimerHandle | None = None
-        self._leaving: deque[tuple[int, Frame]] = deque()  # (packets until then, its frame)
+        self._leaving: deque[tuple[int, PublishedFrame]] = (
+            deque()
+        )  # (packets until then, its frame)
         self._left = 0
         self._stream = Stream(clip.step, clip.run, clip.ticks)
         self._wanted: Rung | None = None
@@ -132,7 +134,9 @@ class Publisher:
             keyframes_asked=self._keyframes_asked,
         )
 
-    async def wait_for(self, wanted: Callable[[Publisher], object], timeout: float = 20.0) -> None:
+    async def wait_for(
+        self, wanted: Callable[[LightPublisher], object], timeout: float = 20.0
+    ) -> None:
         """Until `wanted(self)` is true; PublishError if it ends before, TimeoutError after so long.
 
         Asked again after every frame, answer and message.
@@ -233,7 +237,7 @@ class Publisher:
     def _capture(self, tick: int, captured_ms: float, waiting_ms: float) -> None:
         place = (tick + self._shift) % self._clip.ticks
         rtp = (self._rtp_origin + tick * 90_000 // self._clip.fps) & 0xFFFFFFFF
-        frame = Frame(tick, self._clip.sources[place], rtp, captured_ms)
+        frame = PublishedFrame(tick, self._clip.sources[place], rtp, captured_ms)
         before = self._stream.encode
         chosen = self._stream.at(tick + self._shift, waiting_ms)
         if isinstance(chosen, str):
@@ -343,7 +347,7 @@ class Publisher:
                 self.session = heard["session"]
                 self.ledger.slo_ms = heard["slo_ms"]  # the operator may have another in mind
             case "hint":
-                self.hint = Hint.read(heard, at_ms)
+                self.hint = ReceivedHint.read(heard, at_ms)
                 self.hints.append(self.hint)
                 self._applied = self.hint.seq
                 self._choose()
@@ -403,7 +407,7 @@ async def publishing(
     label: str = "",
     token: str | None = None,
     insecure: bool = False,
-) -> AsyncIterator[Publisher]:
+) -> AsyncIterator[LightPublisher]:
     """A publisher that streams to the server at `url`; ended and counted up afterwards.
 
     `clip` defaults to the sample video at `fps` (which is the clip's, where one is given).
@@ -412,7 +416,9 @@ async def publishing(
     """
     if clip is None:
         clip = await asyncio.to_thread(Encodes, fps=fps)
-    publisher = Publisher(url, clip, slo_ms=slo_ms, label=label, token=token, insecure=insecure)
+    publisher = LightPublisher(
+        url, clip, slo_ms=slo_ms, label=label, token=token, insecure=insecure
+    )
     async with aiohttp.ClientSession() as http:
         task: asyncio.Task[None] | None = None
         try:
@@ -424,7 +430,7 @@ async def publishing(
 
 
 async def _finish(
-    publisher: Publisher, task: asyncio.Task[None] | None, http: aiohttp.ClientSession
+    publisher: LightPublisher, task: asyncio.Task[None] | None, http: aiohttp.ClientSession
 ) -> None:
     failed: BaseException | None = None
     if task is not None:

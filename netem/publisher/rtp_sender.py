@@ -26,7 +26,7 @@ _HEADER = struct.Struct("!BBHLL")
 
 
 @dataclass(slots=True)
-class Feedback:
+class RtcpFeedback:
     """What a compound RTCP packet asks of a sender: sequence numbers to send again, a key frame,
     the receiver's estimate (draft-alvestrand-rmcat-remb-03)."""
 
@@ -35,9 +35,9 @@ class Feedback:
     remb_bps: float | None = None
 
 
-def read_feedback(data: bytes) -> Feedback:
+def read_feedback(data: bytes) -> RtcpFeedback:
     """NACK (RFC 4585, 6.2.1), PLI (6.3.1), FIR (RFC 5104, 4.3.1) and REMB; stops at what is cut."""
-    feedback, at = Feedback(), 0
+    feedback, at = RtcpFeedback(), 0
     while at + 4 <= len(data):
         kind, form = data[at + 1], data[at] & 0x1F
         end = at + 4 + 4 * int.from_bytes(data[at + 2 : at + 4], "big")

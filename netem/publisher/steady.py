@@ -25,7 +25,7 @@ import aiohttp
 from edge.clock import now_ms
 from edge.rtc.aiortc_adapter import check
 from netem.footage.encodes import Encode, EncodeError, Encodes, Rung
-from netem.publisher.connection import Wire, WireError
+from netem.publisher.connection import SenderConnection, WireError
 from netem.publisher.messages import refusal
 from netem.publisher.publisher import CONNECT_S, EPOCH_MS, PublishError
 from netem.publisher.rtp_sender import Packetiser
@@ -89,7 +89,7 @@ class Steady:
         self.packets: Packetiser | None = None
         self.rtp = random.getrandbits(32)
         self._open = asyncio.Event()
-        self._wire = Wire(
+        self._wire = SenderConnection(
             on_rtcp=lambda packet: None,
             on_message=lambda label, text: None,
             on_open=lambda label: self._open.set(),

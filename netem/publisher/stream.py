@@ -81,7 +81,7 @@ class Stream:
         return Chosen(take[index], index == 0, droppable, self._encode)
 
 
-class Pacer:
+class PacketPacer:
     """Lets packets go at `PACE` times the estimate, in bursts of `BURST_MS`.
 
     Bounded by what `Stream` takes while packets wait.

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.adaptation.bitrate_controller import MIN_BPS, EncoderCap, LinkState
-from tests.rtc.simlink import HEADER_BITS, Bottleneck, Session, Tcp, Trace, World
+from edge.adaptation.bitrate_controller import MIN_BPS, BitrateController, LinkState
+from tests.rtc.simlink import HEADER_BITS, Bottleneck, SimulatedSession, Tcp, Trace, World
 
 STEPS: Trace = [(0.0, 8e6), (10_000.0, 1e6), (20_000.0, 8e6)]
 DELAY_MS = 10.0
@@ -15,7 +15,7 @@ DELAY_MS = 10.0
 
 def run(trace: Trace, seconds: float, *, link: dict[str, float] | None = None, **options: float):  # type: ignore[no-untyped-def]
     world = World()
-    session = Session(
+    session = SimulatedSession(
         world,
         Bottleneck(world, trace, delay_ms=DELAY_MS, **(link or {})),  # type: ignore[arg-type]
         **options,  # type: ignore[arg-type]
@@ -77,8 +77,8 @@ class TestOutage:
     """By hand: a link of 20 Mbit/s that is gone for 200 ms, with a queue, in the tenth second."""
 
     @staticmethod
-    def caps(after_bps: float) -> tuple[list[tuple[float, float]], EncoderCap]:
-        cap = EncoderCap(1.5e6, 4e6)
+    def caps(after_bps: float) -> tuple[list[tuple[float, float]], BitrateController]:
+        cap = BitrateController(1.5e6, 4e6)
         told = []
         for step in range(600):
             now = 20.0 * step
@@ -116,7 +116,7 @@ class TestOutage:
         assert cap.usual_bps == pytest.approx(0.6 * 2e6)
 
     def test_an_outage_says_nothing_about_the_link(self) -> None:
-        cap = EncoderCap(1.5e6, 4e6)
+        cap = BitrateController(1.5e6, 4e6)
         for step in range(300):
             gone = step % 50 >= 45  # 100 ms in each second
             link = LinkState(capacity_bps=0.3e6 if gone else 5e6, queue_ms=90.0 if gone else 0.0)
@@ -171,9 +171,9 @@ class TestCompany:
     def test_two_sessions_share(self, offset_ms: float) -> None:
         world = World()
         link = Bottleneck(world, [(0.0, 4e6)], delay_ms=DELAY_MS)
-        first = Session(world, link, cap_bps=4e6)
+        first = SimulatedSession(world, link, cap_bps=4e6)
         # No two cameras' clocks agree to a tenth of a per cent.
-        second = Session(world, link, cap_bps=4e6, starts_ms=offset_ms, seed=8, fps=15.02)
+        second = SimulatedSession(world, link, cap_bps=4e6, starts_ms=offset_ms, seed=8, fps=15.02)
         world.run(90_000.0)
         shares = sorted(each.mean_bps(20, 89) for each in (first, second))
         assert shares[0] > 0.8 * shares[1]
@@ -183,8 +183,8 @@ class TestCompany:
     def test_frames_for_ever_behind_anothers_do_not_starve(self) -> None:
         world = World()
         link = Bottleneck(world, [(0.0, 4e6)], delay_ms=DELAY_MS)
-        first = Session(world, link, cap_bps=4e6)
-        second = Session(world, link, cap_bps=4e6, starts_ms=10_013.0, seed=8)
+        first = SimulatedSession(world, link, cap_bps=4e6)
+        second = SimulatedSession(world, link, cap_bps=4e6, starts_ms=10_013.0, seed=8)
         world.run(60_000.0)
         assert second.mean_bps(20, 59) > 0.55 * first.mean_bps(20, 59)
 
@@ -192,7 +192,7 @@ class TestCompany:
     def test_beside_a_greedy_flow_neither_starves(self, queue_bytes: int) -> None:
         world = World()
         link = Bottleneck(world, [(0.0, 4e6)], queue_bytes=queue_bytes, delay_ms=DELAY_MS)
-        session = Session(world, link, cap_bps=4e6)
+        session = SimulatedSession(world, link, cap_bps=4e6)
         tcp = Tcp(world, link, 10_000.0)
         world.run(60_000.0)
         assert session.mean_bps(20, 60) > 0.4e6
@@ -201,7 +201,7 @@ class TestCompany:
 
 class TestCap:
     def test_a_queue_that_stays_is_shared_not_yielded_to(self) -> None:
-        cap = EncoderCap(1.5e6, 4e6)
+        cap = BitrateController(1.5e6, 4e6)
         caps = []
         for step in range(100):
             link = LinkState(capacity_bps=4e6, queue_ms=80.0 if step > 10 else 0.0)
@@ -213,7 +213,7 @@ class TestCap:
 
     def test_frames_that_cant_be_smaller_are_let_through_where_they_cross(self) -> None:
         """Not after a patience of seconds: over its cap, an encoder leaves out frames."""
-        cap = EncoderCap(1.5e6, 4e6)
+        cap = BitrateController(1.5e6, 4e6)
         for ms in range(0, 400, 100):
             cap.allow(LinkState(capacity_bps=0.3e6, queue_ms=90.0), 36.0, 15.0, ms)
             cap.decide(4e6, ms)
@@ -227,7 +227,7 @@ class TestCap:
         assert cap.bps == pytest.approx(0.6e6 * 0.54)
 
     def test_a_queue_is_drained_by_a_part_of_the_link(self) -> None:
-        cap = EncoderCap(1.5e6, 4e6)
+        cap = BitrateController(1.5e6, 4e6)
         cap.allow(LinkState(capacity_bps=8e6), 36.0, 15.0, 0.0)
         cap.decide(4e6, 0.0)
         cap.allow(LinkState(capacity_bps=2e6, queue_ms=200.0), 36.0, 15.0, 100.0)
@@ -235,13 +235,13 @@ class TestCap:
         assert cap.bps == pytest.approx(0.15 * 2e6)
 
     def test_losses_count_in_full_only_while_the_queue_is_ours(self) -> None:
-        cap = EncoderCap(1.5e6, 4e6)
+        cap = BitrateController(1.5e6, 4e6)
         clean = cap.allow(LinkState(capacity_bps=4e6), 36.0, 15.0, 0.0)
         lossy = cap.allow(LinkState(capacity_bps=4e6, loss=0.1), 36.0, 15.0, 200.0)
         assert lossy == pytest.approx(0.8 * clean)
 
     def test_a_publisher_that_controls_itself_is_left_at_the_most(self) -> None:
-        cap = EncoderCap(1.5e6, 4e6)
+        cap = BitrateController(1.5e6, 4e6)
         cap.allow(LinkState(capacity_bps=float("inf")), 36.0, 15.0, 0.0)
         decided = cap.decide(4e6, 0.0)
         assert decided is not None
@@ -268,7 +268,7 @@ links = st.builds(
 def test_whatever_is_measured_the_cap_is_bounded(
     steps: list[tuple[LinkState, float, float]], crossing_ms: float, fps: float
 ) -> None:
-    cap, now_ms = EncoderCap(1.5e6, 4e6), 0.0
+    cap, now_ms = BitrateController(1.5e6, 4e6), 0.0
     for link, gap_ms, useful_bps in steps:
         now_ms += gap_ms
         assert MIN_BPS <= cap.allow(link, crossing_ms, fps, now_ms) <= 4e6

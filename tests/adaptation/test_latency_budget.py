@@ -6,17 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.adaptation.latency_budget import LEGS, Budget, Window, infeasible
+from edge.adaptation.latency_budget import LEGS, LatencyBudget, QuantileWindow, infeasible
 
 
 def test_nothing_measured_takes_nothing() -> None:
-    budget = Budget()
+    budget = LatencyBudget()
     assert all(budget.quantile(leg, 0.5) is None for leg in LEGS)
     assert budget.left_ms(100.0) == 100.0
 
 
 def test_left_is_the_slo_less_network_decode_and_the_way_back() -> None:
-    budget = Budget()
+    budget = LatencyBudget()
     for index in range(100):
         budget.observe("network", 10.0 + index, index)
         budget.observe("decode", 1.0, index)
@@ -29,7 +29,7 @@ def test_left_is_the_slo_less_network_decode_and_the_way_back() -> None:
 
 
 def test_the_window_is_bounded_by_count_and_by_age() -> None:
-    budget = Budget(max_count=10, max_age_ms=1000.0)
+    budget = LatencyBudget(max_count=10, max_age_ms=1000.0)
     for index in range(20):
         budget.observe("network", float(index), float(index))
     assert budget.quantile("network", 0.0) == 10
@@ -39,7 +39,7 @@ def test_the_window_is_bounded_by_count_and_by_age() -> None:
 
 
 def test_clocks_err_and_times_can_be_nonsense() -> None:
-    budget = Budget()
+    budget = LatencyBudget()
     budget.observe("network", -3.0, 0.0)
     assert budget.quantile("network", 1.0) == 0.0
     budget.observe("network", math.nan, 0.0)
@@ -59,7 +59,7 @@ def test_infeasible_is_what_the_network_alone_ate(network_ms: float, is_so: bool
 def test_a_window_agrees_with_sorting_what_it_should_hold(
     values: list[tuple[float, float]], q: float
 ) -> None:
-    window = Window(20, 1000.0)
+    window = QuantileWindow(20, 1000.0)
     now, held = 0.0, []
     for value, gap in values:
         now += gap

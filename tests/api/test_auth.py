@@ -12,8 +12,8 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from edge.api.auth import COOKIE, PROOF, WRONG_TOKENS_A_MINUTE, Access
-from edge.api.login import Login
+from edge.api.auth import COOKIE, PROOF, WRONG_TOKENS_A_MINUTE, AccessControl
+from edge.api.login import LoginPages
 from edge.config import load
 from tests.serving import base, error_of, serving
 
@@ -31,9 +31,9 @@ async def guarded(**settings: Any) -> AsyncIterator[Client]:
     async def reached(request: web.Request) -> web.Response:
         return web.Response(text=request.get(PROOF, "open"))
 
-    access = Access(load(**settings))
+    access = AccessControl(load(**settings))
     app = web.Application(middlewares=[access.guard])
-    app.add_routes(Login(access).routes())
+    app.add_routes(LoginPages(access).routes())
     for path in ("/admin", "/api/sessions", "/metrics", "/other", "/{any}/x"):
         app.router.add_route("*", path, reached)
     async with TestClient(TestServer(app), cookie_jar=aiohttp.DummyCookieJar()) as client:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.batching.batcher import Batcher, Decision, Drop, Request
-from edge.profile.latency import Entry, Profile
+from edge.batching.batcher import Batcher, Decision, Drop, FrameRequest
+from edge.profile.latency import Entry, LatencyProfile
 from edge.profile.variant import EDGES, Variant
 from tests.serving_sim import Client, Simulation
 
@@ -15,7 +15,9 @@ VGA = (640, 480)
 rtps = count()
 
 
-def profile(fixed_ms: float, pixels_ms: float, max_batch: int = 8, usual: float = 1.0) -> Profile:
+def profile(
+    fixed_ms: float, pixels_ms: float, max_batch: int = 8, usual: float = 1.0
+) -> LatencyProfile:
     """A device that takes `fixed_ms` a batch and `pixels_ms` for each 608 x 608 in it, and usually
     the part `usual` of that."""
     entries = []
@@ -23,14 +25,14 @@ def profile(fixed_ms: float, pixels_ms: float, max_batch: int = 8, usual: float 
         for batch in range(1, max_batch + 1):
             ms = fixed_ms + pixels_ms * batch * (edge / 608) ** 2
             entries.append(Entry(f"yolov4-tiny-{edge}", edge, edge, batch, usual * ms, ms))
-    return Profile(entries)
+    return LatencyProfile(entries)
 
 
-def cpu(ms_608: float = 46.0) -> Profile:
+def cpu(ms_608: float = 46.0) -> LatencyProfile:
     return profile(0.0, ms_608)
 
 
-def gpu() -> Profile:
+def gpu() -> LatencyProfile:
     return profile(8.0, 12.0)
 
 
@@ -47,11 +49,11 @@ def request(
     budget_ms: float = 100.0,
     variants: tuple[str, ...] = names(608),
     size: tuple[int, int] = (608, 608),
-) -> Request:
-    return Request(session, next(rtps), size, ready_ms, ready_ms + budget_ms, variants)
+) -> FrameRequest:
+    return FrameRequest(session, next(rtps), size, ready_ms, ready_ms + budget_ms, variants)
 
 
-def put(batcher: Batcher, *requests: Request, now_ms: float = 0.0) -> list[Drop]:
+def put(batcher: Batcher, *requests: FrameRequest, now_ms: float = 0.0) -> list[Drop]:
     return [drop for r in requests for drop in batcher.put(r, now_ms)]
 
 
@@ -211,7 +213,7 @@ class TestMailbox:
 
 
 class TestBatches:
-    def queued(self, batcher: Batcher, *requests: Request) -> Decision:
+    def queued(self, batcher: Batcher, *requests: FrameRequest) -> Decision:
         """What is dispatched when the device becomes free with these waiting."""
         put(batcher, request("busy", variants=names(128)))
         batcher.next(0.0)
@@ -309,7 +311,7 @@ class TestDevices:
         batcher = Batcher([cpu()])
         (drop,) = put(batcher, request("a", variants=("yolov4-416",)))
         assert drop.reason == "no_plan"
-        batcher.ready(0, Profile([Entry("yolov4-416", 416, 416, 1, 30.0, 30.0)]))
+        batcher.ready(0, LatencyProfile([Entry("yolov4-416", 416, 416, 1, 30.0, 30.0)]))
         assert put(batcher, request("a", variants=("yolov4-416",))) == []
 
     def test_an_overdue_batch_blocks_only_its_device(self) -> None:
@@ -496,15 +498,15 @@ def test_whatever_happens_every_request_ends_once_and_in_time_by_the_profile(
     devices = [profile(*kind, usual=usual), profile(5, 30, usual=usual)]
     batcher = Batcher(devices, max_batch=max_batch)
     now = 0.0
-    asked: set[Request] = set()
-    ended: list[Request] = []
+    asked: set[FrameRequest] = set()
+    ended: list[FrameRequest] = []
     busy: set[int] = set()
     gone: set[int] = set()
 
     def drop(drops: list[Drop] | tuple[Drop, ...]) -> None:
         ended.extend(d.request for d in drops)
 
-    def is_tried(r: Request, ms: float) -> bool:
+    def is_tried(r: FrameRequest, ms: float) -> bool:
         """Whether the fastest network was likely to end in time, and was taken."""
         ways = [
             (device, variant, Variant.parse(variant).input_size(*r.size))
@@ -583,7 +585,7 @@ def test_frames_of_one_kind_are_served_by_deadline(budgets: list[float]) -> None
     requests = [request(f"s{i}", budget_ms=b) for i, b in enumerate(budgets)]
     put(batcher, *requests)
     now = 5.0
-    served: list[Request] = []
+    served: list[FrameRequest] = []
     while batcher.waiting:
         batcher.done(0, now)
         for dispatch in batcher.next(now).dispatches:

@@ -21,7 +21,7 @@ from edge.api.pages import WEB, secure
 from edge.assets import samples
 from edge.clock import now_ms
 from edge.ipc.picture import Picture
-from edge.rtc.peer_connection import DecodedFrame, Peer
+from edge.rtc.peer_connection import DecodedFrame, PeerConnection
 
 from .cameras import read_barcode
 
@@ -46,7 +46,7 @@ class Guest:
     """A session: what it said and sent."""
 
     id: str
-    peer: Peer | None = None
+    peer: PeerConnection | None = None
     query: dict[str, str] = field(default_factory=dict)
     messages: list[dict[str, Any]] = field(default_factory=list)
     frames: list[Seen] = field(default_factory=list)
@@ -176,7 +176,7 @@ class Standin:
                 return web.Response(status=503, text="<h1>away</h1>", headers=headers)
             return refused(503, self.full_code, **headers)
         guest = Guest(id=f"s{len(self.guests)}", query=dict(request.query))
-        guest.peer = Peer(
+        guest.peer = PeerConnection(
             slo_ms=250.0,
             on_frame=lambda frame: self._frame(guest, frame),
             on_lost=lambda rtps, reason: self._lost(guest, list(rtps), reason),

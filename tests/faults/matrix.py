@@ -20,7 +20,7 @@ from pathlib import Path
 import aiohttp
 
 from edge.clock import now_ms
-from netem.publisher.publisher import Publisher, unix_ms
+from netem.publisher.publisher import LightPublisher, unix_ms
 from netem.publisher.rtp_sender import Packetiser
 from tests.faults.stage import FPS, SLO_MS, Held, Stage, seconds_since, stage
 from tests.serving import simulated
@@ -31,7 +31,7 @@ _SLOW_S, _RUN_S, _STOP_S = 3.0, 0.02, 0.08  # a worker at a fifth of its speed, 
 
 
 @dataclass(frozen=True)
-class Row:
+class FaultResult:
     """What a fault cost. `others` are the sessions it was not put into: all, where it was put into
     the server. Pairs are (missed, of so many frames)."""
 
@@ -56,10 +56,10 @@ class Fault:
 
     name: str
     inject: Callable[[Stage], Awaitable[None]]
-    victims: Callable[[Stage], Sequence[Publisher]] = lambda _: ()
+    victims: Callable[[Stage], Sequence[LightPublisher]] = lambda _: ()
 
 
-async def observe(fault: Fault, at: Stage) -> Row:
+async def observe(fault: Fault, at: Stage) -> FaultResult:
     """Before, the fault, and after."""
     victims = fault.victims(at)
     others = [each for each in at.publishers if each not in victims]
@@ -75,7 +75,7 @@ async def observe(fault: Fault, at: Stage) -> Row:
     await asyncio.gather(*(_settled(each) for each in at.publishers))
     # Where the fault is in a session, the others are not to notice it even while it lasts.
     after_ms = injected_ms if victims else recovered_ms
-    return Row(
+    return FaultResult(
         fault.name,
         recovery_s,
         at.missed(injected_ms, recovered_ms, victims or others)[0],
@@ -86,7 +86,7 @@ async def observe(fault: Fault, at: Stage) -> Row:
     )
 
 
-async def _settled(publisher: Publisher) -> None:
+async def _settled(publisher: LightPublisher) -> None:
     """Until every frame captured so far has its end."""
     count = len(publisher.ledger.frames)
     await publisher.wait_for(
@@ -157,7 +157,7 @@ class _Spoilt:
         return self._sound.frame(noise, *arguments, **options)  # type: ignore[arg-type]
 
 
-def _first(at: Stage) -> Sequence[Publisher]:
+def _first(at: Stage) -> Sequence[LightPublisher]:
     return at.publishers[:1]
 
 
@@ -323,7 +323,7 @@ def why_not(name: str) -> str | None:
     return None
 
 
-async def run(name: str, attempts: int = 1) -> list[Row]:
+async def run(name: str, attempts: int = 1) -> list[FaultResult]:
     """The faults of one stage, in order; each again where others' misses rose, up to `attempts`
     times: what a fault does it does each time, what a busy machine does it does not."""
     open_stage, faults = MATRIX[name]
@@ -339,7 +339,7 @@ async def run(name: str, attempts: int = 1) -> list[Row]:
     return rows
 
 
-async def run_termination() -> tuple[float, list[Publisher]]:
+async def run_termination() -> tuple[float, list[LightPublisher]]:
     """SIGTERM under load: how long the process took, and the publishers it had."""
     with tempfile.TemporaryDirectory(prefix="edge-faults-") as folder:
         async with two_devices(Path(folder)) as at:

@@ -18,7 +18,7 @@ import aiohttp
 from edge.clock import now_ms
 from netem.footage.encodes import Encodes
 from netem.publisher.frame_outcomes import IN_TIME
-from netem.publisher.publisher import Publisher, publishing, unix_ms
+from netem.publisher.publisher import LightPublisher, publishing, unix_ms
 
 FPS = 10
 SLO_MS = 1000.0  # far above what this load takes, so that a miss is the fault's and no hiccup's
@@ -45,7 +45,7 @@ class Stage:
     clip: Encodes
     said: list[str]
     """What it has written to standard error, line by line."""
-    publishers: list[Publisher] = field(default_factory=list)
+    publishers: list[LightPublisher] = field(default_factory=list)
 
     @property
     def pid(self) -> int:
@@ -73,17 +73,19 @@ class Stage:
             while (await self.health())["devices_ready"] != devices:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)  # it tells nobody by itself
 
-    async def answered(self, of: Sequence[Publisher] | None = None, more: int = 3) -> None:
+    async def answered(self, of: Sequence[LightPublisher] | None = None, more: int = 3) -> None:
         """Until each has so many frames answered in time that were captured from now on."""
         begin_ms = unix_ms()
 
-        def enough(me: Publisher) -> bool:
+        def enough(me: LightPublisher) -> bool:
             fresh = [f for f in me.ledger.frames[-200:] if f.captured_ms >= begin_ms]
             return sum(f.outcome == IN_TIME for f in fresh) >= more
 
         await asyncio.gather(*(each.wait_for(enough, 60.0) for each in of or self.publishers))
 
-    def missed(self, since_ms: float, until_ms: float, of: Sequence[Publisher]) -> tuple[int, int]:
+    def missed(
+        self, since_ms: float, until_ms: float, of: Sequence[LightPublisher]
+    ) -> tuple[int, int]:
         """(frames not answered in time, frames) of those captured in that time."""
         frames = [
             frame

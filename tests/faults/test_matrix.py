@@ -9,7 +9,7 @@ import os
 import pytest
 
 from tests.faults import matrix
-from tests.faults.matrix import MATRIX, MOST_RISE, Row
+from tests.faults.matrix import MATRIX, MOST_RISE, FaultResult
 
 POOL = (os.cpu_count() or 1) + 4  # threads that asyncio's own pool makes as they are first needed
 
@@ -26,7 +26,7 @@ _CASES = [
 
 
 @functools.cache
-def _rows(name: str) -> list[Row]:
+def _rows(name: str) -> list[FaultResult]:
     return asyncio.run(matrix.run(name, attempts=3))
 
 

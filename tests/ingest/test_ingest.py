@@ -9,8 +9,8 @@ import pytest
 
 from edge.adaptation.hint_controller import Hint
 from edge.batching.dispatcher import Answer, Job
-from edge.batching.request import Request
-from edge.ingest.frame_handover import Frames
+from edge.batching.request import FrameRequest
+from edge.ingest.frame_handover import FrameHandover
 from edge.ingest.messages import (
     Act,
     Answered,
@@ -18,16 +18,16 @@ from edge.ingest.messages import (
     Close,
     Dead,
     Dropped,
-    Frame,
-    Look,
+    FrameOffered,
+    IngestSetup,
+    LinkStep,
     Message,
     MessageError,
     Open,
     Reply,
-    Setup,
-    State,
-    Step,
-    Text,
+    ResultText,
+    SessionState,
+    TakePicture,
     Views,
     decode,
     encode,
@@ -35,11 +35,11 @@ from edge.ingest.messages import (
 from edge.ingest.pictures import SlotPicture
 from edge.ingest.placement import NEWCOMER, Busyness, least_busy
 from edge.ipc.picture import Picture
-from edge.ipc.shared_memory import Slots, slot_bytes
-from edge.observability.metrics_data import Meter
+from edge.ipc.shared_memory import SharedPictures, slot_bytes
+from edge.observability.metrics_data import FrameMetrics
 from edge.scheduling.assignment import Assignment, Pins, Snapshot
 from edge.session.actions import PinVariant, SetSlo
-from edge.session.view import Quantiles, SessionView
+from edge.session.view import LatencyQuantiles, SessionView
 
 SNAPSHOT = Snapshot("a", 100.0, 15.0, (416, 234), 33.5, True, math.inf, 416)
 
@@ -51,12 +51,12 @@ VIEW = SessionView(
     slo_ms=100.0,
     pins=Pins("yolov4-tiny-416"),
     size=(416, 234),
-    latency=Quantiles(30.0, 80.0),
-    legs={"network": Quantiles(20.0, 60.0)},
+    latency=LatencyQuantiles(30.0, 80.0),
+    legs={"network": LatencyQuantiles(20.0, 60.0)},
     outcomes={"in_time": 5},
     hint=Hint(1, 416, 15.0, 900_000, "yolov4-tiny-416", "link carries 1 Mbit/s"),
 )
-METER = Meter()
+METER = FrameMetrics()
 METER.answered({"network": 20.0, "inference": 8.0}, 28.0, 100.0)
 METER.dropped("lost")
 READING = METER.drain()
@@ -65,23 +65,23 @@ READING = METER.drain()
 @pytest.mark.parametrize(
     "message",
     [
-        Setup({"port": 0, "device": ["cpu"]}, 8, 4096, 20),
+        IngestSetup({"port": 0, "device": ["cpu"]}, 8, 4096, 20),
         Open(1, "id", "tag", {"slo_ms": 200.0, "classes": ["car"]}, "v=0\r\n"),
         Close(2, "id", "ended", "timeout"),
         Assign("id", Assignment(None, 416, math.inf, 0.25, "nothing fits")),
         Answered(7, "yolov4-tiny-416", 2, [(2, 0.5, 0.0, 0.25, 1.0, 1.5)], 1.0, 2.0, 0.5, 1),
         Dropped(7, "superseded"),
         Reply(1, "no", "bad_sdp", {"answered": 3}),
-        Frame(7, "id", 3, (417, 235), True, 2**32 - 1, 1.5, 99.5, ("yolov4-tiny-416",)),
-        State(0.5, 0.25, 3.0, 9, [SNAPSHOT]),
-        Step(SNAPSHOT),
+        FrameOffered(7, "id", 3, (417, 235), True, 2**32 - 1, 1.5, 99.5, ("yolov4-tiny-416",)),
+        SessionState(0.5, 0.25, 3.0, 9, [SNAPSHOT]),
+        LinkStep(SNAPSHOT),
         Act("id", SetSlo(slo_ms=250.0)),
         Act("id", PinVariant(variant=None)),
-        Look(3, "id"),
+        TakePicture(3, "id"),
         Views({"id": VIEW}),
         Views({}, READING),
         Dead("id", "no media came", "timeout"),
-        Text(4, None),
+        ResultText(4, None),
     ],
 )
 def test_what_is_sent_is_what_arrives(message: Message) -> None:
@@ -117,13 +117,13 @@ class Crossing:
     """A session's frames on their way to the server, with two slots."""
 
     def __init__(self) -> None:
-        self.sent: list[Frame] = []
+        self.sent: list[FrameOffered] = []
         self.ends: list[str] = []
-        self.slots = Slots.create(2, slot_bytes(64 * 64))
-        self.frames = Frames(self.slots, self._send)
+        self.slots = SharedPictures.create(2, slot_bytes(64 * 64))
+        self.frames = FrameHandover(self.slots, self._send)
 
     def _send(self, message: Message) -> None:
-        assert isinstance(message, Frame)
+        assert isinstance(message, FrameOffered)
         self.sent.append(message)
 
     def offer(self, shade: int) -> None:
@@ -132,7 +132,7 @@ class Crossing:
             answered=lambda answer: self.ends.append(f"{answer.variant} {len(answer.boxes)}"),
             dropped=self.ends.append,
         )
-        self.frames.offer(Request("id", shade, (32, 16), 1.0, 2.0, ("yolov4-tiny-416",), job))
+        self.frames.offer(FrameRequest("id", shade, (32, 16), 1.0, 2.0, ("yolov4-tiny-416",), job))
 
 
 def test_a_frame_crosses_by_its_slot_and_ends_once() -> None:
@@ -159,7 +159,7 @@ def test_a_frame_crosses_by_its_slot_and_ends_once() -> None:
 
 
 def test_a_picture_that_cannot_be_in_its_slot_is_refused() -> None:
-    slots = Slots.create(2, slot_bytes(64 * 64))
+    slots = SharedPictures.create(2, slot_bytes(64 * 64))
     for slot, size in ((2, (32, 16)), (-1, (32, 16)), (0, (4096, 4096)), (0, (0, 16))):
         with pytest.raises(ValueError, match="slot|picture"):
             SlotPicture(slots, slot, size)
@@ -173,7 +173,7 @@ def test_an_answer_keeps_all_that_was_said() -> None:
     seen: list[Answer] = []
     crossing = Crossing()
     job = Job(_picture(1), answered=seen.append, dropped=crossing.ends.append)
-    crossing.frames.offer(Request("id", 1, (32, 16), 1.0, 2.0, ("v",), job))
+    crossing.frames.offer(FrameRequest("id", 1, (32, 16), 1.0, 2.0, ("v",), job))
     box = (3, 0.5, 0.0, 0.0, 1.0, 1.0)
     crossing.frames.ended(Answered(crossing.sent[0].frame, "v", 4, [box], 1.0, 2.0, 0.5, 3))
     assert seen == [Answer("v", 4, [box], 1.0, 2.0, 0.5, 3)]

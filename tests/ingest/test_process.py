@@ -7,11 +7,11 @@ import logging
 import socket
 
 from edge.config import load
-from edge.ingest.messages import Assign, Open, Reply, Setup, decode, encode
+from edge.ingest.messages import Assign, IngestSetup, Open, Reply, decode, encode
 from edge.ingest.pool import _plain
-from edge.ingest.process import Room
+from edge.ingest.process import IngestRuntime
 from edge.ipc.pipe import MAX_MESSAGE_BYTES
-from edge.ipc.shared_memory import Slots, slot_bytes
+from edge.ipc.shared_memory import SharedPictures, slot_bytes
 from edge.scheduling.assignment import Assignment
 
 ASSIGNMENT = Assignment("yolov4-tiny-416", 416, 1e6, 0.1, "test")
@@ -20,12 +20,12 @@ ASSIGNMENT = Assignment("yolov4-tiny-416", 416, 1e6, 0.1, "test")
 async def test_a_plan_that_comes_with_the_offer_is_not_lost() -> None:
     """Both lie in the socket when the process gets to reading: it was busy."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    slots = Slots.create(2, slot_bytes(64 * 64))
-    setup = Setup(_plain(load()), 2, slots.size, logging.INFO)
+    slots = SharedPictures.create(2, slot_bytes(64 * 64))
+    setup = IngestSetup(_plain(load()), 2, slots.size, logging.INFO)
     ours.setblocking(False)
     ours.send(encode(Open(1, "id", "etag", {}, "no SDP")))
     ours.send(encode(Assign("id", ASSIGNMENT)))
-    room = Room(theirs, setup, slots)
+    room = IngestRuntime(theirs, setup, slots)
     async with asyncio.timeout(60):
         loop = asyncio.get_running_loop()
         reply = decode(await loop.sock_recv(ours, MAX_MESSAGE_BYTES))

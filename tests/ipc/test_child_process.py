@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from edge.ipc import child_process
-from edge.ipc.shared_memory import Slots
+from edge.ipc.shared_memory import SharedPictures
 
 
 def test_a_helper_is_told_no_secret_by_its_environment(
@@ -20,7 +20,7 @@ def test_a_helper_is_told_no_secret_by_its_environment(
         monkeypatch.setenv(name, "hush hush")
     monkeypatch.setenv("EDGE_CACHE", "here")
     program = "import os; print(dict(os.environ))"
-    slots = Slots.create(1, 4096)
+    slots = SharedPictures.create(1, 4096)
     one, other = socket.socketpair()
     with one, other:
         process = child_process._spawn(

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from pyroute2 import IPRoute
 
-from netem.links.link import Kind, Link
+from netem.links.link import EmulatedLink, Kind
 from netem.links.namespace import RUN, LinkError, missing
 from traces import constant
 
@@ -27,7 +27,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def _lacks_a_kind() -> str | None:
     for kind in KINDS:
         try:
-            with Link(constant(1e6), kind=kind):
+            with EmulatedLink(constant(1e6), kind=kind):
                 pass
         except LinkError as error:
             return str(error)

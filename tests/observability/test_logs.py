@@ -18,7 +18,7 @@ import pytest
 
 from edge.observability import logs
 from edge.observability.logs import Logs, of_session, read_pairs
-from edge.rtc.shared_timer import Beat
+from edge.rtc.shared_timer import SharedTimer
 from edge.session.session import Session
 from tests.publisher import publishing
 from tests.serving import base, local, noise, serving
@@ -219,7 +219,7 @@ async def test_what_threads_and_shared_timers_call_carries_its_own_session() -> 
 
 
 async def test_a_shared_timer_calls_each_in_the_context_it_was_added_in() -> None:
-    beat = Beat(0.01)
+    beat = SharedTimer(0.01)
     heard: dict[str, asyncio.Future[str]] = {}
     loop = asyncio.get_running_loop()
     listeners = []

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.adaptation.latency_budget import Leg
-from edge.observability.metrics_data import BOUNDS_MS, Histogram, Meter, Reading, Sketch
-from edge.session.frame_statistics import Ledger
+from edge.observability.metrics_data import BOUNDS_MS, FrameMetrics, Histogram, Reading, Sketch
+from edge.session.frame_statistics import FrameStatistics
 
 LEGS: dict[Leg, float] = {
     "network": 30.0,
@@ -45,7 +45,7 @@ def test_a_histogram_counts_each_value_once(values: list[float]) -> None:
 def test_readings_of_several_processes_add_up() -> None:
     total = Reading()
     for _ in range(2):
-        meter = Meter()
+        meter = FrameMetrics()
         meter.answered(LEGS, 50.0, 100.0)
         meter.answered(LEGS, 150.0, 100.0)
         meter.dropped("lost")
@@ -59,7 +59,7 @@ def test_readings_of_several_processes_add_up() -> None:
 
 
 def test_a_ledgers_ends_add_up_to_what_came() -> None:
-    ledger = Ledger(Meter())
+    ledger = FrameStatistics(FrameMetrics())
     for number in range(10):
         ledger.came(100.0 * number)
     for slo_ms in (100.0, 100.0, 40.0):

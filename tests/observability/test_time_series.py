@@ -7,13 +7,13 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.batching.device_usage import Usage
-from edge.observability.time_series import SESSION_POINTS, History, Ring
+from edge.batching.device_usage import DeviceUsage
+from edge.observability.time_series import SESSION_POINTS, RingBuffer, TimeSeries
 
 
 @given(st.integers(1, 20), st.integers(0, 60), st.integers(0, 30))
 def test_a_ring_keeps_the_latest_rows_in_order(length: int, rows: int, last: int) -> None:
-    ring = Ring(["a", "b"], length)
+    ring = RingBuffer(["a", "b"], length)
     for number in range(rows):
         ring.add(float(number), {"a": float(number)})
     kept = [float(number) for number in range(rows)][-length:]
@@ -22,7 +22,7 @@ def test_a_ring_keeps_the_latest_rows_in_order(length: int, rows: int, last: int
 
 
 def test_sessions_that_leave_take_their_history_along() -> None:
-    history = History(["sessions"])
+    history = TimeSeries(["sessions"])
     history.add(1.0, {"sessions": 2.0}, {"one": {"p50_ms": 40.0}, "two": {}})
     history.add(2.0, {"sessions": 1.0}, {"two": {"p50_ms": 50.123456}})
     assert set(history.sessions) == {"two"}
@@ -31,7 +31,7 @@ def test_sessions_that_leave_take_their_history_along() -> None:
 
 
 def test_a_history_is_bounded_and_json() -> None:
-    history = History(["sessions"])
+    history = TimeSeries(["sessions"])
     for second in range(2 * SESSION_POINTS):
         history.add(float(second), {"sessions": 1.0}, {"one": {"missed": 0.0}})
     table = history.sessions["one"].to_json()
@@ -40,7 +40,7 @@ def test_a_history_is_bounded_and_json() -> None:
 
 
 def test_a_device_is_busy_while_a_batch_is_there() -> None:
-    usage = Usage()
+    usage = DeviceUsage()
     usage.began(100.0)
     assert usage.busy_until(130.0) == 30.0
     usage.ended(4, 150.0)

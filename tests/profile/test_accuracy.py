@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.profile.accuracy import AccuracyError, AccuracyProfile, Row, wide_pixels
+from edge.profile.accuracy import AccuracyError, AccuracyProfile, AccuracyRow, wide_pixels
 from edge.profile.variant import EDGES
 
 TINY = "yolov4-tiny-416"
@@ -24,10 +24,10 @@ def row(
     clip: str = "street",
     codec: str = "vp8",
     shape: float = 9 / 16,
-) -> Row:
+) -> AccuracyRow:
     pixels = round(sent * sent * shape)
     bits, ap = bits_a_pixel * pixels, dict.fromkeys(f1, 0.5)
-    return Row("yolov4-tiny", clip, codec, sent, pixels, 100.0, bits, f1, ap)
+    return AccuracyRow("yolov4-tiny", clip, codec, sent, pixels, 100.0, bits, f1, ap)
 
 
 def at(
@@ -190,7 +190,7 @@ def test_the_table_says_what_single_questions_say(
 
 class TestFiles:
     def test_saved_and_loaded_it_is_the_same(self, tmp_path: Path) -> None:
-        annotated = Row(
+        annotated = AccuracyRow(
             "yolov4-tiny", "coco", "jpeg90", 320, 320 * 320, 0.0, 9e4, {320: 0.5}, {320: 0.4},
             {320: {"f1": 0.4, "ap50": 0.3, "ap": 0.2}},
         )  # fmt: skip

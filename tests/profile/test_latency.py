@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.profile.latency import Entry, Profile, ProfileError
+from edge.profile.latency import Entry, LatencyProfile, ProfileError
 from edge.profile.variant import EDGES, Variant
 
 TINY = "yolov4-tiny-416"
@@ -22,13 +22,13 @@ def square(edge: int, batch: int, p99_ms: float, network: str = "yolov4-tiny") -
     return Entry(f"{network}-{edge}", edge, edge, batch, 0.8 * p99_ms, p99_ms)
 
 
-def cpu_like() -> Profile:
+def cpu_like() -> LatencyProfile:
     """A CPU: batching buys nothing."""
-    return Profile([square(e, b, b * e * e / 8000) for e in EDGES for b in (1, 2, 4)])
+    return LatencyProfile([square(e, b, b * e * e / 8000) for e in EDGES for b in (1, 2, 4)])
 
 
 def feed(
-    profile: Profile,
+    profile: LatencyProfile,
     ratio: float,
     times: int,
     *,
@@ -48,7 +48,7 @@ def feed(
 
 class TestDeclared:
     def test_measured_points_are_returned_as_they_are(self) -> None:
-        profile = Profile([square(320, 1, 14), square(416, 1, 21), square(416, 4, 80)])
+        profile = LatencyProfile([square(320, 1, 14), square(416, 1, 21), square(416, 4, 80)])
         assert profile.latency_ms("yolov4-tiny-320", S320, 1) == 14
         assert profile.latency_ms(TINY, S416, 4) == 80
 
@@ -62,15 +62,15 @@ class TestDeclared:
         ],
     )
     def test_unmeasured_batches_are_bounded_from_above(self, batch: int, expected: float) -> None:
-        profile = Profile([square(416, 1, 10), square(416, 4, 28)], max_batch=4)
+        profile = LatencyProfile([square(416, 1, 10), square(416, 4, 28)], max_batch=4)
         assert profile.latency_ms(TINY, S416, batch) == pytest.approx(expected)
 
     def test_smaller_batches_than_measured_take_as_long_as_the_smallest(self) -> None:
-        profile = Profile([square(416, 4, 28)])
+        profile = LatencyProfile([square(416, 4, 28)])
         assert profile.latency_ms(TINY, S416, 1) == 28
 
     def test_shapes_go_by_pixels(self) -> None:
-        profile = Profile([square(320, 1, 10), square(416, 1, 20)])
+        profile = LatencyProfile([square(320, 1, 10), square(416, 1, 20)])
         half = (320 * 320 + 416 * 416) // 2
         width = 352
         assert profile.latency_ms(TINY, (width, half // width), 1) == pytest.approx(15, abs=0.05)
@@ -79,21 +79,21 @@ class TestDeclared:
         )
 
     def test_outside_the_measured_sizes(self) -> None:
-        profile = Profile([square(320, 1, 10), square(416, 1, 20)])
+        profile = LatencyProfile([square(320, 1, 10), square(416, 1, 20)])
         assert profile.latency_ms("yolov4-tiny-128", (128, 128), 1) == 10
         assert profile.latency_ms("yolov4-tiny-608", S608, 1) == pytest.approx(
             20 * 608 * 608 / (416 * 416)
         )
 
     def test_networks_are_apart_and_an_unknown_one_never_ends(self) -> None:
-        profile = Profile([square(416, 1, 20), square(416, 1, 90, "yolov4")])
+        profile = LatencyProfile([square(416, 1, 20), square(416, 1, 90, "yolov4")])
         assert profile.latency_ms("yolov4-416", S416, 1) == 90
-        tiny_only = Profile([square(416, 1, 20)])
+        tiny_only = LatencyProfile([square(416, 1, 20)])
         assert math.isinf(tiny_only.latency_ms("yolov4-416", S416, 1))
         assert math.isinf(tiny_only.typical_ms("yolov4-416", S416, 1))
 
     def test_a_measured_inversion_is_levelled_upward(self) -> None:
-        profile = Profile([square(320, 1, 25), square(416, 1, 20), square(416, 2, 19)])
+        profile = LatencyProfile([square(320, 1, 25), square(416, 1, 20), square(416, 2, 19)])
         assert profile.latency_ms(TINY, S416, 1) == 25
         assert profile.latency_ms(TINY, S416, 2) == 25
 
@@ -309,7 +309,7 @@ def test_latency_is_finite_and_monotone_whatever_was_observed(
 
 class TestFiles:
     def test_saved_and_loaded_it_is_the_same(self, tmp_path: Path) -> None:
-        profile = Profile(
+        profile = LatencyProfile(
             [square(416, 1, 20.5), square(416, 8, 99.25)],
             device="cpu",
             machine="somewhere",
@@ -319,7 +319,7 @@ class TestFiles:
         )
         path = tmp_path / "p.json"
         profile.save(path)
-        again = Profile.load(path)
+        again = LatencyProfile.load(path)
         assert again.entries == profile.entries
         assert (again.device, again.machine, again.versions, again.command, again.max_batch) == (
             "cpu", "somewhere", {"torch": "2"}, "python -m profiles latency", 8,
@@ -351,11 +351,11 @@ class TestFiles:
         path = tmp_path / "bad.json"
         path.write_text(text)
         with pytest.raises(ProfileError, match=says):
-            Profile.load(path)
+            LatencyProfile.load(path)
 
     def test_shipped_profiles_can_be_read(self) -> None:
         shipped = sorted((REPO / "profiles").glob("*.json"))
         assert shipped
         for path in shipped:
             if "entries" in json.loads(path.read_text()):
-                assert Profile.load(path).latency_ms("yolov4-tiny-416", S416, 1) > 0
+                assert LatencyProfile.load(path).latency_ms("yolov4-tiny-416", S416, 1) > 0

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from edge.config import Settings
-from edge.profile.latency import Entry, Profile
+from edge.profile.latency import Entry, LatencyProfile
 from edge.profile.machine import machine, processor, slug, versions
 from edge.profile.measured import known_profile
 
@@ -17,7 +17,7 @@ from edge.profile.measured import known_profile
 def save(folder: Path, **changes: Any) -> None:
     given = {"device": processor(), "machine": machine(), "versions": versions("torch"), **changes}
     entries = [Entry("yolov4-tiny-320", 320, 192, 1, 10.0, 12.0)]
-    Profile(entries, **given).save(folder / f"{slug(processor())}.json")
+    LatencyProfile(entries, **given).save(folder / f"{slug(processor())}.json")
 
 
 def test_this_machines_own_is_found(tmp_path: Path) -> None:

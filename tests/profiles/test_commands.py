@@ -9,7 +9,7 @@ import pytest
 
 from edge.assets import samples
 from edge.profile.accuracy import AccuracyProfile
-from edge.profile.latency import Entry, Profile
+from edge.profile.latency import Entry, LatencyProfile
 from edge.profile.machine import slug
 from edge.profile.variant import Variant
 from profiles.__main__ import main
@@ -21,7 +21,7 @@ def device(tmp_path: Path) -> str:
     path = tmp_path / "device.json"
     size = Variant("yolov4-tiny", 608).input_size(16, 9)
     entries = [Entry("yolov4-tiny-608", *size, n, float(n), 1.1 * n) for n in (1, 2)]
-    Profile(entries, device="imagined").save(path)
+    LatencyProfile(entries, device="imagined").save(path)
     return f"sim:{path}"
 
 
@@ -42,7 +42,7 @@ class TestLatency:
         self, latency: Measure, tmp_path: Path
     ) -> None:
         assert latency("--variants", "yolov4-tiny-608", "--batches", "1,2") == 0
-        profile = Profile.load(tmp_path / "out.json")
+        profile = LatencyProfile.load(tmp_path / "out.json")
         assert [(e.width, e.height, e.batch) for e in profile.entries] == [
             (608, 352, 1),
             (608, 352, 2),
@@ -64,25 +64,25 @@ class TestLatency:
         data["entries"][0].update(p50_ms=77.0, p99_ms=88.0)
         out.write_text(json.dumps(data))
         assert latency("--variants", "yolov4-tiny-608", "--batches", "1,2") == 0
-        profile = Profile.load(out)
+        profile = LatencyProfile.load(out)
         assert profile.command.count("python -m profiles latency") == 2  # both made it
         one, two = profile.entries
         assert (one.p50_ms, one.p99_ms) == (77.0, 88.0)
         assert two.batch == 2
         assert latency("--variants", "yolov4-tiny-608", "--batches", "1", "--again") == 0
-        assert Profile.load(out).entries[0].p50_ms < 77
+        assert LatencyProfile.load(out).entries[0].p50_ms < 77
 
     def test_it_goes_on_where_it_was_stopped(self, latency: Measure, tmp_path: Path) -> None:
         key = {"variant": "yolov4-tiny-608", "width": 608, "height": 352, "batch": 1}
         line = json.dumps({**key, "samples_ms": [55.0]})
         (tmp_path / "out.json.part").write_text(2 * (line + "\n"))  # both rounds of --quick
         assert latency("--variants", "yolov4-tiny-608", "--batches", "1") == 0
-        assert Profile.load(tmp_path / "out.json").entries[0].p50_ms == 55.0
+        assert LatencyProfile.load(tmp_path / "out.json").entries[0].p50_ms == 55.0
 
     def test_another_device_s_file_is_not_mixed_with(
         self, latency: Measure, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        Profile([Entry("yolov4-tiny-608", 608, 352, 1, 1, 1)], device="other").save(
+        LatencyProfile([Entry("yolov4-tiny-608", 608, 352, 1, 1, 1)], device="other").save(
             tmp_path / "out.json"
         )
         assert latency("--variants", "yolov4-tiny-608") == 1

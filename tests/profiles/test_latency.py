@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.profile.latency import Entry, Profile
+from edge.profile.latency import Entry, LatencyProfile
 from profiles.latency import (
     Case,
     PartialError,
@@ -117,7 +117,7 @@ def test_whatever_was_measured_makes_a_profile(
         own = [ms for v in done if v.key == key for ms in v.samples_ms]
         assert entry.p50_ms == pytest.approx(median(own), abs=0.001)
         assert entry.p99_ms >= entry.p50_ms
-    profile = Profile(found)
+    profile = LatencyProfile(found)
     row = profile.latency_row(found[0].variant, (416, 416))
     assert all(low <= high for low, high in pairwise(row))
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from profiles.progress import Progress, duration
+from profiles.progress import ProgressReport, duration
 
 
 class Clock:
@@ -15,7 +15,7 @@ class Clock:
 def test_the_time_left_goes_by_the_work_done() -> None:
     clock = Clock()
     lines: list[str] = []
-    progress = Progress(100.0, clock_s=clock, write=lines.append, is_terminal=False)
+    progress = ProgressReport(100.0, clock_s=clock, write=lines.append, is_terminal=False)
     assert progress.left_s is None
     clock.now_s = 10.0
     progress.step(25.0, "one thing")
@@ -25,7 +25,7 @@ def test_the_time_left_goes_by_the_work_done() -> None:
 
 def test_work_that_is_not_needed_shortens_it() -> None:
     clock = Clock()
-    progress = Progress(100.0, clock_s=clock, write=lambda _: None, is_terminal=False)
+    progress = ProgressReport(100.0, clock_s=clock, write=lambda _: None, is_terminal=False)
     clock.now_s = 10.0
     progress.step(25.0, "one thing")
     progress.skip(50.0)
@@ -35,7 +35,7 @@ def test_work_that_is_not_needed_shortens_it() -> None:
 def test_lines_that_stay_are_few() -> None:
     clock = Clock()
     lines: list[str] = []
-    progress = Progress(100.0, clock_s=clock, write=lines.append, is_terminal=False)
+    progress = ProgressReport(100.0, clock_s=clock, write=lines.append, is_terminal=False)
     for _ in range(100):
         clock.now_s += 0.1
         progress.step(1.0, "more")
@@ -45,7 +45,7 @@ def test_lines_that_stay_are_few() -> None:
 
 def test_a_terminal_s_line_is_overwritten() -> None:
     lines: list[str] = []
-    progress = Progress(2.0, clock_s=Clock(), write=lines.append, is_terminal=True)
+    progress = ProgressReport(2.0, clock_s=Clock(), write=lines.append, is_terminal=True)
     progress.step(1.0, "one")
     progress.step(1.0, "two")
     progress.end()

@@ -11,7 +11,7 @@ import pytest
 
 from edge.ipc.picture import Picture
 from edge.models.detections import Box
-from edge.profile.accuracy import AccuracyError, AccuracyProfile, Row
+from edge.profile.accuracy import AccuracyError, AccuracyProfile, AccuracyRow
 from edge.profile.variant import Variant
 from profiles.accuracy import (
     CONFIDENCE,
@@ -166,7 +166,7 @@ def test_the_frames_looked_at_are_spread_beyond_the_first_second(
 
 class TestContinuing:
     def saved(self, path: Path) -> Path:
-        row = Row("yolov4-tiny", "a", "vp8", 128, 9000, 100.0, 5e3, {128: 0.5}, {128: 0.5})
+        row = AccuracyRow("yolov4-tiny", "a", "vp8", 128, 9000, 100.0, 5e3, {128: 0.5}, {128: 0.5})
         AccuracyProfile([row], reference="yolov4-tiny-608", clips={"a": "a clip"}).save(path)
         return path
 

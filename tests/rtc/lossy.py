@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from edge.rtc.jitter.depacketizer import Payload
 from edge.rtc.jitter.jitter_buffer import JitterBuffer
-from edge.rtc.jitter.outcome import Outcome
+from edge.rtc.jitter.outcome import JitterBufferOutput
 
 KEY_EVERY_MS = 300.0
 PACKET_MS = 1.2  # on a link of 8 Mbit/s
@@ -94,7 +94,7 @@ class Lossy:
                 lambda: self._take(self.buffer.add(number, rtp, marker, media, self.now_ms)),
             )
 
-    def _take(self, outcome: Outcome) -> None:
+    def _take(self, outcome: JitterBufferOutput) -> None:
         self.served_ms += [self.now_ms] * len(outcome.frames)
         asked_at_ms = self.now_ms + self.rtt_ms / 2.0
         for number in outcome.nack:

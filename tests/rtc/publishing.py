@@ -21,7 +21,7 @@ from aiortc.mediastreams import MediaStreamError
 from edge.clock import now_ms
 from edge.rtc import rtp
 from edge.rtc.jitter.frames import DecodedFrame
-from edge.rtc.peer_connection import Peer
+from edge.rtc.peer_connection import PeerConnection
 from edge.rtc.rtp import ExtensionIds, RtpPacket
 from tests.rtc.streams import picture
 
@@ -131,7 +131,7 @@ class Watcher:
         self.channels: list[str] = []
         self.states: list[str] = []
         self.news = asyncio.Event()
-        self.peer = Peer(
+        self.peer = PeerConnection(
             **{
                 "slo_ms": 100.0,
                 "on_frame": self._noting(self.frames.append),

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from analysis.bench.rate import figures
-from tests.rtc.simlink import Bottleneck, Session, World
+from tests.rtc.simlink import Bottleneck, SimulatedSession, World
 from traces import Trace, read, shipped
 
 LEAD_MS, SETTLE_MS = 10_000.0, 1_500.0
@@ -43,12 +43,12 @@ class TraceLink(Bottleneck):
 
 def replay(
     trace: Trace, cap_bps: float, crossing_ms: float, seconds: float, seed: int
-) -> figures.Figures:
+) -> figures.RateFigures:
     """One run from ten seconds into the trace on, at 15 frames a second."""
     world = World()
     link = TraceLink(world, [], delay_ms=0.5, rates=trace)
     begin_ms, end_ms = LEAD_MS, LEAD_MS + 1000.0 * seconds
-    session = Session(
+    session = SimulatedSession(
         world,
         link,
         cap_bps=cap_bps,
@@ -59,7 +59,7 @@ def replay(
     )
     world.run(end_ms + 3_000.0)
     frames = [
-        figures.Frame(frame.encoded_ms, frame.bits, frame.network_ms)
+        figures.FrameTiming(frame.encoded_ms, frame.bits, frame.network_ms)
         for frame in session.frames
         if begin_ms <= frame.encoded_ms < end_ms
     ]
@@ -92,7 +92,7 @@ def main() -> None:
     print(f"mean: {', '.join(_shown(late, bps) for late, bps in sums)}")
 
 
-def _mean(found: Sequence[figures.Figures]) -> tuple[float, float]:
+def _mean(found: Sequence[figures.RateFigures]) -> tuple[float, float]:
     late = sum(each.late_feasible[1] for each in found) / len(found)
     return late, sum(each.bps for each in found) / len(found)
 

@@ -2,8 +2,8 @@
 
 What is simulated is the publisher (an encoder that obeys its cap within two frames and goes by the
 frames of the last second, and Chromium's pacer and REMB rules) and the link (a rate by trace, a
-drop-tail queue, delay, jitter, other flows). What decides is the project's own: `RateEstimator` and
-`HintController`, called as the receiver and the session call them.
+drop-tail queue, delay, jitter, other flows). What decides is the project's own:
+`BandwidthEstimator` and `HintController`, called as the receiver and the session call them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from edge.adaptation.hint_controller import CROSSING_PART, HintController, Measurements
-from edge.rtc.bwe.bandwidth_estimator import RateEstimator
+from edge.rtc.bwe.bandwidth_estimator import BandwidthEstimator
 from edge.scheduling.assignment import Assignment
 
 PACKET_BITS = 8 * 1200
@@ -124,7 +124,7 @@ class Bottleneck:
 
 
 @dataclass
-class Frame:
+class SentFrame:
     """One frame's way: when it left the encoder, when its last packet came, and its bits (0: the
     camera took it, but fewer were asked for)."""
 
@@ -140,7 +140,7 @@ class Frame:
 
 
 @dataclass
-class Session:
+class SimulatedSession:
     """A publisher and the server's decisions about it, over one bottleneck.
 
     `hinted`: the page obeys hints; without, REMB is all there is. `pacing` is the pacer's factor
@@ -160,11 +160,11 @@ class Session:
     starts_ms: float = 0.0
     send_times: bool = True
     seed: int = 3
-    frames: list[Frame] = field(default_factory=list)
+    frames: list[SentFrame] = field(default_factory=list)
     hints: list[tuple[float, float, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.rate = RateEstimator()
+        self.rate = BandwidthEstimator()
         self.rate.most_bps = self.cap_bps if self.hinted else None
         self.rate.base_ms = self.link.delay_ms
         self.law = HintController(start_bps=min(1.5e6, self.cap_bps), max_bps=self.cap_bps)
@@ -210,7 +210,7 @@ class Session:
         sent = self._encoded_ms
         self._owed = min(1.0, self._owed + min(1.0, self._asked_fps / self.fps))
         if self._owed < 1.0 - 1e-9:
-            self.frames.append(Frame(now_ms, 0.0, 0))
+            self.frames.append(SentFrame(now_ms, 0.0, 0))
             return
         self._owed -= 1.0
         sent.append(now_ms)
@@ -228,7 +228,7 @@ class Session:
             bits *= 3.0
             self._key = False
         count = max(1, math.ceil(bits / PACKET_BITS))
-        frame = Frame(now_ms, bits, count)
+        frame = SentFrame(now_ms, bits, count)
         self.frames.append(frame)
         rtp = int(90.0 * now_ms * (1.0 + self.skew)) & 0xFFFFFFFF
         pacer_bps = self.pacing * max(self._estimate_bps, 100e3)
@@ -238,7 +238,7 @@ class Session:
             self._pacer_free_ms = at_ms + 1000.0 * wire / pacer_bps
             self.world.at(at_ms, self._packet(frame, rtp, wire, index == count - 1))
 
-    def _packet(self, frame: Frame, rtp: int, wire: float, last: bool) -> Callable[[], None]:
+    def _packet(self, frame: SentFrame, rtp: int, wire: float, last: bool) -> Callable[[], None]:
         def send() -> None:
             sent_ms = self.world.now_ms * (1.0 + self.skew)
             if not self.link.send(wire, lambda: self._arrive(frame, rtp, wire, last, sent_ms)):
@@ -247,7 +247,7 @@ class Session:
 
         return send
 
-    def _lost(self, frame: Frame) -> None:
+    def _lost(self, frame: SentFrame) -> None:
         """A frame with a hole is of no use; the server asks for a key frame."""
         frame.arrived = -10_000
         now_ms = self.world.now_ms
@@ -256,7 +256,7 @@ class Session:
 
     # -- the server -----------------------------------------------------------------------------
 
-    def _arrive(self, frame: Frame, rtp: int, wire: float, last: bool, sent_ms: float) -> None:
+    def _arrive(self, frame: SentFrame, rtp: int, wire: float, last: bool, sent_ms: float) -> None:
         now_ms = self.world.now_ms
         self._received += 1
         frame.arrived += 1
@@ -320,7 +320,7 @@ class Session:
 
     # -- what came of it ------------------------------------------------------------------------
 
-    def between(self, from_s: float, to_s: float) -> list[Frame]:
+    def between(self, from_s: float, to_s: float) -> list[SentFrame]:
         return [f for f in self.frames if 1000 * from_s <= f.encoded_ms < 1000 * to_s]
 
     def worst_ms(self, from_s: float, to_s: float) -> float:

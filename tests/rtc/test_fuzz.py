@@ -16,20 +16,20 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from edge.adaptation.bitrate_controller import MIN_BPS, EncoderCap, LinkState
+from edge.adaptation.bitrate_controller import MIN_BPS, BitrateController, LinkState
 from edge.clock import now_ms
 from edge.rtc import rtp as edge_rtp
 from edge.rtc.bwe import twcc
-from edge.rtc.bwe.bandwidth_estimator import MAX_REMB_BPS, MIN_REMB_BPS, RateEstimator
+from edge.rtc.bwe.bandwidth_estimator import MAX_REMB_BPS, MIN_REMB_BPS, BandwidthEstimator
 from edge.rtc.bwe.packet_train import MAX_CAPACITY_BPS
-from edge.rtc.bwe.twcc import Arrivals
+from edge.rtc.bwe.twcc import PacketArrivals
 from edge.rtc.capture_clock import CaptureClock
 from edge.rtc.jitter.depacketizer import Payload, depacketise
 from edge.rtc.jitter.jitter_buffer import MAX_BYTES, MAX_FRAMES, MAX_GAP, MAX_PACKETS, JitterBuffer
 from edge.rtc.jitter.loss_recovery import MAX_PROBED, PLI_INTERVAL_MS
 from edge.rtc.jitter.nack import MAX_NACKS
-from edge.rtc.jitter.outcome import Outcome
-from edge.rtc.reception_stats import Reception
+from edge.rtc.jitter.outcome import JitterBufferOutput
+from edge.rtc.reception_stats import ReceptionStats
 from edge.rtc.rtp import ExtensionIds
 from edge.rtc.video_receiver import VideoReceiver
 
@@ -131,7 +131,7 @@ def test_any_datagrams_into_the_receiver(script: list[tuple[bytes, float]]) -> N
             on_frame=lambda frame: None,
             on_lost=lambda rtps, reason: None,
             clock=CaptureClock(),
-            rate=RateEstimator(),
+            rate=BandwidthEstimator(),
             slo_ms=100.0,
         )
         at_ms = now_ms()
@@ -295,7 +295,7 @@ class AnyWay(RuleBasedStateMachine):
             self.buffer.add(packet.sequence, packet.rtp, packet.marker, packet.media, self.now_ms)
         )
 
-    def _take(self, outcome: Outcome) -> None:
+    def _take(self, outcome: JitterBufferOutput) -> None:
         assert len(outcome.nack) <= MAX_NACKS + MAX_PROBED
         assert len(set(outcome.nack)) == len(outcome.nack)
         self.asked += outcome.nack
@@ -382,7 +382,7 @@ frame_packets = st.tuples(
 def test_any_trains_into_the_rate_estimate(
     script: list[tuple[str, int, int, bool, int | None, float]],
 ) -> None:
-    rate, at_ms = RateEstimator(), 1e6
+    rate, at_ms = BandwidthEstimator(), 1e6
     for what, rtp, size, marker, send_time, step_ms in script:
         at_ms += step_ms
         if what == "packet":
@@ -401,7 +401,7 @@ def test_any_trains_into_the_rate_estimate(
         _rate_is_bounded(rate, at_ms)
 
 
-def _rate_is_bounded(rate: RateEstimator, at_ms: float) -> None:
+def _rate_is_bounded(rate: BandwidthEstimator, at_ms: float) -> None:
     capacity_bps = rate.capacity_bps
     assert capacity_bps is None or 0.0 <= capacity_bps <= MAX_CAPACITY_BPS
     assert 0.0 <= rate.queue_ms <= 10_000.0
@@ -419,7 +419,7 @@ def _rate_is_bounded(rate: RateEstimator, at_ms: float) -> None:
 @pytest.mark.parametrize("seed", range(2))
 def test_thousands_of_frames_leave_the_rate_estimate_bounded(seed: int) -> None:
     rng = random.Random(seed)
-    rate, at_ms, rtp = RateEstimator(), 0.0, 0
+    rate, at_ms, rtp = BandwidthEstimator(), 0.0, 0
     for index in range(3000):
         if rng.random() < 0.15:
             rtp = (rtp + rng.choice([3000, 6000, 90_000, -6000])) & 0xFFFFFFFF
@@ -437,7 +437,7 @@ def test_thousands_of_frames_leave_the_rate_estimate_bounded(seed: int) -> None:
     st.lists(st.tuples(st.integers(0, 0xFFFF), st.integers(0, 0xFFFFFFFF), steps_ms), max_size=80)
 )
 def test_any_arrivals_into_receiver_reports(script: list[tuple[int, int, float]]) -> None:
-    reception, at_ms = Reception(), 0.0
+    reception, at_ms = ReceptionStats(), 0.0
     for sequence, rtp, step_ms in script:
         at_ms += step_ms
         reception.add(sequence, rtp, at_ms)
@@ -453,7 +453,7 @@ def test_any_arrivals_into_receiver_reports(script: list[tuple[int, int, float]]
     )
 )
 def test_any_arrivals_into_transport_wide_feedback(script: list[tuple[int, float, bool]]) -> None:
-    arrivals, at_ms = Arrivals(), 0.0
+    arrivals, at_ms = PacketArrivals(), 0.0
     for number, step_ms, tell in script:
         at_ms += step_ms
         arrivals.add(number, at_ms)
@@ -519,7 +519,7 @@ def test_any_link_into_the_encoders_cap(
     max_bps: float,
     script: list[tuple[LinkState, float, float, float, float]],
 ) -> None:
-    cap, at_ms = EncoderCap(max(start_bps, MIN_BPS), max_bps), 1e6
+    cap, at_ms = BitrateController(max(start_bps, MIN_BPS), max_bps), 1e6
     for link, crossing_ms, fps, useful_bps, step_ms in script:
         at_ms += step_ms
         allowed_bps = cap.allow(link, crossing_ms, fps, at_ms)
@@ -531,7 +531,7 @@ def test_any_link_into_the_encoders_cap(
 
 def test_a_long_time_leaves_the_encoders_cap_bounded() -> None:
     rng = random.Random(1)
-    cap = EncoderCap(1.5e6, 4e6)
+    cap = BitrateController(1.5e6, 4e6)
     for at_ms in itertools.accumulate(rng.choice([1.0, 20.0, 200.0]) for _ in range(5000)):
         link = LinkState(10 ** rng.uniform(4, 8), queue_ms=rng.choice([0.0, 0.0, 30.0, 500.0]))
         cap.allow(link, 36.0, 15.0, at_ms)

@@ -9,7 +9,7 @@ import pytest
 from aiortc import rtp
 
 from edge.clock import now_ms
-from edge.rtc.bwe.bandwidth_estimator import RateEstimator
+from edge.rtc.bwe.bandwidth_estimator import BandwidthEstimator
 from edge.rtc.bwe.twcc import parse
 from edge.rtc.capture_clock import CaptureClock
 from edge.rtc.jitter.frames import DecodedFrame
@@ -23,7 +23,7 @@ class Sink:
 
     def __init__(self) -> None:
         self.clock = CaptureClock()
-        self.rate = RateEstimator()
+        self.rate = BandwidthEstimator()
         self.frames: list[DecodedFrame] = []
         self.lost: list[int] = []
         self.at_ms = now_ms()
@@ -120,7 +120,7 @@ async def test_transport_wide_feedback_goes_out_and_no_estimate() -> None:
         on_frame=lambda frame: None,
         on_lost=lambda rtps, reason: None,
         clock=CaptureClock(),
-        rate=RateEstimator(),
+        rate=BandwidthEstimator(),
         slo_ms=1000.0,
     )
     extension = b"\xbe\xde\x00\x01" + bytes([5 << 4 | 1, 0x01, 0x02, 0])
@@ -158,7 +158,7 @@ async def test_a_link_that_steps_is_told_of(sign: str) -> None:
         on_frame=lambda frame: None,
         on_lost=lambda rtps, reason: None,
         clock=CaptureClock(),
-        rate=RateEstimator(),
+        rate=BandwidthEstimator(),
         slo_ms=1000.0,
         on_step=stepped.set,
     )

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.scheduling.admission import Pressure, least_load, why_not
-from edge.scheduling.problem import Client, Problem, Variant
+from edge.scheduling.admission import AdmissionState, least_load, why_not
+from edge.scheduling.problem import Problem, ProblemClient, ProblemVariant
 
-IDLE = Pressure(devices=0.0, core=0.0, measured=0, newcomers=0)
+IDLE = AdmissionState(devices=0.0, core=0.0, measured=0, newcomers=0)
 
 
 def test_the_first_is_always_taken() -> None:
@@ -23,19 +23,19 @@ def test_the_first_is_always_taken() -> None:
 @pytest.mark.parametrize(
     ("pressure", "word"),
     [
-        (Pressure(devices=0.8, core=0.1, measured=8, newcomers=0, room=True), None),
-        (Pressure(devices=0.81, core=0.1, measured=8, newcomers=0, room=True), "devices"),
-        (Pressure(devices=0.8, core=0.1, measured=8, newcomers=0, room=False), "scheduler"),
-        (Pressure(devices=0.7, core=0.1, measured=8, newcomers=1, room=True), "scheduler"),
-        (Pressure(devices=0.1, core=0.7, measured=8, newcomers=0), None),
-        (Pressure(devices=0.1, core=0.8, measured=8, newcomers=0), "stream"),
-        (Pressure(devices=0.1, core=0.7, measured=8, newcomers=2), "stream"),
-        (Pressure(devices=0.29, core=0.1, measured=1, newcomers=1), None),
-        (Pressure(devices=0.3, core=0.1, measured=1, newcomers=2), "devices"),
-        (Pressure(devices=0.0, core=0.0, measured=0, newcomers=5), None),
+        (AdmissionState(devices=0.8, core=0.1, measured=8, newcomers=0, room=True), None),
+        (AdmissionState(devices=0.81, core=0.1, measured=8, newcomers=0, room=True), "devices"),
+        (AdmissionState(devices=0.8, core=0.1, measured=8, newcomers=0, room=False), "scheduler"),
+        (AdmissionState(devices=0.7, core=0.1, measured=8, newcomers=1, room=True), "scheduler"),
+        (AdmissionState(devices=0.1, core=0.7, measured=8, newcomers=0), None),
+        (AdmissionState(devices=0.1, core=0.8, measured=8, newcomers=0), "stream"),
+        (AdmissionState(devices=0.1, core=0.7, measured=8, newcomers=2), "stream"),
+        (AdmissionState(devices=0.29, core=0.1, measured=1, newcomers=1), None),
+        (AdmissionState(devices=0.3, core=0.1, measured=1, newcomers=2), "devices"),
+        (AdmissionState(devices=0.0, core=0.0, measured=0, newcomers=5), None),
     ],
 )
-def test_what_one_more_would_overload_is_named(pressure: Pressure, word: str | None) -> None:
+def test_what_one_more_would_overload_is_named(pressure: AdmissionState, word: str | None) -> None:
     reason = why_not(pressure)
     assert (reason is None) == (word is None)
     assert word is None or word in (reason or "")
@@ -51,7 +51,7 @@ def test_what_one_more_would_overload_is_named(pressure: Pressure, word: str | N
 def test_more_of_anything_never_lets_in_whom_less_kept_out(
     devices: float, core: float, measured: int, newcomers: int, room: bool | None
 ) -> None:
-    now = Pressure(devices, core, measured, newcomers, room)
+    now = AdmissionState(devices, core, measured, newcomers, room)
     if why_not(now) is not None:
         assert why_not(replace(now, devices=devices + 0.1)) is not None
         assert why_not(replace(now, core=core + 0.1)) is not None
@@ -59,8 +59,11 @@ def test_more_of_anything_never_lets_in_whom_less_kept_out(
 
 
 def _problem(gpus: int, *budgets_ms: float) -> Problem:
-    variants = (Variant("small", 0.3, (4.0, 6.0)), Variant("large", 0.6, (20.0, 36.0)))
-    clients = tuple(Client(str(n), 10.0, (ms, ms)) for n, ms in enumerate(budgets_ms))
+    variants = (
+        ProblemVariant("small", 0.3, (4.0, 6.0)),
+        ProblemVariant("large", 0.6, (20.0, 36.0)),
+    )
+    clients = tuple(ProblemClient(str(n), 10.0, (ms, ms)) for n, ms in enumerate(budgets_ms))
     return Problem(gpus, variants, clients)
 
 

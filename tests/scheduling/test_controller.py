@@ -8,14 +8,14 @@ from dataclasses import replace
 
 import pytest
 
-from edge.profile.latency import Profile
+from edge.profile.latency import LatencyProfile
 from edge.profile.variant import EDGES
 from edge.scheduling.assignment import Assignment, Snapshot
 from edge.scheduling.controller import Controller
 from edge.scheduling.plan import Plan
 from edge.scheduling.planner import Planner
 from edge.scheduling.problem import Problem
-from edge.scheduling.solver_executor import SMALL, Solver
+from edge.scheduling.solver_executor import SMALL, SolverExecutor
 from tests.planning import accuracy, device
 from tests.scheduling.test_planner import WIDE
 
@@ -37,7 +37,7 @@ class FakeSession:
         self.news.set()
 
 
-class Counting(Solver):
+class Counting(SolverExecutor):
     """Counts problems; can be told to fail."""
 
     def __init__(self) -> None:
@@ -54,7 +54,9 @@ class Counting(Solver):
 
 
 def controller(
-    sessions: Sequence[FakeSession], profiles: Sequence[Profile], solver: Solver | None = None
+    sessions: Sequence[FakeSession],
+    profiles: Sequence[LatencyProfile],
+    solver: SolverExecutor | None = None,
 ) -> Controller:
     planner = Planner("yolov4-tiny", EDGES, accuracy())
     return Controller(planner, lambda: sessions, lambda: profiles, solver=solver)
@@ -117,7 +119,7 @@ async def test_a_plan_that_fails_leaves_the_one_in_force() -> None:
 @pytest.mark.parametrize("clients", [SMALL, SMALL + 1])
 async def test_small_and_large_problems_are_solved_alike(clients: int) -> None:
     sessions = [FakeSession(str(n), left_ms=40.0 + n) for n in range(clients)]
-    solver = Solver()
+    solver = SolverExecutor()
     try:
         control = controller(sessions, [device(), device()], solver)
         await control.decide()

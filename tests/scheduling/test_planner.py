@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.profile.latency import Profile
+from edge.profile.latency import LatencyProfile
 from edge.profile.variant import EDGES, SENT_EDGES, Variant
 from edge.scheduling.assignment import Assignment, Pins, Snapshot
 from edge.scheduling.planner import MAX_OPTIONS, Planner
@@ -33,7 +33,7 @@ def planner(edges: tuple[int, ...] = EDGES, max_batch: int = 8) -> Planner:
 
 
 def plan(
-    snapshots: list[Snapshot], profiles: list[Profile], by: Planner | None = None
+    snapshots: list[Snapshot], profiles: list[LatencyProfile], by: Planner | None = None
 ) -> dict[str, Assignment]:
     by = by or planner()
     draft = by.draft(snapshots, profiles)

@@ -1,6 +1,6 @@
 """What one publisher may send."""
 
-from edge.session.rate_limits import Allowance, Pacer, Rates
+from edge.session.rate_limits import Allowance, FramePacer, Rates
 
 
 def test_messages_pass_up_to_the_limit_and_are_refused_once_a_second() -> None:
@@ -11,7 +11,7 @@ def test_messages_pass_up_to_the_limit_and_are_refused_once_a_second() -> None:
 
 
 def _admitted(fps: float, times_ms: list[float]) -> int:
-    pacer = Pacer()
+    pacer = FramePacer()
     return sum(pacer.admits(fps, now_ms) for now_ms in times_ms)
 
 
@@ -27,13 +27,13 @@ def test_the_asked_rate_passes_whole_whatever_its_jitter() -> None:
 def test_a_higher_rate_is_thinned_to_little_more_than_asked() -> None:
     seconds = 10
     flood = [1000.0 / 240 * n for n in range(240 * seconds)]
-    assert 15 * seconds <= _admitted(15, flood) <= 1.2 * 15 * seconds + Pacer.BURST
+    assert 15 * seconds <= _admitted(15, flood) <= 1.2 * 15 * seconds + FramePacer.BURST
 
 
 def test_a_pause_earns_no_more_than_a_burst() -> None:
-    pacer = Pacer()
+    pacer = FramePacer()
     assert pacer.admits(10, 0.0)
-    assert sum(pacer.admits(10, 60_000.0) for _ in range(20)) == Pacer.BURST
+    assert sum(pacer.admits(10, 60_000.0) for _ in range(20)) == FramePacer.BURST
 
 
 def test_an_address_gets_its_rate_and_no_other_pays() -> None:
@@ -55,7 +55,7 @@ def test_addresses_are_bounded_and_the_least_recent_is_forgotten() -> None:
 
 
 def test_a_rate_that_was_lower_is_forgotten_once_it_is_higher() -> None:
-    pacer = Pacer()
+    pacer = FramePacer()
     for _ in range(20):
         pacer.admits(0.1, 0.0)
     assert not pacer.admits(0.1, 1_000.0)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from edge.adaptation.fixed_hints import Held
+from edge.adaptation.fixed_hints import FixedHint
 from edge.profile.variant import EDGES, Variant
 from edge.scheduling.assignment import Assignment
-from edge.session.session_adaptation import DECIDE_EVERY_MS, Link, SessionHints
+from edge.session.session_adaptation import DECIDE_EVERY_MS, Link, SessionAdaptation
 
 UNKNOWN = Link(
     size=None,
@@ -31,8 +31,8 @@ def _hints(
     *,
     edges: tuple[int, ...] = EDGES,
     max_bps: int = 4_000_000,
-) -> SessionHints:
-    hints = SessionHints("yolov4-tiny", edges, max_bps)
+) -> SessionAdaptation:
+    hints = SessionAdaptation("yolov4-tiny", edges, max_bps)
     if assignment is not None:
         hints.assign(assignment)
     return hints
@@ -133,7 +133,7 @@ def test_where_the_publisher_controls_its_rate_the_hint_is_the_operators_cap() -
 
 
 def test_held_hints_ask_once_for_what_the_settings_hold() -> None:
-    hints = SessionHints("yolov4-tiny", EDGES, 4_000_000, Held(320, 300_000))
+    hints = SessionAdaptation("yolov4-tiny", EDGES, 4_000_000, FixedHint(320, 300_000))
     hints.assign(BEST)
     hint = hints.decide(FAST_LINK, 0.0)
     assert hint is not None
@@ -146,7 +146,7 @@ def test_held_hints_ask_once_for_what_the_settings_hold() -> None:
 
 
 def test_held_hints_leave_the_variant_to_the_plan() -> None:
-    hints = SessionHints("yolov4-tiny", EDGES, 4_000_000, Held(320, 300_000))
+    hints = SessionAdaptation("yolov4-tiny", EDGES, 4_000_000, FixedHint(320, 300_000))
     hints.assign(BEST)
     hints.decide(FAST_LINK, 0.0)
     hints.assign(replace(BEST, variant="yolov4-tiny-128"))

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Callable, Sequence
 
 from edge.ipc.picture import Picture
-from edge.workers.messages import Box, Done, Setup, Warm, encode
+from edge.workers.messages import Box, Done, Warm, WorkerSetup, encode
 from edge.workers.process import Device, main
 
 FATAL_WORDS = "the weights are cut short"
@@ -78,7 +78,7 @@ def _send(data: bytes) -> None:
         connection.send(data)
 
 
-def open_device(setup: Setup, report: Callable[[str], None]) -> Device:
+def open_device(setup: WorkerSetup, report: Callable[[str], None]) -> Device:
     report("starting")
     if sys.argv[1] == "fatal":
         raise ValueError(FATAL_WORDS)

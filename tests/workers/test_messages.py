@@ -6,19 +6,19 @@ import pytest
 
 from edge.ipc.pipe import MAX_MESSAGE_BYTES
 from edge.workers.messages import (
-    Batch,
+    BatchRequest,
     Box,
     Done,
     Failed,
     Fatal,
     Message,
     MessageError,
-    Progress,
+    PictureSlot,
     Ready,
-    Setup,
-    Slot,
     Stop,
     Warm,
+    WarmupProgress,
+    WorkerSetup,
     decode,
     encode,
 )
@@ -27,7 +27,7 @@ from edge.workers.messages import (
 @pytest.mark.parametrize(
     "message",
     [
-        Setup(
+        WorkerSetup(
             device="cuda:1",
             networks=["yolov4-tiny"],
             weights={"yolov4-tiny": "/weights"},
@@ -39,9 +39,11 @@ from edge.workers.messages import (
             warm=[Warm("yolov4-tiny-416", (416, 234), 1)],
             warm_up_s=4.0,
         ),
-        Batch(7, "yolov4-tiny-416", [Slot(3, 417, 235, True), Slot(0, 416, 234, False)]),
+        BatchRequest(
+            7, "yolov4-tiny-416", [PictureSlot(3, 417, 235, True), PictureSlot(0, 416, 234, False)]
+        ),
         Stop(),
-        Progress(3, 24, "warming up 3/24", "yolov4-tiny-416", (416, 256), 1, [1.25, 2.5]),
+        WarmupProgress(3, 24, "warming up 3/24", "yolov4-tiny-416", (416, 256), 1, [1.25, 2.5]),
         Ready("CPU"),
         Failed(7, "out of memory"),
         Fatal("no such weights"),

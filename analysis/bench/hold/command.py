@@ -33,7 +33,7 @@ from edge.observability.garbage_collector import stop_collecting
 
 if TYPE_CHECKING:
     from netem.footage.encodes import Encodes
-    from netem.publisher.publisher import Publisher
+    from netem.publisher.publisher import LightPublisher
 
 _EDGES, _BITS = (192, 320, 416), (0.1, 0.2, 0.4)  # what is sent; hints choose among them
 _FPS = 15
@@ -109,18 +109,18 @@ async def _hold(
         return len(publishers), why, minutes, _ended(publishers)
 
 
-def _ended(publishers: Sequence[Publisher]) -> list[str]:
+def _ended(publishers: Sequence[LightPublisher]) -> list[str]:
     """Who did not stay, and why."""
     return [f"{each.label}: {each.reason}" for each in publishers if each.reason is not None]
 
 
 async def _fill(
     stack: AsyncExitStack, url: str, clip: Encodes, options: argparse.Namespace
-) -> tuple[list[Publisher], str]:
+) -> tuple[list[LightPublisher], str]:
     """As many as there is room for, and why there is none for more."""
     from netem.publisher.publisher import PublishError, publishing  # noqa: PLC0415
 
-    publishers: list[Publisher] = []
+    publishers: list[LightPublisher] = []
     refusals = 0
     while len(publishers) < (options.clients or options.most):
         one = AsyncExitStack()
@@ -152,7 +152,7 @@ async def _fill(
     return publishers, "no more were asked for"
 
 
-async def _look(publishers: Sequence[Publisher]) -> tuple[int, int]:
+async def _look(publishers: Sequence[LightPublisher]) -> tuple[int, int]:
     """Frames of the last seconds, and how many of them were missed."""
     from netem.publisher.publisher import unix_ms  # noqa: PLC0415
 
@@ -165,7 +165,7 @@ def _too_many(frames: int, missed: int) -> bool:
     return frames > 0 and missed / frames > _MOST_MISSED
 
 
-async def _minute(publishers: Sequence[Publisher], pid: int) -> Minute:
+async def _minute(publishers: Sequence[LightPublisher], pid: int) -> Minute:
     from netem.publisher.frame_outcomes import quantiles  # noqa: PLC0415
     from netem.publisher.publisher import unix_ms  # noqa: PLC0415
 
@@ -191,7 +191,7 @@ async def _minute(publishers: Sequence[Publisher], pid: int) -> Minute:
 
 
 async def _count(
-    publishers: Sequence[Publisher], since_ms: float, until_ms: float
+    publishers: Sequence[LightPublisher], since_ms: float, until_ms: float
 ) -> tuple[int, Counter[str], list[float]]:
     """(frames that went out and ended, why those not in time were missed, latencies) of captures in
     that time; publisher by publisher, so that none is held up."""

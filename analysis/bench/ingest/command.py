@@ -38,7 +38,7 @@ WHOLE_STREAMS = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class IngestRun:
     """A kind of receiver, and where it and its publishers are kept."""
 
     name: str
@@ -50,10 +50,10 @@ class Run:
 
 
 RUNS = (
-    Run("aiortc", "stock", ("0",), ("1",), completed=True),
-    Run("ours", "ours", ("0",), ("1",)),
-    Run("ours, one core shared", "ours", ("0",), ("0",)),
-    Run("ours, two cores shared", "ours", ("0", "1"), ("0", "1")),
+    IngestRun("aiortc", "stock", ("0",), ("1",), completed=True),
+    IngestRun("ours", "ours", ("0",), ("1",)),
+    IngestRun("ours, one core shared", "ours", ("0",), ("0",)),
+    IngestRun("ours, two cores shared", "ours", ("0", "1"), ("0", "1")),
 )
 
 
@@ -120,7 +120,7 @@ def run(options: argparse.Namespace) -> int:
     return 0 if holds_all else 1
 
 
-async def _stages(each: Run, options: argparse.Namespace) -> list[Stage]:
+async def _stages(each: IngestRun, options: argparse.Namespace) -> list[Stage]:
     many = len(each.receivers)
     counts = [many * n for n in range(options.first, options.most + 1, options.step)]
     return await measure(
@@ -134,7 +134,7 @@ async def _stages(each: Run, options: argparse.Namespace) -> list[Stage]:
     )
 
 
-def _promises(stages: dict[Run, list[Stage]]) -> Iterator[tuple[str, bool]]:
+def _promises(stages: dict[IngestRun, list[Stage]]) -> Iterator[tuple[str, bool]]:
     by_name = {each.name: most(of, MOST_MS) for each, of in stages.items()}
     if "aiortc" in by_name and "ours" in by_name:
         stock, ours = by_name["aiortc"], by_name["ours"]
@@ -147,7 +147,7 @@ def _promises(stages: dict[Run, list[Stage]]) -> Iterator[tuple[str, bool]]:
         yield text, ratio >= TWO_PROCESSES
 
 
-def _table(stages: dict[Run, list[Stage]]) -> Table:
+def _table(stages: dict[IngestRun, list[Stage]]) -> Table:
     title = "ms from a frame's last packet at the socket to its picture"
     table = Table(title=title, box=box.SIMPLE)
     for name in ("run", "streams", "frames", "p50", "p90", "p99"):

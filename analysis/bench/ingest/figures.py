@@ -11,7 +11,7 @@ Times = Sequence[tuple[int, float, float]]
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class MeasurementWindow:
     """A time in which frames count, and the receivers' processor time in it."""
 
     streams: int
@@ -44,7 +44,7 @@ class Stage:
     """Processor time a frame."""
 
 
-def stage(window: Window, publishers: Iterable[tuple[Times, dict[int, float]]]) -> Stage:
+def stage(window: MeasurementWindow, publishers: Iterable[tuple[Times, dict[int, float]]]) -> Stage:
     """From each publisher's frames and what was handed over of them, by RTP timestamp."""
     whole, completed, sent = [], [], 0
     for times, handed in publishers:

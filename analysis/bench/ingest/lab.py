@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from analysis.bench.ingest.figures import Stage, Window, stage
+from analysis.bench.ingest.figures import MeasurementWindow, Stage, stage
 
 SETTLE_S = 1.5  # after newcomers began to send
 _TAIL_S = 0.25  # in which the last frames of a window may be handed over
@@ -128,7 +128,7 @@ async def _stage(
     after = [json.loads(await each.line("cpu")) for each in receiving]
     await asyncio.sleep(_TAIL_S)
     cpu_s = sum(b["cpu_s"] - a["cpu_s"] for a, b in zip(before, after, strict=True))
-    window = Window(count, before[-1]["at_ms"], after[0]["at_ms"], cpu_s)
+    window = MeasurementWindow(count, before[-1]["at_ms"], after[0]["at_ms"], cpu_s)
     sent = [await each.take() for each in sending]
     received = [await each.take() for each in receiving]
     frames = []

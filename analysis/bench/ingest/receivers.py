@@ -25,10 +25,10 @@ from edge.clock import now_ms
 from edge.observability.garbage_collector import settle
 from edge.rtc import aiortc_adapter
 from edge.rtc.jitter.frames import DecodedFrame
-from edge.rtc.peer_connection import Peer
+from edge.rtc.peer_connection import PeerConnection
 
 
-class Receiving(Protocol):
+class IngestReceiver(Protocol):
     """One connection."""
 
     async def answer(self, offer: str) -> str: ...
@@ -44,7 +44,7 @@ class Ours:
 
     def __init__(self) -> None:
         self._handed: list[tuple[int, float]] = []
-        self._peer = Peer(
+        self._peer = PeerConnection(
             slo_ms=100.0,
             on_frame=self._on_frame,
             on_lost=lambda rtps, reason: None,
@@ -100,16 +100,16 @@ class Stock:
         return [((pts + origin) & 0xFFFFFFFF, at_ms) for pts, at_ms in handed]
 
 
-KINDS: dict[str, Callable[[], Receiving]] = {"ours": Ours, "stock": Stock}
+KINDS: dict[str, Callable[[], IngestReceiver]] = {"ours": Ours, "stock": Stock}
 
 
 class _Site:
     """Offers by HTTP, and the connections."""
 
-    def __init__(self, make: Callable[[], Receiving]) -> None:
+    def __init__(self, make: Callable[[], IngestReceiver]) -> None:
         self._make = make
         self._numbers = itertools.count()
-        self.receiving: dict[str, Receiving] = {}
+        self.receiving: dict[str, IngestReceiver] = {}
         app = web.Application()
         app.add_routes([web.post("/whip", self._offer), web.delete("/whip/{number}", self._end)])
         self.runner = web.AppRunner(app, access_log=None)
@@ -130,7 +130,7 @@ class _Site:
         return web.Response()
 
 
-async def _serve(make: Callable[[], Receiving]) -> None:
+async def _serve(make: Callable[[], IngestReceiver]) -> None:
     aiortc_adapter.check()
     settle()
     site = _Site(make)

@@ -46,7 +46,7 @@ _OVERHEAD_S = 14.0  # around each run: starting and ending the browser and the l
 
 
 @dataclass(frozen=True, slots=True)
-class Loss:
+class LossPattern:
     """A share of the uplink's packets, lost `burst` in a row at a time."""
 
     name: str
@@ -56,18 +56,23 @@ class Loss:
 
 LOSSES = {
     loss.name: loss
-    for loss in (Loss("1%", 0.01), Loss("2%", 0.02), Loss("5%", 0.05), Loss("bursts", 0.01, 10))
+    for loss in (
+        LossPattern("1%", 0.01),
+        LossPattern("2%", 0.02),
+        LossPattern("5%", 0.05),
+        LossPattern("bursts", 0.01, 10),
+    )
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class LossResult:
     """One receiver under one loss at one frame rate."""
 
-    loss: Loss
+    loss: LossPattern
     fps: int
     receiver: str
-    figures: figures.Figures
+    figures: figures.LossFigures
 
     @property
     def label(self) -> str:
@@ -129,7 +134,7 @@ def run(options: argparse.Namespace) -> int:
     return 0 if holds else 1
 
 
-def promises(rows: Sequence[Row]) -> Iterator[tuple[str, bool]]:
+def promises(rows: Sequence[LossResult]) -> Iterator[tuple[str, bool]]:
     """What is promised of our receiver, and whether it was kept."""
     for row in rows:
         if row.receiver == "ours":
@@ -142,25 +147,25 @@ def promises(rows: Sequence[Row]) -> Iterator[tuple[str, bool]]:
 
 
 async def _measure(
-    losses: Sequence[Loss], rates: Sequence[int], receivers: Sequence[str], seconds: float
-) -> list[Row]:
+    losses: Sequence[LossPattern], rates: Sequence[int], receivers: Sequence[str], seconds: float
+) -> list[LossResult]:
     runs = [(loss, fps, name) for loss in losses for fps in rates for name in receivers]
-    began_s, rows = time.monotonic(), list[Row]()
+    began_s, rows = time.monotonic(), list[LossResult]()
     for loss, fps, name in runs:
         each_s = seconds + _OVERHEAD_S
         if rows:
             each_s = (time.monotonic() - began_s) / len(rows)
         left = each_s * (len(runs) - len(rows)) / 60.0
         print(f"{loss.name}, {fps}/s, {name}; {left:.0f} min left", file=sys.stderr)
-        rows.append(Row(loss, fps, name, await _one(loss, fps, name, seconds)))
+        rows.append(LossResult(loss, fps, name, await _one(loss, fps, name, seconds)))
     return rows
 
 
-async def _one(loss: Loss, fps: int, name: str, seconds: float) -> figures.Figures:
-    from netem.links.link import Link  # noqa: PLC0415
+async def _one(loss: LossPattern, fps: int, name: str, seconds: float) -> figures.LossFigures:
+    from netem.links.link import EmulatedLink  # noqa: PLC0415
     from traces import constant  # noqa: PLC0415
 
-    link = Link(
+    link = EmulatedLink(
         constant(RATE_BPS),
         delay_ms=DELAY_MS,
         loss=loss.share,
@@ -172,7 +177,9 @@ async def _one(loss: Loss, fps: int, name: str, seconds: float) -> figures.Figur
         return await _publish(name, fps, seconds, site, page)
 
 
-async def _publish(name: str, fps: int, seconds: float, site: Site, page: Any) -> figures.Figures:
+async def _publish(
+    name: str, fps: int, seconds: float, site: Site, page: Any
+) -> figures.LossFigures:
     first_bps = min(START_BPS, CAP_BPS)
     wishes = {"receiver": RECEIVERS[name], "fps": fps, "firstBps": first_bps}
     await page.evaluate("(wishes) => bench.publish(wishes)", wishes)
@@ -199,11 +206,11 @@ def _figures(
     encoded: Sequence[tuple[int, float, float]],
     decoded: Decoded,
     window_ms: tuple[float, float],
-) -> figures.Figures:
+) -> figures.LossFigures:
     at_ms = {rtp: ms for rtp, ms, _ in encoded}
     p50, p99 = figures.quantiles(at_ms, decoded.at_ms)
     network = figures.quantiles(at_ms, decoded.received_ms) if decoded.received_ms else (None, None)
-    return figures.Figures(
+    return figures.LossFigures(
         captured=counted["frames"],
         decoded=sum(rtp in decoded.at_ms for rtp in at_ms),
         stall_ms=figures.stall_ms(list(decoded.at_ms.values()), *window_ms),
@@ -223,7 +230,7 @@ def _figures(
 # What is told
 
 
-def _table(rows: Sequence[Row]) -> Table:
+def _table(rows: Sequence[LossResult]) -> Table:
     title = "encoder to decoded picture, ms; frames decoded of those captured, %"
     made = Table(title=title, box=box.SIMPLE)
     for name in ("loss", "receiver"):
@@ -246,7 +253,7 @@ def _table(rows: Sequence[Row]) -> Table:
     return made
 
 
-def markdown(rows: Sequence[Row]) -> str:
+def markdown(rows: Sequence[LossResult]) -> str:
     """A table, a line for each loss and frame rate: ours, aiortc."""
     receivers = list(dict.fromkeys(row.receiver for row in rows))
 
@@ -269,7 +276,7 @@ def markdown(rows: Sequence[Row]) -> str:
     return "\n".join(table(head, lines())) + "\n"
 
 
-def _to_json(row: Row, seconds: float) -> dict[str, Any]:
+def _to_json(row: LossResult, seconds: float) -> dict[str, Any]:
     return {
         "loss": row.loss.share,
         "burst": row.loss.burst,

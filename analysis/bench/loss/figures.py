@@ -12,7 +12,7 @@ from analysis.bench.rate.figures import quantile
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class LossFigures:
     """Of one run. `p50` and `p99`: ms from the encoder to a decoded picture, of those decoded.
 
     `nacks` and `plis` are messages that reached the sender, `resent` the packets it sent again,

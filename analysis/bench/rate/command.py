@@ -29,7 +29,7 @@ from rich.console import Console
 from analysis.bench.rate import figures
 from analysis.bench.rate.lab import behind, play
 from analysis.bench.rate.receivers import CONTROLLERS, Site
-from analysis.bench.rate.report import Cell, Row, promises, table
+from analysis.bench.rate.report import RateCell, RateResult, promises, table
 from analysis.bench.rate.store import Processors, Store, StoreError, write_frames
 from analysis.bench.rate.tables import markdown, write_section
 from edge.adaptation.hint_controller import START_BPS
@@ -37,7 +37,7 @@ from edge.clock import now_ms
 from edge.rtc import aiortc_adapter
 
 if TYPE_CHECKING:
-    from netem.links.link import Kind, Link
+    from netem.links.link import EmulatedLink, Kind
     from traces import Trace
 
 KINDS = ("steady", "steps", "traces")
@@ -51,10 +51,10 @@ _OVERHEAD_S = 16.0  # around each run: starting and ending the browser and the l
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class RateRun:
     """One controller in one cell, through its trace; `folder` gets the frames, if there is one."""
 
-    cell: Cell
+    cell: RateCell
     trace: Trace
     controller: str
     folder: Path | None
@@ -147,7 +147,7 @@ def run(options: argparse.Namespace) -> int:
 # What is measured
 
 
-def _cells(options: argparse.Namespace) -> Iterator[tuple[Cell, Trace]]:
+def _cells(options: argparse.Namespace) -> Iterator[tuple[RateCell, Trace]]:
     from traces import Trace, constant, read, shipped  # noqa: PLC0415
 
     kinds = options.only or KINDS
@@ -157,13 +157,13 @@ def _cells(options: argparse.Namespace) -> Iterator[tuple[Cell, Trace]]:
             seconds = options.seconds or 12.0
             cap_bps = 1e6 * max(options.caps)
             name = f"steady {bps / 1e6:g}"
-            yield Cell("steady", name, seconds, cap_bps, rates[0], grain), constant(bps)
+            yield RateCell("steady", name, seconds, cap_bps, rates[0], grain), constant(bps)
     if "steps" in kinds:
         times = [0.0, LEAD_MS + STEP_MS, LEAD_MS + 2 * STEP_MS]
         steps = Trace(times, [HIGH_BPS, LOW_BPS, HIGH_BPS], 10 * STEP_MS)  # type: ignore[arg-type]
         for cap in options.caps:
             for fps in rates:
-                yield Cell("steps", "8-1-8", 3 * STEP_MS / 1000.0, 1e6 * cap, fps, grain), steps
+                yield RateCell("steps", "8-1-8", 3 * STEP_MS / 1000.0, 1e6 * cap, fps, grain), steps
     if "traces" in kinds:
         files = options.trace or [shipped(name) for name in ("lte", "nr", "wifi")]
         for file in files:
@@ -171,7 +171,7 @@ def _cells(options: argparse.Namespace) -> Iterator[tuple[Cell, Trace]]:
             name = _short(trace.name if isinstance(file, Trace) else file.stem)
             for cap in options.caps:
                 seconds = options.seconds or 60.0
-                yield Cell("traces", name, seconds, 1e6 * cap, rates[0], grain), trace
+                yield RateCell("traces", name, seconds, 1e6 * cap, rates[0], grain), trace
 
 
 def _short(name: str) -> str:
@@ -181,13 +181,13 @@ def _short(name: str) -> str:
 
 
 async def _measure(
-    cells: Sequence[tuple[Cell, Trace]], options: argparse.Namespace, store: Store
+    cells: Sequence[tuple[RateCell, Trace]], options: argparse.Namespace, store: Store
 ) -> None:
-    runs: list[Run] = []
+    runs: list[RateRun] = []
     for cell, trace in cells:
         there = {row.controller for row in store.chosen([(cell, n) for n in options.controllers])}
         names = [n for n in options.controllers if options.again or n not in there]
-        runs += [Run(cell, trace, name, options.frames, options.link) for name in names]
+        runs += [RateRun(cell, trace, name, options.frames, options.link) for name in names]
     runs.sort(key=lambda run: run.cell.seconds)  # those abreast end together
     groups = [runs[at : at + options.abreast] for at in range(0, len(runs), options.abreast)]
     total_s = sum(group[-1].cell.seconds + _OVERHEAD_S for group in groups)
@@ -207,11 +207,11 @@ async def _measure(
         done_s += group[-1].cell.seconds + _OVERHEAD_S
 
 
-async def _one(run: Run) -> Row | None:
+async def _one(run: RateRun) -> RateResult | None:
     """None where the machine was too busy to begin in time."""
-    from netem.links.link import Link  # noqa: PLC0415
+    from netem.links.link import EmulatedLink  # noqa: PLC0415
 
-    link = Link(run.trace, queue_bytes=QUEUE_BYTES, kind=run.link)
+    link = EmulatedLink(run.trace, queue_bytes=QUEUE_BYTES, kind=run.link)
     async with behind(link, run.cell.cap_bps, run.cell.fps, run.cell.grain) as (site, page):
         begin_ms = link.origin_ms + LEAD_MS
         await asyncio.sleep(max(0.0, begin_ms - now_ms()) / 1000.0)
@@ -223,7 +223,9 @@ async def _one(run: Run) -> Row | None:
     return None
 
 
-async def _publish(run: Run, begin_ms: float, link: Link, site: Site, page: Any) -> Row:
+async def _publish(
+    run: RateRun, begin_ms: float, link: EmulatedLink, site: Site, page: Any
+) -> RateResult:
     cell, trace, controller = run.cell, run.trace, run.controller
     end_ms = begin_ms + 1000.0 * cell.seconds
     first_bps = min(START_BPS, cell.cap_bps) if controller == "trains" else cell.cap_bps
@@ -235,10 +237,12 @@ async def _publish(run: Run, begin_ms: float, link: Link, site: Site, page: Any)
     found = replace(_figures(cell, trace, frames), qp=played.qp, edge=played.edge)
     times = [frame.at_ms for frame in frames]
     best = figures.oracle(trace, times, cell.fps, cell.cap_bps, 100.0)
-    return Row(cell, controller, found, best)
+    return RateResult(cell, controller, found, best)
 
 
-def _figures(cell: Cell, trace: Trace, frames: Sequence[figures.Frame]) -> figures.Figures:
+def _figures(
+    cell: RateCell, trace: Trace, frames: Sequence[figures.FrameTiming]
+) -> figures.RateFigures:
     found = figures.summarise(frames, trace, cell.fps, cell.seconds)
     began_ms = frames[0].at_ms
     if cell.kind == "steady":

@@ -13,7 +13,7 @@ RTP_PER_MS = 90.0
 CALM_MS, CALM_FRAMES = 60.0, 5
 
 
-class Link(Protocol):
+class LinkConditions(Protocol):
     """A link's rate over time, as `traces.Trace` has it."""
 
     def finish_ms(self, start_ms: float, bits: float) -> float: ...
@@ -22,7 +22,7 @@ class Link(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class FrameTiming:
     """When it left the encoder, from the link's start; its bits; ms to its last packet, or inf.
 
     No bits: the camera took it, but the encoder passed it over.
@@ -38,7 +38,7 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class RateFigures:
     """Of one run. Times in ms, of the frames sent; `late`, `late_feasible` and `infeasible` are
     shares of the captured frames, by `LIMITS_MS`: what was not sent is late."""
 
@@ -60,7 +60,7 @@ class Figures:
     unsent: float = 0.0  # share of the captured frames
 
     @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> Figures:
+    def from_json(cls, values: Mapping[str, Any]) -> RateFigures:
         """What `to_json` gave, possibly among other values."""
         found = {each.name: values[each.name] for each in fields(cls) if each.name in values}
         for name in ("late", "late_feasible", "infeasible"):
@@ -83,26 +83,30 @@ def quantile(values: Sequence[float], q: float) -> float:
     return ordered[max(0, math.ceil(q * len(ordered)) - 1)]
 
 
-def with_unsent(frames: Sequence[Frame], rtps: Sequence[int], fps: float) -> list[Frame]:
+def with_unsent(
+    frames: Sequence[FrameTiming], rtps: Sequence[int], fps: float
+) -> list[FrameTiming]:
     """The same, and those that the encoder passed over: by gaps between RTP timestamps."""
-    made: list[Frame] = []
+    made: list[FrameTiming] = []
     interval_ms = 1000.0 / fps
     for index, frame in enumerate(frames):
         if index:
             apart_ms = ((rtps[index] - rtps[index - 1]) & 0xFFFFFFFF) / RTP_PER_MS
             gone = round(apart_ms / interval_ms) - 1
             ages_ms = [back * interval_ms for back in range(gone, 0, -1)]
-            made += [Frame(frame.at_ms - age_ms, 0.0, math.inf) for age_ms in ages_ms]
+            made += [FrameTiming(frame.at_ms - age_ms, 0.0, math.inf) for age_ms in ages_ms]
         made.append(frame)
     return made
 
 
-def feasible(link: Link, at_ms: float, fps: float, limit_ms: float) -> bool:
+def feasible(link: LinkConditions, at_ms: float, fps: float, limit_ms: float) -> bool:
     """Whether a frame of the least useful size could have crossed, on an empty queue."""
     return link.finish_ms(at_ms, LEAST_BPS / fps) - at_ms <= limit_ms
 
 
-def summarise(frames: Sequence[Frame], link: Link, fps: float, seconds: float) -> Figures:
+def summarise(
+    frames: Sequence[FrameTiming], link: LinkConditions, fps: float, seconds: float
+) -> RateFigures:
     """All but what only steps have; raises ValueError without frames."""
     times = [frame.network_ms for frame in frames if frame.sent]
     if not times:
@@ -115,7 +119,7 @@ def summarise(frames: Sequence[Frame], link: Link, fps: float, seconds: float) -
         infeasible.append(could.count(False) / len(frames))
         both = sum(m and c for m, c in zip(missed, could, strict=True))
         late_feasible.append(both / max(1, could.count(True)))
-    return Figures(
+    return RateFigures(
         frames=len(frames),
         p50=quantile(times, 0.5),
         p99=quantile(times, 0.99),
@@ -128,16 +132,16 @@ def summarise(frames: Sequence[Frame], link: Link, fps: float, seconds: float) -
     )
 
 
-def mean_bps(frames: Sequence[Frame], from_ms: float, to_ms: float) -> float:
+def mean_bps(frames: Sequence[FrameTiming], from_ms: float, to_ms: float) -> float:
     return sum(f.bits for f in frames if from_ms <= f.at_ms < to_ms) * 1000.0 / (to_ms - from_ms)
 
 
-def worst_ms(frames: Sequence[Frame], from_ms: float, to_ms: float) -> float:
+def worst_ms(frames: Sequence[FrameTiming], from_ms: float, to_ms: float) -> float:
     inside = (f.network_ms for f in frames if f.sent and from_ms <= f.at_ms < to_ms)
     return max(inside, default=math.nan)
 
 
-def recovery_ms(frames: Sequence[Frame], step_ms: float) -> float:
+def recovery_ms(frames: Sequence[FrameTiming], step_ms: float) -> float:
     """From the step to where `CALM_FRAMES` sent in a row cross in under `CALM_MS`."""
     after = [frame for frame in frames if frame.sent and frame.at_ms >= step_ms]
     for index in range(len(after) - CALM_FRAMES + 1):
@@ -147,7 +151,7 @@ def recovery_ms(frames: Sequence[Frame], step_ms: float) -> float:
 
 
 def oracle(
-    link: Link, times_ms: Sequence[float], fps: float, cap_bps: float, limit_ms: float
+    link: LinkConditions, times_ms: Sequence[float], fps: float, cap_bps: float, limit_ms: float
 ) -> tuple[float, float]:
     """(share late, bits a second) of a sender that knows the link and makes each frame just so
     large that it crosses in time; one for which not even the least is left is not sent."""

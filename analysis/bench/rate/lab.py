@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.bench.rate.figures import Frame, with_unsent
+from analysis.bench.rate.figures import FrameTiming, with_unsent
 from analysis.bench.rate.receivers import Site
 from edge.assets import samples
 from edge.assets.browser import chromium, chromium_path
@@ -24,7 +24,7 @@ from edge.clock import now_ms
 from edge.ipc.picture import Picture
 
 if TYPE_CHECKING:
-    from netem.links.link import Link
+    from netem.links.link import EmulatedLink
 
 _SHOT_S = (3.1, 5.4)  # of the street video, between two cuts
 _SETTLE_S = 2.0  # the first key frame is not what the quality is judged by
@@ -35,7 +35,7 @@ _SECURE = "--unsafely-treat-insecure-origin-as-secure"
 
 @asynccontextmanager
 async def behind(
-    link: Link, cap_bps: float, fps: int, grain: float = 0.0
+    link: EmulatedLink, cap_bps: float, fps: int, grain: float = 0.0
 ) -> AsyncIterator[tuple[Site, Any]]:
     """The link is made: the receivers' site at its outer end, its page in a browser inside."""
     async with made(link), publishing(link, cap_bps, fps, grain) as found:
@@ -44,7 +44,7 @@ async def behind(
 
 @asynccontextmanager
 async def publishing(
-    link: Link, cap_bps: float, fps: int, grain: float = 0.0
+    link: EmulatedLink, cap_bps: float, fps: int, grain: float = 0.0
 ) -> AsyncIterator[tuple[Site, Any]]:
     """A site and a browser with its page, at the two ends of a link that stands."""
     async with AsyncExitStack() as stack:
@@ -73,10 +73,10 @@ class Played:
     qp: float
     edge: float
 
-    def frames(self, origin_ms: float) -> list[Frame]:
+    def frames(self, origin_ms: float) -> list[FrameTiming]:
         """By the link's time, with those that were not sent."""
         sent = [
-            Frame(at_ms - origin_ms, 8.0 * size, self.received_ms.get(rtp, math.inf) - at_ms)
+            FrameTiming(at_ms - origin_ms, 8.0 * size, self.received_ms.get(rtp, math.inf) - at_ms)
             for rtp, at_ms, size in self.encoded
         ]
         return with_unsent(sent, [rtp for rtp, _, _ in self.encoded], self.fps)
@@ -126,7 +126,7 @@ def _shot(fps: int, deviation: float) -> Iterator[Picture]:
 
 
 @asynccontextmanager
-async def made(link: Link) -> AsyncIterator[None]:
+async def made(link: EmulatedLink) -> AsyncIterator[None]:
     """Made and removed by another thread: netlink's library runs an event loop of its own."""
     await asyncio.to_thread(_one_by_one, link.__enter__)
     try:
@@ -141,7 +141,7 @@ def _one_by_one(act: Callable[[], object]) -> None:
 
 
 @contextmanager
-def _inside(link: Link) -> Iterator[Path]:
+def _inside(link: EmulatedLink) -> Iterator[Path]:
     """A browser's executable that starts it in the link's namespace."""
     with tempfile.TemporaryDirectory(prefix="edge-bench-") as folder:
         script = Path(folder) / "chromium"

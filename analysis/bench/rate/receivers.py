@@ -19,7 +19,7 @@ from edge.api.pages import WEB
 from edge.clock import now_ms
 from edge.observability.garbage_collector import settle
 from edge.rtc import aiortc_adapter
-from edge.rtc.peer_connection import DecodedFrame, Peer
+from edge.rtc.peer_connection import DecodedFrame, PeerConnection
 from edge.rtc.rtp import is_rtcp
 from edge.scheduling.assignment import Assignment
 
@@ -31,7 +31,7 @@ _PAGE = Path(__file__).parent / "page"
 
 
 @dataclass(slots=True)
-class Arrivals:
+class FrameArrivals:
     """RTP as it came off the socket: headers are in the clear under SRTP."""
 
     packets: dict[int, list[tuple[int, int, bool, float]]] = field(
@@ -109,12 +109,12 @@ class Decoded:
 
 
 @dataclass(frozen=True, slots=True)
-class Receiving:
+class RateReceiver:
     """One connection: its answer, its end, and what came; `decoded` is asked at the end."""
 
     answer: str
     close: Callable[[], Awaitable[None]]
-    arrivals: Arrivals
+    arrivals: FrameArrivals
     decoded: Callable[[], Decoded]
     caps: list[tuple[float, float]] = field(default_factory=list)
     """Hinted: when, and bits a second."""
@@ -127,7 +127,7 @@ def _pong(message: dict[str, Any], t1_ms: float) -> str:
 class _Hints:
     """The session's part: the hints' law, asked every 100 ms and when the link steps."""
 
-    def __init__(self, peer: Callable[[], Peer], cap_bps: float, fps: float) -> None:
+    def __init__(self, peer: Callable[[], PeerConnection], cap_bps: float, fps: float) -> None:
         self._peer, self._fps = peer, fps
         self._law = HintController(start_bps=START_BPS, max_bps=cap_bps)
         self._plan = Assignment(_VARIANT, EDGE, cap_bps, 0.0, "the benchmark's")
@@ -165,7 +165,7 @@ class _Hints:
         self._task.cancel()
 
 
-async def _receive_ours(controller: str, offer: str, cap_bps: float, fps: float) -> Receiving:
+async def _receive_ours(controller: str, offer: str, cap_bps: float, fps: float) -> RateReceiver:
     hints: _Hints | None = None
 
     def on_message(label: str, text: str | bytes) -> None:
@@ -193,7 +193,7 @@ async def _receive_ours(controller: str, offer: str, cap_bps: float, fps: float)
         seen.counts = asdict(peer.counts)
         return seen
 
-    peer = Peer(
+    peer = PeerConnection(
         slo_ms=SLO_MS,
         on_frame=on_frame,
         on_lost=on_lost,
@@ -207,7 +207,7 @@ async def _receive_ours(controller: str, offer: str, cap_bps: float, fps: float)
     if controller == "trains":
         peer.rate.most_bps = cap_bps
         hints = _Hints(lambda: peer, cap_bps, fps)
-    arrivals = Arrivals()
+    arrivals = FrameArrivals()
     assert peer._connection is not None
     aiortc_adapter.watch(peer._connection, arrivals.note)
 
@@ -216,10 +216,10 @@ async def _receive_ours(controller: str, offer: str, cap_bps: float, fps: float)
             hints.close()
         await peer.close()
 
-    return Receiving(answer, close, arrivals, decoded, [] if hints is None else hints.told)
+    return RateReceiver(answer, close, arrivals, decoded, [] if hints is None else hints.told)
 
 
-async def _receive_stock(offer: str) -> Receiving:
+async def _receive_stock(offer: str) -> RateReceiver:
     connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
     tasks: list[asyncio.Task[None]] = []
     handed: list[tuple[int, float]] = []
@@ -239,7 +239,7 @@ async def _receive_stock(offer: str) -> Receiving:
     connection.on("datachannel", on_channel)
     await connection.setRemoteDescription(RTCSessionDescription(offer, "offer"))
     await connection.setLocalDescription(await connection.createAnswer())
-    arrivals = Arrivals()
+    arrivals = FrameArrivals()
     aiortc_adapter.watch(connection, arrivals.note)
 
     async def close() -> None:
@@ -251,7 +251,7 @@ async def _receive_stock(offer: str) -> Receiving:
         origin = aiortc_adapter.stock_rtp_origin(connection.getReceivers()[0]) or 0
         return Decoded({(pts + origin) & 0xFFFFFFFF: at_ms for pts, at_ms in handed})
 
-    return Receiving(connection.localDescription.sdp, close, arrivals, decoded)
+    return RateReceiver(connection.localDescription.sdp, close, arrivals, decoded)
 
 
 class Site:
@@ -259,7 +259,7 @@ class Site:
 
     def __init__(self, address: str, cap_bps: float, fps: float) -> None:
         self.url = ""
-        self.current: Receiving | None = None
+        self.current: RateReceiver | None = None
         self.fps = fps
         self._address, self._cap_bps = address, cap_bps
         app = web.Application()

@@ -13,7 +13,7 @@ from analysis.bench.rate import figures
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class RateCell:
     """Conditions that every controller gets. Frames count from some seconds into the trace on."""
 
     kind: str
@@ -31,16 +31,16 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class RateResult:
     """One controller in one cell."""
 
-    cell: Cell
+    cell: RateCell
     controller: str
-    figures: figures.Figures
+    figures: figures.RateFigures
     oracle: tuple[float, float]  # (share late at 100 ms, bits a second)
 
 
-def table(rows: Sequence[Row]) -> Table:
+def table(rows: Sequence[RateResult]) -> Table:
     made = Table(title="network time, ms; shares in %; late of the feasible", box=box.SIMPLE)
     for name in ("conditions", "controller"):
         made.add_column(name, no_wrap=True)
@@ -48,7 +48,7 @@ def table(rows: Sequence[Row]) -> Table:
     steps = ("step worst", "recovery", "used")
     for name in ("p50", "p99", "worst", *shares, "kbit/s", "QP", "px", *steps):
         made.add_column(name, justify="right")
-    last: Cell | None = None
+    last: RateCell | None = None
     for index, row in enumerate(rows):
         found = row.figures
         times = (found.p50, found.p99, found.worst)
@@ -80,7 +80,7 @@ def table(rows: Sequence[Row]) -> Table:
     return made
 
 
-def promises(row: Row, rows: Sequence[Row]) -> Iterator[tuple[str, bool]]:
+def promises(row: RateResult, rows: Sequence[RateResult]) -> Iterator[tuple[str, bool]]:
     """What is promised of our controller in this cell, and whether it was kept."""
     if row.controller != "trains":
         return
@@ -119,7 +119,7 @@ def promises(row: Row, rows: Sequence[Row]) -> Iterator[tuple[str, bool]]:
             yield text, (late < them.late_feasible[1] or late == 0.0) and bps > them.bps
 
 
-def to_json(row: Row) -> dict[str, Any]:
+def to_json(row: RateResult) -> dict[str, Any]:
     cell = row.cell
     return {
         "kind": cell.kind,
@@ -135,9 +135,9 @@ def to_json(row: Row) -> dict[str, Any]:
     }
 
 
-def from_json(values: Mapping[str, Any]) -> Row:
+def from_json(values: Mapping[str, Any]) -> RateResult:
     """The row that `to_json` told."""
     kind, name, seconds = values["kind"], values["name"], values["seconds"]
-    cell = Cell(kind, name, seconds, values["cap_bps"], values["fps"], values.get("grain", 0.0))
+    cell = RateCell(kind, name, seconds, values["cap_bps"], values["fps"], values.get("grain", 0.0))
     oracle = (values["oracle_late"], values["oracle_bps"])
-    return Row(cell, values["controller"], figures.Figures.from_json(values), oracle)
+    return RateResult(cell, values["controller"], figures.RateFigures.from_json(values), oracle)

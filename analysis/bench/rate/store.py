@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from analysis.bench.rate import figures
-from analysis.bench.rate.report import Cell, Row, from_json, promises, to_json
+from analysis.bench.rate.report import RateCell, RateResult, from_json, promises, to_json
 from edge.rtc import aiortc_adapter
 
-Key = tuple[Cell, str]
+Key = tuple[RateCell, str]
 
 
 class StoreError(Exception):
@@ -26,21 +26,21 @@ class Store:
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
-        self._rows: dict[Key, tuple[Row, dict[str, Any]]] = {}
+        self._rows: dict[Key, tuple[RateResult, dict[str, Any]]] = {}
         if path is not None and path.is_file():
             for values in _read(path):
                 row = from_json(values)
                 self._rows[row.cell, row.controller] = row, values
 
     @property
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[RateResult]:
         return [row for row, _ in self._rows.values()]
 
-    def chosen(self, keys: Sequence[Key]) -> list[Row]:
+    def chosen(self, keys: Sequence[Key]) -> list[RateResult]:
         """Of these, the rows that are there."""
         return [self._rows[key][0] for key in keys if key in self._rows]
 
-    def put(self, row: Row, busy: float = 0.0) -> None:
+    def put(self, row: RateResult, busy: float = 0.0) -> None:
         """A row that was measured now; in place of an earlier one of the same cell. `busy` is the
         part of the machine's processors that was in use meanwhile, by whomever."""
         values = to_json(row) | {"busy": round(busy, 2)}
@@ -90,9 +90,9 @@ def _read(path: Path) -> list[dict[str, Any]]:
 
 def write_frames(
     folder: Path,
-    cell: Cell,
+    cell: RateCell,
     controller: str,
-    frames: Sequence[figures.Frame],
+    frames: Sequence[figures.FrameTiming],
     caps: Sequence[tuple[float, float]],
 ) -> None:
     """One run as tab-separated values, by the link's time: each frame's ms, bits (0: not sent) and

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from analysis.bench.rate.report import Cell, Row, promises
+from analysis.bench.rate.report import RateCell, RateResult, promises
 
 _NAMES = {
     "trains": "trains",
@@ -32,7 +32,7 @@ def write_section(path: Path, name: str, text: str) -> None:
     path.write_text(f"{head}{begin}{text}{end}{tail}")
 
 
-def markdown(rows: Sequence[Row]) -> str:
+def markdown(rows: Sequence[RateResult]) -> str:
     """A table for each kind of cell that there is, every cell shown; then what was promised."""
     rows = sorted(rows, key=lambda row: list(_NAMES).index(row.controller))
     made: list[str] = []
@@ -57,13 +57,13 @@ def table(head: str, lines: Iterable[Sequence[str]]) -> Iterator[str]:
         yield f"| {' | '.join(line)} |"
 
 
-def _cells(rows: Sequence[Row]) -> Iterator[tuple[Cell, list[Row]]]:
+def _cells(rows: Sequence[RateResult]) -> Iterator[tuple[RateCell, list[RateResult]]]:
     """Cells in the order in which they came, each with its rows."""
     for cell in dict.fromkeys(row.cell for row in rows):
         yield cell, [row for row in rows if row.cell == cell]
 
 
-def _steady(rows: Sequence[Row]) -> Iterator[str]:
+def _steady(rows: Sequence[RateResult]) -> Iterator[str]:
     def lines() -> Iterator[Sequence[str]]:
         for row in rows:
             found = row.figures
@@ -83,7 +83,7 @@ def _steady(rows: Sequence[Row]) -> Iterator[str]:
     return table(head, lines())
 
 
-def _steps(rows: Sequence[Row]) -> Iterator[str]:
+def _steps(rows: Sequence[RateResult]) -> Iterator[str]:
     def lines() -> Iterator[Sequence[str]]:
         for cell, some in _cells(rows):
             for row in some:
@@ -109,7 +109,7 @@ def _steps(rows: Sequence[Row]) -> Iterator[str]:
     return table(head, lines())
 
 
-def _traces(rows: Sequence[Row]) -> Iterator[str]:
+def _traces(rows: Sequence[RateResult]) -> Iterator[str]:
     def lines() -> Iterator[Sequence[str]]:
         for cell, some in _cells(rows):
             for row in some:
@@ -139,7 +139,7 @@ def _traces(rows: Sequence[Row]) -> Iterator[str]:
     yield from _sums(rows)
 
 
-def _sums(rows: Sequence[Row]) -> Iterator[str]:
+def _sums(rows: Sequence[RateResult]) -> Iterator[str]:
     """Over the cells in which all of the controllers were measured."""
     names = list(dict.fromkeys(row.controller for row in rows))
     full = [some for _, some in _cells(rows) if len(some) == len(names)]

@@ -13,7 +13,7 @@ from rich.progress import track
 from rich.table import Table
 
 from analysis.bench.scheduler import problems
-from edge.profile.latency import Profile
+from edge.profile.latency import LatencyProfile
 from edge.scheduling.capacity_rules import Rule
 from edge.scheduling.plan import Plan
 from edge.scheduling.plan_check import violations
@@ -30,7 +30,7 @@ _SAME = 1e-9
 
 
 @dataclass(slots=True)
-class Row:
+class SolverResult:
     """Of one size under rule `single`; qualities are shares of the proved optimum's accuracy."""
 
     gpus: int
@@ -73,13 +73,13 @@ class Promise:
 def run(options: argparse.Namespace) -> int:
     """Exit status: 0 when every promise was kept, 1 otherwise."""
     console, progress = Console(), Console(stderr=True)
-    networks = problems.variants(Profile.load(problems.PROFILE))
+    networks = problems.variants(LatencyProfile.load(problems.PROFILE))
     count = options.problems or (3 if options.quick else 20)
     prepare("auto")
     solve(problems.draw(networks, 2, 8, 0), "exact", "single")  # everything is loaded once
     rows = []
     for gpus, clients in SIZES:
-        row = Row(gpus, clients)
+        row = SolverResult(gpus, clients)
         label = f"{gpus} GPUs, {clients} clients"
         for seed in track(range(count), label, console=progress, transient=True):
             proof_s = options.exact_s if gpus * clients <= PROOFS_UP_TO else 0.0
@@ -119,7 +119,7 @@ def _timed(problem: Problem, algorithm: Algorithm, rule: Rule) -> tuple[Plan, fl
     return plan, took_ms
 
 
-def _compare(row: Row, problem: Problem, proof_s: float) -> None:
+def _compare(row: SolverResult, problem: Problem, proof_s: float) -> None:
     sa_dp, sa_dp_ms = _timed(problem, "sa-dp", "single")
     auto, auto_ms = _timed(problem, "auto", "single")
     row.problems += 1
@@ -154,7 +154,7 @@ def _quality(plan: Plan, best: Plan) -> float:
     return plan.accuracy / best.accuracy if plan.served == best.served else 0.0
 
 
-def _table(rows: list[Row]) -> Table:
+def _table(rows: list[SolverResult]) -> Table:
     table = Table(title="Rule single: accuracy against the proved optimum, and time")
     for heading in (
         "GPUs x clients",
@@ -202,7 +202,7 @@ def _gains_table(gains: list[Gain]) -> Table:
     return table
 
 
-def _judge(rows: list[Row], gains: list[Gain]) -> list[Promise]:
+def _judge(rows: list[SolverResult], gains: list[Gain]) -> list[Promise]:
     by_size = {(row.gpus, row.clients): row for row in rows}
     qualities = [q for row in rows for q in row.auto_quality]
     below = sum(row.worse_than_sa_dp for row in rows)

@@ -10,9 +10,9 @@ import math
 import random
 from pathlib import Path
 
-from edge.profile.latency import Profile
+from edge.profile.latency import LatencyProfile
 from edge.profile.variant import EDGES
-from edge.scheduling.problem import Client, Problem, Variant
+from edge.scheduling.problem import Problem, ProblemClient, ProblemVariant
 
 PROFILE = Path(__file__).parents[3] / "profiles" / "sim-rtx2080ti.json"
 MAX_BATCH = 8
@@ -27,10 +27,10 @@ _COMPRESSION = (
 )
 
 
-def variants(profile: Profile) -> tuple[Variant, ...]:
+def variants(profile: LatencyProfile) -> tuple[ProblemVariant, ...]:
     """YOLOv4 at 128 to 608 px; accuracy is a curve through Darknet's published AP50."""
     return tuple(
-        Variant(
+        ProblemVariant(
             name=f"yolov4-{edge}",
             accuracy=round(0.67 - 0.455 * math.exp(-edge / 171), 4),
             latency_ms=tuple(profile.latency_row(f"yolov4-{edge}", (edge, edge))[:MAX_BATCH]),
@@ -39,7 +39,7 @@ def variants(profile: Profile) -> tuple[Variant, ...]:
     )
 
 
-def draw(networks: tuple[Variant, ...], gpus: int, clients: int, seed: int) -> Problem:
+def draw(networks: tuple[ProblemVariant, ...], gpus: int, clients: int, seed: int) -> Problem:
     """A problem of that size, always the same for a seed."""
     chance = random.Random(f"{gpus} {clients} {seed}")
     return Problem(
@@ -50,7 +50,7 @@ def draw(networks: tuple[Variant, ...], gpus: int, clients: int, seed: int) -> P
     )
 
 
-def _client(name: str, chance: random.Random) -> Client:
+def _client(name: str, chance: random.Random) -> ProblemClient:
     fps, slo_ms = chance.choice(FPS), chance.choice(SLO_MS)
     bandwidth_bps = chance.uniform(*BANDWIDTH_MBPS) * 1e6
     budgets = []
@@ -59,4 +59,4 @@ def _client(name: str, chance: random.Random) -> Client:
         fits = bandwidth_bps / bits > fps  # a link that can't carry the rate has no budget
         left_ms = slo_ms - bits / bandwidth_bps * 1e3 - WIRE_MS
         budgets.append(round(max(0.0, left_ms), 6) if fits else 0.0)
-    return Client(name, fps, tuple(budgets))
+    return ProblemClient(name, fps, tuple(budgets))

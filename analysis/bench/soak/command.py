@@ -31,7 +31,7 @@ from rich.console import Console
 from rich.table import Table
 
 from analysis.bench.server import family, serving, simulated
-from analysis.bench.soak.figures import Course, Footprint, Sample, promises
+from analysis.bench.soak.figures import Course, Footprint, MemorySample, promises
 from edge.clock import now_ms
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ async def _crowd(
     await asyncio.gather(*(place() for _ in range(options.clients)))
 
 
-async def _alone(http: aiohttp.ClientSession, url: str, pid: int) -> Sample:
+async def _alone(http: aiohttp.ClientSession, url: str, pid: int) -> MemorySample:
     """The server once all its sessions have ended."""
     async with asyncio.timeout(_GONE_S):
         while (await _health(http, url))["sessions"]:  # noqa: ASYNC110  # another process
@@ -160,14 +160,16 @@ async def _health(http: aiohttp.ClientSession, url: str) -> dict[str, Any]:
         return health
 
 
-async def _sample(http: aiohttp.ClientSession, url: str, pid: int, begin_ms: float) -> Sample:
+async def _sample(http: aiohttp.ClientSession, url: str, pid: int, begin_ms: float) -> MemorySample:
     # First: the connection that asks for the server's health is one descriptor more.
     processes: dict[str, Footprint] = {}
     for name, pids in family(pid).items():
         for each in pids:
             processes[name] = _sum(processes.get(name), _footprint(each))
     health = await _health(http, url)
-    return Sample((now_ms() - begin_ms) / 1000.0, health["sessions"], processes, health["tasks"])
+    return MemorySample(
+        (now_ms() - begin_ms) / 1000.0, health["sessions"], processes, health["tasks"]
+    )
 
 
 def _footprint(pid: int) -> Footprint:

@@ -21,7 +21,7 @@ class Footprint:
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class MemorySample:
     """At a moment (s since sessions began to count), by process name; asyncio tasks in all."""
 
     at_s: float
@@ -38,12 +38,12 @@ class Sample:
 class Course:
     """Samples without any session before and after, and those between."""
 
-    before: Sample
-    during: Sequence[Sample]
-    after: Sample
+    before: MemorySample
+    during: Sequence[MemorySample]
+    after: MemorySample
 
 
-def growth(samples: Sequence[Sample], name: str) -> tuple[float, float]:
+def growth(samples: Sequence[MemorySample], name: str) -> tuple[float, float]:
     """Mean resident memory of a process name in the first and in the last fifth, MB."""
     part = max(1, len(samples) // _PART)
     values = [each.processes[name].rss_mb for each in samples]

@@ -8,12 +8,12 @@ from analysis.simulator.policies.base import Policy
 from analysis.simulator.policies.fixed import Largest, Smallest
 from analysis.simulator.policies.jellyfish import Jellyfish, JellyfishVideo
 from analysis.simulator.policies.planned import DataOnly, DnnOnly, Ours
-from analysis.simulator.run import Run
+from analysis.simulator.run import SimulationRun
 from analysis.simulator.specification import PolicyName
 
 __all__ = ["POLICY", "Policy"]
 
-POLICY: dict[PolicyName, Callable[[Run], Policy]] = {
+POLICY: dict[PolicyName, Callable[[SimulationRun], Policy]] = {
     "ours": Ours,
     "jellyfish": Jellyfish,
     "jellyfish-video": JellyfishVideo,

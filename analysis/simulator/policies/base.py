@@ -7,12 +7,12 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from analysis.simulator.encoder import Encoder, Wish
-from analysis.simulator.frame import Frame
+from analysis.simulator.frame import SimulatedFrame
 from analysis.simulator.link import Crossing
 from edge.profile.variant import Variant
 
 if TYPE_CHECKING:
-    from analysis.simulator.run import Client, Run
+    from analysis.simulator.run import SimulatedClient, SimulationRun
 
 ENOUGH = 0.98  # of what a size can reach: the bits that a fixed size is sent with
 
@@ -20,7 +20,7 @@ ENOUGH = 0.98  # of what a size can reach: the bits that a fixed size is sent wi
 class Policy(ABC):
     """One of those that are compared; made for one run."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: SimulationRun) -> None:
         self.run = run
         self.network = run.experiment.network
         self.edges = run.experiment.edges
@@ -37,12 +37,12 @@ class Policy(ABC):
         """Before the first capture: sets what is to happen at times of its own."""
 
     def sent(  # noqa: B027
-        self, client: Client, frame: Frame, crossing: Crossing, sent_ms: float
+        self, client: SimulatedClient, frame: SimulatedFrame, crossing: Crossing, sent_ms: float
     ) -> None:
         """A frame went onto its link; what the crossing says isn't known to a server yet."""
 
     @abstractmethod
-    def ready(self, client: Client, frame: Frame) -> None:
+    def ready(self, client: SimulatedClient, frame: SimulatedFrame) -> None:
         """A frame was decoded: it must end in one `run.answer` or `run.drop`."""
 
     def name(self, edge: int) -> str:

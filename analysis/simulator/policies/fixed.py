@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from analysis.simulator.encoder import Wish
-from analysis.simulator.frame import Frame
+from analysis.simulator.frame import SimulatedFrame
 from analysis.simulator.policies.base import Policy
 from analysis.simulator.server import FifoServer
 
 if TYPE_CHECKING:
-    from analysis.simulator.run import Client, Run
+    from analysis.simulator.run import SimulatedClient, SimulationRun
 
 
 class Fixed(Policy):
@@ -18,7 +18,7 @@ class Fixed(Policy):
 
     place = 0  # in the edges
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: SimulationRun) -> None:
         super().__init__(run)
         self._edge = self.edges[self.place]
         self._server = FifoServer(run)
@@ -29,7 +29,7 @@ class Fixed(Policy):
     def first_wish(self, number: int) -> Wish:
         return Wish(self._edge, self.run.cell.fps, self.video_bps(self._edge))
 
-    def ready(self, client: Client, frame: Frame) -> None:
+    def ready(self, client: SimulatedClient, frame: SimulatedFrame) -> None:
         deadline_ms = frame.captured_ms + self.run.cell.slo_ms - client.back_ms
         device = client.number % len(self._server.stations)
         self._server.offer(device, frame, deadline_ms)

@@ -16,19 +16,19 @@ from typing import TYPE_CHECKING
 
 from analysis.simulator.devices import HANDOVER_MS
 from analysis.simulator.encoder import Encoder, JpegEncoder, Wish, jpeg_bits
-from analysis.simulator.frame import Frame
+from analysis.simulator.frame import SimulatedFrame
 from analysis.simulator.link import Crossing
 from analysis.simulator.policies.base import Policy
 from analysis.simulator.server import FifoServer
 from edge.profile.variant import Variant
 from edge.scheduling.plan import Plan
-from edge.scheduling.problem import Client as Wanting
 from edge.scheduling.problem import Problem
-from edge.scheduling.problem import Variant as Option
+from edge.scheduling.problem import ProblemClient as Wanting
+from edge.scheduling.problem import ProblemVariant as Option
 from edge.scheduling.solvers import solve
 
 if TYPE_CHECKING:
-    from analysis.simulator.run import Client, Run
+    from analysis.simulator.run import SimulatedClient, SimulationRun
 
 PLAN_MS = 500.0
 DROP_MS, SPARE_MS = 5.0, 10.0
@@ -42,7 +42,7 @@ class Jellyfish(Policy):
     square = True
     codec = "jpeg90"
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: SimulationRun) -> None:
         super().__init__(run)
         self._server = FifoServer(run, drop_ms=DROP_MS, spare_ms=SPARE_MS, square=self.square)
         self._samples: list[deque[tuple[float, float]]] = []
@@ -88,14 +88,16 @@ class Jellyfish(Policy):
 
     # The clients' links
 
-    def sent(self, client: Client, frame: Frame, crossing: Crossing, sent_ms: float) -> None:
+    def sent(
+        self, client: SimulatedClient, frame: SimulatedFrame, crossing: Crossing, sent_ms: float
+    ) -> None:
         start_ms = max(sent_ms + client.back_ms, self._free_ms[client.number])
         self._free_ms[client.number] = crossing.received_ms
         bits = 8.0 * sum(size for size, _ in crossing.packets)
         bps = 1000.0 * bits / max(0.1, crossing.received_ms - start_ms)
         self._samples[client.number].append((crossing.received_ms, bps))
 
-    def _bandwidth_bps(self, client: Client, now_ms: float) -> float:
+    def _bandwidth_bps(self, client: SimulatedClient, now_ms: float) -> float:
         """What was seen by now; at the very start, the truth."""
         samples = self._samples[client.number]
         while len(samples) > 1 and samples[0][0] < now_ms - WINDOW_MS and samples[1][0] <= now_ms:
@@ -152,7 +154,7 @@ class Jellyfish(Policy):
                 wish = self._wish(edges[client.number])
                 client.encoder.ask(wish, now_ms + client.way_back_ms())
 
-    def ready(self, client: Client, frame: Frame) -> None:
+    def ready(self, client: SimulatedClient, frame: SimulatedFrame) -> None:
         deadline_ms = frame.captured_ms + self.run.cell.slo_ms - client.back_ms
         self._server.offer(self._device[client.number], frame, deadline_ms)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from analysis.simulator.affordable import affordable
 from analysis.simulator.encoder import Wish
-from analysis.simulator.frame import Frame
+from analysis.simulator.frame import SimulatedFrame
 from analysis.simulator.link import Crossing
 from analysis.simulator.policies.base import Policy
 from analysis.simulator.server import BatcherServer
@@ -15,10 +15,10 @@ from analysis.simulator.session import SimSession
 from edge.adaptation.hint_controller import START_BPS
 from edge.scheduling.planner import PERIOD_MS, Planner, least_ms
 from edge.scheduling.solvers import solve
-from edge.session.session_adaptation import SessionHints
+from edge.session.session_adaptation import SessionAdaptation
 
 if TYPE_CHECKING:
-    from analysis.simulator.run import Client, Run
+    from analysis.simulator.run import SimulatedClient, SimulationRun
 
 TICK_MS = 100.0
 
@@ -28,7 +28,7 @@ class Planned(Policy):
 
     obeys = True
 
-    def __init__(self, run: Run, edges: Sequence[int] | None = None) -> None:
+    def __init__(self, run: SimulationRun, edges: Sequence[int] | None = None) -> None:
         super().__init__(run)
         self.served_edges = list(edges or self.edges)
         experiment = run.experiment
@@ -45,23 +45,27 @@ class Planned(Policy):
     def start(self) -> None:
         max_bps = self.run.experiment.max_bps
         for client in self.run.clients:
-            hints = SessionHints(self.network, self.served_edges, max_bps)
+            hints = SessionAdaptation(self.network, self.served_edges, max_bps)
             self.sessions.append(
                 SimSession(self.run, client, hints, self._notify, obeys=self.obeys)
             )
         self._plan()
         self._tick()
 
-    def sent(self, client: Client, frame: Frame, crossing: Crossing, sent_ms: float) -> None:
+    def sent(
+        self, client: SimulatedClient, frame: SimulatedFrame, crossing: Crossing, sent_ms: float
+    ) -> None:
         self.sessions[client.number].sent(frame, crossing)
 
-    def ready(self, client: Client, frame: Frame) -> None:
+    def ready(self, client: SimulatedClient, frame: SimulatedFrame) -> None:
         session = self.sessions[client.number]
         session.came(frame, self.run.now_ms)
         deadline_ms = session.deadline_ms(frame)
         self.server.offer(client.name, frame, session.hints.variants, deadline_ms)
 
-    def _answered(self, frame: Frame, variant: str, dispatched_ms: float, back_ms: float) -> None:
+    def _answered(
+        self, frame: SimulatedFrame, variant: str, dispatched_ms: float, back_ms: float
+    ) -> None:
         self.sessions[frame.client].answered(frame, dispatched_ms, back_ms)
 
     def _plan(self) -> None:
@@ -108,7 +112,7 @@ class DataOnly(Planned):
     """What is sent adapts; the network's input is the largest that has half of each device's time
     and a quarter of the objective at the start, and stays."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: SimulationRun) -> None:
         super().__init__(run, [_affordable(run)])
 
 
@@ -122,7 +126,7 @@ class DnnOnly(Planned):
         return Wish(edge, self.run.cell.fps, self.video_bps(edge))
 
 
-def _affordable(run: Run) -> int:
+def _affordable(run: SimulationRun) -> int:
     cell, experiment = run.cell, run.experiment
     return affordable(
         experiment.network,

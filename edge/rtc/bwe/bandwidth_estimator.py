@@ -15,9 +15,9 @@ from edge.rtc.bwe.packet_train import (
     HARMLESS,
     OVERHEAD_BYTES,
     TRAIN_PACKETS,
-    Capacity,
+    CapacityEstimate,
+    PacketTrain,
     SendTimes,
-    Train,
 )
 from edge.rtc.capture_clock import RTP_PER_MS, RtpUnwrapper, WindowedMinimum
 
@@ -46,7 +46,7 @@ _STANDSTILL_MS = 15.0  # without a packet in mid-train
 _LOST_END_MS = 60.0  # and a round trip: by then a NACK for a train's end has been answered
 
 
-class RateEstimator:
+class BandwidthEstimator:
     """One sender's link, as the receiver sees it.
 
     Where the sender's encoder is `capped`, the estimate told (REMB) only has to let each frame
@@ -60,7 +60,7 @@ class RateEstimator:
         self._owed = (0.0, 0.0)  # (ms, bits) that the encoder made beyond its cap
         self.most_bps: float | None = None
         self.base_ms = 0.0  # the least time on the way (half a round trip), if known
-        self._capacity = Capacity()
+        self._capacity = CapacityEstimate()
         self._network_ms: deque[float] = deque(maxlen=_RECENT)
         self._received: deque[tuple[float, float]] = deque(maxlen=_RECENT)  # (ms, bits) of frames
         self._told_bps = 0.0
@@ -72,7 +72,7 @@ class RateEstimator:
 
     def restart(self) -> None:
         """Another source, with clocks and counts of its own; the link stays the same."""
-        self._train: Train | None = None
+        self._train: PacketTrain | None = None
         self._restored_rtp: int | None = None  # of the last train cut short by a loss
         self._provisional_bps: float | None = None  # of a train that is still coming in
         self._sent = SendTimes()
@@ -106,7 +106,7 @@ class RateEstimator:
             self._finish(train)
             train = None
         if train is None:
-            self._train = train = Train(
+            self._train = train = PacketTrain(
                 rtp, arrival_ms, arrival_ms, sent_ms, sent_ms, size + OVERHEAD_BYTES
             )
             self._begin(train)
@@ -308,7 +308,7 @@ class RateEstimator:
 
     # -- trains ---------------------------------------------------------------------------------
 
-    def _begin(self, train: Train) -> None:
+    def _begin(self, train: PacketTrain) -> None:
         arrival_ms = train.first_ms
         rtp_ms = self._unwrapper.advance(train.rtp) / RTP_PER_MS
         by_send_time = train.first_sent_ms is not None
@@ -330,7 +330,7 @@ class RateEstimator:
         self._silent_ms = self._overrun_ms = 0.0
         self._provisional_bps = None
 
-    def _foresee(self, train: Train, now_ms: float) -> None:
+    def _foresee(self, train: PacketTrain, now_ms: float) -> None:
         """A train that takes long already bounds the link from above, before it has ended."""
         capacity_bps, span_ms = self._capacity.bps, now_ms - train.first_ms
         if capacity_bps is None or train.packets < 2 or span_ms < 8.0:
@@ -352,7 +352,7 @@ class RateEstimator:
             self._provisional_bps = foreseen_bps
             self._overrun_ms = whole_ms - self._interval_ms
 
-    def _finish(self, train: Train) -> None:
+    def _finish(self, train: PacketTrain) -> None:
         self._provisional_bps = None
         span_ms, waited_ms = train.span_ms, self._waited_ms[1]
         known_bps = self._capacity.bps

@@ -23,7 +23,7 @@ _SEND_TIME_MS = 1000.0 / (1 << 18)  # abs-send-time counts seconds in 6.18 fixed
 
 
 @dataclass(slots=True)
-class Train:
+class PacketTrain:
     """The packets of one frame that came in their turn; `bytes` without the first packet's."""
 
     rtp: int
@@ -64,7 +64,7 @@ class Train:
         return self.span_ms < self.sent_span_ms + max(0.15 * self.sent_span_ms + 0.3, jitter_ms)
 
 
-class Capacity:
+class CapacityEstimate:
     """The link's capacity from one train after another; None before the first of any use."""
 
     def __init__(self) -> None:
@@ -73,7 +73,9 @@ class Capacity:
         self._pool = [0.0, 0.0, 0.0]  # short trains: packets, bits, ms
         self._spread = 0  # trains, before any that the link had slowed
 
-    def learn(self, train: Train, waited_ms: float, interval_ms: float, jitter_ms: float) -> None:
+    def learn(
+        self, train: PacketTrain, waited_ms: float, interval_ms: float, jitter_ms: float
+    ) -> None:
         """A frame that is whole, whose first packet waited in queues for `waited_ms`."""
         if train.packets < 2:
             self._probe(train, waited_ms, interval_ms)
@@ -97,7 +99,7 @@ class Capacity:
             self.limited_ms = train.last_ms
         self._take(sample_bps, packets, span_ms, limited=limited, harmless=harmless)
 
-    def _probe(self, train: Train, waited_ms: float, interval_ms: float) -> None:
+    def _probe(self, train: PacketTrain, waited_ms: float, interval_ms: float) -> None:
         """One packet spans nothing: while frames of one make no queue, more is tried.
 
         Up to a multiple of what they carry, so that a still picture is not taken for a fast link.

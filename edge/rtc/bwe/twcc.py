@@ -24,7 +24,7 @@ _MAX_RUN = 0x1FFF
 
 
 @dataclass(frozen=True, slots=True)
-class Feedback:
+class TransportFeedback:
     """One message, read back: the first packet's number and each one's arrival, None if lost.
 
     Times in ms on the receiver's clock, modulo 2**24 steps of 64 ms.
@@ -35,7 +35,7 @@ class Feedback:
     arrivals_ms: tuple[float | None, ...]
 
 
-class Arrivals:
+class PacketArrivals:
     """Packets by their transport-wide number, until the next feedback; bounded."""
 
     def __init__(self) -> None:
@@ -124,7 +124,7 @@ def _padded(body: bytes) -> bytes:
     return rtcp(TRANSPORT_FEEDBACK, FORMAT | (0x20 if padding else 0), body)
 
 
-def parse(data: bytes) -> Feedback | None:
+def parse(data: bytes) -> TransportFeedback | None:
     """A feedback message read back, None for one that is malformed or another kind."""
     if len(data) < 20 or data[0] & 0xDF != 0x80 | FORMAT or data[1] != TRANSPORT_FEEDBACK:
         return None
@@ -152,4 +152,4 @@ def parse(data: bytes) -> Feedback | None:
             ticks += int.from_bytes(data[at : at + size], "big", signed=size == 2)
         at += size
         arrivals.append(ticks * TICK_MS if size else None)
-    return Feedback(sent, first, tuple(arrivals))
+    return TransportFeedback(sent, first, tuple(arrivals))

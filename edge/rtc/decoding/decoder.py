@@ -21,7 +21,7 @@ from av.codec.context import Flags
 from av.video.codeccontext import VideoCodecContext
 
 from edge.clock import now_ms
-from edge.rtc.decoding.decoder_threads import Crew
+from edge.rtc.decoding.decoder_threads import DecoderThreads
 from edge.rtc.jitter.frames import EncodedFrame
 
 MAX_PIXELS = 4096 * 2304
@@ -56,7 +56,7 @@ class Decoder:
         self._needy = False  # a frame was refused, so only a key frame is of use
         self._stopped = False
         self._done = asyncio.Event()
-        self._crew: Crew | None = None
+        self._crew: DecoderThreads | None = None
         # What logs call the session; copied for each use, since a thread's and the loop's overlap.
         self._context = contextvars.copy_context()
         self._codec: _Codec | None = None
@@ -85,7 +85,7 @@ class Decoder:
             begins = accepted and not self._busy
             self._busy = self._busy or begins
         if begins:
-            self._crew = self._crew or Crew.of_loop()
+            self._crew = self._crew or DecoderThreads.of_loop()
             self._submit()
         if dropped:
             self._on_dropped(dropped, "overload", not accepted)

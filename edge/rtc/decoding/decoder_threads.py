@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 Job = Callable[[], object]
 
 
-class Crew:
+class DecoderThreads:
     """The threads of one event loop; they come with the first user and go with the last.
 
     Its queue is bounded by its users: each has one job in it at most.
@@ -38,7 +38,7 @@ class Crew:
         self._ended = False
 
     @classmethod
-    def of_loop(cls) -> Crew:
+    def of_loop(cls) -> DecoderThreads:
         """The one of the running event loop, with one user more."""
         loop = asyncio.get_running_loop()
         crew = _crews.get(loop)
@@ -99,4 +99,4 @@ class Crew:
                 _log.exception("a decoding job failed")
 
 
-_crews: WeakKeyDictionary[asyncio.AbstractEventLoop, Crew] = WeakKeyDictionary()
+_crews: WeakKeyDictionary[asyncio.AbstractEventLoop, DecoderThreads] = WeakKeyDictionary()

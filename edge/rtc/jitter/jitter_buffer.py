@@ -18,8 +18,8 @@ from edge.rtc.jitter.loss_recovery import (
     broken_off,
     forgo,
 )
-from edge.rtc.jitter.nack import Gaps
-from edge.rtc.jitter.outcome import Counts, Outcome
+from edge.rtc.jitter.nack import NackRequester
+from edge.rtc.jitter.outcome import JitterBufferOutput, ReceptionCounts
 
 MAX_PACKETS = 4096  # held at most (a 4K key frame is 1,700), then everything held is given up
 MAX_BYTES = 8 << 20  # the same in bytes
@@ -36,9 +36,9 @@ class JitterBuffer:
     """
 
     def __init__(self, patience_ms: float = 60.0, rtt_ms: float = 20.0) -> None:
-        self.counts = Counts()
+        self.counts = ReceptionCounts()
         # Every number from `_next` to `_highest` is in `_owner` or in `gaps`.
-        self.gaps = Gaps(patience_ms, rtt_ms, self.counts)
+        self.gaps = NackRequester(patience_ms, rtt_ms, self.counts)
         self._owner: dict[int, Assembly | None] = {}  # by unwrapped number; None is padding
         self._frames: dict[int, Assembly] = {}  # alive, by rtp
         self._dead: dict[int, Assembly] = {}  # served or given up, by rtp
@@ -71,9 +71,9 @@ class JitterBuffer:
         now_ms: float,
         *,
         damaged: bool = False,
-    ) -> Outcome:
+    ) -> JitterBufferOutput:
         """Take a packet in; `media` is None for padding and, with `damaged`, for nonsense."""
-        outcome = Outcome()
+        outcome = JitterBufferOutput()
         self.counts.packets += 1
         self._arrival_ms = now_ms
         number = self._place(sequence, now_ms, outcome)
@@ -100,9 +100,9 @@ class JitterBuffer:
         self._ask(now_ms, outcome)
         return outcome
 
-    def poll(self, now_ms: float) -> Outcome:
+    def poll(self, now_ms: float) -> JitterBufferOutput:
         """What is due by the clock alone; call it at `wake_ms`."""
-        outcome = Outcome()
+        outcome = JitterBufferOutput()
         while (give_up_ms := self._give_up_ms()) is not None and now_ms >= give_up_ms:
             self._skip(outcome)
             self._advance(now_ms, outcome)
@@ -121,9 +121,9 @@ class JitterBuffer:
         wake_ms = min(wake_ms, self._keyframes.wake_ms(frames, self.gaps, self._arrival_ms))
         return wake_ms if wake_ms < NEVER else None
 
-    def require_keyframe(self, now_ms: float) -> Outcome:
+    def require_keyframe(self, now_ms: float) -> JitterBufferOutput:
         """The decoder lost its references: ask for a key frame and serve nothing until it comes."""
-        outcome = Outcome()
+        outcome = JitterBufferOutput()
         self._wait(outcome)
         self._advance(now_ms, outcome)
         self._ask(now_ms, outcome)
@@ -131,7 +131,7 @@ class JitterBuffer:
 
     # -- where a packet belongs ----------------------------------------------------------------
 
-    def _place(self, sequence: int, now_ms: float, outcome: Outcome) -> int | None:
+    def _place(self, sequence: int, now_ms: float, outcome: JitterBufferOutput) -> int | None:
         """The unwrapped sequence number, None for a packet that is of no use."""
         if self._next is None:
             self._next = self._highest = sequence + 0x10000
@@ -199,7 +199,7 @@ class JitterBuffer:
 
     # -- serving and giving up -------------------------------------------------------------------
 
-    def _advance(self, now_ms: float, outcome: Outcome) -> None:
+    def _advance(self, now_ms: float, outcome: JitterBufferOutput) -> None:
         while self._next is not None:
             if self._next in self._owner:
                 frame = self._owner[self._next]
@@ -244,7 +244,7 @@ class JitterBuffer:
             return False
         return not self.gaps.within(first, last)
 
-    def _serve(self, frame: Assembly, now_ms: float, outcome: Outcome) -> None:
+    def _serve(self, frame: Assembly, now_ms: float, outcome: JitterBufferOutput) -> None:
         assert frame.first is not None
         assert frame.last is not None
         if self._waiting and not frame.keyframe:
@@ -281,18 +281,18 @@ class JitterBuffer:
         if len(self._dead) > _MAX_DEAD:
             del self._dead[next(iter(self._dead))]
 
-    def _kill(self, frame: Assembly, outcome: Outcome) -> None:
+    def _kill(self, frame: Assembly, outcome: JitterBufferOutput) -> None:
         self._bury(frame)
         self.counts.frames_lost += 1
         outcome.lost.append(frame.rtp)
         self._keyframes.needed = self._keyframes.needed or self._waiting
 
-    def _wait(self, outcome: Outcome) -> None:
+    def _wait(self, outcome: JitterBufferOutput) -> None:
         """Serve nothing until a key frame."""
         self._waiting = self._keyframes.needed = True
         self._kill_hopeless(outcome)
 
-    def _kill_hopeless(self, outcome: Outcome) -> None:
+    def _kill_hopeless(self, outcome: JitterBufferOutput) -> None:
         """While a key frame is awaited: what is none, and follows none that may be coming in."""
         keys = (f.lowest for f in self._frames.values() if f.keyframe and not f.damaged)
         key = min(*keys, self.gaps.run(KEY_RUN), NEVER)
@@ -300,7 +300,7 @@ class JitterBuffer:
             if (frame.delta or frame.damaged) and frame.highest < key:
                 self._kill(frame, outcome)
 
-    def _consume(self, until: int, outcome: Outcome) -> None:
+    def _consume(self, until: int, outcome: JitterBufferOutput) -> None:
         """Be done with all numbers before `until`; a live frame among them is lost."""
         assert self._next is not None
         for number in range(self._next, until):
@@ -310,7 +310,7 @@ class JitterBuffer:
                 self._kill(frame, outcome)
         self._next = max(self._next, until)
 
-    def _skip(self, outcome: Outcome) -> None:
+    def _skip(self, outcome: JitterBufferOutput) -> None:
         """Give up what blocks the head."""
         assert self._next is not None
         frame = self._owner.get(self._next)
@@ -330,7 +330,7 @@ class JitterBuffer:
         if not spared:
             self._wait(outcome)
 
-    def _reset(self, restart: int, outcome: Outcome) -> None:
+    def _reset(self, restart: int, outcome: JitterBufferOutput) -> None:
         """Give up all that is held."""
         for frame in list(self._frames.values()):
             self._kill(frame, outcome)
@@ -356,7 +356,7 @@ class JitterBuffer:
         worthy = self._waiting or any(frame.keyframe for frame in self._frames.values())
         self.gaps.grace_ms = _KEY_GRACE_MS if worthy else 0.0
 
-    def _ask(self, now_ms: float, outcome: Outcome) -> None:
+    def _ask(self, now_ms: float, outcome: JitterBufferOutput) -> None:
         if self.gaps:
             self._set_grace()
             due = self.gaps.due(now_ms, self._forgo if self._waiting else None)

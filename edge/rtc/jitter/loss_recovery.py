@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Mapping, MutableMapping
 
 from edge.rtc.jitter.frames import Assembly
-from edge.rtc.jitter.nack import Gaps
+from edge.rtc.jitter.nack import NackRequester
 
 KEY_RUN = 4  # packets missing in a row that may hold a whole key frame
 TAIL_MS = 25.0  # of silence in mid-frame before its next packet is asked for, seen or not
@@ -28,14 +28,16 @@ class KeyframeRequests:
         self.needed = False
         self._asked_ms = -NEVER
 
-    def wake_ms(self, frames: Iterable[Assembly], gaps: Gaps, arrival_ms: float) -> float:
+    def wake_ms(self, frames: Iterable[Assembly], gaps: NackRequester, arrival_ms: float) -> float:
         """When to ask next, infinity for not at all; the last packet came at `arrival_ms`."""
         if not self.needed:
             return NEVER
         again_ms = max(self._again_ms(frames, gaps), arrival_ms)
         return again_ms if again_ms < arrival_ms + _PLI_LIFETIME_MS else NEVER
 
-    def due(self, frames: Iterable[Assembly], gaps: Gaps, arrival_ms: float, now_ms: float) -> bool:
+    def due(
+        self, frames: Iterable[Assembly], gaps: NackRequester, arrival_ms: float, now_ms: float
+    ) -> bool:
         """Whether to ask now; counts as asked."""
         # By the time when it fell due, as above, however late this is: else it would stay due.
         if self.wake_ms(frames, gaps, arrival_ms) > now_ms:
@@ -43,7 +45,7 @@ class KeyframeRequests:
         self._asked_ms = now_ms
         return True
 
-    def _again_ms(self, frames: Iterable[Assembly], gaps: Gaps) -> float:
+    def _again_ms(self, frames: Iterable[Assembly], gaps: NackRequester) -> float:
         coming_ms = (frame.first_ms for frame in frames if frame.keyframe)
         return max(
             self._asked_ms + max(PLI_INTERVAL_MS, 2.0 * gaps.rtt_ms),
@@ -82,7 +84,7 @@ class Probes:
         """A frame was whole."""
         self._packets += 0.2 * (packets - self._packets)
 
-    def wake_ms(self, tail: Assembly | None, arrival_ms: float, gaps: Gaps) -> float:
+    def wake_ms(self, tail: Assembly | None, arrival_ms: float, gaps: NackRequester) -> float:
         """When to ask next, infinity for not at all; the last packet came at `arrival_ms`."""
         if self._made >= _PROBES or arrival_ms == -NEVER:
             return NEVER
@@ -93,7 +95,12 @@ class Probes:
         return arrival_ms + max(self._interval_ms + TAIL_MS, 1.5 * self._interval_ms)
 
     def due(
-        self, tail: Assembly | None, arrival_ms: float, gaps: Gaps, highest: int, now_ms: float
+        self,
+        tail: Assembly | None,
+        arrival_ms: float,
+        gaps: NackRequester,
+        highest: int,
+        now_ms: float,
     ) -> range:
         """The numbers to ask for now, after the `highest` that came; they count as asked."""
         if self.wake_ms(tail, arrival_ms, gaps) > now_ms:
@@ -117,7 +124,7 @@ def broken_off(owner: Mapping[int, Assembly | None], highest: int) -> Assembly |
     return frame
 
 
-def forgo(number: int, gaps: Gaps, owner: MutableMapping[int, Assembly | None]) -> bool:
+def forgo(number: int, gaps: NackRequester, owner: MutableMapping[int, Assembly | None]) -> bool:
     """While a key frame is awaited, don't ask for what lies within frames given up.
 
     A run of `KEY_RUN` or more may hold a whole key frame, and is asked for.

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 
-from edge.rtc.jitter.outcome import Counts
+from edge.rtc.jitter.outcome import ReceptionCounts
 
 MAX_NACKS = 200  # packets asked for at a time; the others wait for the next time
 _MAX_ASKED = 8  # times that one packet is asked for
@@ -27,14 +27,14 @@ class _Gap:
     asked_ms: float = 0.0
 
 
-class Gaps:
+class NackRequester:
     """The packets (by unwrapped number) that later ones have shown to be missing.
 
     Each is asked for at once, or after the time by which the way is seen to reorder, and again
     every 1.3 round trips. Pure: times in ms are arguments.
     """
 
-    def __init__(self, patience_ms: float, rtt_ms: float, counts: Counts) -> None:
+    def __init__(self, patience_ms: float, rtt_ms: float, counts: ReceptionCounts) -> None:
         self._counts = counts
         self.patience_ms = patience_ms
         self.grace_ms = 0.0  # on top of it

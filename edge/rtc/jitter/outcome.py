@@ -8,7 +8,7 @@ from edge.rtc.jitter.frames import EncodedFrame
 
 
 @dataclass(slots=True)
-class Outcome:
+class JitterBufferOutput:
     """What to do now: frames to decode, frames (rtp) given up, packets and pictures to ask for."""
 
     frames: list[EncodedFrame] = field(default_factory=list)
@@ -18,7 +18,7 @@ class Outcome:
 
 
 @dataclass(slots=True)
-class Counts:
+class ReceptionCounts:
     """Packets and frames since the start.
 
     `missed` packets were shown by later ones to be missing, `nacked` is how often one was asked

@@ -6,7 +6,7 @@ import importlib
 from typing import Any, Literal
 
 from edge.scheduling.capacity_rules import Rule
-from edge.scheduling.plan import Plan, Slot
+from edge.scheduling.plan import Plan, PlanSlot
 from edge.scheduling.problem import Problem
 from edge.scheduling.solvers.gpu_placement import place
 
@@ -31,7 +31,7 @@ def solve(
     `auto` and `sa-dp` always answer alike to the same problem; `exact` may depend on the clock
     where `limit_s` ends it. `sa-dp` knows cycles of one variant only, under either rule.
     """
-    cycles: list[tuple[Slot, ...]]
+    cycles: list[tuple[PlanSlot, ...]]
     proved = False
     solver = prepare(algorithm)
     if algorithm == "sa-dp":

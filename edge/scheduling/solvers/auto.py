@@ -6,10 +6,10 @@ import numpy as np
 
 from edge.scheduling import capacity_rules
 from edge.scheduling.capacity_rules import Rule
-from edge.scheduling.plan import Slot
+from edge.scheduling.plan import PlanSlot
 from edge.scheduling.problem import Problem
 from edge.scheduling.solvers.column_search import Search
-from edge.scheduling.solvers.gpu_sharing import Share
+from edge.scheduling.solvers.gpu_sharing import GpuCycle
 from edge.scheduling.solvers.packing import Packing
 from edge.scheduling.solvers.problem_arrays import FAR_NS, Tables
 
@@ -17,7 +17,7 @@ EFFORT = 25e6  # choices x GPUs x clients that the search may judge
 SHARED_EFFORT = 12e6  # likewise for cycles x slots x clients
 PACKED, MIN_PACKED = 32_000, 64  # pairs of GPUs x clients, and GPUs, that are packed with care
 
-Cycle = tuple[Slot, ...]
+Cycle = tuple[PlanSlot, ...]
 
 
 def solve(problem: Problem, rule: Rule) -> list[Cycle]:
@@ -27,7 +27,7 @@ def solve(problem: Problem, rule: Rule) -> list[Cycle]:
         return []
     cycles = _single(tables)
     if rule == "shared":
-        cycles = Share(tables, cycles, SHARED_EFFORT).run()
+        cycles = GpuCycle(tables, cycles, SHARED_EFFORT).run()
     return [_trimmed(tables, cycle) for cycle in cycles]
 
 
@@ -51,7 +51,7 @@ def _single(tables: Tables) -> list[Cycle]:
     for place, column in enumerate(columns):
         clients = tuple(sorted(search.order[best.bin == place].tolist()))
         if clients:
-            slot = Slot(int(search.variant[column]), int(search.batch[column]), clients)
+            slot = PlanSlot(int(search.variant[column]), int(search.batch[column]), clients)
             cycles.append((slot,))
     return cycles
 
@@ -67,5 +67,5 @@ def _trimmed(tables: Tables, cycle: Cycle) -> Cycle:
         carried = capacity_rules.capacity(np.arange(1, len(row) + 1), others + row) >= rate
         quickest = int(np.where(carried, row, FAR_NS).argmin())
         if row[quickest] < now:
-            slots[place] = Slot(slot.variant, quickest + 1, slot.clients)
+            slots[place] = PlanSlot(slot.variant, quickest + 1, slot.clients)
     return tuple(slots)

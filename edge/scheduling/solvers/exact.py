@@ -24,7 +24,7 @@ import numpy as np
 
 from edge.scheduling import capacity_rules
 from edge.scheduling.capacity_rules import Rule
-from edge.scheduling.plan import Slot
+from edge.scheduling.plan import PlanSlot
 from edge.scheduling.problem import Problem
 from edge.scheduling.solvers.problem_arrays import Tables
 
@@ -32,7 +32,7 @@ MAX_SHARED = 3  # variants in a cycle
 MAX_CYCLES = 20_000  # more than these make no program that ends in a useful time
 _GAP = 1e-6  # in worth; the accuracy of the solver's own arithmetic is near
 
-Cycle = tuple[Slot, ...]
+Cycle = tuple[PlanSlot, ...]
 Kind = tuple[tuple[int, int], ...]  # (variant, batch) of each slot of a cycle
 
 
@@ -202,13 +202,13 @@ def _cycles(tables: Tables, kinds: list[Kind], found: _Found) -> tuple[list[Cycl
             client = waiting[id(members)].pop()
             served.setdefault(index, []).append(client)
             value += float(tables.worth[client, bins[index].variant])
-    cycles: list[list[Slot]] = [[] for _ in kinds]
+    cycles: list[list[PlanSlot]] = [[] for _ in kinds]
     slots = iter(enumerate(bins))
     for cycle, kind in zip(cycles, kinds, strict=True):
         for (variant, batch), (index, _) in zip(kind, slots, strict=False):
             clients = served.get(index)
             if clients:
-                cycle.append(Slot(variant, batch, tuple(sorted(clients))))
+                cycle.append(PlanSlot(variant, batch, tuple(sorted(clients))))
     return [tuple(cycle) for cycle in cycles if cycle], value
 
 

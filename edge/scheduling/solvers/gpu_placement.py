@@ -5,10 +5,10 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
-from edge.scheduling.plan import Slot
+from edge.scheduling.plan import PlanSlot
 from edge.scheduling.problem import Problem
 
-Cycle = tuple[Slot, ...]
+Cycle = tuple[PlanSlot, ...]
 
 
 def place(problem: Problem, cycles: Sequence[Cycle]) -> tuple[Cycle, ...]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from edge.scheduling import capacity_rules
 from edge.scheduling.capacity_rules import Integers
-from edge.scheduling.plan import Slot
+from edge.scheduling.plan import PlanSlot
 from edge.scheduling.solvers.compiled import compiled
 from edge.scheduling.solvers.greedy import Floats
 from edge.scheduling.solvers.packing import Packing
@@ -23,10 +23,10 @@ from edge.scheduling.solvers.problem_arrays import FAR_NS, Tables
 MAX_VARIANTS = 3  # in a cycle: more keep every client waiting for little
 _LEAST = 1e-9  # a smaller gain is rounding
 
-Cycle = tuple[Slot, ...]
+Cycle = tuple[PlanSlot, ...]
 
 
-class Share:
+class GpuCycle:
     """The cycles of all GPUs while they are being improved; `effort` bounds the work."""
 
     def __init__(self, tables: Tables, cycles: Sequence[Cycle], effort: float) -> None:
@@ -209,4 +209,4 @@ def _best_neighbour(
 def _cycle(variants: Integers, batches: Integers, clients: list[tuple[int, ...]]) -> Cycle:
     """Slots of those variants that serve someone."""
     parts = zip(variants.tolist(), batches.tolist(), clients, strict=True)
-    return tuple(Slot(m, b, who) for m, b, who in parts if who)
+    return tuple(PlanSlot(m, b, who) for m, b, who in parts if who)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge.scheduling import capacity_rules
-from edge.scheduling.plan import Slot
+from edge.scheduling.plan import PlanSlot
 from edge.scheduling.problem import Problem
 from edge.scheduling.solvers.problem_arrays import Tables
 
@@ -28,12 +28,12 @@ State = tuple[int, ...]  # a rank in accuracy for each GPU, ascending: GPUs are 
 
 @dataclass(frozen=True, slots=True)
 class _Mapping:
-    slots: tuple[Slot, ...]
+    slots: tuple[PlanSlot, ...]
     effectiveness: float  # clients served, of those with any budget
     accuracy: float  # mean over frames, 0 for those of unserved clients
 
 
-def solve(problem: Problem) -> list[Slot]:
+def solve(problem: Problem) -> list[PlanSlot]:
     """The slots that GPUs should run, one a GPU, in no order; the same for the same seed."""
     tables = Tables(problem)
     if not problem.gpus or not problem.variants or not problem.clients:
@@ -116,7 +116,7 @@ class _Mapper:
                 left = [client for client in left if client not in taken]
         return self._judge(tuple(slots))
 
-    def _fill(self, variant: int, clients: list[int]) -> Slot | None:
+    def _fill(self, variant: int, clients: list[int]) -> PlanSlot | None:
         """The clients that fill the variant's throughput best, none when it can serve nobody.
 
         A table over (clients in falling order of budget, frame rate): the row of a client ends at
@@ -153,13 +153,13 @@ class _Mapper:
     def _limit(self, reach: _Reach, client: int) -> int:
         return int(self.tables.room(reach.capacity[reach.largest[client]]))
 
-    def _slot(self, variant: int, clients: list[int]) -> Slot:
+    def _slot(self, variant: int, clients: list[int]) -> PlanSlot:
         """With the smallest batch size that carries the clients' rate."""
         rate = int(self.tables.rate[clients].sum())
         batch = int(np.argmax(self._reach[variant].capacity >= rate))
-        return Slot(variant, batch, tuple(sorted(clients)))
+        return PlanSlot(variant, batch, tuple(sorted(clients)))
 
-    def _judge(self, slots: tuple[Slot, ...]) -> _Mapping:
+    def _judge(self, slots: tuple[PlanSlot, ...]) -> _Mapping:
         tables = self.tables
         effective = (tables.budget > 0).any(axis=1)
         served = sum(len(slot.clients) for slot in slots)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from analysis.bench.fair import Share, markdown, promises
+from analysis.bench.fair import LinkShare, markdown, promises
 
-FIRST = Share("session", 256_000, "trains 1", 1.6e6, 30.2, 0.004)
-SECOND = Share("session", 256_000, "trains 2", 1.2e6, 31.0, 0.0)
-OURS = Share("tcp", 30_000, "trains 1", 0.5e6, 80.0, 0.2)
-TCP = Share("tcp", 30_000, "tcp", 3.4e6)
+FIRST = LinkShare("session", 256_000, "trains 1", 1.6e6, 30.2, 0.004)
+SECOND = LinkShare("session", 256_000, "trains 2", 1.2e6, 31.0, 0.0)
+OURS = LinkShare("tcp", 30_000, "trains 1", 0.5e6, 80.0, 0.2)
+TCP = LinkShare("tcp", 30_000, "tcp", 3.4e6)
 
 
 def test_equals_share_equally_and_nobody_starves() -> None:
     assert [held for _, held in promises([FIRST, SECOND, OURS, TCP])] == [False, True, True]
-    greedy = Share("tcp", 30_000, "trains 1", 2.6e6, 80.0, 0.2)
-    starved = Share("tcp", 30_000, "tcp", 1.2e6)
+    greedy = LinkShare("tcp", 30_000, "trains 1", 2.6e6, 80.0, 0.2)
+    starved = LinkShare("tcp", 30_000, "tcp", 1.2e6)
     assert [held for _, held in promises([greedy, starved])] == [True, False]
 
 

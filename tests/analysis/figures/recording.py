@@ -19,7 +19,7 @@ from netem.experiment.results import (
     RUNS,
     SESSIONS,
     SUMMARY,
-    Counts,
+    FrameCounts,
     FrameRow,
     HintRow,
     LinkRow,
@@ -121,7 +121,7 @@ def counts_of(frames: Sequence[FrameRow]) -> dict[str, Any]:
     ends = Counter(each.outcome for each in measured)
     infeasible = sum(each.infeasible for each in measured)
     feasible = len(measured) - infeasible - ends["paced"]
-    counts = blank(Counts)
+    counts = blank(FrameCounts)
     counts |= {outcome: ends[outcome] for outcome in OUTCOMES}
     counts |= {
         "captured": len(measured),

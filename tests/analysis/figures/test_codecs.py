@@ -7,18 +7,18 @@ import pytest
 
 from analysis.figures.codecs import Comparison, bits_for_equal_f1
 from analysis.figures.found import PROFILES
-from edge.profile.accuracy import AccuracyError, AccuracyProfile, Row
+from edge.profile.accuracy import AccuracyError, AccuracyProfile, AccuracyRow
 
 FPS = 10.0
 PIXELS = 320 * 180
 
 
-def row(clip: str, codec: str, bits: float, f1: float, edge: int = 320) -> Row:
+def row(clip: str, codec: str, bits: float, f1: float, edge: int = 320) -> AccuracyRow:
     pixels = 320 * 320 if codec == "jpeg90" else PIXELS
-    return Row("yolov4-tiny", clip, codec, edge, pixels, bits, bits, {edge: f1}, {edge: f1})
+    return AccuracyRow("yolov4-tiny", clip, codec, edge, pixels, bits, bits, {edge: f1}, {edge: f1})
 
 
-def profile(*rows: Row) -> AccuracyProfile:
+def profile(*rows: AccuracyRow) -> AccuracyProfile:
     return AccuracyProfile(rows, reference="yolov4-tiny-608")
 
 
@@ -51,7 +51,7 @@ def test_an_f1_that_video_never_has_is_no_saving() -> None:
 
 def test_another_size_may_need_less() -> None:
     larger = [
-        Row("yolov4-tiny", "a", "vp8", 416, 416 * 234, b, b, {320: f, 416: f}, {})
+        AccuracyRow("yolov4-tiny", "a", "vp8", 416, 416 * 234, b, b, {320: f, 416: f}, {})
         for b, f in ((1e4, 0.58), (4e4, 0.6))
     ]
     measured = profile(*VP8, *larger, row("a", "jpeg90", 3e5, 0.55))

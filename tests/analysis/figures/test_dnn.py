@@ -4,15 +4,15 @@ import pytest
 
 from analysis.figures import dnn
 from analysis.figures.found import PROFILES
-from edge.profile.accuracy import AccuracyProfile, Row
-from edge.profile.latency import Entry, Profile
+from edge.profile.accuracy import AccuracyProfile, AccuracyRow
+from edge.profile.latency import Entry, LatencyProfile
 
 
 def test_latency_is_told_for_each_variant_and_batch() -> None:
     entries = [
         Entry("yolov4-tiny-416", 416, 256, batch, 10.0 * batch, 15.0 * batch) for batch in (1, 4)
     ] + [Entry("yolov4-tiny-128", 128, 96, batch, 2.0 * batch, 3.0 * batch) for batch in (1, 4)]
-    exhibit = dnn.latency(Profile(entries, device="d"), "d", edges=(128, 416))
+    exhibit = dnn.latency(LatencyProfile(entries, device="d"), "d", edges=(128, 416))
     assert exhibit.table.rows == [
         ("yolov4-tiny-128", "128x96", 1, 2.0, 3.0, 2.0),
         ("yolov4-tiny-128", "128x96", 4, 8.0, 12.0, 2.0),
@@ -23,7 +23,7 @@ def test_latency_is_told_for_each_variant_and_batch() -> None:
 
 
 def test_each_network_of_a_profile_has_a_panel() -> None:
-    profile = Profile.load(PROFILES / "sim-rtx2080ti.json")
+    profile = LatencyProfile.load(PROFILES / "sim-rtx2080ti.json")
     exhibit = dnn.latency(profile, "sim-rtx2080ti")
     assert [axes.get_title(loc="left") for axes in exhibit.picture.axes] == [
         "yolov4",
@@ -35,7 +35,9 @@ def test_each_network_of_a_profile_has_a_panel() -> None:
 
 def test_f1_is_that_of_the_best_sent_size() -> None:
     rows = [
-        Row("yolov4-tiny", "a", "vp8", sent, sent * sent * 9 // 16, 0, bits, {128: f1, 608: f1}, {})
+        AccuracyRow(
+            "yolov4-tiny", "a", "vp8", sent, sent * sent * 9 // 16, 0, bits, {128: f1, 608: f1}, {}
+        )
         for sent, of_sent in ((128, ((4e3, 0.5), (1.4e5, 0.6))), (608, ((4e3, 0.1), (1.4e5, 0.9))))
         for bits, f1 in of_sent
     ]

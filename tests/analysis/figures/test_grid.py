@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from analysis.figures.grid import Outcome, Pool, from_runs, from_simulator, grid, grids
+from analysis.figures.grid import CellOutcome, Pool, from_runs, from_simulator, grid, grids
 from analysis.simulator.results import COLUMNS
-from analysis.simulator.results import Row as Simulated
+from analysis.simulator.results import RunResult as Simulated
 from netem.experiment.results import RunRow
 from tests.analysis.figures.recording import blank, counts_of, frame, unanswered
 
-OURS = Outcome(
+OURS = CellOutcome(
     setting="small: lte", policy="ours", clients=1, fps=15.0, slo_ms=100.0, seed="1", frames=100,
     captured=100, infeasible=20, feasible=80, missed=8, f1=0.8,
 )  # fmt: skip
@@ -114,7 +114,7 @@ def test_the_simulators_rows_make_the_same_figure() -> None:
         "captured": 90, "skipped": 10, "feasible": 80, "misses": 8, "f1": 0.5, "devices": 2,
     }  # fmt: skip
     (outcome,) = from_simulator([Simulated(**values)], "many")  # type: ignore[arg-type]
-    assert outcome == Outcome(
+    assert outcome == CellOutcome(
         "many: lte, SIMULATED, devices: 2", "ours", 2, 15.0, 100.0, "1", 100, 90, 10, 80, 8, 0.5,
         simulated=True,
     )  # fmt: skip

@@ -4,15 +4,15 @@ from pathlib import Path
 from typing import Any
 
 from analysis.simulator.policies import POLICY
-from analysis.simulator.run import Run
-from analysis.simulator.specification import Experiment, PolicyName
+from analysis.simulator.run import SimulationRun
+from analysis.simulator.specification import PolicyName, Simulation
 
 ROOT = Path(__file__).parents[3]
 
 
-def experiment(**changes: Any) -> Experiment:
+def experiment(**changes: Any) -> Simulation:
     """Two simulated GPUs, two clients for three seconds on the stepped trace."""
-    return Experiment.model_validate(
+    return Simulation.model_validate(
         {
             "name": "small",
             "clients": [2],
@@ -30,7 +30,7 @@ def experiment(**changes: Any) -> Experiment:
     )
 
 
-def run(policy: PolicyName, **changes: Any) -> Run:
+def run(policy: PolicyName, **changes: Any) -> SimulationRun:
     """A run of the only cell, not yet started."""
     made = experiment(**changes)
-    return Run(made, next(made.cells), POLICY[policy])
+    return SimulationRun(made, next(made.cells), POLICY[policy])

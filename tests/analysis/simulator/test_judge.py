@@ -3,11 +3,11 @@
 from dataclasses import replace
 
 from analysis.simulator.judge import judge
-from analysis.simulator.results import Row, row_of
+from analysis.simulator.results import RunResult, row_of
 from tests.analysis.simulator.experiment import run
 
 
-def rows(*given: tuple[str, float, float]) -> list[Row]:
+def rows(*given: tuple[str, float, float]) -> list[RunResult]:
     """Of (policy, miss rate, F1)."""
     made = run("smallest", seconds=0.2)
     row = row_of(made, "smallest", made.run())

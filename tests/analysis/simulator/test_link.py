@@ -5,14 +5,14 @@ import random
 import numpy as np
 import pytest
 
-from analysis.simulator.link import OVERHEAD_BYTES, Link
+from analysis.simulator.link import OVERHEAD_BYTES, SimulatedLink
 from traces import Trace, constant
 
 MBIT = 1e6
 
 
-def link(trace: Trace, **given: float) -> Link:
-    return Link(trace, random.Random(1), **({"delay_ms": 5.0} | given))  # type: ignore[arg-type]
+def link(trace: Trace, **given: float) -> SimulatedLink:
+    return SimulatedLink(trace, random.Random(1), **({"delay_ms": 5.0} | given))  # type: ignore[arg-type]
 
 
 def wire_ms(bits: float, bps: float) -> float:

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from analysis.simulator.frame import Frame
-from analysis.simulator.run import Run
+from analysis.simulator.frame import SimulatedFrame
+from analysis.simulator.run import SimulationRun
 from analysis.simulator.server import FifoServer
 from tests.analysis.simulator.experiment import run
 
@@ -18,27 +18,27 @@ class Ends:
     dropped: list[tuple[float, int, str]] = field(default_factory=list)
 
 
-def watched(batch: int, **rules: float) -> tuple[Run, FifoServer, Ends]:
+def watched(batch: int, **rules: float) -> tuple[SimulationRun, FifoServer, Ends]:
     made, ends = run("smallest"), Ends()
     server = FifoServer(made, **rules)  # type: ignore[arg-type]
     server.stations[0].variant, server.stations[0].batch = VARIANT, batch
 
-    def answer(frame: Frame, variant: str) -> float:
+    def answer(frame: SimulatedFrame, variant: str) -> float:
         ends.answered.append((made.now_ms, frame.number))
         return 0.0
 
-    def drop(frame: Frame, reason: str) -> None:
+    def drop(frame: SimulatedFrame, reason: str) -> None:
         ends.dropped.append((made.now_ms, frame.number, reason))
 
     made.answer, made.drop = answer, drop  # type: ignore[method-assign]
     return made, server, ends
 
 
-def frame(number: int) -> Frame:
-    return Frame(0, number, 0.0, 320, 1e6, 15.0, reachable=True)
+def frame(number: int) -> SimulatedFrame:
+    return SimulatedFrame(0, number, 0.0, 320, 1e6, 15.0, reachable=True)
 
 
-def p99_ms(made: Run, batch: int) -> float:
+def p99_ms(made: SimulationRun, batch: int) -> float:
     size = made.sent_size(320)
     return made.profiles[0].latency_ms(VARIANT, (size[0], -(-size[1] // 32) * 32), batch)
 

@@ -14,10 +14,10 @@ import numpy.typing as npt
 import pytest
 
 from edge.assets.browser import BrowserMissingError, chromium_path
-from edge.batching.batcher import Request
-from netem.experiment.clients import ChromiumClient, Wish
+from edge.batching.batcher import FrameRequest
+from netem.experiment.clients import ChromiumClient, ClientRequest
 from netem.footage.camera_file import Footage, camera, known_video
-from netem.links.link import Link
+from netem.links.link import EmulatedLink
 from tests.serving import serving
 from traces import constant
 
@@ -38,7 +38,7 @@ def small(luma: Luma) -> npt.NDArray[np.float32]:
 
 
 @asynccontextmanager
-async def made(link: Link) -> AsyncIterator[None]:
+async def made(link: EmulatedLink) -> AsyncIterator[None]:
     """By another thread: netlink's library runs an event loop of its own."""
     await asyncio.to_thread(link.__enter__)
     try:
@@ -56,21 +56,21 @@ async def test_a_frames_source_is_the_picture_that_arrived() -> None:
     sources = {source: small(picture.y) for source, picture in footage.pictures()}
     came: dict[int, npt.NDArray[np.float32]] = {}
     enough = asyncio.Event()
-    link = Link(constant(12e6))
+    link = EmulatedLink(constant(12e6))
     with tempfile.TemporaryDirectory(prefix="el", dir="/tmp") as folder:
         film = camera(footage, 20, Path(folder))
         async with made(link), serving(host="0.0.0.0", slo_ms=1000) as server:
             assert server.dispatcher is not None
             offer = server.dispatcher.offer
 
-            def seen(request: Request) -> None:
+            def seen(request: FrameRequest) -> None:
                 came[request.rtp] = small(request.payload.picture.y)  # type: ignore[attr-defined]
                 if len(came) > FRAMES:
                     enough.set()
                 offer(request)
 
             server.dispatcher.offer = seen  # type: ignore[method-assign]
-            client = ChromiumClient(Wish(0, link, footage, 1000.0, Path(folder)), film)
+            client = ChromiumClient(ClientRequest(0, link, footage, 1000.0, Path(folder)), film)
             try:
                 await client.start(int(server.url.rstrip("/").rpartition(":")[2]))
                 try:

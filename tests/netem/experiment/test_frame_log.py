@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netem.experiment.frame_log import Roll, TakenError, by_page, by_publisher
-from netem.footage.camera_file import Camera
+from netem.footage.camera_file import CameraFile
 
 FPS = 10
 # Ticks of a clip; frames 7 and 7 are on show twice, as where a video is slower than the camera.
 SOURCES = (0, 2, 4, 7, 7, 9, 11, 12)
-CAMERA = Camera(Path("none.y4m"), SOURCES, {1000 + source: source for source in SOURCES}, FPS)
+CAMERA = CameraFile(Path("none.y4m"), SOURCES, {1000 + source: source for source in SOURCES}, FPS)
 
 
 def seen(places: list[int], begin_ms: float = 500.0) -> list[tuple[float, int, int, int]]:

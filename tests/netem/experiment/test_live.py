@@ -20,7 +20,7 @@ import pytest
 from edge.profile.variant import SENT_EDGES
 from edge.session.session import Session
 from netem.footage.encodes import Encodes
-from netem.links.link import Link
+from netem.links.link import EmulatedLink
 from tests.serving import local, serving, simulated
 from traces import constant
 
@@ -40,9 +40,9 @@ Part = tuple[int, float, str]
 
 
 @pytest.fixture
-def links() -> Iterator[list[Link]]:
+def links() -> Iterator[list[EmulatedLink]]:
     with contextlib.ExitStack() as stack:
-        yield [stack.enter_context(Link(constant(bps), kind="kernel")) for bps in RATES_BPS]
+        yield [stack.enter_context(EmulatedLink(constant(bps), kind="kernel")) for bps in RATES_BPS]
 
 
 def part(session: Session) -> Part | None:
@@ -94,7 +94,7 @@ async def settled(by_link: list[Session]) -> list[Part | None]:
     return parts
 
 
-def publishers(links: list[Link], port: int, folder: Path) -> list[subprocess.Popen[bytes]]:
+def publishers(links: list[EmulatedLink], port: int, folder: Path) -> list[subprocess.Popen[bytes]]:
     return [
         link.popen(
             [
@@ -111,7 +111,7 @@ def publishers(links: list[Link], port: int, folder: Path) -> list[subprocess.Po
 
 
 async def test_one_link_steps_and_its_session_alone_follows(
-    links: list[Link], tmp_path: Path
+    links: list[EmulatedLink], tmp_path: Path
 ) -> None:
     await asyncio.to_thread(Encodes().prepare)
     async with serving(host="0.0.0.0", slo_ms=400, device=[simulated()] * 4) as server:

@@ -9,7 +9,7 @@ import pytest
 
 from netem.experiment.results import (
     OUTCOMES,
-    Counts,
+    FrameCounts,
     FrameRow,
     LinkRow,
     Manifest,
@@ -46,7 +46,7 @@ def test_a_table_comes_back_as_it_was_written(tmp_path: Path) -> None:
 
 
 def test_every_outcome_has_its_count() -> None:
-    assert set(OUTCOMES) <= set(columns(Counts))
+    assert set(OUTCOMES) <= set(columns(FrameCounts))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from edge.assets.samples import write_y4m
 from edge.ipc.picture import Picture
 from netem.footage.camera_file import (
     PRINT_ROWS,
-    Camera,
+    CameraFile,
     Footage,
     FootageError,
     camera,
@@ -60,7 +60,7 @@ def test_pictures_that_differ_only_outside_the_middle_rows_are_refused(tmp_path:
 def test_the_same_picture_twice_is_no_matter(tmp_path: Path) -> None:
     one, other = noise(2)
     made = camera(Footage(video(tmp_path / "c.mkv", [one, one, other]), 10), 0, tmp_path)
-    assert isinstance(made, Camera)
+    assert isinstance(made, CameraFile)
     assert made.sources == (0, 1, 2)
     assert set(made.prints.values()) == {0, 2}
 

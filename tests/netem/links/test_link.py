@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from netem.links.link import Kind, Link
+from netem.links.link import EmulatedLink, Kind
 from netem.links.namespace import RUN, LinkError, sweep
 from netem.links.tun_link import TunLink
 from tests.netem.conftest import left_by
@@ -38,7 +38,7 @@ STEPS = ten_a_second(8, 12, 5, 20, 3, 9, 15, 7, 10, 6)
 OUTAGES = ten_a_second(8, 8, 0, 0, 0, 12, 12, 3, 3, 6)
 
 
-def follows_closely(link: Link, trace: Trace, bps: float) -> Flow:
+def follows_closely(link: EmulatedLink, trace: Trace, bps: float) -> Flow:
     """Three attempts: a machine whose processors are all taken runs tbf's timers late, which loses
     rate, and that isn't the link's doing."""
     ratios = []
@@ -50,7 +50,7 @@ def follows_closely(link: Link, trace: Trace, bps: float) -> Flow:
     raise AssertionError(f"what came over what the trace has: {ratios}")
 
 
-def follows(result: Flow, link: Link, trace: Trace) -> float:
+def follows(result: Flow, link: EmulatedLink, trace: Trace) -> float:
     """What came over what the trace has, while there was a backlog."""
     start_ms = result.arrivals[0].received_ms + 200.0
     end_ms = start_ms + 1000.0
@@ -66,14 +66,14 @@ def middle_ms(result: Flow) -> float:
     ("trace", "kind", "used"), [(STEPS, "kernel", "tbf"), (OUTAGES, "auto", "tun")]
 )
 def test_goodput_follows_the_trace(trace: Trace, kind: Kind, used: str) -> None:
-    with Link(trace, kind=kind, queue_ms=500.0) as link:
+    with EmulatedLink(trace, kind=kind, queue_ms=500.0) as link:
         assert link.used == used
         follows_closely(link, trace, 25e6)
 
 
 @pytest.mark.parametrize(("trace", "kind"), [(STEPS, "kernel"), (OUTAGES, "tun")])
 def test_another_trace_is_followed_from_its_beginning(trace: Trace, kind: Kind) -> None:
-    with Link(constant(20e6), kind=kind, queue_ms=200.0) as link:
+    with EmulatedLink(constant(20e6), kind=kind, queue_ms=200.0) as link:
         flow(link, 0.2, 4e6)
         before_ms = link.origin_ms
         link.follow(trace)
@@ -82,7 +82,7 @@ def test_another_trace_is_followed_from_its_beginning(trace: Trace, kind: Kind) 
 
 
 def test_delay_and_loss() -> None:
-    with Link(constant(50e6), delay_ms=20.0, loss=0.1, seed=1) as link:
+    with EmulatedLink(constant(50e6), delay_ms=20.0, loss=0.1, seed=1) as link:
         result = flow(link, 1.0, 12e6)
     assert middle_ms(result) == pytest.approx(20.0, abs=2.0)
     lost = 1.0 - len(result.arrivals) / result.sent
@@ -91,7 +91,7 @@ def test_delay_and_loss() -> None:
 
 def test_jitter_keeps_the_order_and_reordering_breaks_it() -> None:
     def numbers(**values: float) -> list[int]:
-        with Link(constant(50e6), kind="tun", delay_ms=20.0, **values) as link:  # type: ignore[arg-type]
+        with EmulatedLink(constant(50e6), kind="tun", delay_ms=20.0, **values) as link:  # type: ignore[arg-type]
             return [arrival.number for arrival in flow(link, 0.5, 4e6).arrivals]
 
     in_order = numbers(jitter_ms=5.0)
@@ -104,7 +104,7 @@ def test_jitter_keeps_the_order_and_reordering_breaks_it() -> None:
 @pytest.mark.parametrize("kind", ["kernel", "tun"])
 def test_a_rate_set_by_hand(kind: Kind, tmp_path: Path) -> None:
     log = tmp_path / "link.csv"
-    with Link(constant(2e6), kind=kind, log=log, queue_ms=3000.0) as link:
+    with EmulatedLink(constant(2e6), kind=kind, log=log, queue_ms=3000.0) as link:
         link.set_rate(12e6)
         result = follows_closely(link, constant(12e6), 20e6)
         with pytest.raises(ValueError, match="too low"):
@@ -126,7 +126,7 @@ def test_tcp_both_ways(kind: Kind) -> None:
         "    with s.makefile('rwb') as f:\n"
         "        f.write(f.read(300_000)); f.flush()\n"
     )
-    with Link(constant(40e6), kind=kind) as link, socket.socket() as server:
+    with EmulatedLink(constant(40e6), kind=kind) as link, socket.socket() as server:
         server.bind((link.outside_address, 0))
         server.listen()
         server.settimeout(20.0)
@@ -144,7 +144,7 @@ def test_tcp_both_ways(kind: Kind) -> None:
 
 
 def test_two_links_do_not_meet() -> None:
-    with Link(constant(8e6)) as one, Link(constant(8e6), kind="tun") as other:
+    with EmulatedLink(constant(8e6)) as one, EmulatedLink(constant(8e6), kind="tun") as other:
         assert len({one.outside_address, other.outside_address, one.inside_address}) == 3
         assert one.namespace != other.namespace
         assert flow(one, 0.2, 1e6).arrivals
@@ -153,7 +153,7 @@ def test_two_links_do_not_meet() -> None:
 
 def test_a_default_route_only_if_asked_for() -> None:
     for asked in (False, True):
-        with Link(constant(8e6), default_route=asked) as link:
+        with EmulatedLink(constant(8e6), default_route=asked) as link:
             routes = link.popen(["cat", "/proc/self/net/route"], stdout=subprocess.PIPE)
             destinations = [line.split()[1] for line in routes.communicate()[0].splitlines()]
         assert (b"00000000" in destinations) is asked
@@ -162,30 +162,30 @@ def test_a_default_route_only_if_asked_for() -> None:
 def test_a_kernel_without_the_means_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("netem.links.link._has", lambda *_, **__: False)
     with pytest.raises(LinkError, match="no kernel link: this kernel has no tbf"):
-        Link(STEPS, kind="kernel").__enter__()
-    with Link(STEPS) as link:
+        EmulatedLink(STEPS, kind="kernel").__enter__()
+    with EmulatedLink(STEPS) as link:
         assert (link.used, link.why) == ("tun", "this kernel has no tbf")
     monkeypatch.setattr("netem.links.link.TUN", Path("/nowhere"))
     with pytest.raises(LinkError, match="no TUN link: no /nowhere; no kernel link: this kernel"):
-        Link(STEPS).__enter__()
+        EmulatedLink(STEPS).__enter__()
 
 
 def test_what_the_kernel_cannot_do() -> None:
     with pytest.raises(LinkError, match="outages"):
-        Link(OUTAGES, kind="kernel").__enter__()
+        EmulatedLink(OUTAGES, kind="kernel").__enter__()
     with pytest.raises(LinkError, match="jitter"):
-        Link(STEPS, kind="kernel", jitter_ms=5.0).__enter__()
+        EmulatedLink(STEPS, kind="kernel", jitter_ms=5.0).__enter__()
 
 
 @pytest.mark.parametrize("kind", ["kernel", "tun"])
 def test_nothing_is_left_by_a_failure_half_way(kind: Kind, tmp_path: Path) -> None:
     with pytest.raises((LinkError, OSError)):
-        Link(constant(8e6), kind=kind, log=tmp_path / "no" / "folder.csv").__enter__()
+        EmulatedLink(constant(8e6), kind=kind, log=tmp_path / "no" / "folder.csv").__enter__()
 
 
 @pytest.mark.parametrize("kind", ["kernel", "tun"])
 def test_nothing_is_left_by_an_error_inside(kind: Kind) -> None:
-    link = Link(constant(8e6), kind=kind)
+    link = EmulatedLink(constant(8e6), kind=kind)
     with contextlib.suppress(RuntimeError), link:
         child = link.popen(["sleep", "600"])
         raise RuntimeError
@@ -193,7 +193,7 @@ def test_nothing_is_left_by_an_error_inside(kind: Kind) -> None:
 
 
 def test_a_dead_link_is_noticed() -> None:
-    with Link(constant(8e6), kind="tun") as link:
+    with EmulatedLink(constant(8e6), kind="tun") as link:
         link.check()
         assert isinstance(link._shaping, TunLink)
         link._shaping._process.kill()
@@ -253,13 +253,13 @@ def test_a_rerun_removes_what_a_kill_left(kind: str) -> None:
         process.wait()
         assert alive(sleeper)
         assert any(RUN.glob(f"edgelab-{process.pid}-*"))
-        with Link(constant(8e6)):
+        with EmulatedLink(constant(8e6)):
             assert left_by(process.pid) == []
         assert not alive(sleeper)
 
 
 def test_a_sweep_leaves_the_living_alone() -> None:
-    with Link(constant(8e6)) as link:
+    with EmulatedLink(constant(8e6)) as link:
         assert link.namespace not in sweep()
         assert flow(link, 0.2, 1e6).arrivals
 

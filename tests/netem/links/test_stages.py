@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netem.links.stages import Delay, Loss, RateQueue, Timed
+from netem.links.stages import Delay, PacketLoss, RateQueue, Timed
 from traces import Trace, constant
 
 PACKET = bytes(1000)
@@ -171,7 +171,7 @@ def test_reordered_packets_overtake() -> None:
 
 @pytest.mark.parametrize(("share", "burst"), [(0.01, 10), (0.2, 3), (0.05, 1)])
 def test_losses_in_bursts_are_so_long_and_keep_the_share(share: float, burst: int) -> None:
-    loss = Loss(share, seed=4, burst=burst)
+    loss = PacketLoss(share, seed=4, burst=burst)
     count = 100_000
     for number in range(count):
         loss.put(number.to_bytes(4), float(number))
@@ -185,7 +185,7 @@ def test_losses_in_bursts_are_so_long_and_keep_the_share(share: float, burst: in
 
 def test_loss_is_the_share_and_by_the_seed() -> None:
     def lost(share: float, seed: int) -> list[int]:
-        loss = Loss(share, seed)
+        loss = PacketLoss(share, seed)
         for number in range(5000):
             loss.put(number.to_bytes(2), float(number))
         left = {int.from_bytes(packet) for _, packet in loss.take(1e9)}

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:  # the sender starts faster without
-    from netem.links.link import Link
+    from netem.links.link import EmulatedLink
 
 HEADER = struct.Struct("!Id")
 TIMESPEC = struct.Struct("qq")
@@ -43,7 +43,7 @@ class Flow:
         return 8.0 * self.size * inside
 
 
-def flow(link: Link, seconds: float, bps: float, size: int = 1228) -> Flow:
+def flow(link: EmulatedLink, seconds: float, bps: float, size: int = 1228) -> Flow:
     """Sends at `bps` for `seconds` from the namespace to here, and waits for the rest."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
         receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)

@@ -7,13 +7,13 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netem.publisher.frame_outcomes import Frame, Ledger, quantiles
+from netem.publisher.frame_outcomes import FrameOutcomes, PublishedFrame, quantiles
 
 T = {"captured": 5.0, "received": 20.0, "decoded": 21.0, "dispatched": 22.0, "sent": 40.0}
 
 
-def sent(ledger: Ledger, tick: int, outcome: str | None = None) -> Frame:
-    frame = Frame(tick, tick, rtp=tick, captured_ms=100.0 * tick, outcome=outcome)
+def sent(ledger: FrameOutcomes, tick: int, outcome: str | None = None) -> PublishedFrame:
+    frame = PublishedFrame(tick, tick, rtp=tick, captured_ms=100.0 * tick, outcome=outcome)
     if outcome is None:
         frame.size, frame.bytes = (320, 180), 1000
     ledger.captured(frame)
@@ -25,7 +25,7 @@ def answer(rtp: int, **fields: Any) -> dict[str, Any]:
 
 
 def test_an_answer_is_in_time_up_to_the_objective() -> None:
-    ledger = Ledger(100.0)
+    ledger = FrameOutcomes(100.0)
     for tick, after_ms in enumerate((100.0, 100.1)):
         sent(ledger, tick)
         ledger.answered(answer(tick), 100.0 * tick + after_ms)
@@ -35,7 +35,7 @@ def test_an_answer_is_in_time_up_to_the_objective() -> None:
 
 
 def test_a_late_frame_that_the_network_ate_is_infeasible() -> None:
-    ledger = Ledger(100.0)
+    ledger = FrameOutcomes(100.0)
     for tick, received_ms in enumerate((104.0, 105.0)):
         sent(ledger, tick)
         ledger.answered(answer(tick, t={**T, "received": received_ms}), 1e4)
@@ -44,7 +44,7 @@ def test_a_late_frame_that_the_network_ate_is_infeasible() -> None:
 
 
 def test_the_way_back_is_told_on_the_servers_clock() -> None:
-    ledger = Ledger(100.0)
+    ledger = FrameOutcomes(100.0)
     sent(ledger, 0)
     ledger.answered(answer(0), now_ms=50.0, offset_ms=-7.0)
     assert ledger.report().back_ms == [3.0]
@@ -52,7 +52,7 @@ def test_the_way_back_is_told_on_the_servers_clock() -> None:
 
 
 def test_a_frame_that_nobody_speaks_of_is_unanswered() -> None:
-    ledger = Ledger(100.0)
+    ledger = FrameOutcomes(100.0)
     sent(ledger, 0)
     ledger.expire(1100.0)
     assert ledger.pending == 1
@@ -65,7 +65,7 @@ def test_a_frame_that_nobody_speaks_of_is_unanswered() -> None:
     st.lists(st.sampled_from(["answer", "late", "drop", "skip", "forget", "again"]), max_size=40)
 )
 def test_counts_add_up(ends: list[str]) -> None:
-    ledger = Ledger(50.0)
+    ledger = FrameOutcomes(50.0)
     for tick, end in enumerate(ends):
         sent(ledger, tick, outcome="paced" if end == "skip" else None)
         at_ms = 100.0 * tick + (60.0 if end == "late" else 10.0)
@@ -92,7 +92,7 @@ def test_counts_add_up(ends: list[str]) -> None:
 
 
 def test_who_publishes_for_long_forgets() -> None:
-    ledger = Ledger(100.0)
+    ledger = FrameOutcomes(100.0)
     for tick in range(10):
         sent(ledger, tick, "encoder" if tick == 2 else None)
         ledger.answered(answer(tick), 100.0 * tick + 10.0)
@@ -104,11 +104,11 @@ def test_who_publishes_for_long_forgets() -> None:
 
 
 def test_bits_are_a_second_of_capturing() -> None:
-    ledger = Ledger(100.0)
+    ledger = FrameOutcomes(100.0)
     for tick in range(11):
         sent(ledger, tick)
     assert ledger.stats().sent_bps == 80_000.0
-    assert Ledger(100.0).stats().sent_bps == 0.0
+    assert FrameOutcomes(100.0).stats().sent_bps == 0.0
 
 
 def test_quantiles() -> None:

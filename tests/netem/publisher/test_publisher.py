@@ -10,14 +10,14 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from edge.rtc.peer_connection import Peer
+from edge.rtc.peer_connection import PeerConnection
 from edge.server import Server
 from edge.session.control_messages import message
 from edge.session.session import Session
 from netem.__main__ import main
 from netem.footage.encodes import Encodes
 from netem.publisher import command, publisher
-from netem.publisher.publisher import Publisher, PublishError, publishing
+from netem.publisher.publisher import LightPublisher, PublishError, publishing
 from tests.serving import base, local, serving
 
 FPS = 20
@@ -33,7 +33,7 @@ def clip() -> Encodes:
 @asynccontextmanager
 async def streaming(
     clip: Encodes, slo_ms: float = 1000.0
-) -> AsyncIterator[tuple[Server, Session, Publisher]]:
+) -> AsyncIterator[tuple[Server, Session, LightPublisher]]:
     """A server, its one session, and the publisher at its other end, with answers coming."""
     async with serving() as server, publishing(base(server), clip, slo_ms=slo_ms, label="me") as me:
         await me.wait_for(lambda it: it.stats().in_time >= 2)
@@ -49,9 +49,9 @@ def hint(session: Session, monkeypatch: pytest.MonkeyPatch, seq: int, **fields: 
     monkeypatch.setattr(
         peer,
         "send",
-        lambda label, said: '"hint"' in said or Peer.send(peer, label, said),
+        lambda label, said: '"hint"' in said or PeerConnection.send(peer, label, said),
     )
-    Peer.send(peer, "control", text)
+    PeerConnection.send(peer, "control", text)
 
 
 async def test_each_frame_has_its_answer_and_its_source(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from edge.rtc import rtp as edge_rtp
 from edge.rtc.jitter.depacketizer import depacketise
 from edge.rtc.rtp import ExtensionIds, RtpPacket, SenderReport
-from netem.publisher.rtp_sender import HISTORY, MAX_PAYLOAD, Feedback, Packetiser, read_feedback
+from netem.publisher.rtp_sender import HISTORY, MAX_PAYLOAD, Packetiser, RtcpFeedback, read_feedback
 
 IDS = ExtensionIds(abs_send_time=3, abs_capture_time=5)
 NOW_MS = 1_700_000_000_000.0
@@ -133,4 +133,4 @@ def test_feedback_is_what_the_server_said(
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_without_an_error(data: bytes) -> None:
-    assert isinstance(read_feedback(data), Feedback)
+    assert isinstance(read_feedback(data), RtcpFeedback)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netem.footage.encodes import Encode, Rung
-from netem.publisher.stream import BURST_MS, PACE, Chosen, Pacer, Stream
+from netem.publisher.stream import BURST_MS, PACE, Chosen, PacketPacer, Stream
 
 STEP, RUN, TICKS = 4, 8, 12
 
@@ -114,7 +114,7 @@ def test_what_is_sent_can_be_decoded(ticks: list[tuple[float, int]]) -> None:
 
 
 def test_the_pacer_spreads_a_frame_at_its_rate() -> None:
-    pacer = Pacer(1e6)
+    pacer = PacketPacer(1e6)
     pacer.push([bytes(1000)] * 20)
     now_ms, left = 0.0, []
     while len(pacer):
@@ -130,7 +130,7 @@ def test_the_pacer_spreads_a_frame_at_its_rate() -> None:
 
 
 def test_a_fast_estimate_lets_a_frame_leave_at_once() -> None:
-    pacer = Pacer(100e6)
+    pacer = PacketPacer(100e6)
     pacer.push([bytes(1000)] * 10)
     assert pacer.waiting_ms == pytest.approx(0.32)
     assert sum(pacer.pop(0.0) is not None for _ in range(10)) == 10

@@ -8,7 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.rtc.bwe.bandwidth_estimator import MAX_REMB_BPS, MIN_REMB_BPS, START_BPS, RateEstimator
+from edge.rtc.bwe.bandwidth_estimator import (
+    MAX_REMB_BPS,
+    MIN_REMB_BPS,
+    START_BPS,
+    BandwidthEstimator,
+)
 from edge.rtc.bwe.packet_train import MAX_CAPACITY_BPS
 
 WIRE_BYTES = 1200
@@ -22,7 +27,7 @@ class Link:
     bps: float
     pacer_bps: float = 50e6
     delay_ms: float = 10.0
-    estimator: RateEstimator = field(default_factory=RateEstimator)
+    estimator: BandwidthEstimator = field(default_factory=BandwidthEstimator)
     send_times: bool = True
     free_ms: float = 0.0
     frame: int = 0
@@ -123,7 +128,7 @@ def test_what_the_sender_spread_out_is_only_a_lower_bound() -> None:
 
 
 def test_packets_read_in_one_go_are_clamped() -> None:
-    estimator = RateEstimator()
+    estimator = BandwidthEstimator()
     for frame in range(20):
         for index in range(6):
             estimator.observe(frame * PER_FRAME, WIRE_BYTES, index == 5, frame * 66.0)
@@ -270,7 +275,7 @@ def test_the_estimate_is_told_at_once_when_it_falls_and_seldom_otherwise() -> No
 
 
 def test_loss_is_that_of_the_last_two_seconds() -> None:
-    estimator = RateEstimator()
+    estimator = BandwidthEstimator()
     assert estimator.loss == 0.0
     for step in range(20):
         estimator.observe_counts(100 * step, 10 * step, 250.0 * step)
@@ -303,7 +308,7 @@ def test_jitter_of_a_radio_link_leaves_the_estimate_near_the_truth() -> None:
 def test_no_arrivals_make_a_decision_unbounded(
     script: list[tuple[int, int, bool, float, int | None]],
 ) -> None:
-    estimator = RateEstimator()
+    estimator = BandwidthEstimator()
     for rtp, size, marker, arrival_ms, send_time in script:
         estimator.observe(rtp, size, marker, arrival_ms, send_time)
         estimator.tick(arrival_ms + 30.0)
@@ -334,13 +339,13 @@ def test_another_source_has_other_clocks_and_the_same_link(send_times: bool) -> 
 
 
 def test_a_clock_that_goes_back_makes_no_negative_time() -> None:
-    estimator = RateEstimator()
+    estimator = BandwidthEstimator()
     estimator.observe(0, WIRE_BYTES, False, 10.0)
     estimator.observe(0, WIRE_BYTES, True, 9.5)
     assert estimator.network_ms(0.5) == 0.0
 
 
-def _lossy_with_a_frame_broken_off() -> tuple[RateEstimator, int, float]:
+def _lossy_with_a_frame_broken_off() -> tuple[BandwidthEstimator, int, float]:
     """8 Mbit/s and some losses; of the last frame, half has come. Its timestamp, and when."""
     link = Link(8e6).send(40, 8)
     estimator = link.estimator

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.rtc.bwe.twcc import TICK_MS, Arrivals, parse
+from edge.rtc.bwe.twcc import TICK_MS, PacketArrivals, parse
 
 
-def _told(arrivals: Arrivals) -> dict[int, float | None]:
+def _told(arrivals: PacketArrivals) -> dict[int, float | None]:
     """All that the next messages say, by number."""
     told: dict[int, float | None] = {}
     while (message := arrivals.feedback(1, 2)) is not None:
@@ -24,11 +24,11 @@ def _told(arrivals: Arrivals) -> dict[int, float | None]:
 
 
 def test_nothing_came_nothing_is_told() -> None:
-    assert Arrivals().feedback(1, 2) is None
+    assert PacketArrivals().feedback(1, 2) is None
 
 
 def test_a_message_byte_by_byte() -> None:
-    arrivals = Arrivals()
+    arrivals = PacketArrivals()
     arrivals.add(10, 640.0)
     arrivals.add(12, 641.0)
     message = arrivals.feedback(0x01020304, 0x05060708)
@@ -43,7 +43,7 @@ def test_a_message_byte_by_byte() -> None:
 
 
 def test_losses_are_told_once_and_what_comes_late_is_not() -> None:
-    arrivals = Arrivals()
+    arrivals = PacketArrivals()
     for number in (1, 2, 5):
         arrivals.add(number, 1000.0 + number)
     assert _told(arrivals) == {1: 1001.0, 2: 1002.0, 3: None, 4: None, 5: 1005.0}
@@ -54,7 +54,7 @@ def test_losses_are_told_once_and_what_comes_late_is_not() -> None:
 
 
 def test_a_long_run_and_a_long_pause() -> None:
-    arrivals = Arrivals()
+    arrivals = PacketArrivals()
     for number in range(300):
         arrivals.add(number, 5.0 * number + (20_000.0 if number >= 200 else 0.0))
     told = _told(arrivals)
@@ -70,7 +70,7 @@ def test_a_long_run_and_a_long_pause() -> None:
 def test_whatever_comes_is_told_to_a_quarter_millisecond(
     first: int, steps: list[tuple[int, float]]
 ) -> None:
-    arrivals = Arrivals()
+    arrivals = PacketArrivals()
     number, now_ms = first, 50_000.0
     expected = {}
     for ahead, ms in steps:
@@ -87,7 +87,7 @@ def test_whatever_comes_is_told_to_a_quarter_millisecond(
 
 @given(st.lists(st.tuples(st.integers(0, 0xFFFF), st.floats(0.0, 1e9)), max_size=200))
 def test_any_numbers_at_any_times_stay_bounded(packets: list[tuple[int, float]]) -> None:
-    arrivals = Arrivals()
+    arrivals = PacketArrivals()
     for number, ms in packets:
         arrivals.add(number, ms)
         message = arrivals.feedback(1, 2)

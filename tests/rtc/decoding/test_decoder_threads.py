@@ -12,12 +12,12 @@ import pytest
 from aioice import ice
 
 from edge.rtc import udp_socket
-from edge.rtc.decoding.decoder_threads import MOST, Crew
-from edge.rtc.shared_timer import Beat
+from edge.rtc.decoding.decoder_threads import MOST, DecoderThreads
+from edge.rtc.shared_timer import SharedTimer
 
 
 async def test_one_that_works_long_holds_up_nobody_else() -> None:
-    crews = [Crew.of_loop() for _ in range(2)]
+    crews = [DecoderThreads.of_loop() for _ in range(2)]
     assert crews[0] is crews[1]
     crew, let_go, done = crews[0], threading.Event(), asyncio.Event()
     crew.submit(let_go.wait)
@@ -32,7 +32,7 @@ async def test_one_that_works_long_holds_up_nobody_else() -> None:
 
 async def test_threads_are_few_and_end_with_the_last_user() -> None:
     before = threading.active_count()
-    crew, *_ = [Crew.of_loop() for _ in range(20)]
+    crew, *_ = [DecoderThreads.of_loop() for _ in range(20)]
     assert threading.active_count() <= before + MOST
     for _ in range(19):
         crew.leave()
@@ -43,14 +43,14 @@ async def test_threads_are_few_and_end_with_the_last_user() -> None:
     crew.leave()
     crew.join()
     assert threading.active_count() == before
-    again = Crew.of_loop()
+    again = DecoderThreads.of_loop()
     assert again is not crew
     again.leave()
     again.join()
 
 
 async def test_results_come_in_order_and_a_failing_one_stops_none() -> None:
-    crew, seen, done = Crew.of_loop(), list[int](), asyncio.Event()
+    crew, seen, done = DecoderThreads.of_loop(), list[int](), asyncio.Event()
 
     def job() -> None:
         crew.call(seen.append, 1)
@@ -68,7 +68,7 @@ async def test_results_come_in_order_and_a_failing_one_stops_none() -> None:
 
 
 async def test_a_beat_is_for_all_and_ends_with_the_last() -> None:
-    beat, loop = Beat(0.001), asyncio.get_running_loop()
+    beat, loop = SharedTimer(0.001), asyncio.get_running_loop()
     heard, enough = {"a": 0, "b": 0}, asyncio.Event()
 
     def a() -> None:

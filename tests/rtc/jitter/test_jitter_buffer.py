@@ -17,8 +17,8 @@ from edge.rtc.jitter.depacketizer import Payload
 from edge.rtc.jitter.frames import EncodedFrame
 from edge.rtc.jitter.jitter_buffer import MAX_FRAMES, MAX_GAP, MAX_PACKETS, JitterBuffer
 from edge.rtc.jitter.loss_recovery import PLI_INTERVAL_MS
-from edge.rtc.jitter.nack import MAX_NACKS, Gaps
-from edge.rtc.jitter.outcome import Counts, Outcome
+from edge.rtc.jitter.nack import MAX_NACKS, NackRequester
+from edge.rtc.jitter.outcome import JitterBufferOutput, ReceptionCounts
 from tests.rtc.streams import FRAME_MS, PER_FRAME, Encoded, Packet, encode, packetise
 
 RTT_MS = 30.0
@@ -38,7 +38,7 @@ class Run:
     sent: dict[int, Packet] = field(default_factory=dict)
     answer: Callable[[Packet, int], bool] = lambda packet, attempt: True
 
-    def take(self, outcome: Outcome) -> None:
+    def take(self, outcome: JitterBufferOutput) -> None:
         self.served += outcome.frames
         self.lost += outcome.lost
         if outcome.keyframe:
@@ -561,7 +561,7 @@ def test_a_packet_costs_the_same_however_many_are_missing(frames: str) -> None:
 
 
 def test_one_burst_answered_late_lengthens_the_round_trip_once() -> None:
-    gaps = Gaps(300.0, 30.0, Counts())
+    gaps = NackRequester(300.0, 30.0, ReceptionCounts())
     gaps.open(10, 18, 0.0)
     assert len(gaps.due(0.0)) == len(gaps.due(50.0)) == 8
     for number in range(10, 18):
@@ -570,7 +570,7 @@ def test_one_burst_answered_late_lengthens_the_round_trip_once() -> None:
 
 
 def test_an_answer_after_two_early_questions_is_no_round_trip() -> None:
-    gaps = Gaps(300.0, 30.0, Counts())
+    gaps = NackRequester(300.0, 30.0, ReceptionCounts())
     for at_ms in (0.0, 42.0):
         gaps.probe(range(10, 12), at_ms, sent=True)
     gaps.open(10, 12, 44.0)
@@ -579,7 +579,7 @@ def test_an_answer_after_two_early_questions_is_no_round_trip() -> None:
 
 
 def test_a_round_trip_taken_for_far_too_short_is_corrected() -> None:
-    gaps = Gaps(300.0, 30.0, Counts())
+    gaps = NackRequester(300.0, 30.0, ReceptionCounts())
     gaps.open(1, 2, 0.0)
     gaps.due(0.0)
     gaps.fill(1, 3.0)  # by chance, what was asked for was on its way

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from edge.scheduling.problem import Client, Problem, Variant
+from edge.scheduling.problem import Problem, ProblemClient, ProblemVariant
 
 
 def small() -> Problem:
@@ -12,13 +12,13 @@ def small() -> Problem:
     return Problem(
         gpus=2,
         variants=(
-            Variant("small", 0.5, (5.0, 6.0, 7.0, 8.0)),
-            Variant("large", 0.7, (20.0, 30.0, 40.0, 50.0)),
+            ProblemVariant("small", 0.5, (5.0, 6.0, 7.0, 8.0)),
+            ProblemVariant("large", 0.7, (20.0, 30.0, 40.0, 50.0)),
         ),
         clients=(
-            Client("near", 25.0, (90.0, 80.0)),
-            Client("middle", 15.0, (70.0, 60.0)),
-            Client("far", 10.0, (20.0, 0.0)),
+            ProblemClient("near", 25.0, (90.0, 80.0)),
+            ProblemClient("middle", 15.0, (70.0, 60.0)),
+            ProblemClient("far", 10.0, (20.0, 0.0)),
         ),
     )
 
@@ -26,26 +26,29 @@ def small() -> Problem:
 def corners() -> dict[str, Problem]:
     """Well-formed problems at the edges of what there may be, each for two GPUs."""
     variants = small().variants
-    same = tuple(Variant(f"v{n}", n / 10, (10.0, 10.0, 10.0)) for n in range(3))
-    falling = (Variant("v", 0.5, (4.0, 40.0, 41.0, 300.0, 45.0)), *variants)
+    same = tuple(ProblemVariant(f"v{n}", n / 10, (10.0, 10.0, 10.0)) for n in range(3))
+    falling = (ProblemVariant("v", 0.5, (4.0, 40.0, 41.0, 300.0, 45.0)), *variants)
     crowd = tuple(
-        Client(str(n), (10.0, 15.0, 25.0)[n % 3], (float(n), 2.5 * n - 40.0)) for n in range(60)
+        ProblemClient(str(n), (10.0, 15.0, 25.0)[n % 3], (float(n), 2.5 * n - 40.0))
+        for n in range(60)
     )
     return {
         "nobody": Problem(2, variants, ()),
         "nobody and nothing": Problem(2, (), ()),
-        "no variant": Problem(2, (), (Client("c", 10.0, ()),)),
+        "no variant": Problem(2, (), (ProblemClient("c", 10.0, ()),)),
         "no GPU": Problem(0, variants, crowd),
-        "one client": Problem(2, variants, (Client("c", 10.0, (40.0, 60.0)),)),
+        "one client": Problem(2, variants, (ProblemClient("c", 10.0, (40.0, 60.0)),)),
         "many clients": Problem(2, variants, crowd),
         "no budgets": Problem(
-            2, variants, tuple(Client(str(n), 10.0, (0.0, 0.0)) for n in range(9))
+            2, variants, tuple(ProblemClient(str(n), 10.0, (0.0, 0.0)) for n in range(9))
         ),
         "equal latencies": Problem(
-            2, same, tuple(Client(str(n), 15.0, (20.0, 30.0, 40.0)) for n in range(30))
+            2, same, tuple(ProblemClient(str(n), 15.0, (20.0, 30.0, 40.0)) for n in range(30))
         ),
         "throughput that falls and rises": Problem(
-            2, falling, tuple(Client(str(n), 25.0, (10.0 * n, 80.0, 9.0 * n)) for n in range(20))
+            2,
+            falling,
+            tuple(ProblemClient(str(n), 25.0, (10.0 * n, 80.0, 9.0 * n)) for n in range(20)),
         ),
     }
 
@@ -72,14 +75,15 @@ def problems(
         st.sampled_from([10.0, 15.0, 25.0, 50.0]), st.integers(1, 60_000).map(_thousandth)
     )
     variants = tuple(
-        Variant(f"v{index}", draw(accuracies), tuple(draw(latencies))) for index in range(count)
+        ProblemVariant(f"v{index}", draw(accuracies), tuple(draw(latencies)))
+        for index in range(count)
     )
 
     def row(values: st.SearchStrategy[float]) -> tuple[float, ...]:
         return tuple(draw(st.lists(values, min_size=count, max_size=count)))
 
     clients = tuple(
-        Client(f"c{index}", draw(rates), row(budgets), row(accuracies) if own else None)
+        ProblemClient(f"c{index}", draw(rates), row(budgets), row(accuracies) if own else None)
         for index, own in enumerate(draw(st.lists(st.booleans(), max_size=max_clients)))
     )
     gpus = draw(st.integers(0, max_gpus))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from edge.scheduling.plan_check import violations
-from edge.scheduling.problem import Client, Problem, Variant
+from edge.scheduling.problem import Problem, ProblemClient, ProblemVariant
 from edge.scheduling.solvers import Algorithm, solve
 from edge.scheduling.solvers.problem_arrays import STEPS, Tables
 
@@ -16,12 +16,12 @@ from edge.scheduling.solvers.problem_arrays import STEPS, Tables
 def problem(rates: list[float], batch_ms: float = 10.0) -> Problem:
     """Clients of any budget for one variant whose throughput grows with its batch."""
     variants = (
-        Variant("small", 0.5, tuple(batch_ms + size for size in range(8))),
-        Variant("large", 0.7, tuple(3 * (batch_ms + size) for size in range(8))),
+        ProblemVariant("small", 0.5, tuple(batch_ms + size for size in range(8))),
+        ProblemVariant("large", 0.7, tuple(3 * (batch_ms + size) for size in range(8))),
     )
     chance = random.Random(1)
     clients = tuple(
-        Client(str(index), rate, (chance.uniform(0, 1e6), chance.uniform(0, 1e6)))
+        ProblemClient(str(index), rate, (chance.uniform(0, 1e6), chance.uniform(0, 1e6)))
         for index, rate in enumerate(rates)
     )
     return Problem(4, variants, clients)

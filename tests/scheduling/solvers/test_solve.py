@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 
 from edge.scheduling.capacity_rules import Rule
-from edge.scheduling.plan import Plan, Slot
+from edge.scheduling.plan import Plan, PlanSlot
 from edge.scheduling.plan_check import violations
-from edge.scheduling.problem import Client, Problem, Variant
+from edge.scheduling.problem import Problem, ProblemClient, ProblemVariant
 from edge.scheduling.solvers import Algorithm, solve
 from tests.scheduling.solvers.problems import corners, problems, small
 
@@ -97,7 +97,9 @@ def test_two_variants_share_a_gpu_where_one_cannot_serve_all_well() -> None:
     assert single.accuracy == pytest.approx(0.5)
     # Far's budget of 20 ms leaves no room for a cycle with the large variant: 5 + 5 + 20.
     assert value(shared) == value(single)
-    roomy = replace(problem, clients=(*problem.clients[:2], Client("far", 10.0, (30.0, 0.0))))
+    roomy = replace(
+        problem, clients=(*problem.clients[:2], ProblemClient("far", 10.0, (30.0, 0.0)))
+    )
     assert solve(roomy, "auto", "single").accuracy == pytest.approx(0.5)
     both = solve(roomy, "auto", "shared")
     assert [len(slots) for slots in both.gpus] == [2]
@@ -110,7 +112,9 @@ def test_budget_of_exactly_twice_the_latency_serves_and_rate_of_exactly_the_capa
     algorithm: Algorithm,
 ) -> None:
     def served(fps: float, budget_ms: float) -> int:
-        only = Problem(1, (Variant("v", 0.5, (10.0,)),), (Client("c", fps, (budget_ms,)),))
+        only = Problem(
+            1, (ProblemVariant("v", 0.5, (10.0,)),), (ProblemClient("c", fps, (budget_ms,)),)
+        )
         return solve(only, algorithm).served
 
     assert served(99.999, 20.0) == 1
@@ -134,11 +138,11 @@ def test_current_keeps_variants_where_they_are(algorithm: Algorithm) -> None:
 
 
 def test_accuracy_counts_unserved_clients_but_not_those_without_any_budget() -> None:
-    variant = Variant("v", 0.5, (10.0,))
+    variant = ProblemVariant("v", 0.5, (10.0,))
     clients = (
-        Client("served", 10.0, (20.0,)),
-        Client("late", 30.0, (5.0,)),
-        Client("cut off", 60.0, (0.0,)),
+        ProblemClient("served", 10.0, (20.0,)),
+        ProblemClient("late", 30.0, (5.0,)),
+        ProblemClient("cut off", 60.0, (0.0,)),
     )
     plan = solve(Problem(1, (variant,), clients))
     assert plan.unserved == ("late", "cut off")
@@ -150,7 +154,7 @@ def test_checker_finds_what_is_wrong() -> None:
     plan = solve(problem, "auto", "single")
     slot = next(s for slots in plan.gpus for s in slots if s.variant == 1)
 
-    def found(*slots: Slot) -> str:
+    def found(*slots: PlanSlot) -> str:
         return "; ".join(violations(problem, replace(plan, gpus=(slots, ())), "single"))
 
     assert "would be late" in found(replace(slot, batch=3))

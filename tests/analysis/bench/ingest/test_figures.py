@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 
-from analysis.bench.ingest.figures import Stage, Window, holds, most, stage
+from analysis.bench.ingest.figures import MeasurementWindow, Stage, holds, most, stage
 
 
 def test_frames_count_in_their_window_only_and_time_runs_from_the_last_packet() -> None:
     times = [(rtp, 100.0 * rtp, 100.0 * rtp + 5.0) for rtp in range(10)]
     handed = {rtp: 100.0 * rtp + 5.0 + rtp for rtp in range(10) if rtp != 4}
-    found = stage(Window(1, 200.0, 800.0, 0.3), [(times, handed)])
+    found = stage(MeasurementWindow(1, 200.0, 800.0, 0.3), [(times, handed)])
     assert (found.streams, found.sent, found.decoded) == (1, 6, 5)  # 2 to 7, 4 was not decoded
     assert found.whole_ms["p50"] == 5.0
     assert found.whole_ms["p99"] == 7.0
@@ -35,4 +35,4 @@ def test_the_most_streams_are_the_last_that_held() -> None:
     stages = [_stage(8, 2.0), _stage(12, 11.0), _stage(12, 9.0), _stage(16, 12.0)]
     assert most(stages, 10.0) == 12
     assert most([_stage(8, 70.0)], 10.0) == 0
-    assert not stage(Window(1, 0.0, 1.0, 0.0), []).sent
+    assert not stage(MeasurementWindow(1, 0.0, 1.0, 0.0), []).sent

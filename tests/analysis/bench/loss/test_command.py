@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from analysis.bench.loss.command import LOSSES, Row, markdown, promises
-from analysis.bench.loss.figures import Figures
+from analysis.bench.loss.command import LOSSES, LossResult, markdown, promises
+from analysis.bench.loss.figures import LossFigures
 
-OURS = Figures(300, 299, 170.0, 30.0, 110.0, 9, 1, 12, 1, 1.1e6)
+OURS = LossFigures(300, 299, 170.0, 30.0, 110.0, 9, 1, 12, 1, 1.1e6)
 THEIRS = replace(OURS, decoded=254, stall_ms=2924.0, p50=86.0, p99=1018.0, bps=5.3e5)
-ROWS = [Row(LOSSES["2%"], 15, "ours", OURS), Row(LOSSES["2%"], 15, "aiortc", THEIRS)]
+ROWS = [LossResult(LOSSES["2%"], 15, "ours", OURS), LossResult(LOSSES["2%"], 15, "aiortc", THEIRS)]
 
 
 def test_a_line_has_both_receivers() -> None:

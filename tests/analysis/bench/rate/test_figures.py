@@ -6,8 +6,15 @@ import math
 
 import pytest
 
-from analysis.bench.rate.figures import Frame, feasible, oracle, recovery_ms, summarise, with_unsent
-from analysis.bench.rate.receivers import Arrivals
+from analysis.bench.rate.figures import (
+    FrameTiming,
+    feasible,
+    oracle,
+    recovery_ms,
+    summarise,
+    with_unsent,
+)
+from analysis.bench.rate.receivers import FrameArrivals
 
 
 class Steady:
@@ -31,7 +38,7 @@ class Steady:
 
 def test_late_frames_that_no_sender_could_have_had_in_time_are_set_apart() -> None:
     link = Steady(1e6, (1000.0, 2000.0))
-    frames = [Frame(100.0 * n, 10_000.0, 500.0 if n in (3, 12) else 20.0) for n in range(30)]
+    frames = [FrameTiming(100.0 * n, 10_000.0, 500.0 if n in (3, 12) else 20.0) for n in range(30)]
     found = summarise(frames, link, 10.0, 3.0)
     assert found.frames == 30
     assert found.late == pytest.approx((2 / 30,) * 3)
@@ -43,7 +50,7 @@ def test_late_frames_that_no_sender_could_have_had_in_time_are_set_apart() -> No
 
 
 def test_frames_that_never_came_are_late() -> None:
-    found = summarise([Frame(0.0, 1e4, math.inf)], Steady(1e6), 15.0, 1.0)
+    found = summarise([FrameTiming(0.0, 1e4, math.inf)], Steady(1e6), 15.0, 1.0)
     assert found.late == (1.0, 1.0, 1.0)
     assert found.to_json()["worst"] is None
 
@@ -59,7 +66,7 @@ def test_the_oracle_fills_the_link_up_to_the_cap() -> None:
 
 def test_recovery_needs_calm_that_lasts() -> None:
     times = [100.0, 10.0, 80.0, 10.0, 10.0, 10.0, 10.0, 10.0]
-    frames = [Frame(1000.0 + 100.0 * n, 1.0, ms) for n, ms in enumerate(times)]
+    frames = [FrameTiming(1000.0 + 100.0 * n, 1.0, ms) for n, ms in enumerate(times)]
     assert recovery_ms(frames, 1000.0) == 300.0
     assert recovery_ms(frames[:5], 1000.0) == math.inf
 
@@ -70,7 +77,7 @@ def _packet(sequence: int, timestamp: int, *, marker: bool, ssrc: int = 1) -> by
 
 
 def test_a_frame_came_when_its_last_packet_did() -> None:
-    arrivals = Arrivals()
+    arrivals = FrameArrivals()
     for ms, (sequence, timestamp, marker) in enumerate(
         [(65534, 10, False), (65535, 10, True), (0, 20, False), (2, 20, True), (3, 30, True)]
     ):
@@ -81,14 +88,18 @@ def test_a_frame_came_when_its_last_packet_did() -> None:
 
 
 def test_what_is_no_rtp_is_passed_over() -> None:
-    arrivals = Arrivals()
+    arrivals = FrameArrivals()
     arrivals.note(b"\x00\x01", 0.0)
     arrivals.note(bytes([0x80, 200]) + bytes(30), 0.0)
     assert arrivals.received_ms({1}) == {}
 
 
 def test_what_the_encoder_passed_over_is_late_and_shown() -> None:
-    sent = [Frame(0.0, 1e4, 20.0), Frame(100.0, 1e4, 20.0), Frame(401.0, 1e4, 30.0)]
+    sent = [
+        FrameTiming(0.0, 1e4, 20.0),
+        FrameTiming(100.0, 1e4, 20.0),
+        FrameTiming(401.0, 1e4, 30.0),
+    ]
     rtps = [0xFFFFFFFF - 8999, 0, 27_090]  # the third is two frames' time late
     frames = with_unsent(sent, rtps, 10.0)
     assert [frame.at_ms for frame in frames] == [0.0, 100.0, 201.0, 301.0, 401.0]

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from analysis.bench.rate.figures import Figures, Frame
-from analysis.bench.rate.report import Cell, Row, from_json, to_json
+from analysis.bench.rate.figures import FrameTiming, RateFigures
+from analysis.bench.rate.report import RateCell, RateResult, from_json, to_json
 from analysis.bench.rate.store import Processors, Store, StoreError, write_frames
 from analysis.bench.rate.tables import markdown, write_section
 
-FIGURES = Figures(
+FIGURES = RateFigures(
     frames=900,
     p50=8.04,
     p99=60.0,
@@ -26,12 +26,12 @@ FIGURES = Figures(
     qp=25.2,
     unsent=0.001,
 )
-LTE = Cell("traces", "lte", 60.0, 1.2e6, 15)
-OURS = Row(LTE, "trains", FIGURES, (0.005, 1.1e6))
+LTE = RateCell("traces", "lte", 60.0, 1.2e6, 15)
+OURS = RateResult(LTE, "trains", FIGURES, (0.005, 1.1e6))
 THEIRS = replace(
     OURS, controller="transport-cc", figures=replace(FIGURES, late_feasible=(0.2, 0.1, 0.05))
 )
-STEP = Cell("steps", "8-1-8", 30.0, 4e6, 30)
+STEP = RateCell("steps", "8-1-8", 30.0, 4e6, 30)
 
 
 def test_a_row_comes_back_from_json_as_it_was() -> None:
@@ -64,7 +64,7 @@ def test_a_file_of_something_else_is_refused_by_name(tmp_path: Path, text: str) 
 
 def test_tables_show_every_cell_and_what_broke() -> None:
     steps = replace(FIGURES, step_worst=360.0, recovery_ms=math.nan, used=0.9, start_bps=3e6)
-    text = markdown([OURS, THEIRS, Row(STEP, "trains", steps, (0.0, 0.0))])
+    text = markdown([OURS, THEIRS, RateResult(STEP, "trains", steps, (0.0, 0.0))])
     late = "1.50 / 0.50 / 0.00 % | 0.5 % | 0.1 %"
     assert f"| lte, 1.2 | trains | 8 / 60 | {late} | 1,000 | 25 |" in text
     assert "|  | oracle |  | 0.5 % in all |  |  | 1,100 |  |" in text
@@ -88,7 +88,7 @@ def test_a_section_is_replaced_and_the_rest_stays(tmp_path: Path) -> None:
 
 
 def test_a_runs_frames_and_caps_are_written(tmp_path: Path) -> None:
-    frames = [Frame(10.0, 8000.0, 5.25), Frame(76.7, 0.0, math.inf)]
+    frames = [FrameTiming(10.0, 8000.0, 5.25), FrameTiming(76.7, 0.0, math.inf)]
     write_frames(tmp_path / "new", LTE, "trains", frames, [(8.0, 1.5e6)])
     rows = (tmp_path / "new" / "lte-1.2-15-trains.frames.tsv").read_text().splitlines()
     assert rows == ["ms\tbits\tnetwork_ms", "10.0\t8000\t5.2", "76.7\t0\tinf"]

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from analysis.bench.soak.figures import Course, Footprint, Sample, growth, promises
+from analysis.bench.soak.figures import Course, Footprint, MemorySample, growth, promises
 
 IDLE = Footprint(100.0, 5, 20, 1)
 
 
-def _sample(at_s: float, rss_mb: float) -> Sample:
-    return Sample(at_s, 3, {"server": Footprint(rss_mb, 9, 30, 1)}, 40)
+def _sample(at_s: float, rss_mb: float) -> MemorySample:
+    return MemorySample(at_s, 3, {"server": Footprint(rss_mb, 9, 30, 1)}, 40)
 
 
 COURSE = Course(
-    Sample(0.0, 0, {"server": IDLE}, 12),
+    MemorySample(0.0, 0, {"server": IDLE}, 12),
     [_sample(float(at), 100.0 + 0.04 * at) for at in range(100)],
-    Sample(100.0, 0, {"server": IDLE}, 12),
+    MemorySample(100.0, 0, {"server": IDLE}, 12),
 )
 
 
