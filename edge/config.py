@@ -26,7 +26,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from edge.profile.variant import EDGES, NETWORKS
+from edge.profile.variant import LONG_SIDES, NETWORKS
 from edge.session.control_messages import SloMs
 
 
@@ -95,7 +95,7 @@ class Settings(BaseSettings):
     weights: Path | None = None
     profile: Annotated[list[Path], NoDecode] = []
     accuracy: Path | None = None
-    edges: Annotated[list[int], NoDecode] = list(EDGES)
+    edges: Annotated[list[int], NoDecode] = list(LONG_SIDES)
     threads: Annotated[int, Field(ge=1, le=1024)] | None = None
     max_batch: Annotated[int, Field(ge=1, le=32)] = 8
 
@@ -140,10 +140,10 @@ class Settings(BaseSettings):
 
     @field_validator("edges")
     @classmethod
-    def _known_edges(cls, edges: list[int]) -> list[int]:
-        if not edges or any(edge not in EDGES for edge in edges):
+    def _known_long_sides(cls, long_sides: list[int]) -> list[int]:
+        if not long_sides or any(long_side not in LONG_SIDES for long_side in long_sides):
             raise ValueError("one or more of 128 to 608 in steps of 32")
-        return sorted(set(edges))
+        return sorted(set(long_sides))
 
     @field_validator("device")
     @classmethod

@@ -36,7 +36,7 @@ from edge.observability.time_series import EVERY_MS
 from edge.profile.accuracy import AccuracyError, AccuracyProfile
 from edge.profile.latency import LatencyProfile
 from edge.profile.measured import PROFILES, known_profile
-from edge.profile.variant import SENT_EDGES, Variant
+from edge.profile.variant import SENT_LONG_SIDES, Variant
 from edge.rtc import aiortc_adapter
 from edge.scheduling.admission import AdmissionState, why_not
 from edge.scheduling.controller import Controller
@@ -70,7 +70,7 @@ class Server:
         self.loop_lag_ms = 0.0  # worst lateness of the event loop in the last seconds
         self.meter = FrameMetrics()
         self._names = class_names()
-        self._variants = [Variant(settings.network, edge) for edge in settings.edges]
+        self._variants = [Variant(settings.network, long_side) for long_side in settings.edges]
         self.pool = WorkerPool(
             settings.device,
             [settings.network],
@@ -106,7 +106,7 @@ class Server:
                 settings.edges,
                 _accuracy(settings),
                 max_batch=settings.max_batch,
-                sent_edges=SENT_EDGES if self._held is None else [self._held.edge],
+                sent_long_sides=SENT_LONG_SIDES if self._held is None else [self._held.long_side],
             ),
             sessions=lambda: self.sessions,
             profiles=self._live_profiles,

@@ -21,11 +21,11 @@ from profiles.precision import COCO_IOUS, average_precision
 
 CONFIDENCE = 0.25  # of a box that counts for F1, and of the reference's boxes
 LEAST_SCORE = 0.01  # of a box that counts for AP
-SENT_EDGES = (128, 192, 256, 320, 416, 512, 608)
-INPUT_EDGES = (128, 192, 256, 320, 416, 608)
+SENT_LONG_SIDES = (128, 192, 256, 320, 416, 512, 608)
+INPUT_LONG_SIDES = (128, 192, 256, 320, 416, 608)
 KBPS = (60.0, 120.0, 250.0, 500.0, 1000.0, 2000.0)
 
-_MOST_UPSCALING = 2.5  # input edge by sent edge: enlarging pays, but not without end
+_MOST_UPSCALING = 2.5  # input side by sent side: enlarging pays, but not without end
 _AN_INFERENCE = 12_000.0  # what each costs whatever its size, in pixels
 _NOTHING_NEW = 1.15  # times the bits of the rate before: the encoder can't, or needn't, change more
 
@@ -62,7 +62,7 @@ class Task:
 
     material: Material
     codec: str
-    sent_edge: int
+    sent_long_side: int
     kbps: tuple[float, ...]
     inputs: tuple[int, ...]
 
@@ -77,7 +77,7 @@ class Task:
         shape = min(first.width, first.height) / max(first.width, first.height)
         if self.codec == JPEG:
             shape = 1.0
-        pixels = sum(shape * edge * edge + _AN_INFERENCE for edge in inputs)
+        pixels = sum(shape * long_side * long_side + _AN_INFERENCE for long_side in inputs)
         return len(self.material.looked_at) * pixels
 
 
@@ -106,17 +106,19 @@ class Survey:
         before = 0.0  # bits a frame at the rate before
         for kbps in task.kbps:
             row = next((row for row in known if _same(row, self.network, task, kbps)), None)
-            inputs = [edge for edge in task.inputs if row is None or edge not in row.f1]
+            inputs = [
+                long_side for long_side in task.inputs if row is None or long_side not in row.f1
+            ]
             if inputs:
                 bps = 1000.0 * kbps
-                sent = send(task.codec, material.frames, task.sent_edge, material.fps, bps)
+                sent = send(task.codec, material.frames, task.sent_long_side, material.fps, bps)
                 bits = fmean(sent.bits[material.looked_at[0] :])
                 if row is None and bits <= before * _NOTHING_NEW:
                     inputs = []
                 else:
                     row = self._row(task, kbps, bits, sent, inputs)
                     yield row
-                    text = f"{material.name}, {task.codec}, {task.sent_edge} px"
+                    text = f"{material.name}, {task.codec}, {task.sent_long_side} px"
                     text += f", {kbps:g} kbit/s" if kbps else ""
                     self.on_step(task.cost(inputs), text)
             self.on_skip(full - task.cost(inputs))
@@ -145,7 +147,7 @@ class Survey:
             network=self.network,
             clip=material.name,
             codec=task.codec,
-            sent_edge=task.sent_edge,
+            sent_edge=task.sent_long_side,
             pixels=round(fmean(picture.width * picture.height for picture in pictures)),
             kbps=kbps,
             bits=round(bits, 1),
@@ -153,17 +155,17 @@ class Survey:
             ap={},
         )
         f1, ap, absolute = {}, {}, {}
-        for edge in inputs:
-            variant = Variant(self.network, edge)
+        for long_side in inputs:
+            variant = Variant(self.network, long_side)
             found = [
                 self.detector.detect([picture], variant, score_threshold=LEAST_SCORE)[0]
                 for picture in pictures
             ]
-            f1[edge] = round(_f1(found, truth), 4)
-            ap[edge] = round(average_precision(found, truth), 4)
+            f1[long_side] = round(_f1(found, truth), 4)
+            ap[long_side] = round(average_precision(found, truth), 4)
             if material.truth:
                 by_iou = [average_precision(found, material.truth, each) for each in COCO_IOUS]
-                absolute[edge] = {
+                absolute[long_side] = {
                     "f1": round(_f1(found, material.truth), 4),
                     "ap50": round(by_iou[0], 4),
                     "ap": round(fmean(by_iou), 4),
@@ -174,7 +176,7 @@ class Survey:
 def plan(
     materials: Sequence[Material],
     codecs: Sequence[str],
-    sent_edges: Sequence[int],
+    sent_long_sides: Sequence[int],
     inputs: Sequence[int],
     kbps: Sequence[float],
 ) -> list[Task]:
@@ -182,14 +184,18 @@ def plan(
     tasks = []
     for material in materials:
         first = material.frames[0]
-        for sent_edge in sorted(sent_edges):
-            if sent_edge > max(first.width, first.height):
+        for sent_long_side in sorted(sent_long_sides):
+            if sent_long_side > max(first.width, first.height):
                 continue
-            useful = tuple(edge for edge in sorted(inputs) if edge <= _MOST_UPSCALING * sent_edge)
+            useful = tuple(
+                long_side
+                for long_side in sorted(inputs)
+                if long_side <= _MOST_UPSCALING * sent_long_side
+            )
             for codec in codecs:
                 if codec in material.codecs and useful:
                     rates = tuple(sorted(kbps)) if codec in VIDEO else (0.0,)
-                    tasks.append(Task(material, codec, sent_edge, rates, useful))
+                    tasks.append(Task(material, codec, sent_long_side, rates, useful))
     return tasks
 
 
@@ -247,4 +253,4 @@ def _key(row: AccuracyRow) -> tuple[str, str, str, int, float]:
 
 
 def _same(row: AccuracyRow, network: str, task: Task, kbps: float) -> bool:
-    return _key(row) == (network, task.material.name, task.codec, task.sent_edge, kbps)
+    return _key(row) == (network, task.material.name, task.codec, task.sent_long_side, kbps)

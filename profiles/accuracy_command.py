@@ -13,13 +13,13 @@ from edge.assets.store import cached
 from edge.models.weights import WEIGHTS, load_network
 from edge.profile.accuracy import AccuracyProfile
 from edge.profile.machine import machine, versions
-from edge.profile.variant import EDGES, Precision, Variant
+from edge.profile.variant import LONG_SIDES, Precision, Variant
 from edge.workers.spawn import OPENMP
 from profiles import coco
 from profiles.accuracy import (
-    INPUT_EDGES,
+    INPUT_LONG_SIDES,
     KBPS,
-    SENT_EDGES,
+    SENT_LONG_SIDES,
     Material,
     Survey,
     continued,
@@ -51,8 +51,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="LIST",
         help=f"of {','.join(CODECS)} (default {','.join(_DEFAULT_CODECS)})",
     )
-    parser.add_argument("--sent", type=_sent_edges, metavar="LIST", help="longest edges sent")
-    parser.add_argument("--inputs", type=_input_edges, metavar="LIST", help="networks' input edges")
+    parser.add_argument("--sent", type=_sent_long_sides, metavar="LIST", help="longest sides sent")
+    parser.add_argument(
+        "--inputs", type=_input_long_sides, metavar="LIST", help="networks' input sides"
+    )
     parser.add_argument("--kbps", type=_rates, metavar="LIST", help="rates asked of the encoder")
     parser.add_argument("--fps", type=positive, default=15, metavar="N", help="default 15")
     parser.add_argument("--seconds", type=positive, default=10, metavar="N", help="default 10")
@@ -90,15 +92,15 @@ def run(options: argparse.Namespace, arguments: list[str]) -> int:
     quick = options.quick
     ending = "-quick.json" if quick else ".json"
     out = options.out or Path("profiles") / f"accuracy-{options.network}{ending}"
-    reference = Variant(options.network, EDGES[-1])
+    reference = Variant(options.network, LONG_SIDES[-1])
     if cached(WEIGHTS[_BETTER]) is not None:
-        reference = Variant(_BETTER, EDGES[-1])
+        reference = Variant(_BETTER, LONG_SIDES[-1])
     materials = _materials(options)
     tasks = plan(
         materials,
         options.codec or _codecs_for(options),
-        options.sent or ((192, 416) if quick else SENT_EDGES),
-        options.inputs or ((128, 416) if quick else INPUT_EDGES),
+        options.sent or ((192, 416) if quick else SENT_LONG_SIDES),
+        options.inputs or ((128, 416) if quick else INPUT_LONG_SIDES),
         options.kbps or ((120.0, 1000.0) if quick else KBPS),
     )
     if not tasks:
@@ -189,19 +191,19 @@ def _codecs(text: str) -> tuple[str, ...]:
     return codecs
 
 
-def _sent_edges(text: str) -> tuple[int, ...]:
-    edges = tuple(positive(part) for part in text.split(","))
-    if min(edges) < 32:
-        raise argparse.ArgumentTypeError(f"{text}: longest edges from 32")
-    return edges
+def _sent_long_sides(text: str) -> tuple[int, ...]:
+    long_sides = tuple(positive(part) for part in text.split(","))
+    if min(long_sides) < 32:
+        raise argparse.ArgumentTypeError(f"{text}: longest sides from 32")
+    return long_sides
 
 
-def _input_edges(text: str) -> tuple[int, ...]:
-    edges = tuple(positive(part) for part in text.split(","))
-    for edge in edges:
-        if edge not in EDGES:
-            raise argparse.ArgumentTypeError(f"{edge}: 128 to 608 in steps of 32")
-    return edges
+def _input_long_sides(text: str) -> tuple[int, ...]:
+    long_sides = tuple(positive(part) for part in text.split(","))
+    for long_side in long_sides:
+        if long_side not in LONG_SIDES:
+            raise argparse.ArgumentTypeError(f"{long_side}: 128 to 608 in steps of 32")
+    return long_sides
 
 
 def _rates(text: str) -> tuple[float, ...]:

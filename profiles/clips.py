@@ -16,7 +16,7 @@ from edge.assets import samples
 
 PAN = "photographs"
 
-_PAN_EDGE = 960
+_PAN_LONG_SIDE = 960
 _NOISE = 2.0  # standard deviation, of 255: a camera's sensor is never still
 _SWAY = 0.01  # of the view: nor is the hand that holds it
 
@@ -82,7 +82,7 @@ def _views(
     """16:9 views that cross the photograph once there and back, nearing it by a fifth."""
     height, width = image.shape[:2]
     widest = min(width, height * 16 / 9)
-    size = (_PAN_EDGE, _PAN_EDGE * 9 // 16)
+    size = (_PAN_LONG_SIDE, _PAN_LONG_SIDE * 9 // 16)
     views = []
     for time in np.linspace(0.0, 1.0, count):
         view_width = widest * (1.0 - 0.2 * np.sin(np.pi * time))

@@ -62,23 +62,23 @@ class Sent:
     bits: list[int]
 
 
-def sent_size(width: int, height: int, edge: int) -> tuple[int, int]:
-    """(width, height) of a picture scaled to a longest edge, sides even as browsers make them."""
+def sent_size(width: int, height: int, long_side: int) -> tuple[int, int]:
+    """(width, height) of a picture scaled to a longest side, sides even as browsers make them."""
     longest = max(width, height)
-    return _even(width * edge / longest), _even(height * edge / longest)
+    return _even(width * long_side / longest), _even(height * long_side / longest)
 
 
 def send(
-    codec: str, frames: Sequence[av.VideoFrame], edge: int, fps: int = 0, bps: float = 0.0
+    codec: str, frames: Sequence[av.VideoFrame], long_side: int, fps: int = 0, bps: float = 0.0
 ) -> Sent:
-    """Frames scaled to the longest edge, sent with `codec`, and decoded again, in order.
+    """Frames scaled to the longest side, sent with `codec`, and decoded again, in order.
 
     jpeg90 sends squares of that edge, quality 90, as Jellyfish does, and jpeg90-fit keeps the
     shape; they and "none" (12 bits a pixel) take no rate. ValueError for an unknown codec.
     """
     if codec == JPEG:
-        return _send_jpeg([_scaled(frame, edge, edge) for frame in frames])
-    scaled = [_scaled(frame, *sent_size(frame.width, frame.height, edge)) for frame in frames]
+        return _send_jpeg([_scaled(frame, long_side, long_side) for frame in frames])
+    scaled = [_scaled(frame, *sent_size(frame.width, frame.height, long_side)) for frame in frames]
     if codec == JPEG_FIT:
         return _send_jpeg(scaled)
     if codec == NONE:

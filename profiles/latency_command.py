@@ -10,14 +10,14 @@ from pathlib import Path
 from edge.models.weights import WEIGHTS
 from edge.profile.latency import LatencyProfile
 from edge.profile.machine import machine, processor, slug, versions
-from edge.profile.variant import EDGES, Variant
+from edge.profile.variant import LONG_SIDES, Variant
 from edge.workers import WorkerError
 from profiles import latency
 from profiles.arguments import UsageError, any_device, command_line
 from profiles.progress import ProgressReport
 from profiles.worker import BatchFailedError, measured_device
 
-_QUICK_EDGES = EDGES[::3]
+_QUICK_LONG_SIDES = LONG_SIDES[::3]
 _QUICK_SHAPES = latency.SHAPES[:1]
 _QUICK_ROUNDS = 2
 
@@ -54,8 +54,10 @@ def run(options: argparse.Namespace, arguments: list[str]) -> int:
 
 async def _run(options: argparse.Namespace, arguments: list[str]) -> int:
     quick = options.quick
-    edges = _QUICK_EDGES if quick else EDGES
-    variants = options.variants or [Variant(options.network, edge).name for edge in edges]
+    long_sides = _QUICK_LONG_SIDES if quick else LONG_SIDES
+    variants = options.variants or [
+        Variant(options.network, long_side).name for long_side in long_sides
+    ]
     strangers = [name for name in variants if Variant.parse(name).network != options.network]
     if strangers:
         raise UsageError(f"--variants: {strangers[0]} is none of {options.network}")

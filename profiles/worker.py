@@ -16,7 +16,7 @@ import numpy.typing as npt
 from edge.assets import samples
 from edge.ipc.picture import Picture
 from edge.profile.latency import Entry, LatencyProfile
-from edge.profile.variant import EDGES
+from edge.profile.variant import LONG_SIDES
 from edge.workers import Failure, Options, Result, WorkerPool
 from profiles.latency import Case, Run
 
@@ -48,8 +48,10 @@ async def measured_device(
     frames = [_rgb(frame) for frame in samples.pictures(samples.street_video(), _FRAMES_A_SECOND)]
     pictures: dict[tuple[int, int], list[Picture]] = {}
     biggest = max(case.batch for case in cases)
-    edge = EDGES[-1]
-    patient = Entry(f"{network}-{edge}", edge, edge, biggest, _PATIENCE_MS, _PATIENCE_MS)
+    long_side = LONG_SIDES[-1]
+    patient = Entry(
+        f"{network}-{long_side}", long_side, long_side, biggest, _PATIENCE_MS, _PATIENCE_MS
+    )
     is_gpu = device.startswith("cuda")
     pool = WorkerPool(
         [device],
@@ -58,7 +60,7 @@ async def measured_device(
         on_state=lambda _device, _state: None,
         on_progress=lambda _device, _done, _total, text: on_progress(text),
         slots=biggest,
-        max_pixels=edge * edge,
+        max_pixels=long_side * long_side,
         # A known profile: otherwise the pool would measure one itself while it starts.
         profiles=[None if device.startswith("sim:") else LatencyProfile([patient])],
         options=Options(

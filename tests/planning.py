@@ -7,7 +7,7 @@ import math
 
 from edge.profile.accuracy import AccuracyProfile, AccuracyRow
 from edge.profile.latency import Entry, LatencyProfile
-from edge.profile.variant import EDGES, Variant
+from edge.profile.variant import LONG_SIDES, Variant
 
 SENT = (128, 256, 416, 608)
 
@@ -15,21 +15,26 @@ SENT = (128, 256, 416, 608)
 def device(ms_at_608: float = 20.0, batches: tuple[int, ...] = (1,)) -> LatencyProfile:
     """A batch takes time in proportion to its pixels, its p99 as long as its median."""
 
-    def ms(edge: int, batch: int) -> float:
-        return float(ms_at_608 * batch**0.7 * (edge / EDGES[-1]) ** 2)
+    def ms(long_side: int, batch: int) -> float:
+        return float(ms_at_608 * batch**0.7 * (long_side / LONG_SIDES[-1]) ** 2)
 
     return LatencyProfile(
         Entry(
-            Variant("yolov4-tiny", edge).name, edge, edge, batch, ms(edge, batch), ms(edge, batch)
+            Variant("yolov4-tiny", long_side).name,
+            long_side,
+            long_side,
+            batch,
+            ms(long_side, batch),
+            ms(long_side, batch),
         )
-        for edge in EDGES
+        for long_side in LONG_SIDES
         for batch in batches
     )
 
 
-def f1(input_edge: int, sent_edge: int, bits_a_pixel: float) -> float:
+def f1(input_long_side: int, sent_long_side: int, bits_a_pixel: float) -> float:
     """Larger sees more, on either side; few bits a pixel see less."""
-    size = (min(input_edge, sent_edge) / 608) ** 0.5
+    size = (min(input_long_side, sent_long_side) / 608) ** 0.5
     return float(size) * (1.0 - math.exp(-bits_a_pixel / 0.05))
 
 
@@ -40,7 +45,7 @@ def accuracy() -> AccuracyProfile:
         pixels = sent * sent * 9 // 16
         for step in range(12):
             bits_a_pixel = 0.005 * 2**step
-            seen = {edge: f1(edge, sent, bits_a_pixel) for edge in EDGES}
+            seen = {long_side: f1(long_side, sent, bits_a_pixel) for long_side in LONG_SIDES}
             bits = bits_a_pixel * pixels
             rows.append(
                 AccuracyRow(

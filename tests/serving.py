@@ -17,7 +17,7 @@ import numpy as np
 
 from edge.config import load
 from edge.profile.latency import Entry, LatencyProfile
-from edge.profile.variant import EDGES, Variant
+from edge.profile.variant import LONG_SIDES, Variant
 from edge.server import Server
 from edge.session.session import Session
 
@@ -27,10 +27,17 @@ def simulated(times: float = 1.0) -> str:
     """A simulated device: YOLOv4-tiny at every edge, 2 to 10 ms a picture, batches pay a little;
     or `times` as long."""
     entries = [
-        Entry(Variant("yolov4-tiny", edge).name, edge, edge, batch, p50_ms=ms, p99_ms=1.3 * ms)
-        for edge in EDGES
+        Entry(
+            Variant("yolov4-tiny", long_side).name,
+            long_side,
+            long_side,
+            batch,
+            p50_ms=ms,
+            p99_ms=1.3 * ms,
+        )
+        for long_side in LONG_SIDES
         for batch in (1, 2, 4, 8)
-        for ms in [times * (1.0 + 9.0 * (edge / EDGES[-1]) ** 2) * (0.3 + 0.7 * batch)]
+        for ms in [times * (1.0 + 9.0 * (long_side / LONG_SIDES[-1]) ** 2) * (0.3 + 0.7 * batch)]
     ]
     folder = tempfile.mkdtemp(prefix="edge-tests-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)

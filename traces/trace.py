@@ -150,16 +150,16 @@ class Trace:
         if not step_ms > 0.0:
             raise ValueError("the step must be above 0 ms")
         count = max(1, math.ceil(self.duration_ms / step_ms - 1e-9))
-        edges = np.append(np.arange(count) * step_ms, self.duration_ms)
+        long_sides = np.append(np.arange(count) * step_ms, self.duration_ms)
         knots = np.append(self.at_ms, self.duration_ms)
 
         def mean(values: Series) -> Series:
             integral = np.concatenate([[0.0], np.cumsum(values * np.diff(knots))])
-            means = np.diff(np.interp(edges, knots, integral)) / np.diff(edges)
+            means = np.diff(np.interp(long_sides, knots, integral)) / np.diff(long_sides)
             return np.asarray(np.clip(means, values.min(), values.max()), np.float64)
 
         return Trace(
-            edges[:-1],
+            long_sides[:-1],
             mean(self.rate_bps),
             self.duration_ms,
             name=self.name,

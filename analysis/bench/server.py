@@ -13,7 +13,7 @@ from pathlib import Path
 
 from edge.ipc.parent_watch import end_with_parent
 from edge.profile.latency import Entry, LatencyProfile
-from edge.profile.variant import EDGES, Variant
+from edge.profile.variant import LONG_SIDES, Variant
 
 _START_S = 120.0
 _STOP_S = 15.0
@@ -23,10 +23,17 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 def simulated(folder: Path) -> str:
     """A simulated device: YOLOv4-tiny at every edge, 2 to 10 ms a picture; batches pay a little."""
     entries = [
-        Entry(Variant("yolov4-tiny", edge).name, edge, edge, batch, p50_ms=ms, p99_ms=1.3 * ms)
-        for edge in EDGES
+        Entry(
+            Variant("yolov4-tiny", long_side).name,
+            long_side,
+            long_side,
+            batch,
+            p50_ms=ms,
+            p99_ms=1.3 * ms,
+        )
+        for long_side in LONG_SIDES
         for batch in (1, 2, 4, 8)
-        for ms in [(1.0 + 9.0 * (edge / EDGES[-1]) ** 2) * (0.3 + 0.7 * batch)]
+        for ms in [(1.0 + 9.0 * (long_side / LONG_SIDES[-1]) ** 2) * (0.3 + 0.7 * batch)]
     ]
     path = folder / "simulated.json"
     LatencyProfile(entries, device="simulated", machine="none: for benchmarks").save(path)

@@ -61,7 +61,7 @@ def over_time(run: Recorded, client: int, name: str, title: str) -> Exhibit:
         title,
         f"Client {client} of {run.summary.clients}, {run.summary.fps:g} frames a second. Above: "
         f"what the link could carry, what was asked of the encoder and what it sent (means of "
-        f"{SENT_EVERY_S:g} s). Middle: the longest edge sent, that asked for, and the input of the "
+        f"{SENT_EVERY_S:g} s). Middle: the longest side sent, that asked for, and the input of the "
         "network that answered. Below: from capture to the answer in hand, against the objective; "
         "frames without an answer stand at the top.",
         figure,
@@ -85,12 +85,12 @@ def _rates(
         axes.step(
             *zip(*asked, strict=True), where="post", color=VERMILION, linestyle="--", label="asked"
         )
-    edges = np.linspace(*span_s, 1 + max(1, round((span_s[1] - span_s[0]) / SENT_EVERY_S)))
+    long_sides = np.linspace(*span_s, 1 + max(1, round((span_s[1] - span_s[0]) / SENT_EVERY_S)))
     if span_s[1] > span_s[0]:
         came_s = [f.captured_ms / 1e3 for f in frames]
-        bits, _ = np.histogram(came_s, edges, weights=[8.0 * (f.bytes or 0) for f in frames])
-        sent_mbps = bits / np.diff(edges) / 1e6
-        axes.stairs(sent_mbps, edges, baseline=None, color=BLUE, lw=1.6, label="sent")
+        bits, _ = np.histogram(came_s, long_sides, weights=[8.0 * (f.bytes or 0) for f in frames])
+        sent_mbps = bits / np.diff(long_sides) / 1e6
+        axes.stairs(sent_mbps, long_sides, baseline=None, color=BLUE, lw=1.6, label="sent")
         # A link may carry far more than is ever sent: the picture is of what is sent and asked.
         most = max([0.01, float(sent_mbps.max()), *(each for _, each in asked)])
         if link and max(row.rate_bps for row in link) / 1e6 > 5 * most:
@@ -106,17 +106,21 @@ def _sizes(axes: Axes, frames: Sequence[FrameRow], hints: Sequence[HintRow], las
             *zip(*asked, strict=True), where="post", color=VERMILION, linestyle=(0, (2, 4)),
             lw=2.2, zorder=3, label="asked for",
         )  # fmt: skip
-    sent = [(f.captured_ms / 1e3, edge) for f in frames if (edge := _edge(f)) is not None]
+    sent = [
+        (f.captured_ms / 1e3, long_side) for f in frames if (long_side := _long_side(f)) is not None
+    ]
     if sent:
         axes.step(*zip(*sent, strict=True), where="post", color=BLUE, label="sent")
-    answered = [(f.captured_ms / 1e3, Variant.parse(f.variant).edge) for f in frames if f.variant]
+    answered = [
+        (f.captured_ms / 1e3, Variant.parse(f.variant).long_side) for f in frames if f.variant
+    ]
     if answered:
         axes.plot(
             *zip(*answered, strict=True), linestyle="", marker=".", ms=3, color=GREEN,
             label="network's input",
         )  # fmt: skip
-    axes.set_ylabel("longest edge, px")
-    most = max([608.0, *(float(edge) for _, edge in [*sent, *answered, *asked])])
+    axes.set_ylabel("longest side, px")
+    most = max([608.0, *(float(long_side) for _, long_side in [*sent, *answered, *asked])])
     axes.set_ylim(0, 1.05 * most)
     plain_ticks(axes.yaxis, [tick for tick in _TICKS_PX if tick <= most])
 
@@ -156,7 +160,7 @@ def _table(frames: Sequence[FrameRow], link: Sequence[LinkRow], hints: Sequence[
     table = Table(
         (
             Column("from, s", "g"), Column("link, Mbit/s", ".2f"), Column("asked, Mbit/s", ".2f"),
-            Column("sent, Mbit/s", ".2f"), Column("sent edge, px", ".0f"), Column("variant"),
+            Column("sent, Mbit/s", ".2f"), Column("sent side, px", ".0f"), Column("variant"),
             Column("frames"), Column("in time"), Column("missed"), Column("infeasible"),
             Column("paced"), Column("p50, ms", ".1f"), Column("most, ms", ".1f"),
         )
@@ -167,7 +171,7 @@ def _table(frames: Sequence[FrameRow], link: Sequence[LinkRow], hints: Sequence[
         part = [f for f in frames if start_s <= f.captured_ms / 1e3 < end_s]
         if part:
             of_link = [r.rate_bps / 1e6 for r in link if start_s <= r.at_ms / 1e3 < end_s]
-            edges = [edge for f in part if (edge := _edge(f)) is not None]
+            long_sides = [long_side for f in part if (long_side := _long_side(f)) is not None]
             took = [ms for f in part if (ms := _latency_ms(f)) is not None]
             variants = Counter(f.variant for f in part if f.variant)
             infeasible = sum(f.infeasible and f.outcome != PACED for f in part)
@@ -178,8 +182,8 @@ def _table(frames: Sequence[FrameRow], link: Sequence[LinkRow], hints: Sequence[
             sent = sum(8.0 * (f.bytes or 0) for f in part) / lasted_s / 1e6 if lasted_s else None
             table.add(
                 float(start_s), fmean(of_link) if of_link else None,
-                asked[-1] / 1e6 if asked else None, sent, median(edges) if edges else None,
-                variants.most_common(1)[0][0] if variants else None, len(part),
+                asked[-1] / 1e6 if asked else None, sent, median(long_sides) if long_sides else
+                None, variants.most_common(1)[0][0] if variants else None, len(part),
                 ends[IN_TIME], missed, infeasible, ends[PACED],
                 median(took) if took else None, max(took, default=None),
             )  # fmt: skip
@@ -192,7 +196,7 @@ def _steps(points: list[tuple[float, float]], last_s: float) -> list[tuple[float
     return [*points, (last_s, points[-1][1])] if points else []
 
 
-def _edge(frame: FrameRow) -> int | None:
+def _long_side(frame: FrameRow) -> int | None:
     known = [side for side in (frame.width, frame.height) if side is not None]
     return max(known, default=None)
 

@@ -52,20 +52,20 @@ class CodecCurve:
 class Saving:
     """A size of JPEG, and the VP8 that has `share` of its F1 with the same network's input.
 
-    `video_bps` is of VP8 of the same longest edge (None: it never gets there), `best_bps` of
+    `video_bps` is of VP8 of the same longest side (None: it never gets there), `best_bps` of
     the size of VP8 that needs the fewest. `is_bound`: the fewest measured are enough for
     `video_bps`, so that it is an upper bound, and `times` a lower one.
     """
 
     jpeg: str
-    edge: int
+    long_side: int
     share: float
     jpeg_bps: float
     f1: float
     video_bps: float | None
     is_bound: bool
     best_bps: float | None
-    best_edge: int | None
+    best_long_side: int | None
 
     @property
     def times(self) -> float | None:
@@ -100,80 +100,90 @@ class Comparison:
         }
         self.jpegs = tuple(name for name in JPEGS if any(key[1] == name for key in self._rows))
         sent = sorted({row.sent_edge for row in rows})
-        self.edges = tuple(edge for edge in sent if self._has(edge))
+        self.long_sides = tuple(long_side for long_side in sent if self._has(long_side))
         self._of_video = tuple(
-            edge for edge in sent if all((clip, VIDEO, edge) in self._rows for clip in self.clips)
+            long_side
+            for long_side in sent
+            if all((clip, VIDEO, long_side) in self._rows for clip in self.clips)
         )
 
-    def curve(self, edge: int, input_edge: int) -> CodecCurve:
+    def curve(self, long_side: int, input_long_side: int) -> CodecCurve:
         """VP8's, of one size."""
-        if (edge, input_edge) not in self._curves:
-            self._curves[edge, input_edge] = self._curve(edge, input_edge)
-        return self._curves[edge, input_edge]
+        if (long_side, input_long_side) not in self._curves:
+            self._curves[long_side, input_long_side] = self._curve(long_side, input_long_side)
+        return self._curves[long_side, input_long_side]
 
-    def _curve(self, edge: int, input_edge: int) -> CodecCurve:
-        measured = [self._measured(clip, VIDEO, edge) for clip in self.clips]
+    def _curve(self, long_side: int, input_long_side: int) -> CodecCurve:
+        measured = [self._measured(clip, VIDEO, long_side) for clip in self.clips]
         least = max(min(row.bits for row in rows) for rows in measured) * self.fps
         most = max(row.bits for rows in measured for row in rows) * self.fps
         bps = np.geomspace(least, most, _STEPS)
         of_clips = []
         for clip, rows in zip(self.clips, measured, strict=True):
-            variant, pixels = self._variants.format(input_edge), rows[0].pixels
+            variant, pixels = self._variants.format(input_long_side), rows[0].pixels
             profile = self._profiles[clip]
             of_clips.append(
-                [profile.f1(variant, edge, rate, self.fps, pixels=pixels) for rate in bps.tolist()]
+                [
+                    profile.f1(variant, long_side, rate, self.fps, pixels=pixels)
+                    for rate in bps.tolist()
+                ]
             )
         return CodecCurve(bps, np.mean(np.array(of_clips), axis=0))
 
-    def points(self, edge: int, input_edge: int) -> tuple[list[float], list[float]]:
+    def points(self, long_side: int, input_long_side: int) -> tuple[list[float], list[float]]:
         """What was measured of VP8: bits a second, and F1; means over the clips, by rate asked."""
         asked: dict[float, list[AccuracyRow]] = {}
         for clip in self.clips:
-            for row in self._measured(clip, VIDEO, edge):
-                if input_edge in row.f1:
+            for row in self._measured(clip, VIDEO, long_side):
+                if input_long_side in row.f1:
                     asked.setdefault(row.kbps, []).append(row)
         whole = [rows for rows in asked.values() if len(rows) == len(self.clips)]
         return (
             [fmean(row.bits for row in rows) * self.fps for rows in whole],
-            [fmean(row.f1[input_edge] for row in rows) for rows in whole],
+            [fmean(row.f1[input_long_side] for row in rows) for rows in whole],
         )
 
-    def jpeg(self, name: str, edge: int, input_edge: int) -> tuple[float, float]:
+    def jpeg(self, name: str, long_side: int, input_long_side: int) -> tuple[float, float]:
         """(bits a second, F1) of JPEGs of quality 90."""
-        rows = [self._measured(clip, name, edge)[0] for clip in self.clips]
+        rows = [self._measured(clip, name, long_side)[0] for clip in self.clips]
         for row in rows:
-            if input_edge not in row.f1:
+            if input_long_side not in row.f1:
                 raise AccuracyError(
-                    f"{row.clip}, {name}, {edge} px: input edge {input_edge} was not measured"
+                    f"{row.clip}, {name}, {long_side} px: input side {input_long_side} "
+                    "was not measured"
                 )
-        return fmean(r.bits for r in rows) * self.fps, fmean(r.f1[input_edge] for r in rows)
+        return fmean(r.bits for r in rows) * self.fps, fmean(r.f1[input_long_side] for r in rows)
 
-    def saving(self, name: str, edge: int, share: float = 1.0) -> Saving:
+    def saving(self, name: str, long_side: int, share: float = 1.0) -> Saving:
         """At one size, which is the network's input too, as Jellyfish has it."""
-        bps, f1 = self.jpeg(name, edge, edge)
+        bps, f1 = self.jpeg(name, long_side, long_side)
         target = share * f1
-        same = self.curve(edge, edge)
+        same = self.curve(long_side, long_side)
         least = same.least_bps(target)
-        others = [(self.curve(each, edge).least_bps(target), each) for each in self._of_video]
+        others = [(self.curve(each, long_side).least_bps(target), each) for each in self._of_video]
         best = min(((bits, each) for bits, each in others if bits is not None), default=None)
         return Saving(
-            name, edge, share, bps, f1, least, least == float(same.bps[0]),
+            name, long_side, share, bps, f1, least, least == float(same.bps[0]),
             best[0] if best else None, best[1] if best else None,
         )  # fmt: skip
 
     def savings(self, share: float = 1.0) -> list[Saving]:
         """Both kinds of JPEG at each size."""
-        return [self.saving(name, edge, share) for name in self.jpegs for edge in self.edges]
+        return [
+            self.saving(name, long_side, share)
+            for name in self.jpegs
+            for long_side in self.long_sides
+        ]
 
-    def _has(self, edge: int) -> bool:
+    def _has(self, long_side: int) -> bool:
         codecs = [VIDEO, *self.jpegs]
-        rows = [self._rows.get((clip, codec, edge)) for clip in self.clips for codec in codecs]
-        return all(found and edge in found[0].f1 for found in rows)
+        rows = [self._rows.get((clip, codec, long_side)) for clip in self.clips for codec in codecs]
+        return all(found and long_side in found[0].f1 for found in rows)
 
-    def _measured(self, clip: str, codec: str, edge: int) -> list[AccuracyRow]:
-        rows = self._rows.get((clip, codec, edge))
+    def _measured(self, clip: str, codec: str, long_side: int) -> list[AccuracyRow]:
+        rows = self._rows.get((clip, codec, long_side))
         if not rows:
-            raise AccuracyError(f"{clip}: {codec} of {edge} px was not measured")
+            raise AccuracyError(f"{clip}: {codec} of {long_side} px was not measured")
         return rows
 
 
@@ -186,21 +196,21 @@ def bits_for_equal_f1(
     `fps` is that of the clips as they were measured. Raises AccuracyError.
     """
     whole = Comparison(profile, network, fps)
-    if not whole.jpegs or not whole.edges:
+    if not whole.jpegs or not whole.long_sides:
         raise AccuracyError(f"{network}: {VIDEO} and JPEG were measured at no size in common")
     single = {clip: Comparison(profile, network, fps, [clip]) for clip in whole.clips}
     savings = whole.savings()
     nearly = [whole.savings(share) for share in SHARES]
     figure = blank(5.0)
-    panels = list(figure.subplots(2, -(-(len(whole.edges) + 1) // 2), squeeze=False).flat)
-    for axes, edge in zip(panels, whole.edges, strict=False):
-        _panel(axes, whole, single, [each for each in savings if each.edge == edge])
-    rest = panels[len(whole.edges) :]
+    panels = list(figure.subplots(2, -(-(len(whole.long_sides) + 1) // 2), squeeze=False).flat)
+    for axes, long_side in zip(panels, whole.long_sides, strict=False):
+        _panel(axes, whole, single, [each for each in savings if each.long_side == long_side])
+    rest = panels[len(whole.long_sides) :]
     _ratios(rest[0], savings, nearly[-1])
     for axes in rest[1:]:
         axes.set_axis_off()
     columns = len(panels) // 2
-    for place, axes in enumerate(panels[: len(whole.edges)]):
+    for place, axes in enumerate(panels[: len(whole.long_sides)]):
         if place % columns == 0:
             axes.set_ylabel("relative F1")
         else:
@@ -211,7 +221,7 @@ def bits_for_equal_f1(
     return Exhibit(
         "codec-bits",
         "Bits for equal F1: VP8 and JPEG of quality 90",
-        f"{network}, its input as large as the sent picture's longest edge; F1 relative to "
+        f"{network}, its input as large as the sent picture's longest side; F1 relative to "
         f"{profile.reference}; {fps:g} frames a second; mean of the clips "
         f"{', '.join(whole.clips)} (VP8's dots: as measured; its line never falls). An arrow leads "
         "from JPEG to the VP8 that is as good, and says how many times fewer bits that takes; with "
@@ -226,15 +236,15 @@ def bits_for_equal_f1(
 def _panel(
     axes: Axes, whole: Comparison, single: Mapping[str, Comparison], savings: Sequence[Saving]
 ) -> None:
-    edge = savings[0].edge
+    long_side = savings[0].long_side
     for (clip, of_clip), (colour, dash) in zip(single.items(), _CLIP_LINES, strict=False):
-        curve = of_clip.curve(edge, edge)
+        curve = of_clip.curve(long_side, long_side)
         axes.plot(
             curve.bps / 1e6, curve.f1, color=colour, linestyle=dash, lw=1.0, label=f"VP8, {clip}"
         )
-    curve = whole.curve(edge, edge)
+    curve = whole.curve(long_side, long_side)
     axes.plot(curve.bps / 1e6, curve.f1, color=BLUE, lw=1.8, label="VP8, mean")
-    bps, f1 = whole.points(edge, edge)
+    bps, f1 = whole.points(long_side, long_side)
     axes.plot(np.array(bps) / 1e6, f1, "o", color=BLUE, ms=3)
     for saving in savings:
         colour, marker = _LOOK[saving.jpeg]
@@ -243,7 +253,7 @@ def _panel(
             markeredgecolor="black", markeredgewidth=0.6, label=f"JPEG 90, {JPEGS[saving.jpeg]}",
         )  # fmt: skip
         _arrow(axes, saving)
-    axes.set(title=f"{edge} px", xscale="log", xlim=(0.045, 14), ylim=(0.2, 1.0))
+    axes.set(title=f"{long_side} px", xscale="log", xlim=(0.045, 14), ylim=(0.2, 1.0))
     plain_ticks(axes.xaxis, _TICKS_MBPS)
 
 
@@ -265,9 +275,11 @@ def _arrow(axes: Axes, saving: Saving) -> None:
 def _ratios(axes: Axes, savings: Sequence[Saving], nearly: Sequence[Saving]) -> None:
     for name, (colour, marker) in _LOOK.items():
         for of_all, dash, face in ((savings, "-", colour), (nearly, "--", "white")):
-            known = [(s.edge, s.times) for s in of_all if s.jpeg == name and s.times is not None]
+            known = [
+                (s.long_side, s.times) for s in of_all if s.jpeg == name and s.times is not None
+            ]
             axes.plot(
-                [edge for edge, _ in known], [times for _, times in known], marker=marker,
+                [long_side for long_side, _ in known], [times for _, times in known], marker=marker,
                 linestyle=dash, lw=1.0, color=colour, markerfacecolor=face,
                 markeredgecolor="black", markeredgewidth=0.6,
             )  # fmt: skip

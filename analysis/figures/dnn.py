@@ -11,7 +11,7 @@ from edge.profile.accuracy import AccuracyProfile
 from edge.profile.latency import LatencyProfile
 from edge.profile.variant import NETWORKS, Variant
 
-EDGES = (128, 224, 320, 416, 512, 608)
+LONG_SIDES = (128, 224, 320, 416, 512, 608)
 KBPS = (60, 120, 250, 500, 1000, 2000)
 SHAPE = (1280, 720)
 
@@ -22,7 +22,7 @@ def latency(
     name: str,
     *,
     shape: tuple[int, int] = SHAPE,
-    edges: Sequence[int] = EDGES,
+    long_sides: Sequence[int] = LONG_SIDES,
 ) -> Exhibit:
     """A device's latency by variant and batch, a panel a network; `name` is the figure's."""
     held = {Variant.parse(entry.variant).network for entry in profile.entries}
@@ -39,19 +39,19 @@ def latency(
     for axes, network in zip(panels, networks, strict=True):
         ends = []
         apart = 0.012 * (batches[-1] - batches[0])  # between whiskers, or they hide each other
-        for place, (edge, look) in enumerate(looks(edges).items()):
-            variant = Variant(network, edge)
+        for place, (long_side, look) in enumerate(looks(long_sides).items()):
+            variant = Variant(network, long_side)
             size = variant.input_size(*shape)
             p50 = [profile.typical_ms(variant.name, size, batch) for batch in batches]
             p99 = [profile.latency_ms(variant.name, size, batch) for batch in batches]
             axes.plot(batches, p50, **look.line())
             up = [worst - usual for usual, worst in zip(p50, p99, strict=True)]
-            shifted = [batch - apart * (len(edges) - 1 - place) for batch in batches]
+            shifted = [batch - apart * (len(long_sides) - 1 - place) for batch in batches]
             axes.errorbar(
                 shifted, p50, [[0.0] * len(up), up], color=look.colour, linestyle="",
                 elinewidth=0.7, capsize=2,
             )  # fmt: skip
-            ends.append((batches[-1], p50[-1], f"{edge}", look.colour))
+            ends.append((batches[-1], p50[-1], f"{long_side}", look.colour))
             for batch, usual, worst in zip(batches, p50, p99, strict=True):
                 shown = f"{size[0]}x{size[1]}"
                 table.add(variant.name, shown, batch, usual, worst, usual / batch)
@@ -65,7 +65,7 @@ def latency(
         f"dnn-latency-{name}",
         f"Latency by variant and batch: {name}",
         f"{profile.machine or profile.device}. Pictures of {shape[0]}x{shape[1]} scaled to the "
-        "longest edge that each line's end names, in pixels; lines are medians, whiskers "
+        "longest side that each line's end names, in pixels; lines are medians, whiskers "
         "reach to the 99th percentile.",
         figure,
         table,
@@ -77,17 +77,17 @@ def accuracy(
     profile: AccuracyProfile,
     network: str = "yolov4-tiny",
     *,
-    edges: Sequence[int] = EDGES,
+    long_sides: Sequence[int] = LONG_SIDES,
     fps: float = 15.0,
 ) -> Exhibit:
     """F1 by the network's input size, a line a bitrate of VP8 that is sent at its best size."""
     figure = blank(3.2)
     axes = figure.subplots()
     table = Table((Column("variant"), *(Column(f"F1 at {kbps:,} kbit/s", ".3f") for kbps in KBPS)))
-    sent_edges = sorted({row.sent_edge for row in profile.rows if row.network == network})
-    names = [Variant(network, edge).name for edge in edges]
+    sent_long_sides = sorted({row.sent_edge for row in profile.rows if row.network == network})
+    names = [Variant(network, long_side).name for long_side in long_sides]
     best = [
-        [max(profile.f1(name, sent, 1e3 * kbps, fps) for sent in sent_edges) for kbps in KBPS]
+        [max(profile.f1(name, sent, 1e3 * kbps, fps) for sent in sent_long_sides) for kbps in KBPS]
         for name in names
     ]
     for name, values in zip(names, best, strict=True):
@@ -95,10 +95,10 @@ def accuracy(
     ends = []
     for place, (kbps, look) in enumerate(looks(KBPS).items()):
         values = [row[place] for row in best]
-        axes.plot(edges, values, **look.line())
-        ends.append((edges[-1], values[-1], f"{kbps:,} kbit/s", look.colour))
-    axes.set(xlabel="network's input, longest edge in px", ylabel="relative F1", ylim=(0, 1))
-    plain_ticks(axes.xaxis, edges)
+        axes.plot(long_sides, values, **look.line())
+        ends.append((long_sides[-1], values[-1], f"{kbps:,} kbit/s", look.colour))
+    axes.set(xlabel="network's input, longest side in px", ylabel="relative F1", ylim=(0, 1))
+    plain_ticks(axes.xaxis, long_sides)
     label_ends(axes, ends, 0.05)
     return Exhibit(
         "dnn-accuracy",

@@ -13,21 +13,21 @@ SLO_SHARE = 0.25  # of the objective that one picture may take
 
 def affordable(
     network: str,
-    edges: Sequence[int],
+    long_sides: Sequence[int],
     shape: tuple[int, int],
     profiles: Sequence[LatencyProfile],
     *,
     frames_a_second: float,
     slo_ms: float,
 ) -> int:
-    """The largest input edge that serves so many frames a second of pictures of this shape, on all
+    """The largest input side that serves so many frames a second of pictures of this shape, on all
     devices together, in half of their time and each in a quarter of the objective; the least where
     none does."""
-    for edge in sorted(edges, reverse=True):
-        variant = Variant(network, edge)
+    for long_side in sorted(long_sides, reverse=True):
+        variant = Variant(network, long_side)
         size = variant.input_size(*shape)
         slowest_ms = max(profile.latency_ms(variant.name, size, 1) for profile in profiles)
         busy = slowest_ms * frames_a_second / len(profiles) / 1000.0
         if busy <= MIDDLE_SHARE and slowest_ms <= SLO_SHARE * slo_ms:
-            return edge
-    return min(edges)
+            return long_side
+    return min(long_sides)

@@ -19,18 +19,18 @@ _JPEG = [(128, 2.0e6 / 25), (320, 9.1e6 / 25), (640, 27.0e6 / 25)]
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What to send: longest edge in pixels, frames and bits a second."""
+    """What to send: longest side in pixels, frames and bits a second."""
 
-    edge: int
+    long_side: int
     fps: float
     bps: float
 
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """A frame: its longest edge, its bits, and the rate that its quality is worth."""
+    """A frame: its longest side, its bits, and the rate that its quality is worth."""
 
-    edge: int
+    long_side: int
     bits: float
     bps: float
     fps: float
@@ -70,7 +70,7 @@ class Encoder:
         before_bps = self._wish.bps
         while self._coming and self._coming[0][0] <= now_ms + 1e-6:
             _, wish = self._coming.popleft()
-            self._is_key |= wish.edge != self._wish.edge
+            self._is_key |= wish.long_side != self._wish.long_side
             self._wish = wish
         wish = self._wish
         self._turn += wish.fps / self._camera_fps
@@ -88,7 +88,7 @@ class Encoder:
             pays = min(_PAY_BACK * self._debt_bits, (1.0 - _DEEPEST) * bits)
             self._debt_bits -= pays
             bits -= pays
-        return Encoded(wish.edge, max(bits, LEAST_BITS), bps, wish.fps)
+        return Encoded(wish.long_side, max(bits, LEAST_BITS), bps, wish.fps)
 
 
 class JpegEncoder(Encoder):
@@ -103,12 +103,12 @@ class JpegEncoder(Encoder):
         if encoded is None:
             return None
         noise = math.exp(self._rng.gauss(-SIGMA * SIGMA / 8.0, SIGMA / 2.0))
-        bits = jpeg_bits(encoded.edge)
-        return Encoded(encoded.edge, bits * noise, bits * encoded.fps, encoded.fps)
+        bits = jpeg_bits(encoded.long_side)
+        return Encoded(encoded.long_side, bits * noise, bits * encoded.fps, encoded.fps)
 
 
-def jpeg_bits(edge: int) -> float:
+def jpeg_bits(long_side: int) -> float:
     """Bits of a JPEG as Jellyfish sends it: linear in pixels between the paper's figures."""
-    (low, low_bits), (high, high_bits) = _JPEG[:2] if edge <= _JPEG[1][0] else _JPEG[1:]
-    part = (edge * edge - low * low) / (high * high - low * low)
+    (low, low_bits), (high, high_bits) = _JPEG[:2] if long_side <= _JPEG[1][0] else _JPEG[1:]
+    part = (long_side * long_side - low * low) / (high * high - low * low)
     return low_bits + part * (high_bits - low_bits)

@@ -17,7 +17,7 @@ class SimulatedFrame:
     client: int
     number: int
     captured_ms: float
-    edge: int
+    long_side: int
     bps: float
     fps: float
     reachable: bool

@@ -36,7 +36,7 @@ class SimulatedClient:
     jitter_ms: float
     chance: random.Random
     last_variant: str = ""
-    last_edge: int = 0
+    last_long_side: int = 0
 
     @property
     def name(self) -> str:
@@ -94,11 +94,11 @@ class SimulationRun:
 
     def _least_service_ms(self) -> float:
         """What even the smallest picture takes once it came: the oracle's share."""
-        edge = self.experiment.edges[0]
-        variant = Variant(self.experiment.network, edge)
+        long_side = self.experiment.edges[0]
+        variant = Variant(self.experiment.network, long_side)
         size = variant.input_size(*self.shape)
         fastest_ms = min(p.typical_ms(variant.name, size, 1) for p in self.profiles)
-        return self.decode_ms(edge) + fastest_ms + HANDOVER_MS + self.cell.trace.rtt_ms / 2.0
+        return self.decode_ms(long_side) + fastest_ms + HANDOVER_MS + self.cell.trace.rtt_ms / 2.0
 
     # What policies ask
 
@@ -107,15 +107,17 @@ class SimulationRun:
         """The simulated time."""
         return self.engine.now_ms
 
-    def sent_size(self, edge: int) -> tuple[int, int]:
+    def sent_size(self, long_side: int) -> tuple[int, int]:
         """A sent picture's width and height."""
         width, height = self.shape
         longest = max(width, height)
-        return max(1, round(width * edge / longest)), max(1, round(height * edge / longest))
+        return max(1, round(width * long_side / longest)), max(
+            1, round(height * long_side / longest)
+        )
 
-    def decode_ms(self, edge: int) -> float:
-        """Of a frame with this longest edge."""
-        width, height = self.sent_size(edge)
+    def decode_ms(self, long_side: int) -> float:
+        """Of a frame with this longest side."""
+        width, height = self.sent_size(long_side)
         costs = self.experiment.costs
         return costs.decode_ms + costs.decode_ms_a_megapixel * width * height / 1e6
 
@@ -145,7 +147,13 @@ class SimulationRun:
             self.tally.skipped_reachable += reachable
         else:
             frame = SimulatedFrame(
-                client.number, number, now_ms, encoded.edge, encoded.bps, encoded.fps, reachable
+                client.number,
+                number,
+                now_ms,
+                encoded.long_side,
+                encoded.bps,
+                encoded.fps,
+                reachable,
             )
             self._send(client, frame, encoded.bits, sent_ms)
         due_ms = phase_ms + 1000.0 * (number + 1) / self.cell.fps
@@ -162,14 +170,14 @@ class SimulationRun:
         tally = self.tally
         tally.captured += 1
         tally.sent_bits += bits
-        tally.size_changes += client.last_edge not in (0, frame.edge)
-        client.last_edge = frame.edge
+        tally.size_changes += client.last_long_side not in (0, frame.long_side)
+        client.last_long_side = frame.long_side
         crossing = client.link.send(bits, sent_ms)
         if crossing is None:
             tally.end(frame, "queue", 0.0, hopeless=True)
             return
         frame.received_ms = crossing.received_ms
-        frame.ready_ms = crossing.received_ms + self.decode_ms(frame.edge)
+        frame.ready_ms = crossing.received_ms + self.decode_ms(frame.long_side)
         self.policy.sent(client, frame, crossing, sent_ms)
         self.engine.at(frame.ready_ms, partial(self.policy.ready, client, frame))
 
@@ -185,9 +193,9 @@ class SimulationRun:
         f1 = 0.0
         if latency_ms <= slo_ms:
             codec = client.encoder.codec
-            pixels = frame.edge * frame.edge if codec == JpegEncoder.codec else None
+            pixels = frame.long_side * frame.long_side if codec == JpegEncoder.codec else None
             f1 = self.accuracy.f1(
-                variant, frame.edge, frame.bps, frame.fps, codec=codec, pixels=pixels
+                variant, frame.long_side, frame.bps, frame.fps, codec=codec, pixels=pixels
             )
         fate = IN_TIME if latency_ms <= slo_ms else LATE
         self.tally.end(frame, fate, f1, hopeless=self._is_hopeless(frame))

@@ -33,7 +33,7 @@ class BatcherServer:
         self, session: str, frame: SimulatedFrame, variants: tuple[str, ...], deadline_ms: float
     ) -> None:
         """A decoded frame; `deadline_ms` is when its result must have left."""
-        size = self._run.sent_size(frame.edge)
+        size = self._run.sent_size(frame.long_side)
         now_ms = self._run.now_ms
         request = FrameRequest(session, frame.number, size, now_ms, deadline_ms, variants, frame)
         self._tell(self.batcher.put(request, now_ms))

@@ -70,7 +70,7 @@ class SimSession:
     def came(self, frame: SimulatedFrame, now_ms: float) -> None:
         """A frame was decoded."""
         self._hear(now_ms)
-        self._size = self._run.sent_size(frame.edge)
+        self._size = self._run.sent_size(frame.long_side)
         if not infeasible(self._slo_ms, frame.network_ms):
             self.budget.observe("network", frame.network_ms, now_ms)
         self.budget.observe("decode", now_ms - frame.received_ms, now_ms)

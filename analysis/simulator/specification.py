@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from edge.profile.variant import EDGES, NETWORKS
+from edge.profile.variant import LONG_SIDES, NETWORKS
 
 PolicyName = Literal[
     "ours", "jellyfish", "jellyfish-video", "largest", "smallest", "data-only", "dnn-only"
@@ -101,7 +101,7 @@ class Simulation(_Part):
     seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] = [1]
     policies: Annotated[list[PolicyName], Field(min_length=1)] = list(POLICIES)
     network: str = "yolov4"
-    edges: Annotated[list[int], Field(min_length=1)] = list(EDGES)
+    edges: Annotated[list[int], Field(min_length=1)] = list(LONG_SIDES)
     max_batch: Annotated[int, Field(ge=1, le=64)] = 8
     max_bps: Annotated[int, Field(ge=100_000)] = 4_000_000
     width: Annotated[int, Field(ge=128)] = 1280
@@ -116,10 +116,10 @@ class Simulation(_Part):
 
     @field_validator("edges")
     @classmethod
-    def _known_edges(cls, edges: list[int]) -> list[int]:
-        if not set(edges) <= set(EDGES):
+    def _known_long_sides(cls, long_sides: list[int]) -> list[int]:
+        if not set(long_sides) <= set(LONG_SIDES):
             raise ValueError("of 128 to 608 in steps of 32")
-        return sorted(set(edges))
+        return sorted(set(long_sides))
 
     @model_validator(mode="after")
     def _told_apart(self) -> Simulation:

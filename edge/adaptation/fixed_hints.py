@@ -11,9 +11,9 @@ from edge.scheduling.assignment import Assignment
 
 @dataclass(frozen=True, slots=True)
 class FixedHint:
-    """The longest edge in pixels, and bits a second."""
+    """The longest side in pixels, and bits a second."""
 
-    edge: int
+    long_side: int
     bps: int
 
     @classmethod
@@ -46,5 +46,5 @@ class FixedHints:
         if self._hint is not None:
             return None
         held, variant = self._held, assignment.variant or ""
-        self._hint = Hint(1, held.edge, m.fps, held.bps, variant, "held by the settings")
+        self._hint = Hint(1, held.long_side, m.fps, held.bps, variant, "held by the settings")
         return self._hint

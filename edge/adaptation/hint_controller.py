@@ -1,4 +1,4 @@
-"""What a session is asked to send: longest edge, frame rate, bits.
+"""What a session is asked to send: longest side, frame rate, bits.
 
 The scheduler decides for all sessions at once what each is worth sending
 (`edge.scheduling.planner`); this is the law by which one session follows.
@@ -42,7 +42,7 @@ VARIANT_MS = 1_000.0  # between two hints that tell of nothing but the variant
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """Longest edge in pixels, frames a second, bits a second, the variant in mind, and why."""
+    """Longest side in pixels, frames a second, bits a second, the variant in mind, and why."""
 
     seq: int
     max_edge: int
@@ -109,8 +109,8 @@ class HintController:
             return self._start(m, assignment, now_ms)
         fps, fps_why = self._frame_rate(hint, m, assignment, now_ms)
         self._allow(m, fps, now_ms)
-        edge, edge_why = self._edge(hint, assignment, fps, now_ms)
-        useful_bps = assignment.useful_bps * (edge / assignment.edge) ** 2
+        long_side, long_side_why = self._long_side(hint, assignment, fps, now_ms)
+        useful_bps = assignment.useful_bps * (long_side / assignment.long_side) ** 2
         cap = self._cap.decide(useful_bps, now_ms)
         bps, bps_why = (hint.max_bps, "") if cap is None else (round(cap.bps), cap.reason)
         variant, variant_why = self._variant(hint, assignment, now_ms)
@@ -118,14 +118,14 @@ class HintController:
         is_served = assignment.variant is not None
         turned = "" if is_served == self._is_served else assignment.reason
         self._is_served = is_served
-        reason = turned or edge_why or fps_why or bps_why or variant_why
+        reason = turned or long_side_why or fps_why or bps_why or variant_why
         if not reason:
             return None
         return self._say(
             replace(
                 hint,
                 seq=hint.seq + 1,
-                max_edge=edge,
+                max_edge=long_side,
                 fps=fps,
                 max_bps=bps,
                 variant=variant,
@@ -143,7 +143,9 @@ class HintController:
         self._decided_ms = now_ms
         reason = cap.reason if self._is_served else assignment.reason
         variant = assignment.variant or ""
-        return self._say(Hint(1, assignment.edge, fps, round(cap.bps), variant, reason), now_ms)
+        return self._say(
+            Hint(1, assignment.long_side, fps, round(cap.bps), variant, reason), now_ms
+        )
 
     def _say(self, hint: Hint, now_ms: float) -> Hint:
         self._hint = hint
@@ -180,10 +182,10 @@ class HintController:
         self._kept_base_ms = min(kept_ms, m.fastest_ms)
         return self._kept_base_ms
 
-    def _edge(
+    def _long_side(
         self, hint: Hint, assignment: Assignment, fps: float, now_ms: float
     ) -> tuple[int, str]:
-        change = assignment.edge - hint.max_edge
+        change = assignment.long_side - hint.max_edge
         if change == 0 or self._regret * change < 0.0:
             self._regret = 0.0
         if change == 0 or assignment.variant is None:
@@ -193,7 +195,7 @@ class HintController:
         if abs(self._regret) < KEY_FRAME_COST:
             return hint.max_edge, ""
         self._regret = 0.0
-        return assignment.edge, f"{assignment.edge} px: {assignment.reason}"
+        return assignment.long_side, f"{assignment.long_side} px: {assignment.reason}"
 
     def _variant(self, hint: Hint, assignment: Assignment, now_ms: float) -> tuple[str, str]:
         variant = assignment.variant or hint.variant

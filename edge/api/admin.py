@@ -19,7 +19,7 @@ from edge.api.pages import templates
 from edge.api.sse import event_stream
 from edge.clock import now_ms
 from edge.observability.dashboard import MISSES, Dashboard
-from edge.profile.variant import SENT_EDGES, Variant
+from edge.profile.variant import SENT_LONG_SIDES, Variant
 from edge.session import actions
 from edge.session.control_messages import describe
 from edge.session.result_streams import ResultStreams, put_newest
@@ -83,7 +83,7 @@ class AdminApi:
             "session": name,
             "slo_ms": settings.slo_ms,
             "variants": self._variants,
-            "edges": list(SENT_EDGES),
+            "edges": list(SENT_LONG_SIDES),
             "misses": list(MISSES),
             "devices": len(settings.device),
             "pictures": settings.admin_pictures,

@@ -26,7 +26,7 @@ from edge.models.weights import load_network
 from edge.profile.variant import Variant
 
 _NETWORK = "yolov4-tiny"
-_EDGES = (224, 416, 608)
+_LONG_SIDES = (224, 416, 608)
 # Measured: in int8 the first layers would cost most of the accuracy, and the heads' outputs a
 # quarter of what is lost then, at 2 % of the time.
 _FLOAT = ("stem", "down", "stages.0.", "coarse_out", "fine_out")
@@ -99,8 +99,8 @@ def main() -> None:
         if isinstance(module, Convolution) and not name.startswith(_FLOAT):
             watch(name, module)
     for picture in photographs():
-        for edge in _EDGES:
-            detector.detect([picture], Variant(_NETWORK, edge))
+        for long_side in _LONG_SIDES:
+            detector.detect([picture], Variant(_NETWORK, long_side))
     ends = {name: best_range(torch.cat(maps)) for name, maps in made.items()}
     for names in _JOINED:
         ends |= dict.fromkeys(names, _joint(ends[name] for name in names))

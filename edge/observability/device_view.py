@@ -71,9 +71,9 @@ class PlanView:
         for slots in plan.gpus:
             views = []
             for slot in slots:
-                edge, _, size = problem.variants[slot.variant].name.partition(":")
+                long_side, _, size = problem.variants[slot.variant].name.partition(":")
                 clients = [names[client] for client in slot.clients]
-                views.append(SlotView(f"{network}-{edge}", size, slot.batch, clients))
+                views.append(SlotView(f"{network}-{long_side}", size, slot.batch, clients))
             devices.append(views)
         served = {name for views in devices for view in views for name in view.sessions}
         unserved = [name for name in names if name not in served]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import av
 import cv2
 
-EDGE = 640  # pixels that it is scaled down to, so that it fits a message
+LONG_SIDE = 640  # pixels that it is scaled down to, so that it fits a message
 QUALITY = 75  # of JPEG
 
 Named = tuple[str, float, float, float, float, float]
@@ -29,7 +29,7 @@ class LastPicture:
     @classmethod
     def of(cls, image: av.VideoFrame, boxes: Sequence[Named]) -> LastPicture:
         """Takes some milliseconds: not for the event loop."""
-        scale = min(1.0, EDGE / max(image.width, image.height))
+        scale = min(1.0, LONG_SIDE / max(image.width, image.height))
         width, height = (max(2, round(side * scale)) for side in (image.width, image.height))
         pixels = image.reformat(width, height, format="bgr24").to_ndarray()
         done, jpeg = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from edge.profile.accuracy_surface import AccuracyCurve, Floats, Grid, Point, build
-from edge.profile.variant import EDGES, NETWORKS, Variant
+from edge.profile.variant import LONG_SIDES, NETWORKS, Variant
 
 ByEdge = Mapping[int, float]
 
@@ -29,11 +29,11 @@ class AccuracyError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class AccuracyRow:
-    """One encode of one clip, and what `network` found in it at each input edge.
+    """One encode of one clip, and what `network` found in it at each input side.
 
     `kbps` is what was asked of the encoder (0: it takes no rate), `bits` what it made of a frame,
     `pixels` a sent picture's. `f1` and `ap` (IoU 0.5) are relative to the reference, by input
-    edge; `absolute` is against annotations: input edge -> {"f1", "ap50", "ap"}.
+    edge; `absolute` is against annotations: input side -> {"f1", "ap50", "ap"}.
     """
 
     network: str
@@ -49,7 +49,7 @@ class AccuracyRow:
 
 
 class AccuracyProfile:
-    """Relative F1 (0..1) of each variant by sent longest edge, bitrate and codec.
+    """Relative F1 (0..1) of each variant by sent longest side, bitrate and codec.
 
     Each clip's measured points make a surface, and the surfaces' mean is what is asked of. Along
     the bits the points are fitted by the nearest curve that never falls, over the logarithm of bits
@@ -91,7 +91,7 @@ class AccuracyProfile:
     def f1(
         self,
         variant: str,
-        sent_edge: int,
+        sent_long_side: int,
         bps: float,
         fps: float,
         *,
@@ -102,13 +102,13 @@ class AccuracyProfile:
 
         `pixels` are a sent picture's; default: as of one of 16:9. About a microsecond.
         """
-        curve = self._curve(variant, sent_edge, codec)
-        return curve.at(bps / fps / (pixels or wide_pixels(sent_edge)))
+        curve = self._curve(variant, sent_long_side, codec)
+        return curve.at(bps / fps / (pixels or wide_pixels(sent_long_side)))
 
     def enough_bps(
         self,
         variant: str,
-        sent_edge: int,
+        sent_long_side: int,
         fps: float,
         share: float = 0.98,
         *,
@@ -118,36 +118,36 @@ class AccuracyProfile:
         """The least bits a second with `share` of what F1 reaches with any number of them."""
         if not 0.0 < share <= 1.0:
             raise ValueError(f"a share of {share}: more than 0, at most 1")
-        curve = self._curve(variant, sent_edge, codec)
-        return curve.enough(share) * fps * (pixels or wide_pixels(sent_edge))
+        curve = self._curve(variant, sent_long_side, codec)
+        return curve.enough(share) * fps * (pixels or wide_pixels(sent_long_side))
 
     def f1_table(
         self,
         variants: Sequence[str],
-        sent_edges: ArrayLike,
+        sent_long_sides: ArrayLike,
         bits_a_pixel: ArrayLike,
         *,
         codec: str = "vp8",
     ) -> Floats:
-        """`f1` of every variant (columns) for each pair of sent edge and bits a pixel (rows)."""
-        edges = np.atleast_1d(np.asarray(sent_edges, dtype=float))
+        """`f1` of every variant (columns) for each pair of sent side and bits a pixel (rows)."""
+        long_sides = np.atleast_1d(np.asarray(sent_long_sides, dtype=float))
         bits = np.atleast_1d(np.asarray(bits_a_pixel, dtype=float))
         parsed = [Variant.parse(name) for name in variants]
-        table = np.empty((len(edges), len(parsed)))
+        table = np.empty((len(long_sides), len(parsed)))
         for network in {variant.network for variant in parsed}:
             places = [i for i, variant in enumerate(parsed) if variant.network == network]
-            columns = [EDGES.index(parsed[i].edge) for i in places]
-            table[:, places] = self._grid(network, codec).table(edges, bits, columns)
+            columns = [LONG_SIDES.index(parsed[i].long_side) for i in places]
+            table[:, places] = self._grid(network, codec).table(long_sides, bits, columns)
         return table
 
-    def _curve(self, variant: str, sent_edge: int, codec: str) -> AccuracyCurve:
-        key = (variant, sent_edge, codec)
+    def _curve(self, variant: str, sent_long_side: int, codec: str) -> AccuracyCurve:
+        key = (variant, sent_long_side, codec)
         curve = self._curves.get(key)
         if curve is None:
-            if sent_edge < 1:
-                raise ValueError(f"a sent edge of {sent_edge}")
+            if sent_long_side < 1:
+                raise ValueError(f"a sent side of {sent_long_side}")
             parsed = Variant.parse(variant)
-            curve = self._grid(parsed.network, codec).curve(sent_edge, parsed.edge)
+            curve = self._grid(parsed.network, codec).curve(sent_long_side, parsed.long_side)
             if len(self._curves) >= _MOST_CURVES:
                 self._curves.clear()
             self._curves[key] = curve
@@ -230,9 +230,9 @@ class AccuracyProfile:
         )
 
 
-def wide_pixels(edge: int) -> int:
-    """Pixels of a 16:9 picture with this longest edge."""
-    return max(1, edge * edge * 9 // 16)
+def wide_pixels(long_side: int) -> int:
+    """Pixels of a 16:9 picture with this longest side."""
+    return max(1, long_side * long_side * 9 // 16)
 
 
 def _row(item: Any) -> AccuracyRow:
@@ -244,11 +244,11 @@ def _row(item: Any) -> AccuracyRow:
         pixels=int(item["pixels"]),
         kbps=float(item["kbps"]),
         bits=float(item["bits"]),
-        f1={int(edge): float(value) for edge, value in item["f1"].items()},
-        ap={int(edge): float(value) for edge, value in item["ap"].items()},
+        f1={int(long_side): float(value) for long_side, value in item["f1"].items()},
+        ap={int(long_side): float(value) for long_side, value in item["ap"].items()},
         absolute={
-            int(edge): {str(name): float(value) for name, value in values.items()}
-            for edge, values in item.get("absolute", {}).items()
+            int(long_side): {str(name): float(value) for name, value in values.items()}
+            for long_side, values in item.get("absolute", {}).items()
         },
     )
 
@@ -268,10 +268,10 @@ def _check(row: AccuracyRow) -> None:
     if not 0.0 < row.bits < math.inf or not 0.0 <= row.kbps < math.inf:
         raise AccuracyError("bits must be positive, kbps not negative")
     if not row.f1:
-        raise AccuracyError("f1: must have an input edge")
+        raise AccuracyError("f1: must have an input side")
     for name, values in (("f1", row.f1), ("ap", row.ap)):
-        for edge, value in values.items():
-            if edge not in EDGES:
-                raise AccuracyError(f"{name}: input edge {edge}: 128 to 608 in steps of 32")
+        for long_side, value in values.items():
+            if long_side not in LONG_SIDES:
+                raise AccuracyError(f"{name}: input side {long_side}: 128 to 608 in steps of 32")
             if not 0.0 <= value <= 1.0:
-                raise AccuracyError(f"{name}[{edge}]: must be from 0 to 1")
+                raise AccuracyError(f"{name}[{long_side}]: must be from 0 to 1")

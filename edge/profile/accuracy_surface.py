@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.profile.variant import EDGES
+from edge.profile.variant import LONG_SIDES
 
 Floats = NDArray[np.float64]
 
@@ -22,9 +22,9 @@ _STEPS_AN_OCTAVE = 8  # of bits a pixel
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One encode: F1 by input edge."""
+    """One encode: F1 by input side."""
 
-    sent_edge: int
+    sent_long_side: int
     bits_a_pixel: float
     f1: Mapping[int, float]
 
@@ -63,25 +63,25 @@ class AccuracyCurve:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """F1 over (sent edge, ln(bits a pixel), input edge); both edges are those of EDGES."""
+    """F1 over (sent side, ln(bits a pixel), input side); both edges are those of EDGES."""
 
     first: float
     step: float
     values: Floats
 
-    def curve(self, sent_edge: float, input_edge: int) -> AccuracyCurve:
+    def curve(self, sent_long_side: float, input_long_side: int) -> AccuracyCurve:
         """What one variant makes of one sent size."""
-        low, part = _place(sent_edge)
-        column = EDGES.index(input_edge)
+        low, part = _place(sent_long_side)
+        column = LONG_SIDES.index(input_long_side)
         values = (
             self.values[low, :, column] * (1 - part) + self.values[low + 1, :, column] * part
-        ) * min(1.0, sent_edge / EDGES[0])
+        ) * min(1.0, sent_long_side / LONG_SIDES[0])
         return AccuracyCurve(self.first, self.step, values.tolist())
 
-    def table(self, sent_edges: Floats, bits_a_pixel: Floats, columns: list[int]) -> Floats:
-        """F1 for each pair of sent edge and bits a pixel (rows), at EDGES' `columns`."""
-        place = np.interp(sent_edges, EDGES, np.arange(len(EDGES)))
-        row = np.minimum(place.astype(np.intp), len(EDGES) - 2)
+    def table(self, sent_long_sides: Floats, bits_a_pixel: Floats, columns: list[int]) -> Floats:
+        """F1 for each pair of sent side and bits a pixel (rows), at EDGES' `columns`."""
+        place = np.interp(sent_long_sides, LONG_SIDES, np.arange(len(LONG_SIDES)))
+        row = np.minimum(place.astype(np.intp), len(LONG_SIDES) - 2)
         row_part = (place - row)[:, None]
         with np.errstate(divide="ignore"):
             bits = (np.log(bits_a_pixel) - self.first) / self.step
@@ -92,7 +92,7 @@ class Grid:
         at_row = values[row, node] * (1 - part) + values[row, node + 1] * part
         at_next = values[row + 1, node] * (1 - part) + values[row + 1, node + 1] * part
         few = np.minimum(1.0, bits_a_pixel / math.exp(self.first))
-        small = np.minimum(1.0, sent_edges / EDGES[0])
+        small = np.minimum(1.0, sent_long_sides / LONG_SIDES[0])
         return np.asarray((at_row * (1 - row_part) + at_next * row_part) * (few * small)[:, None])
 
 
@@ -106,26 +106,26 @@ def build(clips: Sequence[Sequence[Point]]) -> Grid:
     return Grid(float(nodes[0]), step, np.mean(surfaces, axis=0))
 
 
-def _place(sent_edge: float) -> tuple[int, float]:
-    place = float(np.interp(sent_edge, EDGES, range(len(EDGES))))
-    low = min(int(place), len(EDGES) - 2)
+def _place(sent_long_side: float) -> tuple[int, float]:
+    place = float(np.interp(sent_long_side, LONG_SIDES, range(len(LONG_SIDES))))
+    low = min(int(place), len(LONG_SIDES) - 2)
     return low, place - low
 
 
 def _surface(points: Sequence[Point], nodes: Floats) -> Floats:
     """One clip's F1 over (EDGES as sent, nodes, EDGES as input)."""
-    by_edge: dict[int, list[Point]] = {}
+    by_long_side: dict[int, list[Point]] = {}
     for point in points:
-        by_edge.setdefault(point.sent_edge, []).append(point)
-    sent = sorted(by_edge)
-    sheets = np.array([_sheet(by_edge[edge], nodes) for edge in sent])
-    surface = np.empty((len(EDGES), len(nodes), len(EDGES)))
-    for index, edge in enumerate(EDGES):
-        place = float(np.interp(edge, sent, range(len(sent))))
+        by_long_side.setdefault(point.sent_long_side, []).append(point)
+    sent = sorted(by_long_side)
+    sheets = np.array([_sheet(by_long_side[long_side], nodes) for long_side in sent])
+    surface = np.empty((len(LONG_SIDES), len(nodes), len(LONG_SIDES)))
+    for index, long_side in enumerate(LONG_SIDES):
+        place = float(np.interp(long_side, sent, range(len(sent))))
         low, high = math.floor(place), math.ceil(place)
         part = place - low
         surface[index] = sheets[low] * (1.0 - part) + sheets[high] * part
-        surface[index] *= min(1.0, edge / sent[0])
+        surface[index] *= min(1.0, long_side / sent[0])
     return surface
 
 
@@ -141,8 +141,8 @@ def _sheet(points: list[Point], nodes: Floats) -> Floats:
 
 def _over_inputs(f1: Mapping[int, float]) -> Floats:
     """F1 at each of EDGES as the network's input."""
-    edges = sorted(f1)
-    return np.interp(EDGES, edges, [f1[edge] for edge in edges])
+    long_sides = sorted(f1)
+    return np.interp(LONG_SIDES, long_sides, [f1[long_side] for long_side in long_sides])
 
 
 def _never_falling(values: Floats) -> list[float]:

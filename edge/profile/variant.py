@@ -8,8 +8,8 @@ from functools import lru_cache
 from typing import Literal
 
 NETWORKS = ("yolov4", "yolov4-tiny")
-EDGES = tuple(range(128, 609, 32))
-SENT_EDGES = (128, 160, 192, 256, 320, 416, 512, 608)  # what publishers are asked to send
+LONG_SIDES = tuple(range(128, 609, 32))
+SENT_LONG_SIDES = (128, 160, 192, 256, 320, 416, 512, 608)  # what publishers are asked to send
 Format = Literal["float32", "bfloat16", "float16", "int8"]  # that a device computes in
 Precision = Literal["auto", Format]
 STRIDE = 32  # the deepest feature map's stride: input sides are multiples of it
@@ -19,20 +19,20 @@ _NAME = re.compile(r"(?P<network>[a-z0-9-]+)-(?P<edge>\d+)")
 
 @dataclass(frozen=True, slots=True, order=True)
 class Variant:
-    """A network and the longest edge, in pixels, that pictures are scaled to for it."""
+    """A network and the longest side, in pixels, that pictures are scaled to for it."""
 
     network: str
-    edge: int
+    long_side: int
 
     def __post_init__(self) -> None:
         if self.network not in NETWORKS:
             raise ValueError(f"unknown network {self.network!r}: one of {', '.join(NETWORKS)}")
-        if self.edge not in EDGES:
-            raise ValueError(f"input edge {self.edge}: 128 to 608 in steps of 32")
+        if self.long_side not in LONG_SIDES:
+            raise ValueError(f"input side {self.long_side}: 128 to 608 in steps of 32")
 
     @property
     def name(self) -> str:
-        return f"{self.network}-{self.edge}"
+        return f"{self.network}-{self.long_side}"
 
     @classmethod
     def parse(cls, name: str) -> Variant:
@@ -40,11 +40,11 @@ class Variant:
         return _parse(name)
 
     def fit(self, width: int, height: int) -> tuple[int, int]:
-        """(width, height) of a picture scaled so that its longest edge is `edge`, shape kept."""
+        """(width, height) of a picture scaled so that its longest side is `edge`, shape kept."""
         longest = max(width, height)
         return (
-            max(1, round(width * self.edge / longest)),
-            max(1, round(height * self.edge / longest)),
+            max(1, round(width * self.long_side / longest)),
+            max(1, round(height * self.long_side / longest)),
         )
 
     def input_size(self, width: int, height: int) -> tuple[int, int]:
@@ -57,5 +57,5 @@ class Variant:
 def _parse(name: str) -> Variant:
     match = _NAME.fullmatch(name)
     if match is None:
-        raise ValueError(f"{name!r} is no variant name: NETWORK-EDGE, as in yolov4-tiny-416")
+        raise ValueError(f"{name!r} is no variant name: NETWORK-SIDE, as in yolov4-tiny-416")
     return Variant(match["network"], int(match["edge"]))

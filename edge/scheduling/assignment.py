@@ -9,7 +9,7 @@ from edge.profile.latency import Size
 
 @dataclass(frozen=True, slots=True)
 class Pins:
-    """What an operator has fixed for a session: the variant that serves it, the longest edge that
+    """What an operator has fixed for a session: the variant that serves it, the longest side that
     it sends, in pixels. None is left to the plan."""
 
     variant: str | None = None
@@ -25,7 +25,7 @@ class Snapshot:
 
     `fps` is what it is asked to send, `size` its picture's (any scale), `left_ms` what its SLO
     leaves for queueing and inference, `tried` whether inference was measured on its own frames,
-    `bps` what its link carries in time, `sent_edge` the longest edge that it was hinted (0: none).
+    `bps` what its link carries in time, `sent_edge` the longest side that it was hinted (0: none).
     """
 
     id: str
@@ -35,18 +35,18 @@ class Snapshot:
     left_ms: float
     tried: bool
     bps: float
-    sent_edge: int = 0
+    sent_long_side: int = 0
     pins: Pins = NO_PINS
 
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
     """What one session is to do: the best variant for its frames (None: they can't be served),
-    the longest edge and the most bits a second that are worth sending, the F1 that a frame gains
+    the longest side and the most bits a second that are worth sending, the F1 that a frame gains
     if what is sent now gives way to that edge, and why."""
 
     variant: str | None
-    edge: int
+    long_side: int
     useful_bps: float
     gain: float
     reason: str

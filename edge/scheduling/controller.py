@@ -100,7 +100,7 @@ class Controller:
                     "event=assigned session=%s variant=%s edge=%d reason=%r",
                     number[:6],
                     assignment.variant,
-                    assignment.edge,
+                    assignment.long_side,
                     assignment.reason,
                 )
             try:

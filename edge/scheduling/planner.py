@@ -23,7 +23,7 @@ from functools import lru_cache
 from edge.adaptation.bitrate_controller import mbit
 from edge.profile.accuracy import AccuracyProfile
 from edge.profile.latency import LatencyProfile, Size
-from edge.profile.variant import SENT_EDGES, Variant
+from edge.profile.variant import SENT_LONG_SIDES, Variant
 from edge.scheduling.assignment import Assignment, Snapshot
 from edge.scheduling.capacity_rules import Rule
 from edge.scheduling.plan import Plan, PlanSlot
@@ -74,19 +74,19 @@ class Planner:
     def __init__(
         self,
         network: str,
-        edges: Sequence[int],
+        long_sides: Sequence[int],
         accuracy: AccuracyProfile,
         *,
         rule: Rule = "shared",
         max_batch: int = 8,
-        sent_edges: Sequence[int] = SENT_EDGES,
+        sent_long_sides: Sequence[int] = SENT_LONG_SIDES,
     ) -> None:
         self.rule = rule
         self._network = network
-        self._edges = tuple(sorted(edges))
+        self._long_sides = tuple(sorted(long_sides))
         self._accuracy = accuracy
         self._max_batch = max_batch
-        self._sent_edges = tuple(sorted(sent_edges))
+        self._sent_long_sides = tuple(sorted(sent_long_sides))
         self._worth = lru_cache(maxsize=4096)(self._look_up)
         self._force: list[list[tuple[tuple[int, Size], int, list[str]]]] = []
         """Of the plan in force, for each device its slots: option, batch size, session ids."""
@@ -107,21 +107,25 @@ class Planner:
             if len(snapshots) <= len(profiles):
                 # A device for everybody: nobody waits for another's batch, half of what rules add.
                 budget_ms *= 2.0
-            budgets, worth, edges_sent = (
+            budgets, worth, long_sides_sent = (
                 [0.0] * len(options),
                 [0.0] * len(options),
                 [0] * len(options),
             )
             bits = math.floor(math.log(max(snapshot.bps, 1.0), _BITS_STEP))
             pins = snapshot.pins
-            for edge, f1, sent_edge in self._worth(bits, snapshot.fps, *snapshot.size, pins.edge):
-                if pins.variant not in (None, Variant(self._network, edge).name):
+            for long_side, f1, sent_long_side in self._worth(
+                bits, snapshot.fps, *snapshot.size, pins.edge
+            ):
+                if pins.variant not in (None, Variant(self._network, long_side).name):
                     continue
-                index = place.get((edge, Variant(self._network, edge).input_size(*snapshot.size)))
+                index = place.get(
+                    (long_side, Variant(self._network, long_side).input_size(*snapshot.size))
+                )
                 if index is not None:
                     stays = self._has.get(snapshot.id) == options[index]
                     worth[index] = f1 * (1.0 + STAY) if stays else f1
-                    budgets[index], edges_sent[index] = budget_ms, sent_edge
+                    budgets[index], long_sides_sent[index] = budget_ms, sent_long_side
             clients.append(
                 ProblemClient(
                     snapshot.id,
@@ -130,7 +134,7 @@ class Planner:
                     tuple(worth),
                 )
             )
-            sent.append(tuple(edges_sent))
+            sent.append(tuple(long_sides_sent))
         current = tuple(tuple(_name(option) for option, _, _ in slots) for slots in self._force)
         bare = Problem(
             gpus=len(profiles),
@@ -146,11 +150,11 @@ class Planner:
         edge, which serves most, and what it is pinned to."""
         wanted: set[tuple[int, Size]] = set()
         for step in _STEPS:
-            edges = {self._edges[0], *self._edges[::-step]}
+            long_sides = {self._long_sides[0], *self._long_sides[::-step]}
             wanted = {
-                (edge, Variant(self._network, edge).input_size(*snapshot.size))
+                (long_side, Variant(self._network, long_side).input_size(*snapshot.size))
                 for snapshot in snapshots
-                for edge in edges | _pinned(snapshot)
+                for long_side in long_sides | _pinned(snapshot)
             }
             if len(wanted) <= MAX_OPTIONS:
                 break
@@ -204,30 +208,32 @@ class Planner:
     # What a session can send, and what it is worth
 
     def _look_up(
-        self, bits: int, fps: float, width: int, height: int, pinned_edge: int | None
+        self, bits: int, fps: float, width: int, height: int, pinned_long_side: int | None
     ) -> tuple[tuple[int, float, int], ...]:
         """For each edge of the network's input: (edge, F1, the edge to send)."""
         bps = _BITS_STEP**bits
-        names = [Variant(self._network, edge).name for edge in self._edges]
-        sendable = self._sent_edges if pinned_edge is None else (pinned_edge,)
-        pixels = [_pixels(edge, width, height) for edge in sendable]
+        names = [Variant(self._network, long_side).name for long_side in self._long_sides]
+        sendable = self._sent_long_sides if pinned_long_side is None else (pinned_long_side,)
+        pixels = [_pixels(long_side, width, height) for long_side in sendable]
         table = self._accuracy.f1_table(names, sendable, [bps / fps / each for each in pixels])
         found = []
-        for column, edge in enumerate(self._edges):
+        for column, long_side in enumerate(self._long_sides):
             best = 0
             for row in range(1, len(sendable)):
                 if table[row, column] > table[best, column] + PAYS:
                     best = row
-            found.append((edge, float(table[best, column]), sendable[best]))
+            found.append((long_side, float(table[best, column]), sendable[best]))
         return tuple(found)
 
-    def _option(self, edge: int, input_size: Size, profiles: Sequence[LatencyProfile]) -> Option:
+    def _option(
+        self, long_side: int, input_size: Size, profiles: Sequence[LatencyProfile]
+    ) -> Option:
         """Latencies of the slowest device for each batch size; a profile errs on the safe side."""
-        name = Variant(self._network, edge).name
+        name = Variant(self._network, long_side).name
         rows = [profile.latency_row(name, input_size)[: self._max_batch] for profile in profiles]
         slowest = [max(column) for column in zip(*rows, strict=False)]
         finite = [ms for ms in slowest if math.isfinite(ms)]
-        return Option(_name((edge, input_size)), 0.0, tuple(finite) or (_UNKNOWN_MS,))
+        return Option(_name((long_side, input_size)), 0.0, tuple(finite) or (_UNKNOWN_MS,))
 
     def _usual(
         self, options: Sequence[tuple[int, Size]], profiles: Sequence[LatencyProfile]
@@ -237,8 +243,8 @@ class Planner:
         ratios = [
             typical / slow
             for profile in profiles
-            for edge, size in options
-            for name in (Variant(self._network, edge).name,)
+            for long_side, size in options
+            for name in (Variant(self._network, long_side).name,)
             for typical, slow in zip(
                 profile.typical_row(name, size), profile.latency_row(name, size), strict=True
             )
@@ -275,8 +281,10 @@ class Planner:
                 )
             else:
                 full = "no device is there" if not devices else f"all {devices} devices are full"
-                edge = draft.sent[client][cheapest]
-                assignments[snapshot.id] = Assignment(None, edge, 0.0, 0.0, f"not served: {full}")
+                long_side = draft.sent[client][cheapest]
+                assignments[snapshot.id] = Assignment(
+                    None, long_side, 0.0, 0.0, f"not served: {full}"
+                )
         return assignments
 
     @staticmethod
@@ -292,8 +300,8 @@ class Planner:
         return f"{why}, so each frame is tried with the {network} network"
 
     def _typical_ms(self, draft: Draft, option: int, batch: int) -> float:
-        edge, size = draft.options[option]
-        name = Variant(self._network, edge).name
+        long_side, size = draft.options[option]
+        name = Variant(self._network, long_side).name
         times = [profile.typical_ms(name, size, batch) for profile in draft.profiles]
         return max(times, default=math.inf)
 
@@ -324,22 +332,24 @@ class Planner:
         return self._say(draft, client, option, why)
 
     def _say(self, draft: Draft, client: int, option: int, why: str) -> Assignment:
-        edge, _ = draft.options[option]
+        long_side, _ = draft.options[option]
         sent, snapshot = draft.sent[client][option], draft.snapshots[client]
-        name = Variant(self._network, edge).name
+        name = Variant(self._network, long_side).name
         useful_bps = self._accuracy.enough_bps(
             name, sent, snapshot.fps, ENOUGH, pixels=_pixels(sent, *snapshot.size)
         )
         gain = 1.0
         if snapshot.pins.edge is not None:
             why = f"pinned to {sent} px by the operator; {why}"
-        elif snapshot.sent_edge:
-            gain = self._f1(name, sent, snapshot) - self._f1(name, snapshot.sent_edge, snapshot)
+        elif snapshot.sent_long_side:
+            gain = self._f1(name, sent, snapshot) - self._f1(
+                name, snapshot.sent_long_side, snapshot
+            )
         return Assignment(name, sent, useful_bps, gain, why)
 
-    def _f1(self, variant: str, sent_edge: int, snapshot: Snapshot) -> float:
-        pixels = _pixels(sent_edge, *snapshot.size)
-        return self._accuracy.f1(variant, sent_edge, snapshot.bps, snapshot.fps, pixels=pixels)
+    def _f1(self, variant: str, sent_long_side: int, snapshot: Snapshot) -> float:
+        pixels = _pixels(sent_long_side, *snapshot.size)
+        return self._accuracy.f1(variant, sent_long_side, snapshot.bps, snapshot.fps, pixels=pixels)
 
 
 def _slower(problem: Problem, by: float) -> Problem:
@@ -362,13 +372,13 @@ def _fill(devices: int) -> float:
 
 def _pinned(snapshot: Snapshot) -> set[int]:
     name = snapshot.pins.variant
-    return set() if name is None else {Variant.parse(name).edge}
+    return set() if name is None else {Variant.parse(name).long_side}
 
 
 def _name(option: tuple[int, Size]) -> str:
-    edge, (width, height) = option
-    return f"{edge}:{width}x{height}"
+    long_side, (width, height) = option
+    return f"{long_side}:{width}x{height}"
 
 
-def _pixels(edge: int, width: int, height: int) -> int:
-    return max(1, edge * edge * min(width, height) // max(width, height))
+def _pixels(long_side: int, width: int, height: int) -> int:
+    return max(1, long_side * long_side * min(width, height) // max(width, height))

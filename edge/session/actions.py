@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from edge.profile.variant import SENT_EDGES, Variant
+from edge.profile.variant import SENT_LONG_SIDES, Variant
 from edge.session.control_messages import SloMs, describe
 
 
@@ -14,10 +14,10 @@ class ActionError(ValueError):
     """An action that cannot be carried out; the message names the field and the rule."""
 
 
-def _sent_edge(edge: int) -> int:
-    if edge not in SENT_EDGES:
-        raise ValueError(f"one of {', '.join(map(str, SENT_EDGES))}")
-    return edge
+def _sent_long_side(long_side: int) -> int:
+    if long_side not in SENT_LONG_SIDES:
+        raise ValueError(f"one of {', '.join(map(str, SENT_LONG_SIDES))}")
+    return long_side
 
 
 def _variant(name: str) -> str:
@@ -44,10 +44,10 @@ class PinVariant(_Action):
 
 
 class PinSize(_Action):
-    """Ask for pictures of this longest edge, in pixels; None: as the plan has it."""
+    """Ask for pictures of this longest side, in pixels; None: as the plan has it."""
 
     kind: Literal["size"] = "size"
-    edge: Annotated[int, AfterValidator(_sent_edge)] | None
+    edge: Annotated[int, AfterValidator(_sent_long_side)] | None
 
 
 class EndSession(_Action):

@@ -75,16 +75,16 @@ class SessionAdaptation:
     """One session's hints and the variants that its frames may be served with."""
 
     def __init__(
-        self, network: str, edges: Sequence[int], max_bps: int, held: FixedHint | None = None
+        self, network: str, long_sides: Sequence[int], max_bps: int, held: FixedHint | None = None
     ) -> None:
         self._network = network
-        self._edges = sorted(edges)
+        self._long_sides = sorted(long_sides)
         self._controller: HintController | FixedHints = (
             HintController(max_bps=max_bps) if held is None else FixedHints(held)
         )
         self.pins = NO_PINS  # once the plan has taken them in, they hold
         self._assignment: Assignment | None = None
-        self.variants = self._down_from(self._edges[0])
+        self.variants = self._down_from(self._long_sides[0])
         """Names that a frame may be served with, best first: from the planned one down.
 
         None for a session that the plan doesn't serve; the least before the first plan. An input
@@ -104,7 +104,7 @@ class SessionAdaptation:
 
     @property
     def variant_names(self) -> list[str]:
-        return [Variant(self._network, edge).name for edge in self._edges]
+        return [Variant(self._network, long_side).name for long_side in self._long_sides]
 
     def snapshot(self, session: str, link: Link) -> Snapshot:
         """What the planner has to know."""
@@ -117,7 +117,7 @@ class SessionAdaptation:
             left_ms=link.left_ms,
             tried=link.answered,
             bps=self._controller.least_bps,
-            sent_edge=0 if hint is None else hint.max_edge,
+            sent_long_side=0 if hint is None else hint.max_edge,
             pins=self.pins,
         )
 
@@ -125,13 +125,13 @@ class SessionAdaptation:
         """Takes the session's part of a plan into force."""
         self._is_new = self._is_new or assignment != self._assignment
         self._assignment = assignment
-        top = 0 if assignment.variant is None else Variant.parse(assignment.variant).edge
+        top = 0 if assignment.variant is None else Variant.parse(assignment.variant).long_side
         pinned = self.pins.variant if assignment.variant is not None else None
         self.variants = self._down_from(top) if pinned is None else (pinned,)
 
     def _down_from(self, top: int) -> tuple[str, ...]:
-        edges = (edge for edge in reversed(self._edges) if edge <= top)
-        return tuple(Variant(self._network, edge).name for edge in edges)
+        long_sides = (long_side for long_side in reversed(self._long_sides) if long_side <= top)
+        return tuple(Variant(self._network, long_side).name for long_side in long_sides)
 
     def restate(self) -> None:
         """The publisher may not have heard the hint in force: say it again."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from edge.profile.variant import EDGES, Precision, Variant
+from edge.profile.variant import LONG_SIDES, Precision, Variant
 from edge.workers.messages import Warm
 from edge.workers.spawn import COMMAND
 from edge.workers.warmup import SHAPES, warm_list
@@ -56,7 +56,7 @@ class Options:
     def warm_list(self, device: str, networks: Sequence[str], *, measure: bool) -> list[Warm]:
         """What a device's worker runs before its first client."""
         variants = self.variants or tuple(
-            Variant(network, edge).name for network in networks for edge in EDGES
+            Variant(network, long_side).name for network in networks for long_side in LONG_SIDES
         )
         # Batching buys nothing on a CPU, so only a GPU is made ready for it.
         batches = self.batches or ((1,) if device == "cpu" else (1, 2, 4, 8))

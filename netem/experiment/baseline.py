@@ -141,12 +141,14 @@ class Station:
 class Baseline:
     """`start`, and it serves until `stop`."""
 
-    def __init__(self, settings: Settings, edge: int, sent_edge: int, sent_bps: int) -> None:
+    def __init__(
+        self, settings: Settings, long_side: int, sent_long_side: int, sent_bps: int
+    ) -> None:
         self.settings = settings
         self.url = ""
         self.guests: dict[str, Guest] = {}
-        self._hint = {"max_edge": sent_edge, "fps": settings.fps, "max_bps": sent_bps}
-        self._variant = Variant(settings.network, edge)
+        self._hint = {"max_edge": sent_long_side, "fps": settings.fps, "max_bps": sent_bps}
+        self._variant = Variant(settings.network, long_side)
         self._names = class_names()
         self._numbers = itertools.count()
         self._places = itertools.count()

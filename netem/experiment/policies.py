@@ -15,7 +15,7 @@ from pathlib import Path
 from analysis.simulator.affordable import affordable
 from edge.profile.accuracy import AccuracyProfile
 from edge.profile.latency import LatencyProfile
-from edge.profile.variant import SENT_EDGES, Variant
+from edge.profile.variant import SENT_LONG_SIDES, Variant
 from netem.experiment.specification import Experiment, ExperimentCell, PolicyName
 
 ENOUGH = 0.98  # of what a size can reach: the bits that a fixed size is sent with
@@ -25,11 +25,11 @@ HELD_DNN: tuple[PolicyName, ...] = ("data-only", "fixed", "aiortc")
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The network's input edges that may be used, and what is asked of every client (None: what
+    """The network's input sides that may be used, and what is asked of every client (None: what
     its link and the plan say)."""
 
-    edges: tuple[int, ...]
-    sent_edge: int | None = None
+    long_sides: tuple[int, ...]
+    sent_long_side: int | None = None
     sent_bps: int | None = None
 
 
@@ -37,27 +37,27 @@ def choose(
     experiment: Experiment, cell: ExperimentCell, size: tuple[int, int], accuracy: AccuracyProfile
 ) -> Choice:
     """A run's choice; `size` is the clients' picture."""
-    policy, edges = cell.policy, tuple(sorted(experiment.edges))
+    policy, long_sides = cell.policy, tuple(sorted(experiment.edges))
     fixed = experiment.fixed
-    edge = _fixed_edge(experiment, cell, size) if fixed is None else fixed.edge
-    kept = (edge,) if policy in HELD_DNN else edges
+    long_side = _fixed_long_side(experiment, cell, size) if fixed is None else fixed.edge
+    kept = (long_side,) if policy in HELD_DNN else long_sides
     if policy not in HELD_DATA:
         return Choice(kept)
     if fixed is not None and policy != "dnn-only":
         return Choice(kept, fixed.sent_edge, fixed.sent_bps)
-    largest = edges[-1] if policy == "dnn-only" else edge
-    sent_edge = max(each for each in SENT_EDGES if each <= largest)
+    largest = long_sides[-1] if policy == "dnn-only" else long_side
+    sent_long_side = max(each for each in SENT_LONG_SIDES if each <= largest)
     bps = accuracy.enough_bps(
         Variant(experiment.network, kept[-1]).name,
-        sent_edge,
+        sent_long_side,
         cell.fps,
         ENOUGH,
-        pixels=sent_edge * sent_edge * min(size) // max(size),
+        pixels=sent_long_side * sent_long_side * min(size) // max(size),
     )
-    return Choice(kept, sent_edge, round(min(bps, experiment.max_bps)))
+    return Choice(kept, sent_long_side, round(min(bps, experiment.max_bps)))
 
 
-def _fixed_edge(experiment: Experiment, cell: ExperimentCell, size: tuple[int, int]) -> int:
+def _fixed_long_side(experiment: Experiment, cell: ExperimentCell, size: tuple[int, int]) -> int:
     if not experiment.simulated:
         return max(experiment.edges)  # not used: the specification asks for `fixed` where it is
     profiles = [LatencyProfile.load(Path(each.removeprefix("sim:"))) for each in experiment.device]

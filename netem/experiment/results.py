@@ -109,7 +109,7 @@ class PlanRow:
     variant: str
     """Empty: not served."""
     edge: int
-    """The longest edge worth sending."""
+    """The longest side worth sending."""
     useful_bps: float
     gain: float
     reason: str

@@ -166,7 +166,7 @@ class ExperimentRun:
             "device": experiment.device,
             "profile": [str(path) for path in experiment.profile],
             "network": experiment.network,
-            "edges": list(choice.edges),
+            "edges": list(choice.long_sides),
             "max_batch": experiment.max_batch,
             "max_bps": experiment.max_bps,
             "admission": False,  # what becomes of too many is what is asked
@@ -178,8 +178,8 @@ class ExperimentRun:
         plans = str(self._scratch / results.PLANS)
         if cell.policy == "aiortc":
             return RunSetup(settings, plans, _baseline(choice))
-        if choice.sent_edge is not None:
-            settings.update(sent_edge=choice.sent_edge, sent_bps=choice.sent_bps)
+        if choice.sent_long_side is not None:
+            settings.update(sent_edge=choice.sent_long_side, sent_bps=choice.sent_bps)
         return RunSetup(settings, plans)
 
     # The run itself
@@ -327,9 +327,9 @@ class ExperimentRun:
 
 
 def _baseline(choice: Choice) -> tuple[int, int, int]:
-    assert choice.sent_edge is not None
+    assert choice.sent_long_side is not None
     assert choice.sent_bps is not None
-    return choice.edges[-1], choice.sent_edge, choice.sent_bps
+    return choice.long_sides[-1], choice.sent_long_side, choice.sent_bps
 
 
 def _shift(taken: Taken, origin_ms: float, seconds: float) -> None:

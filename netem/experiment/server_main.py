@@ -37,7 +37,7 @@ _LABEL = re.compile(r"client (\d+)")
 
 @dataclass(frozen=True)
 class RunSetup:
-    """What to serve with. `baseline`: (network's input edge, sent edge, bits a second)."""
+    """What to serve with. `baseline`: (network's input side, sent side, bits a second)."""
 
     settings: dict[str, Any]
     plans: str
@@ -79,9 +79,9 @@ class Plans:
                 fps=snapshot.fps,
                 left_ms=snapshot.left_ms,
                 bps=snapshot.bps,
-                hinted_edge=snapshot.sent_edge,
+                hinted_edge=snapshot.sent_long_side,
                 variant=assignment.variant or "",
-                edge=assignment.edge,
+                edge=assignment.long_side,
                 useful_bps=assignment.useful_bps,
                 gain=assignment.gain,
                 reason=assignment.reason,

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from edge.profile.variant import EDGES, NETWORKS
+from edge.profile.variant import LONG_SIDES, NETWORKS
 from edge.session.control_messages import SloMs
 from netem.footage.camera_file import KNOWN, known_video
 from netem.links.link import Kind as LinkKind
@@ -108,7 +108,7 @@ class TraceSpec(_Part):
 
 
 class FixedSpec(_Part):
-    """What those use who don't adapt: the network's input edge, what is sent, its bits a second.
+    """What those use who don't adapt: the network's input side, what is sent, its bits a second.
     What is left out is chosen from the devices' profiles (simulated devices only)."""
 
     edge: int
@@ -117,10 +117,10 @@ class FixedSpec(_Part):
 
     @field_validator("edge")
     @classmethod
-    def _known_edge(cls, edge: int) -> int:
-        if edge not in EDGES:
+    def _known_long_side(cls, long_side: int) -> int:
+        if long_side not in LONG_SIDES:
             raise ValueError("128 to 608 in steps of 32")
-        return edge
+        return long_side
 
 
 class ClientSpec(_Part):
@@ -158,7 +158,7 @@ class Experiment(_Part):
     accuracy: Path = Path("profiles/accuracy-yolov4-tiny.json")
     as_network: str | None = None
     """Whose accuracy, in that file, stands for the network's."""
-    edges: Annotated[list[int], Field(min_length=1)] = list(EDGES)
+    edges: Annotated[list[int], Field(min_length=1)] = list(LONG_SIDES)
     max_batch: Annotated[int, Field(ge=1, le=64)] = 8
     max_bps: Annotated[int, Field(ge=100_000)] = 4_000_000
     fixed: FixedSpec | None = None

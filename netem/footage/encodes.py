@@ -27,7 +27,7 @@ from av.video.frame import PictureType
 
 from edge.assets import samples
 from edge.assets.store import cache_dir
-from edge.profile.variant import SENT_EDGES
+from edge.profile.variant import SENT_LONG_SIDES
 
 VERSION = 1  # of what is below: another, and all is encoded anew
 BITS = (0.05, 0.1, 0.2, 0.4, 0.8)  # a pixel: from where pictures suffer to where more buy nothing
@@ -42,9 +42,9 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True, order=True)
 class Rung:
-    """A longest edge in pixels, and bits a pixel."""
+    """A longest side in pixels, and bits a pixel."""
 
-    edge: int
+    long_side: int
     bits: float
 
 
@@ -74,7 +74,7 @@ class Encodes:
         video: Path | None = None,
         fps: int = 15,
         *,
-        edges: Sequence[int] = SENT_EDGES,
+        long_sides: Sequence[int] = SENT_LONG_SIDES,
         bits: Sequence[float] = BITS,
         seconds: float = SECONDS,
         progress: Progress = lambda text: None,
@@ -91,7 +91,9 @@ class Encodes:
         self._folder = cache_dir() / "encodes" / self._key()
         self.width, self.height, self.sources = self._index()
         longest = max(self.width, self.height)
-        self.edges = sorted(edge for edge in set(edges) if edge <= longest) or [longest & ~1]
+        self.long_sides = sorted(
+            long_side for long_side in set(long_sides) if long_side <= longest
+        ) or [longest & ~1]
         self.bits = sorted(set(bits))
 
     @property
@@ -99,25 +101,27 @@ class Encodes:
         """Frames in the clip at this rate: a whole number of steps."""
         return len(self.sources)
 
-    def size(self, edge: int) -> tuple[int, int]:
-        """The clip's picture with that longest edge; sides are even, as VP8's colours want it."""
-        scale = Fraction(edge, max(self.width, self.height))
+    def size(self, long_side: int) -> tuple[int, int]:
+        """The clip's picture with that longest side; sides are even, as VP8's colours want it."""
+        scale = Fraction(long_side, max(self.width, self.height))
         return max(2, 2 * round(self.width * scale / 2)), max(2, 2 * round(self.height * scale / 2))
 
     def bps(self, rung: Rung, fps: float | None = None) -> float:
         """What a rung is meant to take at `fps` frames a second, at most its own rate."""
-        width, height = self.size(rung.edge)
+        width, height = self.size(rung.long_side)
         return rung.bits * width * height * min(self.fps, fps or self.fps)
 
     def rung(self, max_edge: float, max_bps: float, fps: float | None = None) -> Rung:
         """The largest edge, then the most bits, at or below; the least where nothing is."""
-        edge = max((each for each in self.edges if each <= max_edge), default=self.edges[0])
-        within = [bits for bits in self.bits if self.bps(Rung(edge, bits), fps) <= max_bps]
-        return Rung(edge, within[-1] if within else self.bits[0])
+        long_side = max(
+            (each for each in self.long_sides if each <= max_edge), default=self.long_sides[0]
+        )
+        within = [bits for bits in self.bits if self.bps(Rung(long_side, bits), fps) <= max_bps]
+        return Rung(long_side, within[-1] if within else self.bits[0])
 
     @property
     def rungs(self) -> list[Rung]:
-        return [Rung(edge, bits) for edge in self.edges for bits in self.bits]
+        return [Rung(long_side, bits) for long_side in self.long_sides for bits in self.bits]
 
     def prepare(self) -> None:
         """Make every rung that the cache lacks, and say how far it is."""
@@ -125,7 +129,7 @@ class Encodes:
         for number, rung in enumerate(rungs, 1):
             if not self._path(rung).is_file():
                 self._progress(
-                    f"encoding {self.video.name} at {rung.edge} px, {rung.bits:g} bits a pixel"
+                    f"encoding {self.video.name} at {rung.long_side} px, {rung.bits:g} bits a pixel"
                     f" ({number} of {len(rungs)}) ..."
                 )
                 self.get(rung)
@@ -153,7 +157,7 @@ class Encodes:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def _path(self, rung: Rung) -> Path:
-        return self._folder / f"{rung.edge}-{rung.bits:g}.vp8"
+        return self._folder / f"{rung.long_side}-{rung.bits:g}.vp8"
 
     def _index(self) -> tuple[int, int, tuple[int, ...]]:
         """(width, height, the source frame on show at each tick)."""
@@ -172,27 +176,27 @@ class Encodes:
         index = json.loads(path.read_text())
         return index["width"], index["height"], tuple(index["sources"])
 
-    def _scaled(self, edge: int) -> list[av.VideoFrame]:
-        if self._pictures[0] != edge:
-            width, height = self.size(edge)
+    def _scaled(self, long_side: int) -> list[av.VideoFrame]:
+        if self._pictures[0] != long_side:
+            width, height = self.size(long_side)
             shown = zip(
                 on_show(self.video, self.fps, self.seconds), range(self.ticks), strict=False
             )
             self._pictures = (
-                edge,
+                long_side,
                 [frame.reformat(width, height, format="yuv420p") for (_, frame), _ in shown],
             )
         return self._pictures[1]
 
     def _make(self, rung: Rung) -> Encode:
-        pictures = self._scaled(rung.edge)
+        pictures = self._scaled(rung.long_side)
         takes = []
         for begin in range(0, self.ticks, self.step):
             order = [
                 pictures[index % self.ticks] for index in range(begin - self.step, begin + self.run)
             ]
             takes.append(_take(order, self.step, self.fps, self.bps(rung)))
-        encode = _encode(rung, self.size(rung.edge), takes, self.fps)
+        encode = _encode(rung, self.size(rung.long_side), takes, self.fps)
         head = {"width": encode.width, "height": encode.height, "fps": self.fps}
         sizes = [[len(frame) for frame in take] for take in takes]
         line = json.dumps({**head, "sizes": sizes}).encode()

@@ -30,7 +30,7 @@ from netem.publisher.rtp_sender import Packetiser, read_feedback
 from netem.publisher.stream import Chosen, PacketPacer, Stream
 
 START_BPS = 1_000_000.0  # until the server has told its estimate
-START_EDGE = 320
+START_LONG_SIDE = 320
 CONNECT_S = 15.0
 SILENT_MS = 5_000.0  # without a word from the server, which is pinged once a second: it is gone
 REPORT_MS, SENDER_REPORT_MS = 500.0, 1_000.0
@@ -108,8 +108,8 @@ class LightPublisher:
     # What can be seen of it
 
     @property
-    def sent_edge(self) -> int:
-        """The longest edge of what is being sent; 0 before the first frame."""
+    def sent_long_side(self) -> int:
+        """The longest side of what is being sent; 0 before the first frame."""
         return max(self.sent_size, default=0)
 
     @property
@@ -188,7 +188,7 @@ class LightPublisher:
         """Capture and send until it ends: by the server, or when this is cancelled."""
         interval_ms = 1000.0 / self._clip.fps
         if self._wanted is None:
-            self._want(self._clip.rung(START_EDGE, START_BPS))
+            self._want(self._clip.rung(START_LONG_SIDE, START_BPS))
         if self._loading is not None:
             await asyncio.shield(self._loading)  # the first frame is captured with video to send
         self._first_ms = self._heard_ms = unix_ms()
@@ -296,7 +296,7 @@ class LightPublisher:
         """The rung that hint and estimate allow; the estimate alone until a hint has come."""
         hint, estimate_bps = self.hint, self.estimate_bps or START_BPS
         if hint is None:
-            self._want(self._clip.rung(START_EDGE, min(START_BPS, estimate_bps)))
+            self._want(self._clip.rung(START_LONG_SIDE, min(START_BPS, estimate_bps)))
         else:
             bps = min(hint.max_bps, estimate_bps)
             self._want(self._clip.rung(hint.max_edge, bps, hint.fps))

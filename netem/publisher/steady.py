@@ -58,25 +58,25 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def clip(edge: int, fps: int, bps: float) -> Encode:
-    """The sample clip with that longest edge and about those bits a second, in all its frames."""
-    width, height = Encodes(fps=fps, edges=(edge,)).size(edge)
+def clip(long_side: int, fps: int, bps: float) -> Encode:
+    """The sample clip with that longest side and about those bits a second, in all its frames."""
+    width, height = Encodes(fps=fps, long_sides=(long_side,)).size(long_side)
     wanted = bps / (width * height * fps)
     # The encoder spends less than it may, above all where it may spend much: try, and correct.
-    for bits in (wanted, wanted * wanted / _spent(edge, fps, wanted)):
-        encode = _encode(edge, fps, bits)
+    for bits in (wanted, wanted * wanted / _spent(long_side, fps, wanted)):
+        encode = _encode(long_side, fps, bits)
     return encode
 
 
-def _spent(edge: int, fps: int, bits: float) -> float:
+def _spent(long_side: int, fps: int, bits: float) -> float:
     """Bits a pixel that come out where so many were asked for."""
-    encode = _encode(edge, fps, bits)
+    encode = _encode(long_side, fps, bits)
     return encode.bps / (encode.width * encode.height * fps)
 
 
-def _encode(edge: int, fps: int, bits: float) -> Encode:
-    rung = Rung(edge, round(bits, 4))
-    return Encodes(fps=fps, edges=(edge,), bits=(rung.bits,)).get(rung)
+def _encode(long_side: int, fps: int, bits: float) -> Encode:
+    rung = Rung(long_side, round(bits, 4))
+    return Encodes(fps=fps, long_sides=(long_side,), bits=(rung.bits,)).get(rung)
 
 
 class Steady:

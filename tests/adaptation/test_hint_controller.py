@@ -19,7 +19,7 @@ from edge.adaptation.hint_controller import (
     HintController,
     Measurements,
 )
-from edge.profile.variant import EDGES, SENT_EDGES
+from edge.profile.variant import LONG_SIDES, SENT_LONG_SIDES
 from edge.scheduling.assignment import Assignment
 
 IDLE = Measurements(slo_ms=100.0, fps=15.0, capacity_bps=8e6)
@@ -216,9 +216,9 @@ class TestSize:
 
     def test_wishes_that_swing_come_to_nothing(self) -> None:
         def swing(t: float) -> Assignment:
-            return replace(SMALL, edge=256 if t % 800 < 400 else 608, gain=0.1)
+            return replace(SMALL, long_side=256 if t % 800 < 400 else 608, gain=0.1)
 
-        start = replace(SMALL, edge=416)
+        start = replace(SMALL, long_side=416)
         hints = run(lambda _: IDLE, 60, plan=lambda t: swing(t) if t > 1000 else start)
         assert {hint.max_edge for _, hint in hints} == {416}
 
@@ -269,8 +269,10 @@ measured = st.builds(
 )
 planned = st.builds(
     Assignment,
-    variant=st.one_of(st.none(), st.sampled_from([f"yolov4-tiny-{edge}" for edge in EDGES])),
-    edge=st.sampled_from(SENT_EDGES),
+    variant=st.one_of(
+        st.none(), st.sampled_from([f"yolov4-tiny-{long_side}" for long_side in LONG_SIDES])
+    ),
+    edge=st.sampled_from(SENT_LONG_SIDES),
     useful_bps=st.floats(0, 1e8),
     gain=st.floats(-1, 1),
     reason=st.just("the plan"),
@@ -292,7 +294,7 @@ def test_whatever_is_measured_hints_are_sane(
         if hint is None:
             continue
         assert hint.seq == (seq := seq + 1)
-        assert hint.max_edge in SENT_EDGES
+        assert hint.max_edge in SENT_LONG_SIDES
         assert hint.max_bps >= MIN_BPS
         assert MIN_FPS <= hint.fps <= max(MIN_FPS, m.fps, before.fps if before else 0.0)
         assert hint.reason
@@ -320,7 +322,8 @@ def test_a_better_link_never_gives_less(
 def test_a_plan_that_often_changes_its_mind_costs_few_key_frames() -> None:
     rng = random.Random(3)
     wishes = [
-        replace(SMALL, edge=rng.choice(SENT_EDGES), gain=rng.uniform(0, 0.05)) for _ in range(600)
+        replace(SMALL, long_side=rng.choice(SENT_LONG_SIDES), gain=rng.uniform(0, 0.05))
+        for _ in range(600)
     ]
     hints = run(lambda _: IDLE, 120, plan=lambda t: wishes[int(t / 200)])
     changes = sum(a.max_edge != b.max_edge for (_, a), (_, b) in pairwise(hints))

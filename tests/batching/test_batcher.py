@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from edge.batching.batcher import Batcher, Decision, Drop, FrameRequest
 from edge.profile.latency import Entry, LatencyProfile
-from edge.profile.variant import EDGES, Variant
+from edge.profile.variant import LONG_SIDES, Variant
 from tests.serving_sim import Client, Simulation
 
 VGA = (640, 480)
@@ -21,10 +21,12 @@ def profile(
     """A device that takes `fixed_ms` a batch and `pixels_ms` for each 608 x 608 in it, and usually
     the part `usual` of that."""
     entries = []
-    for edge in EDGES:
+    for long_side in LONG_SIDES:
         for batch in range(1, max_batch + 1):
-            ms = fixed_ms + pixels_ms * batch * (edge / 608) ** 2
-            entries.append(Entry(f"yolov4-tiny-{edge}", edge, edge, batch, usual * ms, ms))
+            ms = fixed_ms + pixels_ms * batch * (long_side / 608) ** 2
+            entries.append(
+                Entry(f"yolov4-tiny-{long_side}", long_side, long_side, batch, usual * ms, ms)
+            )
     return LatencyProfile(entries)
 
 
@@ -36,11 +38,11 @@ def gpu() -> LatencyProfile:
     return profile(8.0, 12.0)
 
 
-def names(*edges: int) -> tuple[str, ...]:
-    return tuple(f"yolov4-tiny-{edge}" for edge in edges)
+def names(*long_sides: int) -> tuple[str, ...]:
+    return tuple(f"yolov4-tiny-{long_side}" for long_side in long_sides)
 
 
-ALL = names(*reversed(EDGES))
+ALL = names(*reversed(LONG_SIDES))
 
 
 def request(
@@ -83,11 +85,13 @@ class TestOneFrame:
     @pytest.mark.parametrize(
         ("budget_ms", "edge"), [(100.0, 608), (49.0, 608), (47.0, 576), (12.0, 256), (5.0, 128)]
     )
-    def test_the_variant_is_the_best_that_ends_in_time(self, budget_ms: float, edge: int) -> None:
+    def test_the_variant_is_the_best_that_ends_in_time(
+        self, budget_ms: float, long_side: int
+    ) -> None:
         batcher = Batcher([cpu()])
         put(batcher, request("a", budget_ms=budget_ms, variants=ALL))
         (dispatch,) = batcher.next(0.0).dispatches
-        assert dispatch.variant == f"yolov4-tiny-{edge}"
+        assert dispatch.variant == f"yolov4-tiny-{long_side}"
         assert dispatch.expected_end_ms <= budget_ms - 2.0
 
     def test_late_is_what_no_idle_device_could_have_met(self) -> None:
@@ -270,7 +274,7 @@ class TestBatches:
             decision = batcher.next(now)
             assert decision.drops == ()
             (dispatch,) = decision.dispatches
-            variants.append(Variant.parse(dispatch.variant).edge)
+            variants.append(Variant.parse(dispatch.variant).long_side)
             now = dispatch.expected_end_ms
             batcher.done(0, now)
         assert now <= 98.0
@@ -333,8 +337,8 @@ def clients(
     ]
 
 
-def edges(simulation: Simulation) -> list[int]:
-    return [Variant.parse(d.variant).edge for _, d in simulation.dispatches]
+def long_sides(simulation: Simulation) -> list[int]:
+    return [Variant.parse(d.variant).long_side for _, d in simulation.dispatches]
 
 
 class TestClosedLoop:
@@ -343,7 +347,7 @@ class TestClosedLoop:
         simulation = Simulation(Batcher(devices), devices, clients(8, 15, ALL))
         simulation.run(20_000)
         assert simulation.missed() == 0
-        assert sum(e == 608 for e in edges(simulation)) > 0.98 * len(simulation.dispatches)
+        assert sum(e == 608 for e in long_sides(simulation)) > 0.98 * len(simulation.dispatches)
 
     def test_at_200_percent_variants_fall_and_frames_do_not(self) -> None:
         devices = [cpu(2.0 * 1000 / (8 * 15))]
@@ -353,7 +357,7 @@ class TestClosedLoop:
         assert started <= 2  # before rates are known
         simulation.run(20_000)
         assert simulation.missed() == started
-        settled = edges(simulation)[240:]
+        settled = long_sides(simulation)[240:]
         assert min(settled) >= 352  # 416 px costs 47 % of 608: 94 % load; 384 px, 80 %
         shares = [
             c.outcomes["in_time"] / c.outcomes["captured"] for c in simulation.clients.values()
@@ -365,7 +369,7 @@ class TestClosedLoop:
         simulation = Simulation(Batcher(devices), devices, clients(1, 30, ALL, 130.0))
         simulation.run(15_000)
         assert simulation.missed() <= 1
-        assert min(edges(simulation)[10:]) >= 416
+        assert min(long_sides(simulation)[10:]) >= 416
 
     def test_overload_with_nothing_smaller_uses_all_of_the_device(self) -> None:
         devices = [cpu(2.0 * 1000 / (8 * 15))]
@@ -409,7 +413,7 @@ class TestClosedLoop:
         simulation = Simulation(Batcher(devices), devices, spread)
         simulation.run(20_000)
         assert sum(wait > 0 for wait in simulation.waits_ms) < 0.05 * len(simulation.waits_ms)
-        assert set(edges(simulation)) == {608}
+        assert set(long_sides(simulation)) == {608}
 
     def test_a_busy_gpu_batches(self) -> None:
         devices = [gpu()]

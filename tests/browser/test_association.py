@@ -116,15 +116,15 @@ async def test_it_holds_while_the_sent_size_changes(tmp_path: Path) -> None:
         opened(standin.url, camera) as page,
     ):
 
-        def came(edge: int) -> bool:
-            return standin.guest.frames[-1].width == edge
+        def came(long_side: int) -> bool:
+            return standin.guest.frames[-1].width == long_side
 
         await page.open(autostart=1, slo=250)
         await page.until("edge.counts.in_time > 8")
         await page.page.evaluate(COLLECT)
-        for seq, edge in enumerate((320, 512, 416), 1):
-            standin.guest.say("hint", seq=seq, max_edge=edge, fps=15, max_bps=900_000)
-            await standin.until(partial(came, edge))
+        for seq, long_side in enumerate((320, 512, 416), 1):
+            standin.guest.say("hint", seq=seq, max_edge=long_side, fps=15, max_bps=900_000)
+            await standin.until(partial(came, long_side))
         await page.page.wait_for_function("() => window.drawn.length >= 25", timeout=60_000)
         pairs = await page.page.evaluate("() => window.drawn")
     assert not [pair for pair in pairs if pair[0] != pair[1]]

@@ -101,13 +101,15 @@ async def test_boxes_lie_on_the_objects_of_the_picture_they_are_drawn_over(
         found = []
         for index, boxes in drawn:
             left = LEFT[(index + shift) % len(LEFT)]
-            for kind, (left_edge, top, right_edge, bottom) in objects:
+            for kind, (left_long_side, top, right_long_side, bottom) in objects:
                 # The surest of that class, where it is the same object by height and width.
                 for _, _, *corners in [box for box in boxes if box[0] == kind][:1]:
                     x1, y1, x2, y2 = np.array(corners) * (WIDTH, HEIGHT, WIDTH, HEIGHT)
                     same_rows = abs(y1 - top) + abs(y2 - bottom) < 0.2 * (bottom - top)
-                    if same_rows and 0.85 < (x2 - x1) / (right_edge - left_edge) < 1.2:
-                        found.append(abs((x1 + x2) / 2 - (left_edge + right_edge) / 2 - left))
+                    if same_rows and 0.85 < (x2 - x1) / (right_long_side - left_long_side) < 1.2:
+                        found.append(
+                            abs((x1 + x2) / 2 - (left_long_side + right_long_side) / 2 - left)
+                        )
         return found
 
     assert all(index >= 0 for index, _ in drawn)

@@ -21,11 +21,11 @@ def _commented() -> str:
     return TEMPLATE.read_text(encoding="utf-8")
 
 
-def test_every_setting_stands_in_edge_toml_once_and_no_other() -> None:
+def test_every_setting_stands_in_long_side_toml_once_and_no_other() -> None:
     assert sorted(_KEY.findall(_commented())) == sorted(Settings.model_fields)
 
 
-def test_each_value_in_edge_toml_is_the_default_or_could_be_set() -> None:
+def test_each_value_in_long_side_toml_is_the_default_or_could_be_set() -> None:
     text = re.sub(r"^#(?=\w+ = )", "", _commented(), flags=re.M)
     examples = tomllib.loads(text)
     for key, field in Settings.model_fields.items():

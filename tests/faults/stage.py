@@ -123,7 +123,7 @@ async def stage(
     assert process.stderr is not None
     errors: list[str] = []
     reading = asyncio.create_task(_keep(process.stderr, errors))
-    clip = Encodes(fps=FPS, edges=(128, 192), bits=(0.1, 0.6), seconds=2.0)
+    clip = Encodes(fps=FPS, long_sides=(128, 192), bits=(0.1, 0.6), seconds=2.0)
     try:
         async with asyncio.timeout(120), contextlib.AsyncExitStack() as stack:
             line = (await process.stdout.readline()).decode()

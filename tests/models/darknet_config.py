@@ -4,10 +4,10 @@ ANCHORS = "12,16, 19,36, 40,28, 36,75, 76,55, 72,146, 142,110, 192,243, 459,401"
 
 
 class _Description:
-    def __init__(self, edge: int) -> None:
+    def __init__(self, long_side: int) -> None:
         self.text = ""
         self.layers = -1  # the first section describes the net as a whole
-        self.section("net", width=edge, height=edge, channels=3)
+        self.section("net", width=long_side, height=long_side, channels=3)
 
     def section(self, kind: str, **values: object) -> int:
         lines = [f"[{kind}]", *(f"{key}={value}" for key, value in values.items())]
@@ -51,9 +51,9 @@ class _Description:
         self.section("yolo", mask=mask, anchors=ANCHORS, classes=80, num=9, scale_x_y=scale_xy)
 
 
-def yolov4(edge: int) -> str:
+def yolov4(long_side: int) -> str:
     """The .cfg file of YOLOv4 for a square input."""
-    net = _Description(edge)
+    net = _Description(long_side)
     net.convolution(32, 3, "mish")
     net.stage(64, 1)
     net.stage(128, 2)

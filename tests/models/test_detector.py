@@ -62,10 +62,10 @@ def test_float32_is_darknets_reference(tiny: Network) -> None:
 @pytest.mark.weights
 @pytest.mark.parametrize("edge", [320, 416, 608])
 def test_a_batch_finds_what_single_pictures_do(
-    tiny: Network, photographs: dict[str, Picture], edge: int
+    tiny: Network, photographs: dict[str, Picture], long_side: int
 ) -> None:
     detector = Detector("yolov4-tiny", tiny, precision="float32")
-    variant = Variant("yolov4-tiny", edge)
+    variant = Variant("yolov4-tiny", long_side)
     first, second = photographs["zidane"], _noise(1280, 720)
     alone = [detector.detect([picture], variant)[0] for picture in (first, second, first)]
     together = detector.detect([first, second, first], variant)
@@ -97,9 +97,9 @@ def test_a_smaller_sending_of_the_same_picture_gives_the_same_places(
 )
 def test_any_size_is_taken(random_tiny: Network, width: int, height: int) -> None:
     detector = Detector("yolov4-tiny", random_tiny)
-    for edge in (128, 608):
+    for long_side in (128, 608):
         (boxes,) = detector.detect(
-            [_noise(width, height)], Variant("yolov4-tiny", edge), score_threshold=0.05
+            [_noise(width, height)], Variant("yolov4-tiny", long_side), score_threshold=0.05
         )
         assert all(0 <= value <= 1 for box in boxes for value in box[1:])
         assert [box[1] for box in boxes] == sorted((box[1] for box in boxes), reverse=True)

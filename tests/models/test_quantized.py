@@ -94,12 +94,12 @@ def test_a_layer_without_a_range_takes_no_float32() -> None:
 @pytest.mark.weights
 @pytest.mark.parametrize("edge", [224, 416, 608])
 def test_int8_finds_the_photographs_boxes(
-    tiny: Network, photographs: dict[str, Picture], edge: int
+    tiny: Network, photographs: dict[str, Picture], long_side: int
 ) -> None:
     exact = Detector("yolov4-tiny", tiny, precision="float32")
     reduced = Detector("yolov4-tiny", tiny, precision="int8")
     assert reduced.precision == "int8"
-    variant = Variant("yolov4-tiny", edge)
+    variant = Variant("yolov4-tiny", long_side)
     for picture in photographs.values():
         expected = [box for box in exact.detect([picture], variant)[0] if box[1] > 0.4]
         found = reduced.detect([picture], variant)[0]

@@ -47,13 +47,13 @@ def test_yolov4_is_what_opencv_reads_from_darknets_description(
     random_yolov4: Network, tmp_path: Path
 ) -> None:
     """The same file in OpenCV gives the same maps: architecture, order and heads are right."""
-    edge = 96
+    long_side = 96
     network = random_yolov4
     weights, config = tmp_path / "yolov4.weights", tmp_path / "yolov4.cfg"
     darknet.save(weights, network)
-    config.write_text(yolov4(edge))
+    config.write_text(yolov4(long_side))
     opencv = cv2.dnn.readNetFromDarknet(str(config), str(weights))
-    images = torch.rand(1, 3, edge, edge)
+    images = torch.rand(1, 3, long_side, long_side)
     opencv.setInput(images.numpy())
     ends = [name for name in opencv.getLayerNames() if name in {"conv_138", "conv_149", "conv_160"}]
     theirs = [torch.from_numpy(raw) for raw in opencv.forward(ends)]

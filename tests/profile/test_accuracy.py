@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.profile.accuracy import AccuracyError, AccuracyProfile, AccuracyRow, wide_pixels
-from edge.profile.variant import EDGES
+from edge.profile.variant import LONG_SIDES
 
 TINY = "yolov4-tiny-416"
 REPO = Path(__file__).parents[2]
@@ -134,14 +134,14 @@ class TestAskingForTheUnmeasured:
 points = st.lists(
     st.tuples(
         st.floats(0.001, 10.0),
-        st.dictionaries(st.sampled_from(EDGES), st.floats(0.0, 1.0), min_size=1, max_size=4),
+        st.dictionaries(st.sampled_from(LONG_SIDES), st.floats(0.0, 1.0), min_size=1, max_size=4),
         st.sampled_from([64, 128, 200, 416, 608, 1280]),
         st.sampled_from(["street", "park"]),
     ),
     min_size=1,
     max_size=12,
 )
-variants = st.sampled_from([f"yolov4-tiny-{edge}" for edge in EDGES])
+variants = st.sampled_from([f"yolov4-tiny-{long_side}" for long_side in LONG_SIDES])
 
 
 def profile_of(measured: list[tuple[float, dict[int, float], int, str]]) -> AccuracyProfile:
@@ -222,7 +222,7 @@ class TestFiles:
             ({"bits": "many"}, r"rows\[0\].*many"),
             ({"f1": {}}, r"rows\[0\].*f1"),
             ({"f1": [1]}, r"rows\[0\]"),
-            ({"f1": {"100": 0.5}}, r"rows\[0\].*input edge 100"),
+            ({"f1": {"100": 0.5}}, r"rows\[0\].*input side 100"),
             ({"ap": {"128": 1.5}}, r"rows\[0\].*ap\[128\]"),
             ({"ap": None}, r"rows\[0\]"),
         ],

@@ -11,20 +11,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.profile.latency import Entry, LatencyProfile, ProfileError
-from edge.profile.variant import EDGES, Variant
+from edge.profile.variant import LONG_SIDES, Variant
 
 TINY = "yolov4-tiny-416"
 S416, S320, S608 = (416, 416), (320, 320), (608, 608)
 REPO = Path(__file__).parents[2]
 
 
-def square(edge: int, batch: int, p99_ms: float, network: str = "yolov4-tiny") -> Entry:
-    return Entry(f"{network}-{edge}", edge, edge, batch, 0.8 * p99_ms, p99_ms)
+def square(long_side: int, batch: int, p99_ms: float, network: str = "yolov4-tiny") -> Entry:
+    return Entry(f"{network}-{long_side}", long_side, long_side, batch, 0.8 * p99_ms, p99_ms)
 
 
 def cpu_like() -> LatencyProfile:
     """A CPU: batching buys nothing."""
-    return LatencyProfile([square(e, b, b * e * e / 8000) for e in EDGES for b in (1, 2, 4)])
+    return LatencyProfile([square(e, b, b * e * e / 8000) for e in LONG_SIDES for b in (1, 2, 4)])
 
 
 def feed(
@@ -32,16 +32,18 @@ def feed(
     ratio: float,
     times: int,
     *,
-    edge: int = 416,
+    long_side: int = 416,
     start_ms: float = 0.0,
     every_ms: float = 66.0,
 ) -> float:
     """Batches of one that take `ratio` times what was declared; returns the time of the last."""
-    declared = cpu_like().latency_ms(f"yolov4-tiny-{edge}", (edge, edge), 1)
+    declared = cpu_like().latency_ms(f"yolov4-tiny-{long_side}", (long_side, long_side), 1)
     now = start_ms
     for index in range(times):
         now = start_ms + index * every_ms
-        profile.observe(f"yolov4-tiny-{edge}", (edge, edge), 1, ratio * declared, now)
+        profile.observe(
+            f"yolov4-tiny-{long_side}", (long_side, long_side), 1, ratio * declared, now
+        )
         profile.settle(now)
     return now
 
@@ -178,8 +180,8 @@ class TestObserved:
         profile, declared = cpu_like(), cpu_like()
         feed(profile, 2.0, 40)
 
-        def ratio(edge: int, batch: int = 1) -> float:
-            name, size = f"yolov4-tiny-{edge}", (edge, edge)
+        def ratio(long_side: int, batch: int = 1) -> float:
+            name, size = f"yolov4-tiny-{long_side}", (long_side, long_side)
             return profile.latency_ms(name, size, batch) / declared.latency_ms(name, size, batch)
 
         assert ratio(416, 4) == pytest.approx(2.0, rel=0.05)
@@ -188,8 +190,8 @@ class TestObserved:
 
     def test_what_was_observed_itself_beats_its_neighbours(self) -> None:
         profile = cpu_like()
-        feed(profile, 1.0, 60, edge=608)
-        feed(profile, 3.0, 60, edge=320)
+        feed(profile, 1.0, 60, long_side=608)
+        feed(profile, 3.0, 60, long_side=320)
         assert profile.latency_ms("yolov4-tiny-608", S608, 1) < 1.1 * 608 * 608 / 8000
 
     def test_nonsense_is_ignored(self) -> None:
@@ -269,7 +271,7 @@ class TestObserved:
 
 observations = st.lists(
     st.tuples(
-        st.sampled_from(EDGES),
+        st.sampled_from(LONG_SIDES),
         st.sampled_from([(1, 1), (16, 9), (9, 16), (4, 3)]),
         st.integers(1, 6),
         st.floats(0.01, 5000.0),
@@ -286,13 +288,13 @@ def test_latency_is_finite_and_monotone_whatever_was_observed(
 ) -> None:
     profile = cpu_like()
     now = 0.0
-    for edge, (wide, high), batch, ms, gap_ms in seen:
+    for long_side, (wide, high), batch, ms, gap_ms in seen:
         now += gap_ms
-        variant = Variant("yolov4-tiny", edge)
+        variant = Variant("yolov4-tiny", long_side)
         profile.observe(variant.name, variant.input_size(wide, high), batch, ms, now)
         profile.settle(now)
     sizes = sorted(
-        {Variant("yolov4-tiny", e).input_size(*s) for e in EDGES for s in ((1, 1), (16, 9))},
+        {Variant("yolov4-tiny", e).input_size(*s) for e in LONG_SIDES for s in ((1, 1), (16, 9))},
         key=lambda size: size[0] * size[1],
     )
     for batch in range(1, 10):

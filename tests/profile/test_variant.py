@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.profile.variant import EDGES, NETWORKS, Variant
+from edge.profile.variant import LONG_SIDES, NETWORKS, Variant
 
 
 @pytest.mark.parametrize(
@@ -24,20 +24,22 @@ def test_the_input_keeps_the_pictures_shape(
     assert Variant("yolov4-tiny", 416).input_size(*size) == expected
 
 
-@given(st.integers(1, 5000), st.integers(1, 5000), st.sampled_from(EDGES))
-def test_input_sides_are_strides_and_hold_the_picture(width: int, height: int, edge: int) -> None:
-    variant = Variant("yolov4", edge)
+@given(st.integers(1, 5000), st.integers(1, 5000), st.sampled_from(LONG_SIDES))
+def test_input_sides_are_strides_and_hold_the_picture(
+    width: int, height: int, long_side: int
+) -> None:
+    variant = Variant("yolov4", long_side)
     input_width, input_height = variant.input_size(width, height)
     fitted = variant.fit(width, height)
-    assert max(input_width, input_height) == edge == max(fitted)
+    assert max(input_width, input_height) == long_side == max(fitted)
     assert input_width % 32 == input_height % 32 == 0
     assert fitted[0] <= input_width < fitted[0] + 32
     assert fitted[1] <= input_height < fitted[1] + 32
 
 
-@given(st.sampled_from(NETWORKS), st.sampled_from(EDGES))
-def test_names_are_read_back(network: str, edge: int) -> None:
-    variant = Variant(network, edge)
+@given(st.sampled_from(NETWORKS), st.sampled_from(LONG_SIDES))
+def test_names_are_read_back(network: str, long_side: int) -> None:
+    variant = Variant(network, long_side)
     assert Variant.parse(variant.name) == variant
 
 

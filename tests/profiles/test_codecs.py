@@ -80,6 +80,6 @@ def test_an_unknown_codec_is_named(frames: list[av.VideoFrame]) -> None:
     ],
 )
 def test_sides_are_even_and_shapes_kept(
-    size: tuple[int, int], edge: int, expected: tuple[int, int]
+    size: tuple[int, int], long_side: int, expected: tuple[int, int]
 ) -> None:
-    assert sent_size(*size, edge) == expected
+    assert sent_size(*size, long_side) == expected

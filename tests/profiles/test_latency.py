@@ -73,7 +73,7 @@ async def test_short_batches_are_run_more_often_and_the_first_never_counts(
 
 def test_p50_is_the_median_and_p99_covers_that_share_of_a_steady_device() -> None:
     rng = random.Random(1)
-    wanted = cases([f"yolov4-tiny-{edge}" for edge in range(128, 609, 32)], [(1, 1)], [1])
+    wanted = cases([f"yolov4-tiny-{long_side}" for long_side in range(128, 609, 32)], [(1, 1)], [1])
 
     def draw(case: Case) -> float:
         return case.input_size[0] / 10 * rng.lognormvariate(0.0, 0.1)
@@ -88,14 +88,14 @@ def test_p50_is_the_median_and_p99_covers_that_share_of_a_steady_device() -> Non
 
 
 def test_one_hiccup_does_not_spoil_its_entry() -> None:
-    wanted = cases([f"yolov4-tiny-{edge}" for edge in range(128, 609, 32)], [(1, 1)], [1])
+    wanted = cases([f"yolov4-tiny-{long_side}" for long_side in range(128, 609, 32)], [(1, 1)], [1])
     done = [Visit(*case.key, (20.0,) * 60) for case in wanted]
     done[3] = Visit(*wanted[3].key, (20.0,) * 59 + (300.0,))
     assert max(entry.p99_ms for entry in entries(done)) < 21
 
 
 def test_an_entry_that_is_unsteady_itself_says_so() -> None:
-    wanted = cases([f"yolov4-tiny-{edge}" for edge in range(128, 609, 32)], [(1, 1)], [1])
+    wanted = cases([f"yolov4-tiny-{long_side}" for long_side in range(128, 609, 32)], [(1, 1)], [1])
     done = [Visit(*case.key, (20.0,) * 60) for case in wanted]
     done[3] = Visit(*wanted[3].key, (20.0,) * 55 + (60.0,) * 5)
     found = {(e.variant, e.width, e.height, e.batch): e for e in entries(done)}
@@ -154,6 +154,6 @@ def _of(case: Case) -> Visit:
 def test_entries_are_sorted_as_people_read() -> None:
     done = [_of(case) for case in cases(["yolov4-tiny-416", "yolov4-tiny-128"], batches=[2, 1])]
     found: list[Entry] = entries(done)
-    edges = [int(entry.variant.rpartition("-")[2]) for entry in found]
-    assert edges == sorted(edges)
+    long_sides = [int(entry.variant.rpartition("-")[2]) for entry in found]
+    assert long_sides == sorted(long_sides)
     assert [entry.batch for entry in found[:2]] == [1, 2]

@@ -41,7 +41,7 @@ class Seer:
         self, pictures: Sequence[Picture], variant: Variant, *, score_threshold: float
     ) -> list[list[Box]]:
         self.seen += [(p.width, p.height, variant.name, score_threshold) for p in pictures]
-        boxes = [TRUE] if variant.edge > 300 else [TRUE, FALSE, WEAK]
+        boxes = [TRUE] if variant.long_side > 300 else [TRUE, FALSE, WEAK]
         return [boxes for _ in pictures]
 
 
@@ -88,8 +88,8 @@ def test_boxes_are_counted_against_the_reference(material: Material) -> None:
 def test_the_reference_looks_once(material: Material) -> None:
     seer = Seer()
     measure, *_ = survey(seer)
-    for edge in (128, 224):
-        list(measure.rows(Task(material, "none", edge, (0.0,), (128,))))
+    for long_side in (128, 224):
+        list(measure.rows(Task(material, "none", long_side, (0.0,), (128,))))
     assert sum(name == REFERENCE.name for _, _, name, _ in seer.seen) == 2
 
 
@@ -138,7 +138,7 @@ def test_annotations_are_counted_apart(material: Material) -> None:
 
 def test_the_plan_enlarges_nothing_to_send_and_little_to_look_at(material: Material) -> None:
     tasks = plan([material], ("vp8", "none"), (608, 128, 416), (608, 128, 320), (500.0, 100.0))
-    assert [(task.sent_edge, task.codec) for task in tasks] == [
+    assert [(task.sent_long_side, task.codec) for task in tasks] == [
         (128, "vp8"), (128, "none"), (416, "vp8"), (416, "none"),
     ]  # fmt: skip
     assert tasks[0].inputs == (128, 320)

@@ -44,9 +44,9 @@ class Packet:
 def picture(index: int, width: int, height: int) -> av.VideoFrame:
     """A grey ramp with a bright square that moves with `index`."""
     y = np.fromfunction(lambda r, c: 40 + (r + c) % 100, (height, width)).astype(np.uint8)
-    edge = max(2, min(width, height) // 4)
-    left = (5 * index) % max(1, width - edge)
-    y[:edge, left : left + edge] = 230
+    long_side = max(2, min(width, height) // 4)
+    left = (5 * index) % max(1, width - long_side)
+    y[:long_side, left : left + long_side] = 230
     rgb = np.repeat(y[:, :, None], 3, axis=2)
     frame = av.VideoFrame.from_ndarray(rgb, format="rgb24").reformat(format="yuv420p")
     frame.pts = index

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from edge.profile.latency import LatencyProfile
-from edge.profile.variant import EDGES
+from edge.profile.variant import LONG_SIDES
 from edge.scheduling.assignment import Assignment, Snapshot
 from edge.scheduling.controller import Controller
 from edge.scheduling.plan import Plan
@@ -58,7 +58,7 @@ def controller(
     profiles: Sequence[LatencyProfile],
     solver: SolverExecutor | None = None,
 ) -> Controller:
-    planner = Planner("yolov4-tiny", EDGES, accuracy())
+    planner = Planner("yolov4-tiny", LONG_SIDES, accuracy())
     return Controller(planner, lambda: sessions, lambda: profiles, solver=solver)
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.profile.latency import LatencyProfile
-from edge.profile.variant import EDGES, SENT_EDGES, Variant
+from edge.profile.variant import LONG_SIDES, SENT_LONG_SIDES, Variant
 from edge.scheduling.assignment import Assignment, Pins, Snapshot
 from edge.scheduling.planner import MAX_OPTIONS, Planner
 from edge.scheduling.solvers import solve
@@ -24,12 +24,12 @@ WIDE = Snapshot(
     left_ms=80.0,
     tried=True,
     bps=4e6,
-    sent_edge=608,
+    sent_long_side=608,
 )
 
 
-def planner(edges: tuple[int, ...] = EDGES, max_batch: int = 8) -> Planner:
-    return Planner("yolov4-tiny", edges, accuracy(), max_batch=max_batch)
+def planner(long_sides: tuple[int, ...] = LONG_SIDES, max_batch: int = 8) -> Planner:
+    return Planner("yolov4-tiny", long_sides, accuracy(), max_batch=max_batch)
 
 
 def plan(
@@ -40,14 +40,14 @@ def plan(
     return by.adopt(draft, solve(draft.problem, "auto", by.rule))[1]
 
 
-def edge_of(assignment: Assignment) -> int:
+def long_side_of(assignment: Assignment) -> int:
     assert assignment.variant is not None
-    return Variant.parse(assignment.variant).edge
+    return Variant.parse(assignment.variant).long_side
 
 
 def test_one_session_with_everything_gets_the_best() -> None:
     (assignment,) = plan([WIDE], [device()]).values()
-    assert (assignment.variant, assignment.edge) == ("yolov4-tiny-608", 608)
+    assert (assignment.variant, assignment.long_side) == ("yolov4-tiny-608", 608)
     assert assignment.gain == 0.0
     assert 0 < assignment.useful_bps < 4e6
     assert "sees more" in assignment.reason
@@ -60,14 +60,14 @@ def test_nobody_is_planned_for_nobody() -> None:
 def test_a_thin_link_is_worth_a_smaller_picture() -> None:
     thin = replace(WIDE, bps=120e3)
     (assignment,) = plan([thin], [device()]).values()
-    assert assignment.edge < 416
+    assert assignment.long_side < 416
     assert assignment.gain > 0.05
     assert "in 120 kbit/s" in assignment.reason or "in 110 kbit/s" in assignment.reason
 
 
 def test_little_time_means_a_small_variant_and_the_reason_says_so() -> None:
     (assignment,) = plan([replace(WIDE, left_ms=14.0)], [device(ms_at_608=40.0)]).values()
-    assert edge_of(assignment) < 416
+    assert long_side_of(assignment) < 416
     assert "14 ms are left" in assignment.reason
 
 
@@ -75,7 +75,7 @@ def test_devices_untried_by_a_session_are_trusted_with_part_of_its_budget() -> N
     slow = [device(ms_at_608=60.0)]
     (tried,) = plan([WIDE], slow).values()
     (untried,) = plan([replace(WIDE, tried=False)], slow).values()
-    assert edge_of(untried) < edge_of(tried)
+    assert long_side_of(untried) < long_side_of(tried)
     assert "starting small" in untried.reason
 
 
@@ -83,9 +83,9 @@ def test_many_share_and_the_reason_says_so() -> None:
     sessions = [replace(WIDE, id=str(number)) for number in range(8)]
     assignments = plan(sessions, [device()])
     assert len(assignments) == 8
-    edges = {edge_of(each) for each in assignments.values()}
-    assert max(edges) < 608
-    assert min(edges) >= 224
+    long_sides = {long_side_of(each) for each in assignments.values()}
+    assert max(long_sides) < 608
+    assert min(long_sides) >= 224
     assert all("shared with 7 other sessions" in each.reason for each in assignments.values())
 
 
@@ -121,7 +121,7 @@ def test_endless_shapes_make_no_endless_problem() -> None:
     assert len(planner().draft(many, [device()]).options) <= 96
 
 
-def test_many_shapes_leave_everybody_an_edge_that_serves() -> None:
+def test_many_shapes_leave_everybody_an_long_side_that_serves() -> None:
     """As many as there may be sessions, each of its own shape; one is pinned besides."""
     shapes = [(1000 + 94 * n, 1000) for n in range(32)]
     shapes += [(height, width) for width, height in shapes]
@@ -178,7 +178,7 @@ def test_a_lost_device_lowers_everybody() -> None:
     by = planner()
     two = plan(sessions, [device(), device()], by)
     one = plan(sessions, [device()], by)
-    assert sum(map(edge_of, one.values())) < sum(map(edge_of, two.values()))
+    assert sum(map(long_side_of, one.values())) < sum(map(long_side_of, two.values()))
 
 
 def test_noise_does_not_move_a_plan() -> None:
@@ -201,10 +201,10 @@ def test_one_link_s_fall_leaves_the_others_alone() -> None:
     before = plan(sessions, profiles, by)
     sessions[3] = replace(sessions[3], bps=150e3)
     after = plan(sessions, profiles, by)
-    assert after["3"].edge < before["3"].edge
+    assert after["3"].long_side < before["3"].long_side
     assert after["3"].gain > 0
     for n in (0, 1, 2, 4, 5, 6, 7):
-        assert after[str(n)].edge == before[str(n)].edge
+        assert after[str(n)].long_side == before[str(n)].long_side
 
 
 snapshots = st.builds(
@@ -216,7 +216,7 @@ snapshots = st.builds(
     left_ms=st.floats(-500, 5000),
     tried=st.booleans(),
     bps=st.floats(1e4, 1e9),
-    sent_edge=st.sampled_from((0, *SENT_EDGES)),
+    sent_edge=st.sampled_from((0, *SENT_LONG_SIDES)),
 )
 
 
@@ -227,13 +227,13 @@ def test_everybody_gets_an_answer(sessions: list[Snapshot], devices: int) -> Non
     assignments = plan(sessions, [device(batches=(1, 4))] * devices)
     assert set(assignments) == {each.id for each in sessions}
     for each in assignments.values():
-        assert each.edge in SENT_EDGES
+        assert each.long_side in SENT_LONG_SIDES
         assert each.reason
         assert each.useful_bps >= 0.0
 
 
-def test_edges_that_the_operator_left_out_are_not_used() -> None:
-    (assignment,) = plan([WIDE], [device()], planner(edges=(224, 416))).values()
+def test_long_sides_that_the_operator_left_out_are_not_used() -> None:
+    (assignment,) = plan([WIDE], [device()], planner(long_sides=(224, 416))).values()
     assert assignment.variant == "yolov4-tiny-416"
 
 
@@ -241,7 +241,7 @@ def test_edges_that_the_operator_left_out_are_not_used() -> None:
 def test_a_session_turned_round_is_worth_the_same(size: tuple[int, int]) -> None:
     (assignment,) = plan([replace(WIDE, size=size, bps=600e3)], [device()]).values()
     (wide,) = plan([replace(WIDE, bps=600e3)], [device()]).values()
-    assert (assignment.variant, assignment.edge) == (wide.variant, wide.edge)
+    assert (assignment.variant, assignment.long_side) == (wide.variant, wide.long_side)
 
 
 def test_a_full_device_whose_speed_wavers_does_not_move_a_plan() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from edge.adaptation.fixed_hints import FixedHint
-from edge.profile.variant import EDGES, Variant
+from edge.profile.variant import LONG_SIDES, Variant
 from edge.scheduling.assignment import Assignment
 from edge.session.session_adaptation import DECIDE_EVERY_MS, Link, SessionAdaptation
 
@@ -29,10 +29,10 @@ BEST = Assignment("yolov4-tiny-608", 608, 3e6, 0.0, "nothing sees more")
 def _hints(
     assignment: Assignment | None = BEST,
     *,
-    edges: tuple[int, ...] = EDGES,
+    long_sides: tuple[int, ...] = LONG_SIDES,
     max_bps: int = 4_000_000,
 ) -> SessionAdaptation:
-    hints = SessionAdaptation("yolov4-tiny", edges, max_bps)
+    hints = SessionAdaptation("yolov4-tiny", long_sides, max_bps)
     if assignment is not None:
         hints.assign(assignment)
     return hints
@@ -91,18 +91,20 @@ def test_bits_are_capped_by_the_operator() -> None:
 def test_a_snapshot_says_what_the_link_can_be_counted_on_for() -> None:
     hints = _hints()
     fresh = hints.snapshot("s", UNKNOWN)
-    assert (fresh.id, fresh.sent_edge, fresh.tried, fresh.size) == ("s", 0, False, (16, 9))
+    assert (fresh.id, fresh.sent_long_side, fresh.tried, fresh.size) == ("s", 0, False, (16, 9))
     for step in range(20):
         hints.decide(replace(FAST_LINK, capacity_bps=400e3), step * DECIDE_EVERY_MS)
     later = hints.snapshot("s", FAST_LINK)
-    assert (later.sent_edge, later.tried, later.left_ms) == (608, True, 140.0)
+    assert (later.sent_long_side, later.tried, later.left_ms) == (608, True, 140.0)
     assert later.bps < 400e3
 
 
 def test_variants_go_down_from_the_planned_one() -> None:
     names = _hints(replace(BEST, variant="yolov4-tiny-416")).variants
-    edges = [Variant.parse(name).edge for name in names]
-    assert edges == sorted((edge for edge in EDGES if edge <= 416), reverse=True)
+    long_sides = [Variant.parse(name).long_side for name in names]
+    assert long_sides == sorted(
+        (long_side for long_side in LONG_SIDES if long_side <= 416), reverse=True
+    )
 
 
 def test_before_the_first_plan_frames_get_the_least() -> None:
@@ -133,7 +135,7 @@ def test_where_the_publisher_controls_its_rate_the_hint_is_the_operators_cap() -
 
 
 def test_held_hints_ask_once_for_what_the_settings_hold() -> None:
-    hints = SessionAdaptation("yolov4-tiny", EDGES, 4_000_000, FixedHint(320, 300_000))
+    hints = SessionAdaptation("yolov4-tiny", LONG_SIDES, 4_000_000, FixedHint(320, 300_000))
     hints.assign(BEST)
     hint = hints.decide(FAST_LINK, 0.0)
     assert hint is not None
@@ -146,7 +148,7 @@ def test_held_hints_ask_once_for_what_the_settings_hold() -> None:
 
 
 def test_held_hints_leave_the_variant_to_the_plan() -> None:
-    hints = SessionAdaptation("yolov4-tiny", EDGES, 4_000_000, FixedHint(320, 300_000))
+    hints = SessionAdaptation("yolov4-tiny", LONG_SIDES, 4_000_000, FixedHint(320, 300_000))
     hints.assign(BEST)
     hints.decide(FAST_LINK, 0.0)
     hints.assign(replace(BEST, variant="yolov4-tiny-128"))

@@ -16,11 +16,11 @@ def simulated(tmp_path: Path) -> Callable[[float], str]:
     def make(p50_ms: float, p99_ms: float | None = None) -> str:
         path = tmp_path / f"profile-{p50_ms}.json"
         entries = []
-        for edge in (128, 416, 608):
-            width, height = Variant("yolov4-tiny", edge).input_size(16, 9)
+        for long_side in (128, 416, 608):
+            width, height = Variant("yolov4-tiny", long_side).input_size(16, 9)
             entries.append(
                 {
-                    "variant": f"yolov4-tiny-{edge}",
+                    "variant": f"yolov4-tiny-{long_side}",
                     "width": width,
                     "height": height,
                     "batch": 1,

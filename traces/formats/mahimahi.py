@@ -32,11 +32,11 @@ def parse(text: Text, *, bin_ms: float = 100.0) -> Trace:
         raise text.error(text.lines[-1][0], "the last time must be above 0: it is the duration")
     duration_ms = stamps[-1]
     count = max(1, round(duration_ms / bin_ms))
-    edges = np.append(np.arange(count) * bin_ms, duration_ms)
-    chances = np.histogram(stamps, edges)[0]
+    long_sides = np.append(np.arange(count) * bin_ms, duration_ms)
+    chances = np.histogram(stamps, long_sides)[0]
     return Trace(
-        edges[:-1],
-        chances * CHANCE_BITS * 1000.0 / np.diff(edges),
+        long_sides[:-1],
+        chances * CHANCE_BITS * 1000.0 / np.diff(long_sides),
         duration_ms,
         name=text.path.stem,
         notes=(f"{len(stamps)} chances of 1500 bytes, counted in bins of {bin_ms:g} ms",),

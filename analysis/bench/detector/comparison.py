@@ -34,14 +34,14 @@ from edge.models.precision import has_bfloat16
 from edge.models.preprocess import Placement
 from edge.models.weights import TINY_CONFIG, WEIGHTS, class_names
 from edge.models.yolov4 import Network
-from edge.profile.variant import EDGES, Variant
+from edge.profile.variant import LONG_SIDES, Variant
 
 MIN_IOU, MAX_SCORE_ERROR = 0.95, 0.02  # of each box, against OpenCV's
 MAX_F1_LOSS = 0.005
 MIN_SPEEDUP = 2.0  # over plain float32; needs a device that computes faster in less precision
 
 _NETWORK = "yolov4-tiny"
-_TRUTH = Variant(_NETWORK, EDGES[-1])
+_TRUTH = Variant(_NETWORK, LONG_SIDES[-1])
 _CAMERA = (1280, 720)  # the shape whose inputs are timed
 
 
@@ -95,10 +95,12 @@ def reference() -> cv2.dnn.Net:
     return cv2.dnn.readNetFromDarknet(str(config), str(weights))
 
 
-def reference_boxes(image: Any, edge: int, score_threshold: float, nms_iou: float) -> list[Box]:
+def reference_boxes(
+    image: Any, long_side: int, score_threshold: float, nms_iou: float
+) -> list[Box]:
     """OpenCV's boxes of a BGR image, plainly resized to a square; as fractions."""
     model = cv2.dnn.DetectionModel(reference())
-    model.setInputParams(scale=1 / 255, size=(edge, edge), swapRB=True)
+    model.setInputParams(scale=1 / 255, size=(long_side, long_side), swapRB=True)
     classes, scores, rectangles = model.detect(
         image, confThreshold=score_threshold, nmsThreshold=nms_iou
     )
@@ -110,27 +112,27 @@ def reference_boxes(image: Any, edge: int, score_threshold: float, nms_iou: floa
 
 
 def our_boxes(
-    detector: Detector, image: Any, edge: int, score_threshold: float, nms_iou: float
+    detector: Detector, image: Any, long_side: int, score_threshold: float, nms_iou: float
 ) -> list[Box]:
     """The detector's boxes of a BGR image, plainly resized to a square; as fractions."""
-    blob = cv2.dnn.blobFromImage(image, 1 / 255, (edge, edge), swapRB=True)
+    blob = cv2.dnn.blobFromImage(image, 1 / 255, (long_side, long_side), swapRB=True)
     candidates = detector.forward(torch.from_numpy(np.asarray(blob, dtype=np.float32)))
-    at = Placement(0, 0, edge, edge)
+    at = Placement(0, 0, long_side, long_side)
     return select(candidates[0].numpy(), at, score_threshold=score_threshold, nms_iou=nms_iou)
 
 
 def _compare_boxes(network: Network) -> tuple[Table, Promise]:
-    edge, thresholds = 416, (0.3, 0.4)
+    long_side, thresholds = 416, (0.3, 0.4)
     detector = Detector(_NETWORK, network, precision="float32")
     names = class_names()
-    table = Table(title=f"Boxes in float32 at {edge}x{edge}, against OpenCV's DNN module")
+    table = Table(title=f"Boxes in float32 at {long_side}x{long_side}, against OpenCV's DNN module")
     for heading in ("photograph", "class", "score", "OpenCV's", "IoU"):
         table.add_column(heading, justify="left" if heading in ("photograph", "class") else "right")
     kept, worst_iou, worst_score, count = True, 1.0, 0.0, 0
     for photo in samples.PHOTOS:
         image = cv2.imread(str(samples.photo(photo)))
-        theirs = reference_boxes(image, edge, *thresholds)
-        ours = our_boxes(detector, image, edge, *thresholds)
+        theirs = reference_boxes(image, long_side, *thresholds)
+        ours = our_boxes(detector, image, long_side, *thresholds)
         pairs = match(ours, theirs)
         kept = kept and len(pairs) == len(theirs) == len(ours) > 0
         for our, their, overlap in pairs:
@@ -161,8 +163,8 @@ def _compare_accuracy(network: Network, device: str, quick: bool) -> tuple[Table
     _progress(f"{_TRUTH.name}: {len(pictures)} frames")
     truth = [exact.detect([picture], _TRUTH)[0] for picture in pictures]
     both = F1(), F1()
-    for edge in (224, 320, 416, 512):
-        variant = Variant(_NETWORK, edge)
+    for long_side in (224, 320, 416, 512):
+        variant = Variant(_NETWORK, long_side)
         _progress(f"{variant.name}: {len(pictures)} frames")
         in_exact, in_reduced, agreement = F1(), F1(), F1()
         for picture, true in zip(pictures, truth, strict=True):
@@ -212,10 +214,10 @@ def _compare_speed(
         f"ours: the network in {precision}; detect: all of it, from 1280x720 YUV"
     )
     rows: list[dict[str, Any]] = []
-    edges = (224, 416) if quick else (128, 224, 320, 416, 608)
+    long_sides = (224, 416) if quick else (128, 224, 320, 416, 608)
     batches = (1, 4) if quick else (1, 2, 4, 8)
-    for edge, batch in itertools.product(edges, batches):
-        variant = Variant(_NETWORK, edge)
+    for long_side, batch in itertools.product(long_sides, batches):
+        variant = Variant(_NETWORK, long_side)
         _progress(f"{variant.name}, {batch} at a time")
         row = _race(variant, batch, plain, detector, opencv, rounds=7 if quick else 15)
         rows.append(row)

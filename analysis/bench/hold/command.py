@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from netem.footage.encodes import Encodes
     from netem.publisher.publisher import LightPublisher
 
-_EDGES, _BITS = (192, 320, 416), (0.1, 0.2, 0.4)  # what is sent; hints choose among them
+_LONG_SIDES, _BITS = (192, 320, 416), (0.1, 0.2, 0.4)  # what is sent; hints choose among them
 _FPS = 15
 _STEP_S = 2.0  # between newcomers: the server measures itself over a second
 _LOOK_S = 6.0  # of frames that tell whether there is room for one more
@@ -91,7 +91,7 @@ async def _hold(
     """How many there were, why no more, minute by minute, and whoever did not stay."""
     from netem.footage.encodes import Encodes  # noqa: PLC0415  # the laboratory: a tool may
 
-    clip = Encodes(fps=_FPS, edges=_EDGES, bits=_BITS, progress=_say)
+    clip = Encodes(fps=_FPS, long_sides=_LONG_SIDES, bits=_BITS, progress=_say)
     await asyncio.to_thread(clip.prepare)
     # What the publishers remember makes for long pauses, which would be taken for the server's.
     stop_collecting()

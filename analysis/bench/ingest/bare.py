@@ -19,7 +19,7 @@ _FRAMES = 400
 _PACKAGES = "a C compiler, libsrtp2-dev and libvpx-dev (Debian's names)"
 
 
-def cpu_ms(edge: int, fps: int, bps: float, *, rounds: int = 10) -> tuple[float | None, str]:
+def cpu_ms(long_side: int, fps: int, bps: float, *, rounds: int = 10) -> tuple[float | None, str]:
     """Processor time a frame, or None and what is missing."""
     from netem.publisher.steady import clip  # noqa: PLC0415  # the laboratory: a tool may
 
@@ -37,7 +37,7 @@ def cpu_ms(edge: int, fps: int, bps: float, *, rounds: int = 10) -> tuple[float 
         if built.returncode:
             lines = [line for line in built.stderr.splitlines() if "error" in line]
             return None, f"{_PACKAGES} are needed: {(lines or ['it does not build'])[0]}"
-        takes = clip(edge, fps, bps).takes
+        takes = clip(long_side, fps, bps).takes
         frames = [frame for take in takes for frame in take][:_FRAMES]
         packets.write_bytes(_sealed(frames, fps))
         ran = subprocess.run(

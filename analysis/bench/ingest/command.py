@@ -1,6 +1,6 @@
 """How many streams a core takes in: ours, aiortc as it ships, bare C, and one process against two.
 
-Publishers in processes of their own send the same VP8 (416 px on the longest edge, 15 frames a
+Publishers in processes of their own send the same VP8 (416 px on the longest side, 15 frames a
 second, 1 Mbit/s, encoded before) over real ICE, DTLS and SRTP on the loopback; more and more of
 them, until p99 of the time from a frame's last packet at the receiver's socket to its decoded
 picture is 10 ms. One process is kept on core 0, its publishers on core 1. For one against two
@@ -30,7 +30,7 @@ from analysis.bench.ingest.lab import LabError, measure
 from analysis.bench.ingest.whole_server import measure as measure_whole
 from edge.rtc import aiortc_adapter
 
-EDGE, FPS, BPS = 416, 15, 1e6
+LONG_SIDE, FPS, BPS = 416, 15, 1e6
 MOST_MS = 10.0  # p99 of arrival to decoded
 TIMES_STOCK = 3.0
 TWO_PROCESSES = 1.7
@@ -76,7 +76,7 @@ def run(options: argparse.Namespace) -> int:
         print("error: two processors are needed, 0 and 1", file=sys.stderr)
         return 1
     load = os.getloadavg()[0]
-    c_ms, missing = bare.cpu_ms(EDGE, FPS, BPS)
+    c_ms, missing = bare.cpu_ms(LONG_SIDE, FPS, BPS)
     runs = [RUNS[number - 1] for number in options.only or range(1, len(RUNS) + 1)]
     try:
         stages = {each: asyncio.run(_stages(each, options)) for each in runs}

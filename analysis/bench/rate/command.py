@@ -234,7 +234,7 @@ async def _publish(
     if run.folder is not None:
         caps = [(at_ms - link.origin_ms, bps) for at_ms, bps in played.caps]
         write_frames(run.folder, cell, controller, frames, caps)
-    found = replace(_figures(cell, trace, frames), qp=played.qp, edge=played.edge)
+    found = replace(_figures(cell, trace, frames), qp=played.qp, edge=played.long_side)
     times = [frame.at_ms for frame in frames]
     best = figures.oracle(trace, times, cell.fps, cell.cap_bps, 100.0)
     return RateResult(cell, controller, found, best)

@@ -64,14 +64,14 @@ async def publishing(
 class Played:
     """What came of one publication: `encoded` are frames' raw RTP timestamps, when they left the
     encoder, bytes; `received_ms` when those were there that came whole; `caps` when which was
-    hinted; `edge` is the mean of the pictures' longest edges, in pixels."""
+    hinted; `edge` is the mean of the pictures' longest sides, in pixels."""
 
     fps: float
     encoded: list[tuple[int, float, int]]
     received_ms: dict[int, float]
     caps: list[tuple[float, float]]
     qp: float
-    edge: float
+    long_side: float
 
     def frames(self, origin_ms: float) -> list[FrameTiming]:
         """By the link's time, with those that were not sent."""
@@ -98,10 +98,10 @@ async def play(site: Site, page: Any, controller: str, first_bps: float, end_ms:
     encoded = [(rtp, at_ms + report["offset_ms"], size) for rtp, at_ms, size in report["encoded"]]
     received_ms = receiving.arrivals.received_ms({rtp for rtp, _, _ in encoded})
     encoded = [frame for frame in encoded if frame[1] <= end_ms]
-    edge = sum(report["edges"]) / max(1, len(report["edges"]))
+    long_side = sum(report["edges"]) / max(1, len(report["edges"]))
     counted = max(1, late["framesEncoded"] - early["framesEncoded"])
     qp = (late["qpSum"] - early["qpSum"]) / counted
-    return Played(site.fps, encoded, received_ms, receiving.caps, qp, edge)
+    return Played(site.fps, encoded, received_ms, receiving.caps, qp, long_side)
 
 
 def _camera(fps: int, grain: float) -> Path:

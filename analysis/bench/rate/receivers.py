@@ -24,8 +24,8 @@ from edge.rtc.rtp import is_rtcp
 from edge.scheduling.assignment import Assignment
 
 CONTROLLERS = ("trains", "trains-remb", "transport-cc", "aiortc")
-SLO_MS, EDGE = 100.0, 608
-_VARIANT = f"yolov4-tiny-{EDGE}"
+SLO_MS, LONG_SIDE = 100.0, 608
+_VARIANT = f"yolov4-tiny-{LONG_SIDE}"
 _DECIDE_S = 0.1
 _PAGE = Path(__file__).parent / "page"
 
@@ -130,7 +130,7 @@ class _Hints:
     def __init__(self, peer: Callable[[], PeerConnection], cap_bps: float, fps: float) -> None:
         self._peer, self._fps = peer, fps
         self._law = HintController(start_bps=START_BPS, max_bps=cap_bps)
-        self._plan = Assignment(_VARIANT, EDGE, cap_bps, 0.0, "the benchmark's")
+        self._plan = Assignment(_VARIANT, LONG_SIDE, cap_bps, 0.0, "the benchmark's")
         self.told: list[tuple[float, float]] = []  # when, and the cap; as long as the run
         self._task = asyncio.ensure_future(self._run())
 

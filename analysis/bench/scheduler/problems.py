@@ -11,7 +11,7 @@ import random
 from pathlib import Path
 
 from edge.profile.latency import LatencyProfile
-from edge.profile.variant import EDGES
+from edge.profile.variant import LONG_SIDES
 from edge.scheduling.problem import Problem, ProblemClient, ProblemVariant
 
 PROFILE = Path(__file__).parents[3] / "profiles" / "sim-rtx2080ti.json"
@@ -31,11 +31,13 @@ def variants(profile: LatencyProfile) -> tuple[ProblemVariant, ...]:
     """YOLOv4 at 128 to 608 px; accuracy is a curve through Darknet's published AP50."""
     return tuple(
         ProblemVariant(
-            name=f"yolov4-{edge}",
-            accuracy=round(0.67 - 0.455 * math.exp(-edge / 171), 4),
-            latency_ms=tuple(profile.latency_row(f"yolov4-{edge}", (edge, edge))[:MAX_BATCH]),
+            name=f"yolov4-{long_side}",
+            accuracy=round(0.67 - 0.455 * math.exp(-long_side / 171), 4),
+            latency_ms=tuple(
+                profile.latency_row(f"yolov4-{long_side}", (long_side, long_side))[:MAX_BATCH]
+            ),
         )
-        for edge in EDGES
+        for long_side in LONG_SIDES
     )
 
 
@@ -54,8 +56,8 @@ def _client(name: str, chance: random.Random) -> ProblemClient:
     fps, slo_ms = chance.choice(FPS), chance.choice(SLO_MS)
     bandwidth_bps = chance.uniform(*BANDWIDTH_MBPS) * 1e6
     budgets = []
-    for edge, ratio in zip(EDGES, _COMPRESSION, strict=True):
-        bits = edge * edge * 3 / ratio * 8
+    for long_side, ratio in zip(LONG_SIDES, _COMPRESSION, strict=True):
+        bits = long_side * long_side * 3 / ratio * 8
         fits = bandwidth_bps / bits > fps  # a link that can't carry the rate has no budget
         left_ms = slo_ms - bits / bandwidth_bps * 1e3 - WIRE_MS
         budgets.append(round(max(0.0, left_ms), 6) if fits else 0.0)

@@ -37,7 +37,7 @@ from edge.clock import now_ms
 if TYPE_CHECKING:
     from netem.footage.encodes import Encodes
 
-_EDGES, _BITS = (192, 320, 416), (0.1, 0.2, 0.4)  # what is sent; hints choose among them
+_LONG_SIDES, _BITS = (192, 320, 416), (0.1, 0.2, 0.4)  # what is sent; hints choose among them
 _STAY_S = (4.0, 20.0)
 _SILENT = 0.25  # of the sessions leave without a word
 _SAMPLE_S = 2.0
@@ -84,7 +84,7 @@ async def _soak(options: argparse.Namespace, device: str) -> tuple[Course, Count
     def say(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
-    clip = Encodes(edges=_EDGES, bits=_BITS, progress=say)
+    clip = Encodes(long_sides=_LONG_SIDES, bits=_BITS, progress=say)
     await asyncio.to_thread(clip.prepare)
     ends: Counter[str] = Counter()
     async with serving(device, options.ingest) as (pid, url), aiohttp.ClientSession() as http:

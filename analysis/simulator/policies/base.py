@@ -23,7 +23,7 @@ class Policy(ABC):
     def __init__(self, run: SimulationRun) -> None:
         self.run = run
         self.network = run.experiment.network
-        self.edges = run.experiment.edges
+        self.long_sides = run.experiment.edges
 
     def encoder(self, number: int, chance: random.Random) -> Encoder:
         """A client's encoder, and what it sends before it is told anything."""
@@ -45,14 +45,14 @@ class Policy(ABC):
     def ready(self, client: SimulatedClient, frame: SimulatedFrame) -> None:
         """A frame was decoded: it must end in one `run.answer` or `run.drop`."""
 
-    def name(self, edge: int) -> str:
-        """The variant of an input edge."""
-        return Variant(self.network, edge).name
+    def name(self, long_side: int) -> str:
+        """The variant of an input side."""
+        return Variant(self.network, long_side).name
 
-    def video_bps(self, edge: int) -> float:
+    def video_bps(self, long_side: int) -> float:
         """Bits a second that are enough for a size, for the variant of the same."""
-        width, height = self.run.sent_size(edge)
+        width, height = self.run.sent_size(long_side)
         bps = self.run.accuracy.enough_bps(
-            self.name(edge), edge, self.run.cell.fps, ENOUGH, pixels=width * height
+            self.name(long_side), long_side, self.run.cell.fps, ENOUGH, pixels=width * height
         )
         return min(bps, float(self.run.experiment.max_bps))

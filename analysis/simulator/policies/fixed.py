@@ -20,14 +20,14 @@ class Fixed(Policy):
 
     def __init__(self, run: SimulationRun) -> None:
         super().__init__(run)
-        self._edge = self.edges[self.place]
+        self._long_side = self.long_sides[self.place]
         self._server = FifoServer(run)
         for station in self._server.stations:
-            station.variant = self.name(self._edge)
+            station.variant = self.name(self._long_side)
             station.batch = run.experiment.max_batch
 
     def first_wish(self, number: int) -> Wish:
-        return Wish(self._edge, self.run.cell.fps, self.video_bps(self._edge))
+        return Wish(self._long_side, self.run.cell.fps, self.video_bps(self._long_side))
 
     def ready(self, client: SimulatedClient, frame: SimulatedFrame) -> None:
         deadline_ms = frame.captured_ms + self.run.cell.slo_ms - client.back_ms

@@ -49,33 +49,33 @@ class Jellyfish(Policy):
         self._free_ms: list[float] = []
         self._device: list[int] = []
         self._current: tuple[tuple[str, ...], ...] | None = None
-        self._options = tuple(self._option(edge) for edge in self.edges)
+        self._options = tuple(self._option(long_side) for long_side in self.long_sides)
         for station in self._server.stations:
-            station.variant = self.name(self.edges[0])
+            station.variant = self.name(self.long_sides[0])
 
     def encoder(self, number: int, chance: random.Random) -> Encoder:
         return JpegEncoder(self.first_wish(number), self.run.cell.fps, chance)
 
     def first_wish(self, number: int) -> Wish:
-        return self._wish(self.edges[0])
+        return self._wish(self.long_sides[0])
 
-    def _wish(self, edge: int) -> Wish:
+    def _wish(self, long_side: int) -> Wish:
         fps = self.run.cell.fps
-        return Wish(edge, fps, self.bits(edge) * fps)
+        return Wish(long_side, fps, self.bits(long_side) * fps)
 
-    def bits(self, edge: int) -> float:
+    def bits(self, long_side: int) -> float:
         """Of a usual frame."""
-        return jpeg_bits(edge)
+        return jpeg_bits(long_side)
 
-    def _option(self, edge: int) -> Option:
-        name = self.name(edge)
+    def _option(self, long_side: int) -> Option:
+        name = self.name(long_side)
         size = Variant.parse(name).input_size(*((1, 1) if self.square else self.run.shape))
         rows = [p.latency_row(name, size) for p in self.run.profiles]
         row = [max(column) for column in zip(*rows, strict=False)]
-        pixels = edge * edge if self.square else None
+        pixels = long_side * long_side if self.square else None
         fps = self.run.cell.fps
         f1 = self.run.accuracy.f1(
-            name, edge, self.bits(edge) * fps, fps, codec=self.codec, pixels=pixels
+            name, long_side, self.bits(long_side) * fps, fps, codec=self.codec, pixels=pixels
         )
         return Option(name, f1, tuple(row[: self.run.experiment.max_batch]))
 
@@ -117,9 +117,14 @@ class Jellyfish(Policy):
             bps = self._bandwidth_bps(client, now_ms)
             budgets = [
                 cell.slo_ms
-                - (1000.0 * self.bits(edge) / bps + NETWORK_MS)
-                - (costs.encode_ms + self.run.decode_ms(edge) + HANDOVER_MS + 2.0 * client.back_ms)
-                for edge in self.edges
+                - (1000.0 * self.bits(long_side) / bps + NETWORK_MS)
+                - (
+                    costs.encode_ms
+                    + self.run.decode_ms(long_side)
+                    + HANDOVER_MS
+                    + 2.0 * client.back_ms
+                )
+                for long_side in self.long_sides
             ]
             wanting.append(Wanting(client.name, cell.fps, tuple(budgets)))
         problem = Problem(
@@ -135,23 +140,23 @@ class Jellyfish(Policy):
 
     def _adopt(self, plan: Plan, now_ms: float) -> None:
         stations = self._server.stations
-        edges = dict.fromkeys(range(len(self.run.clients)), self.edges[0])
+        long_sides = dict.fromkeys(range(len(self.run.clients)), self.long_sides[0])
         for device, slots in enumerate(plan.gpus):
             for slot in slots:
                 stations[device].variant = self._options[slot.variant].name
                 stations[device].batch = slot.batch
                 for number in slot.clients:
                     self._device[number] = device
-                    edges[number] = self.edges[slot.variant]
+                    long_sides[number] = self.long_sides[slot.variant]
         self._current = tuple((station.variant,) for station in stations)
         fastest = min(
-            range(len(stations)), key=lambda d: (Variant.parse(stations[d].variant).edge, d)
+            range(len(stations)), key=lambda d: (Variant.parse(stations[d].variant).long_side, d)
         )
         for client in self.run.clients:
             if client.number not in plan.variant_of:
                 self._device[client.number] = fastest
-            if client.encoder.wish.edge != edges[client.number]:
-                wish = self._wish(edges[client.number])
+            if client.encoder.wish.long_side != long_sides[client.number]:
+                wish = self._wish(long_sides[client.number])
                 client.encoder.ask(wish, now_ms + client.way_back_ms())
 
     def ready(self, client: SimulatedClient, frame: SimulatedFrame) -> None:
@@ -168,5 +173,5 @@ class JellyfishVideo(Jellyfish):
     def encoder(self, number: int, chance: random.Random) -> Encoder:
         return Encoder(self.first_wish(number), self.run.cell.fps, chance)
 
-    def bits(self, edge: int) -> float:
-        return self.video_bps(edge) / self.run.cell.fps
+    def bits(self, long_side: int) -> float:
+        return self.video_bps(long_side) / self.run.cell.fps

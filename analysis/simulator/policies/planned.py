@@ -28,24 +28,24 @@ class Planned(Policy):
 
     obeys = True
 
-    def __init__(self, run: SimulationRun, edges: Sequence[int] | None = None) -> None:
+    def __init__(self, run: SimulationRun, long_sides: Sequence[int] | None = None) -> None:
         super().__init__(run)
-        self.served_edges = list(edges or self.edges)
+        self.served_long_sides = list(long_sides or self.long_sides)
         experiment = run.experiment
         self.planner = Planner(
-            self.network, self.served_edges, run.accuracy, max_batch=experiment.max_batch
+            self.network, self.served_long_sides, run.accuracy, max_batch=experiment.max_batch
         )
         self.server = BatcherServer(run, experiment.max_batch, self._answered)
         self.sessions: list[SimSession] = []
         self._planned_ms = self._due_ms = -1.0
 
     def first_wish(self, number: int) -> Wish:
-        return Wish(self.edges[len(self.edges) // 3], self.run.cell.fps, START_BPS)
+        return Wish(self.long_sides[len(self.long_sides) // 3], self.run.cell.fps, START_BPS)
 
     def start(self) -> None:
         max_bps = self.run.experiment.max_bps
         for client in self.run.clients:
-            hints = SessionAdaptation(self.network, self.served_edges, max_bps)
+            hints = SessionAdaptation(self.network, self.served_long_sides, max_bps)
             self.sessions.append(
                 SimSession(self.run, client, hints, self._notify, obeys=self.obeys)
             )
@@ -122,8 +122,8 @@ class DnnOnly(Planned):
     obeys = False
 
     def first_wish(self, number: int) -> Wish:
-        edge = self.edges[-1]
-        return Wish(edge, self.run.cell.fps, self.video_bps(edge))
+        long_side = self.long_sides[-1]
+        return Wish(long_side, self.run.cell.fps, self.video_bps(long_side))
 
 
 def _affordable(run: SimulationRun) -> int:

@@ -13,9 +13,11 @@ FPS = 10.0
 PIXELS = 320 * 180
 
 
-def row(clip: str, codec: str, bits: float, f1: float, edge: int = 320) -> AccuracyRow:
+def row(clip: str, codec: str, bits: float, f1: float, long_side: int = 320) -> AccuracyRow:
     pixels = 320 * 320 if codec == "jpeg90" else PIXELS
-    return AccuracyRow("yolov4-tiny", clip, codec, edge, pixels, bits, bits, {edge: f1}, {edge: f1})
+    return AccuracyRow(
+        "yolov4-tiny", clip, codec, long_side, pixels, bits, bits, {long_side: f1}, {long_side: f1}
+    )
 
 
 def profile(*rows: AccuracyRow) -> AccuracyProfile:
@@ -57,7 +59,7 @@ def test_another_size_may_need_less() -> None:
     measured = profile(*VP8, *larger, row("a", "jpeg90", 3e5, 0.55))
     comparison = Comparison(measured, "yolov4-tiny", FPS)
     saving = comparison.saving("jpeg90", 320)
-    assert saving.best_edge == 416
+    assert saving.best_long_side == 416
     assert saving.best_bps == pytest.approx(1e5)
 
 

@@ -12,7 +12,7 @@ def test_latency_is_told_for_each_variant_and_batch() -> None:
     entries = [
         Entry("yolov4-tiny-416", 416, 256, batch, 10.0 * batch, 15.0 * batch) for batch in (1, 4)
     ] + [Entry("yolov4-tiny-128", 128, 96, batch, 2.0 * batch, 3.0 * batch) for batch in (1, 4)]
-    exhibit = dnn.latency(LatencyProfile(entries, device="d"), "d", edges=(128, 416))
+    exhibit = dnn.latency(LatencyProfile(entries, device="d"), "d", long_sides=(128, 416))
     assert exhibit.table.rows == [
         ("yolov4-tiny-128", "128x96", 1, 2.0, 3.0, 2.0),
         ("yolov4-tiny-128", "128x96", 4, 8.0, 12.0, 2.0),
@@ -29,7 +29,7 @@ def test_each_network_of_a_profile_has_a_panel() -> None:
         "yolov4",
         "yolov4-tiny",
     ]
-    assert len(exhibit.table.rows) == 2 * len(dnn.EDGES) * 8
+    assert len(exhibit.table.rows) == 2 * len(dnn.LONG_SIDES) * 8
     assert "SIMULATED" in exhibit.caption
 
 
@@ -41,6 +41,6 @@ def test_f1_is_that_of_the_best_sent_size() -> None:
         for sent, of_sent in ((128, ((4e3, 0.5), (1.4e5, 0.6))), (608, ((4e3, 0.1), (1.4e5, 0.9))))
         for bits, f1 in of_sent
     ]
-    table = dnn.accuracy(AccuracyProfile(rows), edges=(128, 608)).table
+    table = dnn.accuracy(AccuracyProfile(rows), long_sides=(128, 608)).table
     assert table.column("F1 at 60 kbit/s") == [pytest.approx(0.5, abs=0.01)] * 2
     assert table.column("F1 at 2,000 kbit/s") == [pytest.approx(0.9, abs=0.02)] * 2

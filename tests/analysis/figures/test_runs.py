@@ -28,7 +28,7 @@ def test_over_time_every_measured_frame_is_in_one_line(tmp_path: Path) -> None:
     assert table.column("link, Mbit/s") == [1.0, 0.5]
     assert table.column("asked, Mbit/s") == [1e-6, 2e-6]
     assert table.column("variant") == ["yolov4-tiny-320"] * 2
-    assert table.column("sent edge, px") == [320, 320]
+    assert table.column("sent side, px") == [320, 320]
     assert table.column("most, ms") == [pytest.approx(41.0), pytest.approx(150.0)]
     sent = table.column("sent, Mbit/s")
     assert sent == [pytest.approx(0.2), pytest.approx(9 * 2500 * 8 / 0.9 / 1e6)]

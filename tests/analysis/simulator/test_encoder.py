@@ -20,8 +20,8 @@ def frames(made: Encoder, count: int, start_ms: float = 0.0) -> list[float]:
     return [each.bits for each in encoded if each is not None]
 
 
-def video(edge: int = 416, bps: float = 1e6) -> Encoder:
-    return Encoder(Wish(edge, FPS, bps), FPS, random.Random(1))
+def video(long_side: int = 416, bps: float = 1e6) -> Encoder:
+    return Encoder(Wish(long_side, FPS, bps), FPS, random.Random(1))
 
 
 def test_the_first_frame_is_a_key_frame_and_is_paid_back() -> None:

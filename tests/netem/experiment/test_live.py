@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.profile.variant import SENT_EDGES
+from edge.profile.variant import SENT_LONG_SIDES
 from edge.session.session import Session
 from netem.footage.encodes import Encodes
 from netem.links.link import EmulatedLink
@@ -55,8 +55,8 @@ def agrees(session: Session) -> bool:
     """Whether the size that arrives is the largest that the hint allows and the publisher has."""
     if session.hint is None or session.size is None:
         return False
-    fitting = [edge for edge in SENT_EDGES if edge <= session.hint.max_edge]
-    return max(session.size) == max(fitting, default=SENT_EDGES[0])
+    fitting = [long_side for long_side in SENT_LONG_SIDES if long_side <= session.hint.max_edge]
+    return max(session.size) == max(fitting, default=SENT_LONG_SIDES[0])
 
 
 async def until(wanted: Callable[[], bool], timeout: float, lasting_s: float = 0.0) -> float:
@@ -78,7 +78,7 @@ def followed(session: Session) -> bool:
     return (
         session.hint is not None
         and assignment is not None
-        and (session.hint.max_edge == assignment.edge or assignment.gain <= 0.0)
+        and (session.hint.max_edge == assignment.long_side or assignment.gain <= 0.0)
     )
 
 

@@ -107,11 +107,11 @@ def test_each_policy_holds_what_its_name_says() -> None:
         for cell in experiment.cells
         if cell.clients == 2
     }
-    held = {name: choice.sent_edge is not None for name, choice in choices.items()}
+    held = {name: choice.sent_long_side is not None for name, choice in choices.items()}
     assert held == {
         "ours": False, "data-only": False, "dnn-only": True, "fixed": True, "aiortc": True,
     }  # fmt: skip
-    sizes = {name: len(choice.edges) for name, choice in choices.items()}
+    sizes = {name: len(choice.long_sides) for name, choice in choices.items()}
     assert sizes == {"ours": 16, "data-only": 1, "dnn-only": 16, "fixed": 1, "aiortc": 1}
     assert choices["fixed"] == choices["aiortc"]
-    assert choices["dnn-only"].sent_edge == 608
+    assert choices["dnn-only"].sent_long_side == 608

@@ -42,7 +42,7 @@ def video(tmp_path: Path) -> Path:
 
 
 def clip(video: Path) -> Encodes:
-    return Encodes(video, FPS, edges=(96, 128, 4096), bits=(0.1, 0.8))
+    return Encodes(video, FPS, long_sides=(96, 128, 4096), bits=(0.1, 0.8))
 
 
 def decoded(frames: list[tuple[int, bytes]]) -> dict[int, np.ndarray]:
@@ -59,7 +59,7 @@ def test_a_clip_is_whole_steps_and_knows_its_source_frames(video: Path) -> None:
     assert (made.step, made.run) == (8, 32)
     assert made.ticks == 16  # of 17
     assert made.sources == tuple(range(0, 32, 2))
-    assert made.edges == [96, 128]  # never larger than the clip
+    assert made.long_sides == [96, 128]  # never larger than the clip
     assert made.size(96) == (96, 56)
 
 
@@ -137,7 +137,7 @@ def test_another_clip_of_the_same_name_is_another(video: Path) -> None:
 def test_prepare_says_what_it_makes(video: Path) -> None:
     said: list[str] = []
     for _ in range(2):
-        Encodes(video, FPS, edges=(96,), bits=(0.1, 0.8), progress=said.append).prepare()
+        Encodes(video, FPS, long_sides=(96,), bits=(0.1, 0.8), progress=said.append).prepare()
     assert said == [
         f"encoding clip.mp4 at 96 px, {bits} bits a pixel ({number} of 2) ..."
         for number, bits in ((1, 0.1), (2, 0.8))

@@ -25,7 +25,7 @@ FPS = 20
 
 @pytest.fixture(scope="module")
 def clip() -> Encodes:
-    made = Encodes(fps=FPS, edges=(128, 192), bits=(0.1, 0.6), seconds=2.0)
+    made = Encodes(fps=FPS, long_sides=(128, 192), bits=(0.1, 0.6), seconds=2.0)
     made.prepare()
     return made
 
@@ -99,7 +99,7 @@ async def test_a_hint_changes_the_size_that_arrives(
 ) -> None:
     async with streaming(clip) as (_, session, me):
         hint(session, monkeypatch, 901, max_edge=150)
-        await me.wait_for(lambda it: it.sent_edge == 128 and session.size == clip.size(128))
+        await me.wait_for(lambda it: it.sent_long_side == 128 and session.size == clip.size(128))
         assert me.hint is not None
         assert me.hints[-1].seq == 901
     first = next(frame for frame in me.ledger.frames if frame.size == clip.size(128))

@@ -12,18 +12,18 @@ from netem.publisher.stream import BURST_MS, PACE, Chosen, PacketPacer, Stream
 STEP, RUN, TICKS = 4, 8, 12
 
 
-def encode(edge: int) -> Encode:
+def encode(long_side: int) -> Encode:
     """Frames that say which they are: edge, take, index."""
     takes = tuple(
-        tuple(f"{edge}:{take}:{index}".encode() for index in range(RUN))
+        tuple(f"{long_side}:{take}:{index}".encode() for index in range(RUN))
         for take in range(TICKS // STEP)
     )
-    return Encode(Rung(edge, 0.1), edge, edge, 1e6, takes)
+    return Encode(Rung(long_side, 0.1), long_side, long_side, 1e6, takes)
 
 
-def stream(edge: int = 320) -> Stream:
+def stream(long_side: int = 320) -> Stream:
     made = Stream(STEP, RUN, TICKS)
-    made.want(encode(edge))
+    made.want(encode(long_side))
     return made
 
 

@@ -1,5 +1,5 @@
 /**
- * Carries out the server's hints: longest edge, frame rate and bitrate of what is sent.
+ * Carries out the server's hints: longest side, frame rate and bitrate of what is sent.
  *
  * @typedef {object} Hint
  * @property {number} seq
@@ -25,7 +25,7 @@ const SAVED_S = 0.5;
  *
  * @param {RTCRtpEncodingParameters & Record<string, any>} encoding as it is
  * @param {Hint} hint
- * @param {{longest: number, fps: number, scalesTo: boolean}} source its longest edge and its rate (0: unknown), and
+ * @param {{longest: number, fps: number, scalesTo: boolean}} source its longest side and its rate (0: unknown), and
  *   whether the browser scales to a size
  * @returns {RTCRtpEncodingParameters & Record<string, any>}
  */

@@ -1,4 +1,4 @@
-// Notes when each frame leaves the encoder, on the page's clock, its bytes and longest edge; lets it pass.
+// Notes when each frame leaves the encoder, on the page's clock, its bytes and longest side; lets it pass.
 const left = [];
 const edges = [];
 
