@@ -60,7 +60,7 @@ def test_float32_is_darknets_reference(tiny: Network) -> None:
 
 
 @pytest.mark.weights
-@pytest.mark.parametrize("edge", [320, 416, 608])
+@pytest.mark.parametrize("long_side", [320, 416, 608])
 def test_a_batch_finds_what_single_pictures_do(
     tiny: Network, photographs: dict[str, Picture], long_side: int
 ) -> None:

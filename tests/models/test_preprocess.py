@@ -73,7 +73,7 @@ def test_a_painted_picture_is_what_opencv_makes_of_it(width: int, height: int) -
 
 
 @pytest.mark.parametrize(("width", "height"), SIZES)
-@pytest.mark.parametrize("edge", [128, 416, 608])
+@pytest.mark.parametrize("long_side", [128, 416, 608])
 def test_flat_colours_stay_flat(width: int, height: int, long_side: int) -> None:
     variant = Variant("yolov4-tiny", long_side)
     picture = Picture.from_rgb(np.full((height, width, 3), (200, 60, 90), dtype=np.uint8))

@@ -92,7 +92,7 @@ def test_a_layer_without_a_range_takes_no_float32() -> None:
 
 @needs_int8
 @pytest.mark.weights
-@pytest.mark.parametrize("edge", [224, 416, 608])
+@pytest.mark.parametrize("long_side", [224, 416, 608])
 def test_int8_finds_the_photographs_boxes(
     tiny: Network, photographs: dict[str, Picture], long_side: int
 ) -> None:

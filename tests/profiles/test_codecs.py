@@ -71,7 +71,7 @@ def test_an_unknown_codec_is_named(frames: list[av.VideoFrame]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "edge", "expected"),
+    ("size", "long_side", "expected"),
     [
         ((1280, 720), 416, (416, 234)),
         ((720, 1280), 416, (234, 416)),
