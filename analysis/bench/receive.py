@@ -22,8 +22,6 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import web
-from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
-from aiortc.mediastreams import MediaStreamError
 from playwright.async_api import Page
 from rich import box
 from rich.console import Console
@@ -36,6 +34,7 @@ from edge.observability.garbage_collector import settle
 from edge.rtc import aiortc_adapter
 from edge.rtc.jitter.frames import DecodedFrame
 from edge.rtc.peer_connection import PeerConnection
+from netem.baseline.stock_receiver import StockReceiver
 
 RATES = (10, 15, 30)  # frames a second
 MIN_RATIO = 10.0  # stock median over ours
@@ -223,36 +222,16 @@ async def _receive_ours(offer: str) -> _Receiving:
 
 
 async def _receive_stock(offer: str) -> _Receiving:
-    connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-    tasks: list[asyncio.Task[None]] = []
     decoded: Decoded = []
 
-    async def drain(track: MediaStreamTrack) -> None:
-        try:
-            while True:
-                frame: Any = await track.recv()
-                decoded.append((frame.pts, (now_ms(),)))
-        except MediaStreamError:
-            return
+    def on_frame(frame: Any, rtp: int, at_ms: float) -> None:
+        decoded.append((rtp, (at_ms,)))
 
-    connection.on("track", lambda track: tasks.append(asyncio.ensure_future(drain(track))))
-    connection.on(
-        "datachannel",
-        lambda channel: channel.on("message", lambda text: channel.send(_pong(text, now_ms()))),
-    )
-    await connection.setRemoteDescription(RTCSessionDescription(offer, "offer"))
-    await connection.setLocalDescription(await connection.createAnswer())
+    def on_message(label: str, text: str, at_ms: float) -> None:
+        receiver.send(label, _pong(text, at_ms))
 
-    async def close() -> None:
-        await connection.close()
-        for task in tasks:
-            task.cancel()
-
-    def with_raw_timestamps() -> Decoded:
-        origin = aiortc_adapter.stock_rtp_origin(connection.getReceivers()[0]) or 0
-        return [((pts + origin) & 0xFFFFFFFF, times) for pts, times in decoded]
-
-    return _Receiving(connection.localDescription.sdp, close, with_raw_timestamps)
+    receiver = StockReceiver(on_frame, on_message)
+    return _Receiving(await receiver.answer(offer), receiver.close, lambda: decoded)
 
 
 class _Site:

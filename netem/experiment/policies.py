@@ -3,7 +3,7 @@
 `ours` adapts what is sent and the network, for all sessions together. `data-only` adapts what is
 sent, and its network has one size; `dnn-only` adapts the network, and every client sends the
 largest size with bits enough for it; `fixed` adapts neither. `aiortc` is `fixed` with another
-server: aiortc's own receiver, first in, first out (netem/experiment/baseline.py). The words are
+server: aiortc's own receiver, first in, first out (netem/baseline/server.py). The words are
 those of `analysis.simulator.policies`, and so is how the fixed size is chosen.
 """
 

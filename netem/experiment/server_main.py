@@ -27,7 +27,7 @@ from edge.config import Settings, load
 from edge.observability.garbage_collector import settle
 from edge.scheduling.assignment import Snapshot
 from edge.server import Server
-from netem.experiment.baseline import Baseline
+from netem.baseline.server import BaselineServer
 from netem.experiment.results import PlanRow, columns
 from netem.experiment.tables import text_of
 
@@ -103,16 +103,16 @@ async def serve(setup: RunSetup, plans: TextIO) -> None:
         await server.stop()
 
 
-def _made(settings: Settings, setup: RunSetup, file: TextIO) -> Server | Baseline:
+def _made(settings: Settings, setup: RunSetup, file: TextIO) -> Server | BaselineServer:
     if setup.baseline is not None:
         csv.writer(file, lineterminator="\n").writerow(columns(PlanRow))
-        return Baseline(settings, *setup.baseline)
+        return BaselineServer(settings, *setup.baseline)
     server = Server(settings, on_progress=lambda text: print(text, file=sys.stderr))
     server.controller.on_plan = Plans(server, file).told
     return server
 
 
-async def _watch(server: Server | Baseline) -> None:
+async def _watch(server: Server | BaselineServer) -> None:
     told: set[str] = set()
     while True:
         for session, label, answered in _sessions(server):
@@ -122,9 +122,9 @@ async def _watch(server: Server | Baseline) -> None:
         await asyncio.sleep(_LOOK_S)
 
 
-def _sessions(server: Server | Baseline) -> Iterator[tuple[str, str, int]]:
-    if isinstance(server, Baseline):
-        for guest in list(server.guests.values()):
+def _sessions(server: Server | BaselineServer) -> Iterator[tuple[str, str, int]]:
+    if isinstance(server, BaselineServer):
+        for guest in list(server.sessions.values()):
             yield guest.id, guest.label, guest.answered
     else:
         for session in server.sessions:

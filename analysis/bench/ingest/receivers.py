@@ -18,14 +18,13 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from aiohttp import web
-from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
-from aiortc.mediastreams import MediaStreamError
 
 from edge.clock import now_ms
 from edge.observability.garbage_collector import settle
 from edge.rtc import aiortc_adapter
 from edge.rtc.jitter.frames import DecodedFrame
 from edge.rtc.peer_connection import PeerConnection
+from netem.baseline.stock_receiver import StockReceiver
 
 
 class IngestReceiver(Protocol):
@@ -67,37 +66,17 @@ class Stock:
     """aiortc as it ships."""
 
     def __init__(self) -> None:
-        self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self._handed: list[tuple[int, float]] = []
-        self._tasks: list[asyncio.Task[None]] = []
-        self._connection.on(
-            "track", lambda track: self._tasks.append(asyncio.ensure_future(self._drain(track)))
-        )
+        self._receiver = StockReceiver(self._on_frame)
+        self.answer = self._receiver.answer
+        self.close = self._receiver.close
 
-    async def answer(self, offer: str) -> str:
-        connection = self._connection
-        await connection.setRemoteDescription(RTCSessionDescription(offer, "offer"))
-        await connection.setLocalDescription(await connection.createAnswer())
-        sdp: str = connection.localDescription.sdp
-        return sdp
-
-    async def _drain(self, track: MediaStreamTrack) -> None:
-        try:
-            while True:
-                frame: Any = await track.recv()
-                self._handed.append((frame.pts, now_ms()))
-        except MediaStreamError:
-            return
-
-    async def close(self) -> None:
-        await self._connection.close()
-        for task in self._tasks:
-            task.cancel()
+    def _on_frame(self, frame: Any, rtp: int, at_ms: float) -> None:
+        self._handed.append((rtp, at_ms))
 
     def take(self) -> list[tuple[int, float]]:
-        origin = aiortc_adapter.stock_rtp_origin(self._connection.getReceivers()[0]) or 0
         handed, self._handed = self._handed, []
-        return [((pts + origin) & 0xFFFFFFFF, at_ms) for pts, at_ms in handed]
+        return handed
 
 
 KINDS: dict[str, Callable[[], IngestReceiver]] = {"ours": Ours, "stock": Stock}

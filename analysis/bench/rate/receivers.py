@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import web
-from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
-from aiortc.mediastreams import MediaStreamError
 
 from edge.adaptation.hint_controller import START_BPS, HintController, Measurements
 from edge.api.pages import WEB
@@ -22,6 +20,7 @@ from edge.rtc import aiortc_adapter
 from edge.rtc.peer_connection import DecodedFrame, PeerConnection
 from edge.rtc.rtp import is_rtcp
 from edge.scheduling.assignment import Assignment
+from netem.baseline.stock_receiver import StockReceiver
 
 CONTROLLERS = ("trains", "trains-remb", "transport-cc", "aiortc")
 SLO_MS, LONG_SIDE = 100.0, 608
@@ -220,38 +219,16 @@ async def _receive_ours(controller: str, offer: str, cap_bps: float, fps: float)
 
 
 async def _receive_stock(offer: str) -> RateReceiver:
-    connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-    tasks: list[asyncio.Task[None]] = []
-    handed: list[tuple[int, float]] = []
+    arrivals, seen = FrameArrivals(), Decoded()
 
-    async def drain(track: MediaStreamTrack) -> None:
-        try:
-            while True:
-                frame: Any = await track.recv()
-                handed.append((frame.pts, now_ms()))
-        except MediaStreamError:
-            return
+    def on_frame(frame: Any, rtp: int, at_ms: float) -> None:
+        seen.at_ms[rtp] = at_ms
 
-    def on_channel(channel: Any) -> None:
-        channel.on("message", lambda text: channel.send(_pong(json.loads(text), now_ms())))
+    def on_message(label: str, text: str, at_ms: float) -> None:
+        receiver.send(label, _pong(json.loads(text), at_ms))
 
-    connection.on("track", lambda track: tasks.append(asyncio.ensure_future(drain(track))))
-    connection.on("datachannel", on_channel)
-    await connection.setRemoteDescription(RTCSessionDescription(offer, "offer"))
-    await connection.setLocalDescription(await connection.createAnswer())
-    arrivals = FrameArrivals()
-    aiortc_adapter.watch(connection, arrivals.note)
-
-    async def close() -> None:
-        await connection.close()
-        for task in tasks:
-            task.cancel()
-
-    def decoded() -> Decoded:
-        origin = aiortc_adapter.stock_rtp_origin(connection.getReceivers()[0]) or 0
-        return Decoded({(pts + origin) & 0xFFFFFFFF: at_ms for pts, at_ms in handed})
-
-    return RateReceiver(connection.localDescription.sdp, close, arrivals, decoded)
+    receiver = StockReceiver(on_frame, on_message, arrivals.note)
+    return RateReceiver(await receiver.answer(offer), receiver.close, arrivals, lambda: seen)
 
 
 class Site:
