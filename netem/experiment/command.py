@@ -34,8 +34,8 @@ from profiles.progress import ProgressReport
 from traces import TraceError
 
 ABOUT = """Runs an experiment's matrix of real clients behind emulated links against a real server,
-and leaves a folder a run in DIR (docs/experiments.md). May be stopped at any moment, and goes on
-from there when called again: finished runs are skipped, half ones made anew. Needs root."""
+and leaves one folder a run in DIR (docs/measure/experiments.md). May be stopped at any moment;
+when called again it skips finished runs and repeats unfinished ones. Needs root."""
 
 ERRORS = (
     AccuracyError, AssetError, BrowserMissingError, ClientError, EncodeError, FootageError,

@@ -38,8 +38,8 @@ OUTCOMES = (
     IN_TIME, LATE, "superseded", "overload", "hopeless", LOST, "no_plan", "failed", "too_large",
     PACED, ENCODER, "stopped",
 )  # fmt: skip
-"""How a frame ends, as docs/protocol.md has it, save that the server's `late` is `hopeless` here,
-to tell it from an answer that came late. `lost` has no answer and no word of it either."""
+"""A frame's outcomes, as in docs/embed/protocol.md, except that the server's `late` is `hopeless`
+here, apart from an answer that came late. `lost` has neither an answer nor a reason."""
 
 
 class ResultsError(Exception):

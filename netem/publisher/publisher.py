@@ -1,7 +1,7 @@
 """A light publisher: WHIP and real video over real WebRTC transports, without browser or encoder.
 
-It speaks the page's protocol (docs/protocol.md), obeys hints, and keeps count of every frame. What
-it sends was encoded before (`netem.footage.encodes`), so a change takes effect at the clip's next
+It speaks the page's protocol (docs/embed/protocol.md), obeys hints, and counts every frame. Its
+video was encoded before (`netem.footage.encodes`), so a change takes effect at the clip's next
 step.
 """
 

@@ -1,4 +1,4 @@
-"""The tables of `docs/rate-figures.md`: how they are written, and those of `bench rate`."""
+"""How the tables of `docs/measure/figures/rate-and-loss.md` are written; those of `bench rate`."""
 
 from __future__ import annotations
 
