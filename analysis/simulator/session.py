@@ -12,14 +12,14 @@ from analysis.simulator.event_queue import Action
 from analysis.simulator.frame import SimulatedFrame
 from analysis.simulator.link import Crossing
 from edge.adaptation.latency_budget import LatencyBudget, QuantileWindow, infeasible
+from edge.adaptation.measurements import SessionMeasurements
 from edge.rtc.bwe.bandwidth_estimator import BandwidthEstimator
 from edge.scheduling.assignment import Assignment, Snapshot
-from edge.session.session_adaptation import Link, SessionAdaptation
+from edge.session.session_adaptation import SessionAdaptation, measure
 
 if TYPE_CHECKING:
     from analysis.simulator.run import SimulatedClient, SimulationRun
 
-USUAL = 0.5  # quantile that plans go by
 BACK_MS = 2.0  # the way back until it has been measured
 REPORT_EVERY_MS = 500.0
 LONG_MS = 40.0  # from capture to its last packet: a frame that is slow
@@ -98,7 +98,7 @@ class SimSession:
         self._hint(now_ms)
 
     def _hint(self, now_ms: float, *, urgent: bool = False) -> None:
-        hint = self.hints.decide(self._link(now_ms), now_ms, urgent=urgent)
+        hint = self.hints.decide(self._measured(now_ms), now_ms, urgent=urgent)
         if hint is None or not self._obeys:
             return
         wish = Wish(hint.max_edge, hint.fps, float(hint.max_bps))
@@ -156,26 +156,15 @@ class SimSession:
     def snapshot(self, now_ms: float) -> Snapshot:
         """What plans are made of."""
         self._hear(now_ms)
-        return self.hints.snapshot(self.client.name, self._link(now_ms))
+        return self.hints.snapshot(self.client.name, self._measured(now_ms))
 
-    def _link(self, now_ms: float) -> Link:
-        rate, budget = self.rate, self.budget
-        spent_ms = sum(
-            budget.quantile(leg, 0.95, now_ms) or 0.0
-            for leg in ("decode", "queue", "inference", "back")
-        )
-        return Link(
+    def _measured(self, now_ms: float) -> SessionMeasurements:
+        return measure(
+            self.budget,
+            self.rate,
+            now_ms,
             size=self._size or self._run.shape,
             slo_ms=self._slo_ms,
             fps=self._fps,
-            left_ms=budget.left_ms(self._slo_ms, USUAL, now_ms=now_ms),
-            answered=budget.quantile("inference", 0.5) is not None,
-            left_for_network_ms=self._slo_ms - spent_ms,
-            capacity_bps=rate.capacity_bps,
             available_bps=None,
-            queue_ms=rate.queue_ms,
-            loss=rate.loss,
-            network_ms=budget.quantile("network", 0.95, now_ms),
-            fastest_ms=budget.quantile("network", 0.1, now_ms),
-            frame_bits=rate.frame_bits(now_ms),
         )

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from math import inf
 
 from edge.adaptation.backoff import ExponentialBackoff
+from edge.adaptation.measurements import LinkMeasurements
 
 MIN_BPS = 100_000
 CAPACITY_PART = 0.75  # of the link, that video may fill in the long run
@@ -51,24 +52,6 @@ CALM_MS = 4_000.0  # without a change; then a smaller step up is worth it
 
 
 @dataclass(frozen=True, slots=True)
-class LinkState:
-    """What is known of the link at a moment; None where nothing was measured yet."""
-
-    capacity_bps: float | None = None
-    """As its packets show; infinite where the sender's own estimator takes care of it."""
-    available_bps: float | None = None
-    """As the sender believes; only asked while the capacity is unknown."""
-    queue_ms: float = 0.0
-    """That packets wait on the way, over the least they do."""
-    loss: float = 0.0
-    """Part of the packets, 0 to 1."""
-    slow_ms: float | None = None
-    """That frames take to cross, where that is too long by itself."""
-    made_bps: float | None = None
-    """That usual frames come to under the cap in force: over it, frames are left out."""
-
-
-@dataclass(frozen=True, slots=True)
 class BitrateCap:
     """Bits a second that the encoder may make at most, and why they change."""
 
@@ -83,7 +66,9 @@ class BitrateController:
         self._max_bps = max(max_bps, float(MIN_BPS))
         self._start_bps = min(start_bps, self._max_bps)
         self._bps: float | None = None  # in force
-        self._link = LinkState()
+        self._link = LinkMeasurements()
+        self._slow_ms: float | None = None
+        self._made_bps: float | None = None
         self._limit = ""
         self._known_bps: float | None = None  # the capacity when the cap last changed
         self._carried: deque[tuple[float, float]] = deque()  # as far as `_patience` looks back
@@ -126,12 +111,23 @@ class BitrateController:
         while self._usual[0][0] < now_ms - USUAL_MS:
             self._usual.popleft()
 
-    def allow(self, link: LinkState, crossing_ms: float, fps: float, now_ms: float) -> float:
+    def allow(
+        self,
+        link: LinkMeasurements,
+        crossing_ms: float,
+        fps: float,
+        now_ms: float,
+        network_limit_ms: float = inf,
+    ) -> float:
         """Bits a second that the link carries in time, once no queue is left on it.
 
-        `crossing_ms` is the time in which a usual frame shall cross.
+        A usual frame has `crossing_ms` to cross the link, and `network_limit_ms` in all.
         """
         self._link, self._limit, self._drain_bps = link, "", inf
+        self._made_bps = None if link.frame_bits is None else fps * link.frame_bits
+        network_ms = link.network_ms
+        is_slow = network_ms is not None and network_ms > network_limit_ms
+        self._slow_ms = network_ms if is_slow else None
         carried_bps = max(self._allowance(link, crossing_ms, fps, now_ms), float(MIN_BPS))
         allowed_bps = min(carried_bps, self._max_bps)
         # A low that passed this soon was a frame that others were in the way of, not the link.
@@ -144,7 +140,9 @@ class BitrateController:
             self._carried.popleft()
         return allowed_bps
 
-    def _allowance(self, link: LinkState, crossing_ms: float, fps: float, now_ms: float) -> float:
+    def _allowance(
+        self, link: LinkMeasurements, crossing_ms: float, fps: float, now_ms: float
+    ) -> float:
         capacity_bps = link.available_bps if link.capacity_bps is None else link.capacity_bps
         if capacity_bps is None:
             return self._start_bps
@@ -161,9 +159,9 @@ class BitrateController:
                 self._cut_queue_ms = 0.0
             if self._standing(now_ms):  # it will be back
                 bps = min(bps, max(self._share * capacity_bps, self._bps or 0.0))
-            if link.slow_ms is not None:
+            if self._slow_ms is not None:
                 bps *= 0.7
-                self._limit = f"frames take {link.slow_ms:.0f} ms to cross the network"
+                self._limit = f"frames take {self._slow_ms:.0f} ms to cross the network"
         if link.loss > ALLOWED_LOSS and not self._standing(now_ms):
             bps *= max(0.5, 1.0 - 2.0 * link.loss)
             self._limit = f"{100 * link.loss:.0f} % of the packets are lost"
@@ -175,7 +173,12 @@ class BitrateController:
         return since_ms is not None and now_ms - since_ms > STANDING_MS
 
     def _queued(
-        self, link: LinkState, capacity_bps: float, crossing_ms: float, bps: float, now_ms: float
+        self,
+        link: LinkMeasurements,
+        capacity_bps: float,
+        crossing_ms: float,
+        bps: float,
+        now_ms: float,
     ) -> float:
         self._queued_ms = now_ms
         if self._queued_since_ms is None:
@@ -193,7 +196,7 @@ class BitrateController:
         self._drain_bps = max(float(MIN_BPS), min(drained_bps, self._cut_bps or inf))
         return bps
 
-    def _shared_part(self, link: LinkState, now_ms: float) -> float:
+    def _shared_part(self, link: LinkMeasurements, now_ms: float) -> float:
         """Of the capacity, beside another flow: a little more while its queue does not grow."""
         since_ms, before_ms = self._shared
         if now_ms - since_ms >= SHARE_EVERY_MS:
@@ -251,7 +254,7 @@ class BitrateController:
                 self._resume_bps = None
             if resumed_bps > 1.15 * self._bps:
                 return BitrateCap(resumed_bps, "the queue has drained")
-        made_bps = self._link.made_bps
+        made_bps = self._made_bps
         if made_bps is not None and now_ms - self._queued_ms > RESUME_WINDOW_MS:
             starved_bps = min(wanted_bps, made_bps)
             if starved_bps > STARVED * self._bps:

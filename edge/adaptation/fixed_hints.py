@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edge.adaptation.hint_controller import Hint, Measurements
+from edge.adaptation.hint_controller import Hint
+from edge.adaptation.measurements import SessionMeasurements
 from edge.config import Settings
 from edge.scheduling.assignment import Assignment
 
@@ -41,7 +42,7 @@ class FixedHints:
         """What plans may count on: what is asked for."""
         return float(self._held.bps)
 
-    def decide(self, m: Measurements, assignment: Assignment, now_ms: float) -> Hint | None:
+    def decide(self, m: SessionMeasurements, assignment: Assignment, now_ms: float) -> Hint | None:
         """The hint, the first time; None ever after."""
         if self._hint is not None:
             return None

@@ -25,9 +25,9 @@ from edge.adaptation.bitrate_controller import (
     CAPACITY_PART,
     MIN_BPS,
     BitrateController,
-    LinkState,
     mbit,
 )
+from edge.adaptation.measurements import SessionMeasurements
 from edge.scheduling.assignment import Assignment
 
 MIN_FPS = 5.0
@@ -50,31 +50,6 @@ class Hint:
     max_bps: int
     variant: str
     reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Measurements:
-    """What a session knows when it asks for a decision; None where nothing was measured yet."""
-
-    slo_ms: float
-    fps: float
-    """Frames a second that the publisher would like to send."""
-    capacity_bps: float | None = None
-    """Of the link, as its packets show."""
-    available_bps: float | None = None
-    """As the sender believes; only asked while the capacity is unknown."""
-    queue_ms: float = 0.0
-    """That packets wait on the way, over the least they do."""
-    loss: float = 0.0
-    """Part of the packets, 0 to 1."""
-    frame_bits: float | None = None
-    """Of a usual frame under the cap in force."""
-    network_ms: float | None = None
-    """A high quantile of the time from capture to the frame's last packet."""
-    fastest_ms: float | None = None
-    """A low quantile of the same."""
-    left_ms: float | None = None
-    """Of the SLO for the network, once all else is taken off."""
 
 
 class HintController:
@@ -101,7 +76,7 @@ class HintController:
         """Bits a second that the link has carried in time of late: what can be counted on."""
         return self._cap.usual_bps
 
-    def decide(self, m: Measurements, assignment: Assignment, now_ms: float) -> Hint | None:
+    def decide(self, m: SessionMeasurements, assignment: Assignment, now_ms: float) -> Hint | None:
         """The new hint, or None if the one in force stands; to be asked every 100 to 500 ms, and
         at once when the link steps or the plan changes."""
         hint = self._hint
@@ -134,7 +109,7 @@ class HintController:
             now_ms,
         )
 
-    def _start(self, m: Measurements, assignment: Assignment, now_ms: float) -> Hint:
+    def _start(self, m: SessionMeasurements, assignment: Assignment, now_ms: float) -> Hint:
         fps = max(MIN_FPS, m.fps)
         self._allow(m, fps, now_ms)
         cap = self._cap.decide(assignment.useful_bps or inf, now_ms)
@@ -152,34 +127,26 @@ class HintController:
         self._hint_ms = now_ms
         return hint
 
-    def _allow(self, m: Measurements, fps: float, now_ms: float) -> None:
+    def _allow(self, m: SessionMeasurements, fps: float, now_ms: float) -> None:
         """Tells the cap what the link carries in time now."""
-        left_ms = 0.6 * m.slo_ms if m.left_ms is None else m.left_ms
+        left_ms = 0.6 * m.slo_ms if m.network_budget_ms is None else m.network_budget_ms
         free_ms = left_ms - self._base_ms(m, fps, now_ms)
         crossing_ms = min(max(CROSSING_PART * free_ms, 0.1 * m.slo_ms), 0.5 * m.slo_ms)
-        slow = m.network_ms is not None and m.network_ms > max(left_ms, 0.3 * m.slo_ms)
-        link = LinkState(
-            capacity_bps=m.capacity_bps,
-            available_bps=m.available_bps,
-            queue_ms=m.queue_ms,
-            loss=m.loss,
-            slow_ms=m.network_ms if slow else None,
-            made_bps=None if m.frame_bits is None else fps * m.frame_bits,
-        )
-        self._cap.allow(link, crossing_ms, fps, now_ms)
+        limit_ms = max(left_ms, 0.3 * m.slo_ms)
+        self._cap.allow(m, crossing_ms, fps, now_ms, limit_ms)
 
-    def _base_ms(self, m: Measurements, fps: float, now_ms: float) -> float:
+    def _base_ms(self, m: SessionMeasurements, fps: float, now_ms: float) -> float:
         """Of the time on the network what no bits account for: encoding, distance.
 
         The most that was found of late: where a link slows, its fastest frames are of before.
         """
-        if self._hint is None or m.fastest_ms is None or not m.capacity_bps:
+        if self._hint is None or m.network_low_ms is None or not m.capacity_bps:
             return 0.0
-        base_ms = m.fastest_ms - 1000.0 * self._hint.max_bps / fps / m.capacity_bps
+        base_ms = m.network_low_ms - 1000.0 * self._hint.max_bps / fps / m.capacity_bps
         forgotten_ms = BASE_FALLS * (now_ms - self._based_ms) / 1000.0
         self._based_ms = now_ms
         kept_ms = max(0.0, base_ms, self._kept_base_ms - forgotten_ms)
-        self._kept_base_ms = min(kept_ms, m.fastest_ms)
+        self._kept_base_ms = min(kept_ms, m.network_low_ms)
         return self._kept_base_ms
 
     def _long_side(
@@ -203,7 +170,7 @@ class HintController:
         return variant, assignment.reason if variant != hint.variant and late else ""
 
     def _frame_rate(
-        self, hint: Hint, m: Measurements, assignment: Assignment, now_ms: float
+        self, hint: Hint, m: SessionMeasurements, assignment: Assignment, now_ms: float
     ) -> tuple[float, str]:
         wanted = max(MIN_FPS, m.fps)
         most, why = wanted, "the camera gives"

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from edge.adaptation.fixed_hints import FixedHint
+from edge.adaptation.measurements import SessionMeasurements
 from edge.batching.dispatcher import Intake
 from edge.config import Settings
 from edge.ingest.messages import IngestSetup
@@ -18,7 +19,7 @@ from edge.ipc.shared_memory import slot_bytes
 from edge.observability.metrics_data import FrameMetrics
 from edge.session.interface import SessionIdentity
 from edge.session.registry import FullError
-from edge.session.session_adaptation import Link, SessionAdaptation
+from edge.session.session_adaptation import SessionAdaptation
 
 _SPARE_SLOTS = 16  # for frames whose end is not told yet
 
@@ -82,19 +83,7 @@ class IngestPool:
         identity = SessionIdentity.fresh()
         settings = self._settings
         slo_ms = wishes.get("slo_ms") or settings.slo_ms
-        unknown = Link(
-            size=None,
-            slo_ms=slo_ms,
-            fps=settings.fps,
-            left_ms=slo_ms,
-            answered=False,
-            left_for_network_ms=None,
-            capacity_bps=None,
-            available_bps=None,
-            queue_ms=0.0,
-            loss=0.0,
-            network_ms=None,
-        )
+        unknown = SessionMeasurements(slo_ms=slo_ms, fps=settings.fps)
         hints = SessionAdaptation(
             settings.network, settings.edges, settings.max_bps, FixedHint.by(settings)
         )

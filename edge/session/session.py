@@ -14,6 +14,7 @@ import av
 
 from edge.adaptation.hint_controller import Hint
 from edge.adaptation.latency_budget import LatencyBudget, infeasible
+from edge.adaptation.measurements import SessionMeasurements
 from edge.api import turn
 from edge.batching.batcher import FrameRequest
 from edge.batching.dispatcher import Answer, Intake, Job
@@ -34,7 +35,7 @@ from edge.session.interface import SessionIdentity
 from edge.session.liveness import LivenessMonitor
 from edge.session.rate_limits import FramePacer
 from edge.session.result_streams import ResultStreams
-from edge.session.session_adaptation import Link, SessionAdaptation
+from edge.session.session_adaptation import SessionAdaptation, measure
 from edge.session.view import SessionView, told
 
 log = logging.getLogger("edge.session.session")
@@ -339,7 +340,7 @@ class Session:
 
     def snapshot(self, now_ms: float) -> Snapshot:
         """What the planner has to know of it."""
-        return self._hints.snapshot(self.id, self._link(now_ms))
+        return self._hints.snapshot(self.id, self._measured(now_ms))
 
     @property
     def assignment(self) -> Assignment | None:
@@ -353,13 +354,13 @@ class Session:
             self._hint(now_ms)
 
     def _hint(self, now: float, *, urgent: bool = False) -> None:
-        hint = self._hints.decide(self._link(now), now, urgent=urgent)
+        hint = self._hints.decide(self._measured(now), now, urgent=urgent)
         if hint is not None:
             self._say("hint", **asdict(hint))
 
-    def _link(self, now: float) -> Link:
+    def _measured(self, now: float) -> SessionMeasurements:
         ours = self._settings.rate_control == "trains"  # else the hint leaves the bits alone
-        return Link.measured(
+        return measure(
             self.budget,
             self.peer.rate if ours else None,
             now,

@@ -4,71 +4,57 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 from edge.adaptation.fixed_hints import FixedHint, FixedHints
-from edge.adaptation.hint_controller import Hint, HintController, Measurements
+from edge.adaptation.hint_controller import Hint, HintController
 from edge.adaptation.latency_budget import LatencyBudget
+from edge.adaptation.measurements import SessionMeasurements
 from edge.profile.variant import Variant
 from edge.rtc.bwe.bandwidth_estimator import BandwidthEstimator
 from edge.scheduling.assignment import NO_PINS, Assignment, Snapshot
 
 DECIDE_EVERY_MS = 100.0
-USUAL = 0.5  # quantile that plans go by: the batcher sees to each frame that is worse off
+PLANNED_QUANTILE = 0.5  # of each leg, for plans: the batcher handles the slower frames one by one
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
-    """A session's measurements at a moment; None where nothing was measured yet."""
-
-    size: tuple[int, int] | None
-    slo_ms: float
-    fps: float
-    left_ms: float
-    """Of the SLO, for queueing and inference."""
-    answered: bool
-    """Whether inference has been measured on this session's own frames."""
-    left_for_network_ms: float | None
-    capacity_bps: float | None
-    available_bps: float | None
-    queue_ms: float
-    loss: float
-    network_ms: float | None
-    fastest_ms: float | None = None
-    frame_bits: float | None = None
-
-    @classmethod
-    def measured(
-        cls,
-        budget: LatencyBudget,
-        rate: BandwidthEstimator | None,
-        now_ms: float,
-        *,
-        size: tuple[int, int] | None,
-        slo_ms: float,
-        fps: float,
-        available_bps: float | None,
-    ) -> Link:
-        """From a session's legs and its link; without a `rate`, hints leave the bits alone."""
-        spent_ms = sum(
-            budget.quantile(leg, 0.95, now_ms) or 0.0
-            for leg in ("decode", "queue", "inference", "back")
-        )
-        return cls(
-            size=size,
-            slo_ms=slo_ms,
-            fps=fps,
-            left_ms=budget.left_ms(slo_ms, USUAL, now_ms=now_ms),
-            answered=budget.quantile("inference", 0.5) is not None,
-            left_for_network_ms=slo_ms - spent_ms,
-            capacity_bps=math.inf if rate is None else rate.capacity_bps,
-            available_bps=available_bps,
-            queue_ms=0.0 if rate is None else rate.queue_ms,
-            loss=0.0 if rate is None else rate.loss,
-            network_ms=None if rate is None else budget.quantile("network", 0.95, now_ms),
-            fastest_ms=None if rate is None else budget.quantile("network", 0.1, now_ms),
-            frame_bits=None if rate is None else rate.frame_bits(now_ms),
-        )
+def measure(
+    budget: LatencyBudget,
+    estimator: BandwidthEstimator | None,
+    now_ms: float,
+    *,
+    size: tuple[int, int] | None,
+    slo_ms: float,
+    fps: float,
+    available_bps: float | None,
+) -> SessionMeasurements:
+    """A session's measurements now; without an `estimator` (the publisher controls its own rate),
+    the link counts as one of infinite capacity."""
+    spent_ms = sum(
+        budget.quantile(leg, 0.95, now_ms) or 0.0
+        for leg in ("decode", "queue", "inference", "back")
+    )
+    measured = SessionMeasurements(
+        size=size,
+        slo_ms=slo_ms,
+        fps=fps,
+        processing_budget_ms=budget.left_ms(slo_ms, PLANNED_QUANTILE, now_ms=now_ms),
+        is_inference_measured=budget.quantile("inference", 0.5) is not None,
+        network_budget_ms=slo_ms - spent_ms,
+        capacity_bps=math.inf,
+        available_bps=available_bps,
+    )
+    if estimator is None:
+        return measured
+    return replace(
+        measured,
+        capacity_bps=estimator.capacity_bps,
+        queue_ms=estimator.queue_ms,
+        loss=estimator.loss,
+        network_ms=budget.quantile("network", 0.95, now_ms),
+        network_low_ms=budget.quantile("network", 0.1, now_ms),
+        frame_bits=estimator.frame_bits(now_ms),
+    )
 
 
 class SessionAdaptation:
@@ -106,16 +92,16 @@ class SessionAdaptation:
     def variant_names(self) -> list[str]:
         return [Variant(self._network, long_side).name for long_side in self._long_sides]
 
-    def snapshot(self, session: str, link: Link) -> Snapshot:
+    def snapshot(self, session: str, measured: SessionMeasurements) -> Snapshot:
         """What the planner has to know."""
-        hint = self.current
+        hint, budget_ms = self.current, measured.processing_budget_ms
         return Snapshot(
             id=session,
-            slo_ms=link.slo_ms,
-            fps=link.fps if hint is None else hint.fps,
-            size=link.size or (16, 9),
-            left_ms=link.left_ms,
-            tried=link.answered,
+            slo_ms=measured.slo_ms,
+            fps=measured.fps if hint is None else hint.fps,
+            size=measured.size or (16, 9),
+            left_ms=measured.slo_ms if budget_ms is None else budget_ms,
+            tried=measured.is_inference_measured,
             bps=self._controller.least_bps,
             sent_long_side=0 if hint is None else hint.max_edge,
             pins=self.pins,
@@ -137,7 +123,9 @@ class SessionAdaptation:
         """The publisher may not have heard the hint in force: say it again."""
         self._restate = True
 
-    def decide(self, link: Link, now_ms: float, *, urgent: bool = False) -> Hint | None:
+    def decide(
+        self, measured: SessionMeasurements, now_ms: float, *, urgent: bool = False
+    ) -> Hint | None:
         """The hint to tell now, if any; an urgent question is answered however soon it comes."""
         if self._assignment is None:
             return None
@@ -145,22 +133,7 @@ class SessionAdaptation:
         if not self._restate and not due:
             return None
         self._decided_ms, self._is_new = now_ms, False
-        changed = self._controller.decide(
-            Measurements(
-                slo_ms=link.slo_ms,
-                fps=link.fps,
-                capacity_bps=link.capacity_bps,
-                available_bps=link.available_bps,
-                queue_ms=link.queue_ms,
-                loss=link.loss,
-                frame_bits=link.frame_bits,
-                network_ms=link.network_ms,
-                fastest_ms=link.fastest_ms,
-                left_ms=link.left_for_network_ms,
-            ),
-            self._assignment,
-            now_ms,
-        )
+        changed = self._controller.decide(measured, self._assignment, now_ms)
         if changed is None and not self._restate:
             return None
         self._restate = False

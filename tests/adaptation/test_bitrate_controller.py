@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.adaptation.bitrate_controller import MIN_BPS, BitrateController, LinkState
+from edge.adaptation.bitrate_controller import MIN_BPS, BitrateController
+from edge.adaptation.measurements import LinkMeasurements
 from tests.rtc.simlink import HEADER_BITS, Bottleneck, SimulatedSession, Tcp, Trace, World
 
 STEPS: Trace = [(0.0, 8e6), (10_000.0, 1e6), (20_000.0, 8e6)]
@@ -85,7 +86,7 @@ class TestOutage:
             gone = 10_000 <= now < 10_200
             before = now < 10_000
             cap.allow(
-                LinkState(
+                LinkMeasurements(
                     capacity_bps=0.3e6 if gone else 20e6 if before else after_bps,
                     queue_ms=150.0 if gone else 0.0,
                 ),
@@ -119,7 +120,9 @@ class TestOutage:
         cap = BitrateController(1.5e6, 4e6)
         for step in range(300):
             gone = step % 50 >= 45  # 100 ms in each second
-            link = LinkState(capacity_bps=0.3e6 if gone else 5e6, queue_ms=90.0 if gone else 0.0)
+            link = LinkMeasurements(
+                capacity_bps=0.3e6 if gone else 5e6, queue_ms=90.0 if gone else 0.0
+            )
             cap.allow(link, 40.0, 15.0, 20.0 * step)
         assert cap.usual_bps == pytest.approx(0.6 * 5e6)
         assert cap.least_bps < 0.3e6
@@ -204,7 +207,7 @@ class TestCap:
         cap = BitrateController(1.5e6, 4e6)
         caps = []
         for step in range(100):
-            link = LinkState(capacity_bps=4e6, queue_ms=80.0 if step > 10 else 0.0)
+            link = LinkMeasurements(capacity_bps=4e6, queue_ms=80.0 if step > 10 else 0.0)
             cap.allow(link, 36.0, 15.0, 200.0 * step)
             cap.decide(4e6, 200.0 * step)
             caps.append(cap.bps or 0.0)
@@ -215,47 +218,47 @@ class TestCap:
         """Not after a patience of seconds: over its cap, an encoder leaves out frames."""
         cap = BitrateController(1.5e6, 4e6)
         for ms in range(0, 400, 100):
-            cap.allow(LinkState(capacity_bps=0.3e6, queue_ms=90.0), 36.0, 15.0, ms)
+            cap.allow(LinkMeasurements(capacity_bps=0.3e6, queue_ms=90.0), 36.0, 15.0, ms)
             cap.decide(4e6, ms)
         assert cap.bps == MIN_BPS
         for ms in range(400, 600, 100):
-            cap.allow(LinkState(capacity_bps=0.6e6, made_bps=0.24e6), 36.0, 15.0, ms)
+            cap.allow(LinkMeasurements(capacity_bps=0.6e6, frame_bits=16e3), 36.0, 15.0, ms)
             cap.decide(4e6, ms)
         assert cap.bps == pytest.approx(0.24e6)
-        cap.allow(LinkState(capacity_bps=0.6e6, made_bps=0.9e6), 36.0, 15.0, 600)
+        cap.allow(LinkMeasurements(capacity_bps=0.6e6, frame_bits=60e3), 36.0, 15.0, 600)
         cap.decide(4e6, 600)
         assert cap.bps == pytest.approx(0.6e6 * 0.54)
 
     def test_a_queue_is_drained_by_a_part_of_the_link(self) -> None:
         cap = BitrateController(1.5e6, 4e6)
-        cap.allow(LinkState(capacity_bps=8e6), 36.0, 15.0, 0.0)
+        cap.allow(LinkMeasurements(capacity_bps=8e6), 36.0, 15.0, 0.0)
         cap.decide(4e6, 0.0)
-        cap.allow(LinkState(capacity_bps=2e6, queue_ms=200.0), 36.0, 15.0, 100.0)
+        cap.allow(LinkMeasurements(capacity_bps=2e6, queue_ms=200.0), 36.0, 15.0, 100.0)
         cap.decide(4e6, 100.0)
         assert cap.bps == pytest.approx(0.15 * 2e6)
 
     def test_losses_count_in_full_only_while_the_queue_is_ours(self) -> None:
         cap = BitrateController(1.5e6, 4e6)
-        clean = cap.allow(LinkState(capacity_bps=4e6), 36.0, 15.0, 0.0)
-        lossy = cap.allow(LinkState(capacity_bps=4e6, loss=0.1), 36.0, 15.0, 200.0)
+        clean = cap.allow(LinkMeasurements(capacity_bps=4e6), 36.0, 15.0, 0.0)
+        lossy = cap.allow(LinkMeasurements(capacity_bps=4e6, loss=0.1), 36.0, 15.0, 200.0)
         assert lossy == pytest.approx(0.8 * clean)
 
     def test_a_publisher_that_controls_itself_is_left_at_the_most(self) -> None:
         cap = BitrateController(1.5e6, 4e6)
-        cap.allow(LinkState(capacity_bps=float("inf")), 36.0, 15.0, 0.0)
+        cap.allow(LinkMeasurements(capacity_bps=float("inf")), 36.0, 15.0, 0.0)
         decided = cap.decide(4e6, 0.0)
         assert decided is not None
         assert decided.bps == 4e6
 
 
 links = st.builds(
-    LinkState,
+    LinkMeasurements,
     capacity_bps=st.none() | st.floats(0, 1e10),
     available_bps=st.none() | st.floats(0, 1e10),
     queue_ms=st.floats(0, 1e5),
     loss=st.floats(0, 1),
-    slow_ms=st.none() | st.floats(0, 1e5),
-    made_bps=st.none() | st.floats(0, 1e10),
+    network_ms=st.none() | st.floats(0, 1e5),
+    frame_bits=st.none() | st.floats(0, 1e9),
 )
 
 
@@ -266,12 +269,12 @@ links = st.builds(
     st.floats(1, 120),
 )
 def test_whatever_is_measured_the_cap_is_bounded(
-    steps: list[tuple[LinkState, float, float]], crossing_ms: float, fps: float
+    steps: list[tuple[LinkMeasurements, float, float]], crossing_ms: float, fps: float
 ) -> None:
     cap, now_ms = BitrateController(1.5e6, 4e6), 0.0
     for link, gap_ms, useful_bps in steps:
         now_ms += gap_ms
-        assert MIN_BPS <= cap.allow(link, crossing_ms, fps, now_ms) <= 4e6
+        assert MIN_BPS <= cap.allow(link, crossing_ms, fps, now_ms, 60.0) <= 4e6
         decided = cap.decide(useful_bps, now_ms)
         assert MIN_BPS <= (cap.bps or 0.0) <= 4e6
         if decided is not None:

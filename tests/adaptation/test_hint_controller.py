@@ -17,19 +17,19 @@ from edge.adaptation.hint_controller import (
     MIN_FPS,
     Hint,
     HintController,
-    Measurements,
 )
+from edge.adaptation.measurements import SessionMeasurements
 from edge.profile.variant import LONG_SIDES, SENT_LONG_SIDES
 from edge.scheduling.assignment import Assignment
 
-IDLE = Measurements(slo_ms=100.0, fps=15.0, capacity_bps=8e6)
+IDLE = SessionMeasurements(slo_ms=100.0, fps=15.0, capacity_bps=8e6)
 LARGE = Assignment("yolov4-tiny-608", 608, 1.9e6, 0.0, "nothing sees more")
 SMALL = Assignment("yolov4-tiny-320", 320, 500e3, 0.1, "40 ms are left")
 NONE = Assignment(None, 128, 0.0, 0.0, "not served: all 2 devices are full")
 
 
 def run(
-    at: Callable[[float], Measurements],
+    at: Callable[[float], SessionMeasurements],
     seconds: float,
     *,
     plan: Callable[[float], Assignment] = lambda _: LARGE,
@@ -48,7 +48,7 @@ def run(
     return hints
 
 
-def stepping(low_bps: float, from_s: float, to_s: float) -> Callable[[float], Measurements]:
+def stepping(low_bps: float, from_s: float, to_s: float) -> Callable[[float], SessionMeasurements]:
     return lambda t: replace(
         IDLE, capacity_bps=low_bps if from_s * 1000 <= t < to_s * 1000 else 8e6
     )
@@ -88,7 +88,9 @@ class TestLink:
         for slo_ms in (50.0, 100.0, 300.0):
             for capacity in (5e5, 1e6, 3e6):
                 for left_ms in (None, 20.0, 0.7 * slo_ms):
-                    m = replace(IDLE, slo_ms=slo_ms, capacity_bps=capacity, left_ms=left_ms)
+                    m = replace(
+                        IDLE, slo_ms=slo_ms, capacity_bps=capacity, network_budget_ms=left_ms
+                    )
                     ((_, hint),) = run(lambda _, m=m: m, 1)  # type: ignore[misc]
                     crossing_ms = 1000 * hint.max_bps / hint.fps / capacity
                     assert hint.max_bps <= max(MIN_BPS, 0.75 * capacity)
@@ -101,7 +103,7 @@ class TestLink:
         assert controller.least_bps == pytest.approx(450_000, rel=0.01)
 
     def test_up_is_patient_and_by_steps(self) -> None:
-        def at(t: float) -> Measurements:
+        def at(t: float) -> SessionMeasurements:
             return replace(IDLE, capacity_bps=1e6 if 10_000 <= t < 20_000 else 4e6)
 
         hints = [(t, hint) for t, hint in run(at, 40) if t >= 20_000]
@@ -163,7 +165,7 @@ class TestLink:
     def test_frames_come_back_to_the_last(self) -> None:
         """14 a second of a camera's 15 would lose one in fifteen for good."""
 
-        def at(t: float) -> Measurements:
+        def at(t: float) -> SessionMeasurements:
             bps = 4e4 if 5000 <= t < 8000 else 1.26e5 if 8000 <= t < 10_000 else 8e6
             return replace(IDLE, capacity_bps=bps)
 
@@ -179,11 +181,11 @@ class TestLink:
     @pytest.mark.parametrize("base_ms", [0.0, 20.0])
     def test_distance_takes_of_the_time_that_bits_have(self, base_ms: float) -> None:
         controller = HintController()
-        m = replace(IDLE, capacity_bps=1e6, left_ms=60.0)
+        m = replace(IDLE, capacity_bps=1e6, network_budget_ms=60.0)
 
-        def at(_: float) -> Measurements:
+        def at(_: float) -> SessionMeasurements:
             bps = controller.current.max_bps if controller.current else 0.0
-            return replace(m, fastest_ms=base_ms + 1000.0 * bps / m.fps / 1e6)
+            return replace(m, network_low_ms=base_ms + 1000.0 * bps / m.fps / 1e6)
 
         bps = run(at, 20, controller=controller)[-1][1].max_bps
         assert bps == pytest.approx(15 * 1e6 * CROSSING_PART * (60.0 - base_ms) / 1000.0, rel=0.15)
@@ -256,7 +258,7 @@ class TestServer:
 
 
 measured = st.builds(
-    Measurements,
+    SessionMeasurements,
     slo_ms=st.floats(20, 5000),
     fps=st.floats(0, 120),
     capacity_bps=st.one_of(st.none(), st.floats(0, 1e10)),
@@ -265,14 +267,14 @@ measured = st.builds(
     loss=st.floats(0, 1),
     frame_bits=st.one_of(st.none(), st.floats(0, 1e9)),
     network_ms=st.one_of(st.none(), st.floats(0, 1e5)),
-    left_ms=st.one_of(st.none(), st.floats(-1e4, 5000)),
+    network_budget_ms=st.one_of(st.none(), st.floats(-1e4, 5000)),
 )
 planned = st.builds(
     Assignment,
     variant=st.one_of(
         st.none(), st.sampled_from([f"yolov4-tiny-{long_side}" for long_side in LONG_SIDES])
     ),
-    edge=st.sampled_from(SENT_LONG_SIDES),
+    long_side=st.sampled_from(SENT_LONG_SIDES),
     useful_bps=st.floats(0, 1e8),
     gain=st.floats(-1, 1),
     reason=st.just("the plan"),
@@ -282,7 +284,7 @@ planned = st.builds(
 @settings(max_examples=100)
 @given(st.lists(st.tuples(measured, planned, st.floats(0, 5000)), min_size=1, max_size=40))
 def test_whatever_is_measured_hints_are_sane(
-    steps: list[tuple[Measurements, Assignment, float]],
+    steps: list[tuple[SessionMeasurements, Assignment, float]],
 ) -> None:
     controller = HintController()
     now, seq = 0.0, 0
@@ -311,7 +313,9 @@ def test_a_better_link_never_gives_less(
     capacity_bps: float, times: float, slo_ms: float, fps: float
 ) -> None:
     worse, better = (
-        HintController().decide(Measurements(slo_ms=slo_ms, fps=fps, capacity_bps=bps), LARGE, 0.0)
+        HintController().decide(
+            SessionMeasurements(slo_ms=slo_ms, fps=fps, capacity_bps=bps), LARGE, 0.0
+        )
         for bps in (capacity_bps, times * capacity_bps)
     )
     assert worse is not None

@@ -15,7 +15,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from edge.adaptation.hint_controller import CROSSING_PART, HintController, Measurements
+from edge.adaptation.hint_controller import CROSSING_PART, HintController
+from edge.adaptation.measurements import SessionMeasurements
 from edge.rtc.bwe.bandwidth_estimator import BandwidthEstimator
 from edge.scheduling.assignment import Assignment
 
@@ -294,14 +295,14 @@ class SimulatedSession:
             return
         now_ms = self.world.now_ms
         hint = self.law.decide(
-            Measurements(
+            SessionMeasurements(
                 slo_ms=100.0,
                 fps=self.fps,
                 capacity_bps=self.rate.capacity_bps,
                 queue_ms=self.rate.queue_ms,
                 loss=self.rate.loss,
                 frame_bits=self.rate.frame_bits(now_ms),
-                left_ms=self.crossing_ms / CROSSING_PART,
+                network_budget_ms=self.crossing_ms / CROSSING_PART,
             ),
             self._plan,
             now_ms,

@@ -16,7 +16,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from edge.adaptation.bitrate_controller import MIN_BPS, BitrateController, LinkState
+from edge.adaptation.bitrate_controller import MIN_BPS, BitrateController
+from edge.adaptation.measurements import LinkMeasurements
 from edge.clock import now_ms
 from edge.rtc import rtp as edge_rtp
 from edge.rtc.bwe import twcc
@@ -497,13 +498,13 @@ def test_any_times_into_the_capture_clock(script: list[tuple[str, int, int, floa
 
 
 links = st.builds(
-    LinkState,
+    LinkMeasurements,
     capacity_bps=st.none() | st.floats(0.0, MAX_CAPACITY_BPS),
     available_bps=st.none() | st.floats(0.0, 1e9),
     queue_ms=st.floats(0.0, 10_000.0),
     loss=st.floats(0.0, 1.0),
-    slow_ms=st.none() | st.floats(0.0, 1e4),
-) | st.builds(LinkState, capacity_bps=st.just(math.inf))
+    network_ms=st.none() | st.floats(0.0, 1e4),
+) | st.builds(LinkMeasurements, capacity_bps=st.just(math.inf))
 
 
 @given(
@@ -517,12 +518,12 @@ links = st.builds(
 def test_any_link_into_the_encoders_cap(
     start_bps: float,
     max_bps: float,
-    script: list[tuple[LinkState, float, float, float, float]],
+    script: list[tuple[LinkMeasurements, float, float, float, float]],
 ) -> None:
     cap, at_ms = BitrateController(max(start_bps, MIN_BPS), max_bps), 1e6
     for link, crossing_ms, fps, useful_bps, step_ms in script:
         at_ms += step_ms
-        allowed_bps = cap.allow(link, crossing_ms, fps, at_ms)
+        allowed_bps = cap.allow(link, crossing_ms, fps, at_ms, 100.0)
         assert MIN_BPS <= allowed_bps <= max_bps
         decided = cap.decide(useful_bps, at_ms)
         assert decided is None or MIN_BPS <= decided.bps <= max_bps
@@ -533,7 +534,9 @@ def test_a_long_time_leaves_the_encoders_cap_bounded() -> None:
     rng = random.Random(1)
     cap = BitrateController(1.5e6, 4e6)
     for at_ms in itertools.accumulate(rng.choice([1.0, 20.0, 200.0]) for _ in range(5000)):
-        link = LinkState(10 ** rng.uniform(4, 8), queue_ms=rng.choice([0.0, 0.0, 30.0, 500.0]))
+        link = LinkMeasurements(
+            capacity_bps=10 ** rng.uniform(4, 8), queue_ms=rng.choice([0.0, 0.0, 30.0, 500.0])
+        )
         cap.allow(link, 36.0, 15.0, at_ms)
         cap.decide(4e6, at_ms)
         assert len(cap._carried) <= 8000

@@ -5,24 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 
 from edge.adaptation.fixed_hints import FixedHint
+from edge.adaptation.measurements import SessionMeasurements
 from edge.profile.variant import LONG_SIDES, Variant
 from edge.scheduling.assignment import Assignment
-from edge.session.session_adaptation import DECIDE_EVERY_MS, Link, SessionAdaptation
+from edge.session.session_adaptation import DECIDE_EVERY_MS, SessionAdaptation
 
-UNKNOWN = Link(
-    size=None,
-    slo_ms=150.0,
-    fps=15.0,
-    left_ms=150.0,
-    answered=False,
-    left_for_network_ms=None,
-    capacity_bps=None,
-    available_bps=None,
-    queue_ms=0.0,
-    loss=0.0,
-    network_ms=None,
+UNKNOWN = SessionMeasurements(slo_ms=150.0, fps=15.0)
+FAST_LINK = replace(
+    UNKNOWN,
+    size=(608, 342),
+    capacity_bps=50e6,
+    processing_budget_ms=140.0,
+    is_inference_measured=True,
 )
-FAST_LINK = replace(UNKNOWN, size=(608, 342), capacity_bps=50e6, left_ms=140.0, answered=True)
 BEST = Assignment("yolov4-tiny-608", 608, 3e6, 0.0, "nothing sees more")
 
 

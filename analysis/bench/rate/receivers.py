@@ -12,7 +12,8 @@ from typing import Any
 
 from aiohttp import web
 
-from edge.adaptation.hint_controller import START_BPS, HintController, Measurements
+from edge.adaptation.hint_controller import START_BPS, HintController
+from edge.adaptation.measurements import SessionMeasurements
 from edge.api.pages import WEB
 from edge.clock import now_ms
 from edge.observability.garbage_collector import settle
@@ -141,7 +142,7 @@ class _Hints:
     def decide(self) -> None:
         peer, at_ms = self._peer(), now_ms()
         rate = peer.rate
-        measured = Measurements(
+        measured = SessionMeasurements(
             slo_ms=SLO_MS,
             fps=self._fps,
             capacity_bps=rate.capacity_bps,
