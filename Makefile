@@ -19,14 +19,14 @@ $(STAMP): requirements.txt requirements-dev.txt
 	@touch $@
 
 .PHONY: setup
-setup: $(STAMP)  ## browsers, weights and samples, where they are missing
-	@$(BIN)/python -m edge setup $(BROWSERS)
+setup: $(STAMP)  ## Debian packages, weights and samples, where they are missing
+	@$(BIN)/python -m edge setup $(PACKAGES)
 
-demo: BROWSERS = chromium
+demo: PACKAGES = chromium
 demo: setup  ## the main job on a sample video, end to end (ARGS="--seconds 60")
 	$(BIN)/python -m edge demo $(ARGS)
 
-test: BROWSERS = chromium firefox-esr
+test: PACKAGES = chromium firefox-esr coturn
 test: setup  ## all tests (ARGS="-m 'not browser'")
 	$(BIN)/python -m pytest $(ARGS)
 
@@ -38,12 +38,12 @@ check: $(STAMP)  ## ruff and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-experiment: BROWSERS = chromium
+experiment: PACKAGES = chromium
 experiment: setup  ## the smoke matrix, with figures: real browsers behind LTE-like links, beside plain aiortc; as root
 	$(BIN)/python -m netem run netem/experiments/smoke.toml --out out/smoke $(ARGS)
 	$(BIN)/python -m analysis figures out/smoke
 
-bench: BROWSERS = chromium
+bench: PACKAGES = chromium
 bench: setup  ## the benchmarks
 	$(BIN)/python -m analysis bench receive
 	$(BIN)/python -m analysis bench handover

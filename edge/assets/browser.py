@@ -9,10 +9,10 @@ import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from playwright.async_api import BrowserContext, async_playwright
-from playwright.async_api import TimeoutError as PatienceError
+if TYPE_CHECKING:
+    from playwright.async_api import BrowserContext
 
 log = logging.getLogger("edge.assets.browser")
 
@@ -69,6 +69,10 @@ async def chromium(
     `executable` starts it, where `chromium_path` shall not. Its profile is a temporary folder that
     is gone afterwards.
     """
+    # Imported here, since the server and `edge setup` work without it.
+    from playwright.async_api import TimeoutError as StartTimeoutError  # noqa: PLC0415
+    from playwright.async_api import async_playwright  # noqa: PLC0415
+
     arguments = [*_FLAGS, *camera_flags(camera), *flags]
     if os.geteuid() == 0:
         arguments.append("--no-sandbox")  # Chromium refuses to run sandboxed as root
@@ -90,7 +94,7 @@ async def chromium(
 
         try:
             browser = await start(_START_MS[0])
-        except PatienceError:
+        except StartTimeoutError:
             log.warning("event=browser_hung after_s=%.0f", _START_MS[0] / 1000.0)
             browser = await start(_START_MS[1])
         try:

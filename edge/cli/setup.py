@@ -1,43 +1,58 @@
-"""What a fresh machine needs besides Python packages: browsers, weights, samples."""
+"""`edge setup`: Debian packages (browsers, coturn), weights and samples, where they are missing."""
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
 
-from edge.assets import samples
-from edge.assets.browser import BrowserMissingError, chromium_path
-from edge.assets.store import Asset, cached, fetch
+# The program by which a package is recognised, where it is not called like its package.
+PROGRAMS = {"coturn": "turnserver"}
 
 
-def run(browsers: Sequence[str]) -> int:
-    """Fetch and install what is missing; what is there already costs nothing.
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    about = "Install the named Debian packages and fetch weights and samples, where missing."
+    parser = commands.add_parser("setup", help="prepare a fresh machine", description=about)
+    parser.add_argument(
+        "packages", nargs="*", metavar="PACKAGE", help="chromium, firefox-esr, coturn"
+    )
+    parser.set_defaults(run=run)
 
-    A browser that cannot be installed is only said: whatever needs it says so again.
+
+def run(options: argparse.Namespace) -> int:
+    """Fetch and install what is missing; what is present costs nothing.
+
+    A package that cannot be installed is reported and is no failure: a command that needs it
+    fails with the remedy.
     """
-    missing = [name for name in browsers if not _have_browser(name)]
+    from edge.assets import samples  # noqa: PLC0415  # PyAV
+    from edge.assets.store import cached, fetch  # noqa: PLC0415
+    from edge.models.weights import CLASS_NAMES, WEIGHTS  # noqa: PLC0415
+
+    missing = [name for name in options.packages if not _is_installed(name)]
     if missing:
         _install(missing)
-    for asset in _assets():
+    for asset in (
+        WEIGHTS["yolov4-tiny"],
+        CLASS_NAMES,
+        samples.STREET,
+        *samples.PHOTOS.values(),
+    ):
         if cached(asset) is None:
-            _say(f"fetching {asset.name} ({asset.size / 1e6:.1f} MB) ...")
+            _report(f"fetching {asset.name} ({asset.size / 1e6:.1f} MB) ...")
             fetch(asset)
     samples.webm(samples.street_video())
     return 0
 
 
-def _assets() -> list[Asset]:
-    from edge.models.weights import CLASS_NAMES, WEIGHTS  # noqa: PLC0415  # needs the models
+def _is_installed(package: str) -> bool:
+    from edge.assets.browser import BrowserMissingError, chromium_path  # noqa: PLC0415
 
-    return [WEIGHTS["yolov4-tiny"], CLASS_NAMES, samples.STREET, *samples.PHOTOS.values()]
-
-
-def _have_browser(name: str) -> bool:
-    if name != "chromium":
-        return shutil.which(name) is not None
+    if package != "chromium":
+        return shutil.which(PROGRAMS.get(package, package)) is not None
     try:
         chromium_path()
     except BrowserMissingError:
@@ -53,9 +68,9 @@ def _install(packages: Sequence[str]) -> None:
         and subprocess.run(["sudo", "-n", "true"], capture_output=True, check=False).returncode == 0
     )
     if shutil.which("apt-get") is None or not allowed:
-        _say(f"missing: {', '.join(packages)}; {by_hand}")
+        _report(f"missing: {', '.join(packages)}; {by_hand}")
         return
-    _say(f"installing Debian's {' and '.join(packages)} (a minute or two) ...")
+    _report(f"installing Debian's {' and '.join(packages)} (a minute or two) ...")
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for arguments in (
         ["update", "-qq"],
@@ -65,9 +80,9 @@ def _install(packages: Sequence[str]) -> None:
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
             reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-            _say(f"could not install {', '.join(packages)}: {reason}; {by_hand}")
+            _report(f"could not install {', '.join(packages)}: {reason}; {by_hand}")
             return
 
 
-def _say(text: str) -> None:
+def _report(text: str) -> None:
     print(text, file=sys.stderr, flush=True)

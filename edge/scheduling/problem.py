@@ -16,6 +16,10 @@ class ProblemError(ValueError):
     """A malformed problem; the message is one line that names the field."""
 
 
+class CyclesError(ValueError):
+    """A problem with too many possible cycles for the exact solver."""
+
+
 @dataclass(frozen=True, slots=True)
 class ProblemVariant:
     """A network at an input size: accuracy, and latency in ms of batches 1, 2, ..."""

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from edge.__main__ import main
+from edge.cli.main import main
 from edge.cli.settings_toml import HIDDEN, TEMPLATE, printed
 from edge.config import Settings, load
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from edge.__main__ import main
+from edge.cli.main import main
 
 PROBLEM: dict[str, Any] = {
     "gpus": 2,

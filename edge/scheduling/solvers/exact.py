@@ -25,7 +25,7 @@ import numpy as np
 from edge.scheduling import capacity_rules
 from edge.scheduling.capacity_rules import Rule
 from edge.scheduling.plan import PlanSlot
-from edge.scheduling.problem import Problem
+from edge.scheduling.problem import CyclesError, Problem
 from edge.scheduling.solvers.problem_arrays import Tables
 
 MAX_SHARED = 3  # variants in a cycle
@@ -50,10 +50,6 @@ class _Found:
     bound: float
     flows: list[tuple[list[int], int, int]]  # a class's clients, how many of them, first rung
     is_optimal: bool
-
-
-class CyclesError(ValueError):
-    """A problem with too many possible cycles."""
 
 
 def solve(problem: Problem, rule: Rule, limit_s: float) -> tuple[list[Cycle], bool]:

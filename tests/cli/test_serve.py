@@ -1,4 +1,4 @@
-"""The command line: exit statuses, and errors in one line that names what is wrong."""
+"""`edge serve`: bad settings in one line, the first line for programs, ends on signals."""
 
 from __future__ import annotations
 
@@ -11,38 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from edge.__main__ import main
+from edge.cli.main import main
 from tests.serving import simulated
 
 SERVE = [sys.executable, "-m", "edge", "serve", "--host", "127.0.0.1", "--device", simulated()]
-
-
-def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main(["--help"])
-    assert ended.value.code == 0
-    text = capsys.readouterr().out
-    for command in ("serve", "demo", "weights", "bench", "setup"):
-        assert command in text
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        [],
-        ["dance"],
-        ["serve", "--port", "x"],
-        ["bench", "nothing"],
-        ["weights"],
-        ["demo", "--fps", "0"],
-        ["demo", "--slo-ms", "5"],
-        ["demo", "--seconds", "x"],
-    ],
-)
-def test_bad_usage_is_2(arguments: list[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main(arguments)
-    assert ended.value.code == 2
 
 
 @pytest.mark.parametrize(
@@ -52,7 +24,6 @@ def test_bad_usage_is_2(arguments: list[str]) -> None:
         (["serve", "--device", "gpu"], "--device: 'gpu'"),
         (["serve", "--config", "/no/such.toml"], "/no/such.toml: no such file"),
         (["serve", "--cert", "a.pem"], "cert and key"),
-        (["weights", "fetch", "yolov9"], "yolov4-tiny"),
         (["serve", "--config", "README.md"], "README.md"),
     ],
 )
@@ -70,16 +41,9 @@ def test_a_profile_that_is_missing_is_named(capsys: pytest.CaptureFixture[str]) 
     assert "/no/such.json" in capsys.readouterr().err
 
 
-def test_weights_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["weights", "list"]) == 0
-    out = capsys.readouterr().out
-    assert "yolov4-tiny" in out
-    assert "24,251,276" in out
-
-
-def test_a_port_in_use_is_said_at_once(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = str(taken.getsockname()[1])
+def test_a_port_in_use_is_reported_at_once(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as occupied:
+        port = str(occupied.getsockname()[1])
         environment = {**os.environ, "EDGE_DATA": str(tmp_path)}
         done = subprocess.run(
             [*SERVE, "--port", port],
@@ -95,7 +59,9 @@ def test_a_port_in_use_is_said_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_serving_starts_says_where_and_ends_cleanly(tmp_path: Path, number: signal.Signals) -> None:
+def test_serving_starts_announces_its_address_and_ends_cleanly(
+    tmp_path: Path, number: signal.Signals
+) -> None:
     environment = {**os.environ, "EDGE_DATA": str(tmp_path)}
     with subprocess.Popen(
         [*SERVE, "--port", "0"],
