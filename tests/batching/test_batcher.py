@@ -83,7 +83,8 @@ class TestOneFrame:
         assert batcher.next(0.0).dispatches[0].input_size == (416, 256)
 
     @pytest.mark.parametrize(
-        ("budget_ms", "long_side"), [(100.0, 608), (49.0, 608), (47.0, 576), (12.0, 256), (5.0, 128)]
+        ("budget_ms", "long_side"),
+        [(100.0, 608), (49.0, 608), (47.0, 576), (12.0, 256), (5.0, 128)],
     )
     def test_the_variant_is_the_best_that_ends_in_time(
         self, budget_ms: float, long_side: int
