@@ -1,0 +1,232 @@
+"""Each rule of the SCTP inspection, and the time that aiortc takes for what passes it."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+import time
+from typing import Any
+
+import pytest
+from aiortc import rtcsctptransport as sctp
+from google_crc32c import value as crc32c
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.rtc.sctp_inspection import (
+    MAX_PACKET_BYTES,
+    MAX_REASSEMBLY_CHUNKS,
+    MAX_STREAMS,
+    MAX_TSN_AHEAD,
+    Association,
+    violation,
+)
+
+RECEIVED, SENT = 0xFFFFFFF0, 1000
+OPEN = Association(True, RECEIVED, SENT, SENT - 10, {0: 0, 1: 0})
+FIRST, LAST, UNORDERED = 2, 1, 4
+
+
+def chunk(kind: int, body: bytes, flags: int = 0) -> bytes:
+    length = 4 + len(body)
+    return struct.pack("!BBH", kind, flags, length) + body + bytes(-length % 4)
+
+
+def data(tsn: int, stream: int = 0, user_data: bytes = b"x", flags: int = FIRST | LAST) -> bytes:
+    return chunk(0, struct.pack("!LHHL", tsn % 2**32, stream, 0, 51) + user_data, flags)
+
+
+def sack(tsn: int, gaps: list[tuple[int, int]], duplicates: int = 0) -> bytes:
+    body = struct.pack("!LLHH", tsn, 1 << 17, len(gaps), duplicates)
+    body += b"".join(struct.pack("!HH", *gap) for gap in gaps)
+    return chunk(3, body + bytes(4 * duplicates))
+
+
+def forward_tsn(tsn: int, streams: list[int]) -> bytes:
+    body = struct.pack("!L", tsn % 2**32)
+    return chunk(192, body + b"".join(struct.pack("!HH", stream, 0) for stream in streams))
+
+
+def packet(*chunks: bytes, tag: int = 0) -> bytes:
+    head, body = struct.pack("!HHL", 5000, 5000, tag), b"".join(chunks)
+    return head + struct.pack("<L", crc32c(head + bytes(4) + body)) + body
+
+
+INIT_BODY = struct.pack("!LLHHL", 1, 1 << 17, 2, 2, 5)
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        [data(RECEIVED + 1)],
+        [data(RECEIVED + 1), data(RECEIVED + 2)],
+        [data(RECEIVED - 3)],  # sent again
+        [data(RECEIVED + MAX_TSN_AHEAD)],
+        [data(RECEIVED + 1, stream=9)],
+        [sack(SENT, [])],
+        [sack(SENT - 10, [(2, 3), (5, 10)])],
+        [sack(SENT - 11, [(1, 65535)])],  # older than the last one
+        [forward_tsn(RECEIVED + 5, [0, 1])],
+        [forward_tsn(RECEIVED + 5, [7])],  # all its data was lost
+        [chunk(4, struct.pack("!HH", 1, 8) + b"time")],
+        [chunk(130, struct.pack("!HH", 13, 18) + bytes(12) + b"\x00\x01")],
+        [chunk(99, b"unknown types are skipped")],
+        [b"\x00\x00\x00\x02"],  # a chunk cut short
+    ],
+)
+def test_what_a_peer_sends_passes(chunks: list[bytes]) -> None:
+    assert violation(packet(*chunks), OPEN) is None
+
+
+@pytest.mark.parametrize(
+    ("chunks", "rule"),
+    [
+        ([data(RECEIVED + 1, user_data=b"")], "without user data"),
+        ([data(RECEIVED + MAX_TSN_AHEAD + 1)], "ahead"),
+        ([data(RECEIVED + n, stream=n, user_data=b"y") for n in range(1, 33)] * 3, "chunks"),
+        ([sack(SENT + 1, [])], "not sent"),
+        ([sack(SENT - 10, [(1, 11)])], "gap blocks"),
+        ([sack(SENT - 10, [(1, 5), (4, 6)])], "gap blocks"),
+        ([sack(SENT - 10, [(3, 2)])], "gap blocks"),
+        ([sack(SENT - 10, [(0, 2)])], "gap blocks"),
+        ([sack(SENT, [], duplicates=280)], "duplicates"),
+        ([forward_tsn(RECEIVED + MAX_TSN_AHEAD + 1, [])], "FORWARD-TSN"),
+        ([forward_tsn(RECEIVED + 1, list(range(MAX_STREAMS + 1)))], "streams"),
+        ([chunk(1, INIT_BODY)], "INIT"),
+        ([chunk(4, struct.pack("!HH", 1, 0))], "shorter than its header"),
+        ([chunk(4, struct.pack("!HH", 1, 4) * 17)], "parameters"),
+        ([chunk(130, struct.pack("!HH", 13, 4) * 3)], "parameters"),
+        ([chunk(4, struct.pack("!HH", 1, 4))] * 2, "two chunks"),
+        ([chunk(0, b"short")], "cut short"),
+        ([chunk(3, struct.pack("!LLHH", SENT, 0, 9, 0))], "cut short"),
+        ([chunk(192, b"")], "cut short"),
+        ([chunk(99, bytes(MAX_PACKET_BYTES))], "bytes"),
+    ],
+)
+def test_each_rule(chunks: list[bytes], rule: str) -> None:
+    assert rule in (violation(packet(*chunks), OPEN) or "passed")
+
+
+def test_reassembly_is_bounded_over_packets_and_within_one() -> None:
+    full = Association(True, RECEIVED, SENT, SENT, {0: MAX_REASSEMBLY_CHUNKS})
+    assert "fragments" in (violation(packet(data(RECEIVED + 1)), full) or "")
+    nearly = Association(True, RECEIVED, SENT, SENT, {0: MAX_REASSEMBLY_CHUNKS - 1})
+    assert violation(packet(data(RECEIVED + 1)), nearly) is None
+    assert "fragments" in (violation(packet(data(RECEIVED + 1), data(RECEIVED + 2)), nearly) or "")
+
+
+def test_before_init_there_is_no_data() -> None:
+    fresh = Association(False, None, SENT, SENT, {})
+    assert violation(packet(chunk(1, INIT_BODY)), fresh) is None
+    assert "before INIT" in (violation(packet(data(1)), fresh) or "")
+    assert "before INIT" in (violation(packet(forward_tsn(1, [])), fresh) or "")
+
+
+@given(st.binary(max_size=400), st.sampled_from([0, 1, 2, 3, 4, 5, 6, 9, 130, 192]))
+def test_any_body_is_read_without_exceptions(body: bytes, kind: int) -> None:
+    violation(packet(chunk(kind, body)), OPEN)
+    violation(body, OPEN)
+
+
+def state_of(association: Any) -> Association:
+    sent = association._sent_queue
+    return Association(
+        established=association._association_state == sctp.RTCSctpTransport.State.ESTABLISHED,
+        received_tsn=association._last_received_tsn,
+        sent_tsn=sent[-1].tsn if sent else association._advanced_peer_ack_tsn,
+        acknowledged_tsn=association._last_sacked_tsn,
+        streams={n: len(s.reassembly) for n, s in association._inbound_streams.items()},
+    )
+
+
+class Wire:
+    """The DTLS transport of an association that sends into nothing."""
+
+    state = "connected"
+
+    def __init__(self) -> None:
+        self.sent = 0
+
+    async def _send_data(self, _: bytes) -> None:
+        self.sent += 1
+
+    def _register_data_receiver(self, _: object) -> None: ...
+    def _unregister_data_receiver(self, _: object) -> None: ...
+
+
+class Peer:
+    """A real association of aiortc's with the inspection before it, in the state `established`."""
+
+    def __init__(self) -> None:
+        wire: Any = Wire()
+        self.association: Any = sctp.RTCSctpTransport(wire)
+        self.association._association_state = sctp.RTCSctpTransport.State.ESTABLISHED
+        self.association._last_received_tsn = RECEIVED
+        self.association._ssthresh = 1 << 17
+        self.association._remote_port = 5000
+        self.rejected = 0
+
+    async def send(self, raw: bytes) -> float:
+        """Milliseconds of processor that the packet took, inspection included."""
+        began = time.thread_time()
+        if violation(raw, state_of(self.association)) is None:
+            await self.association._handle_data(raw)
+        else:
+            self.rejected += 1
+        return 1000.0 * (time.thread_time() - began)
+
+    def packet(self, *chunks: bytes) -> bytes:
+        return packet(*chunks, tag=self.association._local_verification_tag)
+
+
+def attacks() -> dict[str, list[list[bytes]]]:
+    """By name, packets as lists of chunks; each attack is at most 64 kB."""
+    blocks = [(1 + 3 * n, 2 + 3 * n) for n in range(280)]
+    return {
+        "gap blocks": [[sack(0, [(1, 65535)] * 280)]] * 40,
+        "gap blocks in order": [[sack(0, blocks)]] * 40,
+        "empty fragments": [[data(RECEIVED + 1 + 32 * p + n, user_data=b"", flags=0) for n in range(32)]
+                            for p in range(100)],
+        "fragments without end": [[data(RECEIVED + 1 + 32 * p + n, user_data=b"x", flags=0) for n in range(32)]
+                                  for p in range(60)],
+        "unordered fragments": [[data(RECEIVED + 1 + 32 * p + n, user_data=b"x", flags=UNORDERED | FIRST)
+                                 for n in range(32)] for p in range(60)],
+        "behind a hole": [[data(RECEIVED + 2 + 2 * (32 * p + n)) for n in range(32)] for p in range(60)],
+        "every other TSN, backwards": [[data(RECEIVED + 256 - 2 * n)] for n in range(127)],
+        "FORWARD-TSN of many streams": [[forward_tsn(RECEIVED + 1, list(range(480 * p, 480 * p + 480)))]
+                                        for p in range(30)],
+        "FORWARD-TSN then chunks": [[forward_tsn(RECEIVED + 2 + p, list(range(60))), *[data(RECEIVED, n) for n in range(30)]]
+                                    for p in range(60)],
+        "many small chunks": [[data(RECEIVED - n) for n in range(60)]] * 40,
+        "duplicates": [[data(RECEIVED - n) for n in range(32)]] * 100,
+        "heartbeats": [[chunk(4, struct.pack("!HH", 1, 4) + bytes(1000))]] * 60,
+        "heartbeats in one packet": [[chunk(4, struct.pack("!HH", 1, 4))] * 32] * 200,
+        "parameters": [[chunk(130, struct.pack("!HHLL", 16, 12, 1, 1) * 100)]] * 40,
+        "resets of many streams": [[chunk(130, struct.pack("!HHLLL", 13, 16 + 2 * 500, p, 1, RECEIVED) + bytes(1000))]
+                                   for p in range(60)],
+        "a parameter of length 0": [[chunk(4, struct.pack("!HH", 1, 0))]],
+        "streams": [[data(RECEIVED + 1 + p, stream=1000 + p)] for p in range(200)],
+        "shutdown": [[chunk(7, bytes(4))]] * 400,
+        "cookies": [[chunk(10, bytes(24))]] * 400,
+        "channels": [[data(RECEIVED + 1 + p, stream=p, user_data=struct.pack("!BBHLHH", 3, 0, 0, 0, 1, 0) + b"x")]
+                     for p in range(200)],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", attacks())
+async def test_no_attack_takes_long(name: str) -> None:
+    """The median of three, and generously: the wall clock of a busy machine is not judged."""
+    took = []
+    for _ in range(3):
+        peer = Peer()
+        total = 0.0
+        for chunks in attacks()[name]:
+            try:
+                total += await peer.send(peer.packet(*chunks))
+            except (AssertionError, ValueError):  # kept from ending the transport by the adapter
+                pass
+        took.append(total)
+    size = sum(sum(map(len, chunks)) for chunks in attacks()[name])
+    print(f"{name}: {size} bytes, {sorted(took)[1]:.1f} ms, {peer.rejected} rejected")
+    assert sorted(took)[1] < 1000.0
+    await asyncio.sleep(0)
