@@ -309,10 +309,10 @@ def _table(
         )
     )
     for saving, *others in sorted(
-        zip(savings, *nearly, strict=True), key=lambda group: (group[0].edge, group[0].jpeg)
+        zip(savings, *nearly, strict=True), key=lambda group: (group[0].long_side, group[0].jpeg)
     ):
         table.add(
-            saving.edge,
+            saving.long_side,
             JPEGS[saving.jpeg],
             saving.jpeg_bps / 1e3,
             saving.f1,
@@ -320,8 +320,8 @@ def _table(
             _times(saving),
             *(_times(other) for other in others),
             None if saving.best_bps is None else saving.best_bps / 1e3,
-            saving.best_edge,
-            *(_times(of_clip.saving(saving.jpeg, saving.edge)) for of_clip in single.values()),
+            saving.best_long_side,
+            *(_times(of_clip.saving(saving.jpeg, saving.long_side)) for of_clip in single.values()),
         )
     return table
 

@@ -170,7 +170,7 @@ def _streams_violation(association: Association, new_streams: set[int]) -> str |
 def _parameter_violation(body: bytes, position: int, most: int) -> str | None:
     count = 0
     while position <= len(body) - 4:
-        kind, length = struct.unpack_from("!HH", body, position)
+        length = struct.unpack_from("!HH", body, position)[1]
         if length < 4:
             return "a parameter shorter than its header"
         count += 1

@@ -7,11 +7,11 @@ import sys
 
 _HELD = """
 import gc
-from edge import heap
+from edge.observability import garbage_collector
 kept = [[] for _ in range(10_000)]
 kept[0].append(kept)
 before = len(gc.get_objects())
-heap.{act}()
+garbage_collector.{act}()
 print(gc.get_freeze_count() >= 10_000, before - len(gc.get_objects()) >= 10_000, gc.isenabled())
 """
 

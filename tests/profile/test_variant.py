@@ -45,5 +45,5 @@ def test_names_are_read_back(network: str, long_side: int) -> None:
 
 @pytest.mark.parametrize("name", ["", "yolov4", "yolov4-tiny-415", "yolov5-416", "yolov4--416"])
 def test_other_names_are_refused(name: str) -> None:
-    with pytest.raises(ValueError, match="variant name|network|edge"):
+    with pytest.raises(ValueError, match="variant name|network|side"):
         Variant.parse(name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 import struct
 import time
 from typing import Any
@@ -179,38 +179,49 @@ class Peer:
         return packet(*chunks, tag=self.association._local_verification_tag)
 
 
+def flood(packets: int, step: int = 1, first: int = 1, **options: Any) -> list[list[bytes]]:
+    """Packets of 32 DATA chunks each, whose TSNs go up by `step`."""
+    return [
+        [data(RECEIVED + first + step * (32 * packet + n), **options) for n in range(32)]
+        for packet in range(packets)
+    ]
+
+
 def attacks() -> dict[str, list[list[bytes]]]:
     """By name, packets as lists of chunks; each attack is at most 64 kB."""
-    blocks = [(1 + 3 * n, 2 + 3 * n) for n in range(280)]
+    heartbeat = chunk(4, struct.pack("!HH", 1, 4))
+    many = [list(range(480 * n, 480 * n + 480)) for n in range(30)]
+    response = struct.pack("!HHLL", 16, 12, 1, 1)
+    reset = struct.pack("!HHL", 13, 16 + 2 * 500, 0) + bytes(1008)
+    channel = struct.pack("!BBHLHH", 3, 0, 0, 0, 1, 0) + b"x"
     return {
         "gap blocks": [[sack(0, [(1, 65535)] * 280)]] * 40,
-        "gap blocks in order": [[sack(0, blocks)]] * 40,
-        "empty fragments": [[data(RECEIVED + 1 + 32 * p + n, user_data=b"", flags=0) for n in range(32)]
-                            for p in range(100)],
-        "fragments without end": [[data(RECEIVED + 1 + 32 * p + n, user_data=b"x", flags=0) for n in range(32)]
-                                  for p in range(60)],
-        "unordered fragments": [[data(RECEIVED + 1 + 32 * p + n, user_data=b"x", flags=UNORDERED | FIRST)
-                                 for n in range(32)] for p in range(60)],
-        "behind a hole": [[data(RECEIVED + 2 + 2 * (32 * p + n)) for n in range(32)] for p in range(60)],
+        "gap blocks in order": [[sack(0, [(1 + 3 * n, 2 + 3 * n) for n in range(280)])]] * 40,
+        "empty fragments": flood(100, user_data=b"", flags=0),
+        "fragments without end": flood(60, flags=0),
+        "unordered fragments": flood(60, flags=UNORDERED | FIRST),
+        "behind a hole": flood(60, step=2, first=2),
         "every other TSN, backwards": [[data(RECEIVED + 256 - 2 * n)] for n in range(127)],
-        "FORWARD-TSN of many streams": [[forward_tsn(RECEIVED + 1, list(range(480 * p, 480 * p + 480)))]
-                                        for p in range(30)],
-        "FORWARD-TSN then chunks": [[forward_tsn(RECEIVED + 2 + p, list(range(60))), *[data(RECEIVED, n) for n in range(30)]]
-                                    for p in range(60)],
+        "FORWARD-TSN of many streams": [[forward_tsn(RECEIVED + 1, streams)] for streams in many],
+        "FORWARD-TSN, then chunks": [
+            [
+                forward_tsn(RECEIVED + 2 + n, list(range(60))),
+                *(data(RECEIVED, s) for s in range(30)),
+            ]
+            for n in range(60)
+        ],
         "many small chunks": [[data(RECEIVED - n) for n in range(60)]] * 40,
         "duplicates": [[data(RECEIVED - n) for n in range(32)]] * 100,
-        "heartbeats": [[chunk(4, struct.pack("!HH", 1, 4) + bytes(1000))]] * 60,
-        "heartbeats in one packet": [[chunk(4, struct.pack("!HH", 1, 4))] * 32] * 200,
-        "parameters": [[chunk(130, struct.pack("!HHLL", 16, 12, 1, 1) * 100)]] * 40,
-        "resets of many streams": [[chunk(130, struct.pack("!HHLLL", 13, 16 + 2 * 500, p, 1, RECEIVED) + bytes(1000))]
-                                   for p in range(60)],
+        "heartbeats": [[heartbeat + bytes(1000)]] * 60,
+        "heartbeats in one packet": [[heartbeat] * 32] * 200,
+        "parameters": [[chunk(130, response * 100)]] * 40,
+        "resets of many streams": [[chunk(130, reset)]] * 60,
         "a parameter of length 0": [[chunk(4, struct.pack("!HH", 1, 0))]],
-        "streams": [[data(RECEIVED + 1 + p, stream=1000 + p)] for p in range(200)],
+        "streams": [[data(RECEIVED + 1 + n, stream=1000 + n)] for n in range(200)],
         "shutdown": [[chunk(7, bytes(4))]] * 400,
         "cookies": [[chunk(10, bytes(24))]] * 400,
-        "channels": [[data(RECEIVED + 1 + p, stream=p, user_data=struct.pack("!BBHLHH", 3, 0, 0, 0, 1, 0) + b"x")]
-                     for p in range(200)],
-    }  # fmt: skip
+        "channels": [[data(RECEIVED + 1 + n, n, channel)] for n in range(200)],
+    }
 
 
 @pytest.mark.parametrize("name", attacks())
@@ -221,12 +232,7 @@ async def test_no_attack_takes_long(name: str) -> None:
         peer = Peer()
         total = 0.0
         for chunks in attacks()[name]:
-            try:
+            with contextlib.suppress(AssertionError, ValueError):  # as the adapter does
                 total += await peer.send(peer.packet(*chunks))
-            except (AssertionError, ValueError):  # kept from ending the transport by the adapter
-                pass
         took.append(total)
-    size = sum(sum(map(len, chunks)) for chunks in attacks()[name])
-    print(f"{name}: {size} bytes, {sorted(took)[1]:.1f} ms, {peer.rejected} rejected")
-    assert sorted(took)[1] < 1000.0
-    await asyncio.sleep(0)
+    assert sorted(took)[1] < 1000.0  # by far: before, they took seconds or never ended

@@ -216,7 +216,7 @@ snapshots = st.builds(
     left_ms=st.floats(-500, 5000),
     tried=st.booleans(),
     bps=st.floats(1e4, 1e9),
-    sent_edge=st.sampled_from((0, *SENT_LONG_SIDES)),
+    sent_long_side=st.sampled_from((0, *SENT_LONG_SIDES)),
 )
 
 
