@@ -18,12 +18,13 @@ from analysis.simulator.grid import run_all, tasks, work
 from analysis.simulator.judge import judge
 from analysis.simulator.report import show, table
 from analysis.simulator.results import RunResult, write_csv
-from analysis.simulator.specification import POLICIES, Simulation, SpecError, load
+from analysis.simulator.specification import POLICIES, Simulation, load
 from edge.assets.browser import BrowserMissingError
 from edge.assets.store import AssetError
 from edge.profile.accuracy import AccuracyError
 from edge.profile.latency import ProfileError
 from netem.experiment.results import ResultsError
+from netem.specification import SpecError
 from traces import TraceError
 
 EXIT_FAILED, EXIT_USAGE = 1, 2

@@ -1,17 +1,27 @@
 """An experiment as a TOML file: a grid of cells, and what is the same in all of them."""
 
+# ruff: noqa: RUF012  # pydantic copies mutable defaults
 from __future__ import annotations
 
 import itertools
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from edge.profile.variant import LONG_SIDES, NETWORKS
+from edge.profile.variant import LONG_SIDES
+from netem.specification import (
+    DEFAULT_ACCURACY,
+    ExistingFile,
+    LongSides,
+    NetworkName,
+    SpecPart,
+    TraceSource,
+    load_spec,
+    repeated,
+)
 
 PolicyName = Literal[
     "ours", "jellyfish", "jellyfish-video", "largest", "smallest", "data-only", "dnn-only"
@@ -27,26 +37,9 @@ POLICIES: tuple[PolicyName, ...] = (
 )
 
 
-class SpecError(Exception):
-    """An experiment that can't be run; the message names file, field and rule."""
+class TraceSpec(TraceSource):
+    """A simulated link: its trace, and its delay, jitter, loss and queue."""
 
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class TraceSpec(_Part):
-    """A link: a trace file, or a kind of generated trace, and what it does to packets beside.
-
-    Generated: every client has its own (`seed` + its number), save `stepped`, which has no chance
-    in it. All of a file's clients have the same, each `offset_s` further into it than the last.
-    """
-
-    name: str = ""
-    file: Path | None = None
-    kind: Literal["wifi", "lte", "nr", "stepped"] | None = None
-    seed: Annotated[int, Field(ge=0)] = 1
-    offset_s: Annotated[float, Field(ge=0)] = 0.0
     rtt_ms: Annotated[float, Field(ge=0, le=2000)] = 10.0
     jitter_ms: Annotated[float, Field(ge=0, le=1000)] = 0.0
     loss: Annotated[float, Field(ge=0, le=0.5)] = 0.0
@@ -58,27 +51,22 @@ class TraceSpec(_Part):
             raise ValueError("either file or kind must be given")
         return self
 
-    @property
-    def label(self) -> str:
-        """What results call it."""
-        return self.name or self.kind or (self.file.stem if self.file else "")
 
-
-class DeviceSpec(_Part):
+class DeviceSpec(SpecPart):
     """So many devices of one profile."""
 
-    profile: Path
+    profile: ExistingFile
     count: Annotated[int, Field(ge=1, le=64)] = 1
 
 
-class AccuracySpec(_Part):
-    """Measured accuracy, and the network in it that stands in for one that was not measured."""
+class AccuracySpec(SpecPart):
+    """Measured accuracy, and the network in it that stands in for one without measurements."""
 
-    file: Path = Path("profiles/accuracy-yolov4-tiny.json")
+    file: Annotated[ExistingFile, Field(validate_default=True)] = DEFAULT_ACCURACY
     as_network: str | None = None
 
 
-class Costs(_Part):
+class Costs(SpecPart):
     """What a frame's way takes beside link and devices, ms."""
 
     encode_ms: Annotated[float, Field(ge=0)] = 4.0
@@ -86,7 +74,7 @@ class Costs(_Part):
     decode_ms_a_megapixel: Annotated[float, Field(ge=0)] = 2.5
 
 
-class Simulation(_Part):
+class Simulation(SpecPart):
     """The grid: every combination of clients, fps, slo_ms, traces, seeds and policies is a run."""
 
     name: str
@@ -95,37 +83,22 @@ class Simulation(_Part):
     slo_ms: Annotated[list[Annotated[float, Field(ge=20, le=5000)]], Field(min_length=1)]
     traces: Annotated[list[TraceSpec], Field(min_length=1)]
     devices: Annotated[list[DeviceSpec], Field(min_length=1)]
-    accuracy: AccuracySpec = AccuracySpec()
+    accuracy: Annotated[AccuracySpec, Field(default_factory=dict, validate_default=True)]
     costs: Costs = Costs()
     seconds: Annotated[float, Field(gt=0, le=86_400)] = 60.0
     seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] = [1]
     policies: Annotated[list[PolicyName], Field(min_length=1)] = list(POLICIES)
-    network: str = "yolov4"
-    edges: Annotated[list[int], Field(min_length=1)] = list(LONG_SIDES)
+    network: NetworkName = "yolov4"
+    edges: LongSides = list(LONG_SIDES)
     max_batch: Annotated[int, Field(ge=1, le=64)] = 8
     max_bps: Annotated[int, Field(ge=100_000)] = 4_000_000
     width: Annotated[int, Field(ge=128)] = 1280
     height: Annotated[int, Field(ge=128)] = 720
 
-    @field_validator("network")
-    @classmethod
-    def _known_network(cls, name: str) -> str:
-        if name not in NETWORKS:
-            raise ValueError(f"one of {', '.join(NETWORKS)}")
-        return name
-
-    @field_validator("edges")
-    @classmethod
-    def _known_long_sides(cls, long_sides: list[int]) -> list[int]:
-        if not set(long_sides) <= set(LONG_SIDES):
-            raise ValueError("of 128 to 608 in steps of 32")
-        return sorted(set(long_sides))
-
     @model_validator(mode="after")
-    def _told_apart(self) -> Simulation:
-        labels = [trace.label for trace in self.traces]
-        if len(set(labels)) < len(labels):
-            raise ValueError("traces: two have the same name")
+    def _unique_labels(self) -> Simulation:
+        if names := repeated([trace.label for trace in self.traces]):
+            raise ValueError(f"traces: two have the same name: {', '.join(names)}")
         return self
 
     @property
@@ -149,22 +122,5 @@ class SimulationCell:
 
 
 def load(path: Path) -> Simulation:
-    """Reads an experiment; paths in it count from the working directory. Raises SpecError."""
-    try:
-        data = tomllib.loads(path.read_text())
-    except OSError as error:
-        raise SpecError(f"{path}: {error.strerror}") from error
-    except ValueError as error:
-        raise SpecError(f"{path}: not TOML: {error}") from error
-    try:
-        experiment = Simulation.model_validate(data)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        message = first["msg"].removeprefix("Value error, ")
-        raise SpecError(f"{path}: {field + ': ' if field else ''}{message}") from error
-    files = [t.file for t in experiment.traces if t.file] + [d.profile for d in experiment.devices]
-    for file in [*files, experiment.accuracy.file]:
-        if not file.is_file():
-            raise SpecError(f"{path}: {file}: no such file")
-    return experiment
+    """Reads a simulation file. Raises SpecError."""
+    return load_spec(path, Simulation)

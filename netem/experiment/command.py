@@ -25,11 +25,12 @@ from netem.experiment.report import markdown, table
 from netem.experiment.results import Manifest, ResultsError, RunRow, finished
 from netem.experiment.run import ExperimentRun
 from netem.experiment.server_process import ServerError
-from netem.experiment.specification import Experiment, ExperimentCell, SpecError, load
+from netem.experiment.specification import Experiment, ExperimentCell, load
 from netem.footage.camera_file import FootageError
 from netem.footage.encodes import EncodeError
 from netem.links.namespace import LinkError, missing
 from netem.scratch import scratch
+from netem.specification import SpecError
 from profiles.progress import ProgressReport
 from traces import TraceError
 

@@ -26,7 +26,7 @@ from netem.experiment.clients import (
 from netem.experiment.frame_log import Taken
 from netem.experiment.judging import judge
 from netem.experiment.machine_load import Busy, MachineLoad
-from netem.experiment.policies import Choice, choose
+from netem.experiment.policies import PolicySettings, policy_settings
 from netem.experiment.references import Truth, truth_of
 from netem.experiment.results import FrameRow, LinkRow, PlanRow, RunRow, SessionRow
 from netem.experiment.server_main import RunSetup
@@ -158,15 +158,15 @@ class ExperimentRun:
 
     def _setup(self) -> RunSetup:
         experiment, cell = self._experiment, self._cell
-        choice = choose(experiment, cell, self.people[0].footage.size, self._accuracy)
+        chosen = policy_settings(experiment, cell, self.people[0].footage.size, self._accuracy)
         settings: dict[str, Any] = {
             "host": "0.0.0.0",
             "port": 0,
             "http": True,
-            "device": experiment.device,
-            "profile": [str(path) for path in experiment.profile],
+            "device": [_absolute_device(each) for each in experiment.device],
+            "profile": [str(path.absolute()) for path in experiment.profile],
             "network": experiment.network,
-            "edges": list(choice.long_sides),
+            "edges": list(chosen.long_sides),
             "max_batch": experiment.max_batch,
             "max_bps": experiment.max_bps,
             "admission": False,  # what becomes of too many is what is asked
@@ -174,12 +174,12 @@ class ExperimentRun:
             "fps": max(person.fps for person in self.people),
         }
         if experiment.as_network is None:
-            settings["accuracy"] = str(experiment.accuracy)
+            settings["accuracy"] = str(experiment.accuracy.absolute())
         plans = str(self._scratch / results.PLANS)
         if cell.policy == "aiortc":
-            return RunSetup(settings, plans, _baseline(choice))
-        if choice.sent_long_side is not None:
-            settings.update(sent_edge=choice.sent_long_side, sent_bps=choice.sent_bps)
+            return RunSetup(settings, plans, _baseline(chosen))
+        if chosen.sent_long_side is not None:
+            settings.update(sent_edge=chosen.sent_long_side, sent_bps=chosen.sent_bps)
         return RunSetup(settings, plans)
 
     # The run itself
@@ -326,10 +326,16 @@ class ExperimentRun:
         return rows
 
 
-def _baseline(choice: Choice) -> tuple[int, int, int]:
-    assert choice.sent_long_side is not None
-    assert choice.sent_bps is not None
-    return choice.long_sides[-1], choice.sent_long_side, choice.sent_bps
+def _baseline(chosen: PolicySettings) -> tuple[int, int, int]:
+    assert chosen.sent_long_side is not None
+    assert chosen.sent_bps is not None
+    return chosen.long_sides[-1], chosen.sent_long_side, chosen.sent_bps
+
+
+def _absolute_device(device: str) -> str:
+    """The device with its profile's path made absolute: the server runs in another folder."""
+    kind, colon, profile = device.partition(":")
+    return f"sim:{Path(profile).absolute()}" if kind + colon == "sim:" else device
 
 
 def _shift(taken: Taken, origin_ms: float, seconds: float) -> None:

@@ -1,22 +1,33 @@
 """An experiment as a TOML file: what runs share, and grids of what they differ in."""
 
+# ruff: noqa: RUF012  # pydantic copies mutable defaults
 from __future__ import annotations
 
 import hashlib
 import itertools
 import json
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
-from edge.profile.variant import LONG_SIDES, NETWORKS
+from edge.profile.variant import LONG_SIDES
 from edge.session.control_messages import SloMs
 from netem.footage.camera_file import KNOWN, known_video
 from netem.links.link import Kind as LinkKind
+from netem.specification import (
+    DEFAULT_ACCURACY,
+    ExistingFile,
+    LongSides,
+    NetworkName,
+    SpecPart,
+    TraceSource,
+    find_file,
+    load_spec,
+    repeated,
+)
 from traces import Trace, constant, read
 from traces.generate import KINDS
 
@@ -26,28 +37,26 @@ Fps = Annotated[int, Field(ge=1, le=60)]
 Width = Annotated[int, Field(ge=128, le=4096)]
 
 
-class SpecError(Exception):
-    """An experiment that can't be run; the message names file, field and rule."""
+def _find_video(file: str, info: ValidationInfo) -> str:
+    if file in KNOWN:
+        return file
+    try:
+        return str(find_file(Path(file), info))
+    except ValueError as error:
+        raise ValueError(f"{error}, and not one of {', '.join(KNOWN)}") from None
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+def _find_device(device: str, info: ValidationInfo) -> str:
+    kind, colon, profile = device.partition(":")
+    return f"sim:{find_file(Path(profile), info)}" if kind + colon == "sim:" else device
 
 
-class VideoSpec(_Part):
-    """What clients film: `street`, `photographs` or a file each, in turn, scaled to `width`."""
+class VideoSpec(SpecPart):
+    """The clients' video: `street`, `photographs` or a file each, in turn, scaled to `width`."""
 
     name: str
-    files: Annotated[list[str], Field(min_length=1)]
+    files: Annotated[list[Annotated[str, AfterValidator(_find_video)]], Field(min_length=1)]
     width: Width | None = None
-
-    @field_validator("files")
-    @classmethod
-    def _there(cls, files: list[str]) -> list[str]:
-        for file in files:
-            if file not in KNOWN and not Path(file).is_file():
-                raise ValueError(f"{file}: no such file, and none of {', '.join(KNOWN)}")
-        return files
 
     def video(self, client: int) -> Path:
         """A client's file."""
@@ -55,20 +64,13 @@ class VideoSpec(_Part):
         return known_video(file) if file in KNOWN else Path(file)
 
 
-class TraceSpec(_Part):
-    """An uplink: a trace file, a kind of generated trace, or a rate that doesn't change.
+class TraceSpec(TraceSource):
+    """An uplink: a trace file, a kind of generated trace, or a constant rate.
 
-    Generated: every client has its own (`seed` + its number), save `stepped`, which has no chance
-    in it. All of a file's clients have the same. Each client is `offset_s` further into it than the
-    last. `scale` multiplies the rates, `speed` is how many times faster it passes.
+    `scale` multiplies the rates; `speed` is how many times faster the trace passes.
     """
 
-    name: str = ""
-    file: Path | None = None
-    kind: Literal["wifi", "lte", "nr", "stepped"] | None = None
     mbps: Annotated[float, Field(gt=0, le=10_000)] | None = None
-    seed: Annotated[int, Field(ge=0)] = 1
-    offset_s: Annotated[float, Field(ge=0)] = 0.0
     scale: Annotated[float, Field(gt=0, le=1000)] = 1.0
     speed: Annotated[float, Field(gt=0, le=1000)] = 1.0
 
@@ -80,22 +82,21 @@ class TraceSpec(_Part):
 
     @property
     def label(self) -> str:
-        """What results call it."""
-        known = self.name or self.kind or (self.file.stem if self.file else "")
-        return known or f"{self.mbps:g}mbit"
+        """Its name in the results."""
+        return super().label or f"{self.mbps:g}mbit"
 
     def trace(self, client: int, seconds: float) -> Trace:
-        """A client's link for so long. Raises TraceError and OSError."""
+        """The first `seconds` of a client's link. Raises TraceError and OSError."""
         begin_s = client * self.offset_s
         whole_s = (begin_s + seconds) * self.speed
         if self.mbps is not None:
-            made = constant(1e6 * self.mbps)
+            source = constant(1e6 * self.mbps)
         elif self.kind is not None:
-            made = KINDS[self.kind](self.seed + client, max(whole_s, 1.0))
+            source = KINDS[self.kind](self.seed + client, max(whole_s, 1.0))
         else:
             assert self.file is not None
-            made = read(self.file)
-        part = made.window(1000.0 * begin_s * self.speed, 1000.0 * whole_s)
+            source = read(self.file)
+        part = source.window(1000.0 * begin_s * self.speed, 1000.0 * whole_s)
         return Trace(
             part.at_ms / self.speed,
             part.rate_bps * self.scale,
@@ -107,9 +108,9 @@ class TraceSpec(_Part):
         )
 
 
-class FixedSpec(_Part):
-    """What those use who don't adapt: the network's input side, what is sent, its bits a second.
-    What is left out is chosen from the devices' profiles (simulated devices only)."""
+class FixedSpec(SpecPart):
+    """The values of the policies that do not adapt: the network's input side, the long side of the
+    sent picture and its bits a second."""
 
     edge: int
     sent_edge: Annotated[int, Field(ge=64, le=4096)]
@@ -123,15 +124,15 @@ class FixedSpec(_Part):
         return long_side
 
 
-class ClientSpec(_Part):
-    """What a client has of its own, instead of what its run's cell says."""
+class ClientSpec(SpecPart):
+    """A client's own values, in place of its cell's."""
 
     fps: Fps | None = None
     slo_ms: SloMs | None = None
     video: str | None = None
 
 
-class GridSpec(_Part):
+class GridSpec(SpecPart):
     """Every combination of these is a run; `traces` and `videos` by their names."""
 
     traces: Annotated[list[str], Field(min_length=1)]
@@ -145,20 +146,22 @@ class GridSpec(_Part):
     repetitions: Annotated[int, Field(ge=1, le=100)] = 1
 
 
-class Experiment(_Part):
-    """What all runs share, and the grids, whose runs come in their order."""
+class Experiment(SpecPart):
+    """The settings that all runs share, and the grids; runs come in the order of the grids."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
     seconds: Annotated[float, Field(ge=2, le=3600)] = 30.0
     settle_s: Annotated[float, Field(ge=0, le=60)] = 3.0
-    """From when every client has had an answer until what is measured begins."""
-    device: Annotated[list[str], Field(min_length=1)] = ["cpu"]
-    profile: list[Path] = []
-    network: str = "yolov4-tiny"
-    accuracy: Path = Path("profiles/accuracy-yolov4-tiny.json")
+    """From the last client's first answer to the beginning of the measurement."""
+    device: Annotated[list[Annotated[str, AfterValidator(_find_device)]], Field(min_length=1)] = [
+        "cpu"
+    ]
+    profile: list[ExistingFile] = []
+    network: NetworkName = "yolov4-tiny"
+    accuracy: Annotated[ExistingFile, Field(validate_default=True)] = DEFAULT_ACCURACY
     as_network: str | None = None
-    """Whose accuracy, in that file, stands for the network's."""
-    edges: Annotated[list[int], Field(min_length=1)] = list(LONG_SIDES)
+    """The network whose accuracy, in that file, stands for this network's."""
+    edges: LongSides = list(LONG_SIDES)
     max_batch: Annotated[int, Field(ge=1, le=64)] = 8
     max_bps: Annotated[int, Field(ge=100_000)] = 4_000_000
     fixed: FixedSpec | None = None
@@ -169,36 +172,37 @@ class Experiment(_Part):
     client: list[ClientSpec] = []
     grids: Annotated[list[GridSpec], Field(min_length=1)]
 
-    @field_validator("network")
-    @classmethod
-    def _known_network(cls, name: str) -> str:
-        if name not in NETWORKS:
-            raise ValueError(f"one of {', '.join(NETWORKS)}")
-        return name
-
     @model_validator(mode="after")
     def _names(self) -> Experiment:
-        for field, names, asked in (
-            ("traces", [t.label for t in self.traces], [g.traces for g in self.grids]),
-            ("videos", [v.name for v in self.videos], [g.videos for g in self.grids]),
-        ):
-            if len(set(names)) < len(names):
-                raise ValueError(f"{field}: two have the same name")
-            for name in itertools.chain.from_iterable(asked):
-                if name not in names:
-                    raise ValueError(f"grids: {field}: {name!r}: of {', '.join(names)}")
+        problems = []
+        traces = [trace.label for trace in self.traces]
         videos = [video.name for video in self.videos]
-        for client in self.client:
+        for field, names in ("traces", traces), ("videos", videos):
+            problems += [f"{field}: two are called {name!r}" for name in repeated(names)]
+        for number, grid in enumerate(self.grids):
+            for field, names, used in (
+                ("traces", traces, grid.traces),
+                ("videos", videos, grid.videos),
+            ):
+                problems += [
+                    f"grids[{number}].{field}: {name!r} is not one of {', '.join(names)}"
+                    for name in used
+                    if name not in names
+                ]
+        for number, client in enumerate(self.client):
             if client.video is not None and client.video not in videos:
-                raise ValueError(f"client: video: {client.video!r}: of {', '.join(videos)}")
+                known = ", ".join(videos)
+                problems.append(f"client[{number}].video: {client.video!r} is not one of {known}")
         adapts = {policy for grid in self.grids for policy in grid.policies} <= {"ours"}
         if not adapts and self.fixed is None and not self.simulated:
-            raise ValueError("fixed: must be given where policies other than ours run on devices")
+            problems.append("missing key `fixed`: policies other than ours run on real devices")
+        if problems:
+            raise ValueError("\n".join(problems))
         return self
 
     @property
     def simulated(self) -> bool:
-        """Whether the devices are: then nothing is detected."""
+        """Whether all devices are simulated: then nothing is detected."""
         return all(device.startswith("sim:") for device in self.device)
 
     @property
@@ -206,7 +210,7 @@ class Experiment(_Part):
         """The runs, in the order of the grids; each once."""
         traces = {trace.label: trace for trace in self.traces}
         videos = {video.name: video for video in self.videos}
-        seen: set[str] = set()
+        names: set[str] = set()
         for grid in self.grids:
             for repetition, trace, delay_ms, video, kind, clients, fps, slo_ms, policy in (
                 itertools.product(
@@ -218,12 +222,12 @@ class Experiment(_Part):
                     kind, clients, fps, slo_ms, traces[trace], delay_ms, videos[video], policy,
                     repetition,
                 )  # fmt: skip
-                if cell.name not in seen:
-                    seen.add(cell.name)
+                if cell.name not in names:
+                    names.add(cell.name)
                     yield cell
 
     def key(self, cell: ExperimentCell) -> str:
-        """Of all that makes a run what it is: another key, another run."""
+        """A hash of everything that a run depends on: a finished run with another key is stale."""
         shared = self.model_dump(mode="json", exclude={"name", "grids", "traces", "videos"})
         text = json.dumps([shared, cell.asked], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -245,7 +249,7 @@ class ExperimentCell:
 
     @property
     def name(self) -> str:
-        """Its folder's."""
+        """The name of its folder."""
         return (
             f"{self.kind}-{self.trace.label}-{self.delay_ms:g}ms-{self.video.name}"
             f"-{self.clients}x{self.fps}fps-{self.slo_ms:g}ms-{self.policy}-{self.repetition}"
@@ -253,7 +257,7 @@ class ExperimentCell:
 
     @property
     def asked(self) -> dict[str, Any]:
-        """All of it, for the manifest."""
+        """All of its values, for the manifest."""
         return {
             "kind": self.kind,
             "clients": self.clients,
@@ -268,23 +272,5 @@ class ExperimentCell:
 
 
 def load(path: Path) -> Experiment:
-    """Reads an experiment; paths in it count from the working directory. Raises SpecError."""
-    try:
-        data = tomllib.loads(path.read_text())
-    except OSError as error:
-        raise SpecError(f"{path}: {error.strerror}") from error
-    except ValueError as error:
-        raise SpecError(f"{path}: not TOML: {error}") from error
-    try:
-        experiment = Experiment.model_validate(data)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        message = first["msg"].removeprefix("Value error, ")
-        raise SpecError(f"{path}: {field + ': ' if field else ''}{message}") from error
-    files = [trace.file for trace in experiment.traces if trace.file]
-    files += [Path(each.removeprefix("sim:")) for each in experiment.device if each[:4] == "sim:"]
-    for file in [*files, *experiment.profile, experiment.accuracy]:
-        if not file.is_file():
-            raise SpecError(f"{path}: {file}: no such file")
-    return experiment
+    """Reads an experiment file. Raises SpecError."""
+    return load_spec(path, Experiment)

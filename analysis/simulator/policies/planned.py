@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from analysis.simulator.affordable import affordable
 from analysis.simulator.encoder import Wish
 from analysis.simulator.frame import SimulatedFrame
 from analysis.simulator.link import Crossing
@@ -16,6 +15,7 @@ from edge.adaptation.hint_controller import START_BPS
 from edge.scheduling.planner import PERIOD_MS, Planner, least_ms
 from edge.scheduling.solvers import solve
 from edge.session.session_adaptation import SessionAdaptation
+from netem.experiment.fixed_size import fixed_long_side
 
 if TYPE_CHECKING:
     from analysis.simulator.run import SimulatedClient, SimulationRun
@@ -113,7 +113,7 @@ class DataOnly(Planned):
     and a quarter of the objective at the start, and stays."""
 
     def __init__(self, run: SimulationRun) -> None:
-        super().__init__(run, [_affordable(run)])
+        super().__init__(run, [_fixed_long_side(run)])
 
 
 class DnnOnly(Planned):
@@ -126,9 +126,9 @@ class DnnOnly(Planned):
         return Wish(long_side, self.run.cell.fps, self.video_bps(long_side))
 
 
-def _affordable(run: SimulationRun) -> int:
+def _fixed_long_side(run: SimulationRun) -> int:
     cell, experiment = run.cell, run.experiment
-    return affordable(
+    return fixed_long_side(
         experiment.network,
         experiment.edges,
         run.shape,
