@@ -1,4 +1,4 @@
-"""What a device has done: batches, frames, and the time that it was busy."""
+"""A device's work since the start: batches, frames, and the time that it was busy."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class DeviceUsage:
-    """Counted since the start; `busy_ms` is the time that a batch was there, its way included.
+    """A device has one batch at a time, so `busy_ms` over the time passed is its utilisation.
 
-    A device has one batch at a time, so time busy over time passed is its utilisation as plans
-    reckon it.
+    `busy_ms` is the time from handing a batch over until its result is back, transfers included.
     """
 
     busy_ms: float = 0.0
     sizes: Counter[int] = field(default_factory=Counter)
-    """Batches by how many frames they held."""
+    """How many batches there were of each size."""
     _since_ms: float | None = None
 
     @property
@@ -32,12 +31,12 @@ class DeviceUsage:
         self._since_ms = now_ms
 
     def ended(self, size: int, now_ms: float) -> None:
-        """It came back, or failed."""
+        """The batch of `size` frames came back, or failed."""
         if self._since_ms is not None:
             self.busy_ms += now_ms - self._since_ms
         self._since_ms = None
         self.sizes[size] += 1
 
     def busy_until(self, now_ms: float) -> float:
-        """Time busy so far, the batch that is there now included, in ms."""
+        """Time busy until now, in ms, with the batch in flight."""
         return self.busy_ms + (0.0 if self._since_ms is None else now_ms - self._since_ms)

@@ -1,7 +1,7 @@
-"""From sessions to workers and back: carries out what the batcher decides.
+"""Carries out the batcher's decisions: from sessions to workers, and back.
 
-The batcher's slots, two a session at most, are the only queue here; a frame in a worker is in
-`_flying`, bounded by the workers' slots.
+The batcher's mailbox, two frames a session at most, is the only queue here; a worker's frames are
+in `_in_flight`, bounded by the workers' slots.
 """
 
 from __future__ import annotations
@@ -26,20 +26,19 @@ log = logging.getLogger("edge.batching.dispatcher")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the detector says of a frame, and when (server clock)."""
+    """The detector's boxes in a frame, and when they were found (server-monotonic ms)."""
 
     variant: str
     batch: int
     boxes: Sequence[Box]
     dispatched_ms: float
     inferred_ms: float
-    inference_ms: float
     device: int
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A request's payload: its picture, and who wants to know; exactly one of the two is called."""
+    """A request's payload: its picture, and two callbacks, exactly one of which is called."""
 
     picture: Packable
     answered: Callable[[Answer], None]
@@ -47,55 +46,58 @@ class Job:
 
 
 class Intake(Protocol):
-    """Where a session hands its frames in: the dispatcher, or the way to it."""
+    """Takes a session's frames: the dispatcher itself, or a connection to its process."""
 
     def offer(self, request: FrameRequest) -> None:
-        """Take a frame whose payload is a Job; an older one of its session gives way to it."""
+        """Takes a frame whose payload is a Job; it supersedes an older one of its session."""
 
     def remove(self, session: str) -> None:
-        """Forget a session's waiting frame."""
+        """Drops a session's waiting frames."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Flight:
+class _InFlightBatch:
     dispatch: Dispatch
     dispatched_ms: float
 
 
 class Dispatcher:
-    """Lives on the event loop; nothing in it awaits."""
+    """Lives on the event loop; no method but `drain` awaits."""
 
     def __init__(self, pool: WorkerPool, batcher: Batcher) -> None:
         self._pool = pool
         self._batcher = batcher
         self._numbers = itertools.count()
-        self._flying: dict[int, _Flight] = {}
-        self._wake: asyncio.TimerHandle | None = None
-        self._idle: asyncio.Event | None = None  # while draining: set once nothing is in flight
+        self._in_flight: dict[int, _InFlightBatch] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._idle: asyncio.Event | None = None
+        """Exists while draining; set once no batch is in flight."""
         self.usage = [DeviceUsage() for _ in pool.profiles]
 
     @property
     def in_flight(self) -> int:
-        return len(self._flying)
+        """Batches that devices are working on."""
+        return len(self._in_flight)
 
     @property
     def waiting(self) -> int:
-        """Frames that no device has taken yet."""
+        """Frames that wait for a device."""
         return self._batcher.waiting
 
     def offer(self, request: FrameRequest) -> None:
-        """Take a frame whose payload is a Job; an older one of its session gives way to it."""
+        """Takes a frame whose payload is a Job; it supersedes an older one of its session."""
         if self._idle is not None:
             _job(request).dropped("no_plan")
             return
-        self._tell(self._batcher.put(request, now_ms()))
+        self._notify_dropped(self._batcher.put(request, now_ms()))
         self.pump()
 
     def remove(self, session: str) -> None:
-        """Forget a session's waiting frame."""
-        self._tell(self._batcher.remove(session))
+        """Drops a session's waiting frames."""
+        self._notify_dropped(self._batcher.remove(session))
 
     def device_state(self, device: int, ready: bool) -> None:
+        """The device became able, or unable, to take batches."""
         if ready:
             self._batcher.ready(device)
         else:
@@ -103,12 +105,12 @@ class Dispatcher:
         self.pump()
 
     def done(self, device: int, number: int, outcome: Result | Failure) -> None:
-        """A batch came back, or never will."""
+        """A batch came back, or failed."""
         now = now_ms()
-        flight = self._flying.pop(number, None)
-        if flight is None:
+        batch = self._in_flight.pop(number, None)
+        if batch is None:
             return
-        dispatch = flight.dispatch
+        dispatch = batch.dispatch
         self._batcher.done(device, now)
         self.usage[device].ended(len(dispatch.requests), now)
         if isinstance(outcome, Failure):
@@ -117,79 +119,79 @@ class Dispatcher:
                 _job(request).dropped("failed")
         else:
             size = len(dispatch.requests)
-            # A frame waits for the whole way to the worker and back; what of it was the host's
-            # doing is learnt apart, so that a busy host does not count as a slow device.
+            # A frame waits for the way to the worker and back, too. The host's part of that time is
+            # learnt apart, so that a busy host does not count as a slow device.
             self._pool.profiles[device].observe(
                 dispatch.variant,
                 dispatch.input_size,
                 size,
                 outcome.device_ms,
                 now,
-                handover_ms=now - flight.dispatched_ms - outcome.device_ms,
+                handover_ms=now - batch.dispatched_ms - outcome.device_ms,
             )
             for request, boxes in zip(dispatch.requests, outcome.boxes, strict=True):
                 answer = Answer(
                     dispatch.variant,
                     size,
                     boxes,
-                    flight.dispatched_ms,
+                    batch.dispatched_ms,
                     outcome.ended_ms,
-                    outcome.inference_ms,
                     device,
                 )
                 try:
                     _job(request).answered(answer)
-                except Exception:  # one session's trouble is not the batch's
+                except Exception:  # one session's defect must not cost the others their answers
                     log.exception("event=answer_failed session=%s", request.session[:6])
         self.pump()
-        if self._idle is not None and not self._flying:
+        if self._idle is not None and not self._in_flight:
             self._idle.set()
 
     def pump(self) -> None:
-        """Let the batcher decide, and do what it says; sets the timer for its next look."""
-        if self._wake is not None:
-            self._wake.cancel()
-            self._wake = None
+        """Carries out the batcher's next decision, and sets the timer for the one after it."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         now = now_ms()
         decision = self._batcher.next(now)
-        self._tell(decision.drops)
+        self._notify_dropped(decision.drops)
         for dispatch in decision.dispatches:
             self._submit(dispatch)
         if decision.wake_ms is not None:
             delay = max(0.0, decision.wake_ms - now) / 1000.0
-            self._wake = asyncio.get_running_loop().call_later(delay, self.pump)
+            self._timer = asyncio.get_running_loop().call_later(delay, self.pump)
 
-    async def drain(self, most_s: float) -> None:
-        """Take no more frames, and let those with a device finish, for `most_s` at most."""
+    async def drain(self, timeout_s: float) -> None:
+        """Refuses new frames, and waits up to `timeout_s` for the batches in flight."""
         self._idle = asyncio.Event()
-        if not self._flying:
+        if not self._in_flight:
             return
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(most_s):
+            async with asyncio.timeout(timeout_s):
                 await self._idle.wait()
 
     def close(self) -> None:
-        if self._wake is not None:
-            self._wake.cancel()
+        """Stops the timer."""
+        if self._timer is not None:
+            self._timer.cancel()
 
     def _submit(self, dispatch: Dispatch) -> None:
         number = next(self._numbers)
         pictures = [_job(request).picture for request in dispatch.requests]
-        self._flying[number] = _Flight(dispatch, now_ms())
+        self._in_flight[number] = _InFlightBatch(dispatch, now_ms())
         self.usage[dispatch.device].began(now_ms())
         try:
             self._pool.submit(dispatch.device, number, dispatch.variant, pictures)
         except (PoolFullError, ValueError) as error:
-            del self._flying[number]
+            del self._in_flight[number]
             log.warning("event=submit_refused device=%d reason=%r", dispatch.device, str(error))
             self._batcher.done(dispatch.device, now_ms())
             self.usage[dispatch.device].ended(len(dispatch.requests), now_ms())
             for request in dispatch.requests:
                 _job(request).dropped("failed")
-            asyncio.get_running_loop().call_soon(self.pump)  # the device is idle still
+            asyncio.get_running_loop().call_soon(self.pump)  # the device is still idle
 
     @staticmethod
-    def _tell(drops: Sequence[Drop]) -> None:
+    def _notify_dropped(drops: Sequence[Drop]) -> None:
         for drop in drops:
             _job(drop.request).dropped(drop.reason)
 

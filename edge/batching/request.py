@@ -1,4 +1,4 @@
-"""A frame that asks to be served, and what can become of it."""
+"""A frame that is to be served, and the batcher's decisions about it: plain values."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -19,17 +19,19 @@ class FrameRequest:
     deadline_ms: float
     """When its result must have left the device."""
     variants: tuple[str, ...]
-    """What it may be served with, best first."""
+    """The variants that it may be served with, best first."""
     payload: object = None
+    """Belongs to the caller."""
 
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """A frame that won't be served.
+    """A frame that won't be served, and the reason.
 
-    `superseded`: a newer frame of its session came; `late`: could not have ended in time even on
-    an idle device when it became ready; `overload`: could have, but queueing ate it; `no_plan`: no
-    device is there, or none knows any of its variants, or its session is gone.
+    `superseded`: a newer frame of its session came. `late`: unschedulable on arrival, no device
+    could have met its deadline even if idle. `overload`: schedulable on arrival, but its deadline
+    expired while it queued. `no_plan`: no device is live, no device has a profile of its variants,
+    or its session is gone.
     """
 
     request: FrameRequest
@@ -49,7 +51,7 @@ class Dispatch:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What to do now, and when to ask again at the latest."""
+    """The batches to start and the frames to drop now, and when to ask again at the latest."""
 
     dispatches: tuple[Dispatch, ...] = ()
     drops: tuple[Drop, ...] = ()

@@ -73,7 +73,6 @@ class FrameHandover:
                 message.boxes,
                 message.dispatched_ms,
                 message.inferred_ms,
-                message.inference_ms,
                 message.device,
             )
         )

@@ -122,7 +122,6 @@ class Answered:
     boxes: list[Box]
     dispatched_ms: float
     inferred_ms: float
-    inference_ms: float
     device: int
     type: Literal["answered"] = "answered"
 

@@ -304,7 +304,6 @@ class IngestProcess:
                     list(answer.boxes),
                     answer.dispatched_ms,
                     answer.inferred_ms,
-                    answer.inference_ms,
                     answer.device,
                 )
             )

@@ -219,7 +219,7 @@ class LatencyProfile:
         self._handover.add(min(max(0.0, handover_ms), MOST_HANDOVER_MS), now)
         self._dirty |= is_new or moved or self._has_handover_moved(now)
 
-    def settle(self, now_ms: float) -> None:
+    def advance(self, now_ms: float) -> None:
         """Lets time pass: what was observed long ago counts less. Cheap, call it often."""
         self._now_ms = max(self._now_ms, now_ms)
         if self._now_ms - self._built_ms >= SETTLE_MS:

@@ -69,7 +69,7 @@ READING = METER.drain()
         Open(1, "id", "tag", {"slo_ms": 200.0, "classes": ["car"]}, "v=0\r\n"),
         Close(2, "id", "ended", "timeout"),
         Assign("id", Assignment(None, 416, math.inf, 0.25, "nothing fits")),
-        Answered(7, "yolov4-tiny-416", 2, [(2, 0.5, 0.0, 0.25, 1.0, 1.5)], 1.0, 2.0, 0.5, 1),
+        Answered(7, "yolov4-tiny-416", 2, [(2, 0.5, 0.0, 0.25, 1.0, 1.5)], 1.0, 2.0, 1),
         Dropped(7, "superseded"),
         Reply(1, "no", "bad_sdp", {"answered": 3}),
         FrameOffered(7, "id", 3, (417, 235), True, 2**32 - 1, 1.5, 99.5, ("yolov4-tiny-416",)),
@@ -148,7 +148,7 @@ def test_a_frame_crosses_by_its_slot_and_ends_once() -> None:
     expected = bytearray(picture.nbytes)
     _picture(80).write_into(memoryview(expected))
     assert copy == expected
-    crossing.frames.ended(Answered(first.frame, "v", 1, [(0, 0.5, 0, 0, 1, 1)], 1.0, 2.0, 0.5, 0))
+    crossing.frames.ended(Answered(first.frame, "v", 1, [(0, 0.5, 0, 0, 1, 1)], 1.0, 2.0, 0))
     crossing.frames.ended(Dropped(first.frame, "late"))  # it has ended already
     assert crossing.ends == ["overload", "v 1"]
     crossing.offer(160)
@@ -175,5 +175,5 @@ def test_an_answer_keeps_all_that_was_said() -> None:
     job = Job(_picture(1), answered=seen.append, dropped=crossing.ends.append)
     crossing.frames.offer(FrameRequest("id", 1, (32, 16), 1.0, 2.0, ("v",), job))
     box = (3, 0.5, 0.0, 0.0, 1.0, 1.0)
-    crossing.frames.ended(Answered(crossing.sent[0].frame, "v", 4, [box], 1.0, 2.0, 0.5, 3))
-    assert seen == [Answer("v", 4, [box], 1.0, 2.0, 0.5, 3)]
+    crossing.frames.ended(Answered(crossing.sent[0].frame, "v", 4, [box], 1.0, 2.0, 3))
+    assert seen == [Answer("v", 4, [box], 1.0, 2.0, 3)]

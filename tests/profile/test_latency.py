@@ -44,7 +44,7 @@ def feed(
         profile.observe(
             f"yolov4-tiny-{long_side}", (long_side, long_side), 1, ratio * declared, now
         )
-        profile.settle(now)
+        profile.advance(now)
     return now
 
 
@@ -159,7 +159,7 @@ class TestObserved:
         settled = []
         for _ in range(80):  # 20 s in which nothing could be dispatched
             now += 250.0
-            profile.settle(now)
+            profile.advance(now)
             settled.append(profile.latency_ms(TINY, S416, 1))
         assert settled == sorted(settled, reverse=True)
         assert settled[15] < 2.0 * declared  # a probe gets through within 4 s
@@ -171,7 +171,7 @@ class TestObserved:
         now = feed(profile, 10.0, 10)
         for _ in range(12):
             now += 250.0
-            profile.settle(now)
+            profile.advance(now)
         assert profile.latency_ms(TINY, S416, 1) < 4 * declared
         profile.observe(TINY, S416, 1, 10 * declared, now)
         assert profile.latency_ms(TINY, S416, 1) > 9 * declared
@@ -243,7 +243,7 @@ class TestObserved:
         assert profile.latency_ms(TINY, S416, 1) > 300.0
         for _ in range(80):
             now += 250.0
-            profile.settle(now)
+            profile.advance(now)
         assert profile.latency_ms(TINY, S416, 1) == pytest.approx(
             declared.latency_ms(TINY, S416, 1), rel=0.02
         )
@@ -292,7 +292,7 @@ def test_latency_is_finite_and_monotone_whatever_was_observed(
         now += gap_ms
         variant = Variant("yolov4-tiny", long_side)
         profile.observe(variant.name, variant.input_size(wide, high), batch, ms, now)
-        profile.settle(now)
+        profile.advance(now)
     sizes = sorted(
         {Variant("yolov4-tiny", e).input_size(*s) for e in LONG_SIDES for s in ((1, 1), (16, 9))},
         key=lambda size: size[0] * size[1],
