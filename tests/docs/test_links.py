@@ -152,6 +152,8 @@ def _is_known_command(module: str, rest: str) -> bool:
     length = {"bench": 2, "weights": 2}.get(words[0] if words else "", 1)
     command = [word for word in words[:length] if re.fullmatch(r"[a-z]+", word)]
     text = _help_text(module, tuple(command))
+    if len(command) < min(length, len(words)):  # a placeholder, such as NAME: flags are unknown
+        return text is not None
     flags = {word.partition("=")[0] for word in words if re.fullmatch(r"--[a-z-]+=?.*", word)}
     return text is not None and all(flag in text for flag in flags)
 
