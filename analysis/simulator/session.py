@@ -11,11 +11,12 @@ from analysis.simulator.encoder import Wish
 from analysis.simulator.event_queue import Action
 from analysis.simulator.frame import SimulatedFrame
 from analysis.simulator.link import Crossing
-from edge.adaptation.latency_budget import LatencyBudget, QuantileWindow, infeasible
+from edge.adaptation.latency_budget import LatencyBudget, infeasible
 from edge.adaptation.measurements import SessionMeasurements
 from edge.rtc.bwe.bandwidth_estimator import BandwidthEstimator
 from edge.scheduling.assignment import Assignment, Snapshot
 from edge.session.session_adaptation import SessionAdaptation, measure
+from edge.sliding_windows import QuantileWindow
 
 if TYPE_CHECKING:
     from analysis.simulator.run import SimulatedClient, SimulationRun
@@ -44,7 +45,7 @@ class SimSession:
         self.client = client
         self.budget = LatencyBudget()
         self.rate = BandwidthEstimator()
-        self.rate.most_bps = float(run.experiment.max_bps)
+        self.rate.remb.max_cap_bps = float(run.experiment.max_bps)
         self.hints = hints
         self._run = run
         self._obeys = obeys
@@ -105,7 +106,7 @@ class SimSession:
         told_ms = now_ms + self.client.way_back_ms()
         self.client.encoder.ask(wish, told_ms)
         applied_ms = told_ms + 1000.0 / self._fps + self.client.back_ms
-        self._run.engine.at(applied_ms, lambda: self.rate.capped(wish.bps, self._run.now_ms))
+        self._run.engine.at(applied_ms, lambda: self.rate.set_cap(wish.bps, self._run.now_ms))
 
     def _look_at(self, due_ms: float) -> None:
         self._looking_ms = due_ms
@@ -132,7 +133,7 @@ class SimSession:
                 size, arrival_ms = packets[self._place]
                 self._place += 1
                 rate.observe(rtp, size, self._place == len(packets), arrival_ms)
-                stepped |= rate.stepped(arrival_ms)
+                stepped |= rate.detect_step(arrival_ms)
             if self._place < len(packets):
                 break
             self._packets += len(packets)
@@ -141,7 +142,7 @@ class SimSession:
             coming.popleft()
             self._place = 0
         rate.tick(now_ms)
-        if stepped or rate.stepped(now_ms):
+        if stepped or rate.detect_step(now_ms):
             self._hint(now_ms, urgent=True)
             self._on_step()
 

@@ -1,48 +1,13 @@
 """Where a frame's time goes: measured quantiles of each leg of its way."""
 
 import math
-from bisect import bisect_left, insort
-from collections import deque
 from typing import Literal, get_args
+
+from edge.sliding_windows import QuantileWindow
 
 Leg = Literal["network", "decode", "queue", "inference", "back"]
 LEGS: tuple[Leg, ...] = get_args(Leg)
 SPENT: tuple[Leg, ...] = ("network", "decode", "back")  # queue and inference get what is left
-
-
-class QuantileWindow:
-    """The latest values of one leg, bounded by count and by age; the oldest leaves."""
-
-    __slots__ = ("_latest", "_max_age_ms", "_max_count", "_sorted")
-
-    def __init__(self, max_count: int, max_age_ms: float) -> None:
-        self._max_count = max_count
-        self._max_age_ms = max_age_ms
-        self._latest: deque[tuple[float, float]] = deque()
-        self._sorted: list[float] = []
-
-    def __len__(self) -> int:
-        return len(self._sorted)
-
-    def add(self, value: float, now_ms: float) -> None:
-        self._latest.append((now_ms, value))
-        insort(self._sorted, value)
-        if len(self._latest) > self._max_count:
-            self._pop()
-        self.expire(now_ms)
-
-    def expire(self, now_ms: float) -> None:
-        while self._latest and self._latest[0][0] < now_ms - self._max_age_ms:
-            self._pop()
-
-    def quantile(self, q: float) -> float | None:
-        """The least value that at least a part `q` of all values doesn't exceed; None if empty."""
-        n = len(self._sorted)
-        return self._sorted[min(n - 1, max(0, math.ceil(q * n) - 1))] if n else None
-
-    def _pop(self) -> None:
-        _, value = self._latest.popleft()
-        del self._sorted[bisect_left(self._sorted, value)]
 
 
 class LatencyBudget:

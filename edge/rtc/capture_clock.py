@@ -7,11 +7,10 @@ else the least one-way delay seen, which is off by that delay. Pure: times are a
 
 from __future__ import annotations
 
-from collections import deque
+from edge.rtc.rtp import RTP_PER_MS, ntp_to_unix_ms
+from edge.rtc.unwrapper import Unwrapper, signed_difference
+from edge.sliding_windows import MinimumWindow
 
-from edge.rtc.rtp import ntp_to_unix_ms
-
-RTP_PER_MS = 90.0
 MAX_AGE_MS = 5000.0  # a capture further back than this is a wrong clock, not an old frame
 _TOLERANCE_MS = 5.0  # by which a capture may seem to follow its arrival: the clocks' error
 _PAIR_AGE_MS = 15_000.0  # after this without news a pairing of clocks has drifted
@@ -20,71 +19,27 @@ _OFFSET_WINDOW_MS = 120_000.0
 _DELAY_WINDOW_MS = 30_000.0
 
 
-class WindowedMinimum:
-    """The least of the values of the last `window_ms`; one value a slice, so it stays small."""
-
-    def __init__(self, window_ms: float, slices: int = 16) -> None:
-        self._slice_ms = window_ms / slices
-        self._least: deque[tuple[float, float]] = deque(maxlen=slices)  # (slice began, value)
-
-    def observe(self, value: float, now_ms: float) -> None:
-        if self._least and now_ms - self._least[-1][0] < self._slice_ms:
-            began_ms, least = self._least[-1]
-            self._least[-1] = (began_ms, min(least, value))
-        else:
-            self._least.append((now_ms, value))
-        window_ms = self._slice_ms * (self._least.maxlen or 1)
-        while now_ms - self._least[0][0] > window_ms:
-            self._least.popleft()
-
-    def value(self) -> float | None:
-        return min((value for _, value in self._least), default=None)
-
-
-class RtpUnwrapper:
-    """32-bit RTP timestamps as integers that never wrap (it takes 13 hours at 90 kHz)."""
-
-    def __init__(self) -> None:
-        self._last: int | None = None
-
-    def advance(self, rtp: int) -> int:
-        """A frame's timestamp, from which the next are counted."""
-        self._last = self.nearest(rtp)
-        return self._last
-
-    def nearest(self, rtp: int) -> int:
-        """Any timestamp, as near to the last frame's as it can be."""
-        if self._last is None:
-            return rtp
-        return self._last + _signed(rtp - self._last)
-
-
-def _signed(difference: int) -> int:
-    """A difference of timestamps, modulo 2**32, as the nearest to zero."""
-    return ((difference + 0x80000000) & 0xFFFFFFFF) - 0x80000000
-
-
 class CaptureClock:
     """One sender's clocks against the server's; a wrong value costs that session alone."""
 
     def __init__(self) -> None:
-        self._ping_offset = WindowedMinimum(_OFFSET_WINDOW_MS)
+        self._ping_offset = MinimumWindow(_OFFSET_WINDOW_MS)
         self._told_offset_ms: float | None = None
         self._rtt_ms: float | None = None
         self.restart()
 
     def restart(self) -> None:
         """Another source, whose RTP timestamps begin anywhere; the page's clock stays the same."""
-        self._unwrapper = RtpUnwrapper()
+        self._unwrapper = Unwrapper(32)
         self._captures: tuple[int, float, float] | None = None  # (rtp, sender's unix ms, seen)
         self._reports: tuple[int, float, float] | None = None
-        self._delay = WindowedMinimum(_DELAY_WINDOW_MS)
+        self._delay = MinimumWindow(_DELAY_WINDOW_MS)
 
     # -- what is learnt -------------------------------------------------------------------------
 
     def observe_ping(self, page_t0_ms: float, server_t1_ms: float) -> None:
         """A ping sent at the page's `t0` (Unix ms) that came at the server's `t1`."""
-        self._ping_offset.observe(server_t1_ms - page_t0_ms, server_t1_ms)
+        self._ping_offset.add(server_t1_ms - page_t0_ms, server_t1_ms)
 
     def set_offset(self, offset_ms: float, rtt_ms: float) -> None:
         """What the page measured: server_ms = page_ms + offset_ms, at its least round trip."""
@@ -103,7 +58,7 @@ class CaptureClock:
 
     def observe_arrival(self, rtp: int, arrival_ms: float) -> None:
         """A frame's first packet."""
-        self._delay.observe(arrival_ms - self._unwrapper.advance(rtp) / RTP_PER_MS, arrival_ms)
+        self._delay.add(arrival_ms - self._unwrapper.unwrap(rtp) / RTP_PER_MS, arrival_ms)
 
     # -- what is known --------------------------------------------------------------------------
 
@@ -119,7 +74,7 @@ class CaptureClock:
         A ping's way takes no less than nothing and no more than the round trip, which bounds
         what the page may tell.
         """
-        most_ms = self._ping_offset.value()
+        most_ms = self._ping_offset.minimum()
         if most_ms is None:
             return self._told_offset_ms
         if self._told_offset_ms is None:
@@ -138,13 +93,13 @@ class CaptureClock:
             for pair, source in ((self._captures, "capture"), (self._reports, "report")):
                 if pair is None or arrival_ms - pair[2] > _PAIR_AGE_MS:
                     continue
-                captured_ms = pair[1] + _signed(rtp - pair[0]) / RTP_PER_MS + offset_ms
+                captured_ms = pair[1] + signed_difference(rtp, pair[0], 32) / RTP_PER_MS + offset_ms
                 if arrival_ms - MAX_AGE_MS <= captured_ms <= arrival_ms + _TOLERANCE_MS:
                     return min(captured_ms, arrival_ms), source
-        least_ms = self._delay.value()
+        least_ms = self._delay.minimum()
         if least_ms is None:
             return arrival_ms, "delay"
         captured_ms = (
-            self._unwrapper.nearest(rtp) / RTP_PER_MS + least_ms - (self._rtt_ms or 0.0) / 2.0
+            self._unwrapper.peek(rtp) / RTP_PER_MS + least_ms - (self._rtt_ms or 0.0) / 2.0
         )
         return min(arrival_ms, max(arrival_ms - MAX_AGE_MS, captured_ms)), "delay"

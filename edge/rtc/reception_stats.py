@@ -1,13 +1,18 @@
-"""What a receiver report says of a source: counted packet by packet (RFC 3550, appendix A)."""
+"""What a receiver counts of a source, packet by packet (RFC 3550, appendix A)."""
 
 from __future__ import annotations
 
-from edge.rtc.capture_clock import RTP_PER_MS
-from edge.rtc.rtp import ReportBlock
+from collections import deque
+
+from edge.rtc.rtp import RTP_PER_MS, ReportBlock
+from edge.rtc.unwrapper import signed_difference
+
+_MAX_DROPOUT = 3000  # a jump by more means that the sender started over (RFC 3550, appendix A.1)
+_LOSS_WINDOW_MS = 2_000.0
 
 
 class ReceptionStats:
-    """One source's packets: received, missed, jitter. Retransmissions are not counted in."""
+    """One source's packets: received, missing, jitter. Retransmissions are not counted."""
 
     def __init__(self) -> None:
         self.received = 0
@@ -24,35 +29,41 @@ class ReceptionStats:
         return self._highest - self._base + 1 if self.received else 0
 
     @property
-    def missed(self) -> int:
-        """Packets that did not come (yet); late ones are taken off again."""
+    def missing(self) -> int:
+        """Packets that have not come; one that comes late is taken off again."""
         return max(0, self.expected - self.received)
 
     def add(self, sequence: int, rtp: int, arrival_ms: float) -> bool:
-        """Count a packet; whether it came in its turn, after all before it."""
+        """Count a packet; whether it came in order, after all before it."""
         self.arrival_ms = arrival_ms
         if not self.received:
-            self._base = self._highest = sequence + 0x10000
-            self.received = 1
+            self._start(sequence)
             return True
-        ahead = ((sequence - self._highest + 0x8000) & 0xFFFF) - 0x8000
+        ahead = signed_difference(sequence, self._highest, 16)
+        if abs(ahead) > _MAX_DROPOUT:
+            self._start(sequence)
+            self._prior = (0, 0)
+            return True
         self.received += 1
-        if abs(ahead) > 3000:  # the sender began anew (appendix A.1)
-            self._base = self._highest = sequence + 0x10000
-            self.received, self._prior = 1, (0, 0)
-            return True
         if ahead <= 0:
             return False
         self._highest += ahead
         if rtp != self._rtp:
             self._rtp = rtp
-            transit = arrival_ms * RTP_PER_MS - rtp
-            if self._transit is not None:
-                change = abs(transit - self._transit)
-                if change < 90_000 * 60:  # else the timestamp wrapped or jumped
-                    self._jitter += (change - self._jitter) / 16.0
-            self._transit = transit
+            self._add_transit(arrival_ms * RTP_PER_MS - rtp)
         return True
+
+    def _start(self, sequence: int) -> None:
+        self._base = self._highest = sequence + 0x10000
+        self.received = 1
+
+    def _add_transit(self, transit: float) -> None:
+        """Interarrival jitter (RFC 3550, section 6.4.1), in RTP clock units."""
+        if self._transit is not None:
+            change = abs(transit - self._transit)
+            if change < 60_000.0 * RTP_PER_MS:  # else the timestamp wrapped or jumped
+                self._jitter += (change - self._jitter) / 16.0
+        self._transit = transit
 
     def report(self, ssrc: int, last_report: int, delay_ms: float) -> ReportBlock | None:
         """The block for the next report, and a new interval; None before the first packet."""
@@ -70,3 +81,25 @@ class ReceptionStats:
             last_report=last_report,
             delay_ms=delay_ms,
         )
+
+
+class LossWindow:
+    """Share of packets lost over the last two seconds, from the stream's totals."""
+
+    def __init__(self) -> None:
+        self._totals: deque[tuple[float, int, int]] = deque(maxlen=64)  # (ms, received, missing)
+
+    def add(self, received: int, missing: int, now_ms: float) -> None:
+        """The totals so far: packets that came in time, and packets that did not."""
+        self._totals.append((now_ms, received, missing))
+        while len(self._totals) > 2 and now_ms - self._totals[1][0] > _LOSS_WINDOW_MS:
+            self._totals.popleft()
+
+    @property
+    def share(self) -> float:
+        """0 to 1; 0 before the second addition."""
+        if len(self._totals) < 2:
+            return 0.0
+        (_, received0, missing0), (_, received1, missing1) = self._totals[0], self._totals[-1]
+        sent = received1 - received0 + missing1 - missing0
+        return min(1.0, max(0.0, (missing1 - missing0) / sent)) if sent > 0 else 0.0

@@ -16,6 +16,8 @@ GOODBYE = 203
 TRANSPORT_FEEDBACK = 205
 PAYLOAD_FEEDBACK = 206
 
+RTP_PER_MS = 90.0  # ticks of every video codec's RTP clock
+SEND_TIME_MS = 1000.0 / (1 << 18)  # one step of abs-send-time, seconds in 6.18 fixed point
 MAX_NACKED = 253  # sequence numbers in one feedback message, so that it always fits a datagram
 _NTP_UNIX_S = 2_208_988_800  # seconds from NTP's epoch (1900) to Unix's (1970)
 

@@ -163,7 +163,7 @@ class VideoReceiver:
             damaged=media is None and bool(packet.payload),
         )
         if again and counts.duplicates + counts.late == useless:
-            self._rate.restored(packet.timestamp, arrival_ms)
+            self._rate.observe_retransmission(packet.timestamp, arrival_ms)
         self._apply(outcome, arrival_ms)
         if self._report is None:
             self._send_report()  # the first at once: it carries the first estimate
@@ -268,12 +268,12 @@ class VideoReceiver:
         return at_ms - self._beat_ms > 1000.0 * _BEAT_S + _STALL_MS
 
     def _watch(self, at_ms: float) -> None:
-        if not self._stalled(at_ms) and self._rate.stepped(at_ms):
+        if not self._stalled(at_ms) and self._rate.detect_step(at_ms):
             self._tell_rate(at_ms)
             self._on_step()
 
     def _remb_due(self, at_ms: float) -> float | None:
-        return self._rate.remb_due(at_ms) if self._arrivals is None else None
+        return self._rate.remb.due(at_ms) if self._arrivals is None else None
 
     # -- reports ----------------------------------------------------------------------------------
 
@@ -284,12 +284,12 @@ class VideoReceiver:
         self._report = self._loop.call_later(
             _REPORT_S * random.uniform(0.8, 1.2), self._send_report
         )
-        self._rate.observe_counts(self._reception.received, self._reception.missed, at_ms)
+        self._rate.observe_counts(self._reception.received, self._reception.missing, at_ms)
         network_ms = self._rate.network_ms(0.5) or 0.0
         self.jitter.gaps.patience_ms = max(15.0, _NETWORK_SHARE * self._slo_ms - network_ms)
         if self._clock.rtt_ms is not None:
             self.jitter.gaps.suggest_rtt(self._clock.rtt_ms)
-            self._rate.base_ms = self._clock.rtt_ms / 2.0
+            self._rate.one_way_ms = self._clock.rtt_ms / 2.0
         if self._source is None:
             return
         report, delay_ms = 0, 0.0
@@ -304,7 +304,7 @@ class VideoReceiver:
 
     def _tell_rate(self, at_ms: float) -> None:
         """An estimate that has fallen does not wait for the next report."""
-        if self._source is not None and self._rate.remb_falls(at_ms):
+        if self._source is not None and self._rate.remb.is_falling(at_ms):
             bps = self._remb_due(at_ms)
             if bps is not None:
                 packet = rtp.receiver_report(self.ssrc)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Mapping
 
-from edge.adaptation.latency_budget import LatencyBudget, Leg, QuantileWindow
+from edge.adaptation.latency_budget import LatencyBudget, Leg
 from edge.observability.metrics_data import FrameMetrics
+from edge.sliding_windows import QuantileWindow
 
 
 class FrameStatistics:

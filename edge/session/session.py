@@ -114,7 +114,7 @@ class Session:
             ports=settings.udp_port_range,
             announce=[str(address) for address in settings.announce],
         )
-        self.peer.rate.most_bps = float(settings.max_bps)
+        self.peer.rate.remb.max_cap_bps = float(settings.max_bps)
 
     @property
     def state(self) -> State:
@@ -292,7 +292,7 @@ class Session:
     def _on_applied(self, seq: int) -> None:
         """The encoder is capped by the hint now, so the estimate need not hold it down as well."""
         if self.hint is not None and seq == self.hint.seq:
-            self.peer.rate.capped(float(self.hint.max_bps), now_ms())
+            self.peer.rate.set_cap(float(self.hint.max_bps), now_ms())
 
     # A frame's end
 

@@ -3,10 +3,8 @@
 import math
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from edge.adaptation.latency_budget import LEGS, LatencyBudget, QuantileWindow, infeasible
+from edge.adaptation.latency_budget import LEGS, LatencyBudget, infeasible
 
 
 def test_nothing_measured_takes_nothing() -> None:
@@ -50,21 +48,3 @@ def test_clocks_err_and_times_can_be_nonsense() -> None:
 @pytest.mark.parametrize(("network_ms", "is_so"), [(99.9, False), (100.0, True), (400.0, True)])
 def test_infeasible_is_what_the_network_alone_ate(network_ms: float, is_so: bool) -> None:
     assert infeasible(100.0, network_ms) is is_so
-
-
-@given(
-    st.lists(st.tuples(st.floats(0, 1e4), st.floats(0, 500)), min_size=1, max_size=80),
-    st.floats(0, 1),
-)
-def test_a_window_agrees_with_sorting_what_it_should_hold(
-    values: list[tuple[float, float]], q: float
-) -> None:
-    window = QuantileWindow(20, 1000.0)
-    now, held = 0.0, []
-    for value, gap in values:
-        now += gap
-        window.add(value, now)
-        held.append((now, value))
-    recent = sorted(v for t, v in held[-20:] if t >= now - 1000.0)
-    assert len(window) == len(recent)
-    assert window.quantile(q) == recent[max(0, math.ceil(q * len(recent)) - 1)]

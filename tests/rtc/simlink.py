@@ -166,8 +166,8 @@ class SimulatedSession:
 
     def __post_init__(self) -> None:
         self.rate = BandwidthEstimator()
-        self.rate.most_bps = self.cap_bps if self.hinted else None
-        self.rate.base_ms = self.link.delay_ms
+        self.rate.remb.max_cap_bps = self.cap_bps if self.hinted else None
+        self.rate.one_way_ms = self.link.delay_ms
         self.law = HintController(start_bps=min(1.5e6, self.cap_bps), max_bps=self.cap_bps)
         self._plan = Assignment("", 608, self.cap_bps, 0.0, "")
         self._random = random.Random(self.seed)
@@ -272,9 +272,9 @@ class SimulatedSession:
         self._watch()
 
     def _watch(self) -> None:
-        if self.rate.stepped(self.world.now_ms):
+        if self.rate.detect_step(self.world.now_ms):
             self._decide()
-        if self.rate.remb_falls(self.world.now_ms):
+        if self.rate.remb.is_falling(self.world.now_ms):
             self._tell()
 
     def _report(self) -> None:
@@ -282,7 +282,7 @@ class SimulatedSession:
         self._tell()
 
     def _tell(self) -> None:
-        bps = self.rate.remb_due(self.world.now_ms)
+        bps = self.rate.remb.due(self.world.now_ms)
         if bps is not None:
             self.world.after(self.back_ms, lambda: self._told(bps))
 
@@ -317,7 +317,7 @@ class SimulatedSession:
         self.world.after(self.link.delay_ms, lambda: self._applied(bps))
 
     def _applied(self, bps: float) -> None:
-        self.rate.capped(bps, self.world.now_ms)
+        self.rate.set_cap(bps, self.world.now_ms)
 
     # -- what came of it ------------------------------------------------------------------------
 

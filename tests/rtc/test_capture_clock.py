@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.rtc.capture_clock import MAX_AGE_MS, CaptureClock, RtpUnwrapper, WindowedMinimum
+from edge.rtc.capture_clock import MAX_AGE_MS, CaptureClock
 from edge.rtc.rtp import unix_ms_to_ntp
 
 PAGE_MS = 1.7e12  # the page's clock when the server's shows zero
@@ -146,26 +146,6 @@ def test_no_values_make_a_capture_time_implausible(
     captured_ms, _ = clock.captured_ms(rtp, now_ms)
     assert math.isfinite(captured_ms)
     assert now_ms - MAX_AGE_MS <= captured_ms <= now_ms
-
-
-def test_unwrapping_goes_both_ways() -> None:
-    unwrapper = RtpUnwrapper()
-    assert unwrapper.advance(0xFFFFFFF0) == 0xFFFFFFF0
-    assert unwrapper.advance(0x10) == 0x100000010
-    assert unwrapper.nearest(0xFFFFFFF8) == 0xFFFFFFF8
-    assert unwrapper.advance(0x20) == 0x100000020
-
-
-def test_a_minimum_is_forgotten_after_its_window() -> None:
-    least = WindowedMinimum(1000.0, slices=10)
-    assert least.value() is None
-    least.observe(1.0, 0.0)
-    for now_ms in range(100, 1000, 10):
-        least.observe(5.0, float(now_ms))
-    assert least.value() == 1.0
-    for now_ms in range(1000, 2300, 10):
-        least.observe(5.0, float(now_ms))
-    assert least.value() == 5.0
 
 
 def test_another_source_begins_anew_by_the_same_clock_of_the_page() -> None:

@@ -21,8 +21,9 @@ from edge.adaptation.measurements import LinkMeasurements
 from edge.clock import now_ms
 from edge.rtc import rtp as edge_rtp
 from edge.rtc.bwe import twcc
-from edge.rtc.bwe.bandwidth_estimator import MAX_REMB_BPS, MIN_REMB_BPS, BandwidthEstimator
-from edge.rtc.bwe.packet_train import MAX_CAPACITY_BPS
+from edge.rtc.bwe.bandwidth_estimator import BandwidthEstimator
+from edge.rtc.bwe.capacity_estimator import MAX_CAPACITY_BPS
+from edge.rtc.bwe.remb_policy import MAX_REMB_BPS, MIN_REMB_BPS
 from edge.rtc.bwe.twcc import PacketArrivals
 from edge.rtc.capture_clock import CaptureClock
 from edge.rtc.jitter.depacketizer import Payload, depacketise
@@ -391,14 +392,14 @@ def test_any_trains_into_the_rate_estimate(
         elif what == "tick":
             rate.tick(at_ms)
         elif what == "restored":
-            rate.restored(rtp, at_ms)
+            rate.observe_retransmission(rtp, at_ms)
         elif what == "counts":
             rate.observe_counts(rtp, size, at_ms)
         elif what == "capped":
-            rate.capped(1e5 + rtp, at_ms)
+            rate.set_cap(1e5 + rtp, at_ms)
         else:
             rate.restart()
-        rate.stepped(at_ms)
+        rate.detect_step(at_ms)
         _rate_is_bounded(rate, at_ms)
 
 
@@ -407,8 +408,8 @@ def _rate_is_bounded(rate: BandwidthEstimator, at_ms: float) -> None:
     assert capacity_bps is None or 0.0 <= capacity_bps <= MAX_CAPACITY_BPS
     assert 0.0 <= rate.queue_ms <= 10_000.0
     assert 0.0 <= rate.loss <= 1.0
-    assert MIN_REMB_BPS <= rate.remb_bps(at_ms) <= MAX_REMB_BPS
-    due_bps = rate.remb_due(at_ms)
+    assert MIN_REMB_BPS <= rate.remb.bps(at_ms) <= MAX_REMB_BPS
+    due_bps = rate.remb.due(at_ms)
     assert due_bps is None or MIN_REMB_BPS <= due_bps <= MAX_REMB_BPS
     assert math.isfinite(rate.throughput_bps(at_ms))
     frame_bits = rate.frame_bits(at_ms)
@@ -430,8 +431,8 @@ def test_thousands_of_frames_leave_the_rate_estimate_bounded(seed: int) -> None:
         rate.tick(at_ms + rng.choice([0.0, 300.0]))
         rate.observe_counts(index, rng.randrange(100), at_ms)
         _rate_is_bounded(rate, at_ms)
-    held = (rate._network_ms, rate._received, rate._made, rate._losses)
-    assert max(len(each) for each in held) <= 128
+    windows = (rate._network_ms, rate._received, rate._encoder._made, rate._losses._totals)
+    assert max(len(each) for each in windows) <= 128
 
 
 @given(

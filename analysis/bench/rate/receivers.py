@@ -159,7 +159,7 @@ class _Hints:
     def applied(self, seq: int) -> None:
         hint = self._law.current
         if hint is not None and seq == hint.seq:
-            self._peer().rate.capped(hint.max_bps, now_ms())
+            self._peer().rate.set_cap(hint.max_bps, now_ms())
 
     def close(self) -> None:
         self._task.cancel()
@@ -205,7 +205,7 @@ async def _receive_ours(controller: str, offer: str, cap_bps: float, fps: float)
     )
     answer = await peer.answer(offer)
     if controller == "trains":
-        peer.rate.most_bps = cap_bps
+        peer.rate.remb.max_cap_bps = cap_bps
         hints = _Hints(lambda: peer, cap_bps, fps)
     arrivals = FrameArrivals()
     assert peer._connection is not None

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edge.rtc.rtp import TRANSPORT_FEEDBACK, rtcp
+from edge.rtc.unwrapper import signed_difference
 
 EVERY_MS = 50.0  # between two feedbacks
 FORMAT = 15
@@ -48,8 +49,7 @@ class PacketArrivals:
         """A packet came; `number` has 16 bits."""
         if self._next is None:
             self._next = self._highest = number + 0x10000
-        ahead = ((number - self._highest + 0x8000) & 0xFFFF) - 0x8000
-        unwrapped = self._highest + ahead
+        unwrapped = self._highest + signed_difference(number, self._highest, 16)
         self._highest = max(self._highest, unwrapped)
         if unwrapped >= self._next:  # else it has been told as lost; the sender needn't know more
             self._arrived.setdefault(unwrapped, arrival_ms)

@@ -20,6 +20,7 @@ from edge.rtc.jitter.loss_recovery import (
 )
 from edge.rtc.jitter.nack import NackRequester
 from edge.rtc.jitter.outcome import JitterBufferOutput, ReceptionCounts
+from edge.rtc.unwrapper import signed_difference
 
 MAX_PACKETS = 4096  # held at most (a 4K key frame is 1,700), then everything held is given up
 MAX_BYTES = 8 << 20  # the same in bytes
@@ -136,7 +137,7 @@ class JitterBuffer:
         if self._next is None:
             self._next = self._highest = sequence + 0x10000
             return self._next
-        ahead = ((sequence - self._highest + 0x8000) & 0xFFFF) - 0x8000
+        ahead = signed_difference(sequence, self._highest, 16)
         number = self._highest + ahead
         if not -MAX_GAP < ahead < MAX_GAP:
             # Two in a row far away: the sender began anew (RFC 3550, appendix A.1).

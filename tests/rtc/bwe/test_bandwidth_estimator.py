@@ -8,13 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.rtc.bwe.bandwidth_estimator import (
-    MAX_REMB_BPS,
-    MIN_REMB_BPS,
-    START_BPS,
-    BandwidthEstimator,
-)
-from edge.rtc.bwe.packet_train import MAX_CAPACITY_BPS
+from edge.rtc.bwe.bandwidth_estimator import BandwidthEstimator
+from edge.rtc.bwe.capacity_estimator import MAX_CAPACITY_BPS
+from edge.rtc.bwe.remb_policy import MAX_REMB_BPS, MIN_REMB_BPS, START_BPS
 
 WIRE_BYTES = 1200
 PER_FRAME = 6000
@@ -134,18 +130,18 @@ def test_packets_read_in_one_go_are_clamped() -> None:
             estimator.observe(frame * PER_FRAME, WIRE_BYTES, index == 5, frame * 66.0)
     assert estimator.capacity_bps is not None
     assert estimator.capacity_bps <= MAX_CAPACITY_BPS
-    assert estimator.remb_bps(2000.0) <= MAX_REMB_BPS
+    assert estimator.remb.bps(2000.0) <= MAX_REMB_BPS
 
 
 def test_a_step_is_told_once() -> None:
     link = Link(8e6)
     for _ in range(30):
         link.send(1, packets=9)
-        assert not link.estimator.stepped(link.now_ms)
+        assert not link.estimator.detect_step(link.now_ms)
     link.bps = 1e6
     link.send(1, packets=9)
-    assert link.estimator.stepped(link.now_ms)
-    assert not link.estimator.stepped(link.now_ms)
+    assert link.estimator.detect_step(link.now_ms)
+    assert not link.estimator.detect_step(link.now_ms)
 
 
 def test_one_frame_that_waited_is_jitter_two_are_a_queue() -> None:
@@ -164,7 +160,7 @@ def test_silence_where_frames_were_due_is_a_queue() -> None:
     link.estimator.tick(link.now_ms + 500.0)
     assert link.estimator.queue_ms > 300.0
     assert link.capacity_bps < 1e6
-    assert link.estimator.stepped(link.now_ms + 500.0)
+    assert link.estimator.detect_step(link.now_ms + 500.0)
     link.frame += 8
     link.send(2, packets=4)
     assert link.estimator.queue_ms < 5.0
@@ -183,7 +179,7 @@ def test_a_link_that_is_gone_after_a_frames_first_packet_is_noticed() -> None:
 
 def test_a_usual_frame_is_known_under_its_cap_while_frames_come() -> None:
     link = Link(8e6).send(20, packets=9)
-    link.estimator.capped(600e3, link.now_ms)
+    link.estimator.set_cap(600e3, link.now_ms)
     assert link.estimator.frame_bits(link.now_ms) is None
     link.send(4, packets=3)
     assert link.estimator.frame_bits(link.now_ms) == pytest.approx(3 * 9800, rel=0.05)
@@ -193,9 +189,9 @@ def test_a_usual_frame_is_known_under_its_cap_while_frames_come() -> None:
 def test_an_encoder_that_made_too_much_is_silent_not_the_link() -> None:
     """Cut to a tenth right after a frame of ten times that: it leaves out the next ten."""
     link = Link(8e6).send(30, packets=9)
-    link.estimator.capped(1.2e6, link.now_ms)
+    link.estimator.set_cap(1.2e6, link.now_ms)
     link.send(30, packets=9)
-    link.estimator.capped(120e3, link.now_ms)
+    link.estimator.set_cap(120e3, link.now_ms)
     link.estimator.tick(link.now_ms + 500.0)
     assert link.estimator.queue_ms < 5.0
     link.estimator.tick(link.now_ms + 3000.0)  # by then it has made up for it
@@ -205,11 +201,11 @@ def test_an_encoder_that_made_too_much_is_silent_not_the_link() -> None:
 def test_an_encoder_that_leaves_out_frames_leaves_no_queue() -> None:
     """What it sent has come, late, and it sends nothing: the queue that was seen is gone."""
     link = Link(8e6).send(30, packets=9)
-    link.estimator.capped(1.2e6, link.now_ms)
+    link.estimator.set_cap(1.2e6, link.now_ms)
     link.bps = 0.5e6
     link.send(2, packets=9)
     ended_ms = link.free_ms + link.delay_ms
-    link.estimator.capped(120e3, ended_ms)
+    link.estimator.set_cap(120e3, ended_ms)
     link.estimator.tick(ended_ms + 60.0)
     assert link.estimator.queue_ms > 50.0
     link.estimator.tick(ended_ms + 120.0)
@@ -218,15 +214,15 @@ def test_an_encoder_that_leaves_out_frames_leaves_no_queue() -> None:
 
 def test_an_estimate_is_not_lowered_for_a_sender_that_obeys_its_cap() -> None:
     link = Link(8e6).send(30, packets=9)
-    link.estimator.most_bps = 4e6
-    link.estimator.capped(500e3, link.now_ms)
+    link.estimator.remb.max_cap_bps = 4e6
+    link.estimator.set_cap(500e3, link.now_ms)
     link.bps = 0.5e6
     link.send(40, packets=3)
-    assert link.estimator.remb_bps(link.now_ms) >= 8e6
+    assert link.estimator.remb.bps(link.now_ms) >= 8e6
     link.send(40, packets=9)  # it does not any more, and a queue stands
-    link.estimator.stepped(link.now_ms)
+    link.estimator.detect_step(link.now_ms)
     link.send(20, packets=9)
-    assert link.estimator.remb_bps(link.now_ms) < 0.5e6
+    assert link.estimator.remb.bps(link.now_ms) < 0.5e6
 
 
 def test_short_trains_count_together() -> None:
@@ -237,10 +233,10 @@ def test_short_trains_count_together() -> None:
 
 def test_a_queue_that_grows_is_seen_and_drained() -> None:
     link = Link(1e6).send(15, packets=5)
-    steady_bps = link.estimator.remb_bps(link.now_ms)
+    steady_bps = link.estimator.remb.bps(link.now_ms)
     link.send(15, packets=9)  # 1.3 Mbit/s into 1
     assert link.estimator.queue_ms > 100.0
-    drained_bps = link.estimator.remb_bps(link.now_ms)
+    drained_bps = link.estimator.remb.bps(link.now_ms)
     assert drained_bps < 0.8 * steady_bps
     assert drained_bps < 1e6
     link.send(15, packets=1)
@@ -250,26 +246,26 @@ def test_a_queue_that_grows_is_seen_and_drained() -> None:
 def test_the_estimate_holds_the_encoder_only_where_nothing_else_does() -> None:
     busy = Link(2e6).send(30, packets=9)  # 1.3 of 2 Mbit/s
     assert busy.estimator.throughput_bps(busy.now_ms) == pytest.approx(1.34e6, rel=0.1)
-    assert busy.estimator.remb_bps(busy.now_ms) < 0.9 * 2e6
-    busy.estimator.capped(1.2e6, busy.now_ms)
-    assert busy.estimator.remb_bps(busy.now_ms) > 1.5 * 2e6  # each frame as one burst
+    assert busy.estimator.remb.bps(busy.now_ms) < 0.9 * 2e6
+    busy.estimator.set_cap(1.2e6, busy.now_ms)
+    assert busy.estimator.remb.bps(busy.now_ms) > 1.5 * 2e6  # each frame as one burst
     spare = Link(8e6).send(30, packets=9)
-    assert spare.estimator.remb_bps(spare.now_ms) > 1.5 * 8e6
+    assert spare.estimator.remb.bps(spare.now_ms) > 1.5 * 8e6
 
 
 def test_the_estimate_is_told_at_once_when_it_falls_and_seldom_otherwise() -> None:
     link = Link(20e6)
-    assert link.estimator.remb_due(0.0) == START_BPS
-    assert link.estimator.remb_due(100.0) is None
+    assert link.estimator.remb.due(0.0) == START_BPS
+    assert link.estimator.remb.due(100.0) is None
     link.send(15, packets=9)
-    told_bps = link.estimator.remb_due(link.now_ms)
+    told_bps = link.estimator.remb.due(link.now_ms)
     assert told_bps is not None
     assert told_bps > START_BPS
-    assert not link.estimator.remb_falls(link.now_ms)
+    assert not link.estimator.remb.is_falling(link.now_ms)
     link.bps = 1e6
     link.send(3, packets=9)
-    assert link.estimator.remb_falls(link.now_ms)
-    fallen_bps = link.estimator.remb_due(link.now_ms)
+    assert link.estimator.remb.is_falling(link.now_ms)
+    fallen_bps = link.estimator.remb.due(link.now_ms)
     assert fallen_bps is not None
     assert fallen_bps < 0.5 * told_bps
 
@@ -312,11 +308,11 @@ def test_no_arrivals_make_a_decision_unbounded(
     for rtp, size, marker, arrival_ms, send_time in script:
         estimator.observe(rtp, size, marker, arrival_ms, send_time)
         estimator.tick(arrival_ms + 30.0)
-        estimator.stepped(arrival_ms + 30.0)
+        estimator.detect_step(arrival_ms + 30.0)
         if marker:
-            estimator.capped(float(size), arrival_ms)
+            estimator.set_cap(float(size), arrival_ms)
         estimator.observe_counts(size, rtp & 0xFF, arrival_ms)
-        assert MIN_REMB_BPS <= estimator.remb_bps(arrival_ms) <= MAX_REMB_BPS
+        assert MIN_REMB_BPS <= estimator.remb.bps(arrival_ms) <= MAX_REMB_BPS
         assert estimator.queue_ms >= 0.0
         assert 0.0 <= estimator.loss <= 1.0
         capacity_bps = estimator.capacity_bps
@@ -351,7 +347,7 @@ def _lossy_with_a_frame_broken_off() -> tuple[BandwidthEstimator, int, float]:
     estimator = link.estimator
     estimator.observe_counts(300, 0, link.now_ms - 1000.0)
     estimator.observe_counts(320, 1, link.now_ms)
-    assert not estimator.stepped(link.now_ms)
+    assert not estimator.detect_step(link.now_ms)
     rtp, at_ms = link.frame * PER_FRAME, link.now_ms
     for index in range(4):
         estimator.observe(rtp, WIRE_BYTES, False, at_ms + 1.24 * index, None)
@@ -362,17 +358,17 @@ def test_a_frame_whose_end_was_lost_is_no_step() -> None:
     estimator, rtp, last_ms = _lossy_with_a_frame_broken_off()
     for silent_ms in (25.0, 50.0):
         estimator.tick(last_ms + silent_ms)
-        assert not estimator.stepped(last_ms + silent_ms)
-    estimator.restored(rtp, last_ms + 55.0)
+        assert not estimator.detect_step(last_ms + silent_ms)
+    estimator.observe_retransmission(rtp, last_ms + 55.0)
     for silent_ms in (60.0, 75.0, 100.0):
         estimator.tick(last_ms + silent_ms)
-        assert not estimator.stepped(last_ms + silent_ms)
+        assert not estimator.detect_step(last_ms + silent_ms)
     estimator.observe(rtp, WIRE_BYTES, True, last_ms + 110.0, None)  # a straggler of it
-    assert not estimator.stepped(last_ms + 110.0)
+    assert not estimator.detect_step(last_ms + 110.0)
     assert estimator.capacity_bps == pytest.approx(8e6, rel=0.15)
 
 
 def test_a_frame_that_nothing_restores_shows_a_link_that_is_gone() -> None:
     estimator, _, last_ms = _lossy_with_a_frame_broken_off()
     estimator.tick(last_ms + 100.0)
-    assert estimator.stepped(last_ms + 100.0)
+    assert estimator.detect_step(last_ms + 100.0)
