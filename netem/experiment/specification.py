@@ -15,7 +15,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator, mod
 
 from edge.profile.variant import LONG_SIDES
 from edge.session.control_messages import SloMs
-from netem.footage.camera_file import KNOWN, known_video
+from netem.footage.camera_file import SAMPLES, sample_video
 from netem.links.link import Kind as LinkKind
 from netem.specification import (
     DEFAULT_ACCURACY,
@@ -38,12 +38,12 @@ Width = Annotated[int, Field(ge=128, le=4096)]
 
 
 def _find_video(file: str, info: ValidationInfo) -> str:
-    if file in KNOWN:
+    if file in SAMPLES:
         return file
     try:
         return str(find_file(Path(file), info))
     except ValueError as error:
-        raise ValueError(f"{error}, and not one of {', '.join(KNOWN)}") from None
+        raise ValueError(f"{error}, and not one of {', '.join(SAMPLES)}") from None
 
 
 def _find_device(device: str, info: ValidationInfo) -> str:
@@ -61,7 +61,7 @@ class VideoSpec(SpecPart):
     def video(self, client: int) -> Path:
         """A client's file."""
         file = self.files[client % len(self.files)]
-        return known_video(file) if file in KNOWN else Path(file)
+        return sample_video(file) if file in SAMPLES else Path(file)
 
 
 class TraceSpec(TraceSource):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 
@@ -26,7 +27,7 @@ PRINT_ROWS = 32
 _MIX = 2_654_435_761  # odd, so that each place in the rows counts in its own way
 _PAN_FPS = 25
 
-KNOWN = ("street", "photographs")
+SAMPLES = ("street", "photographs")
 
 
 class FootageError(Exception):
@@ -124,7 +125,7 @@ def first_row(height: int) -> int:
     return max(0, (height - PRINT_ROWS) // 2) & ~1
 
 
-def known_video(name: str) -> Path:
+def sample_video(name: str) -> Path:
     """The video called `street` or `photographs`; made, or fetched, when first asked for."""
     return samples.street_video() if name == "street" else _pan_video()
 
@@ -141,8 +142,8 @@ def _pan_video() -> Path:
             stream.width, stream.height = clip.size
             stream.pix_fmt = "yuv420p"
             stream.options = {"crf": "10", "preset": "veryfast"}
-            for frame in clip.frames:
-                frame.pts, frame.time_base = None, None
+            for index, frame in enumerate(clip.frames):
+                frame.pts, frame.time_base = index, Fraction(1, _PAN_FPS)
                 target.mux(stream.encode(frame))
             target.mux(stream.encode(None))
         partial.replace(path)

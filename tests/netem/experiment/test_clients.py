@@ -16,7 +16,7 @@ import pytest
 from edge.assets.browser import BrowserMissingError, chromium_path
 from edge.batching.batcher import FrameRequest
 from netem.experiment.clients import ChromiumClient, ClientRequest
-from netem.footage.camera_file import Footage, camera, known_video
+from netem.footage.camera_file import Footage, camera, sample_video
 from netem.links.link import EmulatedLink
 from tests.serving import serving
 from traces import constant
@@ -52,7 +52,7 @@ async def test_a_frames_source_is_the_picture_that_arrived() -> None:
         chromium_path()
     except BrowserMissingError as error:
         pytest.skip(str(error))
-    footage = Footage(known_video("street"), 15)
+    footage = Footage(sample_video("street"), 15)
     sources = {source: small(picture.y) for source, picture in footage.pictures()}
     came: dict[int, npt.NDArray[np.float32]] = {}
     enough = asyncio.Event()

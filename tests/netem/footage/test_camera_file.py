@@ -10,6 +10,7 @@ import pytest
 
 from edge.assets.samples import write_y4m
 from edge.ipc.picture import Picture
+from netem.footage import camera_file
 from netem.footage.camera_file import (
     PRINT_ROWS,
     CameraFile,
@@ -19,6 +20,7 @@ from netem.footage.camera_file import (
     first_row,
     print_of,
 )
+from profiles.clips import Clip
 
 
 def video(path: Path, luma: list[np.ndarray]) -> Path:
@@ -71,3 +73,24 @@ def test_a_low_picture_is_its_own_print(tmp_path: Path) -> None:
     y4m = tmp_path / "low.y4m"
     write_y4m(y4m, [Picture.from_rgb(np.repeat(low[..., None], 3, axis=2))], 5)
     assert y4m.is_file()
+
+
+def test_the_photographs_are_made_into_a_video_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[int] = []
+
+    def short_pan(fps: int, seconds: float) -> Clip:
+        made.append(fps)
+        frames = [
+            av.VideoFrame.from_ndarray(luma, format="gray").reformat(format="yuv420p")
+            for luma in noise(5)
+        ]
+        return Clip("photographs", frames, fps, "five pictures of noise")
+
+    monkeypatch.setenv("EDGE_CACHE", str(tmp_path))
+    monkeypatch.setattr(camera_file, "pan", short_pan)
+    path = camera_file.sample_video("photographs")
+    assert camera_file.sample_video("photographs") == path
+    assert len(made) == 1
+    assert Footage(path, made[0]).sources == (0, 1, 2, 3, 4)
