@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 
-from netem.links.link import EmulatedLink
+from netem.links.emulated_link import EmulatedLink
 from netem.links.namespace import LinkError
 from netem.units import rate_bps, share, time_ms
 from traces import Trace, TraceError, constant, read
@@ -19,9 +19,9 @@ EXIT_FAILED, EXIT_USAGE = 1, 2
 
 _HEAVY = {
     "publish": ("netem.publisher.command", "load a server with light publishers"),
-    "steady": ("netem.publisher.steady", "publishers of a fixed stream, for benchmarks"),
+    "steady": ("netem.publisher.steady_publisher", "publishers of a fixed stream, for benchmarks"),
     "run": ("netem.experiment.command", "run an experiment's matrix"),
-    "fleet": ("netem.cameras", "eight cameras on their links, and the admin page's picture"),
+    "fleet": ("netem.fleet_demo", "eight cameras on their links, and the admin page's picture"),
 }
 
 ABOUT = """Runs COMMAND in a network namespace of its own, behind an emulated link to this machine,

@@ -16,12 +16,12 @@ from edge.profile.machine import machine, versions
 from edge.profile.variant import LONG_SIDES, Precision, Variant
 from edge.workers.spawn import OPENMP
 from profiles import coco
-from profiles.accuracy import (
+from profiles.accuracy_measurement import (
     INPUT_LONG_SIDES,
     KBPS,
     SENT_LONG_SIDES,
-    Material,
-    Survey,
+    AccuracyMeasurement,
+    EvaluationClip,
     continued,
     looked_at,
     merge,
@@ -122,7 +122,7 @@ def run(options: argparse.Namespace, arguments: list[str]) -> int:
             options.precision,
         )
     progress = ProgressReport(sum(task.work for task in tasks))
-    survey = Survey(
+    survey = AccuracyMeasurement(
         options.network, detector, reference, reference_detector, progress.step, progress.skip
     )
     made_on = f"{machine()}, {options.device}, {detector.precision}"
@@ -150,7 +150,7 @@ def _codecs_for(options: argparse.Namespace) -> tuple[str, ...]:
     return (*_DEFAULT_CODECS, NONE) if options.coco else _DEFAULT_CODECS
 
 
-def _materials(options: argparse.Namespace) -> list[Material]:
+def _materials(options: argparse.Namespace) -> list[EvaluationClip]:
     seconds = min(4, options.seconds) if options.quick else options.seconds
     frames = options.frames or (8 if options.quick else 36)
     clips: list[Clip] = []
@@ -164,13 +164,13 @@ def _materials(options: argparse.Namespace) -> list[Material]:
     for clip in clips:
         chosen = looked_at(len(clip.frames), clip.fps, frames)
         about = f"{clip.about}, {len(chosen)} looked at"
-        materials.append(Material(clip.name, clip.frames, clip.fps, chosen, about))
+        materials.append(EvaluationClip(clip.name, clip.frames, clip.fps, chosen, about))
     if options.coco:
         annotations, images = options.coco
         annotated = coco.read(annotations, images, options.coco_images)
         photographs = coco.Photographs(annotated.paths)
         materials.append(
-            Material(
+            EvaluationClip(
                 coco.CLIP,
                 photographs,
                 1,

@@ -55,7 +55,7 @@ _BUFFER_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class SentPictures:
     """Pictures as they arrive, and the bits of each on the way."""
 
     pictures: list[Picture]
@@ -70,7 +70,7 @@ def sent_size(width: int, height: int, long_side: int) -> tuple[int, int]:
 
 def send(
     codec: str, frames: Sequence[av.VideoFrame], long_side: int, fps: int = 0, bps: float = 0.0
-) -> Sent:
+) -> SentPictures:
     """Frames scaled to the longest side, sent with `codec`, and decoded again, in order.
 
     jpeg90 sends squares of that edge, quality 90, as Jellyfish does, and jpeg90-fit keeps the
@@ -82,7 +82,7 @@ def send(
     if codec == JPEG_FIT:
         return _send_jpeg(scaled)
     if codec == NONE:
-        return Sent(
+        return SentPictures(
             [Picture.from_av(frame) for frame in scaled],
             [12 * frame.width * frame.height for frame in scaled],
         )
@@ -91,7 +91,7 @@ def send(
     return _send_video(codec, scaled, fps, bps)
 
 
-def _send_video(codec: str, frames: Sequence[av.VideoFrame], fps: int, bps: float) -> Sent:
+def _send_video(codec: str, frames: Sequence[av.VideoFrame], fps: int, bps: float) -> SentPictures:
     name, options = _ENCODERS[codec]
     encoder = cast(Any, av.CodecContext.create(name, "w"))
     encoder.width, encoder.height = frames[0].width, frames[0].height
@@ -118,10 +118,10 @@ def _send_video(codec: str, frames: Sequence[av.VideoFrame], fps: int, bps: floa
     pictures += (Picture.from_av(each) for each in decoder.decode(None))
     if not len(frames) == len(pictures) == len(bits):
         raise RuntimeError(f"{name} made {len(bits)} packets of {len(frames)} frames")
-    return Sent(pictures, bits)
+    return SentPictures(pictures, bits)
 
 
-def _send_jpeg(frames: Sequence[av.VideoFrame]) -> Sent:
+def _send_jpeg(frames: Sequence[av.VideoFrame]) -> SentPictures:
     pictures, bits = [], []
     for frame in frames:
         pixels = frame.to_ndarray(format="bgr24")
@@ -129,7 +129,7 @@ def _send_jpeg(frames: Sequence[av.VideoFrame]) -> Sent:
         bits.append(8 * len(data))
         image = cv2.cvtColor(np.asarray(cv2.imdecode(data, 1)), cv2.COLOR_BGR2RGB)
         pictures.append(Picture.from_rgb(np.asarray(image, dtype=np.uint8)))
-    return Sent(pictures, bits)
+    return SentPictures(pictures, bits)
 
 
 def _scaled(frame: av.VideoFrame, width: int, height: int) -> av.VideoFrame:

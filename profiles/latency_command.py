@@ -12,13 +12,13 @@ from edge.profile.latency import LatencyProfile
 from edge.profile.machine import machine, processor, slug, versions
 from edge.profile.variant import LONG_SIDES, Variant
 from edge.workers import WorkerError
-from profiles import latency
+from profiles import latency_measurement
 from profiles.arguments import UsageError, any_device, command_line
+from profiles.measured_device import BatchFailedError, measured_device
 from profiles.progress import ProgressReport
-from profiles.worker import BatchFailedError, measured_device
 
 _QUICK_LONG_SIDES = LONG_SIDES[::3]
-_QUICK_SHAPES = latency.SHAPES[:1]
+_QUICK_SHAPES = latency_measurement.SHAPES[:1]
 _QUICK_ROUNDS = 2
 
 
@@ -61,10 +61,10 @@ async def _run(options: argparse.Namespace, arguments: list[str]) -> int:
     strangers = [name for name in variants if Variant.parse(name).network != options.network]
     if strangers:
         raise UsageError(f"--variants: {strangers[0]} is none of {options.network}")
-    shapes = _QUICK_SHAPES if quick else latency.SHAPES
-    batches = options.batches or latency.BATCHES
-    rounds = options.rounds or (_QUICK_ROUNDS if quick else latency.ROUNDS)
-    every = latency.cases(variants, shapes, batches)
+    shapes = _QUICK_SHAPES if quick else latency_measurement.SHAPES
+    batches = options.batches or latency_measurement.BATCHES
+    rounds = options.rounds or (_QUICK_ROUNDS if quick else latency_measurement.ROUNDS)
+    every = latency_measurement.cases(variants, shapes, batches)
     async with measured_device(
         options.device,
         options.network,
@@ -85,17 +85,17 @@ async def _run(options: argparse.Namespace, arguments: list[str]) -> int:
         if options.again:
             partial.unlink(missing_ok=True)
         here = {c.key for c in wanted}
-        done = [v for v in latency.read_visits(partial) if v.key in here]
-        todo = latency.visits(wanted, done, rounds)
-        keep = latency.writer(partial)
+        done = [v for v in latency_measurement.read_visits(partial) if v.key in here]
+        todo = latency_measurement.visits(wanted, done, rounds)
+        keep = latency_measurement.writer(partial)
         progress = ProgressReport(float(max(1, len(todo))))
         for case in todo:
-            done.append(await latency.visit(run, case))
+            done.append(await latency_measurement.visit(run, case))
             keep(done[-1])
             width, height = case.input_size
             progress.step(1.0, f"{case.variant}, {width}x{height}, batch {case.batch}")
         progress.end()
-    entries = [*known, *latency.entries(done)]
+    entries = [*known, *latency_measurement.entries(done)]
     LatencyProfile(
         sorted(entries, key=lambda e: (Variant.parse(e.variant), e.width, e.height, e.batch)),
         device=name,

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from traces.formats import read, write
-from traces.trace import Step, Trace, TraceError, constant
+from traces.trace import Trace, TraceError, TraceStep, constant
 
-__all__ = ["Step", "Trace", "TraceError", "constant", "read", "shipped", "write"]
+__all__ = ["Trace", "TraceError", "TraceStep", "constant", "read", "shipped", "write"]
 
 DATA = Path(__file__).parent / "data"
 

@@ -68,7 +68,7 @@ def _run(options: argparse.Namespace) -> None:
         trace = read(options.source, options.format, **how)
         write(trace.resample(options.resample_ms) if options.resample_ms else trace, options.target)
     else:
-        from traces.picture import draw  # Matplotlib takes a second to import  # noqa: PLC0415
+        from traces.plot import draw  # Matplotlib takes a second to import  # noqa: PLC0415
 
         draw([read(file, options.format, **how) for file in options.files], Path(options.out))
 

@@ -20,7 +20,7 @@ from traces.trace import Trace
 
 
 @dataclass(frozen=True)
-class State:
+class RateState:
     """Where a link stays for `stay_s` on average, at a median rate; `weight` is how likely it is
     to be moved to, among the states that aren't the current one."""
 
@@ -30,11 +30,11 @@ class State:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class LinkRecipe:
     """A kind of link: its states (the first is where it starts) and how the rate moves in them."""
 
     kind: str
-    states: tuple[State, ...]
+    states: tuple[RateState, ...]
     sigma: float
     """Standard deviation of the rate's logarithm."""
     tau_s: float
@@ -42,9 +42,9 @@ class Recipe:
     step_ms: float
 
 
-WIFI = Recipe(
+WIFI = LinkRecipe(
     "wifi",
-    (State(22.0, 2.5), State(5.5, 0.6, 1.0), State(0.0, 0.18, 0.55)),
+    (RateState(22.0, 2.5), RateState(5.5, 0.6, 1.0), RateState(0.0, 0.18, 0.55)),
     sigma=0.25,
     tau_s=1.5,
     most_mbps=40.0,
@@ -56,9 +56,9 @@ in Large-Scale Operational Networks", MobiSys 2016), here of a 12 kB frame put t
 random times; so stalls of 180 ms on average, some 4 % of the time. The level isn't theirs: it
 is chosen so that the link is at times the limit for one to four video uplinks."""
 
-LTE = Recipe(
+LTE = LinkRecipe(
     "lte",
-    (State(7.2, 15.0), State(3.0, 4.0, 3.0), State(0.0, 0.6, 1.0)),
+    (RateState(7.2, 15.0), RateState(3.0, 4.0, 3.0), RateState(0.0, 0.6, 1.0)),
     sigma=0.5,
     tau_s=7.0,
     most_mbps=25.0,
@@ -72,9 +72,9 @@ the range of the LTE uplinks recorded for Mahimahi (ATC 2015), at 100 ms: coeffi
 0.6 to 1.2, correlation of the logarithm over a second 0.3 to 0.7, below 0.1 Mbit/s for 0.5 to 14 %
 of the time."""
 
-NR = Recipe(
+NR = LinkRecipe(
     "nr",
-    (State(62.0, 6.0), State(22.0, 2.0, 2.0), State(0.0, 1.2, 1.0)),
+    (RateState(62.0, 6.0), RateState(22.0, 2.0, 2.0), RateState(0.0, 1.2, 1.0)),
     sigma=0.4,
     tau_s=2.0,
     most_mbps=115.0,
@@ -85,7 +85,7 @@ data set, 5G-MeMU 2022), at 100 ms: median 38 to 61 Mbit/s, 95th percentile 104 
 of variation 0.55 to 0.85, below 0.1 Mbit/s for up to 25 % of the time."""
 
 
-def make(recipe: Recipe, seed: int, seconds: float) -> Trace:
+def make(recipe: LinkRecipe, seed: int, seconds: float) -> Trace:
     """A trace of `seconds` by the recipe; the seed is a whole number >= 0."""
     if seed < 0 or not 0.0 < seconds <= 86_400.0:
         raise ValueError("the seed must be 0 or more and the duration above 0 s, a day at most")
@@ -150,7 +150,7 @@ KINDS: dict[str, Callable[[int, float], Trace]] = {
 }
 
 
-def _next(states: tuple[State, ...], current: int, choice: float) -> int:
+def _next(states: tuple[RateState, ...], current: int, choice: float) -> int:
     """The state to move to, by a number from 0 to 1."""
     others = [i for i in range(len(states)) if i != current]
     left = choice * sum(states[i].weight for i in others)

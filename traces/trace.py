@@ -24,7 +24,7 @@ class TraceError(Exception):
     """A trace that can't be used: says which file, line and rule."""
 
 
-class Step(NamedTuple):
+class TraceStep(NamedTuple):
     """The link as it is until the next change; None where the trace doesn't say."""
 
     rate_bps: float
@@ -87,10 +87,10 @@ class Trace:
         """The rate in force, in bit/s."""
         return self._rates_bps[self.index_at(t_ms)]
 
-    def step_at(self, t_ms: float) -> Step:
+    def step_at(self, t_ms: float) -> TraceStep:
         """All that is in force."""
         i = self.index_at(t_ms)
-        return Step(
+        return TraceStep(
             self._rates_bps[i],
             *(None if s is None else float(s[i]) for s in self._extras().values()),
         )
@@ -150,16 +150,16 @@ class Trace:
         if not step_ms > 0.0:
             raise ValueError("the step must be above 0 ms")
         count = max(1, math.ceil(self.duration_ms / step_ms - 1e-9))
-        long_sides = np.append(np.arange(count) * step_ms, self.duration_ms)
+        bin_edges_ms = np.append(np.arange(count) * step_ms, self.duration_ms)
         knots = np.append(self.at_ms, self.duration_ms)
 
         def mean(values: Series) -> Series:
             integral = np.concatenate([[0.0], np.cumsum(values * np.diff(knots))])
-            means = np.diff(np.interp(long_sides, knots, integral)) / np.diff(long_sides)
+            means = np.diff(np.interp(bin_edges_ms, knots, integral)) / np.diff(bin_edges_ms)
             return np.asarray(np.clip(means, values.min(), values.max()), np.float64)
 
         return Trace(
-            long_sides[:-1],
+            bin_edges_ms[:-1],
             mean(self.rate_bps),
             self.duration_ms,
             name=self.name,

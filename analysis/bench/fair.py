@@ -34,7 +34,7 @@ from edge.clock import now_ms
 from edge.rtc import aiortc_adapter
 
 if TYPE_CHECKING:
-    from netem.links.link import EmulatedLink
+    from netem.links.emulated_link import EmulatedLink
 
 RATE_BPS, CAP_BPS, FPS = 4e6, 4e6, 15
 QUEUES_BYTES = (256_000, 30_000)  # a radio link's, and a shallow one
@@ -142,7 +142,7 @@ class _Run:
     seconds: float
 
     async def measure(self) -> list[LinkShare]:
-        from netem.links.link import EmulatedLink  # noqa: PLC0415
+        from netem.links.emulated_link import EmulatedLink  # noqa: PLC0415
         from traces import constant  # noqa: PLC0415
 
         link = EmulatedLink(constant(RATE_BPS), queue_bytes=self.queue_bytes, kind="tun")

@@ -17,10 +17,10 @@ from playwright.async_api import Page
 
 from edge.assets.browser import chromium, chromium_path
 from edge.clock import now_ms
-from netem.experiment.frame_log import Taken, by_page, by_publisher
+from netem.experiment.client_record import ClientRecord, by_page, by_publisher
 from netem.experiment.server_main import label_of
 from netem.footage.camera_file import CameraFile, Footage
-from netem.links.link import EmulatedLink
+from netem.links.emulated_link import EmulatedLink
 from netem.links.namespace import RUN
 
 ROOT = Path(__file__).parents[2]
@@ -57,8 +57,8 @@ class ClientRequest:
 class ExperimentClient(ABC):
     """`start`, then `stop`, which tells what it took down; `close` ends it whatever its state."""
 
-    def __init__(self, wish: ClientRequest) -> None:
-        self.wish = wish
+    def __init__(self, request: ClientRequest) -> None:
+        self.request = request
         self.session = ""
         """What the server calls it, once it is live."""
 
@@ -67,7 +67,7 @@ class ExperimentClient(ABC):
         """Begin to publish; who waits for its first answer asks the server."""
 
     @abstractmethod
-    async def stop(self) -> Taken:
+    async def stop(self) -> ClientRecord:
         """Stop publishing, and wait until every frame has its end."""
 
     @abstractmethod
@@ -78,21 +78,21 @@ class ExperimentClient(ABC):
 class ChromiumClient(ExperimentClient):
     """Headless Chromium on the real page, with a file for its camera."""
 
-    def __init__(self, wish: ClientRequest, camera: CameraFile) -> None:
-        super().__init__(wish)
+    def __init__(self, request: ClientRequest, camera: CameraFile) -> None:
+        super().__init__(request)
         self._camera = camera
         self._stack = contextlib.AsyncExitStack()
         self._page: Page | None = None
 
     async def start(self, port: int) -> None:
-        wish, url = self.wish, self.wish.url(port)
+        request, url = self.request, self.request.url(port)
         query = {
             "autostart": 1,
             "source": "camera",
             "journal": 1,
-            "slo": f"{wish.slo_ms:g}",
-            "fps": wish.footage.fps,
-            "label": wish.label,
+            "slo": f"{request.slo_ms:g}",
+            "fps": request.footage.fps,
+            "label": request.label,
         }
         browser = await self._stack.enter_async_context(
             chromium(
@@ -108,33 +108,33 @@ class ChromiumClient(ExperimentClient):
 
     def _inside(self) -> Path:
         """An executable that starts the browser in the link's namespace."""
-        script = self.wish.folder / f"chromium-{self.wish.number}"
-        space = RUN / self.wish.link.namespace
+        script = self.request.folder / f"chromium-{self.request.number}"
+        space = RUN / self.request.link.namespace
         script.write_text(f'#!/bin/sh\nexec nsenter --net={space} -- {chromium_path()} "$@"\n')
         script.chmod(0o755)
         return script
 
-    async def stop(self) -> Taken:
-        page, wish = self._page, self.wish
+    async def stop(self) -> ClientRecord:
+        page, request = self._page, self.request
         assert page is not None, "not started"
         shift_ms = await _shift_ms(page)
         try:
-            async with asyncio.timeout(FINISH_S + wish.slo_ms / 1000.0):
+            async with asyncio.timeout(FINISH_S + request.slo_ms / 1000.0):
                 snapshot = await page.evaluate("window.__edge.finish()")
         except TimeoutError:
-            raise ClientError(f"{wish.label}: the page did not come to its end") from None
+            raise ClientError(f"{request.label}: the page did not come to its end") from None
         journal = await page.evaluate("window.__edge.journal()")
         observer = await page.evaluate("window.__observer")
         if observer["failed"]:
-            raise ClientError(f"{wish.label}: its camera can't be watched: {observer['failed']}")
+            raise ClientError(f"{request.label}: its camera can't be watched: {observer['failed']}")
         counts = snapshot["counts"]
         if counts["captured"] != len(journal["lines"]):
             raise ClientError(
-                f"{wish.label}: the page counts {counts['captured']} frames, its journal has"
+                f"{request.label}: the page counts {counts['captured']} frames, its journal has"
                 f" {len(journal['lines'])}"
             )
-        taken = by_page(
-            wish.number,
+        record = by_page(
+            request.number,
             journal,
             [tuple(picture) for picture in observer["pictures"]],
             self._camera,
@@ -142,11 +142,11 @@ class ChromiumClient(ExperimentClient):
             shift_ms=shift_ms,
         )
         if snapshot["reconnects"]:
-            taken.notes.append(f"{wish.label}: connected anew {snapshot['reconnects']} times")
-        return taken
+            record.notes.append(f"{request.label}: connected anew {snapshot['reconnects']} times")
+        return record
 
-    async def says(self) -> str:
-        """What the page shows, for who wonders why nothing comes."""
+    async def page_text(self) -> str:
+        """The text that the page shows, to find out why no answer comes."""
         return await self._page.inner_text("body") if self._page else "nothing yet"
 
     async def close(self) -> None:
@@ -159,41 +159,43 @@ async def _shift_ms(page: Page) -> float:
     best = (float("inf"), 0.0)
     for _ in range(_CLOCK_READS):
         before_ms = now_ms()
-        theirs_ms = await page.evaluate("performance.timeOrigin + performance.now()")
+        page_ms = await page.evaluate("performance.timeOrigin + performance.now()")
         after_ms = now_ms()
-        best = min(best, (after_ms - before_ms, (before_ms + after_ms) / 2.0 - theirs_ms))
+        best = min(best, (after_ms - before_ms, (before_ms + after_ms) / 2.0 - page_ms))
     return best[1]
 
 
 class LightClient(ExperimentClient):
     """The light publisher, in a process of its own."""
 
-    def __init__(self, wish: ClientRequest) -> None:
-        super().__init__(wish)
+    def __init__(self, request: ClientRequest) -> None:
+        super().__init__(request)
         self._process: subprocess.Popen[Any] | None = None
-        self._json = wish.folder / f"light-{wish.number}.json"
-        self._log = wish.folder / f"light-{wish.number}.log"
+        self._json = request.folder / f"light-{request.number}.json"
+        self._log = request.folder / f"light-{request.number}.log"
 
     async def start(self, port: int) -> None:
-        wish = self.wish
+        request = self.request
         command = [
-            *(sys.executable, "-m", "netem", "publish", wish.url(port)),
-            *("--fps", str(wish.footage.fps), "--slo-ms", f"{wish.slo_ms:g}"),
-            *("--video", str(wish.footage.video), "--label", wish.label),
+            *(sys.executable, "-m", "netem", "publish", request.url(port)),
+            *("--fps", str(request.footage.fps), "--slo-ms", f"{request.slo_ms:g}"),
+            *("--video", str(request.footage.video), "--label", request.label),
             *("--json", str(self._json)),
         ]
         with self._log.open("w") as log:
-            self._process = wish.link.popen(command, cwd=ROOT, stdout=log, stderr=log)
+            self._process = request.link.popen(command, cwd=ROOT, stdout=log, stderr=log)
 
-    async def stop(self) -> Taken:
+    async def stop(self) -> ClientRecord:
         assert self._process is not None, "not started"
         self._process.terminate()
         status = await asyncio.to_thread(self._process.wait)
         if not self._json.is_file():
-            said = self._log.read_text()[-500:]
-            raise ClientError(f"{self.wish.label}: publishing ended with status {status}: {said}")
+            log_tail = self._log.read_text()[-500:]
+            raise ClientError(
+                f"{self.request.label}: publishing ended with status {status}: {log_tail}"
+            )
         [record] = json.loads(self._json.read_text())
-        return by_publisher(self.wish.number, record)
+        return by_publisher(self.request.number, record)
 
     async def close(self) -> None:
         if self._process is not None and self._process.poll() is None:

@@ -19,17 +19,17 @@ from edge.profile.accuracy import AccuracyError
 from edge.profile.latency import ProfileError
 from edge.profile.machine import machine as machine_line
 from netem.experiment import machine_load, results
+from netem.experiment.client_record import ClientRecordError
 from netem.experiment.clients import ClientError
-from netem.experiment.frame_log import TakenError
 from netem.experiment.report import markdown, table
 from netem.experiment.results import Manifest, ResultsError, RunRow, finished
 from netem.experiment.run import ExperimentRun
 from netem.experiment.server_process import ServerError
 from netem.experiment.specification import Experiment, ExperimentCell, load
 from netem.footage.camera_file import FootageError
-from netem.footage.encodes import EncodeError
+from netem.footage.encoded_clip import EncodeError
 from netem.links.namespace import LinkError, missing
-from netem.scratch import scratch
+from netem.scratch_folder import scratch
 from netem.specification import SpecError
 from profiles.progress import ProgressReport
 from traces import TraceError
@@ -39,8 +39,8 @@ and leaves one folder a run in DIR (docs/measure/experiments.md). May be stopped
 when called again it skips finished runs and repeats unfinished ones. Needs root."""
 
 ERRORS = (
-    AccuracyError, AssetError, BrowserMissingError, ClientError, EncodeError, FootageError,
-    LinkError, PlaywrightError, ProfileError, ResultsError, ServerError, TakenError, TraceError,
+    AccuracyError, AssetError, BrowserMissingError, ClientError, ClientRecordError, EncodeError,
+    FootageError, LinkError, PlaywrightError, ProfileError, ResultsError, ServerError, TraceError,
     OSError,
 )  # fmt: skip
 _AROUND_S = 12.0  # what a run takes beside its measured seconds, for the first guess of time left

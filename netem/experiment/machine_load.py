@@ -34,18 +34,18 @@ class MachineLoad:
         idle = numbers[3] + numbers[4]  # waiting for a disk is idle
         return cls(sum(numbers) - idle, sum(numbers), _ticks(pid), sum(map(_ticks, own)))
 
-    def since(self, before: MachineLoad) -> Busy:
+    def since(self, before: MachineLoad) -> ProcessorUsage:
         """What was used in between."""
         total = max(1, self.total - before.total)
         busy = self.busy - before.busy
-        return Busy(
+        return ProcessorUsage(
             all=busy / total,
             others=max(0, busy - (self.own - before.own)) / total,
             process_cores=(self.process - before.process) * (os.cpu_count() or 1) / total,
         )
 
 
-class Busy(NamedTuple):
+class ProcessorUsage(NamedTuple):
     """Shares of the machine's processor time that were used, by anybody and by others than the
     run; and cores that the one process used."""
 

@@ -144,7 +144,7 @@ class LinkRow:
 
 
 @dataclass
-class SessionPlace:
+class SessionDescription:
     """Which client it is, and what it wants."""
 
     client: int
@@ -164,7 +164,7 @@ class SessionPlace:
 
 
 @dataclass
-class RunPlace:
+class RunDescription:
     """A run's place in the matrix, and how busy the machine was."""
 
     run: str
@@ -251,12 +251,12 @@ class FrameCounts:
 
 
 @dataclass
-class SessionRow(FrameCounts, SessionPlace):
+class SessionRow(FrameCounts, SessionDescription):
     """A client, and what became of its measured frames."""
 
 
 @dataclass
-class RunRow(FrameCounts, RunPlace):
+class RunRow(FrameCounts, RunDescription):
     """A run, and what became of all its clients' measured frames."""
 
 

@@ -16,6 +16,8 @@ from edge.clock import now_ms
 from edge.models.weights import class_names
 from edge.profile.accuracy import AccuracyProfile
 from netem.experiment import results
+from netem.experiment.answer_accuracy import judge
+from netem.experiment.client_record import ClientRecord
 from netem.experiment.clients import (
     ChromiumClient,
     ClientError,
@@ -23,9 +25,7 @@ from netem.experiment.clients import (
     ExperimentClient,
     LightClient,
 )
-from netem.experiment.frame_log import Taken
-from netem.experiment.judging import judge
-from netem.experiment.machine_load import Busy, MachineLoad
+from netem.experiment.machine_load import MachineLoad, ProcessorUsage
 from netem.experiment.policies import PolicySettings, policy_settings
 from netem.experiment.references import Truth, truth_of
 from netem.experiment.results import FrameRow, LinkRow, PlanRow, RunRow, SessionRow
@@ -34,10 +34,10 @@ from netem.experiment.server_process import ServerProcess
 from netem.experiment.specification import ClientSpec, Experiment, ExperimentCell
 from netem.experiment.summary import counts
 from netem.footage.camera_file import Footage, camera
-from netem.links.link import EmulatedLink
+from netem.links.emulated_link import EmulatedLink
+from netem.links.link_log import LinkSample
 from netem.links.namespace import processes_in
-from netem.links.record import LinkSample
-from netem.scratch import users
+from netem.scratch_folder import users
 from traces import Trace, constant
 
 LIVE_S = 90.0  # for all clients to have had an answer
@@ -48,7 +48,7 @@ _LEAST_BPS = 1e6  # of the rate that clients connect at
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class PlannedClient:
     """A client before it is made: what it films and wants, and its link's trace."""
 
     number: int
@@ -63,9 +63,9 @@ class Person:
 class RunOutcome:
     """What came of a run, with times on the monotonic clock."""
 
-    taken: list[Taken]
+    records: list[ClientRecord]
     origin_ms: float
-    busy: Busy
+    busy: ProcessorUsage
 
 
 class ExperimentRun:
@@ -85,15 +85,15 @@ class ExperimentRun:
         self._scratch = scratch
         self._say = say
         self._accuracy = AccuracyProfile.load(experiment.accuracy, as_network=experiment.as_network)
-        self.people = [self._person(number) for number in range(cell.clients)]
+        self.planned = [self._planned_client(number) for number in range(cell.clients)]
         self.origin_ms = 0.0
         self.notes: list[str] = []
 
     def make(self) -> RunRow:
         """Run it, and write all but the manifest. Raises ClientError, FootageError, LinkError,
-        ServerError, TakenError, TraceError."""
-        truths = {person.footage: truth_of(person.footage, self._say) for person in self.people}
-        cameras = [self._camera(person) for person in self.people]
+        ServerError, ClientRecordError, TraceError."""
+        truths = {planned.footage: truth_of(planned.footage, self._say) for planned in self.planned}
+        cameras = [self._camera(planned) for planned in self.planned]
         with self._links() as links:
             used = [link.used for link in links]
             clients = self._clients(links, cameras)
@@ -102,7 +102,7 @@ class ExperimentRun:
 
     # What it is made of
 
-    def _person(self, number: int) -> Person:
+    def _planned_client(self, number: int) -> PlannedClient:
         experiment, cell = self._experiment, self._cell
         own = ClientSpec()
         if experiment.client:
@@ -112,7 +112,7 @@ class ExperimentRun:
             [video] = [each for each in experiment.videos if each.name == own.video]
         width = (video.width or 0) if cell.kind == "chromium" else 0
         fps = own.fps or cell.fps
-        return Person(
+        return PlannedClient(
             number,
             Footage(video.video(number), fps, width),
             fps,
@@ -121,29 +121,29 @@ class ExperimentRun:
             cell.trace.trace(number, experiment.seconds),
         )
 
-    def _camera(self, person: Person) -> Any:
+    def _camera(self, planned: PlannedClient) -> Any:
         if self._cell.kind != "chromium":
             return None
-        ticks = len(person.footage.sources)
+        ticks = len(planned.footage.sources)
         # Cameras of the same clip begin at different places in it.
-        return camera(person.footage, person.number * ticks // self._cell.clients, self._scratch)
+        return camera(planned.footage, planned.number * ticks // self._cell.clients, self._scratch)
 
     @contextlib.contextmanager
     def _links(self) -> Iterator[list[EmulatedLink]]:
         """Clients connect at a steady rate; traces begin with the measurement."""
         with contextlib.ExitStack() as stack:
             links = []
-            for person in self.people:
+            for planned in self.planned:
                 link = EmulatedLink(
-                    person.trace,
+                    planned.trace,
                     delay_ms=self._cell.delay_ms,
                     queue_ms=self._experiment.queue_ms,
                     kind=self._experiment.link,
-                    seed=person.number,
-                    log=self._scratch / f"link-{person.number}.csv",
+                    seed=planned.number,
+                    log=self._scratch / f"link-{planned.number}.csv",
                 )
                 stack.enter_context(link)
-                link.follow(constant(max(person.trace.mean_bps, _LEAST_BPS)))
+                link.follow(constant(max(planned.trace.mean_bps, _LEAST_BPS)))
                 links.append(link)
             yield links
 
@@ -151,14 +151,16 @@ class ExperimentRun:
         self, links: Sequence[EmulatedLink], cameras: Sequence[Any]
     ) -> list[ExperimentClient]:
         made: list[ExperimentClient] = []
-        for person, link, film in zip(self.people, links, cameras, strict=True):
-            wish = ClientRequest(person.number, link, person.footage, person.slo_ms, self._scratch)
-            made.append(LightClient(wish) if film is None else ChromiumClient(wish, film))
+        for planned, link, film in zip(self.planned, links, cameras, strict=True):
+            request = ClientRequest(
+                planned.number, link, planned.footage, planned.slo_ms, self._scratch
+            )
+            made.append(LightClient(request) if film is None else ChromiumClient(request, film))
         return made
 
     def _setup(self) -> RunSetup:
         experiment, cell = self._experiment, self._cell
-        chosen = policy_settings(experiment, cell, self.people[0].footage.size, self._accuracy)
+        chosen = policy_settings(experiment, cell, self.planned[0].footage.size, self._accuracy)
         settings: dict[str, Any] = {
             "host": "0.0.0.0",
             "port": 0,
@@ -171,7 +173,7 @@ class ExperimentRun:
             "max_bps": experiment.max_bps,
             "admission": False,  # what becomes of too many is what is asked
             "slo_ms": cell.slo_ms,
-            "fps": max(person.fps for person in self.people),
+            "fps": max(planned.fps for planned in self.planned),
         }
         if experiment.as_network is None:
             settings["accuracy"] = str(experiment.accuracy.absolute())
@@ -196,17 +198,17 @@ class ExperimentRun:
             await self._start(server, clients)
             await asyncio.sleep(self._experiment.settle_s)
             origin_ms = now_ms()
-            for link, person in zip(links, self.people, strict=True):
-                link.follow(person.trace)
+            for link, planned in zip(links, self.planned, strict=True):
+                link.follow(planned.trace)
             own = {os.getpid(), *users(self._scratch)}
             for link in links:  # browsers write their processes' titles over their environments
                 own.update(processes_in(link.namespace))
             before = MachineLoad.now(server.pid, own)
             await self._watch(server, links)
             busy = MachineLoad.now(server.pid, own).since(before)
-            taken = await asyncio.gather(*(client.stop() for client in clients))
+            record = await asyncio.gather(*(client.stop() for client in clients))
             server.check()
-        return RunOutcome(list(taken), origin_ms, busy)
+        return RunOutcome(list(record), origin_ms, busy)
 
     async def _start(self, server: ServerProcess, clients: Sequence[ExperimentClient]) -> None:
         places = asyncio.Semaphore(_STARTING)
@@ -238,35 +240,35 @@ class ExperimentRun:
             self.notes.append(f"others used {outcome.busy.others:.0%} of the processors' time")
         numbers = {name: index for index, name in enumerate(class_names())}
         rows: list[FrameRow] = []
-        for person, taken in zip(self.people, outcome.taken, strict=True):
-            _shift(taken, outcome.origin_ms, experiment.seconds)
+        for planned, record in zip(self.planned, outcome.records, strict=True):
+            _shift(record, outcome.origin_ms, experiment.seconds)
             judge(
-                taken,
-                truths[person.footage],
+                record,
+                truths[planned.footage],
                 numbers,
                 detects=not experiment.simulated,
                 accuracy=self._accuracy,
-                fps=person.fps,
+                fps=planned.fps,
             )
-            rows += [row for row, _ in taken.frames]
-            self.notes += taken.notes
+            rows += [row for row, _ in record.frames]
+            self.notes += record.notes
         rows.sort(key=lambda row: (row.client, row.captured_ms))
         results.write(folder / results.FRAMES, FrameRow, rows)
         sessions = [
-            self._session(person, taken, link, rows)
-            for person, taken, link in zip(self.people, outcome.taken, used, strict=True)
+            self._session(planned, record, link, rows)
+            for planned, record, link in zip(self.planned, outcome.records, used, strict=True)
         ]
         results.write(folder / results.SESSIONS, SessionRow, sessions)
         plans = results.read(self._scratch / results.PLANS, PlanRow)
         for plan in plans:
             plan.at_ms -= outcome.origin_ms
         results.write(folder / results.PLANS, PlanRow, plans)
-        hints = [hint for taken in outcome.taken for hint in taken.hints]
+        hints = [hint for record in outcome.records for hint in record.hints]
         hints.sort(key=lambda hint: (hint.client, hint.at_ms))
         results.write(folder / results.HINTS, results.HintRow, hints)
         results.write(folder / results.LINK, LinkRow, self._link_rows(outcome.origin_ms))
-        slo_ms = [person.slo_ms for person in self.people]
-        links = [person.trace for person in self.people]
+        slo_ms = [planned.slo_ms for planned in self.planned]
+        links = [planned.trace for planned in self.planned]
         summary = RunRow(
             **counts(rows, slo_ms, links, experiment.seconds),
             run=cell.name,
@@ -291,37 +293,37 @@ class ExperimentRun:
         return summary
 
     def _session(
-        self, person: Person, taken: Taken, link: str, rows: Sequence[FrameRow]
+        self, planned: PlannedClient, record: ClientRecord, link: str, rows: Sequence[FrameRow]
     ) -> SessionRow:
-        width, height = person.footage.size
-        slo_ms = [each.slo_ms for each in self.people]
-        own = [row for row in rows if row.client == person.number]
+        width, height = planned.footage.size
+        slo_ms = [each.slo_ms for each in self.planned]
+        own = [row for row in rows if row.client == planned.number]
         return SessionRow(
-            **counts(own, slo_ms, [person.trace], self._experiment.seconds),
-            client=person.number,
+            **counts(own, slo_ms, [planned.trace], self._experiment.seconds),
+            client=planned.number,
             kind=self._cell.kind,
-            session=taken.session,
-            video=person.video,
+            session=record.session,
+            video=planned.video,
             width=width,
             height=height,
-            fps=float(person.fps),
-            slo_ms=person.slo_ms,
-            trace=person.trace.name,
+            fps=float(planned.fps),
+            slo_ms=planned.slo_ms,
+            trace=planned.trace.name,
             delay_ms=self._cell.delay_ms,
             link=link,
         )
 
     def _link_rows(self, origin_ms: float) -> list[LinkRow]:
         rows = []
-        for person in self.people:
-            with (self._scratch / f"link-{person.number}.csv").open(newline="") as file:
+        for planned in self.planned:
+            with (self._scratch / f"link-{planned.number}.csv").open(newline="") as file:
                 lines = csv.reader(file)
                 if tuple(next(lines, ())) != LinkSample._fields:
-                    raise ClientError(f"the link of client {person.number} has no record")
+                    raise ClientError(f"the link of client {planned.number} has no record")
                 for at_ms, rate_bps, *numbers in lines:
                     shifted_ms = float(at_ms) - origin_ms
                     rows.append(
-                        LinkRow(shifted_ms, person.number, float(rate_bps), *map(int, numbers))
+                        LinkRow(shifted_ms, planned.number, float(rate_bps), *map(int, numbers))
                     )
         return rows
 
@@ -338,14 +340,14 @@ def _absolute_device(device: str) -> str:
     return f"sim:{Path(profile).absolute()}" if kind + colon == "sim:" else device
 
 
-def _shift(taken: Taken, origin_ms: float, seconds: float) -> None:
+def _shift(record: ClientRecord, origin_ms: float, seconds: float) -> None:
     """Times from the run's beginning, and which frames are measured."""
     names = [f.name for f in dataclasses.fields(FrameRow) if f.name.endswith("_ms")]
-    for row, _ in taken.frames:
+    for row, _ in record.frames:
         for name in names:
             value = getattr(row, name)
             if value is not None:
                 setattr(row, name, value - origin_ms)
         row.measured = 0.0 <= row.captured_ms < 1000.0 * seconds
-    for hint in taken.hints:
+    for hint in record.hints:
         hint.at_ms -= origin_ms

@@ -49,7 +49,7 @@ def label_of(client: int) -> str:
     return f"client {client}"
 
 
-class Plans:
+class PlanLog:
     """Writes each plan down, a line a session; times are absolute."""
 
     def __init__(self, server: Server, file: TextIO) -> None:
@@ -58,7 +58,7 @@ class Plans:
         self._writer = csv.writer(file, lineterminator="\n")
         self._writer.writerow(columns(PlanRow))
 
-    def told(self, snapshots: Sequence[Snapshot]) -> None:
+    def write(self, snapshots: Sequence[Snapshot]) -> None:
         """A plan is in force."""
         controller = self._server.controller
         self._count += 1
@@ -96,7 +96,7 @@ async def serve(setup: RunSetup, plans: TextIO) -> None:
     settle()
     watching = asyncio.create_task(_watch(server))
     try:
-        _say(url=server.url)
+        _report(url=server.url)
         await _input_ended()
     finally:
         watching.cancel()
@@ -108,17 +108,17 @@ def _made(settings: Settings, setup: RunSetup, file: TextIO) -> Server | Baselin
         csv.writer(file, lineterminator="\n").writerow(columns(PlanRow))
         return BaselineServer(settings, *setup.baseline)
     server = Server(settings, on_progress=lambda text: print(text, file=sys.stderr))
-    server.controller.on_plan = Plans(server, file).told
+    server.controller.on_plan = PlanLog(server, file).write
     return server
 
 
 async def _watch(server: Server | BaselineServer) -> None:
-    told: set[str] = set()
+    reported: set[str] = set()
     while True:
         for session, label, answered in _sessions(server):
-            if answered and session not in told:
-                told.add(session)
-                _say(live=label, session=session[:6])
+            if answered and session not in reported:
+                reported.add(session)
+                _report(live=label, session=session[:6])
         await asyncio.sleep(_LOOK_S)
 
 
@@ -131,7 +131,7 @@ def _sessions(server: Server | BaselineServer) -> Iterator[tuple[str, str, int]]
             yield session.id, session.label, session.outcomes["answered"]
 
 
-def _say(**fields: object) -> None:
+def _report(**fields: object) -> None:
     print(json.dumps(fields), flush=True)
 
 

@@ -16,7 +16,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator, mod
 from edge.profile.variant import LONG_SIDES
 from edge.session.control_messages import SloMs
 from netem.footage.camera_file import SAMPLES, sample_video
-from netem.links.link import Kind as LinkKind
+from netem.links.emulated_link import Kind as LinkKind
 from netem.specification import (
     DEFAULT_ACCURACY,
     ExistingFile,

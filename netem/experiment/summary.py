@@ -8,7 +8,7 @@ from itertools import pairwise
 from statistics import fmean
 from typing import Any
 
-from netem.experiment.judging import f1_of
+from netem.experiment.answer_accuracy import f1_of
 from netem.experiment.results import ENCODER, IN_TIME, LATE, OUTCOMES, PACED, FrameRow
 from traces import Trace
 

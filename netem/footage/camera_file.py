@@ -20,7 +20,7 @@ import numpy as np
 from edge.assets import samples
 from edge.assets.store import cache_dir
 from edge.ipc.picture import Picture, Plane
-from netem.footage.encodes import SECONDS, on_show
+from netem.footage.encoded_clip import SECONDS, on_show
 from profiles.clips import pan
 
 PRINT_ROWS = 32

@@ -17,7 +17,7 @@ import time
 
 from pyroute2 import IPRoute
 
-from netem.links.record import PERIOD_MS, LinkSample, Record
+from netem.links.link_log import PERIOD_MS, LinkLog, LinkSample
 from traces.trace import Trace
 
 LEAST_BPS = 64_000.0
@@ -31,7 +31,7 @@ NICE = -15
 ETHERNET = 1.0 + 14.0 / 1_250.0
 
 
-class Tbf:
+class TokenBucketFilter:
     """A token bucket on an interface, through a netlink handle in its namespace."""
 
     def __init__(
@@ -73,10 +73,10 @@ class Tbf:
         self._route.tc(command, "tbf", self._index, rate=rate, **self._place, **size)
 
 
-class Replayer:
+class TraceReplayer:
     """A thread that sets a tbf's rate by a trace and records what it did."""
 
-    def __init__(self, tbf: Tbf, trace: Trace, record: Record) -> None:
+    def __init__(self, tbf: TokenBucketFilter, trace: Trace, record: LinkLog) -> None:
         self._tbf = tbf
         self._trace = trace
         self._record = record

@@ -22,9 +22,9 @@ from typing import Any
 
 from pyroute2 import netns
 
+from netem.links.link_log import PERIOD_MS, LinkLog, LinkSample
 from netem.links.namespace import LinkError
-from netem.links.record import PERIOD_MS, LinkSample, Record
-from netem.links.stages import Delay
+from netem.links.packet_stages import Delay
 from netem.links.token_bucket import NICE
 from netem.links.uplink import Uplink, UplinkPath
 from traces.trace import Trace
@@ -137,7 +137,7 @@ def main() -> None:
     with contextlib.suppress(PermissionError):
         os.setpriority(os.PRIO_PROCESS, 0, NICE)
     uplink = Uplink(**{**setup["uplink"], "trace": Trace(**setup["uplink"]["trace"])})
-    record = Record(Path(setup["log"]) if setup["log"] else None)
+    record = LinkLog(Path(setup["log"]) if setup["log"] else None)
     print("ready", flush=True)
     start = lines.wait()
     if start:
@@ -147,7 +147,7 @@ def main() -> None:
 
 
 def _forward(
-    devices: tuple[int, int], up: UplinkPath, down: Delay, lines: _Lines, record: Record
+    devices: tuple[int, int], up: UplinkPath, down: Delay, lines: _Lines, record: LinkLog
 ) -> None:
     inside, outside = devices
     passed_bytes = 0

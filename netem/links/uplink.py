@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from netem.links.stages import Delay, PacketLoss, RateQueue, Timed
+from netem.links.packet_stages import Delay, PacketLoss, RateQueue, TimedPacket
 from traces.trace import Trace
 
 LEAST_PACKETS = 10
@@ -70,7 +70,7 @@ class UplinkPath:
         """Takes a packet."""
         self.queue.put(packet, now_ms)
 
-    def take(self, now_ms: float) -> list[Timed]:
+    def take(self, now_ms: float) -> list[TimedPacket]:
         """What has come out by now."""
         self._pass_on(self.queue.take(now_ms))
         return self._delay.take(now_ms)
@@ -85,7 +85,7 @@ class UplinkPath:
         """Goes on by another trace's rate, which began at `origin_ms`."""
         self._pass_on(self.queue.change(trace, now_ms, origin_ms))
 
-    def _pass_on(self, left: list[Timed]) -> None:
+    def _pass_on(self, left: list[TimedPacket]) -> None:
         for at_ms, packet in left:
             if self._uplink.varies:
                 self._follow(at_ms)

@@ -20,7 +20,7 @@ from rich.table import Table
 from edge.observability.garbage_collector import settle
 from edge.rtc.aiortc_adapter import InternalsError, check
 from edge.session.control_messages import SLO_MAX_MS, SLO_MIN_MS
-from netem.footage.encodes import EncodeError, Encodes
+from netem.footage.encoded_clip import EncodedClip, EncodeError
 from netem.publisher.publisher import EPOCH_MS, LightPublisher, PublishError, publishing
 
 ABOUT = """Publishes real video, encoded before, from as many clients as are asked for, without a
@@ -51,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
     """Exit status: 0, or 1 if a publisher was refused or ended before its time."""
     try:
         check()
-        clip = Encodes(options.video, options.fps, progress=_progress)
+        clip = EncodedClip(options.video, options.fps, progress=_progress)
         clip.prepare()
         publishers, failures = asyncio.run(_publish(options, clip))
     except (InternalsError, EncodeError) as error:
@@ -67,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 async def _publish(
-    options: argparse.Namespace, clip: Encodes
+    options: argparse.Namespace, clip: EncodedClip
 ) -> tuple[list[LightPublisher], list[str]]:
     """Those that published, and why any did not or not for long."""
     settle()
@@ -172,7 +172,7 @@ def record(publisher: LightPublisher) -> dict[str, Any]:
         "reason": publisher.reason,
         "stats": dataclasses.asdict(publisher.stats()),
         "hints": [dataclasses.asdict(hint) for hint in publisher.hints],
-        "switches": [dataclasses.asdict(switch) for switch in publisher.switches],
+        "switches": [change.to_json() for change in publisher.changes],
         "frames": [dataclasses.asdict(frame) for frame in publisher.ledger.frames],
     }
 

@@ -43,7 +43,7 @@ class PublishedFrame:
 
 
 @dataclass(frozen=True, slots=True)
-class Stats:
+class PublisherStats:
     """A publisher's counts: captured = in_time + late + unanswered + pending + sum(dropped).
 
     `infeasible` is among late and dropped. `back_ms` needs the server's clock, from pings.
@@ -74,7 +74,7 @@ class Stats:
 
 
 @dataclass(slots=True)
-class Recent:
+class ReportInterval:
     """What became known since the last report."""
 
     latencies_ms: list[float] = field(default_factory=list)
@@ -89,7 +89,7 @@ class FrameOutcomes:
     def __init__(self, slo_ms: float) -> None:
         self.slo_ms = slo_ms
         self.frames: list[PublishedFrame] = []
-        self.recent = Recent()
+        self.interval = ReportInterval()
         self._open: dict[
             int, PublishedFrame
         ] = {}  # by rtp, oldest first; `expire` bounds it in time
@@ -103,7 +103,7 @@ class FrameOutcomes:
         self.frames.append(frame)
         if frame.outcome is None:
             self._open[frame.rtp] = frame
-            self.recent.sent += 1
+            self.interval.sent += 1
 
     def answered(
         self, message: Mapping[str, Any], now_ms: float, offset_ms: float | None = None
@@ -117,14 +117,14 @@ class FrameOutcomes:
         frame.boxes, frame.t = message.get("boxes", ()), message.get("t")
         latency_ms = now_ms - frame.captured_ms
         frame.outcome = IN_TIME if latency_ms <= self.slo_ms else LATE
-        self.recent.latencies_ms.append(latency_ms)
+        self.interval.latencies_ms.append(latency_ms)
         if frame.t is not None and "received" in frame.t:
             if frame.outcome == LATE:
-                self.recent.late += 1
+                self.interval.late += 1
                 network_ms = frame.t["received"] - frame.t["captured"]
                 frame.infeasible = infeasible(self.slo_ms, network_ms)
             if offset_ms is not None:
-                self.recent.back_ms.append(max(0.0, now_ms + offset_ms - frame.t["sent"]))
+                self.interval.back_ms.append(max(0.0, now_ms + offset_ms - frame.t["sent"]))
         return frame
 
     def dropped(self, message: Mapping[str, Any]) -> PublishedFrame | None:
@@ -157,12 +157,12 @@ class FrameOutcomes:
             frame.outcome = UNANSWERED
             del self._open[frame.rtp]
 
-    def report(self) -> Recent:
+    def report(self) -> ReportInterval:
         """What is new since the last report."""
-        recent, self.recent = self.recent, Recent()
-        return recent
+        interval, self.interval = self.interval, ReportInterval()
+        return interval
 
-    def stats(self, **more: Any) -> Stats:
+    def stats(self, **more: Any) -> PublisherStats:
         """The counts so far; `more` are fields that the ledger does not know."""
         outcomes = collections.Counter(frame.outcome for frame in self.frames)
         counts = {name: outcomes.pop(name, 0) for name in (IN_TIME, LATE, UNANSWERED, None)}
@@ -170,7 +170,7 @@ class FrameOutcomes:
         latencies = [ms for frame in self.frames if (ms := frame.latency_ms) is not None]
         span_ms = self.frames[-1].captured_ms - self.frames[0].captured_ms if self.frames else 0.0
         bits = 8.0 * sum(frame.bytes for frame in sent[:-1])
-        return Stats(
+        return PublisherStats(
             captured=len(self.frames),
             in_time=counts[IN_TIME],
             late=counts[LATE],

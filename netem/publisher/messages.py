@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from netem.footage.encodes import Rung
-from netem.publisher.frame_outcomes import Recent, quantiles
+from netem.footage.encoded_clip import Rendition
+from netem.publisher.frame_outcomes import ReportInterval, quantiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,20 +24,25 @@ class ReceivedHint:
     at_ms: float
 
     @classmethod
-    def read(cls, heard: Mapping[str, Any], at_ms: float) -> ReceivedHint:
+    def read(cls, message: Mapping[str, Any], at_ms: float) -> ReceivedHint:
         """A `hint` message."""
         fields = ("seq", "max_edge", "fps", "max_bps", "variant", "reason")
-        return cls(**{name: heard[name] for name in fields}, at_ms=at_ms)
+        return cls(**{name: message[name] for name in fields}, at_ms=at_ms)
 
 
 @dataclass(frozen=True, slots=True)
-class Switch:
-    """A change of what is sent, and when its first frame was captured (Unix ms)."""
+class RenditionChange:
+    """A change of the sent rendition, and the capture time of its first frame (Unix ms)."""
 
-    rung: Rung
+    rendition: Rendition
     width: int
     height: int
     at_ms: float
+
+    def to_json(self) -> dict[str, Any]:
+        """The change as `publish --json` writes it."""
+        rung = {"edge": self.rendition.long_side, "bits": self.rendition.bits}
+        return {"rung": rung, "width": self.width, "height": self.height, "at_ms": self.at_ms}
 
 
 def exchange(pong: Mapping[str, float], at_ms: float) -> tuple[float, float]:
@@ -47,23 +52,26 @@ def exchange(pong: Mapping[str, float], at_ms: float) -> tuple[float, float]:
 
 
 def report(
-    recent: Recent, size: tuple[int, ...], estimate_bps: float | None, rtt_ms: float | None
+    interval: ReportInterval,
+    size: tuple[int, ...],
+    estimate_bps: float | None,
+    rtt_ms: float | None,
 ) -> dict[str, Any]:
     """A report's fields, and `sent`: frames since the last one."""
     width, height = size or (None, None)
-    shown = quantiles(recent.latencies_ms, (50, 99))
+    shown = quantiles(interval.latencies_ms, (50, 99))
     return {
-        "sent": recent.sent,
+        "sent": interval.sent,
         "available_bps": estimate_bps,
         "rtt_ms": rtt_ms,
         "width": width,
         "height": height,
         "shown": {
-            "n": len(recent.latencies_ms),
-            "late": recent.late,
+            "n": len(interval.latencies_ms),
+            "late": interval.late,
             **{f"{name}_ms": value for name, value in shown.items()},
         },
-        "back_ms": quantiles(recent.back_ms, (50, 99)) or None,
+        "back_ms": quantiles(interval.back_ms, (50, 99)) or None,
     }
 
 

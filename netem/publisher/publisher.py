@@ -1,7 +1,7 @@
 """A light publisher: WHIP and real video over real WebRTC transports, without browser or encoder.
 
 It speaks the page's protocol (docs/embed/protocol.md), obeys hints, and counts every frame. Its
-video was encoded before (`netem.footage.encodes`), so a change takes effect at the clip's next
+video was encoded before (`netem.footage.encoded_clip`), so a change takes effect at the clip's next
 step.
 """
 
@@ -22,12 +22,12 @@ import aiohttp
 
 from edge.clock import now_ms
 from edge.session.control_messages import VERSION, message
-from netem.footage.encodes import Encodes, Rung
+from netem.footage.encoded_clip import EncodedClip, Rendition
+from netem.publisher.clip_stream import ClipStream, FrameToSend, PacketPacer
 from netem.publisher.connection import SenderConnection, WireError
-from netem.publisher.frame_outcomes import FrameOutcomes, PublishedFrame, Stats
-from netem.publisher.messages import ReceivedHint, Switch, exchange, refusal, report
+from netem.publisher.frame_outcomes import FrameOutcomes, PublishedFrame, PublisherStats
+from netem.publisher.messages import ReceivedHint, RenditionChange, exchange, refusal, report
 from netem.publisher.rtp_sender import Packetiser, read_feedback
-from netem.publisher.stream import Chosen, PacketPacer, Stream
 
 START_BPS = 1_000_000.0  # until the server has told its estimate
 START_LONG_SIDE = 320
@@ -53,7 +53,7 @@ class LightPublisher:
     def __init__(
         self,
         url: str,
-        clip: Encodes,
+        clip: EncodedClip,
         *,
         slo_ms: float = 100.0,
         label: str = "",
@@ -66,7 +66,7 @@ class LightPublisher:
         self.session: str | None = None
         self.hint: ReceivedHint | None = None
         self.hints: list[ReceivedHint] = []
-        self.switches: list[Switch] = []
+        self.changes: list[RenditionChange] = []
         self.estimate_bps: float | None = None
         self.reason: str | None = None
         """Why it ended; None while it runs."""
@@ -87,8 +87,8 @@ class LightPublisher:
             deque()
         )  # (packets until then, its frame)
         self._left = 0
-        self._stream = Stream(clip.step, clip.run, clip.ticks)
-        self._wanted: Rung | None = None
+        self._stream = ClipStream(clip.step, clip.run, clip.ticks)
+        self._wanted: Rendition | None = None
         self._loading: asyncio.Task[None] | None = None
         self._applied: int | None = None
         self._rtp_origin = random.getrandbits(32)
@@ -126,7 +126,7 @@ class LightPublisher:
         """The worst that it was behind its own frames."""
         return round(self._lag_ms, 1)
 
-    def stats(self) -> Stats:
+    def stats(self) -> PublisherStats:
         """Its counts so far; looks at every frame that it remembers."""
         return self.ledger.stats(
             lag_ms=self.lag_ms,
@@ -188,7 +188,7 @@ class LightPublisher:
         """Capture and send until it ends: by the server, or when this is cancelled."""
         interval_ms = 1000.0 / self._clip.fps
         if self._wanted is None:
-            self._want(self._clip.rung(START_LONG_SIDE, START_BPS))
+            self._want(self._clip.rendition(START_LONG_SIDE, START_BPS))
         if self._loading is not None:
             await asyncio.shield(self._loading)  # the first frame is captured with video to send
         self._first_ms = self._heard_ms = unix_ms()
@@ -245,7 +245,7 @@ class LightPublisher:
             self.ledger.captured(frame)
             return
         if chosen.encode is not before:
-            self._switched(chosen, captured_ms)
+            self._rendition_changed(chosen, captured_ms)
         frame.size = (chosen.encode.width, chosen.encode.height)
         frame.bytes, frame.keyframe = len(chosen.data), chosen.keyframe
         self.ledger.captured(frame)
@@ -255,10 +255,12 @@ class LightPublisher:
         self._pacer.push(packets)
         self._pump()
 
-    def _switched(self, chosen: Chosen, captured_ms: float) -> None:
+    def _rendition_changed(self, chosen: FrameToSend, captured_ms: float) -> None:
         encode = chosen.encode
-        self.switches.append(Switch(encode.rung, encode.width, encode.height, captured_ms))
-        if encode.rung == self._wanted:
+        self.changes.append(
+            RenditionChange(encode.rendition, encode.width, encode.height, captured_ms)
+        )
+        if encode.rendition == self._wanted:
             self._say_applied()
 
     def _pump(self) -> None:
@@ -293,18 +295,18 @@ class LightPublisher:
     # What to send
 
     def _choose(self) -> None:
-        """The rung that hint and estimate allow; the estimate alone until a hint has come."""
+        """The rendition that hint and estimate allow; the estimate alone until a hint has come."""
         hint, estimate_bps = self.hint, self.estimate_bps or START_BPS
         if hint is None:
-            self._want(self._clip.rung(START_LONG_SIDE, min(START_BPS, estimate_bps)))
+            self._want(self._clip.rendition(START_LONG_SIDE, min(START_BPS, estimate_bps)))
         else:
             bps = min(hint.max_bps, estimate_bps)
-            self._want(self._clip.rung(hint.max_edge, bps, hint.fps))
+            self._want(self._clip.rendition(hint.max_edge, bps, hint.fps))
             self._stream.share = hint.fps / self._clip.fps
 
-    def _want(self, rung: Rung) -> None:
-        self._wanted = rung
-        encode = self._clip.ready(rung)
+    def _want(self, rendition: Rendition) -> None:
+        self._wanted = rendition
+        encode = self._clip.ready(rendition)
         if encode is not None:
             self._stream.want(encode)
             if self._stream.encode is encode:
@@ -313,7 +315,7 @@ class LightPublisher:
             self._loading = asyncio.ensure_future(self._load())
 
     async def _load(self) -> None:
-        """Have the rung wanted made or read; by then another may be wanted."""
+        """Have the rendition wanted made or read; by then another may be wanted."""
         try:
             while self._wanted is not None and self._clip.ready(self._wanted) is None:
                 await asyncio.to_thread(self._clip.get, self._wanted)
@@ -400,7 +402,7 @@ class LightPublisher:
 @asynccontextmanager
 async def publishing(
     url: str,
-    clip: Encodes | None = None,
+    clip: EncodedClip | None = None,
     *,
     fps: int = 15,
     slo_ms: float = 100.0,
@@ -415,7 +417,7 @@ async def publishing(
     ends later has a `reason`.
     """
     if clip is None:
-        clip = await asyncio.to_thread(Encodes, fps=fps)
+        clip = await asyncio.to_thread(EncodedClip, fps=fps)
     publisher = LightPublisher(
         url, clip, slo_ms=slo_ms, label=label, token=token, insecure=insecure
     )

@@ -16,7 +16,7 @@ from pathlib import Path
 import aiohttp
 
 from edge.clock import now_ms
-from netem.footage.encodes import Encodes
+from netem.footage.encoded_clip import EncodedClip
 from netem.publisher.frame_outcomes import IN_TIME
 from netem.publisher.publisher import LightPublisher, publishing, unix_ms
 
@@ -42,7 +42,7 @@ class Stage:
     url: str
     process: asyncio.subprocess.Process
     folder: Path
-    clip: Encodes
+    clip: EncodedClip
     said: list[str]
     """What it has written to standard error, line by line."""
     publishers: list[LightPublisher] = field(default_factory=list)
@@ -123,7 +123,7 @@ async def stage(
     assert process.stderr is not None
     errors: list[str] = []
     reading = asyncio.create_task(_keep(process.stderr, errors))
-    clip = Encodes(fps=FPS, long_sides=(128, 192), bits=(0.1, 0.6), seconds=2.0)
+    clip = EncodedClip(fps=FPS, long_sides=(128, 192), bits=(0.1, 0.6), seconds=2.0)
     try:
         async with asyncio.timeout(120), contextlib.AsyncExitStack() as stack:
             line = (await process.stdout.readline()).decode()

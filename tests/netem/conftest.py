@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from pyroute2 import IPRoute
 
-from netem.links.link import EmulatedLink, Kind
+from netem.links.emulated_link import EmulatedLink, Kind
 from netem.links.namespace import RUN, LinkError, missing
 from traces import constant
 

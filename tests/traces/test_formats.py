@@ -9,7 +9,7 @@ import pytest
 
 from traces import Trace, TraceError, read, write
 from traces.formats import detect
-from traces.formats.text import Text
+from traces.formats.trace_text import TraceText
 
 REAL = Path(__file__).parents[3] / "shared" / "traces"
 
@@ -182,7 +182,7 @@ def test_refused_binary_missing_unknown(tmp_path: Path) -> None:
 
 
 def test_long_ascending_whole_numbers_are_mahimahi(tmp_path: Path) -> None:
-    text = Text.load(file(tmp_path, "a.txt", "\n".join(map(str, range(150)))))
+    text = TraceText.load(file(tmp_path, "a.txt", "\n".join(map(str, range(150)))))
     assert detect(text) == "mahimahi"
 
 

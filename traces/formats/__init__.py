@@ -12,7 +12,7 @@ from pathlib import Path
 
 from traces.formats import alphartc, irish, jellyfish, mahimahi, nuwins, plain
 from traces.formats.plain import write
-from traces.formats.text import Text
+from traces.formats.trace_text import TraceText
 from traces.trace import Trace, TraceError
 
 __all__ = ["FORMATS", "detect", "read", "write"]
@@ -33,7 +33,7 @@ def read(path: Path | str, format: str | None = None, **options: float) -> Trace
     Options are the format's own: bin_ms (mahimahi), step_ms (jellyfish), clip (alphartc), run and
     leg (nuwins). Raises TraceError, also for an option that the format hasn't.
     """
-    text = Text.load(Path(path))
+    text = TraceText.load(Path(path))
     format = format or detect(text)
     if format not in FORMATS:
         raise TraceError(f"{format}: unknown trace format; there are {', '.join(FORMATS)}")
@@ -48,7 +48,7 @@ def read(path: Path | str, format: str | None = None, **options: float) -> Trace
     return parse(text, **options)
 
 
-def detect(text: Text) -> str:
+def detect(text: TraceText) -> str:
     """The format's name, by the file's name where that says it, or else by its first lines."""
     first = text.lines[0][1]
     if text.path.suffix in (".up", ".down"):

@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from traces.formats.text import Text
+from traces.formats.trace_text import TraceText
 from traces.trace import Trace, TraceError
 
 KEYS = ("duration", "capacity", "rtt", "jitter", "loss")
 
 
-def parse(text: Text, *, clip: float = 3.0) -> Trace:
+def parse(text: TraceText, *, clip: float = 3.0) -> Trace:
     """Raises TraceError with the step's place in the list (or the line, for broken JSON)."""
     try:
         document: Any = json.loads(text.path.read_text("utf-8-sig"))
@@ -61,7 +61,7 @@ def parse(text: Text, *, clip: float = 3.0) -> Trace:
     )
 
 
-def _row(text: Text, place: int, step: Any) -> dict[str, float]:
+def _row(text: TraceText, place: int, step: Any) -> dict[str, float]:
     where = f"{text.path}: uplink.trace_pattern[{place}]"
     if not isinstance(step, dict):
         raise TraceError(f"{where}: must be an object")

@@ -12,14 +12,14 @@ from datetime import datetime
 
 import numpy as np
 
-from traces.formats.text import Text, close_gaps, usual_step_ms
+from traces.formats.trace_text import TraceText, close_gaps, usual_step_ms
 from traces.trace import Trace
 
 TIME, RATE = "Timestamp", "UL_bitrate"
 TIME_FORMAT = "%Y.%m.%d_%H.%M.%S"
 
 
-def parse(text: Text) -> Trace:
+def parse(text: TraceText) -> Trace:
     """Raises TraceError with the line."""
     header_line, header = text.lines[0]
     names = [name.strip() for name in next(csv.reader([header]))]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from traces.formats.text import Text
+from traces.formats.trace_text import TraceText
 from traces.trace import Trace
 
 
-def parse(text: Text, *, step_ms: float | None = None) -> Trace:
+def parse(text: TraceText, *, step_ms: float | None = None) -> Trace:
     """A step lasts `step_ms`: by default 1 s, or 20 s where the file's name has `synthetic` in it,
     as in the paper. Raises TraceError with the line."""
     if step_ms is None:

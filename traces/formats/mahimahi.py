@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from traces.formats.text import Text
+from traces.formats.trace_text import TraceText
 from traces.trace import Trace
 
 CHANCE_BITS = 1500 * 8
 
 
-def parse(text: Text, *, bin_ms: float = 100.0) -> Trace:
+def parse(text: TraceText, *, bin_ms: float = 100.0) -> Trace:
     """Rates as means over `bin_ms`. Raises TraceError with the line."""
     if not bin_ms >= 1.0:
         raise text.error(1, "bin_ms: at least 1")
@@ -32,11 +32,11 @@ def parse(text: Text, *, bin_ms: float = 100.0) -> Trace:
         raise text.error(text.lines[-1][0], "the last time must be above 0: it is the duration")
     duration_ms = stamps[-1]
     count = max(1, round(duration_ms / bin_ms))
-    long_sides = np.append(np.arange(count) * bin_ms, duration_ms)
-    chances = np.histogram(stamps, long_sides)[0]
+    bin_edges_ms = np.append(np.arange(count) * bin_ms, duration_ms)
+    chances = np.histogram(stamps, bin_edges_ms)[0]
     return Trace(
-        long_sides[:-1],
-        chances * CHANCE_BITS * 1000.0 / np.diff(long_sides),
+        bin_edges_ms[:-1],
+        chances * CHANCE_BITS * 1000.0 / np.diff(bin_edges_ms),
         duration_ms,
         name=text.path.stem,
         notes=(f"{len(stamps)} chances of 1500 bytes, counted in bins of {bin_ms:g} ms",),

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from traces.formats.text import Text, close_gaps, usual_step_ms
+from traces.formats.trace_text import TraceText, close_gaps, usual_step_ms
 from traces.trace import Series, Trace
 
 STEP_MS = 100.0
 
 
-def parse(text: Text, *, run: float = 1, leg: float = 1) -> Trace:
+def parse(text: TraceText, *, run: float = 1, leg: float = 1) -> Trace:
     """One leg of one run, both counted from 1. Raises TraceError with the line."""
     if "ping" in text.path.stem:  # looks the same otherwise
         raise text.error(1, "round-trip times, not rates: read the *_throughput.list")
@@ -52,7 +52,7 @@ def parse(text: Text, *, run: float = 1, leg: float = 1) -> Trace:
     )
 
 
-def _times(text: Text, number: int, line: str) -> tuple[Series, int]:
+def _times(text: TraceText, number: int, line: str) -> tuple[Series, int]:
     seconds = np.array([text.number(number, word, "seconds") for word in line.split(",")])
     back = np.flatnonzero(np.diff(seconds) <= 0.0)
     if len(back):

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
-from traces.formats.text import Text, usual_step_ms
+from traces.formats.trace_text import TraceText, usual_step_ms
 from traces.trace import Trace
 
 COLUMNS = ("seconds", "mbps", "delay_ms", "jitter_ms", "loss")
 
 
-def parse(text: Text) -> Trace:
+def parse(text: TraceText) -> Trace:
     """Raises TraceError with the line."""
     columns: tuple[str, ...] = COLUMNS[:2]
     duration_ms: float | None = None

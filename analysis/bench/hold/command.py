@@ -32,7 +32,7 @@ from analysis.bench.server import family, serving, simulated
 from edge.observability.garbage_collector import stop_collecting
 
 if TYPE_CHECKING:
-    from netem.footage.encodes import Encodes
+    from netem.footage.encoded_clip import EncodedClip
     from netem.publisher.publisher import LightPublisher
 
 _LONG_SIDES, _BITS = (192, 320, 416), (0.1, 0.2, 0.4)  # what is sent; hints choose among them
@@ -89,9 +89,9 @@ async def _hold(
     options: argparse.Namespace, device: str
 ) -> tuple[int, str, list[Minute], list[str]]:
     """How many there were, why no more, minute by minute, and whoever did not stay."""
-    from netem.footage.encodes import Encodes  # noqa: PLC0415  # the laboratory: a tool may
+    from netem.footage.encoded_clip import EncodedClip  # noqa: PLC0415  # the laboratory: a tool may
 
-    clip = Encodes(fps=_FPS, long_sides=_LONG_SIDES, bits=_BITS, progress=_say)
+    clip = EncodedClip(fps=_FPS, long_sides=_LONG_SIDES, bits=_BITS, progress=_say)
     await asyncio.to_thread(clip.prepare)
     # What the publishers remember makes for long pauses, which would be taken for the server's.
     stop_collecting()
@@ -115,7 +115,7 @@ def _ended(publishers: Sequence[LightPublisher]) -> list[str]:
 
 
 async def _fill(
-    stack: AsyncExitStack, url: str, clip: Encodes, options: argparse.Namespace
+    stack: AsyncExitStack, url: str, clip: EncodedClip, options: argparse.Namespace
 ) -> tuple[list[LightPublisher], str]:
     """As many as there is room for, and why there is none for more."""
     from netem.publisher.publisher import PublishError, publishing  # noqa: PLC0415

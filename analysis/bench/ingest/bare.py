@@ -21,7 +21,7 @@ _PACKAGES = "a C compiler, libsrtp2-dev and libvpx-dev (Debian's names)"
 
 def cpu_ms(long_side: int, fps: int, bps: float, *, rounds: int = 10) -> tuple[float | None, str]:
     """Processor time a frame, or None and what is missing."""
-    from netem.publisher.steady import clip  # noqa: PLC0415  # the laboratory: a tool may
+    from netem.publisher.steady_publisher import clip  # noqa: PLC0415  # the laboratory: a tool may
 
     compiler = shutil.which("cc")
     if compiler is None:

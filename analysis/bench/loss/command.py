@@ -162,7 +162,7 @@ async def _measure(
 
 
 async def _one(loss: LossPattern, fps: int, name: str, seconds: float) -> figures.LossFigures:
-    from netem.links.link import EmulatedLink  # noqa: PLC0415
+    from netem.links.emulated_link import EmulatedLink  # noqa: PLC0415
     from traces import constant  # noqa: PLC0415
 
     link = EmulatedLink(

@@ -37,7 +37,7 @@ from edge.clock import now_ms
 from edge.rtc import aiortc_adapter
 
 if TYPE_CHECKING:
-    from netem.links.link import EmulatedLink, Kind
+    from netem.links.emulated_link import EmulatedLink, Kind
     from traces import Trace
 
 KINDS = ("steady", "steps", "traces")
@@ -209,7 +209,7 @@ async def _measure(
 
 async def _one(run: RateRun) -> RateResult | None:
     """None where the machine was too busy to begin in time."""
-    from netem.links.link import EmulatedLink  # noqa: PLC0415
+    from netem.links.emulated_link import EmulatedLink  # noqa: PLC0415
 
     link = EmulatedLink(run.trace, queue_bytes=QUEUE_BYTES, kind=run.link)
     async with behind(link, run.cell.cap_bps, run.cell.fps, run.cell.grain) as (site, page):

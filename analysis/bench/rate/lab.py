@@ -24,7 +24,7 @@ from edge.clock import now_ms
 from edge.ipc.picture import Picture
 
 if TYPE_CHECKING:
-    from netem.links.link import EmulatedLink
+    from netem.links.emulated_link import EmulatedLink
 
 _SHOT_S = (3.1, 5.4)  # of the street video, between two cuts
 _SETTLE_S = 2.0  # the first key frame is not what the quality is judged by

@@ -35,7 +35,7 @@ from analysis.bench.soak.figures import Course, Footprint, MemorySample, promise
 from edge.clock import now_ms
 
 if TYPE_CHECKING:
-    from netem.footage.encodes import Encodes
+    from netem.footage.encoded_clip import EncodedClip
 
 _LONG_SIDES, _BITS = (192, 320, 416), (0.1, 0.2, 0.4)  # what is sent; hints choose among them
 _STAY_S = (4.0, 20.0)
@@ -79,12 +79,12 @@ def run(options: argparse.Namespace) -> int:
 
 
 async def _soak(options: argparse.Namespace, device: str) -> tuple[Course, Counter[str]]:
-    from netem.footage.encodes import Encodes  # noqa: PLC0415  # the laboratory: a tool may
+    from netem.footage.encoded_clip import EncodedClip  # noqa: PLC0415  # the laboratory: a tool may
 
     def say(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
-    clip = Encodes(long_sides=_LONG_SIDES, bits=_BITS, progress=say)
+    clip = EncodedClip(long_sides=_LONG_SIDES, bits=_BITS, progress=say)
     await asyncio.to_thread(clip.prepare)
     ends: Counter[str] = Counter()
     async with serving(device, options.ingest) as (pid, url), aiohttp.ClientSession() as http:
@@ -112,7 +112,7 @@ async def _soak(options: argparse.Namespace, device: str) -> tuple[Course, Count
 
 
 async def _crowd(
-    url: str, clip: Encodes, options: argparse.Namespace, seconds: float, ends: Counter[str]
+    url: str, clip: EncodedClip, options: argparse.Namespace, seconds: float, ends: Counter[str]
 ) -> None:
     """So many at a time for so long; each who leaves is followed by another."""
     from netem.publisher.publisher import PublishError, publishing  # noqa: PLC0415

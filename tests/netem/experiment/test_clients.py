@@ -17,7 +17,7 @@ from edge.assets.browser import BrowserMissingError, chromium_path
 from edge.batching.batcher import FrameRequest
 from netem.experiment.clients import ChromiumClient, ClientRequest
 from netem.footage.camera_file import Footage, camera, sample_video
-from netem.links.link import EmulatedLink
+from netem.links.emulated_link import EmulatedLink
 from tests.serving import serving
 from traces import constant
 
@@ -77,7 +77,7 @@ async def test_a_frames_source_is_the_picture_that_arrived() -> None:
                     async with asyncio.timeout(WAIT_S):
                         await enough.wait()
                 except TimeoutError:
-                    pytest.fail(f"{len(came)} frames came; the page says: {await client.says()}")
+                    pytest.fail(f"{len(came)} frames came; the page: {await client.page_text()}")
                 taken = await client.stop()
             finally:
                 await client.close()

@@ -19,8 +19,8 @@ import pytest
 
 from edge.profile.variant import SENT_LONG_SIDES
 from edge.session.session import Session
-from netem.footage.encodes import Encodes
-from netem.links.link import EmulatedLink
+from netem.footage.encoded_clip import EncodedClip
+from netem.links.emulated_link import EmulatedLink
 from tests.serving import local, serving, simulated
 from traces import constant
 
@@ -113,7 +113,7 @@ def publishers(links: list[EmulatedLink], port: int, folder: Path) -> list[subpr
 async def test_one_link_steps_and_its_session_alone_follows(
     links: list[EmulatedLink], tmp_path: Path
 ) -> None:
-    await asyncio.to_thread(Encodes().prepare)
+    await asyncio.to_thread(EncodedClip().prepare)
     async with serving(host="0.0.0.0", slo_ms=400, device=[simulated()] * 4) as server:
         port = int(server.url.rstrip("/").rpartition(":")[2])
         processes = publishers(links, port, tmp_path)

@@ -19,7 +19,7 @@ import pytest
 from edge.assets.browser import BrowserMissingError, chromium_path
 from netem.experiment import results
 from netem.experiment.results import RunFolder, RunRow, finished, read
-from netem.scratch import users
+from netem.scratch_folder import users
 from tests.netem.conftest import left_by
 from tests.serving import simulated
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from edge.profile.accuracy import AccuracyProfile
-from netem.experiment.frame_log import Taken
-from netem.experiment.judging import f1_of, judge
+from netem.experiment.answer_accuracy import f1_of, judge
+from netem.experiment.client_record import ClientRecord
 from netem.experiment.results import FrameRow
 from netem.experiment.summary import counts
 from tests.netem.experiment.test_results import FRAME
@@ -25,8 +25,10 @@ def frame(**more: object) -> FrameRow:
     return dataclasses.replace(FRAME, **more)  # type: ignore[arg-type]
 
 
-def judged(*frames: tuple[FrameRow, list[tuple[object, ...]]], detects: bool = True) -> Taken:
-    taken = Taken("s", list(frames))
+def judged(
+    *frames: tuple[FrameRow, list[tuple[object, ...]]], detects: bool = True
+) -> ClientRecord:
+    taken = ClientRecord("s", list(frames))
     accuracy = AccuracyProfile.load(ROOT / "profiles" / "accuracy-yolov4-tiny.json")
     judge(taken, TRUTH, CLASSES, detects=detects, accuracy=accuracy, fps=15.0)
     return taken

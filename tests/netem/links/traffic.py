@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:  # the sender starts faster without
-    from netem.links.link import EmulatedLink
+    from netem.links.emulated_link import EmulatedLink
 
 HEADER = struct.Struct("!Id")
 TIMESPEC = struct.Struct("qq")

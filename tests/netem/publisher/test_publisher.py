@@ -15,7 +15,7 @@ from edge.server import Server
 from edge.session.control_messages import message
 from edge.session.session import Session
 from netem.__main__ import main
-from netem.footage.encodes import Encodes
+from netem.footage.encoded_clip import EncodedClip
 from netem.publisher import command, publisher
 from netem.publisher.publisher import LightPublisher, PublishError, publishing
 from tests.serving import base, local, serving
@@ -24,15 +24,15 @@ FPS = 20
 
 
 @pytest.fixture(scope="module")
-def clip() -> Encodes:
-    made = Encodes(fps=FPS, long_sides=(128, 192), bits=(0.1, 0.6), seconds=2.0)
+def clip() -> EncodedClip:
+    made = EncodedClip(fps=FPS, long_sides=(128, 192), bits=(0.1, 0.6), seconds=2.0)
     made.prepare()
     return made
 
 
 @asynccontextmanager
 async def streaming(
-    clip: Encodes, slo_ms: float = 1000.0
+    clip: EncodedClip, slo_ms: float = 1000.0
 ) -> AsyncIterator[tuple[Server, Session, LightPublisher]]:
     """A server, its one session, and the publisher at its other end, with answers coming."""
     async with serving() as server, publishing(base(server), clip, slo_ms=slo_ms, label="me") as me:
@@ -55,7 +55,7 @@ def hint(session: Session, monkeypatch: pytest.MonkeyPatch, seq: int, **fields: 
 
 
 async def test_each_frame_has_its_answer_and_its_source(
-    clip: Encodes, capsys: pytest.CaptureFixture[str]
+    clip: EncodedClip, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with streaming(clip) as (_, session, me):
         await me.wait_for(lambda it: it.stats().in_time >= 20)
@@ -95,7 +95,7 @@ async def test_each_frame_has_its_answer_and_its_source(
 
 
 async def test_a_hint_changes_the_size_that_arrives(
-    clip: Encodes, monkeypatch: pytest.MonkeyPatch
+    clip: EncodedClip, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with streaming(clip) as (_, session, me):
         hint(session, monkeypatch, 901, max_edge=150)
@@ -104,23 +104,23 @@ async def test_a_hint_changes_the_size_that_arrives(
         assert me.hints[-1].seq == 901
     first = next(frame for frame in me.ledger.frames if frame.size == clip.size(128))
     assert first.keyframe
-    assert me.switches[-1].at_ms == first.captured_ms
+    assert me.changes[-1].at_ms == first.captured_ms
     assert clip.sources.index(first.source) % clip.step == 0
 
 
 async def test_a_hint_caps_the_bits_and_the_frames(
-    clip: Encodes, monkeypatch: pytest.MonkeyPatch
+    clip: EncodedClip, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with streaming(clip) as (_, session, me):
-        hint(session, monkeypatch, 902, max_bps=clip.bps(me.switches[-1].rung) / 2, fps=FPS / 2)
+        hint(session, monkeypatch, 902, max_bps=clip.bps(me.changes[-1].rendition) / 2, fps=FPS / 2)
         await me.wait_for(lambda it: it.stats().dropped.get("paced", 0) >= 3)
         hint(session, monkeypatch, 903, max_bps=100_000, fps=FPS)
-        await me.wait_for(lambda it: it.switches[-1].rung.bits == 0.1)
+        await me.wait_for(lambda it: it.changes[-1].rendition.bits == 0.1)
     paced = [frame.tick for frame in me.ledger.frames if frame.outcome == "paced"]
     assert {after - before for before, after in itertools.pairwise(paced)} == {2}
 
 
-async def test_a_picture_loss_is_answered_by_a_key_frame(clip: Encodes) -> None:
+async def test_a_picture_loss_is_answered_by_a_key_frame(clip: EncodedClip) -> None:
     async with streaming(clip) as (_, session, me):
         before = sum(frame.keyframe for frame in me.ledger.frames)
         session.peer.request_keyframe()
@@ -133,7 +133,9 @@ async def test_a_picture_loss_is_answered_by_a_key_frame(clip: Encodes) -> None:
         assert key - asked <= clip.step
 
 
-async def test_a_lost_packet_is_sent_again(clip: Encodes, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_lost_packet_is_sent_again(
+    clip: EncodedClip, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with streaming(clip) as (_, _session, me):
         send = me._wire.send
         lost: list[bytes] = []
@@ -152,7 +154,7 @@ async def test_a_lost_packet_is_sent_again(clip: Encodes, monkeypatch: pytest.Mo
         assert frame.outcome in ("in_time", "superseded")  # it came, if behind the next
 
 
-async def test_a_server_that_stops_says_so(clip: Encodes) -> None:
+async def test_a_server_that_stops_says_so(clip: EncodedClip) -> None:
     async with streaming(clip) as (server, _, me):
         await server.stop()
         await me.wait_for(lambda it: it.reason)
@@ -162,13 +164,15 @@ async def test_a_server_that_stops_says_so(clip: Encodes) -> None:
     assert me.stats().pending == 0
 
 
-async def test_a_silent_server_is_given_up(clip: Encodes, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_silent_server_is_given_up(
+    clip: EncodedClip, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with streaming(clip) as (_, _session, me):
         monkeypatch.setattr(publisher, "SILENT_MS", -1.0)
         assert "silent" in await me.ended()
 
 
-async def test_a_refusal_is_told_in_the_servers_words(clip: Encodes) -> None:
+async def test_a_refusal_is_told_in_the_servers_words(clip: EncodedClip) -> None:
     async with serving(token="hush") as server:
         with pytest.raises(PublishError, match=r"401: .*bearer"):
             async with publishing(base(server), clip):
@@ -178,7 +182,7 @@ async def test_a_refusal_is_told_in_the_servers_words(clip: Encodes) -> None:
             pass
 
 
-async def test_nothing_is_left_running(clip: Encodes) -> None:
+async def test_nothing_is_left_running(clip: EncodedClip) -> None:
     before = asyncio.all_tasks()
     with pytest.raises(KeyError):
         async with streaming(clip):

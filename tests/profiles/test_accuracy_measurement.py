@@ -13,12 +13,12 @@ from edge.ipc.picture import Picture
 from edge.models.detections import Box
 from edge.profile.accuracy import AccuracyError, AccuracyProfile, AccuracyRow
 from edge.profile.variant import Variant
-from profiles.accuracy import (
+from profiles.accuracy_measurement import (
     CONFIDENCE,
     LEAST_SCORE,
-    Material,
-    Survey,
-    Task,
+    AccuracyMeasurement,
+    AccuracyTask,
+    EvaluationClip,
     continued,
     looked_at,
     merge,
@@ -46,7 +46,7 @@ class Seer:
 
 
 @pytest.fixture(scope="module")
-def material() -> Material:
+def material() -> EvaluationClip:
     random = np.random.default_rng(0)
     ground = random.integers(0, 255, (27, 48, 3), np.uint8).repeat(10, 0).repeat(10, 1)
     frames = [
@@ -55,10 +55,10 @@ def material() -> Material:
         )
         for index in range(10)
     ]
-    return Material("moving", frames, 5, (5, 9), "ten pictures")
+    return EvaluationClip("moving", frames, 5, (5, 9), "ten pictures")
 
 
-def survey(seer: Seer) -> tuple[Survey, list[float], list[float]]:
+def survey(seer: Seer) -> tuple[AccuracyMeasurement, list[float], list[float]]:
     """The measurement, the work done and the work skipped."""
     done: list[float] = []
     skipped: list[float] = []
@@ -66,13 +66,17 @@ def survey(seer: Seer) -> tuple[Survey, list[float], list[float]]:
     def step(work: float, _: str) -> None:
         done.append(work)
 
-    return Survey("yolov4-tiny", seer, REFERENCE, seer, step, skipped.append), done, skipped
+    return (
+        AccuracyMeasurement("yolov4-tiny", seer, REFERENCE, seer, step, skipped.append),
+        done,
+        skipped,
+    )
 
 
-def test_boxes_are_counted_against_the_reference(material: Material) -> None:
+def test_boxes_are_counted_against_the_reference(material: EvaluationClip) -> None:
     seer = Seer()
     measure, *_ = survey(seer)
-    (row,) = measure.rows(Task(material, "jpeg90", 224, (0.0,), (128, 320)))
+    (row,) = measure.rows(AccuracyTask(material, "jpeg90", 224, (0.0,), (128, 320)))
     assert row.f1 == {128: pytest.approx(2 / 3, abs=1e-4), 320: 1.0}  # WEAK is below 0.25
     assert row.ap == {128: 1.0, 320: 1.0}  # the true box ranks first
     assert (row.sent_edge, row.pixels, row.kbps, row.clip) == (224, 224 * 224, 0.0, "moving")
@@ -85,18 +89,18 @@ def test_boxes_are_counted_against_the_reference(material: Material) -> None:
     ]
 
 
-def test_the_reference_looks_once(material: Material) -> None:
+def test_the_reference_looks_once(material: EvaluationClip) -> None:
     seer = Seer()
     measure, *_ = survey(seer)
     for long_side in (128, 224):
-        list(measure.rows(Task(material, "none", long_side, (0.0,), (128,))))
+        list(measure.rows(AccuracyTask(material, "none", long_side, (0.0,), (128,))))
     assert sum(name == REFERENCE.name for _, _, name, _ in seer.seen) == 2
 
 
-def test_rates_that_the_encoder_can_t_use_make_no_row(material: Material) -> None:
+def test_rates_that_the_encoder_can_t_use_make_no_row(material: EvaluationClip) -> None:
     measure, done, skipped = survey(Seer())
     rates = (1.0, 2.0, 80.0, 50_000.0, 60_000.0, 70_000.0)
-    task = Task(material, "vp8", 128, rates, (128,))
+    task = AccuracyTask(material, "vp8", 128, rates, (128,))
     rows = list(measure.rows(task))
     assert [row.kbps for row in rows] == [1.0, 80.0, 50_000.0]
     assert rows[0].bits < rows[1].bits < rows[2].bits
@@ -104,10 +108,10 @@ def test_rates_that_the_encoder_can_t_use_make_no_row(material: Material) -> Non
     assert sum(skipped) == pytest.approx(task.work / 2)
 
 
-def test_what_is_known_is_not_measured_again(material: Material) -> None:
+def test_what_is_known_is_not_measured_again(material: EvaluationClip) -> None:
     seer = Seer()
     measure, done, skipped = survey(seer)
-    task = Task(material, "vp8", 128, (50.0, 200.0), (128,))
+    task = AccuracyTask(material, "vp8", 128, (50.0, 200.0), (128,))
     known = list(measure.rows(task))
     assert sum(done) == pytest.approx(task.work)
     seer.seen.clear()
@@ -118,25 +122,25 @@ def test_what_is_known_is_not_measured_again(material: Material) -> None:
     assert sum(skipped) == pytest.approx(task.work)
 
 
-def test_of_a_known_row_only_the_missing_inputs_are_measured(material: Material) -> None:
+def test_of_a_known_row_only_the_missing_inputs_are_measured(material: EvaluationClip) -> None:
     measure, *_ = survey(Seer())
-    (old,) = measure.rows(Task(material, "none", 224, (0.0,), (128,)))
-    (new,) = measure.rows(Task(material, "none", 224, (0.0,), (128, 320)), [old])
+    (old,) = measure.rows(AccuracyTask(material, "none", 224, (0.0,), (128,)))
+    (new,) = measure.rows(AccuracyTask(material, "none", 224, (0.0,), (128, 320)), [old])
     assert set(new.f1) == {320}
     assert [set(row.f1) for row in merge([old], new)] == [{128, 320}]
 
 
-def test_annotations_are_counted_apart(material: Material) -> None:
+def test_annotations_are_counted_apart(material: EvaluationClip) -> None:
     measure, *_ = survey(Seer())
     other: Box = (3, 1.0, 0.2, 0.2, 0.5, 0.5)
     annotated = replace(material, truth=[[TRUE], [TRUE, other]])
-    (row,) = measure.rows(Task(annotated, "none", 224, (0.0,), (320,)))
+    (row,) = measure.rows(AccuracyTask(annotated, "none", 224, (0.0,), (320,)))
     assert row.f1 == {320: 1.0}
     assert row.absolute[320]["f1"] == pytest.approx(2 * 2 / (2 + 3))
     assert row.absolute[320]["ap50"] == row.absolute[320]["ap"] == pytest.approx(0.5)
 
 
-def test_the_plan_enlarges_nothing_to_send_and_little_to_look_at(material: Material) -> None:
+def test_the_plan_enlarges_nothing_to_send_and_little_to_look_at(material: EvaluationClip) -> None:
     tasks = plan([material], ("vp8", "none"), (608, 128, 416), (608, 128, 320), (500.0, 100.0))
     assert [(task.sent_long_side, task.codec) for task in tasks] == [
         (128, "vp8"), (128, "none"), (416, "vp8"), (416, "none"),

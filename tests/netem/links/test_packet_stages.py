@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netem.links.stages import Delay, PacketLoss, RateQueue, Timed
+from netem.links.packet_stages import Delay, PacketLoss, RateQueue, TimedPacket
 from traces import Trace, constant
 
 PACKET = bytes(1000)
@@ -21,7 +21,7 @@ def outage() -> Trace:
     return Trace(np.array([0.0, 12.0]), np.array([1e6, 0.0]), 112.0)
 
 
-def times(left: list[Timed]) -> list[float]:
+def times(left: list[TimedPacket]) -> list[float]:
     return [round(at_ms, 3) for at_ms, _ in left]
 
 

@@ -20,7 +20,7 @@ class LinkSample(NamedTuple):
     lost: int
 
 
-class Record:
+class LinkLog:
     """Writes samples to a file; without a path, nowhere."""
 
     def __init__(self, path: Path | None) -> None:

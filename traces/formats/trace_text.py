@@ -14,14 +14,14 @@ MOST_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True)
-class Text:
+class TraceText:
     """The file's lines that aren't blank, stripped, each with its number from 1."""
 
     path: Path
     lines: tuple[tuple[int, str], ...]
 
     @classmethod
-    def load(cls, path: Path) -> Text:
+    def load(cls, path: Path) -> TraceText:
         """Raises TraceError for a file that is missing, empty, too large, or not text."""
         try:
             if path.stat().st_size > MOST_BYTES:

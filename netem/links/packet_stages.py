@@ -14,7 +14,7 @@ from collections import deque
 
 from traces.trace import Trace
 
-Timed = tuple[float, bytes]
+TimedPacket = tuple[float, bytes]
 """When a packet left, and the packet."""
 
 
@@ -34,7 +34,7 @@ class RateQueue:
         self._limit = queue_bytes
         self._origin_ms = origin_ms
         self._queue: deque[bytes] = deque()
-        self._left: list[Timed] = []
+        self._left: list[TimedPacket] = []
         self._head_ends_ms = float("inf")
         self.backlog_bytes = 0
         self.dropped = 0
@@ -49,7 +49,7 @@ class RateQueue:
         if len(self._queue) == 1:
             self._start(now_ms, 8.0 * len(packet))
 
-    def take(self, now_ms: float) -> list[Timed]:
+    def take(self, now_ms: float) -> list[TimedPacket]:
         self._advance(now_ms)
         left, self._left = self._left, []
         return left
@@ -65,7 +65,7 @@ class RateQueue:
         """The rate in force, in bit/s."""
         return self._trace.rate_at(max(now_ms - self._origin_ms, 0.0))
 
-    def change(self, trace: Trace, now_ms: float, origin_ms: float) -> list[Timed]:
+    def change(self, trace: Trace, now_ms: float, origin_ms: float) -> list[TimedPacket]:
         """Goes on by another trace; the packet on its way keeps what it has had. Returns what had
         left before."""
         left = self.take(now_ms)
@@ -124,7 +124,7 @@ class Delay:
             self._latest_ms = due_ms
         heapq.heappush(self._heap, (due_ms, self._count, packet))
 
-    def take(self, now_ms: float) -> list[Timed]:
+    def take(self, now_ms: float) -> list[TimedPacket]:
         left = []
         while self._heap and self._heap[0][0] <= now_ms:
             due_ms, _, packet = heapq.heappop(self._heap)
@@ -146,7 +146,7 @@ class PacketLoss:
         self.share = share
         self._burst = burst
         self._random = random.Random(seed)
-        self._left: list[Timed] = []
+        self._left: list[TimedPacket] = []
         self._doomed = 0  # of the burst that has begun
         self.lost = 0
 
@@ -164,7 +164,7 @@ class PacketLoss:
         """The chance that a burst begins: the share lost is burst : burst + mean gap."""
         return self.share / (self.share + self._burst * (1.0 - self.share))
 
-    def take(self, now_ms: float) -> list[Timed]:
+    def take(self, now_ms: float) -> list[TimedPacket]:
         left, self._left = self._left, []
         return left
 

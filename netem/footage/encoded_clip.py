@@ -1,13 +1,13 @@
-"""A clip as VP8 at several sizes and rates, encoded once and kept: video without an encoder.
+"""A clip as VP8 in several renditions (sizes and bitrates), encoded once and cached.
 
-Each rung is encoded as *takes*: take k begins with a key frame at the clip's tick k * step and runs
-for `STEPS` steps, past the clip's end from its beginning again. So a new size, a new rate or a
-request for a key frame can be answered at the next step (`STEP_S`), and a stream that nobody
-disturbs has a key frame only each `STEPS` steps, not at every place where one may be asked for.
-Every second frame is referred to by no other, so it can be left out.
+Each rendition is encoded as *takes*: take k begins with a key frame at the clip's tick k * step and
+runs for `STEPS` steps, continuing from the clip's beginning when it passes the end. So a new size,
+a new rate or a request for a key frame takes effect at the next step (`STEP_S`), while an
+undisturbed stream has a key frame only every `STEPS` steps. No frame depends on any second one
+(two temporal layers), so those can be left out.
 
-libvpx in its real-time mode, as browsers use it: constant bitrate, no lookahead, key frames of at
-most three times a frame's bits.
+The encoder is libvpx in its real-time mode, as in browsers: constant bitrate, no lookahead, key
+frames of at most three times a frame's bits.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Rung:
+class Rendition:
     """A longest side in pixels, and bits a pixel."""
 
     long_side: int
@@ -49,10 +49,10 @@ class Rung:
 
 
 @dataclass(frozen=True, slots=True)
-class Encode:
-    """One rung's takes: VP8 frames in order; `bps` is what they come to, on average."""
+class EncodedRendition:
+    """One rendition's takes: VP8 frames in order; `bps` is what they come to, on average."""
 
-    rung: Rung
+    rendition: Rendition
     width: int
     height: int
     bps: float
@@ -63,8 +63,8 @@ class EncodeError(Exception):
     """A video that can't be used; the message says which and why."""
 
 
-class Encodes:
-    """A clip's rungs at one frame rate; each is made, or read from the cache, when first asked for.
+class EncodedClip:
+    """A clip's renditions at one frame rate, each encoded or read from the cache at its first use.
 
     Safe to share between threads: `get` blocks, so call it off the event loop.
     """
@@ -86,7 +86,7 @@ class Encodes:
         self.seconds = seconds
         self._progress = progress
         self._lock = threading.Lock()
-        self._made: dict[Rung, Encode] = {}
+        self._made: dict[Rendition, EncodedRendition] = {}
         self._pictures: tuple[int, list[av.VideoFrame]] = (0, [])  # of the edge made last
         self._folder = cache_dir() / "encodes" / self._key()
         self.width, self.height, self.sources = self._index()
@@ -106,46 +106,50 @@ class Encodes:
         scale = Fraction(long_side, max(self.width, self.height))
         return max(2, 2 * round(self.width * scale / 2)), max(2, 2 * round(self.height * scale / 2))
 
-    def bps(self, rung: Rung, fps: float | None = None) -> float:
-        """What a rung is meant to take at `fps` frames a second, at most its own rate."""
-        width, height = self.size(rung.long_side)
-        return rung.bits * width * height * min(self.fps, fps or self.fps)
+    def bps(self, rendition: Rendition, fps: float | None = None) -> float:
+        """What a rendition is meant to take at `fps` frames a second, at most its own rate."""
+        width, height = self.size(rendition.long_side)
+        return rendition.bits * width * height * min(self.fps, fps or self.fps)
 
-    def rung(self, max_edge: float, max_bps: float, fps: float | None = None) -> Rung:
+    def rendition(self, max_edge: float, max_bps: float, fps: float | None = None) -> Rendition:
         """The largest edge, then the most bits, at or below; the least where nothing is."""
         long_side = max(
             (each for each in self.long_sides if each <= max_edge), default=self.long_sides[0]
         )
-        within = [bits for bits in self.bits if self.bps(Rung(long_side, bits), fps) <= max_bps]
-        return Rung(long_side, within[-1] if within else self.bits[0])
+        within = [
+            bits for bits in self.bits if self.bps(Rendition(long_side, bits), fps) <= max_bps
+        ]
+        return Rendition(long_side, within[-1] if within else self.bits[0])
 
     @property
-    def rungs(self) -> list[Rung]:
-        return [Rung(long_side, bits) for long_side in self.long_sides for bits in self.bits]
+    def renditions(self) -> list[Rendition]:
+        return [Rendition(long_side, bits) for long_side in self.long_sides for bits in self.bits]
 
     def prepare(self) -> None:
-        """Make every rung that the cache lacks, and say how far it is."""
-        rungs = self.rungs
-        for number, rung in enumerate(rungs, 1):
-            if not self._path(rung).is_file():
+        """Make every rendition that the cache lacks, and say how far it is."""
+        renditions = self.renditions
+        for number, rendition in enumerate(renditions, 1):
+            if not self._path(rendition).is_file():
                 self._progress(
-                    f"encoding {self.video.name} at {rung.long_side} px, {rung.bits:g} bits a pixel"
-                    f" ({number} of {len(rungs)}) ..."
+                    f"encoding {self.video.name} at {rendition.long_side} px,"
+                    f" {rendition.bits:g} bits a pixel ({number} of {len(renditions)}) ..."
                 )
-                self.get(rung)
+                self.get(rendition)
         self._pictures = (0, [])
 
-    def ready(self, rung: Rung) -> Encode | None:
-        """The rung, if it needs no making or reading."""
-        return self._made.get(rung)
+    def ready(self, rendition: Rendition) -> EncodedRendition | None:
+        """The rendition, if it needs no making or reading."""
+        return self._made.get(rendition)
 
-    def get(self, rung: Rung) -> Encode:
-        """The rung's encode: at once, from the cache, or made now."""
+    def get(self, rendition: Rendition) -> EncodedRendition:
+        """The rendition's encode: at once, from the cache, or made now."""
         with self._lock:
-            if rung not in self._made:
-                path = self._path(rung)
-                self._made[rung] = _read(path, rung) if path.is_file() else self._make(rung)
-            return self._made[rung]
+            if rendition not in self._made:
+                path = self._path(rendition)
+                self._made[rendition] = (
+                    _read(path, rendition) if path.is_file() else self._make(rendition)
+                )
+            return self._made[rendition]
 
     def _key(self) -> str:
         try:
@@ -156,8 +160,8 @@ class Encodes:
         text = ":".join(map(str, (*parts, self.seconds)))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
-    def _path(self, rung: Rung) -> Path:
-        return self._folder / f"{rung.long_side}-{rung.bits:g}.vp8"
+    def _path(self, rendition: Rendition) -> Path:
+        return self._folder / f"{rendition.long_side}-{rendition.bits:g}.vp8"
 
     def _index(self) -> tuple[int, int, tuple[int, ...]]:
         """(width, height, the source frame on show at each tick)."""
@@ -188,19 +192,21 @@ class Encodes:
             )
         return self._pictures[1]
 
-    def _make(self, rung: Rung) -> Encode:
-        pictures = self._scaled(rung.long_side)
+    def _make(self, rendition: Rendition) -> EncodedRendition:
+        pictures = self._scaled(rendition.long_side)
         takes = []
         for begin in range(0, self.ticks, self.step):
             order = [
                 pictures[index % self.ticks] for index in range(begin - self.step, begin + self.run)
             ]
-            takes.append(_take(order, self.step, self.fps, self.bps(rung)))
-        encode = _encode(rung, self.size(rung.long_side), takes, self.fps)
+            takes.append(_take(order, self.step, self.fps, self.bps(rendition)))
+        encode = _encode(rendition, self.size(rendition.long_side), takes, self.fps)
         head = {"width": encode.width, "height": encode.height, "fps": self.fps}
         sizes = [[len(frame) for frame in take] for take in takes]
         line = json.dumps({**head, "sizes": sizes}).encode()
-        _write(self._path(rung), b"\n".join((line, b"".join(b"".join(take) for take in takes))))
+        _write(
+            self._path(rendition), b"\n".join((line, b"".join(b"".join(take) for take in takes)))
+        )
         return encode
 
 
@@ -227,12 +233,12 @@ def on_show(video: Path, fps: int, seconds: float) -> Iterator[tuple[int, av.Vid
 
 
 def _encode(
-    rung: Rung, size: tuple[int, int], takes: Sequence[Sequence[bytes]], fps: int
-) -> Encode:
+    rendition: Rendition, size: tuple[int, int], takes: Sequence[Sequence[bytes]], fps: int
+) -> EncodedRendition:
     frames = sum(map(len, takes))
     total = sum(len(frame) for take in takes for frame in take)
     bps = 8.0 * total * fps / frames
-    return Encode(rung, *size, bps=bps, takes=tuple(map(tuple, takes)))
+    return EncodedRendition(rendition, *size, bps=bps, takes=tuple(map(tuple, takes)))
 
 
 def _take(pictures: Sequence[av.VideoFrame], warm: int, fps: int, bps: float) -> tuple[bytes, ...]:
@@ -275,7 +281,7 @@ def _take(pictures: Sequence[av.VideoFrame], warm: int, fps: int, bps: float) ->
     return frames[warm:]
 
 
-def _read(path: Path, rung: Rung) -> Encode:
+def _read(path: Path, rendition: Rendition) -> EncodedRendition:
     data = path.read_bytes()
     at = data.index(b"\n") + 1
     head = json.loads(data[:at])
@@ -286,7 +292,7 @@ def _read(path: Path, rung: Rung) -> Encode:
             take.append(data[at : at + size])
             at += size
         takes.append(take)
-    return _encode(rung, (head["width"], head["height"]), takes, head["fps"])
+    return _encode(rendition, (head["width"], head["height"]), takes, head["fps"])
 
 
 def _write(path: Path, data: bytes) -> None:

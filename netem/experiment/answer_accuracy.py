@@ -11,7 +11,7 @@ from typing import Any
 from edge.models.detections import Box
 from edge.models.f1 import match
 from edge.profile.accuracy import AccuracyProfile
-from netem.experiment.frame_log import Taken
+from netem.experiment.client_record import ClientRecord
 from netem.experiment.references import CONFIDENCE, Truth
 from netem.experiment.results import IN_TIME, FrameRow
 
@@ -19,7 +19,7 @@ RATE_MS = 1_000.0  # bits a frame are the mean over so long: a key frame is paid
 
 
 def judge(
-    taken: Taken,
+    record: ClientRecord,
     truth: Truth,
     class_numbers: Mapping[str, int],
     *,
@@ -31,9 +31,9 @@ def judge(
 
     A frame whose answer was not in time detects nothing. `detects`: the devices are real.
     """
-    rows = [row for row, _ in taken.frames]
+    rows = [row for row, _ in record.frames]
     bits = _bits_a_frame(rows)
-    for row, boxes in taken.frames:
+    for row, boxes in record.frames:
         true = truth[row.source]
         row.truth = len(true)
         row.f1_simulated = 0.0

@@ -24,8 +24,8 @@ from playwright.async_api import Error as BrowserError
 from playwright.async_api import Page
 
 from edge.assets.browser import BrowserMissingError, chromium
-from netem.footage.encodes import Encodes
-from netem.links.link import EmulatedLink
+from netem.footage.encoded_clip import EncodedClip
+from netem.links.emulated_link import EmulatedLink
 from netem.links.namespace import LinkError
 from netem.units import rate_bps
 from traces import constant
@@ -92,7 +92,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Exit status: 0, or 1 if it could not be shown."""
     try:
-        Encodes(None, 15, progress=_say).prepare()  # once, before eight need it
+        EncodedClip(None, 15, progress=_say).prepare()  # once, before eight need it
         with _server() as port, _cameras(port):
             asyncio.run(_show(options, f"http://localhost:{port}/admin"))
     except (FleetError, BrowserMissingError, BrowserError) as error:

@@ -24,7 +24,7 @@ import aiohttp
 
 from edge.clock import now_ms
 from edge.rtc.aiortc_adapter import check
-from netem.footage.encodes import Encode, EncodeError, Encodes, Rung
+from netem.footage.encoded_clip import EncodedClip, EncodedRendition, EncodeError, Rendition
 from netem.publisher.connection import SenderConnection, WireError
 from netem.publisher.messages import refusal
 from netem.publisher.publisher import CONNECT_S, EPOCH_MS, PublishError
@@ -58,9 +58,9 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def clip(long_side: int, fps: int, bps: float) -> Encode:
+def clip(long_side: int, fps: int, bps: float) -> EncodedRendition:
     """The sample clip with that longest side and about those bits a second, in all its frames."""
-    width, height = Encodes(fps=fps, long_sides=(long_side,)).size(long_side)
+    width, height = EncodedClip(fps=fps, long_sides=(long_side,)).size(long_side)
     wanted = bps / (width * height * fps)
     # The encoder spends less than it may, above all where it may spend much: try, and correct.
     for bits in (wanted, wanted * wanted / _spent(long_side, fps, wanted)):
@@ -74,12 +74,12 @@ def _spent(long_side: int, fps: int, bits: float) -> float:
     return encode.bps / (encode.width * encode.height * fps)
 
 
-def _encode(long_side: int, fps: int, bits: float) -> Encode:
-    rung = Rung(long_side, round(bits, 4))
-    return Encodes(fps=fps, long_sides=(long_side,), bits=(rung.bits,)).get(rung)
+def _encode(long_side: int, fps: int, bits: float) -> EncodedRendition:
+    rendition = Rendition(long_side, round(bits, 4))
+    return EncodedClip(fps=fps, long_sides=(long_side,), bits=(rendition.bits,)).get(rendition)
 
 
-class Steady:
+class SteadyPublisher:
     """One publisher; `times` has, frame by frame, (RTP timestamp, first and last packet sent)."""
 
     def __init__(self, number: int) -> None:
@@ -135,11 +135,11 @@ class Steady:
         await self._wire.close()
 
 
-class _Crowd:
+class _PublisherGroup:
     """Publishers, each with its own place in the clip and in the time between two frames."""
 
-    def __init__(self, url: str, encode: Encode, fps: int) -> None:
-        self.publishers: list[Steady] = []
+    def __init__(self, url: str, encode: EncodedRendition, fps: int) -> None:
+        self.publishers: list[SteadyPublisher] = []
         self._url = url
         self._encode = encode
         self._fps = fps
@@ -151,15 +151,15 @@ class _Crowd:
         """Until so many send."""
         places = asyncio.Semaphore(_CONNECTING)
 
-        async def one(publisher: Steady) -> None:
+        async def one(publisher: SteadyPublisher) -> None:
             async with places:
                 await publisher.connect(http, self._url)
 
-        newcomers = [Steady(number) for number in range(len(self.publishers), count)]
-        self.publishers += newcomers
-        await asyncio.gather(*map(one, newcomers))
+        added = [SteadyPublisher(number) for number in range(len(self.publishers), count)]
+        self.publishers += added
+        await asyncio.gather(*map(one, added))
         begin_ms = now_ms()
-        for publisher in newcomers:
+        for publisher in added:
             phase_ms = self._random.uniform(0.0, 1000.0 / self._fps)
             heapq.heappush(self._due, (begin_ms + phase_ms, publisher.number, 0))
         self._wake.set()
@@ -194,9 +194,9 @@ class _Crowd:
             heapq.heapreplace(self._due, (due_ms + interval_ms, number, index + 1))
 
 
-async def _publish(url: str, encode: Encode, fps: int) -> None:
-    crowd = _Crowd(url, encode, fps)
-    sending = asyncio.create_task(crowd.run())
+async def _publish(url: str, encode: EncodedRendition, fps: int) -> None:
+    group = _PublisherGroup(url, encode, fps)
+    sending = asyncio.create_task(group.run())
     lines = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(lines), sys.stdin
@@ -204,14 +204,14 @@ async def _publish(url: str, encode: Encode, fps: int) -> None:
     async with aiohttp.ClientSession() as http:
         while line := await lines.readline():
             if line.strip() == b"take":
-                print(json.dumps(crowd.take()), flush=True)
+                print(json.dumps(group.take()), flush=True)
             else:
-                await crowd.grow(http, int(line))
-                print(len(crowd.publishers), flush=True)
+                await group.grow(http, int(line))
+                print(len(group.publishers), flush=True)
         sending.cancel()
         await asyncio.wait([sending])
-        await asyncio.gather(*(each.close() for each in crowd.publishers))
-        for each in crowd.publishers:
+        await asyncio.gather(*(each.close() for each in group.publishers))
+        for each in group.publishers:
             with contextlib.suppress(aiohttp.ClientError):
                 async with http.delete(urljoin(url, each.location)):
                     pass

@@ -16,8 +16,8 @@ from edge.models.detections import Box
 from edge.models.f1 import F1
 from edge.profile.accuracy import AccuracyError, AccuracyProfile, AccuracyRow
 from edge.profile.variant import Variant
-from profiles.codecs import CODECS, JPEG, VIDEO, Sent, send
-from profiles.precision import COCO_IOUS, average_precision
+from profiles.average_precision import COCO_IOUS, average_precision
+from profiles.codecs import CODECS, JPEG, VIDEO, SentPictures, send
 
 CONFIDENCE = 0.25  # of a box that counts for F1, and of the reference's boxes
 LEAST_SCORE = 0.01  # of a box that counts for AP
@@ -30,7 +30,7 @@ _AN_INFERENCE = 12_000.0  # what each costs whatever its size, in pixels
 _NOTHING_NEW = 1.15  # times the bits of the rate before: the encoder can't, or needn't, change more
 
 
-class Detects(Protocol):
+class BoxDetector(Protocol):
     """What finds boxes: `edge.models.detector.Detector`."""
 
     def detect(
@@ -40,7 +40,7 @@ class Detects(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
+class EvaluationClip:
     """Pictures to measure on, and which of them are looked at.
 
     The others are encoded too, since a video codec needs its past. `truth` has a list of true
@@ -57,10 +57,10 @@ class Material:
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class AccuracyTask:
     """Material to be sent at one size with one codec, at each of the rates, the least first."""
 
-    material: Material
+    material: EvaluationClip
     codec: str
     sent_long_side: int
     kbps: tuple[float, ...]
@@ -82,21 +82,21 @@ class Task:
 
 
 @dataclass(slots=True)
-class Survey:
+class AccuracyMeasurement:
     """The measurement: `network` against `reference`, row by row.
 
     Of a task's work, all comes to `on_step(work, text)` when done or to `on_skip(work)`.
     """
 
     network: str
-    detector: Detects
+    detector: BoxDetector
     reference: Variant
-    reference_detector: Detects
+    reference_detector: BoxDetector
     on_step: Callable[[float, str], None]
     on_skip: Callable[[float], None]
     _references: dict[str, list[list[Box]]] = field(default_factory=dict)
 
-    def rows(self, task: Task, known: Sequence[AccuracyRow] = ()) -> Iterator[AccuracyRow]:
+    def rows(self, task: AccuracyTask, known: Sequence[AccuracyRow] = ()) -> Iterator[AccuracyRow]:
         """A task's rows, each once it is measured; what is in `known` is not measured again.
 
         Rates that the encoder can't go down to, or has no use for, make no row.
@@ -124,7 +124,7 @@ class Survey:
             self.on_skip(full - task.cost(inputs))
             before = before if row is None else row.bits
 
-    def truth(self, material: Material) -> list[list[Box]]:
+    def truth(self, material: EvaluationClip) -> list[list[Box]]:
         """What the reference finds in the untouched pictures."""
         found = self._references.get(material.name)
         if found is None:
@@ -138,7 +138,12 @@ class Survey:
         return found
 
     def _row(
-        self, task: Task, kbps: float, bits: float, sent: Sent, inputs: Sequence[int]
+        self,
+        task: AccuracyTask,
+        kbps: float,
+        bits: float,
+        sent: SentPictures,
+        inputs: Sequence[int],
     ) -> AccuracyRow:
         material = task.material
         truth = self.truth(material)
@@ -174,12 +179,12 @@ class Survey:
 
 
 def plan(
-    materials: Sequence[Material],
+    materials: Sequence[EvaluationClip],
     codecs: Sequence[str],
     sent_long_sides: Sequence[int],
     inputs: Sequence[int],
     kbps: Sequence[float],
-) -> list[Task]:
+) -> list[AccuracyTask]:
     """What is to be measured, the small sizes first. Pictures are never sent enlarged."""
     tasks = []
     for material in materials:
@@ -195,7 +200,7 @@ def plan(
             for codec in codecs:
                 if codec in material.codecs and useful:
                     rates = tuple(sorted(kbps)) if codec in VIDEO else (0.0,)
-                    tasks.append(Task(material, codec, sent_long_side, rates, useful))
+                    tasks.append(AccuracyTask(material, codec, sent_long_side, rates, useful))
     return tasks
 
 
@@ -252,5 +257,5 @@ def _key(row: AccuracyRow) -> tuple[str, str, str, int, float]:
     return row.network, row.clip, row.codec, row.sent_edge, row.kbps
 
 
-def _same(row: AccuracyRow, network: str, task: Task, kbps: float) -> bool:
+def _same(row: AccuracyRow, network: str, task: AccuracyTask, kbps: float) -> bool:
     return _key(row) == (network, task.material.name, task.codec, task.sent_long_side, kbps)

@@ -27,9 +27,9 @@ def draw(traces: Sequence[Trace], path: Path) -> None:
     )
     below = axes[-1]
     for axis, trace, colour, dash in zip(axes, traces, cycle(COLOURS), cycle(DASHES), strict=False):
-        long_sides_s = np.append(trace.at_ms, trace.duration_ms) / 1e3
-        axis.stairs(trace.rate_bps / 1e6, long_sides_s, color=colour, baseline=None)
-        axis.set(title=trace.name, xlabel="s", ylabel="Mbit/s", xlim=(0, long_sides_s[-1]))
+        edges_s = np.append(trace.at_ms, trace.duration_ms) / 1e3
+        axis.stairs(trace.rate_bps / 1e6, edges_s, color=colour, baseline=None)
+        axis.set(title=trace.name, xlabel="s", ylabel="Mbit/s", xlim=(0, edges_s[-1]))
         axis.set_ylim(bottom=0)
         axis.grid(alpha=0.3)
         shares = np.linspace(0.0, 1.0, 201)

@@ -12,9 +12,9 @@ from typing import Any, Literal
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
+from netem.links.link_log import LinkLog
 from netem.links.namespace import LinkError, Namespace, alone, index_of, missing, sweep, undisturbed
-from netem.links.record import Record
-from netem.links.token_bucket import BURST_BYTES, LEAST_BPS, Replayer, Tbf
+from netem.links.token_bucket import BURST_BYTES, LEAST_BPS, TokenBucketFilter, TraceReplayer
 from netem.links.tun_link import TunLink
 from netem.links.uplink import Uplink
 from traces.trace import Trace, constant
@@ -35,7 +35,7 @@ class EmulatedLink:
 
     `kind` is `kernel` (veth, tbf and, where needed, kernel netem), `tun` (a process of ours between
     TUN devices), or `auto`: kernel where it can do all that is asked. `used` and `why` say what was
-    chosen. `log` is a CSV of what the uplink did (netem.links.record.Sample). `default_route`
+    chosen. `log` is a CSV of what the uplink did (netem.links.link_log.Sample). `default_route`
     sends all the namespace's traffic here, not only that for `outside_address`.
 
     `origin_ms` is the trace's time 0 on this machine's monotonic clock. Needs root. Raises
@@ -70,7 +70,7 @@ class EmulatedLink:
         self._default_route = default_route
         self._stack = contextlib.ExitStack()
         self._space: Namespace
-        self._shaping: TunLink | Replayer
+        self._shaping: TunLink | TraceReplayer
         self.inside_address = ""
         self.outside_address = ""
         self.used = ""
@@ -144,7 +144,7 @@ class EmulatedLink:
         self.outside_address, self.inside_address = _free_pair(here)
         self.used, self.why = self._choose(there)
         if self.used == "tun":
-            shaping: TunLink | Replayer = TunLink(
+            shaping: TunLink | TraceReplayer = TunLink(
                 self._space.name,
                 (inside, outside),
                 uplink=self._uplink,
@@ -196,7 +196,9 @@ class EmulatedLink:
             return "this kernel has no netem"
         return None
 
-    def _make_kernel(self, here: IPRoute, there: IPRoute, inside: str, outside: str) -> Replayer:
+    def _make_kernel(
+        self, here: IPRoute, there: IPRoute, inside: str, outside: str
+    ) -> TraceReplayer:
         uplink = self._uplink
         peer = {"ifname": inside, "net_ns_fd": self._space.name}
         here.link("add", ifname=outside, kind="veth", peer=peer)
@@ -214,10 +216,10 @@ class EmulatedLink:
                 )
             parent = NETEM_HANDLE + 1
         first_bps = uplink.trace.rate_at(0.0)
-        tbf = Tbf(
+        tbf = TokenBucketFilter(
             there, in_index, rate_bps=first_bps, limit_bytes=uplink.limit_bytes, parent=parent
         )
-        return Replayer(tbf, uplink.trace, Record(self._log))
+        return TraceReplayer(tbf, uplink.trace, LinkLog(self._log))
 
 
 def _free_pair(here: IPRoute) -> tuple[str, str]:

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from netem.links.link import EmulatedLink, Kind
+from netem.links.emulated_link import EmulatedLink, Kind
 from netem.links.namespace import RUN, LinkError, sweep
 from netem.links.tun_link import TunLink
 from tests.netem.conftest import left_by
@@ -160,12 +160,12 @@ def test_a_default_route_only_if_asked_for() -> None:
 
 
 def test_a_kernel_without_the_means_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("netem.links.link._has", lambda *_, **__: False)
+    monkeypatch.setattr("netem.links.emulated_link._has", lambda *_, **__: False)
     with pytest.raises(LinkError, match="no kernel link: this kernel has no tbf"):
         EmulatedLink(STEPS, kind="kernel").__enter__()
     with EmulatedLink(STEPS) as link:
         assert (link.used, link.why) == ("tun", "this kernel has no tbf")
-    monkeypatch.setattr("netem.links.link.TUN", Path("/nowhere"))
+    monkeypatch.setattr("netem.links.emulated_link.TUN", Path("/nowhere"))
     with pytest.raises(LinkError, match="no TUN link: no /nowhere; no kernel link: this kernel"):
         EmulatedLink(STEPS).__enter__()
 

@@ -9,7 +9,7 @@ from collections import deque
 from dataclasses import dataclass
 from math import inf
 
-from netem.footage.encodes import Encode
+from netem.footage.encoded_clip import EncodedRendition
 
 PACE = 2.5  # times the estimate: how fast a frame leaves, as Chromium's pacer has it
 BURST_MS = 5.0  # of that rate may leave at once
@@ -18,16 +18,16 @@ STUCK_MS = 250.0  # waiting in the pacer: nothing more is taken until the next k
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class FrameToSend:
     """A frame to send, and of which encode it is."""
 
     data: bytes
     keyframe: bool
     droppable: bool
-    encode: Encode
+    encode: EncodedRendition
 
 
-class Stream:
+class ClipStream:
     """Goes through a clip's takes. A tick gives a frame, or why none: "paced" (fewer frames are
     wanted) or "encoder" (those before have not left yet, or the first encode is awaited).
 
@@ -37,24 +37,24 @@ class Stream:
     def __init__(self, step: int, run: int, ticks: int) -> None:
         self.share = 1.0  # of the ticks that are wanted; at least every second is sent
         self._step, self._run, self._ticks = step, run, ticks
-        self._encode: Encode | None = None
-        self._wanted: Encode | None = None
+        self._encode: EncodedRendition | None = None
+        self._wanted: EncodedRendition | None = None
         self._start = 0
         self._renew = self._broken = False
         self._credit = 0.0
 
     @property
-    def encode(self) -> Encode | None:
+    def encode(self) -> EncodedRendition | None:
         """What is being sent."""
         return self._encode
 
-    def want(self, encode: Encode) -> None:
+    def want(self, encode: EncodedRendition) -> None:
         self._wanted = encode
 
     def want_keyframe(self) -> None:
         self._renew = True
 
-    def at(self, tick: int, waiting_ms: float) -> Chosen | str:
+    def at(self, tick: int, waiting_ms: float) -> FrameToSend | str:
         """The frame of this tick, when what is in the pacer takes `waiting_ms` to leave."""
         place = tick % self._ticks
         if place % self._step == 0 and self._wanted is not None:
@@ -78,13 +78,13 @@ class Stream:
                 self._broken = self._renew = True
             return "encoder"
         take = self._encode.takes[(self._start % self._ticks) // self._step]
-        return Chosen(take[index], index == 0, droppable, self._encode)
+        return FrameToSend(take[index], index == 0, droppable, self._encode)
 
 
 class PacketPacer:
     """Lets packets go at `PACE` times the estimate, in bursts of `BURST_MS`.
 
-    Bounded by what `Stream` takes while packets wait.
+    Bounded by what `ClipStream` takes while packets wait.
     """
 
     def __init__(self, estimate_bps: float) -> None:

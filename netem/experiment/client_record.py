@@ -16,12 +16,12 @@ _TICKS_A_MS = 90
 _SAME_MS = 8.0  # timestamps that are nearer are of one picture: RTP times are whole milliseconds
 
 
-class TakenError(Exception):
+class ClientRecordError(Exception):
     """What a client took down can't be right; the message says why."""
 
 
 @dataclass(slots=True)
-class Taken:
+class ClientRecord:
     """A client's frames in the order of their capture, each with its answer's boxes, and hints."""
 
     session: str = ""
@@ -38,19 +38,19 @@ def by_page(
     *,
     session: str,
     shift_ms: float,
-) -> Taken:
+) -> ClientRecord:
     """From the page's journal, and from the pictures that its observer saw: (timestamp, print,
     width, height) each. `shift_ms` takes the page's clock to ours.
 
-    Raises TakenError if a picture is none of the camera's. Frames that can't be told apart are
-    noted.
+    Raises ClientRecordError if a picture is not one of the camera's. Frames whose source is
+    ambiguous are noted.
     """
     if journal["beyond"]:
-        raise TakenError(f"{journal['beyond']} frames found no room in the page's journal")
-    taken = Taken(session)
+        raise ClientRecordError(f"{journal['beyond']} frames found no room in the page's journal")
+    written = ClientRecord(session)
     lines = [*journal["lines"]]
     _stamp(lines)
-    roll = Roll(pictures, camera)
+    sequence = PictureSequence(pictures, camera)
     late_by_ms = statistics.median(
         [line["captureMs"] - line["stampMs"] for line in lines if line["captureMs"] is not None]
         or [0.0]
@@ -58,38 +58,44 @@ def by_page(
     seen: set[int] = set()
     doubtful = 0
     for line in sorted(lines, key=lambda line: line["stampMs"]):
-        place = roll.place(line["stampMs"])
+        place = sequence.place(line["stampMs"])
         doubtful += place in seen
         seen.add(place)
         source = camera.sources[place % len(camera.sources)]
         row = _row(client, session, source, line, late_by_ms=late_by_ms, shift_ms=shift_ms)
-        taken.frames.append((row, (line["answer"] or {}).get("boxes") or ()))
-    for stamp, place in roll.between(min(seen, default=0), max(seen, default=0)):
+        written.frames.append((row, (line["answer"] or {}).get("boxes") or ()))
+    for stamp, place in sequence.between(min(seen, default=0), max(seen, default=0)):
         if place not in seen:  # captured, and neither encoded nor seen by a page that was busy
             captured_ms = stamp + late_by_ms + shift_ms
             source = camera.sources[place % len(camera.sources)]
-            taken.frames.append((_blank(client, session, source, captured_ms, ENCODER), ()))
+            written.frames.append((_blank(client, session, source, captured_ms, ENCODER), ()))
     if doubtful:
-        taken.notes.append(f"client {client}: {doubtful} frames of a picture that another has too")
-    if roll.reckoned:
-        taken.notes.append(f"client {client}: {roll.reckoned} frames told by those around them")
-    for heard in journal["hints"]:
-        taken.hints.append(_hint(client, heard["hint"], heard["heardMs"] + shift_ms))
-    return taken
+        written.notes.append(
+            f"client {client}: {doubtful} frames of a picture that another has too"
+        )
+    if sequence.inferred:
+        written.notes.append(
+            f"client {client}: {sequence.inferred} frames told by those around them"
+        )
+    for message in journal["hints"]:
+        written.hints.append(_hint(client, message["hint"], message["heardMs"] + shift_ms))
+    return written
 
 
-class Roll:
-    """Which picture of an endless roll of film was taken when: by the prints of those seen.
+class PictureSequence:
+    """Which picture of an endless sequence of film was written when: by the prints of those seen.
 
     A camera file delivers its pictures one after the other. One that the observer was too busy to
     see is counted from those before and after it, and must fit in between.
     """
 
     def __init__(self, pictures: Sequence[tuple[float, int, int, int]], camera: CameraFile) -> None:
-        strangers = sum(key not in camera.prints for _, key, _, _ in pictures)
-        if strangers or not pictures:
-            raise TakenError(f"{strangers} of {len(pictures)} pictures are none of the camera's")
-        self.reckoned = 0
+        unknown = sum(key not in camera.prints for _, key, _, _ in pictures)
+        if unknown or not pictures:
+            raise ClientRecordError(
+                f"{unknown} of {len(pictures)} pictures are none of the camera's"
+            )
+        self.inferred = 0
         self._interval_ms = 1000.0 / camera.fps
         self._stamps = [stamp for stamp, *_ in pictures]
         self._turn = len(camera.sources)
@@ -134,13 +140,13 @@ class Roll:
         if abs(off_ms) <= _SAME_MS:
             return self._places[best]
         if len(near) == 1:  # before the first that was seen, or after the last
-            self.reckoned += 1
+            self.inferred += 1
             steps = max(1, round(abs(off_ms) / self._interval_ms))
             return self._places[best] + (steps if off_ms > 0.0 else -steps)
         between = self._places[after] - self._places[after - 1]
         if between == 1:  # there is no picture in between: the estimate was off by more
             return self._places[best]
-        self.reckoned += 1
+        self.inferred += 1
         gap_ms = self._stamps[after] - self._stamps[after - 1]
         steps = round((stamp - self._stamps[after - 1]) / gap_ms * between)
         return self._places[after - 1] + min(max(steps, 1), between - 1)
@@ -153,7 +159,7 @@ def _stamp(lines: Sequence[dict[str, Any]]) -> None:
     for line in lines:
         if line["stampMs"] is None:
             if not known:
-                raise TakenError("the page never learnt which picture was sent when")
+                raise ClientRecordError("the page never learnt which picture was sent when")
             near = min(known, key=lambda other: abs(_ticks(line, other)))
             line["stampMs"] = near["stampMs"] + _ticks(line, near) / _TICKS_A_MS
 
@@ -163,11 +169,11 @@ def _ticks(line: Mapping[str, Any], since: Mapping[str, Any]) -> int:
     return int((line["rtp"] - since["rtp"] + (1 << 31)) % (1 << 32) - (1 << 31))
 
 
-def by_publisher(client: int, record: Mapping[str, Any]) -> Taken:
+def by_publisher(client: int, record: Mapping[str, Any]) -> ClientRecord:
     """From what `python -m netem publish --json` says of one client."""
     epoch_ms = record["epoch_ms"]
     session = (record["session"] or "")[:6]
-    taken = Taken(session)
+    written = ClientRecord(session)
     for frame in record["frames"]:
         answered = frame["returned_ms"] is not None
         outcome = frame["outcome"] or LOST
@@ -186,12 +192,12 @@ def by_publisher(client: int, record: Mapping[str, Any]) -> Taken:
         row.variant, row.batch = frame["variant"] or "", frame["batch"]
         row.infeasible = frame["infeasible"]
         _server_times(row, t)
-        taken.frames.append((row, frame["boxes"]))
+        written.frames.append((row, frame["boxes"]))
     for hint in record["hints"]:
-        taken.hints.append(_hint(client, hint, hint["at_ms"] - epoch_ms))
+        written.hints.append(_hint(client, hint, hint["at_ms"] - epoch_ms))
     if record["reason"] not in (None, "stopped"):
-        taken.notes.append(f"client {client}: ended by itself: {record['reason']}")
-    return taken
+        written.notes.append(f"client {client}: ended by itself: {record['reason']}")
+    return written
 
 
 def _row(

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.profile.latency import Entry, LatencyProfile
-from profiles.latency import (
-    Case,
-    PartialError,
-    Visit,
+from profiles.latency_measurement import (
+    LatencyCase,
+    PartialFileError,
+    SampleSeries,
     cases,
     entries,
     read_visits,
@@ -65,7 +65,7 @@ async def test_short_batches_are_run_more_often_and_the_first_never_counts(
     (case,) = cases([TINY], [(1, 1)], [1])
     times = iter([900.0, *[ms] * 100])
 
-    async def run(_case: Case) -> float:
+    async def run(_case: LatencyCase) -> float:
         return next(times)
 
     assert (await visit(run, case)).samples_ms == (ms,) * expected
@@ -75,11 +75,13 @@ def test_p50_is_the_median_and_p99_covers_that_share_of_a_steady_device() -> Non
     rng = random.Random(1)
     wanted = cases([f"yolov4-tiny-{long_side}" for long_side in range(128, 609, 32)], [(1, 1)], [1])
 
-    def draw(case: Case) -> float:
+    def draw(case: LatencyCase) -> float:
         return case.input_size[0] / 10 * rng.lognormvariate(0.0, 0.1)
 
     done = [
-        Visit(*case.key, tuple(draw(case) for _ in range(15))) for case in wanted for _ in range(5)
+        SampleSeries(*case.key, tuple(draw(case) for _ in range(15)))
+        for case in wanted
+        for _ in range(5)
     ]
     for entry, case in zip(entries(done), wanted, strict=True):
         assert entry.p50_ms == pytest.approx(case.input_size[0] / 10, rel=0.05)
@@ -89,15 +91,15 @@ def test_p50_is_the_median_and_p99_covers_that_share_of_a_steady_device() -> Non
 
 def test_one_hiccup_does_not_spoil_its_entry() -> None:
     wanted = cases([f"yolov4-tiny-{long_side}" for long_side in range(128, 609, 32)], [(1, 1)], [1])
-    done = [Visit(*case.key, (20.0,) * 60) for case in wanted]
-    done[3] = Visit(*wanted[3].key, (20.0,) * 59 + (300.0,))
+    done = [SampleSeries(*case.key, (20.0,) * 60) for case in wanted]
+    done[3] = SampleSeries(*wanted[3].key, (20.0,) * 59 + (300.0,))
     assert max(entry.p99_ms for entry in entries(done)) < 21
 
 
 def test_an_entry_that_is_unsteady_itself_says_so() -> None:
     wanted = cases([f"yolov4-tiny-{long_side}" for long_side in range(128, 609, 32)], [(1, 1)], [1])
-    done = [Visit(*case.key, (20.0,) * 60) for case in wanted]
-    done[3] = Visit(*wanted[3].key, (20.0,) * 55 + (60.0,) * 5)
+    done = [SampleSeries(*case.key, (20.0,) * 60) for case in wanted]
+    done[3] = SampleSeries(*wanted[3].key, (20.0,) * 55 + (60.0,) * 5)
     found = {(e.variant, e.width, e.height, e.batch): e for e in entries(done)}
     assert found[wanted[3].key].p99_ms == 60
 
@@ -107,9 +109,9 @@ samples = st.lists(st.floats(0.05, 5000.0), min_size=1, max_size=8).map(tuple)
 
 @given(st.lists(st.tuples(st.sampled_from(cases([TINY, "yolov4-tiny-128"])), samples), min_size=1))
 def test_whatever_was_measured_makes_a_profile(
-    measured: list[tuple[Case, tuple[float, ...]]],
+    measured: list[tuple[LatencyCase, tuple[float, ...]]],
 ) -> None:
-    done = [Visit(*case.key, ms) for case, ms in measured]
+    done = [SampleSeries(*case.key, ms) for case, ms in measured]
     found = entries(done)
     assert {(e.variant, e.width, e.height, e.batch) for e in found} == {v.key for v in done}
     for entry in found:
@@ -143,12 +145,12 @@ class TestPartialFiles:
     def test_nonsense_is_refused_by_its_line(self, tmp_path: Path) -> None:
         path = tmp_path / "p.json.part"
         path.write_text("{}\n")
-        with pytest.raises(PartialError, match="p.json.part:1:.*variant"):
+        with pytest.raises(PartialFileError, match="p.json.part:1:.*variant"):
             read_visits(path)
 
 
-def _of(case: Case) -> Visit:
-    return Visit(*case.key, (1.0, 2.0))
+def _of(case: LatencyCase) -> SampleSeries:
+    return SampleSeries(*case.key, (1.0, 2.0))
 
 
 def test_entries_are_sorted_as_people_read() -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netem.experiment.frame_log import Roll, TakenError, by_page, by_publisher
+from netem.experiment.client_record import ClientRecordError, PictureSequence, by_page, by_publisher
 from netem.footage.camera_file import CameraFile
 
 FPS = 10
@@ -34,17 +34,17 @@ def test_pictures_that_went_unseen_are_counted_from_those_around(
     if max((b - a for a, b in pairwise(places)), default=0) > 4:
         return
     pictures = seen(places)
-    roll = Roll(pictures, CAMERA)
+    sequence = PictureSequence(pictures, CAMERA)
     for place in range(places[0], places[-1] + 1):
         at_ms = 500.0 + 100.0 * place
-        found = roll.place(at_ms + 7.0)
+        found = sequence.place(at_ms + 7.0)
         assert SOURCES[found % len(SOURCES)] == SOURCES[place % len(SOURCES)]
-    assert roll.reckoned == places[-1] - places[0] + 1 - len(places)
+    assert sequence.inferred == places[-1] - places[0] + 1 - len(places)
 
 
 def test_a_picture_of_another_camera_is_refused() -> None:
-    with pytest.raises(TakenError, match="none of the camera's"):
-        Roll([*seen([0, 1]), (900.0, 5, 64, 48)], CAMERA)
+    with pytest.raises(ClientRecordError, match="none of the camera's"):
+        PictureSequence([*seen([0, 1]), (900.0, 5, 64, 48)], CAMERA)
 
 
 def line(place: int, **more: Any) -> dict[str, Any]:

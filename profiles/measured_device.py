@@ -18,7 +18,7 @@ from edge.ipc.picture import Picture
 from edge.profile.latency import Entry, LatencyProfile
 from edge.profile.variant import LONG_SIDES
 from edge.workers import Failure, Options, Result, WorkerPool
-from profiles.latency import Case, Run
+from profiles.latency_measurement import LatencyCase, Run
 
 _FRAMES_A_SECOND = 1  # of the sample video, ten in all: no batch is one picture repeated
 _PATIENCE_MS = 3_000.0  # times the pool's own factor of 20: a batch of that length is a hang
@@ -33,7 +33,7 @@ class BatchFailedError(RuntimeError):
 async def measured_device(
     device: str,
     network: str,
-    cases: Sequence[Case],
+    cases: Sequence[LatencyCase],
     shapes: Sequence[tuple[int, int]],
     *,
     weights: Path | None = None,
@@ -72,7 +72,7 @@ async def measured_device(
         ),
     )
 
-    async def run(case: Case) -> float:
+    async def run(case: LatencyCase) -> float:
         of_size = pictures.get(case.picture)
         if of_size is None:
             of_size = pictures[case.picture] = [_cut(frame, *case.picture) for frame in frames]

@@ -6,30 +6,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netem.footage.encodes import Encode, Rung
-from netem.publisher.stream import BURST_MS, PACE, Chosen, PacketPacer, Stream
+from netem.footage.encoded_clip import EncodedRendition, Rendition
+from netem.publisher.clip_stream import BURST_MS, PACE, ClipStream, FrameToSend, PacketPacer
 
 STEP, RUN, TICKS = 4, 8, 12
 
 
-def encode(long_side: int) -> Encode:
+def encode(long_side: int) -> EncodedRendition:
     """Frames that say which they are: edge, take, index."""
     takes = tuple(
         tuple(f"{long_side}:{take}:{index}".encode() for index in range(RUN))
         for take in range(TICKS // STEP)
     )
-    return Encode(Rung(long_side, 0.1), long_side, long_side, 1e6, takes)
+    return EncodedRendition(Rendition(long_side, 0.1), long_side, long_side, 1e6, takes)
 
 
-def stream(long_side: int = 320) -> Stream:
-    made = Stream(STEP, RUN, TICKS)
+def stream(long_side: int = 320) -> ClipStream:
+    made = ClipStream(STEP, RUN, TICKS)
     made.want(encode(long_side))
     return made
 
 
-def names(made: Stream, ticks: range, waiting_ms: float = 0.0) -> list[str]:
+def names(made: ClipStream, ticks: range, waiting_ms: float = 0.0) -> list[str]:
     chosen = [made.at(tick, waiting_ms) for tick in ticks]
-    return [each.data.decode() if isinstance(each, Chosen) else each for each in chosen]
+    return [each.data.decode() if isinstance(each, FrameToSend) else each for each in chosen]
 
 
 def test_an_undisturbed_stream_goes_through_whole_takes() -> None:
@@ -56,7 +56,7 @@ def test_a_key_frame_comes_at_the_next_step() -> None:
     names(made, range(1))
     made.want_keyframe()
     [*_, last] = [made.at(tick, 0.0) for tick in range(1, 5)]
-    assert isinstance(last, Chosen)
+    assert isinstance(last, FrameToSend)
     assert (last.data, last.keyframe) == (b"320:1:0", True)
     assert names(made, range(5, 12))[-1] == "320:1:7"  # and is not asked for twice
 

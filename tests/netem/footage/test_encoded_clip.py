@@ -1,4 +1,4 @@
-"""Encodes of a short clip: what can be left out, what is kept, what is refused."""
+"""EncodedClip of a short clip: what can be left out, what is kept, what is refused."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from edge.rtc.jitter.depacketizer import depacketise
-from netem.footage.encodes import Encode, EncodeError, Encodes, Rung
+from netem.footage.encoded_clip import EncodedClip, EncodedRendition, EncodeError, Rendition
 
-FPS, LOW, HIGH = 10, Rung(96, 0.1), Rung(96, 0.8)
+FPS, LOW, HIGH = 10, Rendition(96, 0.1), Rendition(96, 0.8)
 
 
 def write_video(path: Path, seconds: float, size: tuple[int, int] = (192, 110)) -> Path:
@@ -41,8 +41,8 @@ def video(tmp_path: Path) -> Path:
     return write_video(tmp_path / "clip.mp4", 1.7)
 
 
-def clip(video: Path) -> Encodes:
-    return Encodes(video, FPS, long_sides=(96, 128, 4096), bits=(0.1, 0.8))
+def clip(video: Path) -> EncodedClip:
+    return EncodedClip(video, FPS, long_sides=(96, 128, 4096), bits=(0.1, 0.8))
 
 
 def decoded(frames: list[tuple[int, bytes]]) -> dict[int, np.ndarray]:
@@ -107,25 +107,27 @@ def test_more_bits_are_more_bits(video: Path) -> None:
 
 def test_the_rung_at_or_below(video: Path) -> None:
     made = clip(video)
-    high_bps = made.bps(Rung(128, 0.8))
-    assert made.rung(608, high_bps) == Rung(128, 0.8)
-    assert made.rung(608, high_bps - 1) == Rung(128, 0.1)
-    assert made.rung(127, 1e9) == Rung(96, 0.8)
-    assert made.rung(16, 0) == Rung(96, 0.1)  # the least, where nothing is
-    assert made.rung(608, high_bps / 2, fps=5) == Rung(128, 0.8)  # half the frames, half the bits
+    high_bps = made.bps(Rendition(128, 0.8))
+    assert made.rendition(608, high_bps) == Rendition(128, 0.8)
+    assert made.rendition(608, high_bps - 1) == Rendition(128, 0.1)
+    assert made.rendition(127, 1e9) == Rendition(96, 0.8)
+    assert made.rendition(16, 0) == Rendition(96, 0.1)  # the least, where nothing is
+    assert made.rendition(608, high_bps / 2, fps=5) == Rendition(
+        128, 0.8
+    )  # half the frames, half the bits
 
 
 def test_an_encode_is_kept_and_read_again(video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = clip(video).get(LOW)
-    monkeypatch.setattr(Encodes, "_make", _must_not)
+    monkeypatch.setattr(EncodedClip, "_make", _must_not)
     again = clip(video)
     assert again.ready(LOW) is None
     assert again.get(LOW) == first
     assert again.ready(LOW) == first
 
 
-def _must_not(_: Encodes, rung: Rung) -> Encode:
-    raise AssertionError(f"{rung} was made again")
+def _must_not(_: EncodedClip, rendition: Rendition) -> EncodedRendition:
+    raise AssertionError(f"{rendition} was made again")
 
 
 def test_another_clip_of_the_same_name_is_another(video: Path) -> None:
@@ -137,7 +139,7 @@ def test_another_clip_of_the_same_name_is_another(video: Path) -> None:
 def test_prepare_says_what_it_makes(video: Path) -> None:
     said: list[str] = []
     for _ in range(2):
-        Encodes(video, FPS, long_sides=(96,), bits=(0.1, 0.8), progress=said.append).prepare()
+        EncodedClip(video, FPS, long_sides=(96,), bits=(0.1, 0.8), progress=said.append).prepare()
     assert said == [
         f"encoding clip.mp4 at 96 px, {bits} bits a pixel ({number} of 2) ..."
         for number, bits in ((1, 0.1), (2, 0.8))
@@ -152,4 +154,4 @@ def test_a_bad_file_is_named(tmp_path: Path, name: str, rule: str) -> None:
     (tmp_path / "noise.mp4").write_bytes(bytes(range(256)))
     write_video(tmp_path / "short.mp4", 0.5)
     with pytest.raises(EncodeError, match=f"{name}: {rule}"):
-        Encodes(tmp_path / name, FPS)
+        EncodedClip(tmp_path / name, FPS)

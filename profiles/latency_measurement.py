@@ -26,12 +26,12 @@ Key = tuple[str, int, int, int]
 """Variant, input width and height, batch size."""
 
 
-class PartialError(ValueError):
+class PartialFileError(ValueError):
     """A file of samples that can't be gone on with; the message names the line."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Case:
+class LatencyCase:
     """A variant, its input size and a batch size; `picture` is a size that makes that input."""
 
     variant: str
@@ -45,7 +45,7 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
-class Visit:
+class SampleSeries:
     """Latencies, in ms, of one case in one go."""
 
     variant: str
@@ -59,7 +59,7 @@ class Visit:
         return (self.variant, self.width, self.height, self.batch)
 
 
-Run = Callable[[Case], Awaitable[float]]
+Run = Callable[[LatencyCase], Awaitable[float]]
 """Runs one batch: milliseconds from the hand-over until the result was in hand."""
 
 
@@ -67,24 +67,26 @@ def cases(
     variants: Sequence[str],
     shapes: Sequence[tuple[int, int]] = SHAPES,
     batches: Sequence[int] = BATCHES,
-) -> list[Case]:
+) -> list[LatencyCase]:
     """Every variant, shape and batch size, each distinct network input once.
 
     Pictures come at the variant's own edge, as senders are asked for.
     """
-    found: dict[Key, Case] = {}
+    found: dict[Key, LatencyCase] = {}
     for name in variants:
         variant = Variant.parse(name)
         for shape in shapes:
             picture = variant.fit(*shape)
             size = variant.input_size(*picture)
             for batch in batches:
-                case = Case(name, size, batch, picture)
+                case = LatencyCase(name, size, batch, picture)
                 found.setdefault(case.key, case)
     return list(found.values())
 
 
-def visits(wanted: Sequence[Case], done: Iterable[Visit], rounds: int, seed: int = 0) -> list[Case]:
+def visits(
+    wanted: Sequence[LatencyCase], done: Iterable[SampleSeries], rounds: int, seed: int = 0
+) -> list[LatencyCase]:
     """The cases in the order of visiting: each once a round, each round in another order.
 
     So a noisy moment of the machine meets one visit of a few cases, and never a case's all. What
@@ -95,7 +97,7 @@ def visits(wanted: Sequence[Case], done: Iterable[Visit], rounds: int, seed: int
         if each.key in left:
             left[each.key] -= 1
     shuffled = random.Random(seed)
-    order: list[Case] = []
+    order: list[LatencyCase] = []
     for turn in range(rounds, 0, -1):
         this = [case for case in wanted if left[case.key] >= turn]
         shuffled.shuffle(this)
@@ -103,7 +105,7 @@ def visits(wanted: Sequence[Case], done: Iterable[Visit], rounds: int, seed: int
     return order
 
 
-async def visit(run: Run, case: Case) -> Visit:
+async def visit(run: Run, case: LatencyCase) -> SampleSeries:
     """One case, a few times: the first, which may find caches cold, doesn't count."""
     await run(case)
     samples_ms: list[float] = []
@@ -111,10 +113,10 @@ async def visit(run: Run, case: Case) -> Visit:
         if len(samples_ms) >= _LEAST_RUNS and sum(samples_ms) >= _ENOUGH_MS:
             break
         samples_ms.append(await run(case))
-    return Visit(case.variant, *case.input_size, case.batch, tuple(samples_ms))
+    return SampleSeries(case.variant, *case.input_size, case.batch, tuple(samples_ms))
 
 
-def entries(done: Iterable[Visit]) -> list[Entry]:
+def entries(done: Iterable[SampleSeries]) -> list[Entry]:
     """Profile entries: p50 is a case's own median, p99 that times a ratio of many cases.
 
     Some dozens of samples have no 99th percentile of their own. So each sample is taken as a ratio
@@ -151,7 +153,7 @@ def _neighbours(ratios: Sequence[list[float]], place: int) -> list[float]:
     return pool
 
 
-def read_visits(path: Path) -> list[Visit]:
+def read_visits(path: Path) -> list[SampleSeries]:
     """The visits of a run that was cut short; none if there is no file.
 
     A last line cut in two is left out. Raises PartialError naming the line.
@@ -167,7 +169,7 @@ def read_visits(path: Path) -> list[Visit]:
         try:
             item = json.loads(line)
             found.append(
-                Visit(
+                SampleSeries(
                     str(item["variant"]),
                     int(item["width"]),
                     int(item["height"]),
@@ -176,14 +178,14 @@ def read_visits(path: Path) -> list[Visit]:
                 )
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise PartialError(f"{path}:{number}: {error!r}") from error
+            raise PartialFileError(f"{path}:{number}: {error!r}") from error
     return found
 
 
-def writer(path: Path) -> Callable[[Visit], None]:
+def writer(path: Path) -> Callable[[SampleSeries], None]:
     """Appends visits to a file, a line each, so that nothing measured is lost."""
 
-    def write(each: Visit) -> None:
+    def write(each: SampleSeries) -> None:
         plain = asdict(each)
         plain["samples_ms"] = [round(ms, 4) for ms in each.samples_ms]
         with path.open("a") as file:
