@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from edge.cli.extras import ExtraMissingError, lab_extra
 from traces.formats import FORMATS, read, write
 from traces.generate import KINDS
 from traces.trace import Trace, TraceError
@@ -18,15 +19,17 @@ OUTAGE_BPS = 0.1e6
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit status: 0 done, 1 failed, 2 bad usage."""
     parser = argparse.ArgumentParser(
-        prog="python -m traces", description="Read, convert, draw and make up link traces."
+        prog="python -m traces", description="Read, convert, plot and generate link traces."
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
 
-    info = commands.add_parser("info", help="what is in trace files, a line each")
+    info = commands.add_parser("info", help="summarise trace files, a line each")
     info.add_argument("files", nargs="+", metavar="FILE")
     _add_reading(info)
 
-    convert = commands.add_parser("convert", help="to our own format (seconds, Mbit/s, ...)")
+    convert = commands.add_parser(
+        "convert", help="convert to the plain format (seconds, Mbit/s, ...)"
+    )
     convert.add_argument("source", metavar="IN")
     convert.add_argument("target", metavar="OUT")
     convert.add_argument(
@@ -34,12 +37,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     _add_reading(convert)
 
-    plot = commands.add_parser("plot", help="rates over time and their distribution, as a PNG")
+    plot = commands.add_parser("plot", help="plot rates over time and their distribution, as a PNG")
     plot.add_argument("files", nargs="+", metavar="FILE")
     plot.add_argument("--out", required=True, metavar="PNG")
     _add_reading(plot)
 
-    generate = commands.add_parser("generate", help="make up a trace from a seed")
+    generate = commands.add_parser("generate", help="generate a trace from a seed")
     generate.add_argument("kind", choices=sorted(KINDS), metavar="KIND", help=", ".join(KINDS))
     generate.add_argument("target", metavar="OUT")
     generate.add_argument("--seed", type=_seed, default=0, help="0 or more (default 0)")
@@ -48,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         _run(options)
-    except (TraceError, OSError) as error:
+    except (ExtraMissingError, TraceError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_FAILED
     except KeyboardInterrupt:
@@ -60,17 +63,18 @@ def _run(options: argparse.Namespace) -> None:
     if options.command == "generate":
         write(KINDS[options.kind](options.seed, options.seconds), options.target)
         return
-    how = dict(options.option)
+    reading = dict(options.option)
     if options.command == "info":
         for file in options.files:
-            print(describe(read(file, options.format, **how)), flush=True)
+            print(describe(read(file, options.format, **reading)), flush=True)
     elif options.command == "convert":
-        trace = read(options.source, options.format, **how)
+        trace = read(options.source, options.format, **reading)
         write(trace.resample(options.resample_ms) if options.resample_ms else trace, options.target)
     else:
-        from traces.plot import draw  # Matplotlib takes a second to import  # noqa: PLC0415
+        with lab_extra("python -m traces plot"):
+            from traces.plot import draw  # noqa: PLC0415  # Matplotlib takes a second to import
 
-        draw([read(file, options.format, **how) for file in options.files], Path(options.out))
+        draw([read(file, options.format, **reading) for file in options.files], Path(options.out))
 
 
 def describe(trace: Trace) -> str:
@@ -89,7 +93,7 @@ def describe(trace: Trace) -> str:
 
 
 def _add_reading(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--format", choices=sorted(FORMATS), help="default: found by itself")
+    parser.add_argument("--format", choices=sorted(FORMATS), help="default: detected")
     parser.add_argument(
         "--option",
         action="append",

@@ -1,5 +1,6 @@
 """`python -m traces`: the commands and their exit statuses."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -28,12 +29,24 @@ def test_plot_writes_a_picture(tmp_path: Path) -> None:
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_failure_is_said_on_standard_error(
+def test_failure_is_reported_on_standard_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "a.up").write_text("")
     assert main(["info", str(tmp_path / "a.up")]) == 1
     assert capsys.readouterr().err == f"error: {tmp_path}/a.up: the file is empty\n"
+
+
+def test_plot_without_matplotlib_names_the_extra(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delitem(sys.modules, "traces.plot", raising=False)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    picture = tmp_path / "a.png"
+    assert main(["plot", str(DATA / "lte.tsv"), "--out", str(picture)]) == 1
+    error = "`python -m traces plot` needs matplotlib: pip install 'edge-video[lab]'"
+    assert error in capsys.readouterr().err
+    assert not picture.exists()
 
 
 @pytest.mark.parametrize(
