@@ -1,6 +1,5 @@
-"""Sessions, a batcher and devices on a simulated clock: closed-loop tests are made of it."""
+"""Sessions, a batcher and devices on a simulated clock, for closed-loop tests."""
 
-import heapq
 import itertools
 import random
 from collections import Counter
@@ -8,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
+from analysis.simulator.event_queue import EventQueue
 from edge.batching.batcher import Batcher, Dispatch, Drop, FrameRequest
 from edge.profile.latency import LatencyProfile
 
@@ -47,36 +47,36 @@ class Simulation:
         )
         self.dispatches: list[tuple[float, Dispatch]] = []
         self.waits_ms: list[float] = []
-        self.now_ms = 0.0
-        self._wake = object()
-        self._events: list[tuple[float, int, Callable[[], None] | object]] = []
-        self._numbers = itertools.count()
+        self.events = EventQueue()
+        self._decisions = 0
         self._rtps = itertools.count()
         for client in clients:
-            self._at(client.phase_ms, partial(self._frame, client, client.phase_ms))
+            self.events.at(client.phase_ms, partial(self._frame, client, client.phase_ms))
 
-    def _at(self, when_ms: float, what: Callable[[], None] | object) -> None:
-        heapq.heappush(self._events, (when_ms, next(self._numbers), what))
+    @property
+    def now_ms(self) -> float:
+        return self.events.now_ms
 
     def run(self, until_ms: float) -> None:
         """Handles events up to a time; may be called again with a later one."""
-        while self._events and self._events[0][0] <= until_ms:
-            self.now_ms, _, what = heapq.heappop(self._events)
-            if callable(what):
-                what()
-            elif what is not self._wake:
-                continue  # another look was taken since this one was asked for
-            decision = self.batcher.next(self.now_ms)
-            self._tell(list(decision.drops))
-            for dispatch in decision.dispatches:
-                self.dispatches.append((self.now_ms, dispatch))
-                for request in dispatch.requests:
-                    self.waits_ms.append(self.now_ms - request.ready_ms)
-                took = self.took_ms(dispatch, self.now_ms)
-                self._at(self.now_ms + took, partial(self._done, dispatch, took))
-            self._wake = object()
-            if decision.wake_ms is not None:
-                self._at(decision.wake_ms, self._wake)
+        self.events.run(until_ms)
+
+    def _decide(self) -> None:
+        decision = self.batcher.next(self.now_ms)
+        self._count(list(decision.drops))
+        for dispatch in decision.dispatches:
+            self.dispatches.append((self.now_ms, dispatch))
+            for request in dispatch.requests:
+                self.waits_ms.append(self.now_ms - request.ready_ms)
+            took_ms = self.took_ms(dispatch, self.now_ms)
+            self.events.after(took_ms, partial(self._done, dispatch, took_ms))
+        self._decisions += 1
+        if decision.wake_ms is not None:
+            self.events.at(decision.wake_ms, partial(self._wake, self._decisions))
+
+    def _wake(self, decisions: int) -> None:
+        if decisions == self._decisions:  # no decision since the one that asked for this wake-up
+            self._decide()
 
     def _frame(self, client: Client, due_ms: float) -> None:
         deadline_ms = due_ms + client.slack_ms
@@ -85,10 +85,11 @@ class Simulation:
             client.name, rtp, client.size, self.now_ms, deadline_ms, client.variants
         )
         client.outcomes["captured"] += 1
-        self._tell(self.batcher.put(request, self.now_ms))
+        self._count(self.batcher.put(request, self.now_ms))
         due_ms += 1000.0 / client.fps
         late_ms = self.random.uniform(0.0, client.jitter_ms)
-        self._at(due_ms + late_ms, partial(self._frame, client, due_ms))
+        self.events.at(due_ms + late_ms, partial(self._frame, client, due_ms))
+        self._decide()
 
     def _done(self, dispatch: Dispatch, took_ms: float) -> None:
         self.batcher.done(dispatch.device, self.now_ms)
@@ -100,8 +101,9 @@ class Simulation:
             late = self.now_ms > request.deadline_ms
             client.outcomes["ended_late" if late else "in_time"] += 1
             client.served[dispatch.variant] += 1
+        self._decide()
 
-    def _tell(self, drops: list[Drop]) -> None:
+    def _count(self, drops: list[Drop]) -> None:
         for drop in drops:
             self.clients[drop.request.session].outcomes[drop.reason] += 1
 
@@ -113,7 +115,7 @@ class Simulation:
         return total
 
     def missed(self) -> int:
-        """Frames that had no result in time, save those still under way."""
+        """Frames without a result in time, except those still in flight."""
         total = self.total()
         reasons = ("ended_late", "superseded", "overload", "late", "no_plan")
         return sum(total[r] for r in reasons)

@@ -1,4 +1,10 @@
-"""A simulated uplink: one queue, served first in first out at a trace's rate, then a delay."""
+"""A simulated uplink: one queue, served first in first out at a trace's rate, then a delay.
+
+`netem.links.packet_stages` has the same link packet by packet. This one deliberately takes a frame
+at a time: a frame's packets enter the queue together, so their arrivals follow from
+`Trace.finish_ms`, which both models share, without an event for each packet. Grids of hundreds of
+clients need that.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +16,13 @@ from traces import Trace
 
 PACKET_BYTES = 1200
 OVERHEAD_BYTES = 38  # IPv4, UDP and SRTP's tag, on every packet
-_MOST_GROUPS = 12  # of packets that a frame's arrival is told in
+_MOST_GROUPS = 12  # of packets, in which a long frame's arrival is described
 
 
 @dataclass(frozen=True, slots=True)
 class Crossing:
-    """How a frame came: (bytes after SRTP, arrival in ms) of its packets in their order, long
-    frames in groups of packets; when the last one came; packets sent, and lost at first."""
+    """A frame's arrival: (bytes after SRTP, arrival in ms) of its packets in order, those of long
+    frames in groups; when the last one arrived; packets sent, and packets lost at first."""
 
     packets: list[tuple[int, float]]
     received_ms: float
@@ -25,10 +31,10 @@ class Crossing:
 
 
 class SimulatedLink:
-    """One client's way up.
+    """One client's uplink.
 
-    A frame goes onto the queue as one burst. One that doesn't fit into `queue_bytes` is lost
-    whole (drop-tail). A lost packet comes again a round trip later, as often as need be.
+    A frame enters the queue as one burst; a frame that does not fit into `queue_bytes` is lost
+    whole (drop-tail). A lost packet is sent again a round trip later, until it arrives.
     """
 
     def __init__(
@@ -51,16 +57,16 @@ class SimulatedLink:
         self._arrived_ms = 0.0
 
     def alone_ms(self, bits: float, now_ms: float) -> float:
-        """When a frame would have come if nothing else were on the way, without jitter."""
+        """When a frame sent now would arrive on an idle link without jitter."""
         start_ms = now_ms + self._offset_ms
         return self._trace.finish_ms(start_ms, _wire(bits)) - self._offset_ms + self._delay_ms
 
     def rate_bps(self, now_ms: float) -> float:
-        """What the link carries at this moment, its headers included."""
+        """The link's rate now, headers included."""
         return self._trace.rate_at(now_ms + self._offset_ms)
 
     def send(self, bits: float, now_ms: float) -> Crossing | None:
-        """A frame's way; None when the queue had no room for it."""
+        """Sends a frame; None if the queue had no room for it."""
         trace, offset_ms = self._trace, self._offset_ms
         wire_bits = _wire(bits)
         start_ms = max(now_ms, self._free_ms) + offset_ms

@@ -7,7 +7,7 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING
 
-from analysis.simulator.encoder import Wish
+from analysis.simulator.encoder import SendRequest
 from analysis.simulator.event_queue import Action
 from analysis.simulator.frame import SimulatedFrame
 from analysis.simulator.link import Crossing
@@ -102,11 +102,12 @@ class SimSession:
         hint = self.hints.decide(self._measured(now_ms), now_ms, urgent=urgent)
         if hint is None or not self._obeys:
             return
-        wish = Wish(hint.max_edge, hint.fps, float(hint.max_bps))
-        told_ms = now_ms + self.client.way_back_ms()
-        self.client.encoder.ask(wish, told_ms)
-        applied_ms = told_ms + 1000.0 / self._fps + self.client.back_ms
-        self._run.engine.at(applied_ms, lambda: self.rate.set_cap(wish.bps, self._run.now_ms))
+        request = SendRequest(hint.max_edge, hint.fps, float(hint.max_bps))
+        encoder = self.client.encoder
+        obeyed_ms = now_ms + self.client.way_back_ms() + encoder.frame_ms
+        encoder.ask(request, obeyed_ms)
+        applied_ms = obeyed_ms + self.client.back_ms
+        self._run.engine.at(applied_ms, lambda: self.rate.set_cap(request.bps, self._run.now_ms))
 
     def _look_at(self, due_ms: float) -> None:
         self._looking_ms = due_ms

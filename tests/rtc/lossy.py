@@ -1,4 +1,4 @@
-"""A sender behind a lossy link, on a fake clock: what a jitter buffer's questions get answered.
+"""A sender behind a lossy link, on a simulated clock: what a jitter buffer's requests achieve.
 
 The sender is Chromium's: a packet that was asked for is sent again unless that was done less than
 a round trip and 5 ms ago; a picture request makes the next frame a key frame, but not twice within
@@ -7,30 +7,35 @@ a round trip and 5 ms ago; a picture request makes the next frame a key frame, b
 
 from __future__ import annotations
 
-import heapq
 import itertools
+import math
 import random
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
+from analysis.simulator.event_queue import EventQueue
 from edge.rtc.jitter.depacketizer import Payload
 from edge.rtc.jitter.jitter_buffer import JitterBuffer
 from edge.rtc.jitter.outcome import JitterBufferOutput
+from netem.links.packet_stages import Delay, RateQueue
+from tests.rtc.simlink import Stage, StagedLink
+from traces import constant
 
-KEY_EVERY_MS = 300.0
-PACKET_MS = 1.2  # on a link of 8 Mbit/s
+KEY_FRAME_INTERVAL_MS = 300.0
+PACKET_BYTES = 1200
+LINK_BPS = 8e6
 JITTER_MS = 2.0  # of an encoder's time, a frame
 
 
 @dataclass
-class Lossy:
+class LossyStream:
     """A stream of `fps` frames of `packets` packets over a round trip of `rtt_ms`.
 
-    `lose()` says of each packet in turn, first sending or not, whether it is lost; the way back
-    loses nothing. `answers`: it sends again what is asked for.
+    `loss` drops packets, first sendings and repetitions alike; the way back loses nothing.
+    `answers`: the sender sends again what is asked for.
     """
 
-    lose: Callable[[], bool]
+    loss: Stage
     fps: float = 15.0
     packets: int = 9
     key_packets: int = 30
@@ -44,32 +49,24 @@ class Lossy:
 
     def __post_init__(self) -> None:
         self.buffer = JitterBuffer(self.patience_ms, self.rtt_ms)
-        self.now_ms = 0.0
-        self._events: list[tuple[float, int, Callable[[], None]]] = []
-        self._count = self._sequence = 0
+        self._events = EventQueue()
+        # A lost packet had its time on the air: the loss follows the rate.
+        stages = [RateQueue(constant(LINK_BPS), 1 << 20), self.loss, Delay(self.rtt_ms / 2.0)]
+        self._link = StagedLink(self._events, stages)
+        self._sequence = 0
         # By sequence number, the last with it.
-        self._again_ms: dict[int, float] = {}
+        self._repeated_ms: dict[int, float] = {}
         self._history: dict[int, tuple[int, bool, Payload]] = {}
-        self._key, self._key_ms = True, -1e9
-        self._free_ms = 0.0
+        self._key, self._key_asked_ms = True, -math.inf
+        self._wake_ms = math.inf
         self._random = random.Random(self.seed)
 
-    def run(self, seconds: float) -> Lossy:
+    def run(self, seconds: float) -> LossyStream:
         for index in range(int(seconds * self.fps)):
-            self._at(1000.0 * index / self.fps + self._random.uniform(0, JITTER_MS), self._encode)
-        while self._events:
-            wake_ms = self.buffer.wake_ms()
-            if wake_ms is not None and wake_ms < self._events[0][0]:
-                self.now_ms = max(self.now_ms, wake_ms)
-                self._take(self.buffer.poll(self.now_ms))
-            else:
-                self.now_ms, _, event = heapq.heappop(self._events)
-                event()
+            due_ms = 1000.0 * index / self.fps + self._random.uniform(0, JITTER_MS)
+            self._events.at(due_ms, self._encode)
+        self._events.run()
         return self
-
-    def _at(self, ms: float, event: Callable[[], None]) -> None:
-        self._count += 1
-        heapq.heappush(self._events, (ms, self._count, event))
 
     def _encode(self) -> None:
         self.sent += 1
@@ -81,37 +78,45 @@ class Lossy:
             number = self._sequence
             self._sequence = (number + 1) & 0xFFFF
             self._history[number] = (self.sent, index == count - 1, media)
-            self._again_ms[number] = -1e9
+            self._repeated_ms[number] = -math.inf
             self._send(number)
 
     def _send(self, number: int) -> None:
-        self._free_ms = max(self._free_ms, self.now_ms) + PACKET_MS
-        if not self.lose():
-            rtp, marker, media = self._history[number]
-            at_ms = self._free_ms + self.rtt_ms / 2.0
-            self._at(
-                at_ms,
-                lambda: self._take(self.buffer.add(number, rtp, marker, media, self.now_ms)),
-            )
+        rtp, marker, media = self._history[number]
 
-    def _take(self, outcome: JitterBufferOutput) -> None:
-        self.served_ms += [self.now_ms] * len(outcome.frames)
-        asked_at_ms = self.now_ms + self.rtt_ms / 2.0
-        for number in outcome.nack:
-            self._at(asked_at_ms, lambda number=number: self._again(number))  # type: ignore[misc]
-        if outcome.keyframe:
-            self.requests_ms.append(self.now_ms)
-            self._at(asked_at_ms, self._picture)
+        def arrive() -> None:
+            self._take(self.buffer.add(number, rtp, marker, media, self._events.now_ms))
 
-    def _again(self, number: int) -> None:
-        known = self.answers and number in self._history
-        if known and self.now_ms - self._again_ms[number] >= self.rtt_ms + 5.0:
-            self._again_ms[number] = self.now_ms
+        self._link.put(PACKET_BYTES, arrive)
+
+    def _take(self, output: JitterBufferOutput) -> None:
+        now_ms = self._events.now_ms
+        self.served_ms += [now_ms] * len(output.frames)
+        for number in output.nack:
+            self._events.after(self.rtt_ms / 2.0, lambda number=number: self._repeat(number))  # type: ignore[misc]
+        if output.keyframe:
+            self.requests_ms.append(now_ms)
+            self._events.after(self.rtt_ms / 2.0, self._refresh)
+        wake_ms = self.buffer.wake_ms()
+        if wake_ms is not None and wake_ms < self._wake_ms:
+            self._wake_ms = wake_ms
+            self._events.at(wake_ms, partial(self._wake, wake_ms))
+
+    def _wake(self, due_ms: float) -> None:
+        if due_ms == self._wake_ms:  # otherwise an earlier one has been scheduled since
+            self._wake_ms = math.inf
+            self._take(self.buffer.poll(self._events.now_ms))
+
+    def _repeat(self, number: int) -> None:
+        now_ms = self._events.now_ms
+        is_sent = self.answers and number in self._history
+        if is_sent and now_ms - self._repeated_ms[number] >= self.rtt_ms + 5.0:
+            self._repeated_ms[number] = now_ms
             self._send(number)
 
-    def _picture(self) -> None:
-        if self.now_ms - self._key_ms >= KEY_EVERY_MS:
-            self._key, self._key_ms = True, self.now_ms
+    def _refresh(self) -> None:
+        if self._events.now_ms - self._key_asked_ms >= KEY_FRAME_INTERVAL_MS:
+            self._key, self._key_asked_ms = True, self._events.now_ms
 
     @property
     def stalls_ms(self) -> list[float]:
@@ -121,24 +126,5 @@ class Lossy:
 
     @property
     def share(self) -> float:
+        """Of the frames sent, those served."""
         return len(self.served_ms) / self.sent
-
-
-def at_random(share: float, seed: int) -> Callable[[], bool]:
-    chance = random.Random(seed)
-    return lambda: chance.random() < share
-
-
-def in_bursts(share: float, length: int, seed: int) -> Callable[[], bool]:
-    chance, left = random.Random(seed), 0
-
-    def lose() -> bool:
-        nonlocal left
-        if not left and chance.random() < share / (share + length * (1.0 - share)):
-            left = length
-        if left:
-            left -= 1
-            return True
-        return False
-
-    return lose

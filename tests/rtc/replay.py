@@ -1,8 +1,8 @@
-"""Rate control over whole traces, SIMULATED: what a change of the law would do, in seconds.
+"""Rate control over whole traces, SIMULATED: the effect of a change to a controller, in seconds.
 
 python -m tests.rtc.replay [--trace FILE ...] [--caps 1.2,4] [--crossing 24,30,36]
 
-Each cell is that of `python -m analysis bench rate`, through `tests/rtc/simlink.py` instead of a
+Each cell is that of `python -m analysis bench rate`, through `tests/rtc/rate_loop.py` instead of a
 browser and a link: late frames of the feasible ones over 100 ms, and the mean bitrate, over three
 seeds.
 """
@@ -10,46 +10,28 @@ seeds.
 from __future__ import annotations
 
 import argparse
-import random
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from analysis.bench.rate import figures
-from tests.rtc.simlink import Bottleneck, SimulatedSession, World
+from analysis.simulator.event_queue import EventQueue
+from tests.rtc.rate_loop import RateLoop
+from tests.rtc.simlink import Bottleneck
 from traces import Trace, read, shipped
 
 LEAD_MS, SETTLE_MS = 10_000.0, 1_500.0
 SEEDS = (3, 4, 5)
 
 
-@dataclass
-class TraceLink(Bottleneck):
-    """A bottleneck by a trace of many steps."""
-
-    rates: Trace | None = None
-
-    def __post_init__(self) -> None:
-        assert self.rates is not None
-        self._random = random.Random(self.seed)
-        self._rates = self.rates
-
-    def rate_bps(self, ms: float) -> float:
-        return self._rates.rate_at(ms)
-
-    def finish_ms(self, start_ms: float, bits: float) -> float:
-        return self._rates.finish_ms(max(0.0, start_ms), bits)
-
-
 def replay(
     trace: Trace, cap_bps: float, crossing_ms: float, seconds: float, seed: int
 ) -> figures.RateFigures:
     """One run from ten seconds into the trace on, at 15 frames a second."""
-    world = World()
-    link = TraceLink(world, [], delay_ms=0.5, rates=trace)
+    events = EventQueue()
+    link = Bottleneck(events, trace, delay_ms=0.5)
     begin_ms, end_ms = LEAD_MS, LEAD_MS + 1000.0 * seconds
-    session = SimulatedSession(
-        world,
+    loop = RateLoop(
+        events,
         link,
         cap_bps=cap_bps,
         crossing_ms=crossing_ms,
@@ -57,13 +39,13 @@ def replay(
         back_ms=1.5,
         seed=seed,
     )
-    world.run(end_ms + 3_000.0)
+    events.run(end_ms + 3_000.0)
     frames = [
         figures.FrameTiming(frame.encoded_ms, frame.bits, frame.network_ms)
-        for frame in session.frames
+        for frame in loop.frames
         if begin_ms <= frame.encoded_ms < end_ms
     ]
-    return figures.summarise(frames, trace, session.fps, seconds)
+    return figures.summarise(frames, trace, loop.fps, seconds)
 
 
 def main() -> None:
@@ -80,15 +62,15 @@ def main() -> None:
     sums = [[0.0, 0.0] for _ in options.crossing]
     cells = [(trace, cap) for trace in traces for cap in options.caps]
     for trace, cap in cells:
-        told = []
+        texts = []
         for place, crossing_ms in enumerate(options.crossing):
             late, bps = _mean(
                 [replay(trace, 1e6 * cap, crossing_ms, options.seconds, seed) for seed in SEEDS]
             )
             sums[place][0] += late / len(cells)
             sums[place][1] += bps / len(cells)
-            told.append(_shown(late, bps))
-        print(f"{trace.name}, {cap:g}: {', '.join(told)}")
+            texts.append(_shown(late, bps))
+        print(f"{trace.name}, {cap:g}: {', '.join(texts)}")
     print(f"mean: {', '.join(_shown(late, bps) for late, bps in sums)}")
 
 

@@ -6,7 +6,7 @@ import random
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
-from analysis.simulator.encoder import Encoder, Wish
+from analysis.simulator.encoder import Encoder, SendRequest
 from analysis.simulator.frame import SimulatedFrame
 from analysis.simulator.link import Crossing
 from edge.profile.variant import Variant
@@ -27,10 +27,10 @@ class Policy(ABC):
 
     def encoder(self, number: int, chance: random.Random) -> Encoder:
         """A client's encoder, and what it sends before it is told anything."""
-        return Encoder(self.first_wish(number), self.run.cell.fps, chance)
+        return Encoder(self.first_request(number), self.run.cell.fps, chance)
 
     @abstractmethod
-    def first_wish(self, number: int) -> Wish:
+    def first_request(self, number: int) -> SendRequest:
         """What a client sends at first."""
 
     def start(self) -> None:  # noqa: B027  # most have nothing to do

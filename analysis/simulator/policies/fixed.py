@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from analysis.simulator.encoder import Wish
+from analysis.simulator.encoder import SendRequest
 from analysis.simulator.frame import SimulatedFrame
 from analysis.simulator.policies.base import Policy
 from analysis.simulator.server import FifoServer
@@ -26,8 +26,8 @@ class Fixed(Policy):
             station.variant = self.name(self._long_side)
             station.batch = run.experiment.max_batch
 
-    def first_wish(self, number: int) -> Wish:
-        return Wish(self._long_side, self.run.cell.fps, self.video_bps(self._long_side))
+    def first_request(self, number: int) -> SendRequest:
+        return SendRequest(self._long_side, self.run.cell.fps, self.video_bps(self._long_side))
 
     def ready(self, client: SimulatedClient, frame: SimulatedFrame) -> None:
         deadline_ms = frame.captured_ms + self.run.cell.slo_ms - client.back_ms

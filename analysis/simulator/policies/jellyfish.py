@@ -15,7 +15,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from analysis.simulator.devices import HANDOVER_MS
-from analysis.simulator.encoder import Encoder, JpegEncoder, Wish, jpeg_bits
+from analysis.simulator.encoder import Encoder, JpegEncoder, SendRequest, jpeg_bits
 from analysis.simulator.frame import SimulatedFrame
 from analysis.simulator.link import Crossing
 from analysis.simulator.policies.base import Policy
@@ -54,14 +54,14 @@ class Jellyfish(Policy):
             station.variant = self.name(self.long_sides[0])
 
     def encoder(self, number: int, chance: random.Random) -> Encoder:
-        return JpegEncoder(self.first_wish(number), self.run.cell.fps, chance)
+        return JpegEncoder(self.first_request(number), self.run.cell.fps, chance)
 
-    def first_wish(self, number: int) -> Wish:
-        return self._wish(self.long_sides[0])
+    def first_request(self, number: int) -> SendRequest:
+        return self._request(self.long_sides[0])
 
-    def _wish(self, long_side: int) -> Wish:
+    def _request(self, long_side: int) -> SendRequest:
         fps = self.run.cell.fps
-        return Wish(long_side, fps, self.bits(long_side) * fps)
+        return SendRequest(long_side, fps, self.bits(long_side) * fps)
 
     def bits(self, long_side: int) -> float:
         """Of a usual frame."""
@@ -155,9 +155,10 @@ class Jellyfish(Policy):
         for client in self.run.clients:
             if client.number not in plan.variant_of:
                 self._device[client.number] = fastest
-            if client.encoder.wish.long_side != long_sides[client.number]:
-                wish = self._wish(long_sides[client.number])
-                client.encoder.ask(wish, now_ms + client.way_back_ms())
+            encoder = client.encoder
+            if encoder.request.long_side != long_sides[client.number]:
+                request = self._request(long_sides[client.number])
+                encoder.ask(request, now_ms + client.way_back_ms() + encoder.frame_ms)
 
     def ready(self, client: SimulatedClient, frame: SimulatedFrame) -> None:
         deadline_ms = frame.captured_ms + self.run.cell.slo_ms - client.back_ms
@@ -171,7 +172,7 @@ class JellyfishVideo(Jellyfish):
     codec = "vp8"
 
     def encoder(self, number: int, chance: random.Random) -> Encoder:
-        return Encoder(self.first_wish(number), self.run.cell.fps, chance)
+        return Encoder(self.first_request(number), self.run.cell.fps, chance)
 
     def bits(self, long_side: int) -> float:
         return self.video_bps(long_side) / self.run.cell.fps

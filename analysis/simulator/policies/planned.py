@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from analysis.simulator.encoder import Wish
+from analysis.simulator.encoder import SendRequest
 from analysis.simulator.frame import SimulatedFrame
 from analysis.simulator.link import Crossing
 from analysis.simulator.policies.base import Policy
@@ -39,8 +39,8 @@ class Planned(Policy):
         self.sessions: list[SimSession] = []
         self._planned_ms = self._due_ms = -1.0
 
-    def first_wish(self, number: int) -> Wish:
-        return Wish(self.long_sides[len(self.long_sides) // 3], self.run.cell.fps, START_BPS)
+    def first_request(self, number: int) -> SendRequest:
+        return SendRequest(self.long_sides[len(self.long_sides) // 3], self.run.cell.fps, START_BPS)
 
     def start(self) -> None:
         max_bps = self.run.experiment.max_bps
@@ -121,9 +121,9 @@ class DnnOnly(Planned):
 
     obeys = False
 
-    def first_wish(self, number: int) -> Wish:
+    def first_request(self, number: int) -> SendRequest:
         long_side = self.long_sides[-1]
-        return Wish(long_side, self.run.cell.fps, self.video_bps(long_side))
+        return SendRequest(long_side, self.run.cell.fps, self.video_bps(long_side))
 
 
 def _fixed_long_side(run: SimulationRun) -> int:
