@@ -345,7 +345,7 @@ async def test_a_flip_that_fails_goes_back_to_the_camera_before(
         await page.open(autostart=1, slo=250)
         await page.until("edge.counts.in_time > 10")
         await page.page.get_by_role("button", name="Flip camera").click()
-        await page.page.get_by_text("The camera is in use. Going back").wait_for()
+        await page.page.get_by_text("The camera is in use. Switching back").wait_for()
         await page.page.wait_for_function("() => window.tracks.length === 2")
         before = (await page.snapshot())["counts"]["in_time"]
         await page.until(f"edge.state === 'live' && edge.counts.in_time > {before + 20}")

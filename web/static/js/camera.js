@@ -1,13 +1,13 @@
 /**
- * Where the pictures come from: a camera, or the sample video played onto a canvas.
+ * The source of the pictures: a camera, or the sample video played onto a canvas.
  *
  * @typedef {object} Source
  * @property {"camera" | "sample"} kind
  * @property {MediaStreamTrack} track
  * @property {MediaStream} stream
- * @property {boolean} mirrored whether people expect to see it mirrored
- * @property {HTMLCanvasElement} [canvas] of the sample: what the track captures
- * @property {((onDrawn: (() => void) | null) => void)} [watch] of the sample: told after each picture drawn
+ * @property {boolean} mirrored whether people expect to see themselves mirrored
+ * @property {HTMLCanvasElement} [canvas] of the sample: the canvas that the track captures
+ * @property {((onDrawn: (() => void) | null) => void)} [watch] of the sample: sets a callback after each drawing
  * @property {(fps: number) => void} setRate
  * @property {() => void} stop releases the device
  */
@@ -34,8 +34,8 @@ const CAMERA_PROBLEMS = {
 /**
  * @typedef {"environment" | "user"} Facing
  *
- * @param {{facing: Facing, fps: number, avoidDevice?: string, device?: string}} options avoidDevice: a device id to
- *   flip away from; device: the device id of the very camera wanted
+ * @param {{facing: Facing, fps: number, avoidDevice?: string, device?: string}} options avoidDevice: the id of the
+ *   device to switch away from; device: the id of the device to open
  * @returns {Promise<Source>}
  * @throws {Problem}
  */
@@ -65,10 +65,10 @@ export async function openCamera({ facing, fps, avoidDevice, device }) {
 }
 
 /**
- * On devices that don't tell which way a camera faces, flipping goes through the list.
+ * Where cameras do not report their facing mode, flipping takes the next one in the list.
  *
  * @param {string} deviceId
- * @returns {Promise<string | null>} null where facing mode is the better way, or there is no other
+ * @returns {Promise<string | null>} null if the facing mode decides, or if there is no other camera
  */
 async function anotherCamera(deviceId) {
   const cameras = (await navigator.mediaDevices.enumerateDevices()).filter((d) => d.kind === "videoinput" && d.deviceId);
@@ -78,9 +78,9 @@ async function anotherCamera(deviceId) {
 }
 
 /**
- * The sample plays on a hidden video element; each frame is drawn to a canvas at the wanted rate, and the canvas is
- * the source. That works in every browser (iOS has no captureStream on media elements) and tells exactly which
- * picture was captured when.
+ * The sample plays on a hidden video element; each frame is drawn to a canvas at the requested rate, and the
+ * canvas is the source. This works in every browser (iOS has no captureStream on media elements), and the page knows
+ * exactly when each picture was captured.
  *
  * @param {{url: string, fps: number}} options
  * @returns {Promise<Source>}
@@ -107,7 +107,7 @@ export async function openSample({ url, fps }) {
   let timer;
   const draw = () => {
     context.drawImage(video, 0, 0, canvas.width, canvas.height);
-    // On the track in the standard, on the stream in Firefox.
+    // The standard defines this on the track, Firefox on the stream.
     if (track.requestFrame) track.requestFrame();
     else /** @type {any} */ (stream).requestFrame?.();
     onDrawn?.();

@@ -1,16 +1,16 @@
 /**
- * The server's clock, seen from the page: pings over the control channel (as in NTP, RFC 5905, section 8: the
- * exchange with the least round trip tells the offset best).
+ * The server's clock relative to the page's, from pings over the control channel (as in NTP, RFC 5905, section 8: the
+ * exchange with the shortest round trip gives the best offset).
  */
 
 const KEPT = 30;
 
-/** @returns {number} the page's clock: Unix milliseconds that never step, with a fraction */
+/** @returns {number} the page's clock: monotonic Unix milliseconds, with a fraction */
 export function pageNow() {
   return performance.timeOrigin + performance.now();
 }
 
-/** Offset and round-trip time from the newest exchanges. Pure. */
+/** Offset and round-trip time, from the newest exchanges. Pure. */
 export class ClockEstimate {
   constructor() {
     /** @type {{offsetMs: number, rttMs: number}[]} */
@@ -30,7 +30,7 @@ export class ClockEstimate {
     if (this.exchanges.length > KEPT) this.exchanges.shift();
   }
 
-  /** @returns {{offsetMs: number, rttMs: number} | null} of the exchange with the least round trip */
+  /** @returns {{offsetMs: number, rttMs: number} | null} of the exchange with the shortest round trip */
   get best() {
     let best = null;
     for (const exchange of this.exchanges) {

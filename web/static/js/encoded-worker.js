@@ -1,5 +1,5 @@
 /**
- * Sees each encoded frame as it leaves the encoder and passes it on untouched (W3C WebRTC Encoded Transform).
+ * Reads each encoded frame as it leaves the encoder and passes it on unchanged (W3C WebRTC Encoded Transform).
  * One message a frame to the page: {rtp, leftMs, bytes, key, width, height}.
  */
 

@@ -1,9 +1,9 @@
 /**
- * Watches the frames that leave a sender's encoder, where the browser can.
+ * Observes the frames that leave a sender's encoder, where the browser supports it.
  *
  * @typedef {object} EncodedFrame
  * @property {number} rtp raw 32-bit RTP timestamp
- * @property {number} leftMs page clock, when it left the encoder
+ * @property {number} leftMs page clock, at which it left the encoder
  * @property {number} bytes
  * @property {boolean} key
  * @property {number} [width]
@@ -11,7 +11,7 @@
  */
 
 /**
- * Must be called before negotiation is done, so that no frame goes unseen.
+ * Must be called before negotiation ends, so that no frame is missed.
  *
  * @param {RTCRtpSender} sender
  * @param {(frame: EncodedFrame) => void} onFrame

@@ -1,25 +1,25 @@
 /**
- * Which captured picture an RTP timestamp belongs to. Pure: times come in as arguments.
+ * Finds the captured picture that an RTP timestamp belongs to. Pure: times are arguments.
  *
- * An encoder stamps a frame with a 90 kHz RTP timestamp that differs from the picture's own timestamp by a
- * constant nobody tells (RFC 3550, section 5.1: the initial value is random). Two things pin it down: the pattern
+ * An encoder gives a frame a 90 kHz RTP timestamp that differs from the picture's own timestamp by an unknown
+ * constant (RFC 3550, section 5.1: the initial value is random). Two conditions determine it: the pattern
  * of intervals must agree, and no frame leaves the encoder before it was captured. Of all constants under
- * which the patterns agree, the right one is the latest that breaks causality nowhere, as long as some frame takes
- * less than one frame interval to encode. Pictures that are only seen on being presented come to the page after
- * the encoder has them, by up to a repaint: there the right one is the nearest to causality's edge.
+ * which the patterns agree, the right one is the latest that never violates causality, as long as some frame takes
+ * less than one frame interval to encode. Pictures that the page only receives when they are presented arrive after
+ * the encoder has them, by up to a repaint: there the right constant is the one nearest to the limit of causality.
  */
 
 const TICKS_PER_MS = 90;
 const KEPT_STAMPS = 96;
 const KEPT_EVENTS = 48;
 const EVENTS_TO_TRUST = 6;
-/** Told so often in a row that another picture is meant, that is believed. */
+/** So many observations in a row that point to another picture move the constant at once. */
 const LEAPS = 3;
-/** The first pictures that a browser presents come late, so it takes some more to know how soon they may come. */
+/** The first pictures that a browser presents are late, so more of them are needed to find the shortest delay. */
 const PRESENTED_TO_TRUST = 16;
 const EVENTS_TO_LOCK = 32;
 
-/** Takes 32-bit RTP timestamps to a number that never wraps. */
+/** Converts 32-bit RTP timestamps to numbers that never wrap. */
 export class RtpUnwrapper {
   constructor() {
     /** @type {number | null} */
@@ -28,7 +28,7 @@ export class RtpUnwrapper {
 
   /**
    * @param {number} rtp raw, 0 to 2^32 - 1
-   * @returns {number} ticks, within 2^31 of the newest seen
+   * @returns {number} ticks, within 2^31 of the newest one
    */
   unwrap(rtp) {
     if (this.last === null) {
@@ -41,7 +41,7 @@ export class RtpUnwrapper {
   }
 }
 
-/** How much later than the encoder the page may have a picture, ms. */
+/** The page may receive a picture later than the encoder by this much, ms. */
 const DELIVERED_SLACK_MS = 4;
 /** The same for presented pictures, as a share of the frame interval. */
 const PRESENTED_SLACK = 0.45;
@@ -53,7 +53,7 @@ export class CaptureMap {
     this.reset();
   }
 
-  /** Forgets the constant, for another source on the same sender; unwrapping goes on. */
+  /** Forgets the constant, for another source on the same sender; unwrapping continues. */
   reset() {
     /** @type {number[]} */
     this.stamps = [];
@@ -70,15 +70,15 @@ export class CaptureMap {
   }
 
   /**
-   * A picture came from the source.
+   * The source delivered a picture.
    *
    * @param {number} stampMs
    * @param {number} arrivedMs page clock
-   * @param {boolean} [presented] seen on being presented, not on delivery
+   * @param {boolean} [presented] received when it was presented, not when it was delivered
    */
   captured(stampMs, arrivedMs, presented = false) {
     this.presented = presented;
-    if (stampMs <= this.stamps[this.stamps.length - 1]) this.stamps = []; // the source began anew
+    if (stampMs <= this.stamps[this.stamps.length - 1]) this.stamps = []; // the source restarted
     this.stamps.push(stampMs);
     if (this.stamps.length > KEPT_STAMPS) this.stamps.shift();
     this.leastDelay = Math.min(this.leastDelay, arrivedMs - stampMs);
@@ -101,7 +101,7 @@ export class CaptureMap {
   }
 
   /**
-   * Without an encoded transform: the server's own capture time, mapped to the page's clock, places a frame.
+   * Without an encoded transform: a frame is placed by the server's capture time, mapped to the page's clock.
    *
    * @param {number} rtp
    * @param {number} capturedMs page clock
@@ -110,7 +110,7 @@ export class CaptureMap {
     const media = this.unwrapper.unwrap(rtp) / TICKS_PER_MS;
     if (this.leastDelay === Infinity) return;
     const shift = capturedMs - this.leastDelay - media;
-    // A better exchange of clocks moves all that is told from then on: that is followed, not averaged.
+    // A better clock exchange shifts all later capture times: the constant jumps with them instead of averaging.
     const leapt = this.shift !== null && Math.abs(shift - this.shift) > this.intervalMs / 2;
     this.leaps = leapt ? this.leaps + 1 : 0;
     if (this.shift === null || this.leaps >= LEAPS) this.shift = shift;
@@ -125,7 +125,7 @@ export class CaptureMap {
     return gaps[gaps.length >> 1];
   }
 
-  /** @returns {number} how far a stamp may lie from its estimate and still be meant, ms */
+  /** @returns {number} the largest distance of a stamp from its estimate that still counts as a match, ms */
   get toleranceMs() {
     return Math.max(2, Math.min(this.intervalMs * 0.35, 20));
   }
@@ -139,12 +139,12 @@ export class CaptureMap {
     return this.unwrapper.unwrap(rtp) / TICKS_PER_MS + this.shift;
   }
 
-  /** @returns {number} the least time from a stamp to its frame's leaving the encoder: it was captured before that, ms */
+  /** @returns {number} the shortest time from a stamp to its frame's leaving the encoder, ms */
   get leastEncodedMs() {
     return this.shift === null ? Infinity : this.bound - this.shift;
   }
 
-  /** Picks the constant afresh from everything kept. */
+  /** Determines the constant from all kept stamps and events. */
   fit() {
     const enough = this.presented ? PRESENTED_TO_TRUST : EVENTS_TO_TRUST;
     if (this.events.length < enough || this.stamps.length < enough) return;
@@ -187,7 +187,7 @@ export class CaptureMap {
   /**
    * @param {number} shift
    * @param {number} tolerance
-   * @returns {number[]} for each event with a stamp near its place, how far that stamp is off
+   * @returns {number[]} the error of the nearest stamp, for each event that has one within the tolerance
    */
   matches(shift, tolerance) {
     const errors = [];
@@ -218,8 +218,8 @@ const SLIP_WINDOW = 10;
 const SLIP_MS = 20;
 
 /**
- * Mends media times that lose time for good: Firefox counts them in audio blocks, and a stall of that count shifts
- * all later ones. It shows as a delay that grows at once and then stays as even as before, which load does not do.
+ * Corrects media times that permanently lose time: Firefox counts them in audio blocks, and a stall of that count
+ * shifts all later ones. Such a slip is a delay that grows in one step and is then as even as before, unlike delay by load.
  */
 export class SlipMender {
   constructor() {
@@ -232,7 +232,7 @@ export class SlipMender {
   /**
    * @param {number} mediaMs
    * @param {number} arrivedMs
-   * @returns {number} a stamp that goes on as if no time had been lost
+   * @returns {number} a stamp that continues as if no time had been lost
    */
   stamp(mediaMs, arrivedMs) {
     const delay = arrivedMs - mediaMs - this.added;
@@ -255,17 +255,17 @@ export class SlipMender {
  * @property {number} width of the captured picture
  * @property {number} height of the captured picture
  * @property {boolean} mirrored whether to show it mirrored
- * @property {any} surface what was kept of it, for drawing
+ * @property {any} surface its kept copy, for drawing
  */
 
 const LEAST_KEPT = 16;
-/** A picture is kept as large as it is shown, up to some MB. */
+/** A picture is kept at the size at which it is shown: up to some MB. */
 const MOST_KEPT = 48;
-/** Pictures that come while the answer is on its way through the page. */
+/** Pictures that arrive while the page handles an answer. */
 const KEPT_BEYOND = 3;
 
 /**
- * How many pictures to keep, so that an answer within the objective still finds the one it was made from. Pure.
+ * The number of pictures to keep so that an answer within the objective still finds its own. Pure.
  *
  * @param {number} sloMs
  * @param {number} fps of the source
@@ -276,7 +276,7 @@ export function ringCapacity(sloMs, fps) {
   return Number.isFinite(wanted) ? Math.min(MOST_KEPT, Math.max(LEAST_KEPT, wanted)) : LEAST_KEPT;
 }
 
-/** The newest pictures up to a capacity; the oldest gives its surface to the next. */
+/** The newest pictures up to a capacity; the oldest passes its surface on to the next. */
 export class PictureRing {
   /**
    * @param {number} capacity
@@ -291,7 +291,7 @@ export class PictureRing {
     this.spare = [];
   }
 
-  /** @param {number} capacity beyond it, the oldest pictures and spare surfaces go */
+  /** @param {number} capacity beyond it, the oldest pictures and spare surfaces are discarded */
   resize(capacity) {
     this.capacity = capacity;
     this.pictures.splice(0, Math.max(0, this.pictures.length - capacity));

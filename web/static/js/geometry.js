@@ -1,5 +1,5 @@
 /**
- * Where a picture and its boxes land on the screen. Pure functions, no DOM.
+ * Positions of a picture and its boxes on the screen. Pure functions, no DOM.
  *
  * @typedef {{x: number, y: number, width: number, height: number}} Rect
  * @typedef {[string | number, number, number, number, number, number]} Box class (its name, or its index in the
@@ -46,7 +46,7 @@ export function boxRect(box, picture, mirrored) {
 }
 
 /**
- * Where a label goes: above its box, or inside it where there is no room; never outside the picture.
+ * The position of a label: above its box, or inside the box if there is no room above; never outside the picture.
  *
  * @param {Rect} box
  * @param {number} width the label's

@@ -1,5 +1,5 @@
 /**
- * Carries out the server's hints: longest side, frame rate and bitrate of what is sent.
+ * Carries out the server's hints: longest side, frame rate and bitrate of the sent video.
  *
  * @typedef {object} Hint
  * @property {number} seq
@@ -10,13 +10,13 @@
  * @property {string} [reason]
  */
 
-/** A source this much faster than the hint needs no thinning: jitter alone would trip the encoder's limit. */
+/** A source up to this much faster than the hint is not limited: jitter alone would trigger the encoder's limit. */
 const RATE_MARGIN = 1.1;
 
 /**
- * Of a lower cap, that is asked for just before it. libvpx saves the bits it doesn't spend, up to a second's worth, and
- * aims at having saved 0.6 s of them; WebRTC sets both. After a cut the same bits are more seconds than it aims at, and
- * until they are spent it doesn't coarsen: frames come out as large as before. A lower rate, for a moment, takes them.
+ * The share of a lower cap that is set just before the cap itself. libvpx saves unused bits, up to a second's worth,
+ * and aims at 0.6 s of saved bits; WebRTC sets both values. After a cut, the saved bits are worth more seconds than it aims
+ * at, and until they are spent its frames stay as large as before. A lower rate, for a moment, discards them.
  */
 const SAVED_S = 0.5;
 
@@ -49,7 +49,7 @@ export function encodingFor(encoding, hint, { longest, fps, scalesTo }) {
   return next;
 }
 
-/** Applies hints one at a time; of those that wait the newest wins. */
+/** Applies hints one at a time; of the waiting hints, the newest wins. */
 export class Hints {
   /**
    * @param {RTCRtpSender} sender
@@ -84,13 +84,13 @@ export class Hints {
         await this.set(next);
         if (!this.waiting) this.onApplied(next.seq);
       } catch {
-        // The connection is closing, or the encoder refuses: the next hint says it anew.
+        // The connection is closing, or the encoder refuses: the next hint repeats the request.
       }
     }
     this.busy = false;
   }
 
-  /** Applies the current hint again: the source changed its size. */
+  /** Applies the current hint again, after the source changed its size. */
   again() {
     if (this.current && !this.scalesTo) this.apply(this.current);
   }
@@ -108,7 +108,7 @@ export class Hints {
     }
     await this.setEncoding(hint);
     const [encoding] = this.sender.getParameters().encodings;
-    // A browser that does not know a member drops it without a word.
+    // A browser that does not know a member ignores it silently.
     if (this.scalesTo && Number(hint.max_edge) > 0 && !(/** @type {any} */ (encoding).scaleResolutionDownTo)) {
       this.scalesTo = false;
       await this.setEncoding(hint);
@@ -133,10 +133,10 @@ export class Hints {
   }
 
   /**
-   * Not capturing a frame is cheaper than capturing it for nothing. A camera is only asked where the sender can't.
+   * Not capturing a frame is cheaper than discarding it. The camera's rate changes only if the sender cannot limit it.
    *
    * @param {number} fps
-   * @param {number | undefined} maxFramerate what the sender took
+   * @param {number | undefined} maxFramerate the value that the sender accepted
    */
   async setSourceRate(fps, maxFramerate) {
     this.source.setRate(fps);
@@ -145,7 +145,7 @@ export class Hints {
       const { track } = this.source;
       await track.applyConstraints({ ...track.getConstraints(), frameRate: { ideal: fps, max: fps } });
     } catch {
-      // The camera can't go that slow: more frames than asked is the server's to thin.
+      // The camera does not support so low a rate: the server discards the excess frames.
     }
   }
 }

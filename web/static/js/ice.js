@@ -1,5 +1,5 @@
 /**
- * STUN and TURN servers with credentials, as the endpoint tells those who may publish (RFC 9725, section 4.6).
+ * STUN and TURN servers with credentials, which the endpoint gives to authorised publishers (RFC 9725, section 4.6).
  */
 
 const TIMEOUT_MS = 3000;
@@ -7,7 +7,7 @@ const TIMEOUT_MS = 3000;
 /**
  * @param {string} url the WHIP endpoint
  * @param {string} token bearer token, empty for none
- * @returns {Promise<RTCIceServer[]>} none where the endpoint tells none: a direct path may do
+ * @returns {Promise<RTCIceServer[]>} empty if the endpoint gives none: a direct path may suffice
  */
 export async function askIceServers(url, token) {
   try {
@@ -18,7 +18,7 @@ export async function askIceServers(url, token) {
     });
     return readLinks(response.headers.get("Link") ?? "");
   } catch {
-    return []; // the offer that follows meets the same trouble, and says so
+    return []; // the offer that follows will fail the same way, and reports it
   }
 }
 

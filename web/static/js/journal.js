@@ -1,25 +1,25 @@
 /**
- * A line for every captured frame, kept for who measures (journal=1 in the query), else nothing. Pure: no clock.
+ * A line for every captured frame, for measurements (journal=1 in the query). Pure: no clock.
  *
- * The ledger counts; this remembers. Each of its counts has its line here, and each line is one of its counts.
+ * The ledger counts frames; the journal records them. Each count of the ledger has its line here, and vice versa.
  */
 
-/** Lines kept; the newest are left out beyond it, and counted. */
+/** Lines kept; further ones are counted and not recorded. */
 const MOST_LINES = 50_000;
 
 /**
- * @typedef {object} Line times are the page's clock, ms; what is not known is null
+ * @typedef {object} Line times are the page's clock, ms; unknown values are null
  * @property {number | null} rtp null: it never left the encoder
  * @property {number | null} stampMs the picture's own timestamp
  * @property {number | null} captureMs
- * @property {number | null} leftMs it left the encoder
+ * @property {number | null} leftMs at which it left the encoder
  * @property {number | null} bytes
  * @property {boolean | null} key
  * @property {number | null} width
  * @property {number | null} height
- * @property {string | null} outcome "in_time", "late", or why it was dropped: the server's reason "late" is "hopeless" here
+ * @property {string | null} outcome "in_time", "late", or the reason of a drop (the server's "late" is "hopeless")
  * @property {boolean} infeasible
- * @property {number | null} returnedMs its answer was handled
+ * @property {number | null} returnedMs at which its answer was handled
  * @property {object | null} answer the `detections` message
  *
  * @typedef {object} HintLine
@@ -31,11 +31,11 @@ export class Journal {
   /** @param {number} [most] lines kept */
   constructor(most = MOST_LINES) {
     this.most = most;
-    /** @type {Line[]} in the order of their capture, but for frames that the encoder left out */
+    /** @type {Line[]} in the order of their capture, except for frames that the encoder left out */
     this.lines = [];
-    /** @type {Map<number, Line>} by rtp, until its end is known */
+    /** @type {Map<number, Line>} by rtp, until its outcome is known */
     this.open = new Map();
-    /** @type {Map<number, Line>} by rtp, until its picture is known; some are never */
+    /** @type {Map<number, Line>} by rtp, until its picture is known, which may be never */
     this.unplaced = new Map();
     /** @type {HintLine[]} */
     this.hints = [];
@@ -74,7 +74,7 @@ export class Journal {
 
   /**
    * @param {number} rtp
-   * @param {number} stampMs the timestamp of the picture that it was made from
+   * @param {number} stampMs the timestamp of its picture
    */
   placed(rtp, stampMs) {
     const line = this.unplaced.get(rtp);

@@ -1,8 +1,8 @@
 /**
  * Every captured frame ends in exactly one count: in time, late, or dropped for a reason. Pure: no clock.
  *
- * A frame is opened when it leaves the encoder, or counted as skipped when the encoder left it out; it is settled by
- * its answer, by the server's notice that it was dropped, or as lost when neither has come for a second beyond
+ * A frame is opened when it leaves the encoder, or counted as skipped if the encoder left it out. It is settled by
+ * its answer, by the server's notice of a drop, or as lost if neither has arrived for a second beyond
  * the latency objective.
  */
 
@@ -10,11 +10,11 @@ import { Samples } from "./quantiles.js";
 
 export const LEGS = Object.freeze(["encode", "network", "decode", "queue", "inference", "send", "back"]);
 
-/** How long beyond the objective an answer may take before the frame counts as lost, ms. */
+/** Beyond the objective by this much, a frame without an answer counts as lost, ms. */
 const LOST_AFTER_MS = 1000;
 /** Frames that may be open at once; beyond it the oldest counts as lost. */
 const MAX_OPEN = 512;
-/** Distinct names kept in a table fed by the server; the rest is gathered under "other". */
+/** Distinct names in a table with names from the server; further names are counted under "other". */
 const MAX_NAMES = 200;
 
 /**
@@ -43,7 +43,7 @@ const MAX_NAMES = 200;
  * @property {number} rtp
  * @property {number} leftMs page clock
  * @property {number | null} captureMs page clock
- * @property {Answer} [answer] came before the capture time was known
+ * @property {Answer} [answer] arrived before the capture time was known
  */
 
 /**
@@ -60,7 +60,7 @@ export function tally(table, name, n = 1) {
 export class Ledger {
   /**
    * @param {number} sloMs
-   * @param {import("./journal.js").Journal | null} [journal] told of each end
+   * @param {import("./journal.js").Journal | null} [journal] records each outcome
    */
   constructor(sloMs, journal = null) {
     this.journal = journal;
@@ -78,7 +78,7 @@ export class Ledger {
     this.legs = Object.fromEntries(LEGS.map((leg) => [leg, new Samples()]));
   }
 
-  /** @returns {number} frames not settled yet */
+  /** @returns {number} frames that are not settled yet */
   get pending() {
     return this.open.size;
   }
@@ -115,8 +115,8 @@ export class Ledger {
    * @param {number} rtp
    * @param {Answer} answer
    * @param {(rtp: number) => number | null} captureOf
-   * @returns {{latencyMs: number, late: boolean} | null} null when the frame is not open, or its capture time not
-   *   known yet
+   * @returns {{latencyMs: number, late: boolean} | null} null if the frame is not open, or its capture time is
+   *   not known yet
    */
   answered(rtp, answer, captureOf) {
     const entry = this.open.get(rtp);
@@ -145,7 +145,7 @@ export class Ledger {
   }
 
   /**
-   * Settles what waited for its capture time, and gives up on frames that nobody will answer.
+   * Settles answers that waited for a capture time, and gives up frames that will not be answered.
    *
    * @param {number} nowMs
    * @param {(rtp: number) => number | null} captureOf
@@ -165,7 +165,7 @@ export class Ledger {
   }
 
   /**
-   * Settles everything still open, when the connection ends.
+   * Settles all open frames, when the connection ends.
    *
    * @param {string} reason for those without an answer
    */
@@ -218,7 +218,7 @@ export class Ledger {
 }
 
 /**
- * Where an answered frame's time went; the legs sum to the whole from capture to handling.
+ * The legs of an answered frame; they sum to the time from capture to handling.
  *
  * @param {number} captureMs
  * @param {number} leftMs

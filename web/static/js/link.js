@@ -1,6 +1,6 @@
 /**
- * One connection to the server, from offer to end: its messages, its clock, its hints and reports, and which of the
- * captured pictures each encoded frame is. A lost link is never revived: the session makes a new one.
+ * One connection to the server, from offer to end: its messages, its clock, its hints and reports, and the match of
+ * encoded frames to captured pictures. A lost link is never revived: the session creates a new one.
  */
 
 import { ClockEstimate, Pinger, pageNow } from "./clock.js";
@@ -14,11 +14,11 @@ import { Problem } from "./words.js";
 
 const REPORT_MS = 500;
 const CONNECT_MS = 10000;
-/** No message at all for this long, with a ping every second, means that the link is gone. */
+/** Without any message for this long, despite a ping every second, the link is lost. */
 const SILENCE_MS = 4000;
 /** Frames closer together than this share of the hinted interval were left out to keep the hinted rate. */
 const PACED_SHARE = 0.9;
-/** Pictures and frames remembered until they are matched; the oldest make room. */
+/** Pictures and frames kept until they are matched; beyond it the oldest are discarded. */
 const MAX_UNPLACED = 240;
 
 /**
@@ -31,14 +31,14 @@ const MAX_UNPLACED = 240;
  * @property {number} fps
  * @property {string} label
  * @property {import("./ledger.js").Ledger} ledger
- * @property {import("./journal.js").Journal | null} [journal] for who measures
+ * @property {import("./journal.js").Journal | null} [journal] for measurements
  * @property {Record<string, number>} sentSizes tallied here
  * @property {Record<string, number>} variants tallied here
  * @property {(sloMs: number) => void} [onSlo] the server's operator has changed the objective
  * @property {() => void} onOpen
  * @property {(problem: Problem) => void} onLost
  * @property {(result: import("./overlay.js").Result) => void} onResult
- * @property {() => void} onChange something for the panel changed
+ * @property {() => void} onChange the panel's data changed
  */
 
 export class Link {
@@ -62,7 +62,7 @@ export class Link {
     this.hintsApplied = 0;
     /** Hellos that no welcome has answered yet. */
     this.unwelcomed = 0;
-    /** From a picture's own timestamp to the page's clock. */
+    /** The page's clock minus a picture's own timestamp. */
     this.captureShiftMs = 0;
     this.heardMs = pageNow();
     this.ended = false;
@@ -131,13 +131,13 @@ export class Link {
   }
 
   /**
-   * The objective that the server goes by. A welcome that answers no hello tells what its operator has made it.
+   * The objective that the server applies. An unsolicited welcome contains the value that the operator has set.
    *
    * @param {any} sloMs
    */
   told(sloMs) {
     this.unwelcomed -= 1;
-    if (this.unwelcomed >= 0) return; // it answers a hello: the page's own wish
+    if (this.unwelcomed >= 0) return; // it answers a hello, so the value is the page's own
     this.unwelcomed = 0;
     if (!Number.isFinite(sloMs)) return;
     this.options.sloMs = sloMs;
@@ -145,7 +145,7 @@ export class Link {
   }
 
   /**
-   * Another source on the same connection.
+   * Sends another source on the same connection.
    *
    * @param {import("./camera.js").Source} source
    */
@@ -196,7 +196,7 @@ export class Link {
   }
 
   /**
-   * A picture came from the source.
+   * The source delivered a picture.
    *
    * @param {import("./pictures.js").Seen} seen
    */
@@ -230,7 +230,7 @@ export class Link {
       this.unplaced.shift();
       const tolerance = this.map.toleranceMs;
       const last = this.lastStamp;
-      // A picture may reach the page after its encoded frame did: what lies by the last frame is that frame's own.
+      // A picture may reach the page after its encoded frame: a stamp near the last frame's belongs to that frame.
       const between = last === null ? [] : this.stamps.filter((s) => s > last + tolerance && s < stamp - tolerance);
       this.stamps = this.stamps.filter((s) => s > stamp + tolerance);
       if (last !== null) this.skipped(between, last, stamp);
@@ -304,7 +304,7 @@ export class Link {
       case "error":
         console.warn(`the server could not use a message (${channel}): ${message.code} ${message.message}`);
         break;
-      default: // unknown types are ignored, as the protocol has it
+      default: // unknown types are ignored, as the protocol requires
     }
   }
 
@@ -330,8 +330,8 @@ export class Link {
   }
 
   /**
-   * Without an encoded transform, the server's capture time is the best there is, and frames are opened by their answers,
-   * or by the notice that they were dropped.
+   * Without an encoded transform, the server's capture time is the best estimate, and frames are opened by their
+   * answers or by the notice of a drop.
    *
    * @param {number} rtp
    * @param {import("./ledger.js").ServerTimes} t
@@ -347,7 +347,7 @@ export class Link {
   /** @param {{rtp: number, reason: string, infeasible?: boolean}} message */
   dropped({ rtp, reason, infeasible }) {
     if (!Number.isFinite(rtp)) return;
-    // Where encoded frames are not seen, this is the first that the page hears of it.
+    // Without an encoded transform, this is the first message about the frame.
     if (!this.publisher.watching) this.ledger.encoded(rtp, pageNow(), null);
     this.ledger.settleDropped(rtp, String(reason), infeasible === true);
   }

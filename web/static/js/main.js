@@ -1,26 +1,26 @@
 /**
- * Wires the page: buttons to the session, the session to words and figures.
+ * Connects the page's parts: buttons to the session, the session to texts and figures.
  *
  * Query parameters, for automation: autostart=1, source=camera|sample, slo=MS, fps=N, label=TEXT, journal=1.
  * A token may come in the fragment: #token=TEXT.
  *
- * `window.__edge` is for tests and for the demo command, to look and to drive:
+ * Tests and the demo command observe and control the page through `window.__edge`:
  *   state          "idle" | "asking" | "connecting" | "live" | "reconnecting" | "paused" | "error"
  *   problem        {code, title, text, detail} or null
  *   counts         {captured, in_time, late, infeasible, dropped: {reason: n}, pending};
- *                  captured = in_time + late + sum(dropped) + pending. Reasons of the page's own: "encoder" (left
+ *                  captured = in_time + late + sum(dropped) + pending. The page's own reasons: "encoder" (left
  *                  out by the encoder), "paced" (left out to keep the hinted rate), "lost" (no answer), "stopped"
- *   latency        {n, p50, p90, p99} ms from capture to the boxes being drawn
+ *   latency        {n, p50, p90, p99} ms from capture to the drawn boxes
  *   legs           {encode, network, decode, queue, inference, send, back}: {n, p50, p90, p99} each; a frame's legs sum
  *                  to its latency
  *   classes        {name: boxes}      sent_sizes {"WxH": frames}      variants {name: answers}
  *   hint           the server's last hint, or null
- *   snapshot()     all of it and more: {state, slo_ms, fps, label, source, counts, latency_ms, legs_ms, classes,
+ *   snapshot()     all of this and more: {state, slo_ms, fps, label, source, counts, latency_ms, legs_ms, classes,
  *                  sent_sizes, variants, hint, hints_applied, session, reconnects, drawn, undrawn, sender, server, clock}
  *   journal()      with journal=1, a line for every frame captured since the start, and the hints: js/journal.js
  *   start(kind), stop(), flip()
  *   finish()       stops sending, waits until every frame is counted, stops, and returns a snapshot
- * and each drawn answer is an event "edge:drawn" on window, detail {rtp, stampMs, boxes, mirrored}, sent while the
+ * Each drawn answer is an event "edge:drawn" on window, detail {rtp, stampMs, boxes, mirrored}, sent while the
  * canvas shows that very picture.
  */
 
@@ -70,7 +70,7 @@ function stored(storage, key) {
   try {
     return storage.getItem(key);
   } catch {
-    return null; // Storage can be forbidden; the page works without.
+    return null; // Storage can be forbidden; the page works without it.
   }
 }
 
@@ -83,11 +83,11 @@ function store(storage, key, value) {
   try {
     storage.setItem(key, value);
   } catch {
-    // As above.
+    // Storage is forbidden, as above.
   }
 }
 
-/** What each state is called. */
+/** The status text of each state. */
 const STATUS = {
   idle: "Ready",
   asking: "Waiting for the camera",
@@ -102,7 +102,7 @@ const STATUS = {
 let wakeLock = null;
 /** @type {ReturnType<typeof setInterval> | undefined} */
 let countdown;
-/** What is said for a moment while all goes on. */
+/** A notice that is shown for a moment. */
 let notice = "";
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let noticeTimer;
@@ -158,7 +158,7 @@ function renderToast() {
   const say = () => {
     if (state !== "reconnecting") {
       const asking = state === "asking" && session.kind === "camera";
-      $("toast-text").textContent = asking ? "Allow the camera to go on" : "Connecting…";
+      $("toast-text").textContent = asking ? "Allow the camera to continue" : "Connecting…";
       return;
     }
     const { title } = describe(session.problem);
@@ -170,7 +170,7 @@ function renderToast() {
 }
 
 /**
- * Keeps the screen on while live.
+ * Keeps the screen on while the session is live.
  *
  * @param {boolean} wanted
  */
@@ -185,7 +185,7 @@ async function holdScreen(wanted) {
       wakeLock = null;
     }
   } catch {
-    wakeLock = null; // Refused or not there: the screen dims as it likes.
+    wakeLock = null; // Refused or not supported: the screen may dim.
   }
 }
 

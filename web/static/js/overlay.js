@@ -1,6 +1,6 @@
 /**
- * Draws pictures with the boxes that belong to them. A result is drawn over the very picture it was made from,
- * taken from a ring of recent ones; while no results come, the live picture is shown without boxes.
+ * Draws pictures with the boxes that belong to them. A result is drawn over the very picture it was computed from,
+ * which is kept in a ring of recent pictures. Without results, the live picture is shown without boxes.
  */
 
 import { boxRect, contain, labelPlace, storedSize } from "./geometry.js";
@@ -8,7 +8,7 @@ import { PictureRing, ringCapacity } from "./frames.js";
 
 const MAX_DEVICE_PIXELS = 2;
 const MAX_EDGE = 1600;
-/** Without an answer for this long the live picture is shown, ms. */
+/** After this long without an answer the live picture is shown, ms. */
 const LIVE_AFTER_MS = 1000;
 const FONT = "600 13px system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif";
 const LABEL_HEIGHT = 20;
@@ -27,14 +27,14 @@ const LABEL_PADDING = 6;
  * @property {number} toleranceMs
  * @property {import("./geometry.js").Box[]} boxes
  * @property {string[]} classes
- * @property {() => void} done called once: drawn, or found not drawable
+ * @property {() => void} done called once, when it was drawn or cannot be
  */
 
 export class Overlay {
   /**
    * @param {HTMLCanvasElement} canvas
-   * @param {HTMLElement} stage what the canvas may fill
-   * @param {(drawn: Drawn) => void} onDrawn called while the canvas shows just that
+   * @param {HTMLElement} stage the area that the canvas may fill
+   * @param {(drawn: Drawn) => void} onDrawn called while the canvas shows exactly that
    */
   constructor(canvas, stage, onDrawn) {
     this.canvas = canvas;
@@ -44,7 +44,7 @@ export class Overlay {
     this.ring = new PictureRing(ringCapacity(0, 0), makeSurface);
     this.pixels = 1;
     this.place = "";
-    /** @type {Result | null} one slot: its picture is not here yet; a newer result replaces it */
+    /** @type {Result | null} one slot, for a result whose picture has not arrived; a newer result replaces it */
     this.waiting = null;
     /** @type {{picture: import("./frames.js").Picture, result: Result | null} | null} */
     this.shown = null;
@@ -56,7 +56,7 @@ export class Overlay {
   }
 
   /**
-   * Keeps a picture for the result to come.
+   * Keeps a picture for its result.
    *
    * @param {import("./pictures.js").Seen} seen
    * @param {boolean} mirrored
@@ -113,7 +113,7 @@ export class Overlay {
   }
 
   /**
-   * Keeps pictures for as long as their answers may take.
+   * Keeps enough pictures for the time that answers may take.
    *
    * @param {number} sloMs
    * @param {number} fps of the source
@@ -122,7 +122,7 @@ export class Overlay {
     this.ring.resize(ringCapacity(sloMs, fps));
   }
 
-  /** Forgets all pictures: the source changed. */
+  /** Discards all pictures, after a change of source. */
   reset() {
     this.waiting?.done();
     this.waiting = null;
@@ -132,7 +132,7 @@ export class Overlay {
     this.ring.clear();
   }
 
-  /** Shows nothing. */
+  /** Hides the canvas. */
   clear() {
     this.reset();
     this.canvas.hidden = true;
@@ -166,7 +166,7 @@ export class Overlay {
     if (!this.shown) return;
     const { picture, result } = this.shown;
     this.fitTo(picture.width, picture.height);
-    // Its surface may have gone to a newer picture by now.
+    // Its surface may hold a newer picture by now.
     if (this.ring.pictures.includes(picture)) this.draw(picture, result);
     else if (this.ring.newest) this.draw(this.ring.newest, null);
   }
@@ -229,7 +229,7 @@ const colours = new Map();
 
 /**
  * @param {string} name
- * @returns {string} a colour of its own for each class, in the order they are met; light enough for dark text
+ * @returns {string} a colour for each class, in order of first use; light enough for dark text
  */
 export function classColour(name) {
   let colour = colours.get(name);
@@ -242,8 +242,8 @@ export function classColour(name) {
 
 /**
  * @param {import("./geometry.js").Box} box
- * @param {string[]} classes what class numbers mean
- * @returns {string} the class's name, which a server may send as it is or as its number
+ * @param {string[]} classes names by class number
+ * @returns {string} the class's name; a server may send the name or its number
  */
 export function className(box, classes) {
   return String(typeof box[0] === "number" ? (classes[box[0]] ?? box[0]) : box[0]);

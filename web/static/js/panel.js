@@ -1,13 +1,13 @@
-/** The small panel: how fast answers come, what is missed, what is asked for, and where the time goes. */
+/** The panel: latency, misses, the server's hint, and the time of each leg. */
 
 import { LEGS } from "./ledger.js";
 import { pageNow } from "./clock.js";
 
-/** The panel tells about the last while, not about the whole run. */
+/** The panel covers this window, not the whole run. */
 const WINDOW_MS = 10000;
-/** Left out on request, or stopped by the person: nobody missed those. */
+/** Left out on request, or stopped by the user: these are no misses. */
 const NOT_MISSED = new Set(["paced", "stopped"]);
-/** The legs as shown: short ones join a neighbour. */
+/** The legs as displayed: short legs are added to a neighbour. */
 const SHOWN_LEGS = /** @type {Record<string, string[]>} */ ({
   encode: ["encode"],
   network: ["network"],
@@ -36,7 +36,7 @@ export function msText(ms) {
 
 /**
  * @param {{late: number, dropped: Record<string, number>}} counts
- * @returns {[string, number][]} what was missed, by reason
+ * @returns {[string, number][]} missed frames, by reason
  */
 function misses({ late, dropped }) {
   const all = Object.entries({ late: 0, ...dropped });
@@ -53,7 +53,7 @@ function missed(counts) {
 }
 
 /**
- * The share of captured frames that were answered in time; frames left out on request don't count against it.
+ * The share of captured frames that were answered in time, without frames left out on request.
  *
  * @param {import("./ledger.js").Counts} now
  * @param {import("./ledger.js").Counts} [before]
@@ -65,12 +65,12 @@ export function shareInTime(now, before) {
   return all > 0 ? good / all : null;
 }
 
-/** @type {[number, string][]} the least share in time for each word */
+/** @type {[number, string][]} the lowest share in time for each rating */
 const QUALITIES = [[0.985, "good"], [0.9, "fair"], [0, "poor"]];
 
 /**
  * @param {number | null} share
- * @returns {string} "100%" only where nothing was missed
+ * @returns {string} "100%" only if nothing was missed
  */
 function shareText(share) {
   if (share === null) return "–";

@@ -1,11 +1,11 @@
 /**
- * Each picture as the source captured it, with its timestamps, wherever the browser lets us see it.
+ * Each picture as the source captured it, with its timestamps, by the best method that the browser offers.
  *
  * @typedef {object} Seen valid during the callback only
  * @property {number} stampMs the source's own timestamp
  * @property {number} arrivedMs page clock
- * @property {number} captureMs page clock: the browser's capture time where it tells, else the earliest delivery
- * @property {boolean} presented whether it was seen on being presented, some time after it was delivered
+ * @property {number} captureMs page clock: the browser's capture time if it has one, else the earliest delivery
+ * @property {boolean} presented whether it was received when it was presented, some time after its delivery
  * @property {CanvasImageSource} image
  * @property {number} width
  * @property {number} height
@@ -19,7 +19,7 @@ const RECENT = 8;
 
 /**
  * @param {import("./camera.js").Source} source
- * @param {HTMLVideoElement} video a muted, inline element of the page, for browsers that only show frames on one
+ * @param {HTMLVideoElement} video a muted, inline element of the page, for browsers that present frames only there
  * @param {(seen: Seen) => void} onPicture
  * @returns {() => void} stops
  */
@@ -32,7 +32,7 @@ export function watchPictures(source, video, onPicture) {
 }
 
 /**
- * The sample draws its own pictures, so what is captured is known without asking.
+ * The page draws the sample's pictures itself, so it knows when each was captured.
  *
  * @param {import("./camera.js").Source} source
  * @param {(seen: Seen) => void} onPicture
@@ -56,8 +56,8 @@ function watchCanvas(source, onPicture) {
 }
 
 /**
- * Chromium: every frame of the track itself, without waiting for a repaint. Its timestamps have a base of their own; a
- * video element plays for a moment only to learn how they lie to capture times.
+ * Chromium: every frame of the track itself, without waiting for a repaint. Its timestamps have their own base; a
+ * video element plays for a moment, only to measure the offset from it to capture times.
  *
  * @param {any} processor
  * @param {MediaStream} stream
@@ -131,7 +131,7 @@ function watchTrack(processor, stream, video, onPicture) {
       try {
         see(frame);
       } finally {
-        frame.close(); // the camera has few buffers: one kept stalls it
+        frame.close(); // the camera has few buffers: keeping one stalls it
       }
     }
   })();
@@ -161,14 +161,14 @@ function watchVideo(stream, video, onPicture) {
     const mediaMs = (metadata ? metadata.mediaTime : video.currentTime) * 1000;
     let frame = null;
     try {
-      // The element may already hold a newer frame than the callback is about: its own timestamp tells.
+      // The element may already hold a newer frame than the callback's: the frame's own timestamp shows it.
       frame = "VideoFrame" in globalThis ? new VideoFrame(video) : null;
     } catch {
       frame = null;
     }
     const told = metadata?.captureTime;
     const moved = frame && metadata ? frame.timestamp / 1000 - mediaMs : 0;
-    // Firefox stamps such frames on another base: then there is nothing to correct.
+    // Firefox gives such frames timestamps of another base: then there is nothing to correct.
     if (frame && mediaMs > 1 && Math.abs(moved) < 0.5) sameBase = true;
     const shift = sameBase && Math.abs(moved) < 500 ? moved : 0;
     let stampMs = mender.stamp(mediaMs + shift, arrivedMs);

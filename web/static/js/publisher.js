@@ -1,5 +1,5 @@
 /**
- * One WHIP session (RFC 9725): offers the track and the data channels, and takes the session down again.
+ * One WHIP session (RFC 9725): offers the track and the data channels, and ends the session.
  */
 
 import { watchEncoded } from "./encoded.js";
@@ -9,11 +9,11 @@ const GATHERING_MS = 1000;
 const SIGNALLING_MS = 10000;
 const DEFAULT_RETRY_MS = 5000;
 const ABS_CAPTURE_TIME = "http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time";
-/** What is sent until the server's first hint. */
+/** Size and bitrate until the server's first hint. */
 const FIRST_EDGE = 608;
 const FIRST_BPS = 1_200_000;
 /**
- * Why the server takes no session now; another 503 is a proxy's, whose server is away.
+ * The server's reasons to refuse a session for now; any other 503 comes from a proxy whose server is down.
  *
  * @type {Record<string, import("./words.js").ProblemCode>}
  */
@@ -43,7 +43,7 @@ export class Publisher {
     this.etag = "";
     this.closed = false;
     this.opened = false;
-    /** @type {RTCIceCandidate[]} not told to the server yet */
+    /** @type {RTCIceCandidate[]} not sent to the server yet */
     this.candidates = [];
 
     this.control = this.channel("control", { ordered: true });
@@ -77,7 +77,7 @@ export class Publisher {
     return this.transceiver.sender;
   }
 
-  /** @returns {boolean} whether each encoded frame is seen */
+  /** @returns {boolean} whether encoded frames are observed */
   get watching() {
     return this.stopWatching !== null;
   }
@@ -101,7 +101,7 @@ export class Publisher {
   }
 
   /**
-   * Offers, posts, and takes the answer; returns when signalling is done.
+   * Sends the offer and applies the answer; returns when signalling is done.
    *
    * @returns {Promise<void>}
    * @throws {Problem}
@@ -162,7 +162,7 @@ export class Publisher {
     return this.options.token ? { Authorization: `Bearer ${this.options.token}` } : {};
   }
 
-  /** Tells the server of candidates found after the offer (RFC 9725, section 4.3.1). */
+  /** Sends candidates that were found after the offer (RFC 9725, section 4.3.1). */
   trickle() {
     const description = this.pc.localDescription;
     if (!this.location || !description || this.candidates.length === 0) return;
@@ -196,7 +196,7 @@ export class Publisher {
     return true;
   }
 
-  /** Ends the session here and on the server, also while the page is being closed. */
+  /** Ends the session here and on the server, even while the page is being closed. */
   close() {
     if (this.closed) return;
     this.closed = true;
@@ -215,7 +215,7 @@ export class Publisher {
 
 /**
  * @param {MediaStreamTrack} track
- * @returns {object} the size to begin with, so that no full-size key frame goes out before the first hint
+ * @returns {object} the initial size, so that no full-size key frame is sent before the first hint
  */
 function firstScale(track) {
   const { width = 0, height = 0 } = track.getSettings();
@@ -224,7 +224,7 @@ function firstScale(track) {
 }
 
 /**
- * VP8 first: every browser has it, and it is cheap to decode; the rest stays on offer.
+ * Prefers VP8: every browser has it, and it is cheap to decode. The other codecs stay in the offer.
  *
  * @param {RTCRtpTransceiver} transceiver
  */
@@ -236,7 +236,7 @@ function preferVp8(transceiver) {
 }
 
 /**
- * Each frame is to carry its capture time, where the browser can.
+ * Requests that each frame carries its capture time, where the browser supports it.
  *
  * @param {any} transceiver
  */
@@ -249,12 +249,12 @@ function askForCaptureTime(transceiver) {
   try {
     transceiver.setHeaderExtensionsToNegotiate(extensions);
   } catch {
-    // An older draft of the interface: capture times are then worked out from sender reports.
+    // An older draft of the interface: the server then derives capture times from sender reports.
   }
 }
 
 /**
- * A picture that comes too late is worth nothing: lower the size before the rate.
+ * Prefers a smaller size to a lower frame rate, because a late picture is worthless.
  *
  * @param {RTCRtpSender} sender
  */
@@ -264,7 +264,7 @@ async function preferRate(sender) {
   try {
     await sender.setParameters(parameters);
   } catch {
-    // Not every browser has the preference; contentHint "motion" asks for the same.
+    // Not every browser has this preference; contentHint "motion" requests the same.
   }
 }
 
@@ -289,7 +289,7 @@ function gathered(pc) {
 
 /**
  * @param {Response} response
- * @returns {Promise<{code: string, detail: string}>} the server's code, empty without one, and its own words
+ * @returns {Promise<{code: string, detail: string}>} the server's code, empty without one, and its message
  */
 async function refusal(response) {
   try {

@@ -1,4 +1,4 @@
-/** Quantiles over a bounded number of newest samples. */
+/** Quantiles of a bounded number of recent samples. */
 
 /**
  * The q-quantile of sorted numbers, by linear interpolation.
@@ -16,7 +16,7 @@ export function quantile(sorted, q) {
   return sorted[low] + (sorted[high] - sorted[low]) * (at - low);
 }
 
-/** The newest samples up to a capacity, each with its time; the oldest make room. */
+/** The newest samples up to a capacity, each with its time; beyond it the oldest are replaced. */
 export class Samples {
   /** @param {number} capacity */
   constructor(capacity = 4096) {
@@ -40,7 +40,7 @@ export class Samples {
     this.total += 1;
   }
 
-  /** @returns {number} how many are kept */
+  /** @returns {number} the number of samples */
   get size() {
     return this.values.length;
   }

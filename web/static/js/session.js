@@ -1,8 +1,8 @@
 /**
- * The session as a person knows it: started, live, interrupted, stopped. One state, one place that sets it.
+ * The session from the user's point of view: started, live, interrupted, stopped. One state with one setter.
  *
- * idle -> asking -> connecting -> live -> reconnecting -> live ...; `paused` while the page is hidden; `error` when only
- * the person can help. A session keeps its source through reconnections, and its link through source changes.
+ * idle -> asking -> connecting -> live -> reconnecting -> live ...; `paused` while the page is hidden; `error` if the
+ * user has to act. A session keeps its source through reconnections, and its link through changes of the source.
  */
 
 import { openCamera, openSample } from "./camera.js";
@@ -17,9 +17,9 @@ import { describe, Problem } from "./words.js";
 
 const FIRST_RETRY_MS = 500;
 const LAST_RETRY_MS = 8000;
-/** A link that held this long is forgiven its failures. */
+/** A link that lasted this long resets the count of failures. */
 const STEADY_MS = 10000;
-/** Problems that no retry cures. */
+/** Problems that a retry cannot solve. */
 const FINAL = new Set(["token", "refused", "ended", "replaced", "unsupported"]);
 
 /**
@@ -31,16 +31,16 @@ const FINAL = new Set(["token", "refused", "ended", "replaced", "unsupported"]);
  * @property {number[]} slo_choices
  * @property {number} fps
  * @property {string | null} sample
- * @property {RTCIceServer[]} ice_servers those without credentials
- * @property {boolean} ask_ice whether there are others, which the endpoint tells
+ * @property {RTCIceServer[]} ice_servers the servers without credentials
+ * @property {boolean} ask_ice whether the endpoint gives further ones
  * @property {boolean} token_required
  * @property {string} whip
- * @property {string | null} [ca] where the server's own certificate authority can be had
+ * @property {string | null} [ca] the URL of the server's own certificate authority
  */
 
-/** The waiting time before a new attempt: doubling, with some spread so that clients don't come back all at once. Pure.
+/** The delay before a new attempt: doubling, with some spread so that clients don't all return at once. Pure.
  *
- * @param {number} failures so far, 1 for the first
+ * @param {number} failures so far, 1 after the first
  * @param {number} spread between 0 and 1
  * @returns {number} ms
  */
@@ -78,14 +78,14 @@ export class Session extends EventTarget {
     this.failures = 0;
     this.liveSinceMs = 0;
     this.reconnects = 0;
-    /** @type {ReturnType<typeof setTimeout> | undefined} set while a new attempt is due */
+    /** @type {ReturnType<typeof setTimeout> | undefined} set while a new attempt is scheduled */
     this.retryTimer = undefined;
-    /** Raised by stop and by a new start: what began before it must not go on. */
+    /** Incremented by stop and by a new start: work that began under a lower number must not continue. */
     this.run = 0;
     this.forget();
   }
 
-  /** Starts counting afresh. */
+  /** Resets all counts. */
   forget() {
     /** @type {Journal | null} */
     this.journal = this.options.journal ? new Journal() : null;
@@ -99,7 +99,7 @@ export class Session extends EventTarget {
   }
 
   /**
-   * The one setter of the state.
+   * The only setter of the state.
    *
    * @param {State} state
    * @param {unknown} [problem]
@@ -110,7 +110,7 @@ export class Session extends EventTarget {
     this.dispatchEvent(new Event("change"));
   }
 
-  /** @returns {boolean} whether a camera or link is held, or being asked for */
+  /** @returns {boolean} whether a camera or link is open or being opened */
   get active() {
     return ["asking", "connecting", "live", "reconnecting"].includes(this.state);
   }
@@ -185,14 +185,14 @@ export class Session extends EventTarget {
     });
   }
 
-  /** Has as many pictures kept as the objective and the source's rate ask for; a camera may be faster than asked. */
+  /** Keeps as many pictures as the objective and the source's rate require; a camera may be faster than requested. */
   keepPictures() {
     const { sloMs, fps } = this.options;
     this.overlay.keepFor(sloMs, Math.max(fps, this.source?.track.getSettings().frameRate ?? 0));
   }
 
   /**
-   * Opens a link; without a source, which is so while the camera is being flipped, leaves that to the flip.
+   * Opens a link. Without a source, which means that the camera is being flipped, `flip` opens it instead.
    *
    * @param {number} run
    */
@@ -266,7 +266,7 @@ export class Session extends EventTarget {
     }, delayMs);
   }
 
-  /** Shows the other camera, on the same connection; goes back to the one before when the other can't be had. */
+  /** Switches to the other camera on the same connection, or back to the previous one if the other does not open. */
   async flip() {
     if (this.kind !== "camera" || !this.source) return;
     const { run } = this;
@@ -279,7 +279,7 @@ export class Session extends EventTarget {
       source = await this.openSource(old.facingMode ? undefined : old.deviceId).catch((error) => {
         if (run !== this.run) throw error;
         this.facing = /** @type {import("./camera.js").Facing} */ (wasFacing);
-        this.dispatchEvent(new CustomEvent("notice", { detail: `${describe(error).title}. Going back to the other` }));
+        this.dispatchEvent(new CustomEvent("notice", { detail: `${describe(error).title}. Switching back` }));
         return openCamera({ facing: this.facing, fps: this.options.fps, device: old.deviceId });
       });
     } catch (error) {
@@ -304,7 +304,7 @@ export class Session extends EventTarget {
   }
 
   /**
-   * The objective that the server goes by already.
+   * Adopts the objective that the server already applies.
    *
    * @param {number} sloMs
    */
@@ -315,7 +315,7 @@ export class Session extends EventTarget {
     this.dispatchEvent(new Event("change"));
   }
 
-  /** Lets camera and link go while nobody looks. */
+  /** Releases camera and link while the page is hidden. */
   hide() {
     if (!this.active) return;
     this.run += 1;
@@ -323,13 +323,13 @@ export class Session extends EventTarget {
     this.become("paused");
   }
 
-  /** Goes on where `hide` left off. */
+  /** Continues after `hide`. */
   async show() {
     if (this.state !== "paused") return;
     await this.begin(++this.run);
   }
 
-  /** @param {unknown} [problem] why, when it was not the person's wish */
+  /** @param {unknown} [problem] the cause, if the user did not stop it */
   stop(problem = null) {
     this.run += 1;
     this.release("stopped");
@@ -337,7 +337,7 @@ export class Session extends EventTarget {
   }
 
   /**
-   * Stops sending, waits until every frame has ended in its count, then stops.
+   * Stops sending, waits until every frame is counted, then stops.
    *
    * @returns {Promise<void>}
    */

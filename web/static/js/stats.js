@@ -1,5 +1,5 @@
 /**
- * What the browser knows of its own sending, for the server's reports and the panel.
+ * The browser's own sender statistics, for the reports to the server and the panel.
  *
  * @typedef {object} SenderStats
  * @property {number | null} availableBps
@@ -8,13 +8,13 @@
  * @property {number | null} width
  * @property {number | null} height
  * @property {number | null} fps encoded
- * @property {number | null} qp mean over the frames since the last look
- * @property {number | null} encodeMs mean over the frames since the last look
+ * @property {number | null} qp mean over the frames since the last reading
+ * @property {number | null} encodeMs mean over the frames since the last reading
  * @property {number} framesEncoded since the connection began
  */
 
 /**
- * Reads getStats again and again and gives rates between two readings.
+ * Reads getStats repeatedly and calculates rates between two readings.
  */
 export class StatsReader {
   /** @param {RTCRtpSender} sender @param {RTCPeerConnection} pc */
@@ -90,7 +90,7 @@ function delta(now, before, key) {
 }
 
 /**
- * The report message: only what is known.
+ * The report message, without unknown values.
  *
  * @param {SenderStats} stats
  * @param {{n: number, late: number, p50: number | null, p99: number | null}} shown since the last report

@@ -1,12 +1,12 @@
 /**
- * What went wrong, in words a person can act on.
+ * Problems, in words that help the user to solve them.
  *
  * @typedef {"insecure" | "unsupported" | "camera_refused" | "camera_absent" | "camera_busy" | "camera_failed"
  *   | "sample_failed" | "full" | "not_ready" | "draining" | "token" | "unreachable" | "refused" | "no_path"
  *   | "link_lost" | "ended" | "replaced"} ProblemCode
  */
 
-/** A known problem; `detail` is the browser's or server's own wording, for the small print. */
+/** A known problem; `detail` is the browser's or server's own message, shown in small print. */
 export class Problem extends Error {
   /**
    * @param {ProblemCode} code
@@ -24,12 +24,12 @@ export class Problem extends Error {
 const WORDS = {
   insecure: {
     title: "This page needs a secure address",
-    text: "Browsers only lend the camera to pages opened over https. Open the https address that the server printed, "
+    text: "Browsers allow the camera only on pages opened over https. Open the https address that the server printed, "
       + "or use the sample video.",
   },
   unsupported: {
     title: "This browser can't send video",
-    text: "It has no WebRTC. A current Chrome, Safari, Edge or Firefox will do.",
+    text: "It has no WebRTC. Use a current Chrome, Safari, Edge or Firefox.",
   },
   camera_refused: {
     title: "The camera was not allowed",
@@ -41,7 +41,7 @@ const WORDS = {
   },
   camera_busy: {
     title: "The camera is in use",
-    text: "Another app or tab has it. Close that one, then try again.",
+    text: "Another app or tab is using it. Close it, then try again.",
   },
   camera_failed: {
     title: "The camera did not start",
@@ -53,7 +53,7 @@ const WORDS = {
   },
   full: {
     title: "The server is full",
-    text: "It serves as many as it can in time. A place is free when someone leaves.",
+    text: "It already serves as many sessions as it can. Try again later.",
   },
   not_ready: {
     title: "The server is still starting",
@@ -65,7 +65,7 @@ const WORDS = {
   },
   token: {
     title: "An access token is needed",
-    text: "Ask whoever runs this server for the token and enter it here.",
+    text: "Ask the operator of this server for the token and enter it here.",
   },
   unreachable: {
     title: "The server can't be reached",
@@ -76,13 +76,13 @@ const WORDS = {
     text: "It could not use what this browser offered.",
   },
   no_path: {
-    title: "No way through for the video",
-    text: "The server answers, but video can't get to it: a firewall or another network may be in between. "
+    title: "Video cannot reach the server",
+    text: "The server answers, but a firewall or another network may block the video. "
       + "UDP is needed.",
   },
   link_lost: {
-    title: "The link is gone",
-    text: "Nothing has come back for a while.",
+    title: "The connection was lost",
+    text: "The server has not answered for a while.",
   },
   ended: {
     title: "The server ended the session",
@@ -90,7 +90,7 @@ const WORDS = {
   },
   replaced: {
     title: "Opened somewhere else",
-    text: "This session goes on in another tab or on another device.",
+    text: "This session continues in another tab or on another device.",
   },
 };
 

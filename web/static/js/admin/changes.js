@@ -1,15 +1,15 @@
-/** What can be done: a dialog for a session, and draining the server. */
+/** The operator's actions: a dialog for a session, and draining the server. */
 
 import { $, say } from "./dom.js";
 import { titleOf } from "./words.js";
 
-/** A second press within this means it. */
+/** A second press within this time confirms the first. */
 const SURE_MS = 4000;
 
 /**
  * @param {string} path
  * @param {any} body
- * @returns {Promise<string>} what is wrong, empty if nothing
+ * @returns {Promise<string>} the error message, empty on success
  */
 async function post(path, body) {
   try {
@@ -26,7 +26,7 @@ async function post(path, body) {
  * A button that acts on its second press.
  *
  * @param {HTMLButtonElement} button
- * @param {() => string} ask the question shown after the first
+ * @param {() => string} ask the question that is shown after the first press
  * @param {() => void} act
  */
 function twice(button, ask, act) {
@@ -62,7 +62,7 @@ export class Changes {
     });
     twice($("change-end"), () => "Really end it?", async () => this.finish(await this.act({ kind: "end" })));
     this.draining = false;
-    twice($("drain"), () => (this.draining ? "Let newcomers in?" : "Refuse newcomers?"), () => post("/api/drain", { on: !this.draining }));
+    twice($("drain"), () => (this.draining ? "Accept newcomers?" : "Refuse newcomers?"), () => post("/api/drain", { on: !this.draining }));
   }
 
   /** @param {boolean} draining */

@@ -1,4 +1,4 @@
-/** Time charts over uPlot: all of a page share one cursor and the page's colours. */
+/** Time charts with uPlot: all charts of a page share one cursor and the page's colours. */
 
 import uPlot from "../../vendor/uplot/uPlot.esm.js";
 import { el } from "./dom.js";
@@ -19,7 +19,7 @@ export function colour(name) {
  * @property {string} label
  * @property {string} column
  * @property {string} colour a custom property's name
- * @property {number} [scale] its values are multiplied by
+ * @property {number} [scale] factor for its values
  * @property {boolean} [filled]
  * @property {boolean} [dashed]
  */
@@ -27,8 +27,8 @@ export function colour(name) {
 export class Chart {
   /**
    * @param {HTMLElement} place
-   * @param {{title: string, lines: Line[], unit: string, least?: number, digits?: number}} spec `least`: the scale's top is
-   *   at least that
+   * @param {{title: string, lines: Line[], unit: string, least?: number, digits?: number}} spec `least`: the lowest value
+   *   for the scale's top
    */
   constructor(place, { title, lines, unit, least = 1, digits = 0 }) {
     this.lines = lines;
@@ -87,6 +87,6 @@ export class Chart {
       ...this.lines.map(({ column, scale = 1 }) => (columns[column] ?? t.map(() => null)).map((value) => (value === null ? null : value * scale))),
     ];
     this.plot.setData(this.data);
-    if (this.plot.cursor.left < 0) this.plot.setLegend({ idx: t.length - 1 }); // nobody points at another moment
+    if (this.plot.cursor.left < 0) this.plot.setLegend({ idx: t.length - 1 }); // the cursor is elsewhere: show the latest values
   }
 }

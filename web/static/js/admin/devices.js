@@ -1,4 +1,4 @@
-/** The devices and the plan: how full each is, with what, for whom. */
+/** The devices and the plan: each device's utilisation, its batches and its sessions. */
 
 import { $, el, say, mark } from "./dom.js";
 import { bytesText, counted, percent, titleOf } from "./words.js";

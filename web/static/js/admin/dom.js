@@ -1,4 +1,4 @@
-/** Small helpers over the document; text goes in as text only, so that no label is ever markup. */
+/** Small helpers for the document. Text is inserted as text only, so that no label is ever parsed as markup. */
 
 /**
  * @param {string} id
@@ -22,7 +22,7 @@ export function el(tag, attributes = {}, ...children) {
 }
 
 /**
- * The same of SVG.
+ * The same for SVG.
  *
  * @param {string} tag
  * @param {Record<string, any>} [attributes]
@@ -49,7 +49,7 @@ function assign(node, attributes) {
 }
 
 /**
- * Sets a text only where it changed, so that a reader's selection and screen readers are left alone.
+ * Sets a text only if it changed, so that selections and screen readers are not disturbed.
  *
  * @param {Element} node
  * @param {string} text

@@ -1,8 +1,8 @@
-/** What the server tells: one event stream, with the minutes so far first and a state each second. */
+/** The server's event stream: first the history of the last minutes, then a state each second. */
 
 const FLEET_POINTS = 600;
 const SPARK_POINTS = 60;
-/** Without a state for so long, what is shown is old. */
+/** After this long without a state, the displayed data is out of date. */
 const STALE_MS = 4000;
 
 export class Feed extends EventTarget {
@@ -34,7 +34,7 @@ export class Feed extends EventTarget {
   take(message) {
     if (message.type === "history") this.begin(message);
     else if (message.type === "state") this.step(message);
-    else return; // unknown types are ignored, as everywhere
+    else return; // unknown types are ignored
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.age(), STALE_MS);
     this.stale = false;

@@ -1,4 +1,4 @@
-/** Wires the operator's pages: the server's feed to what is shown, buttons to what is done. */
+/** Connects the operator's pages: the server's feed to the display, buttons to actions. */
 
 import { Changes } from "./changes.js";
 import { Chart } from "./charts.js";
@@ -28,7 +28,7 @@ const REASON_COLOURS = {
 };
 const DEVICE_COLOURS = ["--accent", "--blue", "--violet", "--cyan", "--warn", "--bad"];
 
-/** @returns {{show: (state: any) => void}} the page of all */
+/** @returns {{show: (state: any) => void}} the page of all sessions */
 function fleet() {
   const sessions = new Sessions(settings.misses, open);
   const place = $("charts");
@@ -108,7 +108,7 @@ feed.addEventListener("state", () => {
 });
 feed.addEventListener("stale", () => {
   mark(document.body, "data-stale", "true");
-  const line = feed.refused ? "The server wants you to log in again: reload this page" : "No word from the server: what is shown is old";
+  const line = feed.refused ? "Log in again: reload this page" : "No word from the server: what is shown is old";
   showVerdict({ level: "poor", line, causes: [] });
 });
 

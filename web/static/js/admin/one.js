@@ -1,4 +1,4 @@
-/** One session's page: where its frames' time goes, its minutes, its last picture where that is switched on. */
+/** One session's page: the legs of its frames, its charts, and its last picture if that is enabled. */
 
 import { $, el, say } from "./dom.js";
 import { Chart } from "./charts.js";
@@ -33,8 +33,8 @@ export class One {
         unit: "Mbit/s",
         digits: 2,
         lines: [
-          { label: "could carry", column: "link_bps", colour: "--blue", scale: 1e-6 },
-          { label: "carries", column: "bps", colour: "--accent", scale: 1e-6 },
+          { label: "capacity", column: "link_bps", colour: "--blue", scale: 1e-6 },
+          { label: "received", column: "bps", colour: "--accent", scale: 1e-6 },
         ],
       }),
     ];
@@ -130,24 +130,24 @@ export class One {
   facts(session, state) {
     const { packets } = session;
     const facts = /** @type {[string, string][]} */ ([
-      ["Link could carry", rateText(session.link_bps)],
-      ["Comes in", rateText(session.bps)],
+      ["Link capacity", rateText(session.link_bps)],
+      ["Received", rateText(session.bps)],
       ["Lost, 2 s", percent(session.loss)],
-      ["Waits in queues", `${msText(session.queue_ms)} ms`],
+      ["Queue on the link", `${msText(session.queue_ms)} ms`],
       ["Round trip", session.rtt_ms === null ? "–" : `${msText(session.rtt_ms)} ms`],
       ["Picture", session.size ? session.size.join("×") : "–"],
       ["Served with", session.variant ?? "–"],
       ["On", session.device === null ? "–" : deviceName(state.devices[session.device])],
       ["Infeasible", `${session.infeasible} frames`],
       ["Packets", `${packets.packets}, ${packets.missed} missed, ${packets.recovered} recovered`],
-      ["Key frames asked for", String(packets.keyframe_requests)],
-      ["Here for", ageText(session.age_s)],
+      ["Key frames requested", String(packets.keyframe_requests)],
+      ["Connected for", ageText(session.age_s)],
     ]);
     $("facts").replaceChildren(...facts.map(([name, value]) => el("div", {}, el("dt", { text: name }), el("dd", { text: value }))));
   }
 
   /**
-   * A second more of the charts.
+   * Adds a second to the charts.
    *
    * @param {any} session
    * @param {any} before
@@ -167,7 +167,7 @@ export class One {
     for (const chart of this.charts) chart.show({ ...history, slo_ms: history.t.map(() => session.slo_ms) });
   }
 
-  /** The picture of now, where there is one: what is not there is not asked for. */
+  /** Fetches and draws the current picture. */
   async look() {
     if (this.looking || document.hidden) return;
     this.looking = true;

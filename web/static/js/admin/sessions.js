@@ -1,20 +1,20 @@
-/** The sessions: a row each, worst first, kept from one state to the next. */
+/** The sessions: one row each, worst first; rows persist from one state to the next. */
 
 import { $, el, mark, say, svg } from "./dom.js";
 import { ageText, judge, msText, percent, rateText, REASONS, tally, titleOf } from "./words.js";
 
 const WIDTH = 132;
 const HEIGHT = 30;
-/** Times the objective at the top of a sparkline. */
+/** The top of a sparkline, as a multiple of the objective. */
 const TOP = 1.6;
 const ORDER = ["poor", "fair", "idle", "good"];
-/** A row changes its place only after so many states, so that it does not jump about. */
+/** A row moves only after so many states, so that rows do not jump. */
 const SETTLE = 3;
 
 export class Sessions {
   /**
    * @param {string[]} misses
-   * @param {(session: any) => void} onChange asked to change one
+   * @param {(session: any) => void} onChange called to change one
    */
   constructor(misses, onChange) {
     this.misses = misses;

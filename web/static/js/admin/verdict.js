@@ -1,4 +1,4 @@
-/** The first line: is all well, and if not, what is wrong and with whom. */
+/** The first line: whether all is well and, if not, which sessions and devices have problems. */
 
 import { $, el, mark, say } from "./dom.js";
 import { counted, judge, msText, titleOf } from "./words.js";
@@ -19,7 +19,7 @@ export function verdict(state, misses) {
   const { server } = state;
   const causes = [];
   for (const device of down) causes.push({ text: `Device ${device.number} is ${device.state} (${device.description}).` });
-  if (server.loop_lag_ms > LAG_MS) causes.push({ text: `The server itself is ${msText(server.loop_lag_ms)} ms behind: its processor is too busy.` });
+  if (server.loop_lag_ms > LAG_MS) causes.push({ text: `The server's event loop is ${msText(server.loop_lag_ms)} ms late: its processor is too busy.` });
   for (const each of server.ingest) if (!each.ready) causes.push({ text: "An ingest process is being restarted." });
   const serverCauses = causes.length;
   for (const { session, words } of wrong.slice(0, MOST_CAUSES)) causes.push({ name: session.name, title: titleOf(session), text: words });

@@ -1,4 +1,4 @@
-/** Figures and judgements in an operator's words. */
+/** Figures and ratings as texts for operators. */
 
 import { msText, rateText } from "../panel.js";
 
@@ -6,10 +6,10 @@ export { msText, rateText };
 
 /** @typedef {"good" | "fair" | "poor" | "idle"} Level */
 
-/** @type {Record<string, string>} why a frame was missed */
+/** @type {Record<string, string>} reasons for missed frames */
 export const REASONS = {
   answered_late: "answered late",
-  late: "came too late",
+  late: "arrived too late",
   superseded: "superseded",
   overload: "devices full",
   lost: "lost on the way",
@@ -19,7 +19,7 @@ export const REASONS = {
 };
 
 /** @type {Record<string, string>} */
-export const ENDS = { in_time: "in time", paced: "left out as asked", ...REASONS };
+export const ENDS = { in_time: "in time", paced: "left out on request", ...REASONS };
 
 /** @type {Record<string, string>} */
 export const LEGS = {
@@ -27,10 +27,10 @@ export const LEGS = {
   decode: "to the decoded picture",
   queue: "waiting for a device",
   inference: "in the network",
-  back: "to the publisher's hands",
+  back: "back to the publisher",
 };
 
-/** The least share in time for each word, as the page for phones has it. */
+/** The lowest share in time for each rating, as on the phone page. */
 const FAIR = 0.985;
 const POOR = 0.9;
 
@@ -45,9 +45,9 @@ export function percent(share) {
 }
 
 /**
- * @param {Record<string, number>} ends frames by what became of them
- * @param {string[]} misses the ends that count as missed
- * @returns {{all: number, missed: number, share: number | null, reasons: [string, number][]}} reasons: most first
+ * @param {Record<string, number>} ends frames by outcome
+ * @param {string[]} misses the outcomes that count as missed
+ * @returns {{all: number, missed: number, share: number | null, reasons: [string, number][]}} reasons: most frequent first
  */
 export function tally(ends, misses) {
   const reasons = misses.map((reason) => /** @type {[string, number]} */ ([reason, ends[reason] ?? 0]))
@@ -58,7 +58,7 @@ export function tally(ends, misses) {
 }
 
 /**
- * How a session is doing, and in words what is wrong with it.
+ * A session's rating, and its problem in words.
  *
  * @param {any} session
  * @param {string[]} misses
@@ -79,7 +79,7 @@ export function judge(session, misses) {
 }
 
 /**
- * The leg that takes most, where the legs leave the objective no room.
+ * The longest leg, if it takes more than half of the objective.
  *
  * @param {any} session
  * @returns {string}
@@ -120,7 +120,7 @@ export function counted(count, noun) {
 }
 
 /**
- * What a session is called: its label, or its name.
+ * A session's title: its label, or its name.
  *
  * @param {any} session
  * @returns {string}
