@@ -22,7 +22,7 @@ from analysis.simulator.specification import POLICIES, Simulation, load
 from edge.assets.browser import BrowserMissingError
 from edge.assets.store import AssetError
 from edge.profile.accuracy import AccuracyError
-from edge.profile.latency import ProfileError
+from edge.profile.latency_file import ProfileError
 from netem.experiment.results import ResultsError
 from netem.specification import SpecError
 from traces import TraceError

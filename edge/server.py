@@ -34,8 +34,10 @@ from edge.observability.dashboard import Dashboard
 from edge.observability.metrics_data import FrameMetrics, Histogram
 from edge.observability.time_series import EVERY_MS
 from edge.profile.accuracy import AccuracyError, AccuracyProfile
+from edge.profile.accuracy_file import load_accuracy_profile
 from edge.profile.latency import LatencyProfile
-from edge.profile.measured import PROFILES, known_profile
+from edge.profile.latency_file import load_latency_profile
+from edge.profile.stored_profile import PROFILES, find_stored_profile
 from edge.profile.variant import SENT_LONG_SIDES, Variant
 from edge.rtc import aiortc_adapter
 from edge.scheduling.admission import AdmissionState, why_not
@@ -356,8 +358,8 @@ def _profiles(settings: Settings) -> list[LatencyProfile] | None:
     """The devices' known latencies; None: they are measured, quickly, as they start."""
     try:
         if settings.profile:
-            return [LatencyProfile.load(path) for path in settings.profile]
-        profile = known_profile(settings)
+            return [load_latency_profile(path) for path in settings.profile]
+        profile = find_stored_profile(settings)
         return None if profile is None else [profile]
     except OSError as error:
         raise StartError(f"profile: {error}") from error
@@ -373,7 +375,7 @@ def _accuracy(settings: Settings) -> AccuracyProfile:
         path = PROFILES / f"accuracy-{stand_in}.json"
         log.info("event=accuracy_assumed network=%s as=%s", settings.network, stand_in)
     try:
-        return AccuracyProfile.load(path, as_network=stand_in)
+        return load_accuracy_profile(path, as_network=stand_in)
     except (AccuracyError, OSError) as error:
         raise StartError(f"accuracy: {error}") from error
 

@@ -7,16 +7,15 @@ the working folder.
 
 from __future__ import annotations
 
-import difflib
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo
-from pydantic_core import ErrorDetails
 
 from edge.profile.variant import LONG_SIDES, NETWORKS
+from edge.validation import mistakes
 
 TraceKind = Literal["wifi", "lte", "nr", "stepped"]
 DEFAULT_ACCURACY = Path("profiles/accuracy-yolov4-tiny.json")
@@ -98,53 +97,5 @@ def load_spec(path: Path, model: type[Part]) -> Part:
     try:
         return model.model_validate(data, context=path.parent)
     except ValidationError as error:
-        mistakes = _mistakes(error.errors(), model)
-        raise SpecError("\n".join(f"{path}: {each}" for each in mistakes)) from error
-
-
-def _mistakes(errors: Sequence[ErrorDetails], model: type[SpecPart]) -> Iterator[str]:
-    """A line for each error; a missing key that was misspelt is reported as the unknown one."""
-    misspelt: set[tuple[int | str, ...]] = set()
-    for error in errors:
-        if error["type"] == "extra_forbidden":
-            *table, key = error["loc"]
-            near = _nearest(str(key), _model_at(model, table))
-            misspelt.add((*table, near))
-            yield _line(
-                table, f"unknown key `{key}`" + (f"; did you mean `{near}`?" if near else "")
-            )
-    for error in errors:
-        *table, key = error["loc"] or ("",)
-        if error["type"] == "missing":
-            if error["loc"] not in misspelt:
-                yield _line(table, f"missing key `{key}`")
-        elif error["type"] != "extra_forbidden":
-            for message in error["msg"].removeprefix("Value error, ").splitlines():
-                yield _line(error["loc"], message[0].lower() + message[1:])
-
-
-def _nearest(key: str, model: type[BaseModel] | None) -> str:
-    names = list(model.model_fields) if model is not None else []
-    return next(iter(difflib.get_close_matches(key, names, n=1)), "")
-
-
-def _model_at(model: type[BaseModel], loc: Sequence[int | str]) -> type[BaseModel] | None:
-    """The model of the table at that place of the file."""
-    at: type[BaseModel] | None = model
-    for part in loc:
-        if isinstance(part, str) and at is not None:
-            field = at.model_fields.get(part)
-            at = _model_in(field.annotation) if field is not None else None
-    return at
-
-
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((found for each in get_args(annotation) if (found := _model_in(each))), None)
-
-
-def _line(loc: Sequence[int | str], message: str) -> str:
-    """`grids[0].fps: message`; tables of an array are counted from 0."""
-    place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc)
-    return f"{place.removeprefix('.')}: {message}" if place else message
+        lines = mistakes(error, model)
+        raise SpecError("\n".join(f"{path}: {each}" for each in lines)) from error

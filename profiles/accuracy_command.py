@@ -12,7 +12,8 @@ from edge.assets import samples
 from edge.assets.store import cached
 from edge.models.weights import WEIGHTS, load_network
 from edge.profile.accuracy import AccuracyProfile
-from edge.profile.machine import machine, versions
+from edge.profile.accuracy_file import save_accuracy_profile
+from edge.profile.host import describe_machine, package_versions
 from edge.profile.variant import LONG_SIDES, Precision, Variant
 from edge.workers.spawn import OPENMP
 from profiles import coco
@@ -125,7 +126,7 @@ def run(options: argparse.Namespace, arguments: list[str]) -> int:
     survey = AccuracyMeasurement(
         options.network, detector, reference, reference_detector, progress.step, progress.skip
     )
-    made_on = f"{machine()}, {options.device}, {detector.precision}"
+    made_on = f"{describe_machine()}, {options.device}, {detector.precision}"
     if before and made_on not in before.machine.split("; "):
         made_on = f"{before.machine}; {made_on}"
     elif before:
@@ -133,14 +134,17 @@ def run(options: argparse.Namespace, arguments: list[str]) -> int:
     for task in tasks:
         for row in survey.rows(task, rows):
             rows = merge(rows, row)
-            AccuracyProfile(
-                sorted(rows, key=lambda row: (row.clip, row.codec, row.sent_edge, row.kbps)),
-                reference=reference.name,
-                clips=clips,
-                machine=made_on,
-                versions=versions("torch", "av", "opencv-python"),
-                command=command_line(arguments, before.command if before else ""),
-            ).save(out)
+            save_accuracy_profile(
+                AccuracyProfile(
+                    sorted(rows, key=lambda row: (row.clip, row.codec, row.sent_edge, row.kbps)),
+                    reference=reference.name,
+                    clips=clips,
+                    machine=made_on,
+                    versions=package_versions("torch", "av", "opencv-python"),
+                    command=command_line(arguments, before.command if before else ""),
+                ),
+                out,
+            )
     progress.end()
     print(f"{out}: {len(rows)} measurements of {options.network}", file=sys.stderr)
     return 0

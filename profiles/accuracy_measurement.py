@@ -15,6 +15,7 @@ from edge.ipc.picture import Picture
 from edge.models.detections import Box
 from edge.models.f1 import F1
 from edge.profile.accuracy import AccuracyError, AccuracyProfile, AccuracyRow
+from edge.profile.accuracy_file import load_accuracy_profile
 from edge.profile.variant import Variant
 from profiles.average_precision import COCO_IOUS, average_precision
 from profiles.codecs import CODECS, JPEG, VIDEO, SentPictures, send
@@ -227,7 +228,7 @@ def continued(path: Path, reference: str, clips: dict[str, str]) -> AccuracyProf
     """
     if not path.is_file():
         return None
-    profile = AccuracyProfile.load(path)
+    profile = load_accuracy_profile(path)
     if profile.reference != reference:
         raise AccuracyError(f"{path}: reference: {profile.reference}, now {reference}")
     for name, about in clips.items():

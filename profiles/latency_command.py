@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 
 from edge.models.weights import WEIGHTS
+from edge.profile.host import describe_machine, file_stem, package_versions, processor_name
 from edge.profile.latency import LatencyProfile
-from edge.profile.machine import machine, processor, slug, versions
+from edge.profile.latency_file import load_latency_profile, save_latency_profile
 from edge.profile.variant import LONG_SIDES, Variant
 from edge.workers import WorkerError
 from profiles import latency_measurement
@@ -73,10 +74,10 @@ async def _run(options: argparse.Namespace, arguments: list[str]) -> int:
         weights=options.weights,
         on_progress=lambda text: print(text, file=sys.stderr, flush=True),
     ) as (description, run):
-        name = processor() if options.device == "cpu" else description
+        name = processor_name() if options.device == "cpu" else description
         # What a quick run finds is not to stand where a full one would look for its own.
         ending = "-quick.json" if quick else ".json"
-        out = options.out or Path("profiles") / (slug(name) + ending)
+        out = options.out or Path("profiles") / (file_stem(name) + ending)
         before = None if options.again else _before(out, name)
         known = list(before.entries) if before else []
         keys = {(e.variant, e.width, e.height, e.batch) for e in known}
@@ -96,13 +97,16 @@ async def _run(options: argparse.Namespace, arguments: list[str]) -> int:
             progress.step(1.0, f"{case.variant}, {width}x{height}, batch {case.batch}")
         progress.end()
     entries = [*known, *latency_measurement.entries(done)]
-    LatencyProfile(
-        sorted(entries, key=lambda e: (Variant.parse(e.variant), e.width, e.height, e.batch)),
-        device=name,
-        machine=machine(),
-        versions=versions("torch", "numpy"),
-        command=command_line(arguments, before.command if before else ""),
-    ).save(out)
+    save_latency_profile(
+        LatencyProfile(
+            sorted(entries, key=lambda e: (Variant.parse(e.variant), e.width, e.height, e.batch)),
+            device=name,
+            machine=describe_machine(),
+            versions=package_versions("torch", "numpy"),
+            command=command_line(arguments, before.command if before else ""),
+        ),
+        out,
+    )
     partial.unlink(missing_ok=True)
     print(f"{out}: {len(entries)} entries", file=sys.stderr)
     return 0
@@ -112,11 +116,11 @@ def _before(out: Path, device: str) -> LatencyProfile | None:
     """What a file already holds; ValueError if that is another device's."""
     if not out.is_file():
         return None
-    profile = LatencyProfile.load(out)
-    if (profile.device, profile.machine) != (device, machine()):
+    profile = load_latency_profile(out)
+    if (profile.device, profile.machine) != (device, describe_machine()):
         raise ValueError(
             f"{out}: measured on {profile.device}, {profile.machine}; this is {device}, "
-            f"{machine()}: name another --out, or --again to replace it"
+            f"{describe_machine()}: name another --out, or --again to replace it"
         )
     return profile
 

@@ -11,7 +11,7 @@ from statistics import median
 
 import numpy as np
 
-from edge.profile.latency import Entry
+from edge.profile.latency import LatencyEntry
 from edge.profile.variant import Variant
 
 SHAPES = ((16, 9), (9, 16), (4, 3), (1, 1))
@@ -116,7 +116,7 @@ async def visit(run: Run, case: LatencyCase) -> SampleSeries:
     return SampleSeries(case.variant, *case.input_size, case.batch, tuple(samples_ms))
 
 
-def entries(done: Iterable[SampleSeries]) -> list[Entry]:
+def entries(done: Iterable[SampleSeries]) -> list[LatencyEntry]:
     """Profile entries: p50 is a case's own median, p99 that times a ratio of many cases.
 
     Some dozens of samples have no 99th percentile of their own. So each sample is taken as a ratio
@@ -136,7 +136,7 @@ def entries(done: Iterable[SampleSeries]) -> list[Entry]:
         pooled = np.quantile(_neighbours(ratios, place), 0.99)
         own = sorted(ratios[place])[-2:][0]  # second-worst, where there are two
         p99_ms = middle * max(1.0, float(pooled), own)
-        found.append(Entry(*key, round(middle, 3), max(round(p99_ms, 3), round(middle, 3))))
+        found.append(LatencyEntry(*key, round(middle, 3), max(round(p99_ms, 3), round(middle, 3))))
     return sorted(found, key=lambda e: (Variant.parse(e.variant), e.width, e.height, e.batch))
 
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from edge.assets import samples
 from edge.ipc.picture import Picture
-from edge.profile.latency import Entry, LatencyProfile
+from edge.profile.latency import LatencyEntry, LatencyProfile
 from edge.profile.variant import LONG_SIDES
 from edge.workers import Failure, Options, Result, WorkerPool
 from profiles.latency_measurement import LatencyCase, Run
@@ -49,7 +49,7 @@ async def measured_device(
     pictures: dict[tuple[int, int], list[Picture]] = {}
     biggest = max(case.batch for case in cases)
     long_side = LONG_SIDES[-1]
-    patient = Entry(
+    patient = LatencyEntry(
         f"{network}-{long_side}", long_side, long_side, biggest, _PATIENCE_MS, _PATIENCE_MS
     )
     is_gpu = device.startswith("cuda")

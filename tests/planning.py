@@ -6,7 +6,7 @@ import functools
 import math
 
 from edge.profile.accuracy import AccuracyProfile, AccuracyRow
-from edge.profile.latency import Entry, LatencyProfile
+from edge.profile.latency import LatencyEntry, LatencyProfile
 from edge.profile.variant import LONG_SIDES, Variant
 
 SENT = (128, 256, 416, 608)
@@ -19,7 +19,7 @@ def device(ms_at_608: float = 20.0, batches: tuple[int, ...] = (1,)) -> LatencyP
         return float(ms_at_608 * batch**0.7 * (long_side / LONG_SIDES[-1]) ** 2)
 
     return LatencyProfile(
-        Entry(
+        LatencyEntry(
             Variant("yolov4-tiny", long_side).name,
             long_side,
             long_side,

@@ -16,7 +16,8 @@ import av
 import numpy as np
 
 from edge.config import load
-from edge.profile.latency import Entry, LatencyProfile
+from edge.profile.latency import LatencyEntry, LatencyProfile
+from edge.profile.latency_file import save_latency_profile
 from edge.profile.variant import LONG_SIDES, Variant
 from edge.server import Server
 from edge.session.session import Session
@@ -27,7 +28,7 @@ def simulated(times: float = 1.0) -> str:
     """A simulated device: YOLOv4-tiny at every edge, 2 to 10 ms a picture, batches pay a little;
     or `times` as long."""
     entries = [
-        Entry(
+        LatencyEntry(
             Variant("yolov4-tiny", long_side).name,
             long_side,
             long_side,
@@ -42,7 +43,9 @@ def simulated(times: float = 1.0) -> str:
     folder = tempfile.mkdtemp(prefix="edge-tests-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     path = Path(folder) / "simulated.json"
-    LatencyProfile(entries, device="simulated", machine="none: for tests").save(path)
+    save_latency_profile(
+        LatencyProfile(entries, device="simulated", machine="none: for tests"), path
+    )
     return f"sim:{path}"
 
 

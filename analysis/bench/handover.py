@@ -24,7 +24,8 @@ from rich.console import Console
 from rich.table import Table
 
 from edge.ipc.picture import Picture
-from edge.profile.latency import Entry, LatencyProfile
+from edge.profile.latency import LatencyEntry, LatencyProfile
+from edge.profile.latency_file import save_latency_profile
 from edge.workers import Failure, Result, WorkerPool
 from edge.workers.simulated import made_up_boxes
 
@@ -67,7 +68,9 @@ async def _measure(rounds: int) -> dict[str, dict[str, float]]:
     answers: asyncio.Queue[Result | Failure] = asyncio.Queue(maxsize=1)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "no-time.json"
-        LatencyProfile([Entry(_VARIANT, 416, 256, 1, _NO_TIME_MS, _NO_TIME_MS)]).save(path)
+        save_latency_profile(
+            LatencyProfile([LatencyEntry(_VARIANT, 416, 256, 1, _NO_TIME_MS, _NO_TIME_MS)]), path
+        )
         pool = WorkerPool(
             [f"sim:{path}"],
             ["yolov4-tiny"],

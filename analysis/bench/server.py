@@ -12,7 +12,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from edge.ipc.parent_watch import end_with_parent
-from edge.profile.latency import Entry, LatencyProfile
+from edge.profile.latency import LatencyEntry, LatencyProfile
+from edge.profile.latency_file import save_latency_profile
 from edge.profile.variant import LONG_SIDES, Variant
 
 _START_S = 120.0
@@ -23,7 +24,7 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 def simulated(folder: Path) -> str:
     """A simulated device: YOLOv4-tiny at every edge, 2 to 10 ms a picture; batches pay a little."""
     entries = [
-        Entry(
+        LatencyEntry(
             Variant("yolov4-tiny", long_side).name,
             long_side,
             long_side,
@@ -36,7 +37,9 @@ def simulated(folder: Path) -> str:
         for ms in [(1.0 + 9.0 * (long_side / LONG_SIDES[-1]) ** 2) * (0.3 + 0.7 * batch)]
     ]
     path = folder / "simulated.json"
-    LatencyProfile(entries, device="simulated", machine="none: for benchmarks").save(path)
+    save_latency_profile(
+        LatencyProfile(entries, device="simulated", machine="none: for benchmarks"), path
+    )
     return f"sim:{path}"
 
 

@@ -14,8 +14,9 @@ from analysis.figures.exhibit import Exhibit
 from analysis.figures.found import PROFILES, Found, find, rivals_of, telling
 from analysis.figures.page import page
 from analysis.figures.recorded import Recorded, load, read_simulated
-from edge.profile.accuracy import AccuracyError, AccuracyProfile
-from edge.profile.latency import LatencyProfile
+from edge.profile.accuracy import AccuracyError
+from edge.profile.accuracy_file import load_accuracy_profile
+from edge.profile.latency_file import load_latency_profile
 
 _ACCURACY = "accuracy-"  # how such profiles' names begin
 _INDEX = "index.html"
@@ -81,7 +82,7 @@ def of_profiles(folder: Path) -> Iterator[Exhibit]:
     """Latencies and accuracies of all profiles in a folder."""
     for path in sorted(folder.glob("*.json")):
         if path.stem.startswith(_ACCURACY):
-            profile = AccuracyProfile.load(path)
+            profile = load_accuracy_profile(path)
             for network in profile.networks:
                 yield dnn.accuracy(profile, network)
                 try:
@@ -89,7 +90,7 @@ def of_profiles(folder: Path) -> Iterator[Exhibit]:
                 except AccuracyError as error:
                     print(f"{path}: bits for equal F1: left out: {error}", file=sys.stderr)
         else:
-            yield dnn.latency(LatencyProfile.load(path), path.stem)
+            yield dnn.latency(load_latency_profile(path), path.stem)
 
 
 def of_runs(runs: list[Recorded]) -> Iterator[Exhibit]:

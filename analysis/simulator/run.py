@@ -16,7 +16,8 @@ from analysis.simulator.frame import IN_TIME, LATE, SimulatedFrame, Tally
 from analysis.simulator.link import SimulatedLink
 from analysis.simulator.specification import Simulation, SimulationCell, TraceSpec
 from edge.profile.accuracy import AccuracyProfile
-from edge.profile.latency import LatencyProfile
+from edge.profile.accuracy_file import load_accuracy_profile
+from edge.profile.latency_file import load_latency_profile
 from edge.profile.variant import Variant
 from traces import Trace, read
 from traces.generate import KINDS
@@ -63,8 +64,8 @@ class SimulationRun:
         self.tally = Tally()
         files = [d.profile for d in experiment.devices for _ in range(d.count)]
         self.accuracy = accuracy_of(experiment)
-        self.gpus = Gpus([LatencyProfile.load(f) for f in files], self._chance("gpus"))
-        self.profiles = [LatencyProfile.load(f) for f in files]
+        self.gpus = Gpus([load_latency_profile(f) for f in files], self._chance("gpus"))
+        self.profiles = [load_latency_profile(f) for f in files]
         self.shape = (experiment.width, experiment.height)
         self.clients: list[SimulatedClient] = []
         self.policy = policy(self)
@@ -217,7 +218,7 @@ def accuracy_of(experiment: Simulation) -> AccuracyProfile:
 
 @lru_cache(maxsize=8)
 def _accuracy(file: Path, as_network: str | None) -> AccuracyProfile:
-    return AccuracyProfile.load(file, as_network=as_network)
+    return load_accuracy_profile(file, as_network=as_network)
 
 
 @lru_cache(maxsize=512)

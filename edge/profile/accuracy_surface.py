@@ -63,14 +63,14 @@ class AccuracyCurve:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """F1 over (sent side, ln(bits a pixel), input side); both edges are those of EDGES."""
+    """F1 over (sent side, ln(bits a pixel), input side); both sides are those of LONG_SIDES."""
 
     first: float
     step: float
     values: Floats
 
     def curve(self, sent_long_side: float, input_long_side: int) -> AccuracyCurve:
-        """What one variant makes of one sent size."""
+        """The curve of one variant at one sent size."""
         low, part = _place(sent_long_side)
         column = LONG_SIDES.index(input_long_side)
         values = (
@@ -79,7 +79,10 @@ class Grid:
         return AccuracyCurve(self.first, self.step, values.tolist())
 
     def table(self, sent_long_sides: Floats, bits_a_pixel: Floats, columns: list[int]) -> Floats:
-        """F1 for each pair of sent side and bits a pixel (rows), at EDGES' `columns`."""
+        """F1 for each pair of sent side and bits a pixel (rows), by input side.
+
+        `columns` are places in LONG_SIDES.
+        """
         place = np.interp(sent_long_sides, LONG_SIDES, np.arange(len(LONG_SIDES)))
         row = np.minimum(place.astype(np.intp), len(LONG_SIDES) - 2)
         row_part = (place - row)[:, None]
@@ -113,7 +116,7 @@ def _place(sent_long_side: float) -> tuple[int, float]:
 
 
 def _surface(points: Sequence[Point], nodes: Floats) -> Floats:
-    """One clip's F1 over (EDGES as sent, nodes, EDGES as input)."""
+    """One clip's F1 over (LONG_SIDES as sent, nodes, LONG_SIDES as input)."""
     by_long_side: dict[int, list[Point]] = {}
     for point in points:
         by_long_side.setdefault(point.sent_long_side, []).append(point)
@@ -130,7 +133,7 @@ def _surface(points: Sequence[Point], nodes: Floats) -> Floats:
 
 
 def _sheet(points: list[Point], nodes: Floats) -> Floats:
-    """F1 over (nodes, EDGES as input) of one clip at one sent size."""
+    """F1 over (nodes, LONG_SIDES as input) of one clip at one sent size."""
     points = sorted(points, key=lambda point: point.bits_a_pixel)
     bits = np.array([math.log(point.bits_a_pixel) for point in points])
     measured = np.array([_over_inputs(point.f1) for point in points])
@@ -140,7 +143,7 @@ def _sheet(points: list[Point], nodes: Floats) -> Floats:
 
 
 def _over_inputs(f1: Mapping[int, float]) -> Floats:
-    """F1 at each of EDGES as the network's input."""
+    """F1 at each of LONG_SIDES as the network's input."""
     long_sides = sorted(f1)
     return np.interp(LONG_SIDES, long_sides, [f1[long_side] for long_side in long_sides])
 

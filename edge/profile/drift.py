@@ -1,22 +1,22 @@
-"""How far a device has drifted from its measured profile while serving.
+"""A device's drift from its measured profile while serving.
 
 Every finished batch gives one ratio, observed latency / declared p99. The ratios of one input shape
 go into short windows, one for the shape and one for each of its batch sizes; the window's upper
-quantile scales the declared latency. What was never seen inherits from what was, the nearer in
-pixels the more.
+quantile scales the declared latency. Shapes without observations inherit the ratios of those with
+some, the nearer in pixels the more.
 
-The laws, and why:
+The rules, and their reasons:
 
-- upward at once: three slow batches in a row raise the ratio to the least of the three;
+- upward at once: three slow batches in a row raise the ratio to the lowest of the three;
 - downward slowly: a ratio is the window's third highest or its upper 3 %, so a fast spell has to
   push the slow one out of the window first, and a ratio below its surroundings counts in full only
   after 32 batches;
-- a stall is not a slowdown: the two highest of a window never count, and what does is cut at 2.5
-  times the median. Refusing every frame because one in thirty stalls would lose the other 29;
+- a stall is not a slowdown: the two highest ratios of a window never count, and the others are cut
+  at 2.5 times the median. Refusing all frames because one in thirty stalls would lose the other 29;
 - silence forgives: half a second after its last batch, a ratio starts to fall back (halving every
-  second) to what its neighbours say, and these to 1. So a profile so pessimistic that nothing is
-  dispatched any more recovers by itself: in the end a batch gets through, and if it is fast the
-  slow ones are forgotten, if it is slow they count again at once.
+  second) to its neighbours' ratios, and these to 1. So a profile so pessimistic that nothing is
+  dispatched any more recovers by itself: eventually a batch is dispatched, and if it is fast, the
+  slow ones before it are forgotten; if it is slow, they count again at once.
 """
 
 import math
@@ -28,12 +28,12 @@ from numpy.typing import NDArray
 
 WINDOW = 96  # batches remembered for one shape; the oldest leaves
 MAX_AGE_MS = 12_000.0
-MAX_SHAPES = 64  # shapes remembered for one device; the one not seen for longest leaves
+MAX_SHAPES = 64  # shapes remembered for one device; the least recently observed leaves
 GRACE_MS = 500.0
 HALF_LIFE_MS = 1_000.0
 STALL = 2.5
 FLOOR, CEILING = 0.2, 50.0
-PRIOR = 1.0  # batches that the neighbours' evidence has to outweigh
+PRIOR = 1.0  # weight, in batches, of the assumption that nothing has drifted
 STALE = 0.5  # freshness below which one fast batch refutes all slow ones before it
 
 
@@ -51,7 +51,7 @@ class DriftWindow:
         return len(self._sorted)
 
     def add(self, ratio: float, now_ms: float) -> None:
-        """Takes one ratio; drops what is too old, refuted, or one too many."""
+        """Takes one ratio; drops those that are too old, refuted, or one too many."""
         stale = len(self._sorted) >= 3 and self.fresh(now_ms) < STALE
         if stale and ratio < 0.7 * self.upper():
             self._latest.clear()
@@ -64,6 +64,7 @@ class DriftWindow:
         self.expire(now_ms)
 
     def expire(self, now_ms: float) -> None:
+        """Drops the ratios that are too old."""
         while self._latest and self._latest[0][0] < now_ms - MAX_AGE_MS:
             self._pop()
 
@@ -82,12 +83,12 @@ class DriftWindow:
         return max(upper, min(self._latest[-k][1] for k in (1, 2, 3)))
 
     def fresh(self, now_ms: float) -> float:
-        """What the window still counts for: 1 just after a batch, falling to 0 in silence."""
+        """The window's weight: 1 just after a batch, falling to 0 in silence."""
         silent_ms = max(0.0, now_ms - self.last_ms - GRACE_MS)
         return float(0.5 ** (silent_ms / HALF_LIFE_MS))
 
     def blend(self, inherited: float, now_ms: float) -> float:
-        """The ratio to use, given what the neighbours say."""
+        """The ratio to use, given the one inherited from the neighbours."""
         n = len(self._sorted)
         if n < 3:
             return inherited
@@ -98,7 +99,7 @@ class DriftWindow:
         return float(inherited * (own / inherited) ** weight)
 
 
-class Shape:
+class ShapeDrift:
     """The windows of one network at one pixel count."""
 
     __slots__ = ("batches", "whole")
@@ -112,18 +113,18 @@ class DeviceDrift:
     """The ratios of one device."""
 
     def __init__(self) -> None:
-        self._shapes: OrderedDict[tuple[str, int], Shape] = OrderedDict()
+        self._shapes: OrderedDict[tuple[str, int], ShapeDrift] = OrderedDict()
 
     def observe(
         self, network: str, pixels: int, batch: int, ratio: float, now_ms: float
     ) -> tuple[bool, bool]:
-        """Takes one ratio; says whether the shape is a new one, and whether an estimate moved."""
+        """Takes one ratio; returns whether the shape is new, and whether an estimate moved."""
         ratio = min(CEILING, max(FLOOR, ratio))
         key = (network, pixels)
         shape = self._shapes.get(key)
         is_new = shape is None
         if shape is None:
-            shape = self._shapes[key] = Shape()
+            shape = self._shapes[key] = ShapeDrift()
             if len(self._shapes) > MAX_SHAPES:
                 self._shapes.popitem(last=False)
         self._shapes.move_to_end(key)
@@ -135,21 +136,20 @@ class DeviceDrift:
         return is_new, moved
 
     def is_silent(self, now_ms: float) -> bool:
-        """Whether nothing observed still counts, so that time alone changes nothing any more."""
+        """Whether no observation still counts, so that the ratios no longer change with time."""
         return all(s.whole.last_ms < now_ms - MAX_AGE_MS for s in self._shapes.values())
 
     def pixels(self, network: str) -> list[int]:
-        """The pixel counts seen for a network."""
+        """The pixel counts observed for a network."""
         return [p for n, p in self._shapes if n == network]
 
     def ratios(
         self, network: str, rows: list[int], max_batch: int, now_ms: float
     ) -> tuple[NDArray[np.float64], list[bool], list[float | None]]:
-        """What to multiply declared latencies with.
+        """Factors for the declared latencies, for each of the pixel counts `rows`.
 
         Returns an array (pixel counts x batch sizes); for each pixel count whether it was itself
-        seen lately; and how much lower its median is than its upper quantile (None where too
-        little was seen).
+        observed recently; and its median over its upper quantile (None with too few observations).
         """
         sources: list[tuple[str, int, float, float]] = []
         for (name, pixels), shape in self._shapes.items():
@@ -159,20 +159,20 @@ class DeviceDrift:
                 log_ratio = fresh * math.log(shape.whole.upper())
                 sources.append((name, pixels, fresh * min(16, len(shape.whole)), log_ratio))
         result = np.ones((len(rows), max_batch))
-        seen = [False] * len(rows)
+        recent = [False] * len(rows)
         tightness: list[float | None] = [None] * len(rows)
         if not sources:
-            return result, seen, tightness
+            return result, recent, tightness
         for row, pixels in enumerate(rows):
-            total, mass = 0.0, PRIOR
+            total, total_weight = 0.0, PRIOR
             for name, other, weight, log_ratio in sources:
                 if name == network and other == pixels:
                     continue
-                far = abs(math.log2(other / pixels)) + (0.0 if name == network else 2.0)
-                near = weight / (1.0 + far * far)
+                distance = abs(math.log2(other / pixels)) + (0.0 if name == network else 2.0)
+                near = weight / (1.0 + distance * distance)
                 total += near * log_ratio
-                mass += near
-            ratio = math.exp(total / mass)
+                total_weight += near
+            ratio = math.exp(total / total_weight)
             own = self._shapes.get((network, pixels))
             if own is None:
                 result[row] = ratio
@@ -182,7 +182,7 @@ class DeviceDrift:
                 window.expire(now_ms)
                 if batch <= max_batch:
                     result[row, batch - 1] = window.blend(ratio, now_ms)
-            seen[row] = len(own.whole) >= 3 and own.whole.fresh(now_ms) > 0.5
+            recent[row] = len(own.whole) >= 3 and own.whole.fresh(now_ms) > 0.5
             if len(own.whole) >= 8:
                 tightness[row] = min(1.0, own.whole.median() / own.whole.upper())
-        return result, seen, tightness
+        return result, recent, tightness

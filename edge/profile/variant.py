@@ -1,4 +1,4 @@
-"""A variant is a network at an input size: what a plan assigns and a profile measures."""
+"""A variant is a network at an input size, which plans assign and profiles measure."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Format = Literal["float32", "bfloat16", "float16", "int8"]  # that a device comp
 Precision = Literal["auto", Format]
 STRIDE = 32  # the deepest feature map's stride: input sides are multiples of it
 
-_NAME = re.compile(r"(?P<network>[a-z0-9-]+)-(?P<edge>\d+)")
+_NAME = re.compile(r"(?P<network>[a-z0-9-]+)-(?P<long_side>\d+)")
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Variant:
-    """A network and the longest side, in pixels, that pictures are scaled to for it."""
+    """A network, and the long side in pixels that pictures are scaled to for it."""
 
     network: str
     long_side: int
@@ -40,7 +40,7 @@ class Variant:
         return _parse(name)
 
     def fit(self, width: int, height: int) -> tuple[int, int]:
-        """(width, height) of a picture scaled so that its longest side is `edge`, shape kept."""
+        """(width, height) of a picture scaled so that its long side is `long_side`, shape kept."""
         longest = max(width, height)
         return (
             max(1, round(width * self.long_side / longest)),
@@ -58,4 +58,4 @@ def _parse(name: str) -> Variant:
     match = _NAME.fullmatch(name)
     if match is None:
         raise ValueError(f"{name!r} is no variant name: NETWORK-SIDE, as in yolov4-tiny-416")
-    return Variant(match["network"], int(match["edge"]))
+    return Variant(match["network"], int(match["long_side"]))

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from edge.ipc.picture import Picture
-from edge.profile.latency import LatencyProfile
+from edge.profile.latency_file import load_latency_profile
 from edge.profile.variant import Variant
 from edge.workers.messages import Box, Warm
 
@@ -40,7 +40,7 @@ class SimulatedDevice:
 
     def __init__(self, path: Path, *, seed: int = 0) -> None:
         """ValueError or OSError for a profile that can't be read."""
-        self._profile = LatencyProfile.load(path)
+        self._profile = load_latency_profile(path)
         self._random = random.Random(seed)
         self._memory = int(os.environ.get(MEMORY, "0")) or None
         self._took_ms = 0.0

@@ -19,6 +19,7 @@ from edge.ipc.child_process import ChildProcess
 from edge.ipc.picture import Packable
 from edge.ipc.shared_memory import SharedPictures, slot_bytes
 from edge.profile.latency import LatencyProfile
+from edge.profile.latency_file import load_latency_profile
 from edge.profile.variant import Variant
 from edge.workers.messages import (
     BatchRequest,
@@ -99,7 +100,7 @@ class Worker:
             raise ValueError(f"unknown device {device!r}: cpu, cuda:N or sim:PROFILE.json")
         self._simulated = device.startswith("sim:")
         if profile is None and self._simulated:
-            profile = LatencyProfile.load(Path(device.partition(":")[2]))
+            profile = load_latency_profile(Path(device.partition(":")[2]))
         self.profile = profile
         self._measure = profile is None
         self._samples: list[Samples] = []

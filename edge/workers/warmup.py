@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge.ipc.picture import Picture, chroma_size
-from edge.profile.latency import Entry
+from edge.profile.latency import LatencyEntry
 from edge.profile.variant import Variant
 from edge.workers.messages import Box, Warm
 
@@ -69,7 +69,7 @@ def measure(detect: Callable[[Sequence[Picture], str], list[list[Box]]], warm: W
     return samples_ms
 
 
-def estimate(measured: Sequence[Samples]) -> list[Entry]:
+def estimate(measured: Sequence[Samples]) -> list[LatencyEntry]:
     """Profile entries from a few samples each: own medians, one spread pooled from all.
 
     A handful of runs can't give a 99th percentile, and its maximum would carry one hiccup of the
@@ -85,7 +85,7 @@ def estimate(measured: Sequence[Samples]) -> list[Entry]:
     ]
     spread = max(_LEAST_SPREAD, float(np.quantile(ratios, 0.95)) ** _95_TO_99) if ratios else 1.0
     return [
-        Entry(entry.variant, *entry.input_size, entry.batch, median, median * spread)
+        LatencyEntry(entry.variant, *entry.input_size, entry.batch, median, median * spread)
         for entry, median in zip(entries, medians, strict=True)
     ]
 

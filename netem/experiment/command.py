@@ -16,8 +16,8 @@ from rich.console import Console
 from edge.assets.browser import BrowserMissingError, chromium_path
 from edge.assets.store import AssetError
 from edge.profile.accuracy import AccuracyError
-from edge.profile.latency import ProfileError
-from edge.profile.machine import machine as machine_line
+from edge.profile.host import describe_machine
+from edge.profile.latency_file import ProfileError
 from netem.experiment import machine_load, results
 from netem.experiment.client_record import ClientRecordError
 from netem.experiment.clients import ClientError
@@ -163,7 +163,7 @@ def _make(experiment: Experiment, cell: ExperimentCell, out: Path) -> RunRow:
         key=experiment.key(cell),
         command="python -m netem " + shlex.join(sys.argv[1:]),
         commit=machine_load.commit(),
-        machine=machine_line(),
+        machine=describe_machine(),
         versions=machine_load.versions(),
         seeds={"trace": cell.trace.seed},
         origin_ms=made.origin_ms,

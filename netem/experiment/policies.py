@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.profile.accuracy import AccuracyProfile
-from edge.profile.latency import LatencyProfile
+from edge.profile.latency_file import load_latency_profile
 from edge.profile.variant import SENT_LONG_SIDES, Variant
 from netem.experiment.fixed_size import fixed_long_side
 from netem.experiment.specification import Experiment, ExperimentCell, PolicyName
@@ -60,7 +60,7 @@ def policy_settings(
 def _fixed_long_side(experiment: Experiment, cell: ExperimentCell, size: tuple[int, int]) -> int:
     if not experiment.simulated:
         return max(experiment.edges)  # unused: real devices require the table `fixed`
-    profiles = [LatencyProfile.load(Path(each.removeprefix("sim:"))) for each in experiment.device]
+    profiles = [load_latency_profile(Path(each.removeprefix("sim:"))) for each in experiment.device]
     return fixed_long_side(
         experiment.network,
         experiment.edges,

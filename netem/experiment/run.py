@@ -14,7 +14,7 @@ from typing import Any
 
 from edge.clock import now_ms
 from edge.models.weights import class_names
-from edge.profile.accuracy import AccuracyProfile
+from edge.profile.accuracy_file import load_accuracy_profile
 from netem.experiment import results
 from netem.experiment.answer_accuracy import judge
 from netem.experiment.client_record import ClientRecord
@@ -84,7 +84,9 @@ class ExperimentRun:
         self._folder = folder
         self._scratch = scratch
         self._say = say
-        self._accuracy = AccuracyProfile.load(experiment.accuracy, as_network=experiment.as_network)
+        self._accuracy = load_accuracy_profile(
+            experiment.accuracy, as_network=experiment.as_network
+        )
         self.planned = [self._planned_client(number) for number in range(cell.clients)]
         self.origin_ms = 0.0
         self.notes: list[str] = []

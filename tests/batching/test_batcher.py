@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.batching.batcher import Batcher, Decision, Drop, FrameRequest
-from edge.profile.latency import Entry, LatencyProfile
+from edge.profile.latency import LatencyEntry, LatencyProfile
 from edge.profile.variant import LONG_SIDES, Variant
 from tests.serving_sim import Client, Simulation
 
@@ -25,7 +25,9 @@ def profile(
         for batch in range(1, max_batch + 1):
             ms = fixed_ms + pixels_ms * batch * (long_side / 608) ** 2
             entries.append(
-                Entry(f"yolov4-tiny-{long_side}", long_side, long_side, batch, usual * ms, ms)
+                LatencyEntry(
+                    f"yolov4-tiny-{long_side}", long_side, long_side, batch, usual * ms, ms
+                )
             )
     return LatencyProfile(entries)
 
@@ -316,7 +318,7 @@ class TestDevices:
         batcher = Batcher([cpu()])
         (drop,) = put(batcher, request("a", variants=("yolov4-416",)))
         assert drop.reason == "no_plan"
-        batcher.ready(0, LatencyProfile([Entry("yolov4-416", 416, 416, 1, 30.0, 30.0)]))
+        batcher.ready(0, LatencyProfile([LatencyEntry("yolov4-416", 416, 416, 1, 30.0, 30.0)]))
         assert put(batcher, request("a", variants=("yolov4-416",))) == []
 
     def test_an_overdue_batch_blocks_only_its_device(self) -> None:

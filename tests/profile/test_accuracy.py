@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.profile.accuracy import AccuracyError, AccuracyProfile, AccuracyRow, wide_pixels
+from edge.profile.accuracy_file import load_accuracy_profile, save_accuracy_profile
 from edge.profile.variant import LONG_SIDES
 
 TINY = "yolov4-tiny-416"
@@ -203,8 +204,8 @@ class TestFiles:
             command="python -m profiles accuracy",
         )
         path = tmp_path / "a.json"
-        profile.save(path)
-        again = AccuracyProfile.load(path)
+        save_accuracy_profile(profile, path)
+        again = load_accuracy_profile(path)
         for name in ("rows", "reference", "clips", "machine", "versions", "command"):
             assert getattr(again, name) == getattr(profile, name)
         assert [each.name for each in tmp_path.iterdir()] == ["a.json"]
@@ -219,7 +220,7 @@ class TestFiles:
             ({"network": "resnet"}, r"rows\[0\].*resnet"),
             ({"sent_edge": 0}, r"rows\[0\].*sent_edge"),
             ({"bits": 0}, r"rows\[0\].*bits"),
-            ({"bits": "many"}, r"rows\[0\].*many"),
+            ({"bits": "many"}, r"rows\[0\].bits: .*number"),
             ({"f1": {}}, r"rows\[0\].*f1"),
             ({"f1": [1]}, r"rows\[0\]"),
             ({"f1": {"100": 0.5}}, r"rows\[0\].*input side 100"),
@@ -231,24 +232,24 @@ class TestFiles:
         self, tmp_path: Path, change: dict[str, object], says: str
     ) -> None:
         path = tmp_path / "bad.json"
-        two_sizes().save(path)
+        save_accuracy_profile(two_sizes(), path)
         data = json.loads(path.read_text())
         (data if change.keys() & data.keys() else data["rows"][0]).update(change)
         path.write_text(json.dumps(data))
         with pytest.raises(AccuracyError, match=f"bad.json: {says}"):
-            AccuracyProfile.load(path)
+            load_accuracy_profile(path)
 
     def test_what_is_no_json_is_refused(self, tmp_path: Path) -> None:
         path = tmp_path / "bad.json"
         path.write_text("{")
         with pytest.raises(AccuracyError, match="not JSON"):
-            AccuracyProfile.load(path)
+            load_accuracy_profile(path)
 
     def test_shipped_profiles_show_what_bits_and_size_buy(self) -> None:
         shipped = sorted((REPO / "profiles").glob("accuracy-*.json"))
         assert shipped
         for path in shipped:
-            profile = AccuracyProfile.load(path)
+            profile = load_accuracy_profile(path)
             for network in profile.networks:
                 best = profile.f1(f"{network}-608", 608, 4e6, 15)
                 assert best > profile.f1(f"{network}-128", 128, 4e6, 15)

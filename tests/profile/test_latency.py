@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.profile.latency import Entry, LatencyProfile, ProfileError
+from edge.profile.latency import LatencyEntry, LatencyProfile
+from edge.profile.latency_file import ProfileError, load_latency_profile, save_latency_profile
 from edge.profile.variant import LONG_SIDES, Variant
 
 TINY = "yolov4-tiny-416"
@@ -18,8 +19,8 @@ S416, S320, S608 = (416, 416), (320, 320), (608, 608)
 REPO = Path(__file__).parents[2]
 
 
-def square(long_side: int, batch: int, p99_ms: float, network: str = "yolov4-tiny") -> Entry:
-    return Entry(f"{network}-{long_side}", long_side, long_side, batch, 0.8 * p99_ms, p99_ms)
+def square(long_side: int, batch: int, p99_ms: float, network: str = "yolov4-tiny") -> LatencyEntry:
+    return LatencyEntry(f"{network}-{long_side}", long_side, long_side, batch, 0.8 * p99_ms, p99_ms)
 
 
 def cpu_like() -> LatencyProfile:
@@ -320,8 +321,8 @@ class TestFiles:
             max_batch=8,
         )
         path = tmp_path / "p.json"
-        profile.save(path)
-        again = LatencyProfile.load(path)
+        save_latency_profile(profile, path)
+        again = load_latency_profile(path)
         assert again.entries == profile.entries
         assert (again.device, again.machine, again.versions, again.command, again.max_batch) == (
             "cpu", "somewhere", {"torch": "2"}, "python -m profiles latency", 8,
@@ -353,11 +354,11 @@ class TestFiles:
         path = tmp_path / "bad.json"
         path.write_text(text)
         with pytest.raises(ProfileError, match=says):
-            LatencyProfile.load(path)
+            load_latency_profile(path)
 
     def test_shipped_profiles_can_be_read(self) -> None:
         shipped = sorted((REPO / "profiles").glob("*.json"))
         assert shipped
         for path in shipped:
             if "entries" in json.loads(path.read_text()):
-                assert LatencyProfile.load(path).latency_ms("yolov4-tiny-416", S416, 1) > 0
+                assert load_latency_profile(path).latency_ms("yolov4-tiny-416", S416, 1) > 0

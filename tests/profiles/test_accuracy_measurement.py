@@ -12,6 +12,7 @@ import pytest
 from edge.ipc.picture import Picture
 from edge.models.detections import Box
 from edge.profile.accuracy import AccuracyError, AccuracyProfile, AccuracyRow
+from edge.profile.accuracy_file import save_accuracy_profile
 from edge.profile.variant import Variant
 from profiles.accuracy_measurement import (
     CONFIDENCE,
@@ -171,7 +172,9 @@ def test_the_frames_looked_at_are_spread_beyond_the_first_second(
 class TestContinuing:
     def saved(self, path: Path) -> Path:
         row = AccuracyRow("yolov4-tiny", "a", "vp8", 128, 9000, 100.0, 5e3, {128: 0.5}, {128: 0.5})
-        AccuracyProfile([row], reference="yolov4-tiny-608", clips={"a": "a clip"}).save(path)
+        save_accuracy_profile(
+            AccuracyProfile([row], reference="yolov4-tiny-608", clips={"a": "a clip"}), path
+        )
         return path
 
     def test_no_file_is_a_beginning(self, tmp_path: Path) -> None:

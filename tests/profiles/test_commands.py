@@ -8,9 +8,10 @@ import cv2
 import pytest
 
 from edge.assets import samples
-from edge.profile.accuracy import AccuracyProfile
-from edge.profile.latency import Entry, LatencyProfile
-from edge.profile.machine import slug
+from edge.profile.accuracy_file import load_accuracy_profile
+from edge.profile.host import file_stem
+from edge.profile.latency import LatencyEntry, LatencyProfile
+from edge.profile.latency_file import load_latency_profile, save_latency_profile
 from edge.profile.variant import Variant
 from profiles.__main__ import main
 
@@ -20,8 +21,8 @@ def device(tmp_path: Path) -> str:
     """A simulated one whose batch of n takes n ms."""
     path = tmp_path / "device.json"
     size = Variant("yolov4-tiny", 608).input_size(16, 9)
-    entries = [Entry("yolov4-tiny-608", *size, n, float(n), 1.1 * n) for n in (1, 2)]
-    LatencyProfile(entries, device="imagined").save(path)
+    entries = [LatencyEntry("yolov4-tiny-608", *size, n, float(n), 1.1 * n) for n in (1, 2)]
+    save_latency_profile(LatencyProfile(entries, device="imagined"), path)
     return f"sim:{path}"
 
 
@@ -42,7 +43,7 @@ class TestLatency:
         self, latency: Measure, tmp_path: Path
     ) -> None:
         assert latency("--variants", "yolov4-tiny-608", "--batches", "1,2") == 0
-        profile = LatencyProfile.load(tmp_path / "out.json")
+        profile = load_latency_profile(tmp_path / "out.json")
         assert [(e.width, e.height, e.batch) for e in profile.entries] == [
             (608, 352, 1),
             (608, 352, 2),
@@ -64,26 +65,27 @@ class TestLatency:
         data["entries"][0].update(p50_ms=77.0, p99_ms=88.0)
         out.write_text(json.dumps(data))
         assert latency("--variants", "yolov4-tiny-608", "--batches", "1,2") == 0
-        profile = LatencyProfile.load(out)
+        profile = load_latency_profile(out)
         assert profile.command.count("python -m profiles latency") == 2  # both made it
         one, two = profile.entries
         assert (one.p50_ms, one.p99_ms) == (77.0, 88.0)
         assert two.batch == 2
         assert latency("--variants", "yolov4-tiny-608", "--batches", "1", "--again") == 0
-        assert LatencyProfile.load(out).entries[0].p50_ms < 77
+        assert load_latency_profile(out).entries[0].p50_ms < 77
 
     def test_it_goes_on_where_it_was_stopped(self, latency: Measure, tmp_path: Path) -> None:
         key = {"variant": "yolov4-tiny-608", "width": 608, "height": 352, "batch": 1}
         line = json.dumps({**key, "samples_ms": [55.0]})
         (tmp_path / "out.json.part").write_text(2 * (line + "\n"))  # both rounds of --quick
         assert latency("--variants", "yolov4-tiny-608", "--batches", "1") == 0
-        assert LatencyProfile.load(tmp_path / "out.json").entries[0].p50_ms == 55.0
+        assert load_latency_profile(tmp_path / "out.json").entries[0].p50_ms == 55.0
 
     def test_another_device_s_file_is_not_mixed_with(
         self, latency: Measure, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        LatencyProfile([Entry("yolov4-tiny-608", 608, 352, 1, 1, 1)], device="other").save(
-            tmp_path / "out.json"
+        save_latency_profile(
+            LatencyProfile([LatencyEntry("yolov4-tiny-608", 608, 352, 1, 1, 1)], device="other"),
+            tmp_path / "out.json",
         )
         assert latency("--variants", "yolov4-tiny-608") == 1
         assert "measured on other" in capsys.readouterr().err
@@ -111,7 +113,7 @@ class TestLatency:
         ],
     )
     def test_files_are_called_by_the_device(self, name: str, file: str) -> None:
-        assert slug(name) == file
+        assert file_stem(name) == file
 
 
 @pytest.mark.parametrize(
@@ -144,12 +146,12 @@ class TestAccuracy:
         arguments = ["accuracy", "--quick", "--out", str(out), "--frames", "3", "--seconds", "2"]
         arguments += ["--video", str(samples.street_video()), "--sent", "416", "--inputs", "128"]
         assert main([*arguments, "--codec", "vp8", "--kbps", "150"]) == 0
-        first = AccuracyProfile.load(out)
+        first = load_accuracy_profile(out)
         assert first.reference.startswith("yolov4")
         assert list(first.clips) == ["bikes"]
         arguments += ["--precision", "float32"]
         assert main([*arguments, "--codec", "vp8,h264", "--kbps", "150,600"]) == 0
-        both = AccuracyProfile.load(out)
+        both = load_accuracy_profile(out)
         assert both.machine.endswith("cpu, float32")
         assert both.machine.startswith(first.machine)
         rows = both.rows
@@ -192,7 +194,7 @@ class TestAccuracy:
         arguments = ["accuracy", "--out", str(out), "--sent", "608", "--inputs", "416"]
         folder = str(samples.photo("bus").parent)
         assert main([*arguments, "--coco", str(annotations), folder]) == 0
-        rows = AccuracyProfile.load(out).rows
+        rows = load_accuracy_profile(out).rows
         assert [row.codec for row in rows] == ["jpeg90", "jpeg90-fit", "none"]
         for row in rows:
             assert row.f1[416] > 0.5

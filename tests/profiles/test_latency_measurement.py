@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.profile.latency import Entry, LatencyProfile
+from edge.profile.latency import LatencyEntry, LatencyProfile
 from profiles.latency_measurement import (
     LatencyCase,
     PartialFileError,
@@ -155,7 +155,7 @@ def _of(case: LatencyCase) -> SampleSeries:
 
 def test_entries_are_sorted_as_people_read() -> None:
     done = [_of(case) for case in cases(["yolov4-tiny-416", "yolov4-tiny-128"], batches=[2, 1])]
-    found: list[Entry] = entries(done)
+    found: list[LatencyEntry] = entries(done)
     long_sides = [int(entry.variant.rpartition("-")[2]) for entry in found]
     assert long_sides == sorted(long_sides)
     assert [entry.batch for entry in found[:2]] == [1, 2]

@@ -13,7 +13,7 @@ from rich.progress import track
 from rich.table import Table
 
 from analysis.bench.scheduler import problems
-from edge.profile.latency import LatencyProfile
+from edge.profile.latency_file import load_latency_profile
 from edge.scheduling.capacity_rules import Rule
 from edge.scheduling.plan import Plan
 from edge.scheduling.plan_check import violations
@@ -73,7 +73,7 @@ class Promise:
 def run(options: argparse.Namespace) -> int:
     """Exit status: 0 when every promise was kept, 1 otherwise."""
     console, progress = Console(), Console(stderr=True)
-    networks = problems.variants(LatencyProfile.load(problems.PROFILE))
+    networks = problems.variants(load_latency_profile(problems.PROFILE))
     count = options.problems or (3 if options.quick else 20)
     prepare("auto")
     solve(problems.draw(networks, 2, 8, 0), "exact", "single")  # everything is loaded once

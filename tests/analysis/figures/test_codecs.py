@@ -8,6 +8,7 @@ import pytest
 from analysis.figures.codecs import Comparison, bits_for_equal_f1
 from analysis.figures.found import PROFILES
 from edge.profile.accuracy import AccuracyError, AccuracyProfile, AccuracyRow
+from edge.profile.accuracy_file import load_accuracy_profile
 
 FPS = 10.0
 PIXELS = 320 * 180
@@ -83,7 +84,7 @@ def test_what_was_not_measured_is_named() -> None:
 
 def test_the_projects_own_measurements_have_every_size() -> None:
     (path,) = PROFILES.glob("accuracy-yolov4-tiny.json")
-    exhibit = bits_for_equal_f1(AccuracyProfile.load(path))
+    exhibit = bits_for_equal_f1(load_accuracy_profile(path))
     sizes = exhibit.table.column("sent and input, px")
     assert sizes == [e for e in (128, 192, 256, 320, 416, 512, 608) for _ in range(2)]
     f1 = exhibit.table.column("F1")

@@ -5,13 +5,18 @@ import pytest
 from analysis.figures import dnn
 from analysis.figures.found import PROFILES
 from edge.profile.accuracy import AccuracyProfile, AccuracyRow
-from edge.profile.latency import Entry, LatencyProfile
+from edge.profile.latency import LatencyEntry, LatencyProfile
+from edge.profile.latency_file import load_latency_profile
 
 
 def test_latency_is_told_for_each_variant_and_batch() -> None:
     entries = [
-        Entry("yolov4-tiny-416", 416, 256, batch, 10.0 * batch, 15.0 * batch) for batch in (1, 4)
-    ] + [Entry("yolov4-tiny-128", 128, 96, batch, 2.0 * batch, 3.0 * batch) for batch in (1, 4)]
+        LatencyEntry("yolov4-tiny-416", 416, 256, batch, 10.0 * batch, 15.0 * batch)
+        for batch in (1, 4)
+    ] + [
+        LatencyEntry("yolov4-tiny-128", 128, 96, batch, 2.0 * batch, 3.0 * batch)
+        for batch in (1, 4)
+    ]
     exhibit = dnn.latency(LatencyProfile(entries, device="d"), "d", long_sides=(128, 416))
     assert exhibit.table.rows == [
         ("yolov4-tiny-128", "128x96", 1, 2.0, 3.0, 2.0),
@@ -23,7 +28,7 @@ def test_latency_is_told_for_each_variant_and_batch() -> None:
 
 
 def test_each_network_of_a_profile_has_a_panel() -> None:
-    profile = LatencyProfile.load(PROFILES / "sim-rtx2080ti.json")
+    profile = load_latency_profile(PROFILES / "sim-rtx2080ti.json")
     exhibit = dnn.latency(profile, "sim-rtx2080ti")
     assert [axes.get_title(loc="left") for axes in exhibit.picture.axes] == [
         "yolov4",

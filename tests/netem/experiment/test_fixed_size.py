@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge.profile.latency import Entry, LatencyProfile
+from edge.profile.latency import LatencyEntry, LatencyProfile
 from edge.profile.variant import Variant
 from netem.experiment.fixed_size import fixed_long_side
 
@@ -12,7 +12,7 @@ MS = {128: 2.0, 320: 8.0, 608: 20.0}
 
 def chosen(frames_a_second: float, slo_ms: float, devices: int = 1) -> int:
     entries = [
-        Entry(Variant("yolov4", side).name, side, side, 1, p50_ms=ms, p99_ms=ms)
+        LatencyEntry(Variant("yolov4", side).name, side, side, 1, p50_ms=ms, p99_ms=ms)
         for side, ms in MS.items()
     ]
     profile = LatencyProfile(entries, device="test", machine="test")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.profile.accuracy import AccuracyProfile
+from edge.profile.accuracy_file import load_accuracy_profile
 from netem.experiment.policies import PolicySettings, policy_settings
 from netem.experiment.specification import Experiment
 
@@ -37,7 +37,7 @@ def _at_the_root(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def settings(text: str) -> dict[str, PolicySettings]:
     experiment = Experiment.model_validate(tomllib.loads(text))
-    accuracy = AccuracyProfile.load(experiment.accuracy, as_network="yolov4-tiny")
+    accuracy = load_accuracy_profile(experiment.accuracy, as_network="yolov4-tiny")
     return {
         cell.policy: policy_settings(experiment, cell, (640, 272), accuracy)
         for cell in experiment.cells

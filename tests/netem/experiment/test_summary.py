@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.profile.accuracy import AccuracyProfile
+from edge.profile.accuracy_file import load_accuracy_profile
 from netem.experiment.answer_accuracy import f1_of, judge
 from netem.experiment.client_record import ClientRecord
 from netem.experiment.results import FrameRow
@@ -29,7 +29,7 @@ def judged(
     *frames: tuple[FrameRow, list[tuple[object, ...]]], detects: bool = True
 ) -> ClientRecord:
     taken = ClientRecord("s", list(frames))
-    accuracy = AccuracyProfile.load(ROOT / "profiles" / "accuracy-yolov4-tiny.json")
+    accuracy = load_accuracy_profile(ROOT / "profiles" / "accuracy-yolov4-tiny.json")
     judge(taken, TRUTH, CLASSES, detects=detects, accuracy=accuracy, fps=15.0)
     return taken
 

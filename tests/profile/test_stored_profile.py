@@ -9,21 +9,29 @@ from typing import Any
 import pytest
 
 from edge.config import Settings
-from edge.profile.latency import Entry, LatencyProfile
-from edge.profile.machine import machine, processor, slug, versions
-from edge.profile.measured import known_profile
+from edge.profile.host import describe_machine, file_stem, package_versions, processor_name
+from edge.profile.latency import LatencyEntry, LatencyProfile
+from edge.profile.latency_file import save_latency_profile
+from edge.profile.stored_profile import find_stored_profile
 
 
 def save(folder: Path, **changes: Any) -> None:
-    given = {"device": processor(), "machine": machine(), "versions": versions("torch"), **changes}
-    entries = [Entry("yolov4-tiny-320", 320, 192, 1, 10.0, 12.0)]
-    LatencyProfile(entries, **given).save(folder / f"{slug(processor())}.json")
+    given = {
+        "device": processor_name(),
+        "machine": describe_machine(),
+        "versions": package_versions("torch"),
+        **changes,
+    }
+    entries = [LatencyEntry("yolov4-tiny-320", 320, 192, 1, 10.0, 12.0)]
+    save_latency_profile(
+        LatencyProfile(entries, **given), folder / f"{file_stem(processor_name())}.json"
+    )
 
 
 def test_this_machines_own_is_found(tmp_path: Path) -> None:
-    assert known_profile(Settings(), tmp_path) is None
+    assert find_stored_profile(Settings(), tmp_path) is None
     save(tmp_path)
-    found = known_profile(Settings(), tmp_path)
+    found = find_stored_profile(Settings(), tmp_path)
     assert found is not None
     assert found.latency_ms("yolov4-tiny-320", (320, 192), 1) == 12.0
 
@@ -40,7 +48,7 @@ def test_anothers_is_not_used_and_the_log_says_so(
 ) -> None:
     save(tmp_path, **changes)
     with caplog.at_level(logging.INFO):
-        assert known_profile(Settings(), tmp_path) is None
+        assert find_stored_profile(Settings(), tmp_path) is None
     assert why in caplog.text
 
 
@@ -58,4 +66,4 @@ def test_another_use_of_the_device_is_another_measurement(
     settings: dict[str, Any], tmp_path: Path
 ) -> None:
     save(tmp_path)
-    assert known_profile(Settings(**settings), tmp_path) is None
+    assert find_stored_profile(Settings(**settings), tmp_path) is None

@@ -1,4 +1,4 @@
-"""What a measurement says of the machine that it was made on."""
+"""The machine and the software that a measurement was made with."""
 
 from __future__ import annotations
 
@@ -9,36 +9,36 @@ import re
 from pathlib import Path
 
 
-def machine() -> str:
+def describe_machine() -> str:
     """Processor and its model, cores that this process may use, and system, in one line.
 
-    The model is there because virtual machines call all of a maker's processors by one name.
+    The model is part of it because virtual machines call all of a maker's processors by one name.
     """
     cores = len(os.sched_getaffinity(0))
     model = ", ".join(f"{key} {_cpu(key)}" for key in ("cpu family", "model") if _cpu(key))
-    name = f"{processor()} ({model})" if model else processor()
+    name = f"{processor_name()} ({model})" if model else processor_name()
     return f"{name}, {cores} cores, {platform.system()} {platform.machine()}"
 
 
-def processor() -> str:
-    """The processor's name as the system knows it."""
+def processor_name() -> str:
+    """The processor's name as the system reports it."""
     return _cpu("model name") or platform.processor() or platform.machine()
 
 
-def versions(*packages: str) -> dict[str, str]:
+def package_versions(*packages: str) -> dict[str, str]:
     """Python's and the named packages' versions."""
     found = {name: importlib.metadata.version(name) for name in packages}
     return {"python": platform.python_version(), **found}
 
 
-def slug(name: str) -> str:
+def file_stem(name: str) -> str:
     """A device's name as a file name: "Intel(R) Xeon(R) Processor" -> "intel-xeon-processor"."""
     plain = re.sub(r"\((r|tm|c)\)|@.*", " ", name.lower())
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-") or "device"
 
 
 def _cpu(key: str) -> str:
-    """What Linux says of the first core; "" where it doesn't."""
+    """Linux' value for the first core; "" where there is none."""
     info = Path("/proc/cpuinfo")
     if info.is_file():
         for line in info.read_text().splitlines():

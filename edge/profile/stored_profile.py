@@ -1,0 +1,52 @@
+"""Finds the latency profile that was measured beforehand on this machine, if there is one."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from edge.config import Settings
+from edge.profile.host import describe_machine, file_stem, package_versions, processor_name
+from edge.profile.latency import LatencyProfile
+from edge.profile.latency_file import ProfileError, load_latency_profile
+from edge.profile.variant import Variant
+
+log = logging.getLogger("edge.profile.stored_profile")
+
+PROFILES = Path(__file__).parents[2] / "profiles"
+
+
+def find_stored_profile(settings: Settings, folder: Path = PROFILES) -> LatencyProfile | None:
+    """The profile of this machine in `folder`, as `python -m profiles latency` writes it.
+
+    It is of one CPU worker on all cores. None if there is none for these settings; the log has the
+    reason where one was measured on another machine or with other software.
+    """
+    if settings.device != ["cpu"] or settings.threads is not None or settings.weights is not None:
+        return None
+    path = folder / f"{file_stem(processor_name())}.json"
+    if not path.is_file():
+        return None
+    try:
+        profile = load_latency_profile(path)
+    except (ProfileError, OSError) as error:
+        log.warning("event=profile_unusable file=%s error=%r", path.name, str(error))
+        return None
+    difference = _difference(profile, settings.network)
+    if difference is not None:
+        log.info("event=profile_not_used file=%s reason=%r", path.name, difference)
+        return None
+    log.info("event=profile_known file=%s", path.name)
+    return profile
+
+
+def _difference(profile: LatencyProfile, network: str) -> str | None:
+    """Why the profile says nothing of this network on this machine."""
+    torch = package_versions("torch")["torch"]
+    if profile.machine != describe_machine():
+        return f"measured on {profile.machine}, this is {describe_machine()}"
+    if profile.versions.get("torch") != torch:
+        return f"measured with PyTorch {profile.versions.get('torch')}, this is {torch}"
+    if all(Variant.parse(entry.variant).network != network for entry in profile.entries):
+        return f"{network} is not in it"
+    return None
