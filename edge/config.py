@@ -27,7 +27,9 @@ from pydantic_settings import (
 )
 
 from edge.profile.variant import LONG_SIDES, NETWORKS
-from edge.session.control_messages import SloMs
+
+SLO_MIN_MS, SLO_MAX_MS = 20.0, 5000.0
+SloMs = Annotated[float, Field(ge=SLO_MIN_MS, le=SLO_MAX_MS)]
 
 
 class ConfigError(Exception):

@@ -98,7 +98,7 @@ def test_the_service_manager_is_told_ready_and_stopping(tmp_path: Path) -> None:
             assert server.stdout is not None
             url = server.stdout.readline().split()[-1]
             port = url.rstrip("/").rpartition(":")[2]
-            health = [sys.executable, "-m", "edge.observability.health"]
+            health = [sys.executable, "-m", "edge.cli.healthcheck"]
             environment = {**os.environ, "EDGE_HTTP": "true", "EDGE_PORT": port}
             assert subprocess.run(health, env=environment, check=False).returncode == 0
             server.terminate()

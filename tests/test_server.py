@@ -339,12 +339,12 @@ async def test_a_publisher_that_vanishes_is_let_go_and_others_stay() -> None:
 async def test_a_killed_worker_comes_back_and_sessions_live_on() -> None:
     async with serving() as server, publishing(base(server), noise(320, 192)) as me:
         await me.wait_for_type("detections")
-        pid = server.pool.status[0].pid
+        pid = server.devices.status[0].pid
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
         await me.wait_for(lambda each: each["type"] == "dropped")
         await me.wait_for_answers()
-        assert server.pool.status[0].pid != pid
+        assert server.devices.status[0].pid != pid
         assert len(server.sessions) == 1
 
 

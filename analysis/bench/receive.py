@@ -30,7 +30,7 @@ from rich.table import Table
 from edge.assets import samples
 from edge.assets.browser import chromium
 from edge.clock import now_ms
-from edge.observability.garbage_collector import settle
+from edge.observability import garbage_collector
 from edge.rtc import aiortc_adapter
 from edge.rtc.jitter.frames import DecodedFrame
 from edge.rtc.peer_connection import PeerConnection
@@ -260,7 +260,7 @@ class _Site:
         return web.Response(text=self.current.answer)
 
     async def __aenter__(self) -> _Site:
-        settle()
+        garbage_collector.freeze()
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
         await site.start()

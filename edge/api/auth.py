@@ -1,8 +1,9 @@
-"""Who may do what: publishing takes one token, administering another, or being on this machine.
+"""Access control: one token for publishing, another for administering.
 
-One middleware, `AccessControl.guard`, stands before every administering route (`/admin`, `/api`,
-`/metrics`), so that no handler can forget it. Tokens are compared in constant time, never logged,
-and never kept in a browser: logging in there earns a cookie that ends with the server.
+Administering is also allowed from this machine itself. One middleware, `AccessControl.guard`,
+protects every administering route (`/admin`, `/api`, `/metrics`), so that no handler can forget it.
+Tokens are compared in constant time, never logged, and never stored in a browser: a login sets a
+cookie that is valid until the server restarts.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import hashlib
 import hmac
 import ipaddress
 import secrets
-from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Literal
 from urllib.parse import urlsplit
@@ -20,11 +20,11 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 from pydantic import SecretStr
 
+from edge.api.errors import Handler, json_error
 from edge.clock import now_ms
 from edge.config import Settings
-from edge.session.rate_limits import Rates
+from edge.session.rate_limits import KeyedRateLimiter
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Proof = Literal["token", "cookie", "local"]
 
@@ -32,44 +32,35 @@ ADMIN_PATHS = ("/admin", "/api", "/metrics")
 LOGIN_PATH = "/admin/login"
 COOKIE = "edge_admin"
 LOGIN_S = 12 * 3600
-WRONG_TOKENS_A_MINUTE = 10  # of one address; then 429, right or wrong
+WRONG_TOKENS_PER_MINUTE = 10  # from one address; then 429 for any token
 PROOF = web.RequestKey("edge_proof", str)
-"""How an administering request showed that it may: "token", "cookie" or "local"."""
+"""How an administering request was authorised: "token", "cookie" or "local"."""
 
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 _FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Via")
 
 
-def refusal(
-    status: HTTPStatus, code: str, message: str, headers: dict[str, str] | None = None
-) -> web.Response:
-    """`{"error": {"code", "message"}}`, readable by pages of this server alone."""
-    return web.json_response(
-        {"error": {"code": code, "message": message}}, status=status, headers=headers
-    )
-
-
 class AccessControl:
-    """Answers who a request comes from and what it may do, by the settings alone."""
+    """Finds out where a request comes from, and what it may do."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         chosen = settings.admin_loopback
         self._local = not settings.http if chosen is None else chosen
-        self._key = secrets.token_bytes(32)  # of cookies: a restart ends every login
-        self._wrong = Rates(WRONG_TOKENS_A_MINUTE, 60_000.0)
+        self._key = secrets.token_bytes(32)  # signs cookies: a restart ends every login
+        self._failures = KeyedRateLimiter(WRONG_TOKENS_PER_MINUTE, 60_000.0)
 
     # Publishing
 
     def may_publish(self, request: web.Request) -> bool:
-        """Whether it brings the publishers' token; anybody may where there is none."""
-        return self._settings.token is None or _bears(request, self._settings.token)
+        """Whether the request has the publishers' token, if one is configured."""
+        return self._settings.token is None or _has_bearer(request, self._settings.token)
 
     # Administering
 
     @property
     def guard(self) -> Middleware:
-        """The middleware that lets only those through to administering routes who may."""
+        """The middleware that refuses unauthorised requests to administering routes."""
 
         @web.middleware
         async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -84,22 +75,22 @@ class AccessControl:
         return guard
 
     def _refuse(self, request: web.Request) -> web.StreamResponse | None:
-        """The answer to a request that may not go on; None for one that may."""
+        """The error response to an unauthorised request; None for an authorised one."""
         if is_cross_site(request):
-            return refusal(HTTPStatus.FORBIDDEN, "cross_site", "this request is another site's")
+            return json_error(HTTPStatus.FORBIDDEN, "cross_site", "this request is another site's")
         if _route(request) == LOGIN_PATH:
             return None
-        if "Authorization" in request.headers and (wait_s := self.wait_s(request)):
+        if "Authorization" in request.headers and (wait_s := self.retry_after_s(request)):
             return _too_many(wait_s)
         proof = self._proof(request)
         if proof is not None:
             request[PROOF] = proof
             return None
         if "Authorization" in request.headers:
-            self.note_wrong(request)
+            self.record_failure(request)
         elif request.method == "GET" and "text/html" in request.headers.get("Accept", ""):
             return web.Response(status=HTTPStatus.SEE_OTHER, headers={"Location": LOGIN_PATH})
-        return refusal(
+        return json_error(
             HTTPStatus.UNAUTHORIZED,
             "unauthorized",
             "administering takes the admin token"
@@ -111,9 +102,9 @@ class AccessControl:
     def _proof(self, request: web.Request) -> Proof | None:
         token = self._settings.admin_token
         if token is not None:
-            if _bears(request, token):
+            if _has_bearer(request, token):
                 return "token"
-            if self._cookie_holds(request.cookies.get(COOKIE, "")):
+            if self._cookie_is_valid(request.cookies.get(COOKIE, "")):
                 return "cookie"
         return "local" if self._local and self.is_local(request) else None
 
@@ -122,20 +113,20 @@ class AccessControl:
         return self._settings.admin_token is not None
 
     def is_admin_token(self, text: str) -> bool:
-        """Whether it is the admin token; nothing is, where none is set."""
+        """Whether `text` is the admin token; never where none is configured."""
         token = self._settings.admin_token
-        return token is not None and _same(text, token)
+        return token is not None and _equal(text, token)
 
-    def wait_s(self, request: web.Request) -> float:
-        """Seconds that this address must wait after wrong tokens before it may try again."""
-        return self._wrong.wait_ms(self.client_key(request), now_ms()) / 1000.0
+    def retry_after_s(self, request: web.Request) -> float:
+        """Seconds until the request's address may try a token again; 0 if it may now."""
+        return self._failures.wait_ms(self.client_key(request), now_ms()) / 1000.0
 
-    def note_wrong(self, request: web.Request) -> None:
-        """This address brought a wrong token."""
-        self._wrong.take(self.client_key(request), now_ms())
+    def record_failure(self, request: web.Request) -> None:
+        """Count a wrong token from the request's address."""
+        self._failures.take(self.client_key(request), now_ms())
 
     def log_in(self, request: web.Request, response: web.Response) -> None:
-        """Give the browser its cookie; it is of no use to a page of another site, or to scripts."""
+        """Set the login cookie, which scripts and pages of other sites cannot use."""
         until_s = int(now_ms() / 1000.0) + LOGIN_S
         response.set_cookie(
             COOKIE,
@@ -150,7 +141,7 @@ class AccessControl:
     def log_out(self, response: web.Response) -> None:
         response.del_cookie(COOKIE, path="/")
 
-    def _cookie_holds(self, value: str) -> bool:
+    def _cookie_is_valid(self, value: str) -> bool:
         until, _, mac = value.partition(".")
         if not (until.isascii() and until.isdecimal() and len(until) < 16):
             return False
@@ -160,24 +151,24 @@ class AccessControl:
         )
 
     def _mac(self, until_s: int) -> str:
-        """Of the login's end, and of the token, so that it ends with either."""
+        """Authenticates the login's end; covers the token, so that changing it ends every login."""
         token = self._settings.admin_token
         secret = "" if token is None else token.get_secret_value()
         return hmac.new(self._key, f"{until_s} {secret}".encode(), hashlib.sha256).hexdigest()
 
-    # Where from
+    # Addresses
 
     def client(self, request: web.Request) -> Address | None:
-        """The address that a request comes from: what trusted proxies say, or its connection's.
+        """The client's address: the connection's, or the one that trusted proxies report.
 
-        Of X-Forwarded-For the last entry counts that no trusted proxy is: those before it are the
-        client's own words.
+        That is the last entry of X-Forwarded-For that is not itself a trusted proxy: the client
+        may have made up those before it.
         """
         address = peer = _address(request.remote or "")
         if peer is None or not self._trusts(peer):
             return peer
-        said = ",".join(request.headers.getall("X-Forwarded-For", []))
-        for text in reversed(said.split(",") if said else []):
+        forwarded = ",".join(request.headers.getall("X-Forwarded-For", []))
+        for text in reversed(forwarded.split(",") if forwarded else []):
             hop = _address(text)
             if hop is None:
                 break
@@ -187,11 +178,11 @@ class AccessControl:
         return address
 
     def client_key(self, request: web.Request) -> str:
-        """What limits count by: an address, of IPv6 the network that one subscriber has (/64)."""
+        """The key that rate limits count by: see `subscriber`."""
         return subscriber(self.client(request))
 
     def is_https(self, request: web.Request) -> bool:
-        """Whether the browser's side is HTTPS, as far as can be known."""
+        """Whether the browser uses HTTPS, as far as a trusted proxy reports it."""
         peer = _address(request.remote or "")
         if request.secure or peer is None or not self._trusts(peer):
             return request.secure
@@ -201,9 +192,9 @@ class AccessControl:
         return any(address in network for network in self._settings.trusted_proxies)
 
     def is_local(self, request: web.Request) -> bool:
-        """From this machine itself, by its own name, and not handed on by anybody.
+        """Whether it was sent from this machine, to a loopback name, and by no proxy.
 
-        The name keeps out a page whose own name was made to mean this machine (DNS rebinding).
+        Checking the name defends against DNS rebinding: a page's own name resolving to loopback.
         """
         peer = _address(request.remote or "")
         if peer is None or not peer.is_loopback or self._trusts(peer):
@@ -211,31 +202,31 @@ class AccessControl:
         if any(name in request.headers for name in _FORWARDED):
             return False
         host = urlsplit(f"//{request.host}").hostname or ""
-        named = _address(host)
-        return named.is_loopback if named is not None else host.lower() == "localhost"
+        literal = _address(host)
+        return literal.is_loopback if literal is not None else host.lower() == "localhost"
 
 
 def is_cross_site(request: web.Request) -> bool:
-    """Whether a page of another site sent this; following a link to here is no harm."""
+    """Whether a page of another site sent this (CSRF); following a link to here is allowed."""
     site = request.headers.get("Sec-Fetch-Site")
     if request.method in _SAFE:
-        opened = request.headers.get("Sec-Fetch-Mode") == "navigate"
-        return site in ("cross-site", "same-site") and not opened
+        navigation = request.headers.get("Sec-Fetch-Mode") == "navigate"
+        return site in ("cross-site", "same-site") and not navigation
     if site is not None:
         return site not in ("same-origin", "none")
-    origin = request.headers.get("Origin")  # of browsers before 2023; programs send neither
+    origin = request.headers.get("Origin")  # browsers before 2023; programs send neither
     return origin is not None and urlsplit(origin).netloc.lower() != request.host.lower()
 
 
 def subscriber(address: Address | None) -> str:
-    """An address as limits count it: of IPv6 the /64 that one subscriber has."""
+    """The address as text; for IPv6 its /64 network, which is what one subscriber has."""
     if isinstance(address, ipaddress.IPv6Address):
         return str(ipaddress.ip_network((address, 64), strict=False))
     return str(address)
 
 
 def _is_admin(request: web.Request) -> bool:
-    """By the request's path and by that of the route it matched, whichever says so."""
+    """Whether the request's path, or that of the route it matched, is an administering one."""
     paths = (request.path, _route(request))
     return any(
         path == each or path.startswith(f"{each}/") for path in paths for each in ADMIN_PATHS
@@ -243,18 +234,18 @@ def _is_admin(request: web.Request) -> bool:
 
 
 def _route(request: web.Request) -> str:
-    """The path of the route that it matched, as it was registered; "/" for none."""
+    """The path of the matched route as it was registered; "/" if none matched."""
     resource = request.match_info.route.resource
     return resource.canonical if resource is not None else "/"
 
 
-def _bears(request: web.Request, token: SecretStr) -> bool:
+def _has_bearer(request: web.Request, token: SecretStr) -> bool:
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-    return scheme.lower() == "bearer" and _same(given.strip(), token)
+    return scheme.lower() == "bearer" and _equal(given.strip(), token)
 
 
-def _same(given: str, token: SecretStr) -> bool:
-    """In a time that tells nothing of where they differ."""
+def _equal(given: str, token: SecretStr) -> bool:
+    """Compares in constant time."""
     return hmac.compare_digest(
         given.encode("utf-8", "surrogatepass"), token.get_secret_value().encode()
     )
@@ -271,7 +262,7 @@ def _address(text: str) -> Address | None:
 
 def _too_many(wait_s: float) -> web.Response:
     seconds = str(max(1, round(wait_s)))
-    return refusal(
+    return json_error(
         HTTPStatus.TOO_MANY_REQUESTS,
         "too_many",
         f"too many wrong tokens from this address: wait {seconds} s",

@@ -1,7 +1,8 @@
-"""A local certificate authority, so that a phone may open its camera: browsers want HTTPS.
+"""A local certificate authority: browsers allow camera access only over HTTPS.
 
-The authority's key stays in the user's data directory, readable by the user alone. The leaf names
-this machine's present addresses and is made anew when they change or its time runs out.
+The authority's key stays in the user's data directory, readable by the user alone. The leaf
+certificate names this machine's current addresses, and is renewed when they change or when it is
+about to expire.
 """
 
 from __future__ import annotations
@@ -39,27 +40,27 @@ class Certificates:
 
 
 def default_directory() -> Path:
-    """Where the authority lives: `$EDGE_DATA`/tls, or the user's data directory."""
+    """The authority's directory: `$EDGE_DATA`/tls, or one in the user's data directory."""
     configured = os.environ.get("EDGE_DATA")
     base = Path(configured) if configured else platformdirs.user_data_path("edge-video")
     return base / "tls"
 
 
 def lan_addresses() -> list[IpAddress]:
-    """This machine's addresses that a neighbour could reach, IPv4 first; no link-local ones."""
-    found: set[IpAddress] = set()
+    """Addresses that the local network can reach, IPv4 first; neither loopback nor link-local."""
+    addresses: set[IpAddress] = set()
     for adapter in ifaddr.get_adapters():
         for ip in adapter.ips:
             address = ipaddress.ip_address(ip.ip if isinstance(ip.ip, str) else ip.ip[0])
             if not (address.is_loopback or address.is_link_local):
-                found.add(address)
-    return sorted(found, key=lambda address: (address.version, int(address)))
+                addresses.add(address)
+    return sorted(addresses, key=lambda address: (address.version, int(address)))
 
 
 def ensure(
     directory: Path, addresses: Sequence[IpAddress], now: datetime.datetime | None = None
 ) -> Certificates:
-    """The authority and a leaf for `addresses`, localhost and this host's name; made if need be."""
+    """The authority and a leaf for `addresses`, localhost and the host's name, issued if needed."""
     now = now or datetime.datetime.now(datetime.UTC)
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     files = Certificates(directory / "ca.crt", directory / "leaf.crt", directory / "leaf.key")
@@ -67,20 +68,22 @@ def ensure(
     ca = _usable(files.ca, now)
     if ca is None or not ca_key_file.is_file():
         ca_key = ec.generate_private_key(ec.SECP256R1())
-        ca = _make_ca(ca_key, now)
+        ca = _issue_ca(ca_key, now)
         _write_key(ca_key_file, ca_key)
         _write(files.ca, ca.public_bytes(serialization.Encoding.PEM), 0o644)
     else:
         loaded = serialization.load_pem_private_key(ca_key_file.read_bytes(), password=None)
         if not isinstance(loaded, ec.EllipticCurvePrivateKey):
-            raise ValueError(f"{ca_key_file}: not an elliptic-curve key; delete it to start anew")
+            raise ValueError(
+                f"{ca_key_file}: not an elliptic-curve key; delete it to create another"
+            )
         ca_key = loaded
 
     names = _subject_names(addresses)
     leaf = _usable(files.cert, now)
     if leaf is None or not files.key.is_file() or not _covers(leaf, ca, names):
         leaf_key = ec.generate_private_key(ec.SECP256R1())
-        leaf = _make_leaf(leaf_key, ca, ca_key, names, now)
+        leaf = _issue_leaf(leaf_key, ca, ca_key, names, now)
         _write_key(files.key, leaf_key)
         chain = b"".join(each.public_bytes(serialization.Encoding.PEM) for each in (leaf, ca))
         _write(files.cert, chain, 0o644)
@@ -108,7 +111,7 @@ def _subject_names(addresses: Sequence[IpAddress]) -> set[x509.GeneralName]:
 
 
 def _usable(path: Path, now: datetime.datetime) -> x509.Certificate | None:
-    """The certificate at `path` if it can be read and is not about to expire."""
+    """The certificate at `path`; None if it cannot be read or is about to expire."""
     try:
         certificate = x509.load_pem_x509_certificate(path.read_bytes())
     except (OSError, ValueError):
@@ -121,7 +124,7 @@ def _covers(leaf: x509.Certificate, ca: x509.Certificate, names: set[x509.Genera
     try:
         leaf.verify_directly_issued_by(ca)
         alternative = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName)
-    except Exception:  # any defect means: make a new one
+    except Exception:  # any defect: issue a new one
         return False
     return names <= set(alternative.value)
 
@@ -138,13 +141,13 @@ def _builder(
         .subject_name(subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))  # phones' clocks may be behind
+        .not_valid_before(now - datetime.timedelta(days=1))  # a phone's clock may be behind
         .not_valid_after(now + datetime.timedelta(days=days))
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     )
 
 
-def _make_ca(key: ec.EllipticCurvePrivateKey, now: datetime.datetime) -> x509.Certificate:
+def _issue_ca(key: ec.EllipticCurvePrivateKey, now: datetime.datetime) -> x509.Certificate:
     name = _name(f"Edge local CA ({socket.gethostname()})"[:64])
     usage = x509.KeyUsage(
         digital_signature=False,
@@ -166,7 +169,7 @@ def _make_ca(key: ec.EllipticCurvePrivateKey, now: datetime.datetime) -> x509.Ce
     )
 
 
-def _make_leaf(
+def _issue_leaf(
     key: ec.EllipticCurvePrivateKey,
     ca: x509.Certificate,
     ca_key: ec.EllipticCurvePrivateKey,

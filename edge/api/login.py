@@ -1,4 +1,4 @@
-"""The page where a browser earns the administrator's cookie, and the way out again."""
+"""Login and logout of the administrator in a browser, by a cookie."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LOGOUT_PATH = "/admin/logout"
 
 
 class LoginPages:
-    """Handlers of a form without scripts."""
+    """Handlers of the login form, which works without scripts."""
 
     def __init__(self, access: AccessControl) -> None:
         self._access = access
@@ -35,7 +35,7 @@ class LoginPages:
 
     async def _log_in(self, request: web.Request) -> web.Response:
         access = self._access
-        wait_s = access.wait_s(request)
+        wait_s = access.retry_after_s(request)
         if wait_s > 0.0:
             seconds = max(1, round(wait_s))
             page = self._page(
@@ -45,13 +45,10 @@ class LoginPages:
             return page
         try:
             token = (await request.post()).get("token", "")
-        except (
-            ValueError,
-            LookupError,
-        ):  # neither a form, nor in its charset
+        except (ValueError, LookupError):  # not a form, or of an unknown charset
             return self._page(HTTPStatus.BAD_REQUEST, "That is not this page's form.")
         if not isinstance(token, str) or not access.is_admin_token(token.strip()):
-            access.note_wrong(request)
+            access.record_failure(request)
             log.warning("event=login_refused address=%s", access.client(request))
             return self._page(HTTPStatus.UNAUTHORIZED, "That is not the admin token.")
         log.info("event=login address=%s", access.client(request))

@@ -1,4 +1,4 @@
-"""What a browser loads: the page, its modules, the sample video, the local CA's certificate."""
+"""The publisher's page and its files: modules, sample video, the local authority's certificate."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import jinja2
 from aiohttp import web
 
 import edge
-from edge.api.auth import Handler
+from edge.api.errors import Handler
 from edge.assets import samples
 from edge.assets.store import AssetError, cached
 from edge.config import Settings
@@ -25,13 +25,13 @@ _SECURITY_HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-# No other page may hold the operator's window. Not for everybody: at a plain-http address, which
-# publishers may come by before they are told better, browsers complain of it.
+# Isolates the operator's window from pages that opened it. Only for admin pages: over plain HTTP,
+# where publishers may arrive first, browsers log a warning about this header.
 _ADMIN_HEADERS = {"Cross-Origin-Opener-Policy": "same-origin"}
 
 
 def templates() -> jinja2.Environment:
-    """Where the pages' templates are rendered; a name that is missing is an error."""
+    """The environment that renders templates; an undefined name is an error."""
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(WEB / "templates"),
         autoescape=True,
@@ -40,8 +40,8 @@ def templates() -> jinja2.Environment:
 
 
 @web.middleware
-async def secure(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Headers that keep the page from loading or showing anything that is not its own."""
+async def security_headers(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Adds headers that keep pages from loading or embedding anything of another origin."""
     response = await handler(request)
     if not response.prepared:
         admin = _ADMIN_HEADERS if request.path.startswith("/admin") else {}
@@ -51,7 +51,7 @@ async def secure(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 class Pages:
-    """Handlers of everything that is a file or a rendered template."""
+    """Handlers of files and of the rendered page."""
 
     def __init__(self, settings: Settings, ca: Path | None) -> None:
         self._settings = settings
@@ -75,7 +75,7 @@ class Pages:
             "slo_choices": choices,
             "fps": settings.fps,
             "sample": "/sample.webm" if cached(samples.STREET) else None,
-            # A server's credentials are for who may publish: the page then asks for them.
+            # Credentials are for authorised publishers only: the page requests them with its token.
             "ask_ice": any(
                 server.credential is not None or server.wants_credentials
                 for server in settings.ice_servers
@@ -99,14 +99,14 @@ class Pages:
         if path is None:
             raise web.HTTPNotFound(reason="the sample video has not been fetched")
         try:
-            made = await asyncio.to_thread(samples.webm, path)  # encodes it on first use
-            return web.FileResponse(made)
+            webm = await asyncio.to_thread(samples.webm, path)  # encoded at its first use
+            return web.FileResponse(webm)
         except (OSError, AssetError) as error:
             raise web.HTTPNotFound(reason=str(error)) from error
 
     async def _authority(self, request: web.Request) -> web.StreamResponse:
         if self._ca is None:
-            raise web.HTTPNotFound(reason="this server uses a certificate of its owner's")
+            raise web.HTTPNotFound(reason="this server's certificate is not of a local authority")
         headers = {
             "Content-Type": "application/x-x509-ca-cert",
             "Content-Disposition": 'attachment; filename="edge-ca.crt"',

@@ -1,4 +1,4 @@
-"""Server-sent events out of a queue."""
+"""Server-sent events (WHATWG HTML, section 9.2) from a queue."""
 
 from __future__ import annotations
 
@@ -16,10 +16,14 @@ async def event_stream(
     queue: asyncio.Queue[str | None],
     headers: Mapping[str, str] | None = None,
 ) -> web.StreamResponse:
-    """Events of the texts in `queue`, until None or until the reader is gone."""
+    """Send the texts in `queue` as events, until None or until the client disconnects.
+
+    A comment is sent after each `KEEPALIVE_S` without an event, which keeps proxies from closing
+    the connection and makes a vanished client noticed.
+    """
     response = web.StreamResponse(headers={**(headers or {}), "Cache-Control": "no-store"})
     response.content_type = "text/event-stream"
-    with contextlib.suppress(ConnectionResetError):  # it is gone: nobody is to be told
+    with contextlib.suppress(ConnectionResetError):  # the client has disconnected
         await response.prepare(request)
         await _write(response, queue)
     return response

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from edge.cli.extras import lab_extra
-from edge.session.control_messages import SLO_MAX_MS, SLO_MIN_MS
+from edge.config import SLO_MAX_MS, SLO_MIN_MS
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

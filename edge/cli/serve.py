@@ -89,8 +89,7 @@ def run(options: argparse.Namespace) -> int:
 def _serve(settings: Settings) -> str | None:
     """Serve until a signal; the reason if that failed, else None."""
     from edge.cli import terminal  # noqa: PLC0415
-    from edge.observability import systemd  # noqa: PLC0415
-    from edge.observability.garbage_collector import settle  # noqa: PLC0415
+    from edge.observability import garbage_collector, systemd  # noqa: PLC0415
     from edge.rtc.aiortc_adapter import InternalsError  # noqa: PLC0415
     from edge.server import Server, StartError  # noqa: PLC0415
 
@@ -102,16 +101,16 @@ def _serve(settings: Settings) -> str | None:
         _end_on_signals()
         try:
             await server.start()
-            settle()
+            garbage_collector.freeze()
             terminal.announce(server)
-            systemd.tell("READY=1")
+            systemd.notify("READY=1")
             await asyncio.Event().wait()  # until a signal
         except StartError as error:
             return str(error)
         except asyncio.CancelledError:
             pass
         finally:
-            systemd.tell("STOPPING=1")
+            systemd.notify("STOPPING=1")
             await server.stop()
         return None
 

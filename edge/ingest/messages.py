@@ -12,9 +12,10 @@ from typing import Annotated, Any, Literal
 import pydantic
 
 from edge.ipc.pipe import MAX_MESSAGE_BYTES
-from edge.observability.metrics_data import Reading
+from edge.observability.metrics_data import FrameCounts
 from edge.scheduling.assignment import Assignment, Snapshot
 from edge.session.actions import Change
+from edge.session.interface import SessionOptions
 from edge.session.view import SessionView
 from edge.workers import Box
 
@@ -41,7 +42,7 @@ class Open:
     ask: int
     session: str
     etag: str
-    wishes: dict[str, Any]
+    options: SessionOptions
     offer: str
     type: Literal["open"] = "open"
 
@@ -199,7 +200,7 @@ class Views:
     what was counted since the message before."""
 
     views: dict[str, SessionView]
-    reading: Reading | None = None
+    counts: FrameCounts | None = None
     type: Literal["views"] = "views"
 
 

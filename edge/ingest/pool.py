@@ -17,7 +17,7 @@ from edge.ingest.remote_session import RemoteSession
 from edge.ingest.supervisor import IngestProcess, IngestStatus
 from edge.ipc.shared_memory import slot_bytes
 from edge.observability.metrics_data import FrameMetrics
-from edge.session.interface import SessionIdentity
+from edge.session.interface import OnCloseRequest, SessionIdentity, SessionOptions
 from edge.session.registry import FullError
 from edge.session.session_adaptation import SessionAdaptation
 
@@ -25,7 +25,7 @@ _SPARE_SLOTS = 16  # for frames whose end is not told yet
 
 
 class IngestPool:
-    """`settings.ingest` processes; `start` them, `make` sessions, `stop`.
+    """`settings.ingest` processes; `start` them, `create` sessions, `stop`.
 
     Queues: in each process' memory two pictures for each session, which may wait, and one for
     each frame in a worker; a frame that finds no slot free is dropped as "overload".
@@ -38,7 +38,7 @@ class IngestPool:
         *,
         worker_slots: int,
         on_step: Callable[[], None],
-        meter: FrameMetrics,
+        metrics: FrameMetrics,
     ) -> None:
         self._settings = settings
         setup = IngestSetup(
@@ -48,7 +48,7 @@ class IngestPool:
             log_level=logging.getLogger().getEffectiveLevel(),
         )
         self._ingests = [
-            IngestProcess(number, setup, intake, on_step=on_step, meter=meter)
+            IngestProcess(number, setup, intake, on_step=on_step, metrics=metrics)
             for number in range(settings.ingest)
         ]
 
@@ -72,23 +72,23 @@ class IngestPool:
     async def stop(self) -> None:
         await asyncio.gather(*(each.stop() for each in self._ingests))
 
-    def make(
-        self, *, on_dead: Callable[[RemoteSession, str, str], None], **wishes: Any
-    ) -> RemoteSession:
-        """A session in the least busy process; FullError if none is there now."""
+    def create(self, options: SessionOptions, on_close_request: OnCloseRequest) -> RemoteSession:
+        """A session in the least busy process; FullError if no process is ready."""
         ready = [each for each in self._ingests if each.ready]
         if not ready:
             raise FullError("not_ready", "no ingest process is ready: try again in a few seconds")
         ingest = ready[least_busy([each.busyness for each in ready])]
         identity = SessionIdentity.fresh()
         settings = self._settings
-        slo_ms = wishes.get("slo_ms") or settings.slo_ms
+        slo_ms = options.slo_ms or settings.slo_ms
         unknown = SessionMeasurements(slo_ms=slo_ms, fps=settings.fps)
         hints = SessionAdaptation(
             settings.network, settings.edges, settings.max_bps, FixedHint.by(settings)
         )
         known = hints.snapshot(identity.id, unknown)
-        session = RemoteSession(ingest, identity=identity, known=known, on_dead=on_dead, **wishes)
+        session = RemoteSession(
+            ingest, options, identity=identity, known=known, on_close_request=on_close_request
+        )
         ingest.enter(session)
         return session
 

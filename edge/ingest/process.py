@@ -43,12 +43,13 @@ from edge.ipc.parent_watch import die_with
 from edge.ipc.pipe import MAX_MESSAGE_BYTES, Pipe
 from edge.ipc.shared_memory import SharedPictures
 from edge.models.weights import class_names
-from edge.observability.garbage_collector import settle
+from edge.observability import garbage_collector
+from edge.observability.event_loop import EventLoopMonitor
 from edge.observability.logs import Logs
 from edge.observability.metrics_data import FrameMetrics
 from edge.rtc.sdp import SdpError
 from edge.session.interface import SessionIdentity
-from edge.session.rate_limits import CpuShare
+from edge.session.result_streams import TooManyStreamsError
 from edge.session.session import Session
 from edge.session.session_adaptation import SessionAdaptation
 
@@ -85,7 +86,7 @@ async def _run(connection: socket.socket, setup: IngestSetup, memory_fd: int) ->
     room = IngestRuntime(
         connection, setup, SharedPictures(memory_fd, setup.slots, setup.slot_bytes)
     )
-    settle()
+    garbage_collector.freeze()
     return await room.run()
 
 
@@ -111,10 +112,10 @@ class IngestRuntime:
         self._tasks: set[asyncio.Task[None]] = set()
         self._stop = asyncio.Event()
         self._code = 0
-        self._meter = FrameMetrics()
+        self._metrics = FrameMetrics()
         self._used_s = self._told_ms = self._viewed_ms = 0.0
-        self._busy = self._lag_ms = 0.0
-        self._share = CpuShare()
+        self._busy = 0.0
+        self._event_loop = EventLoopMonitor()
 
     async def run(self) -> int:
         """Until told to stop; returns the exit code."""
@@ -182,21 +183,19 @@ class IngestRuntime:
             self._spawn(self._answer(message, session))
 
     def _make(self, message: Open) -> Session:
-        settings, wishes = self._settings, dict(message.wishes)
-        if (classes := wishes.get("classes")) is not None:
-            wishes["classes"] = frozenset(classes)
+        settings = self._settings
         session = Session(  # named, since its link's step is told by a snapshot of it
             settings,
             self._frames,
             SessionAdaptation(
                 settings.network, settings.edges, settings.max_bps, FixedHint.by(settings)
             ),
+            message.options,
             class_names=self._class_names,
-            on_dead=lambda session, *why: self._pipe.send(Dead(session.id, *why)),
+            on_close_request=lambda session, *why: self._pipe.send(Dead(session.id, *why)),
             on_step=lambda: self._pipe.send(LinkStep(session.snapshot(now_ms()))),
             identity=SessionIdentity(message.session, message.etag),
-            meter=self._meter,
-            **wishes,
+            metrics=self._metrics,
         )
         return session
 
@@ -238,7 +237,7 @@ class IngestRuntime:
     async def _look(self, message: TakePicture) -> None:
         session = self._sessions.get(message.session)
         try:
-            text = None if session is None else await session.look()
+            text = None if session is None else await session.last_picture()
             self._pipe.send(Reply(message.ask, text or ""))
         except MessageError:  # noise makes large JPEGs
             self._pipe.send(Reply(message.ask))
@@ -252,7 +251,7 @@ class IngestRuntime:
         if session is None:
             self._pipe.send(ResultText(message.stream, None))
             return
-        with contextlib.suppress(RuntimeError), session.subscribe() as queue:
+        with contextlib.suppress(TooManyStreamsError), session.subscribe() as queue:
             while (text := await queue.get()) is not None:
                 if self._pipe.queued < _BEHIND:
                     self._pipe.send(ResultText(message.stream, text))
@@ -265,7 +264,7 @@ class IngestRuntime:
         while True:
             await asyncio.sleep(max(0.0, due_ms - now_ms()) / 1000.0)
             now = now_ms()
-            self._lag_ms = max(now - due_ms, self._lag_ms * 0.98)  # fades within seconds
+            self._event_loop.observe(now - due_ms, time.thread_time(), now)
             for session in list(self._sessions.values()):
                 try:
                     session.tick(now)
@@ -286,18 +285,17 @@ class IngestRuntime:
         busy = 1000.0 * (used_s - self._used_s) / (now - self._told_ms)
         self._busy += 0.5 * (busy - self._busy)
         self._used_s, self._told_ms = used_s, now
-        self._share.observe(time.thread_time(), now)
         if self._pipe.queued:  # the last is not read yet
             return
-        tasks = len(asyncio.all_tasks())
+        loop, tasks = self._event_loop, len(asyncio.all_tasks())
         snapshots = [session.snapshot(now) for session in self._sessions.values()]
         for start in range(0, max(1, len(snapshots)), _SNAPSHOTS):
             part = snapshots[start : start + _SNAPSHOTS]
-            self._pipe.send(SessionState(self._busy, self._share.mean, self._lag_ms, tasks, part))
+            self._pipe.send(SessionState(self._busy, loop.cpu.mean, loop.lag_ms, tasks, part))
 
     def _tell_views(self, now: float) -> None:
         sessions = list(self._sessions.values())
         for start in range(0, len(sessions), _VIEWS):
             some = sessions[start : start + _VIEWS]
             self._pipe.send(Views({session.id: session.view(now) for session in some}))
-        self._pipe.send(Views({}, self._meter.drain()))
+        self._pipe.send(Views({}, self._metrics.drain()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import collections
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -25,9 +25,9 @@ from edge.ingest.messages import (
 from edge.rtc.sdp import SdpError
 from edge.scheduling.assignment import Assignment, Snapshot
 from edge.session.actions import Change
-from edge.session.interface import SessionIdentity
+from edge.session.interface import OnCloseRequest, SessionIdentity, SessionOptions
 from edge.session.registry import FullError
-from edge.session.result_streams import QUEUE, STREAMS, put_newest
+from edge.session.result_streams import QUEUE, STREAMS, TooManyStreamsError, put_newest
 from edge.session.view import SessionView
 
 _STREAM_NUMBERS = itertools.count()
@@ -60,15 +60,15 @@ class RemoteSession:
     def __init__(
         self,
         host: Host,
+        options: SessionOptions,
         *,
         identity: SessionIdentity,
         known: Snapshot,
-        on_dead: Callable[[RemoteSession, str, str], None],
-        **wishes: object,
+        on_close_request: OnCloseRequest,
     ) -> None:
         self.id, self.etag = identity.id, identity.etag
         self.name = self.id[:6]
-        self.label = str(wishes.get("label", ""))
+        self.label = options.label
         self.outcomes: collections.Counter[str] = collections.Counter()
         self.known = known
         self.seen = SessionView(
@@ -76,8 +76,8 @@ class RemoteSession:
         )
         self.assignment: Assignment | None = None
         self._host = host
-        self._on_dead = on_dead
-        self._wishes = wishes
+        self._on_close_request = on_close_request
+        self._options = options
         self._streams: dict[int, asyncio.Queue[str | None]] = {}  # at most STREAMS
         self._ended = False
 
@@ -85,7 +85,7 @@ class RemoteSession:
 
     async def answer(self, offer: str) -> str:
         try:
-            reply = await self._host.ask(Open(0, self.id, self.etag, self._wishes, offer))
+            reply = await self._host.ask(Open(0, self.id, self.etag, self._options, offer))
         except LostError as error:
             raise FullError("lost", f"{error}: try again") from error
         except MessageError as error:
@@ -107,7 +107,7 @@ class RemoteSession:
     @contextmanager
     def subscribe(self) -> Iterator[asyncio.Queue[str | None]]:
         if len(self._streams) >= STREAMS:
-            raise RuntimeError(f"{STREAMS} event streams of this session are open already")
+            raise TooManyStreamsError(STREAMS)
         number = next(_STREAM_NUMBERS)
         queue = self._streams[number] = asyncio.Queue(QUEUE)
         if self._ended:
@@ -128,7 +128,7 @@ class RemoteSession:
     def view(self, now_ms: float) -> SessionView:
         return self.seen
 
-    async def look(self) -> str | None:
+    async def last_picture(self) -> str | None:
         try:
             return (await self._host.ask(TakePicture(0, self.id))).text or None
         except LostError:
@@ -163,12 +163,12 @@ class RemoteSession:
 
     def die(self, reason: str, code: str) -> None:
         """It should be ended."""
-        self._on_dead(self, reason, code)
+        self._on_close_request(self, reason, code)
 
     def lost(self, reason: str) -> None:
         """Its process has ended, and the session with it."""
         self._end_streams()
-        self._on_dead(self, reason, "timeout")
+        self._on_close_request(self, reason, "timeout")
 
     def _end_streams(self) -> None:
         self._ended = True

@@ -8,7 +8,8 @@ import itertools
 import logging
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from edge.batching.batcher import FrameRequest
 from edge.batching.dispatcher import Answer, Intake, Job
@@ -65,6 +66,10 @@ class IngestStatus:
     tasks: int
     restarts: int
 
+    def to_json(self) -> dict[str, Any]:
+        """As the admin API and `/healthz` send it: without the process id."""
+        return {name: value for name, value in asdict(self).items() if name != "pid"}
+
 
 class IngestProcess:
     """A process that sessions live in.
@@ -80,7 +85,7 @@ class IngestProcess:
         intake: Intake,
         *,
         on_step: Callable[[], None],
-        meter: FrameMetrics,
+        metrics: FrameMetrics,
     ) -> None:
         self.restarts = 0
         self.ready = False
@@ -88,7 +93,7 @@ class IngestProcess:
         self._setup = setup
         self._intake = intake
         self._on_step = on_step
-        self._meter = meter
+        self._metrics = metrics
         self._child: ChildProcess[Message] | None = None
         self._sessions: dict[str, RemoteSession] = {}
         self._asked: dict[int, asyncio.Future[Reply]] = {}
@@ -260,8 +265,8 @@ class IngestProcess:
                 for number, view in message.views.items():
                     if (session := self._sessions.get(number)) is not None:
                         session.seen = view
-                if message.reading is not None:
-                    self._meter.absorb(message.reading)
+                if message.counts is not None:
+                    self._metrics.merge(message.counts)
             case LinkStep():
                 if (session := self._sessions.get(message.snapshot.id)) is not None:
                     session.known = message.snapshot

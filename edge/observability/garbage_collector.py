@@ -1,7 +1,7 @@
-"""The garbage collector and what lives as long as its process.
+"""The garbage collector and the objects that live as long as their process.
 
-A full collection looks at every object and holds up whoever runs in the process: 120 ms for the
-220,000 that a server's modules alone make. What was there when it started need not be looked at.
+A full collection visits every object and stops the whole process meanwhile: 120 ms for the 220,000
+objects that a server's modules alone create. Frozen objects are not visited again.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from __future__ import annotations
 import gc
 
 
-def stop_collecting() -> None:
-    """For a tool that ends soon and must not pause: cycles are left where they are."""
-    settle()
-    gc.disable()
-
-
-def settle() -> None:
-    """What is alive now stays alive: it is collected once more, and not looked at again."""
+def freeze() -> None:
+    """Collect once, then exempt every object that is alive now from later collections."""
     gc.collect()
     gc.freeze()
+
+
+def disable() -> None:
+    """For a short-lived tool that must not pause: reference cycles are not collected any more."""
+    freeze()
+    gc.disable()

@@ -1,4 +1,4 @@
-"""The picture that a session was last answered on, for its operator: where that is switched on."""
+"""The latest picture that a session got an answer for, as the admin API serves it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import av
 import cv2
 
-LONG_SIDE = 640  # pixels that it is scaled down to, so that it fits a message
+LONG_SIDE = 640  # pixels: larger pictures are scaled down, so that one fits a message
 QUALITY = 75  # of JPEG
 
-Named = tuple[str, float, float, float, float, float]
+NamedBox = tuple[str, float, float, float, float, float]
 """(class, score, x1, y1, x2, y2), corners as fractions of the picture."""
 
 
@@ -23,12 +23,12 @@ class LastPicture:
 
     width: int
     height: int
-    boxes: list[Named]
+    boxes: list[NamedBox]
     jpeg: bytes
 
     @classmethod
-    def of(cls, image: av.VideoFrame, boxes: Sequence[Named]) -> LastPicture:
-        """Takes some milliseconds: not for the event loop."""
+    def of(cls, image: av.VideoFrame, boxes: Sequence[NamedBox]) -> LastPicture:
+        """Scale and encode a frame. Takes some milliseconds: not for the event loop."""
         scale = min(1.0, LONG_SIDE / max(image.width, image.height))
         width, height = (max(2, round(side * scale)) for side in (image.width, image.height))
         pixels = image.reformat(width, height, format="bgr24").to_ndarray()
@@ -37,7 +37,7 @@ class LastPicture:
         return cls(width, height, list(boxes), jpeg.tobytes())
 
     def to_text(self) -> str:
-        """As JSON, which is what the API tells and what crosses from another process."""
+        """The JSON that the API serves and that ingest processes send; the JPEG is in base64."""
         return json.dumps(
             {
                 "width": self.width,

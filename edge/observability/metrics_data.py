@@ -1,5 +1,7 @@
-"""Counts and histograms of all frames of a process. Pure; mergeable, so that several processes'
-readings become one."""
+"""Counts and histograms of all frames of a process.
+
+Pure, and mergeable: the metrics of several processes add up to one.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ from typing import Literal
 
 from edge.adaptation.latency_budget import LEGS, Leg
 
-# From what a decoder takes to where any objective is long missed; about a factor of 1.6 apart.
+# From a decoder's time to far beyond any latency objective, by factors of about 1.6.
 BOUNDS_MS = (1, 2.5, 5, 10, 15, 25, 40, 60, 80, 100, 150, 250, 500, 1000, 5000)
 Timed = Leg | Literal["whole"]
 TIMED: tuple[Timed, ...] = (*LEGS, "whole")
@@ -21,7 +23,7 @@ _STEP = math.log(1.05)  # a sketch's quantiles are right to 2.5 %
 
 @dataclass(slots=True)
 class Histogram:
-    """How many values lay at or below each bound and above the one before; the last: above all."""
+    """Counts of values by bucket: up to each of `BOUNDS_MS`, and above the last."""
 
     counts: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS_MS) + 1))
     sum_ms: float = 0.0
@@ -30,14 +32,14 @@ class Histogram:
         self.counts[bisect_left(BOUNDS_MS, ms)] += 1
         self.sum_ms += ms
 
-    def absorb(self, other: Histogram) -> None:
+    def merge(self, other: Histogram) -> None:
         self.counts = [mine + its for mine, its in zip(self.counts, other.counts, strict=True)]
         self.sum_ms += other.sum_ms
 
 
 @dataclass(slots=True)
-class Sketch:
-    """Quantiles of positive values from counts in logarithmic steps."""
+class QuantileSketch:
+    """Approximate quantiles of positive values, from counts in logarithmic steps."""
 
     counts: Counter[int] = field(default_factory=Counter)
 
@@ -45,7 +47,7 @@ class Sketch:
         self.counts[round(math.log(max(value, 1e-6)) / _STEP)] += 1
 
     def quantile(self, q: float) -> float | None:
-        """The least value that at least a part `q` of all doesn't exceed; None if empty."""
+        """The least value that at least a part `q` of all values doesn't exceed; None if empty."""
         rank = math.ceil(q * self.counts.total())
         for step in sorted(self.counts):
             rank -= self.counts[step]
@@ -54,52 +56,48 @@ class Sketch:
         return None
 
 
-def _histograms() -> dict[Timed, Histogram]:
-    return {leg: Histogram() for leg in TIMED}
-
-
 @dataclass(slots=True)
-class Reading:
-    """What happened since the one before. Plain data: it can be pickled."""
+class FrameCounts:
+    """Frames of a period by outcome, and their times. Plain data: it can be pickled."""
 
     outcomes: Counter[str] = field(default_factory=Counter)
-    """Frames by what became of them: in_time, answered_late, or why dropped."""
+    """`in_time`, `answered_late`, or the reason of a drop."""
     legs: dict[Timed, Histogram] = field(
         default_factory=lambda: {leg: Histogram() for leg in TIMED}
     )
-    """Where their time went; `whole` is from capture to the answer in the publisher's hands."""
-    strain: Sketch = field(default_factory=Sketch)
-    """The whole over the objective, of each frame that was answered."""
+    """Answered frames' time in each leg; `whole` is from capture to the publisher's hands."""
+    slo_ratio: QuantileSketch = field(default_factory=QuantileSketch)
+    """Each answered frame's `whole` time over its latency objective."""
 
-    def absorb(self, other: Reading) -> None:
+    def merge(self, other: FrameCounts) -> None:
         self.outcomes.update(other.outcomes)
-        self.strain.counts.update(other.strain.counts)
+        self.slo_ratio.counts.update(other.slo_ratio.counts)
         for leg, histogram in other.legs.items():
-            self.legs[leg].absorb(histogram)
+            self.legs[leg].merge(histogram)
 
 
 class FrameMetrics:
-    """Takes note of frames, for all sessions of the process."""
+    """Counts the frames of all sessions of a process."""
 
     def __init__(self) -> None:
-        self._reading = Reading()
+        self._counts = FrameCounts()
 
     def answered(self, legs_ms: Mapping[Leg, float], whole_ms: float, slo_ms: float) -> None:
-        reading = self._reading
-        reading.outcomes["in_time" if whole_ms <= slo_ms else "answered_late"] += 1
+        counts = self._counts
+        counts.outcomes["in_time" if whole_ms <= slo_ms else "answered_late"] += 1
         for leg, ms in legs_ms.items():
-            reading.legs[leg].add(ms)
-        reading.legs["whole"].add(whole_ms)
-        reading.strain.add(whole_ms / slo_ms)
+            counts.legs[leg].add(ms)
+        counts.legs["whole"].add(whole_ms)
+        counts.slo_ratio.add(whole_ms / slo_ms)
 
     def dropped(self, reason: str) -> None:
-        self._reading.outcomes[reason] += 1
+        self._counts.outcomes[reason] += 1
 
-    def absorb(self, reading: Reading) -> None:
-        """What another process noted."""
-        self._reading.absorb(reading)
+    def merge(self, counts: FrameCounts) -> None:
+        """Add the counts of another process."""
+        self._counts.merge(counts)
 
-    def drain(self) -> Reading:
-        """What was noted since this was last asked."""
-        reading, self._reading = self._reading, Reading()
-        return reading
+    def drain(self) -> FrameCounts:
+        """The counts since the previous call."""
+        counts, self._counts = self._counts, FrameCounts()
+        return counts

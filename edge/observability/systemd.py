@@ -1,4 +1,4 @@
-"""Word to the service manager, if there is one: ready, stopping (sd_notify(3), by its socket)."""
+"""State notifications for systemd, by the datagram protocol of sd_notify(3)."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import os
 import socket
 
 
-def tell(state: str) -> None:
-    """`READY=1` or `STOPPING=1`; nothing where nobody asked to be told."""
+def notify(state: str) -> None:
+    """Send `READY=1` or `STOPPING=1`; does nothing where systemd did not ask for notifications."""
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address.startswith(("/", "@")):
         return
     path = f"\0{address[1:]}" if address[0] == "@" else address
     with (
-        contextlib.suppress(OSError),  # a manager that is gone needs no word
+        contextlib.suppress(OSError),  # the service manager may be gone
         socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as manager,
     ):
         manager.sendto(state.encode(), path)

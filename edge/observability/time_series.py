@@ -1,6 +1,7 @@
-"""The last minutes, second by second: what the operator's charts show. Pure: time is an argument.
+"""The last minutes, one point a second, for the operator's charts. Pure: time is an argument.
 
-Bounded: so many points of so many columns, 4 bytes each; the oldest gives way.
+Memory is bounded: a fixed number of points and columns of 4 bytes each; the oldest point is
+overwritten.
 """
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ import math
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 
-EVERY_MS = 1_000.0
-POINTS = 600  # ten minutes of the server
-SESSION_POINTS = 300  # five of each session
+PERIOD_MS = 1_000.0
+POINTS = 600  # of the server: ten minutes
+SESSION_POINTS = 300  # of each session: five minutes
 SESSION_COLUMNS = ("p50_ms", "p99_ms", "missed", "link_bps", "bps")
 
 Value = float | None
@@ -31,7 +32,7 @@ class RingBuffer:
         return len(self._times)
 
     def add(self, at_s: float, row: Mapping[str, Value]) -> None:
-        """A row; columns that it lacks have no value then."""
+        """Append a row; a column that is missing from it has no value there."""
         values = [row.get(column) for column in self.columns]
         numbers = [math.nan if value is None else value for value in values]
         if len(self._times) < self._length:
@@ -45,17 +46,17 @@ class RingBuffer:
         self._next = (self._next + 1) % self._length
 
     def to_json(self, last: int | None = None) -> dict[str, list[Value]]:
-        """Columns of the last so many rows, oldest first, and `t`, their times in Unix seconds."""
+        """The columns of the last `last` rows (None: all), oldest first; `t` is in Unix seconds."""
         skip = 0 if last is None else max(0, len(self) - last)
         order = [*range(self._next, len(self)), *range(self._next)][skip:]
         table: dict[str, list[Value]] = {"t": [round(self._times[i], 1) for i in order]}
         for name, column in zip(self.columns, self._values, strict=True):
-            table[name] = [None if math.isnan(column[i]) else _short(column[i]) for i in order]
+            table[name] = [None if math.isnan(column[i]) else _rounded(column[i]) for i in order]
         return table
 
 
 class TimeSeries:
-    """The server's ring, and one for each session that is there."""
+    """The server's ring buffer, and one for each session that is present."""
 
     def __init__(self, columns: Sequence[str]) -> None:
         self.fleet = RingBuffer(columns, POINTS)
@@ -64,20 +65,19 @@ class TimeSeries:
     def add(
         self, at_s: float, fleet: Mapping[str, Value], sessions: Mapping[str, Mapping[str, Value]]
     ) -> None:
-        """A point of each; the rings of sessions that are not among these go."""
+        """Add a point to each; the buffers of sessions without a point are removed."""
         self.fleet.add(at_s, fleet)
-        self.forget(sessions)
+        self._keep_only(sessions)
         for name, row in sessions.items():
             if name not in self.sessions:
                 self.sessions[name] = RingBuffer(SESSION_COLUMNS, SESSION_POINTS)
             self.sessions[name].add(at_s, row)
 
-    def forget(self, but: Iterable[str]) -> None:
-        """The sessions that have left."""
-        stay = set(but)
-        self.sessions = {name: ring for name, ring in self.sessions.items() if name in stay}
+    def _keep_only(self, names: Iterable[str]) -> None:
+        present = set(names)
+        self.sessions = {name: ring for name, ring in self.sessions.items() if name in present}
 
 
-def _short(value: float) -> float:
-    """Four digits are more than a chart shows."""
+def _rounded(value: float) -> float:
+    """To four significant digits, more than a chart can show."""
     return float(f"{value:.4g}")

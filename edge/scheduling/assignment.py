@@ -13,7 +13,7 @@ class Pins:
     it sends, in pixels. None is left to the plan."""
 
     variant: str | None = None
-    edge: int | None = None
+    long_side: int | None = None
 
 
 NO_PINS = Pins()

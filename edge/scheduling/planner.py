@@ -115,7 +115,7 @@ class Planner:
             bits = math.floor(math.log(max(snapshot.bps, 1.0), _BITS_STEP))
             pins = snapshot.pins
             for long_side, f1, sent_long_side in self._worth(
-                bits, snapshot.fps, *snapshot.size, pins.edge
+                bits, snapshot.fps, *snapshot.size, pins.long_side
             ):
                 if pins.variant not in (None, Variant(self._network, long_side).name):
                     continue
@@ -339,7 +339,7 @@ class Planner:
             name, sent, snapshot.fps, ENOUGH, pixels=_pixels(sent, *snapshot.size)
         )
         gain = 1.0
-        if snapshot.pins.edge is not None:
+        if snapshot.pins.long_side is not None:
             why = f"pinned to {sent} px by the operator; {why}"
         elif snapshot.sent_long_side:
             gain = self._f1(name, sent, snapshot) - self._f1(

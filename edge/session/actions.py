@@ -1,4 +1,4 @@
-"""What an operator can ask of a session: plain data, checked here, once."""
+"""An operator's actions on a session: plain data, validated here, once."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from edge.config import SloMs
 from edge.profile.variant import SENT_LONG_SIDES, Variant
-from edge.session.control_messages import SloMs, describe
+from edge.session.control_messages import describe
 
 
 class ActionError(ValueError):
-    """An action that cannot be carried out; the message names the field and the rule."""
+    """An invalid action; the message names the field and the rule."""
 
 
 def _sent_long_side(long_side: int) -> int:
@@ -26,44 +27,46 @@ def _variant(name: str) -> str:
 
 
 class _Action(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, allow_inf_nan=False, serialize_by_alias=True
+    )
 
 
 class SetSlo(_Action):
-    """Another latency objective; its publisher is told."""
+    """Change the latency objective; the publisher is notified."""
 
     kind: Literal["slo"] = "slo"
     slo_ms: SloMs
 
 
 class PinVariant(_Action):
-    """Serve its frames with this variant and no other; None: as the plan has it."""
+    """Serve the session's frames with this variant only; None: as planned."""
 
     kind: Literal["variant"] = "variant"
     variant: Annotated[str, AfterValidator(_variant)] | None
 
 
-class PinSize(_Action):
-    """Ask for pictures of this longest side, in pixels; None: as the plan has it."""
+class PinLongSide(_Action):
+    """Ask for pictures of this long side, in pixels; None: as planned."""
 
     kind: Literal["size"] = "size"
-    edge: Annotated[int, AfterValidator(_sent_long_side)] | None
+    long_side: Annotated[int, AfterValidator(_sent_long_side)] | None = Field(alias="edge")
 
 
 class EndSession(_Action):
-    """End it; its publisher is told, and does not come back by itself."""
+    """End the session; its publisher is notified, and does not reconnect by itself."""
 
     kind: Literal["end"] = "end"
 
 
-Change = SetSlo | PinVariant | PinSize
+Change = SetSlo | PinVariant | PinLongSide
 Action = Change | EndSession
 
 _action: TypeAdapter[Action] = TypeAdapter(Annotated[Action, Field(discriminator="kind")])
 
 
 def read(text: str | bytes) -> Action:
-    """The action in a JSON text; ActionError says what is wrong with it."""
+    """The action in a JSON text; ActionError if it is not a valid one."""
     try:
         return _action.validate_json(text)
     except ValidationError as error:

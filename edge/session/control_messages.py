@@ -1,7 +1,8 @@
-"""The messages of the data channels: JSON objects with a `type`, one a message.
+"""The messages of the data channels: one JSON object each, with a `type`.
 
-What a page sends is checked here, once; unknown types and fields are ignored, so that either side
-may be newer than the other. All times are milliseconds; the server's are its monotonic clock.
+Messages of a page are validated here, once. Unknown types and fields are ignored, so that either
+side may be newer than the other; fields that the server does not use are not declared. All times
+are milliseconds; the server's are of its monotonic clock.
 """
 
 from __future__ import annotations
@@ -12,21 +13,20 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from edge.config import SloMs
+
 VERSION = 1
 MAX_MESSAGE_BYTES = 16 * 1024
 
-SLO_MIN_MS, SLO_MAX_MS = 20.0, 5000.0
 LABEL_MAX_CHARS = 64
 
 _Ms = Annotated[float, Field(ge=-1e15, le=1e15)]
 _Duration = Annotated[float, Field(ge=0, le=1e9)]
 _Rate = Annotated[float, Field(ge=0, le=1e12)]
-_Side = Annotated[int, Field(ge=0, le=65535)]
-SloMs = Annotated[float, Field(ge=SLO_MIN_MS, le=SLO_MAX_MS)]
 
 
 class ProtocolError(Exception):
-    """A message that cannot be understood: `code` for programs, the message for people."""
+    """An invalid message: `code` is for programs, the message for people."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -47,7 +47,7 @@ class _Message(BaseModel):
 
 
 class Hello(_Message):
-    """The page's first message: what it wants."""
+    """The page's first message: its wishes and its protocol version."""
 
     type: Literal["hello"]
     version: int
@@ -57,9 +57,9 @@ class Hello(_Message):
 
 
 class Ping(_Message):
-    """A clock sample: `t0_ms` is the page's clock when it sent this, since the Unix epoch.
+    """A clock sample: `t0_ms` is the page's time of sending, since the Unix epoch.
 
-    `offset_ms`, once known, is what the page adds to its own clock to get the server's.
+    `offset_ms`, once the page has estimated it, is the server's clock minus the page's.
     """
 
     type: Literal["ping"]
@@ -68,33 +68,18 @@ class Ping(_Message):
     rtt_ms: _Duration | None = None
 
 
-class Quantiles(_Message):
-    p50_ms: _Duration | None = Field(None, alias="p50")
-    p99_ms: _Duration | None = Field(None, alias="p99")
+class BackTime(_Message):
+    """How long results took from the server to the page, since the last report."""
 
-
-class Shown(_Message):
-    """What the page has shown since its last report."""
-
-    n: Annotated[int, Field(ge=0)] = 0
-    late: Annotated[int, Field(ge=0)] = 0
-    p50_ms: _Duration | None = None
-    p99_ms: _Duration | None = None
+    p50: _Duration | None = None
 
 
 class Report(_Message):
-    """The sender's own view, twice a second; whatever a browser cannot tell is absent."""
+    """The page's own measurements, twice a second; a browser omits those that it lacks."""
 
     type: Literal["report"]
     available_bps: _Rate | None = None
-    rtt_ms: _Duration | None = None
-    width: _Side | None = None
-    height: _Side | None = None
-    fps: _Rate | None = None
-    qp: _Rate | None = None
-    encode_ms: _Duration | None = None
-    shown: Shown | None = None
-    back_ms: Quantiles | None = None
+    back_ms: BackTime | None = None
 
 
 class Applied(_Message):
@@ -110,16 +95,18 @@ _incoming: TypeAdapter[Incoming] = TypeAdapter(Annotated[Incoming, Field(discrim
 _TYPES = ("hello", "ping", "report", "applied")
 
 
-def parse(message: str | bytes, most: int = MAX_MESSAGE_BYTES) -> Incoming | None:
-    """The message, or None for a type that this version does not know.
+def parse(message: str | bytes, max_bytes: int = MAX_MESSAGE_BYTES) -> Incoming | None:
+    """The message, or None for an unknown type.
 
     Raises ProtocolError with one of the codes too_large, not_json, not_an_object, no_type,
     bad_field.
     """
     if isinstance(message, bytes):
         raise ProtocolError("not_json", "control messages are JSON text, this one is binary")
-    if len(message) > most:
-        raise ProtocolError("too_large", f"{len(message)} characters: at most {most} in a message")
+    if len(message) > max_bytes:
+        raise ProtocolError(
+            "too_large", f"{len(message)} characters: at most {max_bytes} in a message"
+        )
     try:
         value = json.loads(message)
     except (ValueError, RecursionError) as error:
@@ -128,7 +115,7 @@ def parse(message: str | bytes, most: int = MAX_MESSAGE_BYTES) -> Incoming | Non
         raise ProtocolError("not_an_object", "a message is a JSON object")
     kind = value.get("type")
     if not isinstance(kind, str):
-        raise ProtocolError("no_type", "`type` is missing, or is no string")
+        raise ProtocolError("no_type", "`type` is missing, or not a string")
     if kind not in _TYPES:
         return None
     try:
@@ -138,14 +125,14 @@ def parse(message: str | bytes, most: int = MAX_MESSAGE_BYTES) -> Incoming | Non
 
 
 def describe(error: ValidationError) -> str:
-    """The first thing wrong, as `field: rule`."""
+    """The first violated rule, as `field: rule`."""
     first = error.errors(include_url=False, include_input=False)[0]
     field = ".".join(str(part) for part in first["loc"] if part not in _TYPES)
     return f"`{field}`: {first['msg'].lower()}" if field else first["msg"].lower()
 
 
 def message(kind: str, **fields: Any) -> str:
-    """A message to the page, as JSON text; fields that are None are left out."""
+    """A message to the page, as JSON text without the fields that are None."""
     present = {key: value for key, value in fields.items() if value is not None}
     return json.dumps({"type": kind, **present}, separators=(",", ":"), allow_nan=False)
 

@@ -1,36 +1,37 @@
-"""What became of one session's frames, and how long they took."""
+"""Outcomes and latencies of one session's frames."""
 
 from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Mapping
 
-from edge.adaptation.latency_budget import LatencyBudget, Leg
+from edge.adaptation.latency_budget import LEGS, LatencyBudget, Leg
 from edge.observability.metrics_data import FrameMetrics
+from edge.session.view import LatencyQuantiles
 from edge.sliding_windows import QuantileWindow
 
 
 class FrameStatistics:
-    """Each frame that came in ends in exactly one of `outcomes`: answered, or dropped by reason.
+    """Each received frame ends in exactly one of `outcomes`: "answered", or the reason of a drop.
 
-    `late` counts those answered after their objective, by the way back as last measured, and
-    `infeasible` those that missed since the network alone had eaten it.
+    `answered_late` counts those answered after their objective, by the return time as last
+    measured; `infeasible` those that missed it because the network alone took longer.
     """
 
-    def __init__(self, meter: FrameMetrics) -> None:
+    def __init__(self, metrics: FrameMetrics) -> None:
         self.outcomes: Counter[str] = Counter()
-        self.late = 0
+        self.answered_late = 0
         self.infeasible = 0
         self.device: int | None = None
         self.variant: str | None = None
-        self.budget = LatencyBudget()  # of every frame; what plans go by leaves hopeless ones out
+        self._legs = LatencyBudget()  # of all answered frames, infeasible ones included
         self._whole = QuantileWindow(256, 10_000.0)
-        self._came: deque[float] = deque(maxlen=32)
-        self._meter = meter
+        self._decoded_ms: deque[float] = deque(maxlen=32)
+        self._metrics = metrics
 
-    def came(self, now_ms: float) -> None:
+    def decoded(self, now_ms: float) -> None:
         """A frame was decoded."""
-        self._came.append(now_ms)
+        self._decoded_ms.append(now_ms)
 
     def answered(
         self,
@@ -40,43 +41,57 @@ class FrameStatistics:
         *,
         device: int,
         variant: str,
-        hopeless: bool,
+        infeasible: bool,
     ) -> None:
-        """A frame was answered, having spent `legs_ms`, the way back included."""
-        legs_ms = {leg: max(0.0, ms) for leg, ms in legs_ms.items()}  # clocks err
+        """A frame was answered after `legs_ms`, the return to the publisher included."""
+        legs_ms = {leg: max(0.0, ms) for leg, ms in legs_ms.items()}  # clock estimates err
         whole_ms = sum(legs_ms.values())
         for leg, ms in legs_ms.items():
-            self.budget.observe(leg, ms, now_ms)
+            self._legs.observe(leg, ms, now_ms)
         self.outcomes["answered"] += 1
-        self.late += whole_ms > slo_ms
-        self.infeasible += hopeless
+        self.answered_late += whole_ms > slo_ms
+        self.infeasible += infeasible
         self.device, self.variant = device, variant
         self._whole.add(whole_ms, now_ms)
-        self._meter.answered(legs_ms, whole_ms, slo_ms)
+        self._metrics.answered(legs_ms, whole_ms, slo_ms)
 
-    def dropped(self, reason: str, hopeless: bool) -> None:
+    def dropped(self, reason: str, *, infeasible: bool) -> None:
         self.outcomes[reason] += 1
-        self.infeasible += hopeless
-        self._meter.dropped(reason)
+        self.infeasible += infeasible
+        self._metrics.dropped(reason)
 
-    def by_end(self) -> dict[str, int]:
-        """Frames by what became of them: in_time, answered_late, or why dropped."""
-        ends = {name: count for name, count in self.outcomes.items() if name != "answered"}
-        return {
-            "in_time": self.outcomes["answered"] - self.late,
-            **({"answered_late": self.late} if self.late else {}),
-            **ends,
-        }
+    @property
+    def drops(self) -> dict[str, int]:
+        """Dropped frames by reason."""
+        return {reason: n for reason, n in self.outcomes.items() if reason != "answered"}
 
-    def whole_ms(self, q: float, now_ms: float) -> float | None:
-        """Quantile of the time from capture to the answer in hand, of the last ten seconds."""
+    def by_outcome(self) -> dict[str, int]:
+        """All ended frames: in_time, answered_late, or the reason of a drop."""
+        late = {"answered_late": self.answered_late} if self.answered_late else {}
+        return {"in_time": self.outcomes["answered"] - self.answered_late, **late, **self.drops}
+
+    def latency(self, now_ms: float) -> LatencyQuantiles | None:
+        """From capture to the answer in the publisher's hands; None without recent answers."""
         self._whole.expire(now_ms)
-        return self._whole.quantile(q)
+        return _quantiles(self._whole.quantile(0.5), self._whole.quantile(0.99))
+
+    def legs(self, now_ms: float) -> dict[str, LatencyQuantiles]:
+        """Time in each leg, of recently answered frames."""
+        of_legs = {
+            leg: _quantiles(
+                self._legs.quantile(leg, 0.5, now_ms), self._legs.quantile(leg, 0.99, now_ms)
+            )
+            for leg in LEGS
+        }
+        return {leg: quantiles for leg, quantiles in of_legs.items() if quantiles is not None}
 
     def fps(self, now_ms: float) -> float:
-        """Frames a second that come of late."""
-        if len(self._came) < 2:
+        """Frames a second decoded recently."""
+        if len(self._decoded_ms) < 2:
             return 0.0
-        return (
-            1000.0 * (len(self._came) - 1) / max(1.0, max(now_ms, self._came[-1]) - self._came[0])
-        )
+        first, last = self._decoded_ms[0], self._decoded_ms[-1]
+        return 1000.0 * (len(self._decoded_ms) - 1) / max(1.0, max(now_ms, last) - first)
+
+
+def _quantiles(p50_ms: float | None, p99_ms: float | None) -> LatencyQuantiles | None:
+    return None if p50_ms is None or p99_ms is None else LatencyQuantiles(p50_ms, p99_ms)

@@ -1,10 +1,11 @@
-"""A session as registry, endpoint and controller see it, in whatever process it runs."""
+"""A session as registry, endpoints and controller use it, in whatever process it runs."""
 
 from __future__ import annotations
 
 import asyncio
 import collections
 import secrets
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -16,7 +17,7 @@ from edge.session.view import SessionView
 
 @dataclass(frozen=True, slots=True)
 class SessionIdentity:
-    """What a session is called; knowing its `id` is the right to end it."""
+    """A session's identifiers; knowledge of the `id` authorises its publisher to end it."""
 
     id: str
     etag: str
@@ -26,45 +27,63 @@ class SessionIdentity:
         return cls(secrets.token_urlsafe(18), secrets.token_hex(8))
 
 
+@dataclass(frozen=True, slots=True)
+class SessionOptions:
+    """A publisher's choices when it opens a session."""
+
+    slo_ms: float | None = None
+    """None: the settings' default."""
+    label: str = ""
+    classes: frozenset[str] | None = None
+    """Names of the classes to report; None: all."""
+
+
 class SessionInterface(Protocol):
-    """One of all sessions: `edge.session.session`, or `edge.ingest.remote_session` for one in
+    """Implemented by `edge.session.session`, and by `edge.ingest.remote_session` for a session in
     another process."""
 
     id: str
     name: str
-    """What logs call it."""
+    """The start of the id, for logs and the operator."""
     etag: str
     label: str
     outcomes: collections.Counter[str]
-    """Of its frames; of one in another process, known at its end."""
+    """Of its frames; those of a session in another process are known at its end."""
 
     async def answer(self, offer: str) -> str:
-        """The answer to its offer; SdpError for one that is of no use."""
+        """The SDP answer to its offer; SdpError for an offer that cannot be used."""
 
     async def add_candidates(self, fragment: str) -> None:
-        """Trickled candidates; SdpError for what is none."""
+        """Add trickled ICE candidates; SdpError for a fragment that cannot be used."""
 
     def subscribe(self) -> AbstractContextManager[asyncio.Queue[str | None]]:
-        """Results for a publisher without data channels; RuntimeError for too many readers."""
+        """Result messages for a publisher without data channels, None at the end.
+
+        TooManyStreamsError if too many are open.
+        """
 
     def tick(self, now: float) -> None:
-        """Its regular look at the time."""
+        """Called several times a second, for timeouts and periodic messages."""
 
     def view(self, now_ms: float) -> SessionView:
-        """What the operator has to know of it."""
+        """Its state for the operator."""
 
-    async def look(self) -> str | None:
-        """The picture it was last answered on, as `edge.observability.last_picture` has it; None
+    async def last_picture(self) -> str | None:
+        """The picture of its latest answer, as `edge.observability.last_picture` writes it; None
         if there is none."""
 
     def act(self, action: Change) -> None:
-        """What the operator asks of it."""
+        """Carry out an operator's action."""
 
     def snapshot(self, now_ms: float) -> Snapshot:
-        """What the planner has to know of it."""
+        """Its state for the planner."""
 
     def assign(self, assignment: Assignment, now_ms: float) -> None:
-        """Its part of the plan in force."""
+        """Put its part of a plan in force."""
 
     async def close(self, reason: str, code: str = "ended") -> None:
-        """Tell the publisher, let go of everything."""
+        """Notify the publisher and release everything."""
+
+
+OnCloseRequest = Callable[[SessionInterface, str, str], None]
+"""Called with (session, reason, code) when a session must be closed for a reason within itself."""

@@ -1,24 +1,22 @@
-"""All sessions: who is let in, and how each one ends."""
+"""All sessions of the server: their admission, lookup and end."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from edge.clock import now_ms
 from edge.session import actions
-from edge.session.interface import SessionInterface
+from edge.session.interface import OnCloseRequest, SessionInterface, SessionOptions
 from edge.session.view import SessionView
 
 log = logging.getLogger("edge.session.registry")
 
-Factory = Callable[..., SessionInterface]
-
 
 class FullError(Exception):
-    """No session can be taken now: `code` is full, busy, not_ready, draining, lost (with its
-    process) or address_full."""
+    """No session can be admitted now. `code`: draining, not_ready, full, address_full, busy, or
+    lost (with its ingest process)."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -26,30 +24,33 @@ class FullError(Exception):
 
 
 class SessionRegistry:
-    """The sessions by id. `make` builds one; `ready` tells whether a device can serve it;
-    `why_not` why one more would be too many, if so; `on_change` is told "join" and "leave"."""
+    """The sessions by id.
+
+    `create` makes one, `ready` returns whether one can be served at all, `overload` why one more
+    would be too many (None: it would not), and `on_change` is called with "join", "leave" or "pin".
+    """
 
     def __init__(
         self,
-        make: Factory,
+        create: Callable[[SessionOptions, OnCloseRequest], SessionInterface],
         *,
         limit: int,
         limit_per_address: int,
         ready: Callable[[], bool],
-        why_not: Callable[[], str | None],
-        class_names: list[str],
+        overload: Callable[[], str | None],
+        class_names: Sequence[str],
         on_change: Callable[[str], None],
     ) -> None:
         self.class_names = class_names
-        self._make = make
+        self._create = create
         self._limit = limit
         self._limit_per_address = limit_per_address
-        self._why_not = why_not
-        self._addresses: dict[str, str] = {}  # of sessions whose address counts, by their id
         self._ready = ready
+        self._overload = overload
         self._on_change = on_change
         self._draining = False
         self._sessions: dict[str, SessionInterface] = {}
+        self._addresses: dict[str, str] = {}  # by session id, where the address is limited
         self._closing: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
@@ -61,18 +62,18 @@ class SessionRegistry:
     def get(self, session_id: str) -> SessionInterface | None:
         return self._sessions.get(session_id)
 
-    def named(self, name: str) -> SessionInterface | None:
-        """By the name that logs and the operator call it."""
+    def by_name(self, name: str) -> SessionInterface | None:
+        """The session with that name, which logs and the operator use in the place of its id."""
         return next((session for session in self if session.name == name), None)
 
     def views(self) -> list[SessionView]:
-        """Each as its operator sees it now, oldest first."""
+        """All sessions' states for the operator, oldest session first."""
         now = now_ms()
         return [session.view(now) for session in self]
 
     async def act(self, name: str, action: actions.Action) -> bool:
-        """What the operator asks of the session called so; False if there is none."""
-        session = self.named(name)
+        """Carry out an operator's action; False if there is no session of that name."""
+        session = self.by_name(name)
         if session is None:
             return False
         if isinstance(action, actions.EndSession):
@@ -84,36 +85,49 @@ class SessionRegistry:
         return True
 
     @property
+    def ready(self) -> bool:
+        """Whether sessions can be served."""
+        return self._ready()
+
+    @property
     def draining(self) -> bool:
-        """Whether newcomers are refused; those who are there go on."""
+        """Whether new sessions are refused while those present continue."""
         return self._draining
 
     def drain(self, on: bool = True) -> None:
-        """Refuse newcomers from now on, or let them in again."""
+        """Refuse new sessions from now on, or admit them again."""
         self._draining = on
         log.info("event=drain on=%s", on)
 
-    async def open(
-        self, offer: str, address: str | None = None, **wishes: object
-    ) -> tuple[SessionInterface, str]:
-        """A session for an SDP offer, and the answer; `address` is what limits count it by.
+    def refusal(self, address: str | None = None) -> FullError | None:
+        """Why a new session from `address` would be refused; None if it would be admitted.
 
-        Raises FullError while none can be taken, SdpError for an offer that is of no use.
+        Without an address its own limit does not apply.
         """
         if self._draining:
-            raise FullError("draining", "the server takes no newcomers for now")
+            return FullError("draining", "the server takes no newcomers for now")
         if not self._ready():
-            raise FullError("not_ready", "no device is ready yet: try again in a few seconds")
+            return FullError("not_ready", "no device is ready yet: try again in a few seconds")
         if len(self._sessions) >= self._limit:
-            raise FullError("full", f"all {self._limit} places are taken")
+            return FullError("full", f"all {self._limit} places are taken")
         most = self._limit_per_address
         if address is not None and list(self._addresses.values()).count(address) >= most:
-            raise FullError(
+            return FullError(
                 "address_full", f"this address has {most} sessions, and may have no more"
             )
-        if (reason := self._why_not()) is not None:
-            raise FullError("busy", reason)
-        session = self._make(on_dead=self._on_dead, **wishes)
+        overload = self._overload()
+        return None if overload is None else FullError("busy", overload)
+
+    async def open(
+        self, offer: str, options: SessionOptions, address: str | None = None
+    ) -> tuple[SessionInterface, str]:
+        """A session for an SDP offer, and the answer.
+
+        Raises FullError while none can be admitted, SdpError for an offer that cannot be used.
+        """
+        if (refusal := self.refusal(address)) is not None:
+            raise refusal
+        session = self._create(options, self._on_close_request)
         self._sessions[session.id] = session
         if address is not None:
             self._addresses[session.id] = address
@@ -137,26 +151,26 @@ class SessionRegistry:
             "event=session_closed session=%s reason=%r %s",
             session.name,
             reason,
-            " ".join(f"{name}={count}" for name, count in session.outcomes.items()),
+            " ".join(f"{outcome}={count}" for outcome, count in session.outcomes.items()),
         )
 
     def tick(self) -> None:
-        """Give every session its regular look at the time."""
+        """Tick every session; to be called several times a second."""
         now = now_ms()
         for session in self:
             try:
                 session.tick(now)
-            except Exception:  # one session's trouble is not the others'
+            except Exception:  # must not affect the other sessions
                 log.exception("event=tick_failed session=%s", session.name)
 
     async def close_all(self, reason: str) -> None:
-        """Refuse newcomers from now on, and end everyone."""
+        """Refuse new sessions from now on, and end all."""
         self.drain()
         await asyncio.gather(*(self.close(session, reason, "draining") for session in self))
         if self._closing:
             await asyncio.wait(self._closing)
 
-    def _on_dead(self, session: SessionInterface, reason: str, code: str) -> None:
+    def _on_close_request(self, session: SessionInterface, reason: str, code: str) -> None:
         task = asyncio.ensure_future(self.close(session, reason, code))
-        self._closing.add(task)  # the loop itself holds tasks only weakly
+        self._closing.add(task)  # the loop itself holds only weak references to tasks
         task.add_done_callback(self._closing.discard)

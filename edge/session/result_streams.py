@@ -1,4 +1,4 @@
-"""Results for a publisher without data channels: bounded queues that event streams read."""
+"""Bounded queues of messages for event streams: a slow reader loses its oldest messages."""
 
 from __future__ import annotations
 
@@ -7,14 +7,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 STREAMS = 4  # of one session; the next is refused
-QUEUE = 64  # results waiting for a slow reader; the oldest gives way
+QUEUE = 64  # results waiting for a slow reader; the oldest is dropped
+
+
+class TooManyStreamsError(Exception):
+    """A source has as many readers as it may have."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"{limit} event streams of this are open already")
 
 
 class ResultStreams:
-    """Event streams of one source: at most `most`, each with at most `depth` texts waiting."""
+    """Event streams of one source: at most `limit`, each with at most `depth` messages waiting."""
 
-    def __init__(self, most: int = STREAMS, depth: int = QUEUE) -> None:
-        self._most, self._depth = most, depth
+    def __init__(self, limit: int = STREAMS, depth: int = QUEUE) -> None:
+        self._limit, self._depth = limit, depth
         self._queues: set[asyncio.Queue[str | None]] = set()
         self._ended = False
 
@@ -23,12 +30,12 @@ class ResultStreams:
 
     @contextmanager
     def open(self, first: str) -> Iterator[asyncio.Queue[str | None]]:
-        """Messages as texts from now on, after `first`; None at the end.
+        """A queue of `first` and the messages from now on; None marks the end.
 
-        RuntimeError if there are too many readers already.
+        TooManyStreamsError if `limit` are open already.
         """
-        if len(self._queues) >= self._most:
-            raise RuntimeError(f"{self._most} event streams of this are open already")
+        if len(self._queues) >= self._limit:
+            raise TooManyStreamsError(self._limit)
         queue: asyncio.Queue[str | None] = asyncio.Queue(self._depth)
         queue.put_nowait(first)
         if self._ended:
@@ -50,7 +57,7 @@ class ResultStreams:
 
 
 def put_newest(queue: asyncio.Queue[str | None], text: str | None) -> None:
-    """Put without waiting: where the reader is behind, its oldest result gives way."""
+    """Put without waiting; a full queue drops its oldest message."""
     if queue.full():
         queue.get_nowait()
     queue.put_nowait(text)

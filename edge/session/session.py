@@ -1,4 +1,8 @@
-"""One publisher: its connection, its frames' way through the server, what it is told."""
+"""One publisher: its connection, its channels, and the messages on them.
+
+`edge.session.frame_accounting` accounts for its frames, `edge.session.session_adaptation` for its
+part of the plan.
+"""
 
 from __future__ import annotations
 
@@ -8,98 +12,86 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
-from typing import Literal
-
-import av
+from typing import Any, Literal
 
 from edge.adaptation.hint_controller import Hint
-from edge.adaptation.latency_budget import LatencyBudget, infeasible
 from edge.adaptation.measurements import SessionMeasurements
-from edge.api import turn
-from edge.batching.batcher import FrameRequest
-from edge.batching.dispatcher import Answer, Intake, Job
+from edge.batching.dispatcher import Intake
 from edge.clock import now_ms
 from edge.config import Settings
-from edge.ipc.picture import Picture
-from edge.observability.last_picture import LastPicture, Named
 from edge.observability.logs import of_session
 from edge.observability.metrics_data import FrameMetrics
 from edge.rtc.peer_connection import DecodedFrame, PeerConnection
-from edge.scheduling.assignment import Assignment, Pins, Snapshot
-from edge.session import actions
+from edge.scheduling.assignment import Assignment, Snapshot
+from edge.session import actions, turn
 from edge.session.control_channel import ControlChannel
-from edge.session.control_messages import VERSION, Applied, Hello, Ping, Report, detections, message
-from edge.session.frame_statistics import FrameStatistics
-from edge.session.frame_timeline import FrameTimeline
-from edge.session.interface import SessionIdentity
+from edge.session.control_messages import VERSION, Applied, Hello, Ping, Report, message
+from edge.session.frame_accounting import FrameAccounting
+from edge.session.interface import OnCloseRequest, SessionIdentity, SessionOptions
 from edge.session.liveness import LivenessMonitor
-from edge.session.rate_limits import FramePacer
 from edge.session.result_streams import ResultStreams
 from edge.session.session_adaptation import SessionAdaptation, measure
-from edge.session.view import SessionView, told
+from edge.session.view import SessionView, fields_of
 
 log = logging.getLogger("edge.session.session")
 
 State = Literal["connecting", "live", "closed"]
 
 STATS_EVERY_MS = 1_000.0
-BACK_MS = 2.0  # the way back until it has been measured
 
 
 class Session:
-    """A publisher and its frames.
+    """Implements `edge.session.interface.SessionInterface` in this process.
 
-    Each frame that came in ends in exactly one of `outcomes`: answered, or dropped by reason.
-    `on_dead(session, reason, code)` is called once when the session should be ended from within,
-    `on_step` when its link got much worse, after its own hint.
+    `on_close_request` is called once when the session must be closed for a reason within itself,
+    `on_step` when its link became much worse, after its own hint has been sent.
     """
 
     def __init__(
         self,
         settings: Settings,
         intake: Intake,
-        hints: SessionAdaptation,
+        adaptation: SessionAdaptation,
+        options: SessionOptions,
         *,
         class_names: Sequence[str],
-        on_dead: Callable[[Session, str, str], None],
-        on_step: Callable[[], None] = lambda: None,
-        meter: FrameMetrics | None = None,
-        slo_ms: float | None = None,
-        label: str = "",
-        classes: frozenset[str] | None = None,
+        on_close_request: OnCloseRequest,
+        on_step: Callable[[], None],
+        metrics: FrameMetrics,
         identity: SessionIdentity | None = None,
     ) -> None:
         identity = identity or SessionIdentity.fresh()
         self.id, self.etag = identity.id, identity.etag
-        self.name = self.id[:6]  # what logs call it
-        self.label = label
-        self.slo_ms = slo_ms or settings.slo_ms
+        self.name = self.id[:6]
+        self.label = options.label
         self.fps = settings.fps
-        self.ledger = FrameStatistics(meter or FrameMetrics())
-        self.outcomes = self.ledger.outcomes
-        self.budget = LatencyBudget()
-        self.report: Report | None = None
-        self.size: tuple[int, int] | None = None
-        self._state: State = "connecting"
         self._settings = settings
         self._intake = intake
-        self._hints = hints
+        self._adaptation = adaptation
         self._class_names = list(class_names)
-        self._classes = classes
-        self._on_dead = on_dead
+        self._on_close_request = on_close_request
         self._on_step = on_step
+        self._state: State = "connecting"
+        self._opened_ms = now_ms()
+        self._stats_sent_ms = self._too_large_sent_ms = 0.0
+        self._available_bps: float | None = None  # as its page last reported
+        self._liveness = LivenessMonitor(settings, self._opened_ms)
         self._streams = ResultStreams()
-        self.opened_ms = now_ms()
-        self._pulse = LivenessMonitor(settings, self.opened_ms)
-        self._stats_ms = 0.0
-        self._told_too_large_ms = 0.0
-        self._inbox = ControlChannel(
-            settings.max_messages_per_s,
-            settings.max_message_bytes,
-            lambda code, words: self._say("error", code=code, message=words),
+        self._control = ControlChannel(
+            settings.max_messages_per_s, settings.max_message_bytes, self._send_error
         )
-        self._pacer = FramePacer()
-        self._seen: tuple[av.VideoFrame, list[Named]] | None = None  # kept where switched on
+        self._frames = FrameAccounting(
+            self.id,
+            settings,
+            intake,
+            slo_ms=options.slo_ms or settings.slo_ms,
+            class_names=self._class_names,
+            classes=options.classes,
+            metrics=metrics,
+            clock=now_ms,
+            send=self._send_result,
+        )
+        self.outcomes = self._frames.statistics.outcomes
         self.peer = PeerConnection(
             ice_servers=turn.ice_servers(settings, self.name, time.time()),
             slo_ms=self.slo_ms,
@@ -116,39 +108,30 @@ class Session:
         )
         self.peer.rate.remb.max_cap_bps = float(settings.max_bps)
 
+    # -- what the server asks of it: `SessionInterface` --------------------------------------------
+
     @property
     def state(self) -> State:
         return self._state
 
     @property
+    def slo_ms(self) -> float:
+        return self._frames.slo_ms
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Width and height of its latest picture, in pixels."""
+        return self._frames.size
+
+    @property
     def hint(self) -> Hint | None:
-        return self._hints.current
+        """The hint in force."""
+        return self._adaptation.current
 
     @property
-    def asked_fps(self) -> float:
-        """Frames a second that the publisher is asked for."""
-        return self.fps if self.hint is None else self.hint.fps
-
-    @property
-    def pins(self) -> Pins:
-        return self._hints.pins
-
-    async def look(self) -> str | None:
-        """The picture it was last answered on; None if there is none, or they are not kept."""
-        if self._seen is None:
-            return None
-        return (await asyncio.to_thread(LastPicture.of, *self._seen)).to_text()
-
-    def act(self, action: actions.Change) -> None:
-        """What the operator asks."""
-        match action:
-            case actions.SetSlo(slo_ms=slo_ms):
-                self._set_slo(slo_ms)
-                self.peer.send("control", self._welcome())  # which tells the objective
-            case actions.PinVariant(variant=variant):
-                self._hints.pins = replace(self.pins, variant=variant)
-            case actions.PinSize(edge=edge):
-                self._hints.pins = replace(self.pins, edge=edge)
+    def assignment(self) -> Assignment | None:
+        """Its part of the plan in force; None before the first plan."""
+        return self._adaptation.assignment
 
     async def answer(self, offer: str) -> str:
         with of_session(self.name):
@@ -157,115 +140,138 @@ class Session:
     async def add_candidates(self, fragment: str) -> None:
         await self.peer.add_candidates(fragment)
 
-    async def close(self, reason: str, code: str = "ended") -> None:
-        """Tell the publisher, let go of everything; frames on their way end as they come."""
+    def subscribe(self) -> AbstractContextManager[asyncio.Queue[str | None]]:
+        return self._streams.open(self._welcome())
+
+    async def last_picture(self) -> str | None:
+        return await self._frames.last_picture()
+
+    def act(self, action: actions.Change) -> None:
+        pins = self._adaptation.pins
+        match action:
+            case actions.SetSlo(slo_ms=slo_ms):
+                self._set_slo(slo_ms)
+                self.peer.send("control", self._welcome())  # it carries the objective
+            case actions.PinVariant(variant=variant):
+                self._adaptation.pins = replace(pins, variant=variant)
+            case actions.PinLongSide(long_side=long_side):
+                self._adaptation.pins = replace(pins, long_side=long_side)
+
+    def tick(self, now: float) -> None:
         if self._state == "closed":
             return
-        self._become("closed")
-        self._say("bye", code=code, message=reason)
-        self._streams.put(message("bye", code=code, message=reason))
+        live, counts = self._state == "live", self.peer.counts
+        end = self._liveness.end_reason(live, counts.bytes, counts.frames, now)
+        if end is not None:
+            self._request_close(*end)
+        elif live:
+            self._send_hint(now)
+            if now - self._stats_sent_ms >= STATS_EVERY_MS:
+                self._stats_sent_ms = now
+                self._send_control("stats", **self._stats())
+
+    def snapshot(self, now_ms: float) -> Snapshot:
+        return self._adaptation.snapshot(self.id, self._measurements(now_ms))
+
+    def assign(self, assignment: Assignment, now_ms: float) -> None:
+        self._adaptation.assign(assignment)
+        if self._state != "closed":
+            self._send_hint(now_ms)
+
+    def view(self, now_ms: float) -> SessionView:
+        statistics, rate, assignment = self._frames.statistics, self.peer.rate, self.assignment
+        return SessionView(
+            name=self.name,
+            label=self.label,
+            state=self._state,
+            age_s=(now_ms - self._opened_ms) / 1000.0,
+            slo_ms=self.slo_ms,
+            device=statistics.device,
+            variant=statistics.variant,
+            planned=None if assignment is None else assignment.variant,
+            reason="" if assignment is None else assignment.reason,
+            pins=self._adaptation.pins,
+            size=self.size,
+            fps=statistics.fps(now_ms),
+            bps=rate.throughput_bps(now_ms),
+            link_bps=rate.capacity_bps,
+            queue_ms=rate.queue_ms,
+            loss=rate.loss,
+            rtt_ms=self.peer.clock.rtt_ms,
+            latency=statistics.latency(now_ms),
+            legs=statistics.legs(now_ms),
+            outcomes=statistics.by_outcome(),
+            infeasible=statistics.infeasible,
+            hint=self.hint,
+            packets=fields_of(self.peer.counts),
+        )
+
+    async def close(self, reason: str, code: str = "ended") -> None:
+        """Notify the publisher and release everything; frames in the devices end as they come."""
+        if self._state == "closed":
+            return
+        self._set_state("closed")
+        bye = message("bye", code=code, message=reason)
+        self.peer.send("control", bye)
+        self._streams.put(bye)
         self._intake.remove(self.id)
         self._streams.end()
         await self.peer.close()
 
-    def subscribe(self) -> AbstractContextManager[asyncio.Queue[str | None]]:
-        """Results for a publisher without data channels: `edge.session.result_streams`."""
-        return self._streams.open(self._welcome())
-
-    def tick(self, now: float) -> None:
-        """Several times a second: is the publisher still there, does its hint still fit?"""
-        if self._state == "closed":
-            return
-        counts = self.peer.counts
-        over = self._pulse.over(self._state == "live", counts.bytes, counts.frames, now)
-        if over is not None:
-            self._die(*over)
-        elif self._state == "live":
-            self._hint(now)
-            if now - self._stats_ms >= STATS_EVERY_MS:
-                self._stats_ms = now
-                self._say("stats", **told(self))
-
-    # From the connection
+    # -- from the peer connection ------------------------------------------------------------------
 
     def _on_frame(self, frame: DecodedFrame) -> None:
-        self._pulse.media(frame.decoded_ms)
+        self._liveness.on_media(frame.decoded_ms)
         if self._state == "closed":
             return
-        self._become("live")
-        self.ledger.came(frame.decoded_ms)
-        self.size = (frame.width, frame.height)
-        network_ms = frame.received_ms - frame.captured_ms
-        hopeless = infeasible(self.slo_ms, network_ms)
-        if not hopeless:  # else nothing that is planned would help it, and plans would suffer
-            self.budget.observe("network", network_ms, frame.decoded_ms)
-        self.budget.observe("decode", frame.decoded_ms - frame.received_ms, frame.decoded_ms)
-        if not self._pacer.admits(self.asked_fps, frame.decoded_ms):
-            self._dropped(frame.rtp, "paced", hopeless)
-            return
-        request = FrameRequest(
-            session=self.id,
-            rtp=frame.rtp,
-            size=self.size,
-            ready_ms=frame.decoded_ms,
-            deadline_ms=frame.captured_ms + self.slo_ms - self._back_ms(),
-            variants=self._hints.variants,
-            payload=Job(
-                Picture.from_av(frame.image),
-                answered=lambda answer: self._answered(frame, answer, hopeless),
-                dropped=lambda reason: self._dropped(frame.rtp, reason, hopeless),
-            ),
-        )
-        self._intake.offer(request)
+        self._set_state("live")
+        asked_fps = self.fps if self.hint is None else self.hint.fps
+        self._frames.decoded(frame, asked_fps, self._adaptation.variants)
 
     def _on_lost(self, rtps: Sequence[int], reason: str) -> None:
         now = now_ms()
-        self._pulse.media(now)
+        self._liveness.on_media(now)
         if self._state == "closed":
             return
-        self._become("live")  # media flows, though this was of no use
+        self._set_state("live")  # media arrives, even if it is not decodable
         for rtp in rtps:
-            self._dropped(rtp, reason)
-        if reason == "too_large" and now - self._told_too_large_ms > STATS_EVERY_MS:
-            self._told_too_large_ms = now
+            self._frames.dropped(rtp, reason)
+        if reason == "too_large" and now - self._too_large_sent_ms > STATS_EVERY_MS:
+            self._too_large_sent_ms = now
             rule = f"this server takes pictures of at most {self._settings.max_pixels} pixels"
-            self._say("error", code="too_large", message=rule)
+            self._send_error("too_large", rule)
 
     def _on_channel(self, label: str) -> None:
         if label == "control":
-            self._hints.restate()
-            self._hint(now_ms())
+            self._adaptation.restate()
+            self._send_hint(now_ms())
 
     def _on_peer_state(self, state: str) -> None:
         if state in ("failed", "closed"):
-            self._die(f"the connection {state}")
+            self._request_close(f"the connection {state}")
 
     def _on_link_step(self) -> None:
-        """In mid-frame: the next one shall be smaller already."""
-        if self._state != "live":
-            return
-        self._hint(now_ms(), urgent=True)
-        self._on_step()
+        """The link became much worse, in mid-frame: the next frame must be smaller already."""
+        if self._state == "live":
+            self._send_hint(now_ms(), urgent=True)
+            self._on_step()
+
+    # -- control messages --------------------------------------------------------------------------
 
     def _on_message(self, label: str, text: str | bytes) -> None:
-        """A control message; whatever is wrong with it, the answer is an error message."""
+        """A message that cannot be used is answered with an error message, never with an end."""
         if label != "control" or self._state == "closed":
             return
         received_ms = now_ms()
-        match incoming := self._inbox.read(text, received_ms):
+        match incoming := self._control.read(text, received_ms):
             case Hello():
                 self._on_hello(incoming)
             case Ping():
-                self._pulse.ping(received_ms)
-                self.peer.clock.observe_ping(incoming.t0_ms, received_ms)
-                if incoming.offset_ms is not None:
-                    self.peer.clock.set_offset(incoming.offset_ms, incoming.rtt_ms or 0.0)
-                self._say("pong", t0_ms=incoming.t0_ms, t1_ms=received_ms, t2_ms=now_ms())
+                self._on_ping(incoming, received_ms)
             case Report():
-                self.report = incoming
-                back = incoming.back_ms.p50_ms if incoming.back_ms else None
-                if back is not None:
-                    self.budget.observe("back", back, received_ms)
+                self._available_bps = incoming.available_bps
+                if incoming.back_ms is not None and incoming.back_ms.p50 is not None:
+                    self._frames.budget.observe("back", incoming.back_ms.p50, received_ms)
             case Applied():
                 self._on_applied(incoming.seq)
             case None:
@@ -273,7 +279,7 @@ class Session:
 
     def _on_hello(self, hello: Hello) -> None:
         if hello.version != VERSION:
-            self._say("error", code="version", message=f"this server speaks version {VERSION} only")
+            self._send_error("version", f"this server speaks version {VERSION} only")
             return
         if hello.slo_ms is not None:
             self._set_slo(hello.slo_ms)
@@ -282,106 +288,81 @@ class Session:
         if hello.label is not None:
             self.label = hello.label
         self.peer.send("control", self._welcome())
-        self._hints.restate()
-        self._hint(now_ms())
+        self._adaptation.restate()
+        self._send_hint(now_ms())
 
-    def _set_slo(self, slo_ms: float) -> None:
-        self.slo_ms = slo_ms
-        self.peer.set_slo(slo_ms)
+    def _on_ping(self, ping: Ping, received_ms: float) -> None:
+        self._liveness.on_ping(received_ms)
+        self.peer.clock.observe_ping(ping.t0_ms, received_ms)
+        if ping.offset_ms is not None:
+            self.peer.clock.set_offset(ping.offset_ms, ping.rtt_ms or 0.0)
+        self._send_control("pong", t0_ms=ping.t0_ms, t1_ms=received_ms, t2_ms=now_ms())
 
     def _on_applied(self, seq: int) -> None:
-        """The encoder is capped by the hint now, so the estimate need not hold it down as well."""
+        """The hint now limits the encoder, so the bandwidth estimate need not do so as well."""
         if self.hint is not None and seq == self.hint.seq:
             self.peer.rate.set_cap(float(self.hint.max_bps), now_ms())
-
-    # A frame's end
-
-    def _answered(self, frame: DecodedFrame, answer: Answer, hopeless: bool) -> None:
-        named: list[Named] = [(self._class_names[box[0]], *box[1:]) for box in answer.boxes]
-        if self._classes is not None:
-            named = [box for box in named if box[0] in self._classes]
-        if self._settings.admin_pictures:
-            self._seen = (frame.image, named)
-        now = now_ms()
-        way = FrameTimeline.of(frame, answer, now)
-        legs = way.legs(self._back_ms(0.5))
-        self.budget.observe("queue", legs["queue"], now)
-        self.budget.observe("inference", legs["inference"], now)
-        self.ledger.answered(
-            legs, self.slo_ms, now, device=answer.device, variant=answer.variant, hopeless=hopeless
-        )
-        self._tell_result(detections(frame.rtp, answer.variant, answer.batch, named, asdict(way)))
-
-    def _dropped(self, rtp: int, reason: str, hopeless: bool = False) -> None:
-        """A frame that gets no answer; `hopeless`: the network alone had eaten its objective."""
-        self.ledger.dropped(reason, hopeless)
-        self._tell_result(
-            message("dropped", rtp=rtp, reason=reason, infeasible=True if hopeless else None)
-        )
-
-    def _tell_result(self, text: str) -> None:
-        self.peer.send("results", text)  # unreliable: refused when it would only queue
-        self._streams.put(text)
-
-    # To the publisher
 
     def _welcome(self) -> str:
         return message(
             "welcome",
             session=self.id,
             slo_ms=self.slo_ms,
-            variants=self._hints.variant_names,
+            variants=self._adaptation.variant_names,
             classes=self._class_names,
         )
 
-    def view(self, now_ms: float) -> SessionView:
-        """What the operator has to know of it."""
-        return SessionView.of(self, now_ms)
+    def _stats(self) -> dict[str, Any]:
+        """Fields of the `stats` message, sent once a second; counts are since the start."""
+        network = {f"p{q}": self._frames.budget.quantile("network", q / 100) for q in (50, 99)}
+        return {
+            "link_bps": self.peer.rate.capacity_bps,
+            "network_ms": {name: ms for name, ms in network.items() if ms is not None},
+            "misses": self._frames.statistics.drops,
+            "packets": fields_of(self.peer.counts),
+            "variant": self.hint.variant if self.hint else None,
+            "edge": max(self.size) if self.size else None,
+        }
 
-    def snapshot(self, now_ms: float) -> Snapshot:
-        """What the planner has to know of it."""
-        return self._hints.snapshot(self.id, self._measured(now_ms))
-
-    @property
-    def assignment(self) -> Assignment | None:
-        """Its part of the plan in force; None before the first plan."""
-        return self._hints.assignment
-
-    def assign(self, assignment: Assignment, now_ms: float) -> None:
-        """Its part of the plan in force; the publisher is told what that asks of it."""
-        self._hints.assign(assignment)
-        if self._state != "closed":
-            self._hint(now_ms)
-
-    def _hint(self, now: float, *, urgent: bool = False) -> None:
-        hint = self._hints.decide(self._measured(now), now, urgent=urgent)
+    def _send_hint(self, now: float, *, urgent: bool = False) -> None:
+        """Send a hint if it is time for one, or if it must change."""
+        hint = self._adaptation.decide(self._measurements(now), now, urgent=urgent)
         if hint is not None:
-            self._say("hint", **asdict(hint))
+            self._send_control("hint", **asdict(hint))
 
-    def _measured(self, now: float) -> SessionMeasurements:
-        ours = self._settings.rate_control == "trains"  # else the hint leaves the bits alone
+    def _send_error(self, code: str, text: str) -> None:
+        self._send_control("error", code=code, message=text)
+
+    def _send_control(self, kind: str, **fields: object) -> None:
+        self.peer.send("control", message(kind, **fields))
+
+    def _send_result(self, text: str) -> None:
+        self.peer.send("results", text)  # unreliable: refused where it would have to queue
+        self._streams.put(text)
+
+    # -- state -------------------------------------------------------------------------------------
+
+    def _measurements(self, now: float) -> SessionMeasurements:
+        receiver_controls = self._settings.rate_control == "trains"
         return measure(
-            self.budget,
-            self.peer.rate if ours else None,
+            self._frames.budget,
+            self.peer.rate if receiver_controls else None,
             now,
             size=self.size,
             slo_ms=self.slo_ms,
             fps=self.fps,
-            available_bps=self.report.available_bps if self.report else None,
+            available_bps=self._available_bps,
         )
 
-    def _say(self, kind: str, **fields: object) -> None:
-        self.peer.send("control", message(kind, **fields))
+    def _set_slo(self, slo_ms: float) -> None:
+        self._frames.slo_ms = slo_ms
+        self.peer.set_slo(slo_ms)
 
-    def _back_ms(self, q: float = 0.9) -> float:
-        measured = self.budget.quantile("back", q)
-        return BACK_MS if measured is None else min(measured, self.slo_ms / 2)
-
-    def _become(self, state: State) -> None:
+    def _set_state(self, state: State) -> None:
         if state != self._state:
             log.debug("event=state session=%s from=%s to=%s", self.name, self._state, state)
             self._state = state
 
-    def _die(self, reason: str, code: str = "timeout") -> None:
+    def _request_close(self, reason: str, code: str = "timeout") -> None:
         if self._state != "closed":
-            self._on_dead(self, reason, code)
+            self._on_close_request(self, reason, code)

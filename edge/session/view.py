@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edge.adaptation.hint_controller import Hint
-from edge.adaptation.latency_budget import LEGS
 from edge.scheduling.assignment import NO_PINS, Pins
-
-if TYPE_CHECKING:
-    from edge.session.session import Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +19,9 @@ class LatencyQuantiles:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionView:
-    """Made once a second for each session; None where nothing was measured yet.
+    """Made once a second for each session; None where nothing has been measured yet.
 
-    `name` is the operator's handle: a session's id, which is its publisher's secret, stays inside.
+    `name` identifies the session to the operator: its id is its publisher's secret.
     """
 
     name: str
@@ -36,96 +32,45 @@ class SessionView:
     device: int | None = None
     """Number of the device that answered its latest frame."""
     variant: str | None = None
-    """That its latest frame was answered with."""
+    """Variant that answered its latest frame."""
     planned: str | None = None
-    """The variant of the plan in force; None: it is not served."""
+    """Variant of the plan in force; None: the plan does not serve it."""
     reason: str = ""
-    """Why the plan gives it that."""
+    """The plan's reason for that."""
     pins: Pins = NO_PINS
     size: tuple[int, int] | None = None
-    """Of its latest picture, width and height in pixels."""
+    """Width and height of its latest picture, in pixels."""
     fps: float = 0.0
-    """Frames a second that come."""
+    """Frames a second received."""
     bps: float = 0.0
-    """Bits a second that come."""
+    """Bits a second received."""
     link_bps: float | None = None
-    """What its link could carry."""
+    """Estimated capacity of its link."""
     queue_ms: float = 0.0
-    """That its packets wait on the way, over the least they do."""
+    """Queueing delay of its packets on the link."""
     loss: float = 0.0
-    """Part of its packets, 0 to 1."""
+    """Share of its packets that are lost, 0 to 1."""
     rtt_ms: float | None = None
     latency: LatencyQuantiles | None = None
-    """From capture to the answer in the publisher's hands, of the frames that were answered."""
+    """From capture to the answer in the publisher's hands, of answered frames."""
     legs: dict[str, LatencyQuantiles] = field(default_factory=dict)
     outcomes: dict[str, int] = field(default_factory=dict)
-    """Frames since the start by what became of them: in_time, answered_late, or why dropped."""
+    """Frames since the start: in_time, answered_late, or the reason of a drop."""
     infeasible: int = 0
-    """Of those that missed, the ones whose network time alone had eaten the objective."""
+    """Missed frames whose network time alone exceeded the objective."""
     hint: Hint | None = None
     packets: dict[str, int] = field(default_factory=dict)
 
-    @classmethod
-    def of(cls, session: Session, now_ms: float) -> SessionView:
-        """A session at this moment."""
-        ledger, rate, assignment = session.ledger, session.peer.rate, session.assignment
-        legs: dict[str, LatencyQuantiles] = {}
-        for leg in LEGS:
-            p50_ms = ledger.budget.quantile(leg, 0.5, now_ms)
-            p99_ms = ledger.budget.quantile(leg, 0.99)
-            if p50_ms is not None and p99_ms is not None:
-                legs[leg] = LatencyQuantiles(p50_ms, p99_ms)
-        p50_ms, p99_ms = (ledger.whole_ms(q, now_ms) for q in (0.5, 0.99))
-        return cls(
-            name=session.name,
-            label=session.label,
-            state=session.state,
-            age_s=(now_ms - session.opened_ms) / 1000.0,
-            slo_ms=session.slo_ms,
-            device=ledger.device,
-            variant=ledger.variant,
-            planned=None if assignment is None else assignment.variant,
-            reason="" if assignment is None else assignment.reason,
-            pins=session.pins,
-            size=session.size,
-            fps=ledger.fps(now_ms),
-            bps=rate.throughput_bps(now_ms),
-            link_bps=rate.capacity_bps,
-            queue_ms=rate.queue_ms,
-            loss=rate.loss,
-            rtt_ms=session.peer.clock.rtt_ms,
-            latency=None if p50_ms is None or p99_ms is None else LatencyQuantiles(p50_ms, p99_ms),
-            legs=legs,
-            outcomes=ledger.by_end(),
-            infeasible=ledger.infeasible,
-            hint=session.hint,
-            packets=_flat(session.peer.counts),
-        )
-
     def to_json(self) -> dict[str, Any]:
-        """As the API tells it. Once a second for each session, so not by `asdict`, which copies."""
-        value = _flat(self)
-        value["pins"] = _flat(self.pins)
-        value["hint"] = None if self.hint is None else _flat(self.hint)
-        value["latency"] = None if self.latency is None else _flat(self.latency)
-        value["legs"] = {leg: _flat(quantiles) for leg, quantiles in self.legs.items()}
+        """As the admin API sends it. Made every second for each session: `asdict` is slower."""
+        value = fields_of(self)
+        value["pins"] = {"variant": self.pins.variant, "edge": self.pins.long_side}
+        value["hint"] = None if self.hint is None else fields_of(self.hint)
+        value["latency"] = None if self.latency is None else fields_of(self.latency)
+        value["legs"] = {leg: fields_of(quantiles) for leg, quantiles in self.legs.items()}
         return value
 
 
-def _flat(value: Any) -> dict[str, Any]:
-    """A dataclass's fields by name, as they are."""
+def fields_of(value: Any) -> dict[str, Any]:
+    """A dataclass's fields by name, not copied."""
     return {name: getattr(value, name) for name in value.__dataclass_fields__}
-
-
-def told(session: Session) -> dict[str, Any]:
-    """What its publisher is told once a second: the fields of `stats`, counts since the start."""
-    hint, size = session.hint, session.size
-    network = {f"p{q}": session.budget.quantile("network", q / 100) for q in (50, 99)}
-    return {
-        "link_bps": session.peer.rate.capacity_bps,
-        "network_ms": {name: value for name, value in network.items() if value is not None},
-        "misses": {end: count for end, count in session.outcomes.items() if end != "answered"},
-        "packets": _flat(session.peer.counts),
-        "variant": hint.variant if hint else None,
-        "edge": max(size) if size else None,
-    }

@@ -15,7 +15,7 @@ from edge.ipc.parent_watch import die_with
 from edge.ipc.picture import Picture
 from edge.ipc.pipe import MAX_MESSAGE_BYTES
 from edge.ipc.shared_memory import SharedPictures
-from edge.observability.garbage_collector import settle
+from edge.observability import garbage_collector
 from edge.observability.logs import Logs
 from edge.profile.variant import Variant
 from edge.workers.messages import (
@@ -110,7 +110,7 @@ def _serve(link: _Link, setup: WorkerSetup, memory_fd: int, open_device: OpenDev
         log.debug("event=start_failed device=%s", setup.device, exc_info=True)
         link.send(Fatal(_one_line(error)))
         return 1
-    settle()
+    garbage_collector.freeze()
     link.send(Ready(device.description))
     parts = Parts(device)
     memory, asked_s = device.memory(), time.monotonic()

@@ -19,7 +19,7 @@ from typing import Any
 
 from aiohttp import web
 
-from edge.api.pages import Pages, secure
+from edge.api.pages import Pages, security_headers
 from edge.clock import now_ms
 from edge.config import Settings
 from edge.ipc.picture import Picture
@@ -133,7 +133,7 @@ class BaselineServer:
     async def start(self) -> None:
         """Warm the devices up, then listen."""
         await self._pool.start()
-        app = web.Application(middlewares=[secure], client_max_size=MAX_BODY_BYTES)
+        app = web.Application(middlewares=[security_headers], client_max_size=MAX_BODY_BYTES)
         app.router.add_post("/whip", self._publish)
         app.router.add_patch("/whip/{session}", self._trickle)
         app.router.add_delete("/whip/{session}", self._end)

@@ -24,7 +24,7 @@ from typing import Any, TextIO
 
 from edge.clock import now_ms
 from edge.config import Settings, load
-from edge.observability.garbage_collector import settle
+from edge.observability import garbage_collector
 from edge.scheduling.assignment import Snapshot
 from edge.server import Server
 from netem.baseline.server import BaselineServer
@@ -93,7 +93,7 @@ async def serve(setup: RunSetup, plans: TextIO) -> None:
     """Until standard input ends."""
     server = _made(load(**setup.settings), setup, plans)
     await server.start()
-    settle()
+    garbage_collector.freeze()
     watching = asyncio.create_task(_watch(server))
     try:
         _report(url=server.url)

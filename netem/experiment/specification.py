@@ -13,8 +13,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
+from edge.config import SloMs
 from edge.profile.variant import LONG_SIDES
-from edge.session.control_messages import SloMs
 from netem.footage.camera_file import SAMPLES, sample_video
 from netem.links.emulated_link import Kind as LinkKind
 from netem.specification import (

@@ -17,9 +17,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from edge.observability.garbage_collector import settle
+from edge.config import SLO_MAX_MS, SLO_MIN_MS
+from edge.observability import garbage_collector
 from edge.rtc.aiortc_adapter import InternalsError, check
-from edge.session.control_messages import SLO_MAX_MS, SLO_MIN_MS
 from netem.footage.encoded_clip import EncodedClip, EncodeError
 from netem.publisher.publisher import EPOCH_MS, LightPublisher, PublishError, publishing
 
@@ -70,7 +70,7 @@ async def _publish(
     options: argparse.Namespace, clip: EncodedClip
 ) -> tuple[list[LightPublisher], list[str]]:
     """Those that published, and why any did not or not for long."""
-    settle()
+    garbage_collector.freeze()
     publishers: list[LightPublisher] = []
     failures: list[str] = []
     places = asyncio.Semaphore(_CONNECTING)

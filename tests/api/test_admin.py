@@ -254,7 +254,7 @@ async def test_metrics_count_what_happened() -> None:
         aiohttp.ClientSession() as http,
     ):
         await me.wait_for_answers(5)
-        pid = server.pool.status[0].pid
+        pid = server.devices.status[0].pid
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
         await me.wait_for(lambda it: it["type"] == "dropped")
@@ -293,7 +293,7 @@ async def test_the_dashboard_asks_for_exported_metrics_only() -> None:
         asked = set(re.findall(r"\bedge_[a-z_]+", query))
         assert asked, query
         assert asked <= exported, query
-    documented = (ROOT / "docs" / "metrics.md").read_text()
+    documented = (ROOT / "docs" / "operate" / "metrics.md").read_text()
     for family in text_string_to_metric_families(text):
         assert f"`{family.name}" in documented
 

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from edge.api.auth import COOKIE, PROOF, WRONG_TOKENS_A_MINUTE, AccessControl
+from edge.api.auth import COOKIE, PROOF, WRONG_TOKENS_PER_MINUTE, AccessControl
 from edge.api.login import LoginPages
 from edge.config import load
 from tests.serving import base, error_of, serving
@@ -156,7 +156,7 @@ async def test_guessing_tokens_is_slow_and_costs_the_guesser_alone(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     async with guarded(**PROXY) as client:
-        for _ in range(WRONG_TOKENS_A_MINUTE):
+        for _ in range(WRONG_TOKENS_PER_MINUTE):
             status, _ = await _ask(
                 client, "/admin/login", method="POST", data={"token": "guess"}, headers=OUTSIDE
             )

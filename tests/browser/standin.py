@@ -17,7 +17,7 @@ from typing import Any
 import jinja2
 from aiohttp import web
 
-from edge.api.pages import WEB, secure
+from edge.api.pages import WEB, security_headers
 from edge.assets import samples
 from edge.clock import now_ms
 from edge.ipc.picture import Picture
@@ -97,7 +97,7 @@ class Standin:
         return f"http://127.0.0.1:{self.port}/"
 
     async def start(self) -> None:
-        app = web.Application(middlewares=[secure])
+        app = web.Application(middlewares=[security_headers])
         app.add_routes(
             [
                 web.get("/", self._page),

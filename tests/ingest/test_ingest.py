@@ -38,7 +38,8 @@ from edge.ipc.picture import Picture
 from edge.ipc.shared_memory import SharedPictures, slot_bytes
 from edge.observability.metrics_data import FrameMetrics
 from edge.scheduling.assignment import Assignment, Pins, Snapshot
-from edge.session.actions import PinVariant, SetSlo
+from edge.session.actions import PinLongSide, PinVariant, SetSlo
+from edge.session.interface import SessionOptions
 from edge.session.view import LatencyQuantiles, SessionView
 
 SNAPSHOT = Snapshot("a", 100.0, 15.0, (416, 234), 33.5, True, math.inf, 416)
@@ -66,7 +67,7 @@ READING = METER.drain()
     "message",
     [
         IngestSetup({"port": 0, "device": ["cpu"]}, 8, 4096, 20),
-        Open(1, "id", "tag", {"slo_ms": 200.0, "classes": ["car"]}, "v=0\r\n"),
+        Open(1, "id", "tag", SessionOptions(200.0, "door", frozenset(["car"])), "v=0\r\n"),
         Close(2, "id", "ended", "timeout"),
         Assign("id", Assignment(None, 416, math.inf, 0.25, "nothing fits")),
         Answered(7, "yolov4-tiny-416", 2, [(2, 0.5, 0.0, 0.25, 1.0, 1.5)], 1.0, 2.0, 1),
@@ -77,6 +78,7 @@ READING = METER.drain()
         LinkStep(SNAPSHOT),
         Act("id", SetSlo(slo_ms=250.0)),
         Act("id", PinVariant(variant=None)),
+        Act("id", PinLongSide(edge=320)),
         TakePicture(3, "id"),
         Views({"id": VIEW}),
         Views({}, READING),
@@ -96,7 +98,7 @@ def test_what_is_no_message_is_named(data: bytes) -> None:
 
 def test_what_is_too_long_is_refused() -> None:
     with pytest.raises(MessageError, match="too long"):
-        encode(Open(1, "id", "tag", {}, "x" * 300_000))
+        encode(Open(1, "id", "tag", SessionOptions(), "x" * 300_000))
 
 
 def test_the_least_busy_takes_the_next() -> None:

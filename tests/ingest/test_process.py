@@ -13,6 +13,7 @@ from edge.ingest.process import IngestRuntime
 from edge.ipc.pipe import MAX_MESSAGE_BYTES
 from edge.ipc.shared_memory import SharedPictures, slot_bytes
 from edge.scheduling.assignment import Assignment
+from edge.session.interface import SessionOptions
 
 ASSIGNMENT = Assignment("yolov4-tiny-416", 416, 1e6, 0.1, "test")
 
@@ -23,7 +24,7 @@ async def test_a_plan_that_comes_with_the_offer_is_not_lost() -> None:
     slots = SharedPictures.create(2, slot_bytes(64 * 64))
     setup = IngestSetup(_plain(load()), 2, slots.size, logging.INFO)
     ours.setblocking(False)
-    ours.send(encode(Open(1, "id", "etag", {}, "no SDP")))
+    ours.send(encode(Open(1, "id", "etag", SessionOptions(), "no SDP")))
     ours.send(encode(Assign("id", ASSIGNMENT)))
     room = IngestRuntime(theirs, setup, slots)
     async with asyncio.timeout(60):

@@ -24,8 +24,8 @@ def _said(act: str) -> str:
 
 
 def test_what_was_there_is_not_looked_at_again() -> None:
-    assert _said("settle") == "True True True"
+    assert _said("freeze") == "True True True"
 
 
 def test_a_tool_that_must_not_pause_collects_nothing() -> None:
-    assert _said("stop_collecting") == "True True False"
+    assert _said("disable") == "True True False"

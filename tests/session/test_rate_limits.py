@@ -1,10 +1,10 @@
 """What one publisher may send."""
 
-from edge.session.rate_limits import Allowance, FramePacer, Rates
+from edge.session.rate_limits import FramePacer, KeyedRateLimiter, MessageRateLimiter
 
 
 def test_messages_pass_up_to_the_limit_and_are_refused_once_a_second() -> None:
-    allowance = Allowance(2)
+    allowance = MessageRateLimiter(2)
     assert [allowance.take(0.0) for _ in range(4)] == ["pass", "pass", "refuse", "ignore"]
     assert allowance.take(999.0) == "ignore"
     assert allowance.take(1000.0) == "pass"
@@ -37,7 +37,7 @@ def test_a_pause_earns_no_more_than_a_burst() -> None:
 
 
 def test_an_address_gets_its_rate_and_no_other_pays() -> None:
-    rates = Rates(3, 60_000.0)
+    rates = KeyedRateLimiter(3, 60_000.0)
     assert [rates.take("a", 0.0) for _ in range(4)] == [0.0, 0.0, 0.0, 20_000.0]
     assert rates.take("b", 0.0) == 0.0
     assert rates.wait_ms("a", 19_999.0) == 1.0
@@ -46,7 +46,7 @@ def test_an_address_gets_its_rate_and_no_other_pays() -> None:
 
 
 def test_addresses_are_bounded_and_the_least_recent_is_forgotten() -> None:
-    rates = Rates(1, 1_000.0, most=2)
+    rates = KeyedRateLimiter(1, 1_000.0, max_keys=2)
     for key in ("a", "b", "c"):
         assert rates.take(key, 0.0) == 0.0
     assert len(rates) == 2

@@ -29,7 +29,7 @@ from rich.table import Table
 
 from analysis.bench.hold.figures import Minute, promises
 from analysis.bench.server import family, serving, simulated
-from edge.observability.garbage_collector import stop_collecting
+from edge.observability import garbage_collector
 
 if TYPE_CHECKING:
     from netem.footage.encoded_clip import EncodedClip
@@ -94,7 +94,7 @@ async def _hold(
     clip = EncodedClip(fps=_FPS, long_sides=_LONG_SIDES, bits=_BITS, progress=_say)
     await asyncio.to_thread(clip.prepare)
     # What the publishers remember makes for long pauses, which would be taken for the server's.
-    stop_collecting()
+    garbage_collector.disable()
     most = {"EDGE_MAX_SESSIONS": str(options.most)}
     async with serving(device, options.ingest, **most) as (pid, url), AsyncExitStack() as stack:
         publishers, why = await _fill(stack, url, clip, options)

@@ -20,7 +20,7 @@ from typing import Any, Protocol
 from aiohttp import web
 
 from edge.clock import now_ms
-from edge.observability.garbage_collector import settle
+from edge.observability import garbage_collector
 from edge.rtc import aiortc_adapter
 from edge.rtc.jitter.frames import DecodedFrame
 from edge.rtc.peer_connection import PeerConnection
@@ -111,7 +111,7 @@ class _Site:
 
 async def _serve(make: Callable[[], IngestReceiver]) -> None:
     aiortc_adapter.check()
-    settle()
+    garbage_collector.freeze()
     site = _Site(make)
     print(await site.start(), flush=True)
     lines = asyncio.StreamReader()

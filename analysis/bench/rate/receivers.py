@@ -16,7 +16,7 @@ from edge.adaptation.hint_controller import START_BPS, HintController
 from edge.adaptation.measurements import SessionMeasurements
 from edge.api.pages import WEB
 from edge.clock import now_ms
-from edge.observability.garbage_collector import settle
+from edge.observability import garbage_collector
 from edge.rtc import aiortc_adapter
 from edge.rtc.peer_connection import DecodedFrame, PeerConnection
 from edge.rtc.rtp import is_rtcp
@@ -258,7 +258,7 @@ class Site:
         return web.Response(text=self.current.answer)
 
     async def __aenter__(self) -> Site:
-        settle()
+        garbage_collector.freeze()
         await self._runner.setup()
         site = web.TCPSite(self._runner, self._address, 0)
         await site.start()

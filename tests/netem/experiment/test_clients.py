@@ -60,8 +60,8 @@ async def test_a_frames_source_is_the_picture_that_arrived() -> None:
     with tempfile.TemporaryDirectory(prefix="el", dir="/tmp") as folder:
         film = camera(footage, 20, Path(folder))
         async with made(link), serving(host="0.0.0.0", slo_ms=1000) as server:
-            assert server.dispatcher is not None
-            offer = server.dispatcher.offer
+            assert server.devices.dispatcher is not None
+            offer = server.devices.dispatcher.offer
 
             def seen(request: FrameRequest) -> None:
                 came[request.rtp] = small(request.payload.picture.y)  # type: ignore[attr-defined]
@@ -69,7 +69,7 @@ async def test_a_frames_source_is_the_picture_that_arrived() -> None:
                     enough.set()
                 offer(request)
 
-            server.dispatcher.offer = seen  # type: ignore[method-assign]
+            server.devices.dispatcher.offer = seen  # type: ignore[method-assign]
             client = ChromiumClient(ClientRequest(0, link, footage, 1000.0, Path(folder)), film)
             try:
                 await client.start(int(server.url.rstrip("/").rpartition(":")[2]))

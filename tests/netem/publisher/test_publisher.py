@@ -59,8 +59,7 @@ async def test_each_frame_has_its_answer_and_its_source(
 ) -> None:
     async with streaming(clip) as (_, session, me):
         await me.wait_for(lambda it: it.stats().in_time >= 20)
-        await me.wait_for(lambda _: session.report and session.report.back_ms)
-        report = session.report
+        await me.wait_for(lambda _: session._available_bps)
         assert (session.id, session.label, session.slo_ms) == (me.session, "me", 1000.0)
         assert session.size == me.sent_size == clip.size(192)
     stats = me.stats()
@@ -82,9 +81,6 @@ async def test_each_frame_has_its_answer_and_its_source(
         assert frame.t is not None
         captured_ms = frame.captured_ms - publisher.EPOCH_MS
         assert frame.t["captured"] == pytest.approx(captured_ms, abs=25.0)
-    assert report is not None
-    assert (report.width, report.height) == clip.size(192)
-    assert report.available_bps is not None
     assert me.ledger.frames[0].keyframe
     assert me.reason == "stopped"
     command.show([me])

@@ -10,8 +10,8 @@ import aiohttp
 import pytest
 from aiortc import RTCIceServer
 
-from edge.api import turn
 from edge.config import ConfigError, IceServer, load
+from edge.session import turn
 from tests.coturn import SECRET, coturn, turnserver
 from tests.publisher import FramesTrack, Publisher
 from tests.serving import base, noise, serving

@@ -1,8 +1,7 @@
-"""Whether the server of these settings takes sessions: `python -m edge.observability.health`, for
-containers.
+"""Container health check: `python -m edge.cli.healthcheck` exits 0 if the server takes sessions.
 
-Asks `/healthz` on this machine, by the settings that the environment has; exits 0 or 1. Its own
-certificate is not looked at: nothing is told, and the answer is a status.
+It requests `/healthz` from this machine, at the port that the environment's settings name. The
+certificate is not verified: the request carries no secret, and the answer is a status.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ _TIMEOUT_S = 4.0
 
 
 def main() -> int:
-    """Exit status: 0 if it does."""
+    """Exit status: 0 if sessions are taken, 1 if not, with the reason on standard error."""
     try:
         settings = load()
         scheme = "http" if settings.http else "https"

@@ -1,8 +1,8 @@
-"""TURN credentials that end by themselves, minted from a secret shared with the TURN server.
+"""ICE servers, with TURN credentials that expire: derived from a secret shared with the server.
 
-The convention that coturn calls `use-auth-secret` (TURN REST API): the user name is when it ends,
-in Unix seconds, and a name for the log; the password is the base64 of its HMAC-SHA1. Pure: the
-time is an argument. It is the wall clock's, the one time here that another machine must agree on.
+The scheme is the one that coturn calls `use-auth-secret` (TURN REST API): the user name is the
+expiry in Unix seconds and a name for the log, the password the base64 of the user name's HMAC-SHA1.
+Pure: the time is an argument. It is the wall clock's, since the TURN server must agree on it.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from edge.config import IceServer, Settings
 
 
 def credentials(secret: str, name: str, now_s: float, ttl_s: float) -> tuple[str, str]:
-    """User name and password, good until `ttl_s` seconds after `now_s`."""
+    """User name and password, valid until `ttl_s` seconds after `now_s` (Unix time)."""
     username = f"{int(now_s + ttl_s)}:{name}"
     mac = hmac.digest(secret.encode(), username.encode(), "sha1")
     return username, base64.b64encode(mac).decode()
 
 
 def ice_servers(settings: Settings, name: str, now_s: float) -> Sequence[IceServer]:
-    """The settings' servers, with credentials for those that are to have them minted."""
+    """The settings' servers; TURN servers without fixed credentials get some issued to `name`."""
     if settings.turn_secret is None:
         return settings.ice_servers
     username, password = credentials(
@@ -39,8 +39,8 @@ def ice_servers(settings: Settings, name: str, now_s: float) -> Sequence[IceServ
 
 
 def links(servers: Sequence[IceServer]) -> list[str]:
-    """`Link` header values (RFC 9725, section 4.6), credentials included."""
-    found = []
+    """Values of `Link` headers (RFC 9725, section 4.6), credentials included."""
+    values = []
     for server in servers:
         for url in server.urls:
             link = f'<{url}>; rel="ice-server"'
@@ -50,5 +50,5 @@ def links(servers: Sequence[IceServer]) -> list[str]:
                     f'; credential="{server.credential.get_secret_value()}"'
                     '; credential-type="password"'
                 )
-            found.append(link)
-    return found
+            values.append(link)
+    return values

@@ -1,0 +1,42 @@
+"""Error responses: every refusal is JSON, `{"error": {"code", "message"}}`."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
+
+from aiohttp import web
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+CORS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Expose-Headers": "Location, ETag, Link, Retry-After",
+}
+"""Headers that let pages of other origins read a response."""
+
+
+def json_error(
+    status: HTTPStatus, code: str, message: str, headers: Mapping[str, str] | None = None
+) -> web.Response:
+    """A refusal: `code` is for programs, `message` for people."""
+    return web.json_response(
+        {"error": {"code": code, "message": message}}, status=status, headers=headers
+    )
+
+
+@web.middleware
+async def json_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turns the framework's own errors (404, 405, an unreadable body) into the same JSON."""
+    try:
+        return await handler(request)
+    except web.RequestPayloadError:
+        message = "the body is not what its headers say"
+        return json_error(HTTPStatus.BAD_REQUEST, "bad_body", message, CORS)
+    except web.HTTPException as error:
+        if error.status < HTTPStatus.BAD_REQUEST:
+            raise
+        status = HTTPStatus(error.status)
+        allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
+        code = status.phrase.lower().replace(" ", "_")
+        return json_error(status, code, error.reason, {**CORS, **allow})

@@ -1,0 +1,161 @@
+"""One session's frames from the decoder to their result: requests, timelines, outcomes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+
+import av
+
+from edge.adaptation.latency_budget import LatencyBudget, Leg, infeasible
+from edge.batching.dispatcher import Answer, Intake, Job
+from edge.batching.request import FrameRequest
+from edge.config import Settings
+from edge.ipc.picture import Picture
+from edge.observability.last_picture import LastPicture, NamedBox
+from edge.observability.metrics_data import FrameMetrics
+from edge.rtc.jitter.frames import DecodedFrame
+from edge.session.control_messages import detections, message
+from edge.session.frame_statistics import FrameStatistics
+from edge.session.rate_limits import FramePacer
+
+BACK_MS = 2.0  # return time until it has been measured
+
+
+@dataclass(frozen=True, slots=True)
+class FrameTimeline:
+    """When an answered frame passed each point, in ms of the server's clock.
+
+    The names are those of `t` in the `detections` message.
+    """
+
+    captured: float
+    received: float
+    decoded: float
+    dispatched: float
+    inferred: float
+    sent: float
+
+    @classmethod
+    def of(cls, frame: DecodedFrame, answer: Answer, sent_ms: float) -> FrameTimeline:
+        return cls(
+            captured=frame.captured_ms,
+            received=frame.received_ms,
+            decoded=frame.decoded_ms,
+            dispatched=answer.dispatched_ms,
+            inferred=answer.inferred_ms,
+            sent=sent_ms,
+        )
+
+    def legs_ms(self, back_ms: float) -> dict[Leg, float]:
+        """The duration of each leg; `back_ms` is the return time from server to publisher."""
+        return {
+            "network": self.received - self.captured,
+            "decode": self.decoded - self.received,
+            "queue": self.dispatched - self.decoded,
+            "inference": self.inferred - self.dispatched,
+            "back": self.sent - self.inferred + back_ms,
+        }
+
+
+class FrameAccounting:
+    """Offers decoded frames to the batcher, and accounts for the end of every received frame.
+
+    `send` gets the text of each frame's result message: `detections` or `dropped`.
+    """
+
+    def __init__(
+        self,
+        session_id: str,
+        settings: Settings,
+        intake: Intake,
+        *,
+        slo_ms: float,
+        class_names: Sequence[str],
+        classes: frozenset[str] | None,
+        metrics: FrameMetrics,
+        clock: Callable[[], float],
+        send: Callable[[str], None],
+    ) -> None:
+        self.slo_ms = slo_ms
+        self.size: tuple[int, int] | None = None
+        """Width and height of the latest picture, in pixels."""
+        self.statistics = FrameStatistics(metrics)
+        self.budget = LatencyBudget()
+        """Of feasible frames: no plan can help the others, and they would distort it."""
+        self._session_id = session_id
+        self._intake = intake
+        self._class_names = class_names
+        self._classes = classes
+        self._clock = clock
+        self._send = send
+        self._pacer = FramePacer()
+        self._keeps_picture = settings.admin_pictures
+        self._last: tuple[av.VideoFrame, list[NamedBox]] | None = None
+
+    def decoded(self, frame: DecodedFrame, asked_fps: float, variants: tuple[str, ...]) -> None:
+        """Offer a frame to be served with one of `variants`, unless more than `asked_fps` came."""
+        self.statistics.decoded(frame.decoded_ms)
+        self.size = (frame.width, frame.height)
+        network_ms = frame.received_ms - frame.captured_ms
+        is_infeasible = infeasible(self.slo_ms, network_ms)
+        if not is_infeasible:
+            self.budget.observe("network", network_ms, frame.decoded_ms)
+        self.budget.observe("decode", frame.decoded_ms - frame.received_ms, frame.decoded_ms)
+        if not self._pacer.admits(asked_fps, frame.decoded_ms):
+            self.dropped(frame.rtp, "paced", infeasible=is_infeasible)
+            return
+        self._intake.offer(
+            FrameRequest(
+                session=self._session_id,
+                rtp=frame.rtp,
+                size=self.size,
+                ready_ms=frame.decoded_ms,
+                deadline_ms=frame.captured_ms + self.slo_ms - self._back_ms(0.9),
+                variants=variants,
+                payload=Job(
+                    Picture.from_av(frame.image),
+                    answered=lambda answer: self._answered(frame, answer, is_infeasible),
+                    dropped=lambda reason: self.dropped(
+                        frame.rtp, reason, infeasible=is_infeasible
+                    ),
+                ),
+            )
+        )
+
+    def dropped(self, rtp: int, reason: str, *, infeasible: bool = False) -> None:
+        """A frame gets no answer; `infeasible`: the network alone took longer than the SLO."""
+        self.statistics.dropped(reason, infeasible=infeasible)
+        self._send(message("dropped", rtp=rtp, reason=reason, infeasible=infeasible or None))
+
+    def _answered(self, frame: DecodedFrame, answer: Answer, is_infeasible: bool) -> None:
+        boxes: list[NamedBox] = [(self._class_names[box[0]], *box[1:]) for box in answer.boxes]
+        if self._classes is not None:
+            boxes = [box for box in boxes if box[0] in self._classes]
+        if self._keeps_picture:
+            self._last = (frame.image, boxes)
+        now = self._clock()
+        timeline = FrameTimeline.of(frame, answer, now)
+        legs_ms = timeline.legs_ms(self._back_ms(0.5))
+        self.budget.observe("queue", legs_ms["queue"], now)
+        self.budget.observe("inference", legs_ms["inference"], now)
+        self.statistics.answered(
+            legs_ms,
+            self.slo_ms,
+            now,
+            device=answer.device,
+            variant=answer.variant,
+            infeasible=is_infeasible,
+        )
+        self._send(detections(frame.rtp, answer.variant, answer.batch, boxes, asdict(timeline)))
+
+    async def last_picture(self) -> str | None:
+        """The picture of the latest answer, as JSON; None if there is none or none is kept."""
+        if self._last is None:
+            return None
+        return (await asyncio.to_thread(LastPicture.of, *self._last)).to_text()
+
+    def _back_ms(self, q: float) -> float:
+        measured = self.budget.quantile("back", q)
+        return BACK_MS if measured is None else min(measured, self.slo_ms / 2)
