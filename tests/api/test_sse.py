@@ -1,0 +1,79 @@
+"""Event streams: what a reader gets, and what becomes of one that is slow, silent or gone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+
+from edge.api import sse
+
+Queue = asyncio.Queue[str | None]
+
+
+@asynccontextmanager
+async def _served(
+    queue: Queue,
+) -> AsyncIterator[tuple[TestClient[web.Request, web.Application], asyncio.Event]]:
+    """A client of a server that streams `queue` at /, and an event set once a stream has ended."""
+    ended = asyncio.Event()
+
+    async def stream(request: web.Request) -> web.StreamResponse:
+        try:
+            return await sse.event_stream(request, queue, {"X-Test": "yes"})
+        finally:
+            ended.set()
+
+    app = web.Application()
+    app.router.add_get("/", stream)
+    async with TestClient(TestServer(app)) as client:
+        yield client, ended
+
+
+async def test_each_text_is_an_event_until_the_end() -> None:
+    queue: Queue = asyncio.Queue()
+    for text in ('{"a": 1}', "grün", None):
+        queue.put_nowait(text)
+    async with _served(queue) as (client, _), client.get("/") as response:
+        assert response.content_type == "text/event-stream"
+        assert response.headers["Cache-Control"] == "no-store"
+        assert response.headers["X-Accel-Buffering"] == "no"
+        assert response.headers["X-Test"] == "yes"
+        assert await response.text() == 'data: {"a": 1}\n\ndata: grün\n\n'
+
+
+async def test_silence_is_filled_with_comments(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sse, "KEEPALIVE_S", 0.01)
+    async with _served(asyncio.Queue()) as (client, _), client.get("/") as response:
+        assert await response.content.readline() == b": keep-alive\n"
+        assert await response.content.readline() == b"\n"
+        assert await response.content.readline() == b": keep-alive\n"
+
+
+async def test_a_reader_that_disconnects_ends_its_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sse, "KEEPALIVE_S", 0.01)
+    async with _served(asyncio.Queue()) as (client, ended):
+        response = await client.get("/")
+        await response.content.readline()
+        response.close()
+        async with asyncio.timeout(20):
+            await ended.wait()
+
+
+async def test_a_reader_that_stops_reading_is_disconnected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sse, "SEND_TIMEOUT_S", 0.2)
+    queue: Queue = asyncio.Queue()
+    for _ in range(64):  # more than sockets and buffers take
+        queue.put_nowait("x" * 1_000_000)
+    async with _served(queue) as (client, ended):
+        response = await client.get("/")
+        async with asyncio.timeout(20):
+            await ended.wait()
+        assert not queue.empty()
+        with pytest.raises(aiohttp.ClientError):
+            await response.read()
