@@ -8,7 +8,7 @@ import pkgutil
 from pathlib import Path
 from typing import Any
 
-HELPERS = ("server", "tcp_sender")  # modules of this package that are no benchmark
+HELPERS = ("edge_server",)  # modules of this package that are no benchmark
 
 
 def names() -> list[str]:

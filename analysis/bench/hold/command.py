@@ -27,8 +27,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from analysis.bench.edge_server import family, serving, simulated
 from analysis.bench.hold.figures import Minute, promises
-from analysis.bench.server import family, serving, simulated
 from edge.observability import garbage_collector
 
 if TYPE_CHECKING:

@@ -24,10 +24,10 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from analysis.bench.ingest import bare
+from analysis.bench.ingest import bare_c
 from analysis.bench.ingest.figures import Stage, holds, most
-from analysis.bench.ingest.lab import LabError, measure
-from analysis.bench.ingest.whole_server import measure as measure_whole
+from analysis.bench.ingest.processes import LabError, measure
+from analysis.bench.ingest.server_cost import measure as measure_whole
 from edge.rtc import aiortc_adapter
 
 LONG_SIDE, FPS, BPS = 416, 15, 1e6
@@ -76,7 +76,7 @@ def run(options: argparse.Namespace) -> int:
         print("error: two processors are needed, 0 and 1", file=sys.stderr)
         return 1
     load = os.getloadavg()[0]
-    c_ms, missing = bare.cpu_ms(LONG_SIDE, FPS, BPS)
+    c_ms, missing = bare_c.cpu_ms(LONG_SIDE, FPS, BPS)
     runs = [RUNS[number - 1] for number in options.only or range(1, len(RUNS) + 1)]
     try:
         stages = {each: asyncio.run(_stages(each, options)) for each in runs}

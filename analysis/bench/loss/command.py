@@ -25,9 +25,9 @@ from rich.console import Console
 from rich.table import Table
 
 from analysis.bench.loss import figures
-from analysis.bench.rate.lab import behind
+from analysis.bench.rate.browser_publisher import behind
+from analysis.bench.rate.markdown import table, write_section
 from analysis.bench.rate.receivers import Decoded
-from analysis.bench.rate.tables import table, write_section
 from edge.adaptation.hint_controller import START_BPS
 from edge.clock import now_ms
 from edge.rtc import aiortc_adapter

@@ -27,11 +27,11 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from analysis.bench.rate import figures
-from analysis.bench.rate.lab import behind, play
+from analysis.bench.rate.browser_publisher import behind, play
+from analysis.bench.rate.markdown import markdown, write_section
 from analysis.bench.rate.receivers import CONTROLLERS, Site
-from analysis.bench.rate.report import RateCell, RateResult, promises, table
-from analysis.bench.rate.store import Processors, Store, StoreError, write_frames
-from analysis.bench.rate.tables import markdown, write_section
+from analysis.bench.rate.result_store import Processors, Store, StoreError, write_frames
+from analysis.bench.rate.results import RateCell, RateResult, promises, table
 from edge.adaptation.hint_controller import START_BPS
 from edge.clock import now_ms
 from edge.rtc import aiortc_adapter

@@ -30,7 +30,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from analysis.bench.server import family, serving, simulated
+from analysis.bench.edge_server import family, serving, simulated
 from analysis.bench.soak.figures import Course, Footprint, MemorySample, promises
 from edge.clock import now_ms
 

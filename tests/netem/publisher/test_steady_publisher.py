@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from analysis.bench.ingest import bare
-from analysis.bench.ingest.lab import measure
+from analysis.bench.ingest import bare_c
+from analysis.bench.ingest.processes import measure
 
 
 @pytest.mark.parametrize(("kind", "counts"), [("ours", [1, 3]), ("stock", [2])])
@@ -32,6 +32,6 @@ async def test_frames_of_every_stage_are_found_again_in_the_receiver(
 
 
 def test_bare_c_decodes_every_frame_or_says_what_is_missing() -> None:
-    cpu_ms, missing = bare.cpu_ms(416, 15, 1e6, rounds=1)
+    cpu_ms, missing = bare_c.cpu_ms(416, 15, 1e6, rounds=1)
     assert (cpu_ms is None) == bool(missing)
     assert cpu_ms is None or 0.0 < cpu_ms < 100.0

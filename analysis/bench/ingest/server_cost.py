@@ -7,8 +7,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis.bench.ingest.lab import SETTLE_S, publishing
-from analysis.bench.server import cpu_s, family, serving, simulated
+from analysis.bench.edge_server import cpu_s, family, serving, simulated
+from analysis.bench.ingest.processes import SETTLE_S, publishing
 
 
 @dataclass(frozen=True, slots=True)

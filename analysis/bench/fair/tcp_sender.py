@@ -1,4 +1,4 @@
-"""A greedy TCP flow: `python -m analysis.bench.tcp_sender ADDRESS PORT SECONDS`; run behind a
+"""A greedy TCP flow: `python -m analysis.bench.fair.tcp_sender ADDRESS PORT SECONDS`; run behind a
 link."""
 
 from __future__ import annotations

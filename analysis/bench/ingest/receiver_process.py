@@ -1,4 +1,4 @@
-"""A receiving process under test: `python -m analysis.bench.ingest.receivers KIND [--cpus N,...]`.
+"""A receiving process under test: `python -m analysis.bench.ingest.receiver_process KIND`.
 
 Takes offers at `/whip` and notes when each decoded picture is handed over. Prints its URL first.
 Lines on standard input: "cpu" is answered with the processor time used so far, "take" with what was

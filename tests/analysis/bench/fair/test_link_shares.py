@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from analysis.bench.fair import LinkShare, markdown, promises
+from analysis.bench.fair.command import LinkShare, markdown, promises
 
 FIRST = LinkShare("session", 256_000, "trains 1", 1.6e6, 30.2, 0.004)
 SECOND = LinkShare("session", 256_000, "trains 2", 1.2e6, 31.0, 0.0)

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from analysis.bench.rate.report import RateCell, RateResult, promises
+from analysis.bench.rate.results import RateCell, RateResult, promises
 
 _NAMES = {
     "trains": "trains",

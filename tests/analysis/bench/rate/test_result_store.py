@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from analysis.bench.rate.figures import FrameTiming, RateFigures
-from analysis.bench.rate.report import RateCell, RateResult, from_json, to_json
-from analysis.bench.rate.store import Processors, Store, StoreError, write_frames
-from analysis.bench.rate.tables import markdown, write_section
+from analysis.bench.rate.markdown import markdown, write_section
+from analysis.bench.rate.result_store import Processors, Store, StoreError, write_frames
+from analysis.bench.rate.results import RateCell, RateResult, from_json, to_json
 
 FIGURES = RateFigures(
     frames=900,

@@ -42,7 +42,7 @@ MAX_P99_MS = 10.0
 
 _ROUNDS = 2  # of each receiver, in turn
 _SETTLE_S = 2.0  # after connecting, before frames count
-_PAGE = Path(__file__).parent / "receive_page"
+_PAGE = Path(__file__).parent / "page"
 
 LEGS = ("whole", "network", "decode", "hand over")
 

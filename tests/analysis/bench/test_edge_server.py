@@ -10,7 +10,7 @@ import sys
 _BENCH = """
 import asyncio, tempfile
 from pathlib import Path
-from analysis.bench.server import serving, simulated
+from analysis.bench.edge_server import serving, simulated
 
 async def main():
     with tempfile.TemporaryDirectory() as folder:

@@ -25,10 +25,10 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from analysis.bench.rate.browser_publisher import made, play, publishing
 from analysis.bench.rate.figures import FrameTiming, mean_bps, quantile
-from analysis.bench.rate.lab import made, play, publishing
+from analysis.bench.rate.markdown import table, write_section
 from analysis.bench.rate.receivers import Site
-from analysis.bench.rate.tables import table, write_section
 from edge.adaptation.hint_controller import START_BPS
 from edge.clock import now_ms
 from edge.rtc import aiortc_adapter

@@ -91,7 +91,7 @@ async def measure(
     async with AsyncExitStack() as stack:
         receiving = []
         for cpus in receivers:
-            arguments = ("-m", "analysis.bench.ingest.receivers", kind, "--cpus", cpus)
+            arguments = ("-m", "analysis.bench.ingest.receiver_process", kind, "--cpus", cpus)
             receiving.append(await Helper.start(f"the {kind} receiver", *arguments))
             stack.push_async_callback(receiving[-1].kill)
         urls = [await each.line() for each in receiving]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.bench.rate import figures
-from analysis.bench.rate.report import RateCell, RateResult, from_json, promises, to_json
+from analysis.bench.rate.results import RateCell, RateResult, from_json, promises, to_json
 from edge.rtc import aiortc_adapter
 
 Key = tuple[RateCell, str]
