@@ -10,7 +10,6 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from edge.adaptation.fixed_hints import FixedHint
 from edge.api.admin import AdminApi
 from edge.api.auth import AccessControl
 from edge.api.dashboard import Dashboard
@@ -65,7 +64,6 @@ class Server:
     def __init__(self, settings: Settings, on_progress: Callable[[str], None] = log.info) -> None:
         aiortc_adapter.check()
         self.settings = settings
-        self._fixed_hint = FixedHint.by(settings)
         self._class_names = class_names()
         self._metrics = FrameMetrics()
         self._event_loop = EventLoopMonitor()
@@ -93,8 +91,8 @@ class Server:
                 _accuracy_profile(settings),
                 max_batch=settings.max_batch,
                 sent_long_sides=SENT_LONG_SIDES
-                if self._fixed_hint is None
-                else [self._fixed_hint.long_side],
+                if settings.sent_edge is None
+                else [settings.sent_edge],
             ),
             sessions=lambda: self.sessions,
             profiles=lambda: self.devices.ready_profiles,
@@ -204,7 +202,7 @@ class Server:
 
         Fixed hints come with no promise that the plan would hold, so they are not refused by it.
         """
-        if not self.settings.admission or self._fixed_hint is not None:
+        if not self.settings.admission or self.settings.sent_edge is not None:
             return None
         loops = [each.loop for each in self._ingest_status()]
         planned = self.controller.assignments
@@ -229,7 +227,7 @@ class Server:
         return Session(
             settings,
             self.devices,
-            SessionAdaptation(settings.network, settings.edges, settings.max_bps, self._fixed_hint),
+            SessionAdaptation.of(settings),
             options,
             class_names=self._class_names,
             on_close_request=on_close_request,

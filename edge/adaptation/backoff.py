@@ -1,51 +1,53 @@
-"""How long something has held, and how long to wait before trying again."""
+"""Waiting before a step up, and how long a condition has held. Pure: times in ms are arguments."""
 
 from math import inf
 
-REGRET_MS = 15_000.0  # a step down this soon after a step up takes it back
+REVERSAL_MS = 15_000.0  # a step down this soon after a step up reverses it
 
 
 class ConditionTimer:
-    """For how long something has been so."""
+    """For how long a condition has held."""
 
-    __slots__ = ("_from_ms",)
+    __slots__ = ("_since_ms",)
 
     def __init__(self) -> None:
-        self._from_ms: float | None = None
+        self._since_ms: float | None = None
 
-    def ms(self, holds: bool, now_ms: float) -> float:
-        """Says whether it holds now; how long it has, 0 if it doesn't."""
+    def update(self, holds: bool, now_ms: float) -> float:
+        """For how many ms the condition has held, with its value now; 0 if it doesn't hold."""
         if not holds:
-            self._from_ms = None
+            self._since_ms = None
             return 0.0
-        if self._from_ms is None:
-            self._from_ms = now_ms
-        return now_ms - self._from_ms
+        if self._since_ms is None:
+            self._since_ms = now_ms
+        return now_ms - self._since_ms
 
 
 class ExponentialBackoff:
-    """How long to wait for a step up: longer after one that had to be taken back."""
+    """The wait before a step up: twice as long after each step that had to be reversed."""
 
-    __slots__ = ("_least_ms", "_most_ms", "_up_ms", "ms")
+    __slots__ = ("_increased_ms", "_max_ms", "_min_ms", "wait_ms")
 
-    def __init__(self, least_ms: float, most_ms: float) -> None:
-        self.ms = self._least_ms = least_ms
-        self._most_ms = most_ms
-        self._up_ms = -inf
+    def __init__(self, min_ms: float, max_ms: float) -> None:
+        self.wait_ms = self._min_ms = min_ms
+        self._max_ms = max_ms
+        self._increased_ms = -inf
 
     @property
-    def is_tried(self) -> bool:
-        """Whether a step up had to be taken back of late."""
-        return self.ms > self._least_ms
+    def is_backing_off(self) -> bool:
+        """Whether a step up was recently reversed."""
+        return self.wait_ms > self._min_ms
 
     def reset(self) -> None:
-        self.ms = self._least_ms
+        self.wait_ms = self._min_ms
 
-    def up(self, now_ms: float) -> None:
-        if now_ms - self._up_ms > REGRET_MS + 4.0 * self.ms:
+    def increased(self, now_ms: float) -> None:
+        """A step up; one long after the last is a fresh start."""
+        if now_ms - self._increased_ms > REVERSAL_MS + 4.0 * self.wait_ms:
             self.reset()
-        self._up_ms = now_ms
+        self._increased_ms = now_ms
 
-    def down(self, now_ms: float) -> None:
-        if now_ms - self._up_ms < REGRET_MS:
-            self.ms = min(self._most_ms, 2.0 * self.ms)
+    def decreased(self, now_ms: float) -> None:
+        """A step down."""
+        if now_ms - self._increased_ms < REVERSAL_MS:
+            self.wait_ms = min(self._max_ms, 2.0 * self.wait_ms)

@@ -1,15 +1,16 @@
-"""What a session is asked to send: longest side, frame rate, bits.
+"""Hints: the long side, frame rate and bitrate that a session's publisher is asked to send.
 
-The scheduler decides for all sessions at once what each is worth sending
-(`edge.scheduling.planner`); this is the law by which one session follows.
+The planner decides for all sessions at once what each is worth sending
+(`edge.scheduling.planner`); this controller moves one session there.
 
-- **Bits**: as many as cross the link in time (`edge.adaptation.bitrate_controller`), at once when
-  the link worsens, but no more than the size can make use of.
-- **Size**: a new one costs a key frame, several times a frame's bits, so it changes once the frames
-  at the wrong size have cost as much as the key frame will: with much to gain within a frame or
-  two, with little after seconds, never for nothing. That costs at most twice what a sender would
-  lose that knew how long the new size stays the right one (the ski-rental argument).
-- **Frames**: fewer where the link can't carry the fewest bits an encoder can make, or where the
+- **Bitrate**: as much as crosses the link in time (`edge.adaptation.bitrate_controller`), at once
+  when the link worsens, but no more than the size can make use of.
+- **Size**: a new size costs a key frame, several times a usual frame's bits. It changes once the
+  frames at the wrong size have lost as much accuracy as the key frame will: with much to gain
+  within a frame or two, with little to gain after seconds, with nothing to gain never. This costs
+  at most twice the optimum of a sender that knew how long the new size will stay right (the
+  ski-rental argument: Karlin et al., Algorithmica 1988).
+- **Frame rate**: lower where the link can't carry an encoder's minimum bitrate, or where the
   devices have no room for the session.
 
 The variant that serves the frames changes with the plan: that costs nothing.
@@ -21,28 +22,25 @@ from dataclasses import dataclass, replace
 from math import inf
 
 from edge.adaptation.backoff import ConditionTimer, ExponentialBackoff
-from edge.adaptation.bitrate_controller import (
-    CAPACITY_PART,
-    MIN_BPS,
-    BitrateController,
-    mbit,
-)
+from edge.adaptation.bitrate_controller import MIN_BPS, BitrateController, mbit
 from edge.adaptation.measurements import SessionMeasurements
+from edge.adaptation.queue_response import MAX_SHARE
 from edge.scheduling.assignment import Assignment
 
 MIN_FPS = 5.0
 START_BPS = 1_500_000.0
-CROSSING_PART = 0.5  # of the time left for the network, that a usual frame may take to cross
-BASE_FALLS = 0.5  # ms a second, that a link's distance is taken to shrink by
+NETWORK_PART = 0.6  # of the SLO, for the network until its budget is measured
+CROSSING_PART = 0.5  # of the time left for the network, in which a usual frame must cross the link
+BASE_FALL = 0.5  # ms a second, by which a link's base delay is assumed to shrink
 KEY_FRAME_COST = 1.5  # frames' worth of F1 that a change of size loses
 FPS_DOWN_MS = 1_000.0  # between two cuts of the frame rate
-PATIENCE_MS, MAX_PATIENCE_MS = 3_000.0, 60_000.0
-VARIANT_MS = 1_000.0  # between two hints that tell of nothing but the variant
+FPS_UP_MS, MAX_FPS_UP_MS = 3_000.0, 60_000.0  # the wait before it rises
+VARIANT_MS = 1_000.0  # between two hints that change nothing but the variant
 
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """Longest side in pixels, frames a second, bits a second, the variant in mind, and why."""
+    """Long side in pixels, frames a second, bits a second, the variant to serve, and why."""
 
     seq: int
     max_edge: int
@@ -53,18 +51,18 @@ class Hint:
 
 
 class HintController:
-    """One session's hints. Pure; times are ms and never go back."""
+    """One session's hints. Pure; times are in ms and never go back."""
 
     def __init__(self, *, start_bps: float = START_BPS, max_bps: float = inf) -> None:
-        self._cap = BitrateController(start_bps, max_bps)
+        self._bitrate = BitrateController(start_bps, max_bps)
         self._hint: Hint | None = None
         self._is_served = True
         self._hint_ms = self._fps_ms = self._decided_ms = -inf
-        self._kept_base_ms = self._based_ms = 0.0
+        self._base_ms = self._base_updated_ms = 0.0
         self._regret = 0.0  # frames' worth of F1 lost at the wrong size; below 0: too large a one
-        self._fps_room, self._fps_short = ConditionTimer(), ConditionTimer()
-        self._fps_by_link = False
-        self._fps_patience = ExponentialBackoff(PATIENCE_MS, MAX_PATIENCE_MS)
+        self._fps_room, self._fps_shortage = ConditionTimer(), ConditionTimer()
+        self._fps_cut_by_link = False
+        self._fps_backoff = ExponentialBackoff(FPS_UP_MS, MAX_FPS_UP_MS)
 
     @property
     def current(self) -> Hint | None:
@@ -72,82 +70,92 @@ class HintController:
         return self._hint
 
     @property
-    def least_bps(self) -> float:
-        """Bits a second that the link has carried in time of late: what can be counted on."""
-        return self._cap.usual_bps
+    def usual_bps(self) -> float:
+        """Bits a second that plans may count on: those that the link has usually carried."""
+        return self._bitrate.usual_bps
 
-    def decide(self, m: SessionMeasurements, assignment: Assignment, now_ms: float) -> Hint | None:
-        """The new hint, or None if the one in force stands; to be asked every 100 to 500 ms, and
-        at once when the link steps or the plan changes."""
+    def decide(
+        self, measured: SessionMeasurements, assignment: Assignment, now_ms: float
+    ) -> Hint | None:
+        """The new hint, or None if the one in force stands.
+
+        To be called every 100 to 500 ms, and at once when the link steps or the plan changes.
+        """
         hint = self._hint
         if hint is None:
-            return self._start(m, assignment, now_ms)
-        fps, fps_why = self._frame_rate(hint, m, assignment, now_ms)
-        self._allow(m, fps, now_ms)
-        long_side, long_side_why = self._long_side(hint, assignment, fps, now_ms)
+            return self._start(measured, assignment, now_ms)
+        fps, fps_reason = self._frame_rate(hint, measured, assignment, now_ms)
+        self._observe_link(measured, fps, now_ms)
+        long_side, size_reason = self._long_side(hint, assignment, fps, now_ms)
         useful_bps = assignment.useful_bps * (long_side / assignment.long_side) ** 2
-        cap = self._cap.decide(useful_bps, now_ms)
-        bps, bps_why = (hint.max_bps, "") if cap is None else (round(cap.bps), cap.reason)
-        variant, variant_why = self._variant(hint, assignment, now_ms)
+        cap = self._bitrate.decide(useful_bps, now_ms)
+        bps, bps_reason = (hint.max_bps, "") if cap is None else (round(cap.bps), cap.reason)
+        variant, variant_reason = self._variant(hint, assignment, now_ms)
         self._decided_ms = now_ms
         is_served = assignment.variant is not None
-        turned = "" if is_served == self._is_served else assignment.reason
+        served_reason = "" if is_served == self._is_served else assignment.reason
         self._is_served = is_served
-        reason = turned or long_side_why or fps_why or bps_why or variant_why
+        reason = served_reason or size_reason or fps_reason or bps_reason or variant_reason
         if not reason:
             return None
-        return self._say(
-            replace(
-                hint,
-                seq=hint.seq + 1,
-                max_edge=long_side,
-                fps=fps,
-                max_bps=bps,
-                variant=variant,
-                reason=reason,
-            ),
-            now_ms,
+        changed = replace(
+            hint,
+            seq=hint.seq + 1,
+            max_edge=long_side,
+            fps=fps,
+            max_bps=bps,
+            variant=variant,
+            reason=reason,
         )
+        return self._set(changed, now_ms)
 
-    def _start(self, m: SessionMeasurements, assignment: Assignment, now_ms: float) -> Hint:
-        fps = max(MIN_FPS, m.fps)
-        self._allow(m, fps, now_ms)
-        cap = self._cap.decide(assignment.useful_bps or inf, now_ms)
+    def _start(self, measured: SessionMeasurements, assignment: Assignment, now_ms: float) -> Hint:
+        fps = max(MIN_FPS, measured.fps)
+        self._observe_link(measured, fps, now_ms)
+        cap = self._bitrate.decide(assignment.useful_bps or inf, now_ms)
         assert cap is not None, "the first decision always caps"
         self._is_served = assignment.variant is not None
         self._decided_ms = now_ms
-        reason = cap.reason if self._is_served else assignment.reason
-        variant = assignment.variant or ""
-        return self._say(
-            Hint(1, assignment.long_side, fps, round(cap.bps), variant, reason), now_ms
+        first = Hint(
+            seq=1,
+            max_edge=assignment.long_side,
+            fps=fps,
+            max_bps=round(cap.bps),
+            variant=assignment.variant or "",
+            reason=cap.reason if self._is_served else assignment.reason,
         )
+        return self._set(first, now_ms)
 
-    def _say(self, hint: Hint, now_ms: float) -> Hint:
+    def _set(self, hint: Hint, now_ms: float) -> Hint:
         self._hint = hint
         self._hint_ms = now_ms
         return hint
 
-    def _allow(self, m: SessionMeasurements, fps: float, now_ms: float) -> None:
-        """Tells the cap what the link carries in time now."""
-        left_ms = 0.6 * m.slo_ms if m.network_budget_ms is None else m.network_budget_ms
-        free_ms = left_ms - self._base_ms(m, fps, now_ms)
-        crossing_ms = min(max(CROSSING_PART * free_ms, 0.1 * m.slo_ms), 0.5 * m.slo_ms)
-        limit_ms = max(left_ms, 0.3 * m.slo_ms)
-        self._cap.allow(m, crossing_ms, fps, now_ms, limit_ms)
+    # -- bitrate --------------------------------------------------------------------------------
 
-    def _base_ms(self, m: SessionMeasurements, fps: float, now_ms: float) -> float:
-        """Of the time on the network what no bits account for: encoding, distance.
+    def _observe_link(self, measured: SessionMeasurements, fps: float, now_ms: float) -> None:
+        slo_ms, budget_ms = measured.slo_ms, measured.network_budget_ms
+        if budget_ms is None:
+            budget_ms = NETWORK_PART * slo_ms
+        free_ms = budget_ms - self._base_delay_ms(measured, fps, now_ms)
+        crossing_ms = min(max(CROSSING_PART * free_ms, 0.1 * slo_ms), 0.5 * slo_ms)
+        self._bitrate.observe(measured, crossing_ms, fps, now_ms, max(budget_ms, 0.3 * slo_ms))
 
-        The most that was found of late: where a link slows, its fastest frames are of before.
+    def _base_delay_ms(self, measured: SessionMeasurements, fps: float, now_ms: float) -> float:
+        """The part of the network time that no bitrate accounts for: encoding and distance.
+
+        A decaying maximum: where a link slows, its fastest frames still date from before.
         """
-        if self._hint is None or m.network_low_ms is None or not m.capacity_bps:
+        low_ms = measured.network_low_ms
+        if self._hint is None or low_ms is None or not measured.capacity_bps:
             return 0.0
-        base_ms = m.network_low_ms - 1000.0 * self._hint.max_bps / fps / m.capacity_bps
-        forgotten_ms = BASE_FALLS * (now_ms - self._based_ms) / 1000.0
-        self._based_ms = now_ms
-        kept_ms = max(0.0, base_ms, self._kept_base_ms - forgotten_ms)
-        self._kept_base_ms = min(kept_ms, m.network_low_ms)
-        return self._kept_base_ms
+        base_ms = low_ms - 1000.0 * self._hint.max_bps / fps / measured.capacity_bps
+        decay_ms = BASE_FALL * (now_ms - self._base_updated_ms) / 1000.0
+        self._base_updated_ms = now_ms
+        self._base_ms = min(max(0.0, base_ms, self._base_ms - decay_ms), low_ms)
+        return self._base_ms
+
+    # -- size and variant -----------------------------------------------------------------------
 
     def _long_side(
         self, hint: Hint, assignment: Assignment, fps: float, now_ms: float
@@ -166,35 +174,39 @@ class HintController:
 
     def _variant(self, hint: Hint, assignment: Assignment, now_ms: float) -> tuple[str, str]:
         variant = assignment.variant or hint.variant
-        late = now_ms - self._hint_ms >= VARIANT_MS
-        return variant, assignment.reason if variant != hint.variant and late else ""
+        is_due = now_ms - self._hint_ms >= VARIANT_MS
+        return variant, assignment.reason if variant != hint.variant and is_due else ""
+
+    # -- frame rate -----------------------------------------------------------------------------
 
     def _frame_rate(
-        self, hint: Hint, m: SessionMeasurements, assignment: Assignment, now_ms: float
+        self, hint: Hint, measured: SessionMeasurements, assignment: Assignment, now_ms: float
     ) -> tuple[float, str]:
-        wanted = max(MIN_FPS, m.fps)
-        most, why = wanted, "the camera gives"
-        if m.capacity_bps is not None and CAPACITY_PART * m.capacity_bps < MIN_BPS:
-            most = max(MIN_FPS, float(round(wanted * CAPACITY_PART * m.capacity_bps / MIN_BPS)))
-            why = f"link fell to {mbit(m.capacity_bps)}:"
-        if self._fps_short.ms(most < hint.fps, now_ms) < FPS_DOWN_MS:
-            most = max(most, hint.fps)
-        fps = min(hint.fps, most)
+        wanted = max(MIN_FPS, measured.fps)
+        limit, reason = wanted, "the camera gives"
+        capacity_bps = measured.capacity_bps
+        if capacity_bps is not None and MAX_SHARE * capacity_bps < MIN_BPS:
+            limit = max(MIN_FPS, float(round(wanted * MAX_SHARE * capacity_bps / MIN_BPS)))
+            reason = f"link fell to {mbit(capacity_bps)}:"
+        if self._fps_shortage.update(limit < hint.fps, now_ms) < FPS_DOWN_MS:
+            limit = max(limit, hint.fps)
+        fps = min(hint.fps, limit)
         is_served = assignment.variant is not None
         if not is_served and now_ms - self._fps_ms >= FPS_DOWN_MS:
-            fps, why = max(MIN_FPS, min(fps, float(int(0.75 * hint.fps)))), "server is busy:"
-        # What the link took it gives back whole: 14 frames of a camera's 15 are one lost for good.
-        room = is_served and hint.fps < (most if self._fps_by_link else 0.9 * most)
+            fps = max(MIN_FPS, min(fps, float(int(0.75 * hint.fps))))
+            reason = "server is busy:"
+        # After the link's cut every frame comes back: 14 of a camera's 15 would lose one for ever.
+        room = is_served and hint.fps < (limit if self._fps_cut_by_link else 0.9 * limit)
         if fps < hint.fps:
-            self._fps_by_link = is_served
-            self._fps_patience.down(now_ms)
-        elif room and self._fps_by_link:
-            fps, why = most, "link is back:"  # there is no key frame in it
-        elif self._fps_room.ms(room, now_ms) >= self._fps_patience.ms:
-            fps, why = min(most, float(int(1.5 * hint.fps) + 1)), "room for"
-            self._fps_patience.up(now_ms)
+            self._fps_cut_by_link = is_served
+            self._fps_backoff.decreased(now_ms)
+        elif room and self._fps_cut_by_link:
+            fps, reason = limit, "link is back:"  # more frames need no key frame
+        elif self._fps_room.update(room, now_ms) >= self._fps_backoff.wait_ms:
+            fps, reason = min(limit, float(int(1.5 * hint.fps) + 1)), "room for"
+            self._fps_backoff.increased(now_ms)
         if fps == hint.fps:
             return fps, ""
         self._fps_room = ConditionTimer()
         self._fps_ms = now_ms
-        return fps, f"{why} {fps:.0f} frames a second"
+        return fps, f"{reason} {fps:.0f} frames a second"

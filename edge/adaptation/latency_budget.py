@@ -1,4 +1,7 @@
-"""Where a frame's time goes: measured quantiles of each leg of its way."""
+"""The latency budget: measured quantiles of each leg of a frame's way, and what the SLO leaves.
+
+Pure: times in ms are arguments.
+"""
 
 import math
 from typing import Literal, get_args
@@ -7,7 +10,7 @@ from edge.sliding_windows import QuantileWindow
 
 Leg = Literal["network", "decode", "queue", "inference", "back"]
 LEGS: tuple[Leg, ...] = get_args(Leg)
-SPENT: tuple[Leg, ...] = ("network", "decode", "back")  # queue and inference get what is left
+FIXED: tuple[Leg, ...] = ("network", "decode", "back")  # queue and inference get what is left
 
 
 class LatencyBudget:
@@ -17,26 +20,26 @@ class LatencyBudget:
         self._windows = {leg: QuantileWindow(max_count, max_age_ms) for leg in LEGS}
 
     def observe(self, leg: Leg, ms: float, now_ms: float) -> None:
-        """A frame spent `ms` on this leg. Clocks err: less than nothing counts as nothing."""
+        """A frame spent `ms` on this leg; a negative time, by clocks that disagree, counts as 0."""
         if math.isfinite(ms):
             self._windows[leg].add(max(0.0, ms), now_ms)
 
     def quantile(self, leg: Leg, q: float, now_ms: float | None = None) -> float | None:
-        """The leg's quantile in ms, with a time of what is recent then; None if there is none."""
+        """The leg's quantile in ms, None without values; with `now_ms`, old values are dropped."""
         window = self._windows[leg]
         if now_ms is not None:
             window.expire(now_ms)
         return window.quantile(q)
 
     def left_ms(self, slo_ms: float, q: float = 0.95, now_ms: float | None = None) -> float:
-        """What the SLO leaves for queueing and inference; negative if nothing.
+        """The part of the SLO left for queueing and inference; negative if the others exceed it.
 
-        Takes off the sum of the other legs' quantiles: at least the quantile of their sum, unless
-        they are spread unusually, so it errs on the safe side. Unmeasured legs take nothing.
+        Takes off the sum of the other legs' quantiles, which is at least the quantile of their sum
+        for all but unusual distributions: it errs on the safe side. Unmeasured legs count as 0.
         """
-        return slo_ms - sum(self.quantile(leg, q, now_ms) or 0.0 for leg in SPENT)
+        return slo_ms - sum(self.quantile(leg, q, now_ms) or 0.0 for leg in FIXED)
 
 
 def infeasible(slo_ms: float, network_ms: float) -> bool:
-    """Whether the network alone ate a frame's SLO, so that no server could have met it."""
+    """Whether the network alone took a frame's whole SLO, so that no server could have met it."""
     return network_ms >= slo_ms

@@ -7,7 +7,6 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from edge.adaptation.fixed_hints import FixedHint
 from edge.adaptation.measurements import SessionMeasurements
 from edge.batching.dispatcher import Intake
 from edge.config import Settings
@@ -82,9 +81,7 @@ class IngestPool:
         settings = self._settings
         slo_ms = options.slo_ms or settings.slo_ms
         unknown = SessionMeasurements(slo_ms=slo_ms, fps=settings.fps)
-        hints = SessionAdaptation(
-            settings.network, settings.edges, settings.max_bps, FixedHint.by(settings)
-        )
+        hints = SessionAdaptation.of(settings)
         known = hints.snapshot(identity.id, unknown)
         session = RemoteSession(
             ingest, options, identity=identity, known=known, on_close_request=on_close_request

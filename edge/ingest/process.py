@@ -10,7 +10,6 @@ import time
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
-from edge.adaptation.fixed_hints import FixedHint
 from edge.clock import now_ms
 from edge.config import Settings
 from edge.ingest.frame_handover import FrameHandover
@@ -187,9 +186,7 @@ class IngestRuntime:
         session = Session(  # named, since its link's step is told by a snapshot of it
             settings,
             self._frames,
-            SessionAdaptation(
-                settings.network, settings.edges, settings.max_bps, FixedHint.by(settings)
-            ),
+            SessionAdaptation.of(settings),
             message.options,
             class_names=self._class_names,
             on_close_request=lambda session, *why: self._pipe.send(Dead(session.id, *why)),

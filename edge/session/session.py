@@ -243,7 +243,7 @@ class Session:
 
     def _on_channel(self, label: str) -> None:
         if label == "control":
-            self._adaptation.restate()
+            self._adaptation.repeat()
             self._send_hint(now_ms())
 
     def _on_peer_state(self, state: str) -> None:
@@ -288,7 +288,7 @@ class Session:
         if hello.label is not None:
             self.label = hello.label
         self.peer.send("control", self._welcome())
-        self._adaptation.restate()
+        self._adaptation.repeat()
         self._send_hint(now_ms())
 
     def _on_ping(self, ping: Ping, received_ms: float) -> None:

@@ -1,4 +1,4 @@
-"""One session between the plan for all and its publisher: its snapshot, its hints, its variants."""
+"""One session's adaptation: its measurements and its part of the plan become hints and variants."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from edge.adaptation.fixed_hints import FixedHint, FixedHints
+from edge.adaptation.fixed_hint_controller import FixedHintController
 from edge.adaptation.hint_controller import Hint, HintController
 from edge.adaptation.latency_budget import LatencyBudget
 from edge.adaptation.measurements import SessionMeasurements
+from edge.config import Settings
 from edge.profile.variant import Variant
 from edge.rtc.bwe.bandwidth_estimator import BandwidthEstimator
 from edge.scheduling.assignment import NO_PINS, Assignment, Snapshot
@@ -58,29 +59,41 @@ def measure(
 
 
 class SessionAdaptation:
-    """One session's hints and the variants that its frames may be served with."""
+    """One session's hints, and the variants that may serve its frames."""
 
     def __init__(
-        self, network: str, long_sides: Sequence[int], max_bps: int, held: FixedHint | None = None
+        self,
+        network: str,
+        long_sides: Sequence[int],
+        controller: HintController | FixedHintController,
     ) -> None:
         self._network = network
         self._long_sides = sorted(long_sides)
-        self._controller: HintController | FixedHints = (
-            HintController(max_bps=max_bps) if held is None else FixedHints(held)
-        )
-        self.pins = NO_PINS  # once the plan has taken them in, they hold
+        self._controller = controller
+        self.pins = NO_PINS  # in force from the next plan on
         self._assignment: Assignment | None = None
-        self.variants = self._down_from(self._long_sides[0])
-        """Names that a frame may be served with, best first: from the planned one down.
+        self.variants = self._variants_up_to(self._long_sides[0])
+        """Names of the variants that may serve a frame, best first: from the planned one down.
 
-        None for a session that the plan doesn't serve; the least before the first plan. An input
-        larger than the picture is no waste: small things are recognised better when enlarged.
+        Empty for a session that the plan doesn't serve; the smallest before the first plan. An
+        input larger than the picture is no waste: small objects are recognised better enlarged.
         """
-        self._restate = self._is_new = False
+        self._is_repeat_due = self._is_assignment_new = False
         self._decided_ms = float("-inf")
+
+    @classmethod
+    def of(cls, settings: Settings) -> SessionAdaptation:
+        """By the settings, which may fix the hints."""
+        controller: HintController | FixedHintController
+        if settings.sent_edge is not None and settings.sent_bps is not None:
+            controller = FixedHintController(settings.sent_edge, settings.sent_bps)
+        else:
+            controller = HintController(max_bps=settings.max_bps)
+        return cls(settings.network, settings.edges, controller)
 
     @property
     def current(self) -> Hint | None:
+        """The hint in force; None before the first plan."""
         return self._controller.current
 
     @property
@@ -90,10 +103,11 @@ class SessionAdaptation:
 
     @property
     def variant_names(self) -> list[str]:
+        """All that the settings allow, smallest first."""
         return [Variant(self._network, long_side).name for long_side in self._long_sides]
 
     def snapshot(self, session: str, measured: SessionMeasurements) -> Snapshot:
-        """What the planner has to know."""
+        """The planner's view of the session."""
         hint, budget_ms = self.current, measured.processing_budget_ms
         return Snapshot(
             id=session,
@@ -102,39 +116,46 @@ class SessionAdaptation:
             size=measured.size or (16, 9),
             left_ms=measured.slo_ms if budget_ms is None else budget_ms,
             tried=measured.is_inference_measured,
-            bps=self._controller.least_bps,
+            bps=self._controller.usual_bps,
             sent_long_side=0 if hint is None else hint.max_edge,
             pins=self.pins,
         )
 
     def assign(self, assignment: Assignment) -> None:
-        """Takes the session's part of a plan into force."""
-        self._is_new = self._is_new or assignment != self._assignment
+        """Put the session's part of a plan into force."""
+        if assignment != self._assignment:
+            self._is_assignment_new = True
         self._assignment = assignment
-        top = 0 if assignment.variant is None else Variant.parse(assignment.variant).long_side
-        pinned = self.pins.variant if assignment.variant is not None else None
-        self.variants = self._down_from(top) if pinned is None else (pinned,)
+        if assignment.variant is None:
+            self.variants = ()
+        elif self.pins.variant is not None:
+            self.variants = (self.pins.variant,)
+        else:
+            self.variants = self._variants_up_to(Variant.parse(assignment.variant).long_side)
 
-    def _down_from(self, top: int) -> tuple[str, ...]:
-        long_sides = (long_side for long_side in reversed(self._long_sides) if long_side <= top)
+    def _variants_up_to(self, limit: int) -> tuple[str, ...]:
+        long_sides = (long_side for long_side in reversed(self._long_sides) if long_side <= limit)
         return tuple(Variant(self._network, long_side).name for long_side in long_sides)
 
-    def restate(self) -> None:
-        """The publisher may not have heard the hint in force: say it again."""
-        self._restate = True
+    def repeat(self) -> None:
+        """The publisher may have missed the hint in force: `decide` returns it again."""
+        self._is_repeat_due = True
 
     def decide(
         self, measured: SessionMeasurements, now_ms: float, *, urgent: bool = False
     ) -> Hint | None:
-        """The hint to tell now, if any; an urgent question is answered however soon it comes."""
+        """The hint to send now, if any.
+
+        Decides at most every `DECIDE_EVERY_MS`, except when `urgent` or after a new plan.
+        """
         if self._assignment is None:
             return None
-        due = urgent or self._is_new or now_ms - self._decided_ms >= DECIDE_EVERY_MS
-        if not self._restate and not due:
+        due = urgent or self._is_assignment_new or now_ms - self._decided_ms >= DECIDE_EVERY_MS
+        if not self._is_repeat_due and not due:
             return None
-        self._decided_ms, self._is_new = now_ms, False
+        self._decided_ms, self._is_assignment_new = now_ms, False
         changed = self._controller.decide(measured, self._assignment, now_ms)
-        if changed is None and not self._restate:
+        if changed is None and not self._is_repeat_due:
             return None
-        self._restate = False
+        self._is_repeat_due = False
         return self.current

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.simulator.event_queue import EventQueue
-from edge.adaptation.bitrate_controller import MIN_BPS, BitrateController
+from edge.adaptation.bitrate_controller import MIN_BPS, BitrateController, State
 from edge.adaptation.measurements import LinkMeasurements
 from tests.rtc.rate_loop import HEADER_BITS, RateLoop
 from tests.rtc.simlink import Bottleneck, Tcp, steps
@@ -89,7 +89,7 @@ class TestOutage:
             now = 20.0 * step
             gone = 10_000 <= now < 10_200
             before = now < 10_000
-            cap.allow(
+            cap.observe(
                 LinkMeasurements(
                     capacity_bps=0.3e6 if gone else 20e6 if before else after_bps,
                     queue_ms=150.0 if gone else 0.0,
@@ -127,9 +127,9 @@ class TestOutage:
             link = LinkMeasurements(
                 capacity_bps=0.3e6 if gone else 5e6, queue_ms=90.0 if gone else 0.0
             )
-            cap.allow(link, 40.0, 15.0, 20.0 * step)
+            cap.observe(link, 40.0, 15.0, 20.0 * step)
         assert cap.usual_bps == pytest.approx(0.6 * 5e6)
-        assert cap.least_bps < 0.3e6
+        assert cap.min_allowed_bps < 0.3e6
 
 
 class TestTrouble:
@@ -212,7 +212,7 @@ class TestCap:
         caps = []
         for step in range(100):
             link = LinkMeasurements(capacity_bps=4e6, queue_ms=80.0 if step > 10 else 0.0)
-            cap.allow(link, 36.0, 15.0, 200.0 * step)
+            cap.observe(link, 36.0, 15.0, 200.0 * step)
             cap.decide(4e6, 200.0 * step)
             caps.append(cap.bps or 0.0)
         assert min(caps[12:18]) < 1e6
@@ -222,37 +222,81 @@ class TestCap:
         """Not after a patience of seconds: over its cap, an encoder leaves out frames."""
         cap = BitrateController(1.5e6, 4e6)
         for ms in range(0, 400, 100):
-            cap.allow(LinkMeasurements(capacity_bps=0.3e6, queue_ms=90.0), 36.0, 15.0, ms)
+            cap.observe(LinkMeasurements(capacity_bps=0.3e6, queue_ms=90.0), 36.0, 15.0, ms)
             cap.decide(4e6, ms)
         assert cap.bps == MIN_BPS
         for ms in range(400, 600, 100):
-            cap.allow(LinkMeasurements(capacity_bps=0.6e6, frame_bits=16e3), 36.0, 15.0, ms)
+            cap.observe(LinkMeasurements(capacity_bps=0.6e6, frame_bits=16e3), 36.0, 15.0, ms)
             cap.decide(4e6, ms)
         assert cap.bps == pytest.approx(0.24e6)
-        cap.allow(LinkMeasurements(capacity_bps=0.6e6, frame_bits=60e3), 36.0, 15.0, 600)
+        cap.observe(LinkMeasurements(capacity_bps=0.6e6, frame_bits=60e3), 36.0, 15.0, 600)
         cap.decide(4e6, 600)
         assert cap.bps == pytest.approx(0.6e6 * 0.54)
 
     def test_a_queue_is_drained_by_a_part_of_the_link(self) -> None:
         cap = BitrateController(1.5e6, 4e6)
-        cap.allow(LinkMeasurements(capacity_bps=8e6), 36.0, 15.0, 0.0)
+        cap.observe(LinkMeasurements(capacity_bps=8e6), 36.0, 15.0, 0.0)
         cap.decide(4e6, 0.0)
-        cap.allow(LinkMeasurements(capacity_bps=2e6, queue_ms=200.0), 36.0, 15.0, 100.0)
+        cap.observe(LinkMeasurements(capacity_bps=2e6, queue_ms=200.0), 36.0, 15.0, 100.0)
         cap.decide(4e6, 100.0)
         assert cap.bps == pytest.approx(0.15 * 2e6)
 
     def test_losses_count_in_full_only_while_the_queue_is_ours(self) -> None:
         cap = BitrateController(1.5e6, 4e6)
-        clean = cap.allow(LinkMeasurements(capacity_bps=4e6), 36.0, 15.0, 0.0)
-        lossy = cap.allow(LinkMeasurements(capacity_bps=4e6, loss=0.1), 36.0, 15.0, 200.0)
+        clean = cap.observe(LinkMeasurements(capacity_bps=4e6), 36.0, 15.0, 0.0)
+        lossy = cap.observe(LinkMeasurements(capacity_bps=4e6, loss=0.1), 36.0, 15.0, 200.0)
         assert lossy == pytest.approx(0.8 * clean)
 
     def test_a_publisher_that_controls_itself_is_left_at_the_most(self) -> None:
         cap = BitrateController(1.5e6, 4e6)
-        cap.allow(LinkMeasurements(capacity_bps=float("inf")), 36.0, 15.0, 0.0)
+        cap.observe(LinkMeasurements(capacity_bps=float("inf")), 36.0, 15.0, 0.0)
         decided = cap.decide(4e6, 0.0)
         assert decided is not None
         assert decided.bps == 4e6
+
+
+class TestStates:
+    """The regimes, one after the other."""
+
+    @staticmethod
+    def _controller() -> BitrateController:
+        cap = BitrateController(1.5e6, 4e6)
+        states = {cap.state}
+        for now_ms in range(0, 3_000, 100):
+            cap.observe(LinkMeasurements(capacity_bps=8e6), 36.0, 15.0, now_ms)
+            cap.decide(4e6, now_ms)
+            states.add(cap.state)
+        assert states == {State.STARTING, State.STEADY}
+        assert cap.bps == 4e6
+        return cap
+
+    def test_a_queue_is_drained_and_recovered_from(self) -> None:
+        cap = self._controller()
+        states, caps = [], []
+        for now_ms in range(3_000, 4_000, 100):
+            queue_ms = 60.0 if now_ms < 3_500 else 0.0
+            cap.observe(LinkMeasurements(capacity_bps=5e6, queue_ms=queue_ms), 36.0, 15.0, now_ms)
+            cap.decide(4e6, now_ms)
+            states.append(cap.state)
+            caps.append(cap.bps or 0.0)
+        assert states[:5] == [State.DRAINING] * 5
+        assert max(caps[:5]) < 2e6
+        assert State.RECOVERING in states[5:]
+        assert max(caps[5:]) == pytest.approx(0.54 * 5e6)
+
+    def test_a_queue_that_stays_is_competed_with_until_it_is_gone(self) -> None:
+        cap = self._controller()
+        link = LinkMeasurements(capacity_bps=4e6, queue_ms=60.0)
+        states = []
+        for now_ms in range(3_000, 5_500, 100):
+            cap.observe(link, 36.0, 15.0, now_ms)
+            cap.decide(4e6, now_ms)
+            states.append(cap.state)
+        assert states == [State.DRAINING] * 16 + [State.COMPETING] * 9
+        for now_ms in range(5_500, 12_000, 100):
+            cap.observe(LinkMeasurements(capacity_bps=4e6), 36.0, 15.0, now_ms)
+            cap.decide(4e6, now_ms)
+        assert cap.state is State.STEADY
 
 
 links = st.builds(
@@ -278,7 +322,7 @@ def test_whatever_is_measured_the_cap_is_bounded(
     cap, now_ms = BitrateController(1.5e6, 4e6), 0.0
     for link, gap_ms, useful_bps in steps:
         now_ms += gap_ms
-        assert MIN_BPS <= cap.allow(link, crossing_ms, fps, now_ms, 60.0) <= 4e6
+        assert MIN_BPS <= cap.observe(link, crossing_ms, fps, now_ms, 60.0) <= 4e6
         decided = cap.decide(useful_bps, now_ms)
         assert MIN_BPS <= (cap.bps or 0.0) <= 4e6
         if decided is not None:

@@ -100,7 +100,7 @@ class TestLink:
     def test_what_can_be_counted_on_follows_the_link(self) -> None:
         controller = HintController()
         run(stepping(1e6, 2, 10), 4, controller=controller)
-        assert controller.least_bps == pytest.approx(450_000, rel=0.01)
+        assert controller.usual_bps == pytest.approx(450_000, rel=0.01)
 
     def test_up_is_patient_and_by_steps(self) -> None:
         def at(t: float) -> SessionMeasurements:

@@ -524,7 +524,7 @@ def test_any_link_into_the_encoders_cap(
     cap, at_ms = BitrateController(max(start_bps, MIN_BPS), max_bps), 1e6
     for link, crossing_ms, fps, useful_bps, step_ms in script:
         at_ms += step_ms
-        allowed_bps = cap.allow(link, crossing_ms, fps, at_ms, 100.0)
+        allowed_bps = cap.observe(link, crossing_ms, fps, at_ms, 100.0)
         assert MIN_BPS <= allowed_bps <= max_bps
         decided = cap.decide(useful_bps, at_ms)
         assert decided is None or MIN_BPS <= decided.bps <= max_bps
@@ -538,6 +538,6 @@ def test_a_long_time_leaves_the_encoders_cap_bounded() -> None:
         link = LinkMeasurements(
             capacity_bps=10 ** rng.uniform(4, 8), queue_ms=rng.choice([0.0, 0.0, 30.0, 500.0])
         )
-        cap.allow(link, 36.0, 15.0, at_ms)
+        cap.observe(link, 36.0, 15.0, at_ms)
         cap.decide(4e6, at_ms)
-        assert len(cap._carried) <= 8000
+        assert len(cap._allowed) <= 8000

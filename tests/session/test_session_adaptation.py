@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
-from edge.adaptation.fixed_hints import FixedHint
+import pytest
+
+from edge.adaptation.fixed_hint_controller import FixedHintController
+from edge.adaptation.hint_controller import HintController
+from edge.adaptation.latency_budget import LatencyBudget
 from edge.adaptation.measurements import SessionMeasurements
+from edge.config import Settings
 from edge.profile.variant import LONG_SIDES, Variant
+from edge.rtc.bwe.bandwidth_estimator import BandwidthEstimator
 from edge.scheduling.assignment import Assignment
-from edge.session.session_adaptation import DECIDE_EVERY_MS, SessionAdaptation
+from edge.session.session_adaptation import DECIDE_EVERY_MS, SessionAdaptation, measure
 
 UNKNOWN = SessionMeasurements(slo_ms=150.0, fps=15.0)
 FAST_LINK = replace(
@@ -27,7 +34,7 @@ def _hints(
     long_sides: tuple[int, ...] = LONG_SIDES,
     max_bps: int = 4_000_000,
 ) -> SessionAdaptation:
-    hints = SessionAdaptation("yolov4-tiny", long_sides, max_bps)
+    hints = SessionAdaptation("yolov4-tiny", long_sides, HintController(max_bps=max_bps))
     if assignment is not None:
         hints.assign(assignment)
     return hints
@@ -71,7 +78,7 @@ def test_a_hint_that_may_not_have_been_heard_is_said_again() -> None:
     hints = _hints()
     first = hints.decide(UNKNOWN, 0.0)
     assert hints.decide(UNKNOWN, 1000.0) is None
-    hints.restate()
+    hints.repeat()
     assert hints.decide(UNKNOWN, 1001.0) == first
 
 
@@ -130,7 +137,7 @@ def test_where_the_publisher_controls_its_rate_the_hint_is_the_operators_cap() -
 
 
 def test_held_hints_ask_once_for_what_the_settings_hold() -> None:
-    hints = SessionAdaptation("yolov4-tiny", LONG_SIDES, 4_000_000, FixedHint(320, 300_000))
+    hints = SessionAdaptation("yolov4-tiny", LONG_SIDES, FixedHintController(320, 300_000))
     hints.assign(BEST)
     hint = hints.decide(FAST_LINK, 0.0)
     assert hint is not None
@@ -138,13 +145,59 @@ def test_held_hints_ask_once_for_what_the_settings_hold() -> None:
     collapsed = replace(FAST_LINK, capacity_bps=1e5, queue_ms=500.0, loss=0.2)
     assert hints.decide(collapsed, 1_000.0, urgent=True) is None
     assert hints.snapshot("one", FAST_LINK).bps == 300_000.0
-    hints.restate()
+    hints.repeat()
     assert hints.decide(collapsed, 2_000.0) == hint
 
 
 def test_held_hints_leave_the_variant_to_the_plan() -> None:
-    hints = SessionAdaptation("yolov4-tiny", LONG_SIDES, 4_000_000, FixedHint(320, 300_000))
+    hints = SessionAdaptation("yolov4-tiny", LONG_SIDES, FixedHintController(320, 300_000))
     hints.assign(BEST)
     hints.decide(FAST_LINK, 0.0)
     hints.assign(replace(BEST, variant="yolov4-tiny-128"))
     assert hints.variants == ("yolov4-tiny-128",)
+
+
+def _measure(estimator: BandwidthEstimator | None) -> SessionMeasurements:
+    budget = LatencyBudget()
+    for index in range(100):
+        budget.observe("network", 20.0 + index / 10.0, 1000.0)
+        budget.observe("decode", 5.0, 1000.0)
+        budget.observe("back", 2.0, 1000.0)
+    return measure(
+        budget,
+        estimator,
+        1000.0,
+        size=(640, 480),
+        slo_ms=100.0,
+        fps=15.0,
+        available_bps=3e6,
+    )
+
+
+def test_measurements_divide_the_objective_among_the_legs() -> None:
+    measured = _measure(BandwidthEstimator())
+    assert measured.network_budget_ms == 93.0
+    assert measured.processing_budget_ms == pytest.approx(93.0 - 24.9)  # medians
+    assert not measured.is_inference_measured
+    assert (measured.network_low_ms, measured.network_ms) == pytest.approx((20.9, 29.4))
+    assert measured.capacity_bps is None
+
+
+def test_a_publisher_that_controls_its_rate_has_a_link_of_infinite_capacity() -> None:
+    measured = _measure(None)
+    assert measured.capacity_bps == math.inf
+    assert (measured.network_ms, measured.frame_bits) == (None, None)
+    assert measured.available_bps == 3e6
+
+
+def test_the_settings_choose_the_controller() -> None:
+    adaptive = SessionAdaptation.of(Settings())
+    adaptive.assign(BEST)
+    hint = adaptive.decide(FAST_LINK, 0.0)
+    assert hint is not None
+    assert hint.max_edge == 608
+    fixed = SessionAdaptation.of(Settings(sent_edge=256, sent_bps=200_000))
+    fixed.assign(BEST)
+    hint = fixed.decide(FAST_LINK, 0.0)
+    assert hint is not None
+    assert (hint.max_edge, hint.max_bps) == (256, 200_000)

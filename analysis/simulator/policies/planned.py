@@ -11,7 +11,7 @@ from analysis.simulator.link import Crossing
 from analysis.simulator.policies.base import Policy
 from analysis.simulator.server import BatcherServer
 from analysis.simulator.session import SimSession
-from edge.adaptation.hint_controller import START_BPS
+from edge.adaptation.hint_controller import START_BPS, HintController
 from edge.scheduling.planner import PERIOD_MS, Planner, least_ms
 from edge.scheduling.solvers import solve
 from edge.session.session_adaptation import SessionAdaptation
@@ -45,7 +45,8 @@ class Planned(Policy):
     def start(self) -> None:
         max_bps = self.run.experiment.max_bps
         for client in self.run.clients:
-            hints = SessionAdaptation(self.network, self.served_long_sides, max_bps)
+            controller = HintController(max_bps=max_bps)
+            hints = SessionAdaptation(self.network, self.served_long_sides, controller)
             self.sessions.append(
                 SimSession(self.run, client, hints, self._notify, obeys=self.obeys)
             )
