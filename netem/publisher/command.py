@@ -1,4 +1,4 @@
-"""`python -m netem publish`: light publishers, and what became of their frames."""
+"""`python -m netem publish`: light publishers, and the outcomes of their frames."""
 
 from __future__ import annotations
 
@@ -21,11 +21,13 @@ from edge.config import SLO_MAX_MS, SLO_MIN_MS
 from edge.observability import garbage_collector
 from edge.rtc.aiortc_adapter import InternalsError, check
 from netem.footage.encoded_clip import EncodedClip, EncodeError
-from netem.publisher.publisher import EPOCH_MS, LightPublisher, PublishError, publishing
+from netem.publisher.clocks import EPOCH_MS
+from netem.publisher.publisher import LightPublisher, publishing
+from netem.publisher.whip_client import PublishError
 
-ABOUT = """Publishes real video, encoded before, from as many clients as are asked for, without a
-browser; obeys the server's hints and counts what became of each frame. URL is the server's, as it
-says itself: http://HOST:PORT. To shape their network, run it behind a link: python -m netem link
+ABOUT = """Publishes real video, encoded beforehand, from N clients in one process, without a
+browser; obeys the server's hints and counts the outcome of each frame. URL is the server's base
+URL: http://HOST:PORT. To shape the clients' network, run this behind a link: python -m netem link
 --rate 4mbit -- python -m netem publish URL."""
 _CONNECTING = 8  # handshakes at a time
 _PROGRESS_S = 5.0
@@ -40,9 +42,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--slo-ms", type=_slo_ms, default=100.0, metavar="MS", help="default 100")
     parser.add_argument("--seconds", type=_seconds, metavar="S", help="default: until Ctrl-C")
     parser.add_argument("--video", type=Path, metavar="FILE", help="default: the sample clip")
-    parser.add_argument("--label", default="", help="what the server calls them, numbered")
-    parser.add_argument("--token", help="where the server wants one")
-    parser.add_argument("--insecure", action="store_true", help="take any certificate")
+    parser.add_argument("--label", default="", help="their label on the server, numbered")
+    parser.add_argument("--token", help="the server's bearer token")
+    parser.add_argument("--insecure", action="store_true", help="accept any certificate")
     parser.add_argument("--json", type=Path, metavar="FILE", help="the counts, and every frame")
     parser.set_defaults(run=run)
 
@@ -69,7 +71,7 @@ def run(options: argparse.Namespace) -> int:
 async def _publish(
     options: argparse.Namespace, clip: EncodedClip
 ) -> tuple[list[LightPublisher], list[str]]:
-    """Those that published, and why any did not or not for long."""
+    """The publishers that connected, and the failures."""
     garbage_collector.freeze()
     publishers: list[LightPublisher] = []
     failures: list[str] = []
@@ -77,10 +79,8 @@ async def _publish(
     over = asyncio.Event()
 
     async def one(number: int) -> None:
-        label = options.label if options.label and options.clients == 1 else ""
-        label = label or f"{options.label or 'client'} {number}"
-        if options.label and options.clients == 1:
-            label = options.label
+        alone = options.label and options.clients == 1
+        label = options.label if alone else f"{options.label or 'client'} {number}"
         try:
             async with contextlib.AsyncExitStack() as stack:
                 async with places:
@@ -122,7 +122,7 @@ async def _first(*waits: Coroutine[object, object, object]) -> None:
 
 
 async def _watch(publishers: Sequence[LightPublisher]) -> None:
-    """A line of progress now and again."""
+    """A line of progress every few seconds."""
     while True:
         await asyncio.sleep(_PROGRESS_S)
         all_stats = [each.stats() for each in publishers]
@@ -162,8 +162,11 @@ def show(publishers: Sequence[LightPublisher]) -> None:
 
 
 def record(publisher: LightPublisher) -> dict[str, Any]:
-    """All that is known of a publisher, for JSON. Times are Unix ms; less `epoch_ms` they are on
-    this machine's monotonic clock, as the server's `t` are where it runs here."""
+    """A publisher's frames, hints and counts, for JSON.
+
+    Times are Unix ms; minus `epoch_ms` they are on this machine's monotonic clock, like the `t` of
+    a server that runs on the same machine.
+    """
     return {
         "label": publisher.label,
         "session": publisher.session,
@@ -173,7 +176,7 @@ def record(publisher: LightPublisher) -> dict[str, Any]:
         "stats": dataclasses.asdict(publisher.stats()),
         "hints": [dataclasses.asdict(hint) for hint in publisher.hints],
         "switches": [change.to_json() for change in publisher.changes],
-        "frames": [dataclasses.asdict(frame) for frame in publisher.ledger.frames],
+        "frames": [dataclasses.asdict(frame) for frame in publisher.outcomes.frames],
     }
 
 

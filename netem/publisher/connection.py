@@ -1,4 +1,4 @@
-"""The sending side of a connection, and the one module of this room that touches aiortc's privates.
+"""The sending side of a connection: the only module of this package that uses aiortc's privates.
 
 aiortc keeps ICE, DTLS, SRTP's keys and SCTP, as it does for the server
 (`edge.rtc.aiortc_adapter`); its own sender never starts. A packet goes from here to the socket in
@@ -29,15 +29,16 @@ _CLOSE_S = 2.0
 _COMPONENT = 1  # of ICE: RTP, and all that is multiplexed with it
 
 
-class WireError(Exception):
+class AnswerError(Exception):
     """The answer cannot be used; the message says why."""
 
 
 class SenderConnection:
     """A sending video section and two data channels.
 
-    `on_rtcp(packet)` gets decrypted feedback, `on_message(label, text)` what the channels carry,
-    `on_open(label)` is told when one opened, `on_state(state)` hears the connection's state.
+    `on_rtcp(packet)` is called with decrypted feedback, `on_message(label, text)` with each data
+    channel message, `on_open(label)` when a channel has opened, `on_state(state)` with each state
+    of the connection.
     """
 
     def __init__(
@@ -66,7 +67,7 @@ class SenderConnection:
         }
         for label, channel in self._channels.items():
             self._listen(label, channel, on_message, on_open)
-        self._inner = aiortc_adapter.Wire(
+        self._wire = aiortc_adapter.Wire(
             self._connection,
             self._transceiver,
             on_rtp=lambda packet, at_ms: None,
@@ -90,7 +91,7 @@ class SenderConnection:
         channel.on("open", lambda: on_open(label))
 
     async def offer(self) -> str:
-        """The offer's SDP, with capture times offered beside what aiortc offers itself."""
+        """The offer's SDP: aiortc's, with the abs-capture-time extension added."""
         await self._connection.setLocalDescription(await self._connection.createOffer())
         sdp: str = self._connection.localDescription.sdp
         used = {int(line[9:].split()[0]) for line in sdp.splitlines() if _is_extension(line)}
@@ -103,18 +104,20 @@ class SenderConnection:
         return "\r\n".join(lines) + "\r\n"
 
     async def accept(self, answer: str) -> Packetiser:
-        """Take the answer; what packets are to be made with. Raises WireError."""
+        """Take the answer; the packetiser for its parameters. Raises AnswerError."""
         try:
             await self._connection.setRemoteDescription(RTCSessionDescription(answer, "answer"))
-        except Exception as error:  # aiortc has many words for an answer that it can't use
-            raise WireError(f"the answer can't be used: {error or type(error).__name__}") from error
+        except Exception as error:  # aiortc raises many kinds for an answer that it can't use
+            raise AnswerError(
+                f"the answer can't be used: {error or type(error).__name__}"
+            ) from error
         codecs, retransmissions = aiortc_adapter.payload_types(self._transceiver)
         vp8 = next((number for number, name in codecs.items() if name == "vp8"), None)
         if vp8 is None:
-            raise WireError("the answer has no VP8")
+            raise AnswerError("the answer has no VP8")
         again = next((number for number, of in retransmissions.items() if of == vp8), None)
         return Packetiser(
-            self._inner.ssrc,
+            self._wire.ssrc,
             vp8,
             _extensions(answer),
             rtx=(again, self._transceiver.sender._rtx_ssrc) if again is not None else None,
@@ -122,7 +125,7 @@ class SenderConnection:
         )
 
     def send(self, packet: bytes) -> bool:
-        """Send RTP or RTCP now; False before the connection stands and after it ended."""
+        """Send RTP or RTCP now; False before the connection is up and after it has ended."""
         pair = self._ice._nominated.get(_COMPONENT)
         srtp = self._dtls._tx_srtp
         if pair is None or srtp is None or self._dtls.state != "connected":
@@ -131,23 +134,23 @@ class SenderConnection:
         pair.protocol.transport.sendto(protect(packet), pair.remote_addr)
         return True
 
-    def say(self, text: str) -> bool:
-        """Send on the control channel; False while it isn't open."""
+    def send_control(self, text: str) -> bool:
+        """Send on the control channel; False while it is not open."""
         channel = self._channels["control"]
         if channel.readyState != "open":
             return False
         channel.send(text)
         return True
 
-    def vanish(self) -> None:
-        """From now on nothing leaves, as if the cable were cut: `close` is heard by nobody."""
-        self._inner.release()
+    def lose_network(self) -> None:
+        """Let no packet leave from now on, as if the cable were cut: not even those of `close`."""
+        self._wire.release()
         for protocol in self._ice._protocols:
-            protocol.transport.sendto = _nowhere
+            protocol.transport.sendto = _discard
 
     async def close(self) -> None:
         """End the connection; always completes."""
-        self._inner.release()
+        self._wire.release()
         try:
             async with asyncio.timeout(_CLOSE_S):
                 await self._connection.close()
@@ -161,7 +164,7 @@ async def _nothing(*_: object) -> None:
     return None
 
 
-def _nowhere(*_: object) -> None:
+def _discard(*_: object) -> None:
     return None
 
 
@@ -170,7 +173,7 @@ def _is_extension(line: str) -> bool:
 
 
 def _extensions(sdp: str) -> ExtensionIds:
-    """The ids under which the answer takes the two extensions, 0 where it doesn't."""
+    """The ids under which the answer accepts the two extensions, 0 if it does not."""
     ids = {}
     for line in sdp.splitlines():
         if _is_extension(line):

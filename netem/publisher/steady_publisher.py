@@ -1,34 +1,33 @@
-"""`python -m netem steady`: publishers of a fixed stream, as cheap as they can be.
+"""`python -m netem steady`: publishers of a fixed stream, at the least processor time.
 
-For benchmarks of receiving: each sends the same VP8 frames, encoded before, each frame as one
-burst, and heeds neither hints nor estimates nor requests (nothing is lost on a loopback that keeps
-up). What it notes is when each frame's packets were handed to the kernel: over loopback that is
-when they are at the receiver's socket. Driven by lines on standard input: a number is how many
-publishers are to send from now on, and is answered once they do; the end of the input ends it with
-the times as JSON on standard output.
+For benchmarks of receiving: each publisher sends the same VP8 frames, encoded beforehand, each
+frame as one burst, and obeys neither hints nor estimates nor requests (a loopback that keeps up
+loses nothing). It notes when each frame's packets were handed to the kernel: over loopback they are
+then at the receiver's socket. The command reads lines from standard input: a number sets how many
+publishers send from now on, and is repeated on standard output once they do; `take` is answered
+with the times since the last `take`, as JSON; the end of the input ends the command.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import heapq
 import json
 import os
 import random
 import sys
-from urllib.parse import urljoin
 
 import aiohttp
 
 from edge.clock import now_ms
 from edge.rtc.aiortc_adapter import check
 from netem.footage.encoded_clip import EncodedClip, EncodedRendition, EncodeError, Rendition
-from netem.publisher.connection import SenderConnection, WireError
-from netem.publisher.messages import refusal
-from netem.publisher.publisher import CONNECT_S, EPOCH_MS, PublishError
+from netem.publisher.clocks import unix_ms
+from netem.publisher.connection import AnswerError, SenderConnection
+from netem.publisher.publisher import CONNECT_S
 from netem.publisher.rtp_sender import Packetiser
+from netem.publisher.whip_client import PublishError, WhipClient
 
 ABOUT = __doc__ or ""
 _CONNECTING = 8  # handshakes at a time
@@ -62,14 +61,14 @@ def clip(long_side: int, fps: int, bps: float) -> EncodedRendition:
     """The sample clip with that longest side and about those bits a second, in all its frames."""
     width, height = EncodedClip(fps=fps, long_sides=(long_side,)).size(long_side)
     wanted = bps / (width * height * fps)
-    # The encoder spends less than it may, above all where it may spend much: try, and correct.
+    # The encoder spends less than allowed, most of all at high rates: encode, then correct.
     for bits in (wanted, wanted * wanted / _spent(long_side, fps, wanted)):
         encode = _encode(long_side, fps, bits)
     return encode
 
 
 def _spent(long_side: int, fps: int, bits: float) -> float:
-    """Bits a pixel that come out where so many were asked for."""
+    """Bits a pixel that the encoder spends when allowed so many."""
     encode = _encode(long_side, fps, bits)
     return encode.bps / (encode.width * encode.height * fps)
 
@@ -82,57 +81,56 @@ def _encode(long_side: int, fps: int, bits: float) -> EncodedRendition:
 class SteadyPublisher:
     """One publisher; `times` has, frame by frame, (RTP timestamp, first and last packet sent)."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, whip: WhipClient, number: int) -> None:
         self.number = number
         self.times: list[tuple[int, float, float]] = []
-        self.location = ""
+        self._whip = whip
         self.packets: Packetiser | None = None
         self.rtp = random.getrandbits(32)
         self._open = asyncio.Event()
-        self._wire = SenderConnection(
+        self._connection = SenderConnection(
             on_rtcp=lambda packet: None,
             on_message=lambda label, text: None,
             on_open=lambda label: self._open.set(),
             on_state=lambda state: None,
         )
 
-    async def connect(self, http: aiohttp.ClientSession, url: str) -> None:
-        """Publish, and wait until the connection stands; raises PublishError."""
+    async def connect(self) -> None:
+        """Publish, and wait until the connection is up. Raises PublishError."""
+        label = f"steady {self.number}"
+        answer = await self._whip.publish(await self._connection.offer(), {"label": label})
         try:
-            async with http.post(
-                urljoin(url.rstrip("/") + "/", "whip"),
-                data=await self._wire.offer(),
-                headers={"Content-Type": "application/sdp"},
-                params={"label": f"steady {self.number}"},
-            ) as response:
-                answer = await response.text()
-                if response.status != 201:
-                    raise PublishError(f"{url}: {response.status}: {refusal(answer)}")
-                self.location = response.headers["Location"]
-            self.packets = await self._wire.accept(answer)
+            self.packets = await self._connection.accept(answer)
             async with asyncio.timeout(CONNECT_S):
                 await self._open.wait()
-        except (aiohttp.ClientError, WireError, KeyError, TimeoutError) as error:
-            raise PublishError(f"{url}: {error or type(error).__name__}") from error
+        except (AnswerError, TimeoutError) as error:
+            raise PublishError(f"{self._whip.url}: {error or type(error).__name__}") from error
 
     def send(self, data: bytes) -> None:
-        """A frame, as one burst."""
+        """Send a frame as one burst."""
         assert self.packets is not None
-        unix_ms = EPOCH_MS + now_ms()
+        at_ms = unix_ms()
         first_ms = 0.0
-        for packet in self.packets.frame(data, self.rtp, unix_ms, droppable=False):
-            self._wire.send(self.packets.stamp(packet, unix_ms))
+        for packet in self.packets.frame(data, self.rtp, at_ms, droppable=False):
+            self._connection.send(self.packets.stamp(packet, at_ms))
             first_ms = first_ms or now_ms()
         self.times.append((self.rtp, first_ms, now_ms()))
 
     def report(self) -> None:
-        """A sender report, as senders make one each second."""
+        """Send a sender report."""
         assert self.packets is not None
         name = f"steady {self.number}"
-        self._wire.send(self.packets.report(self.rtp, EPOCH_MS + now_ms(), name))
+        self._connection.send(self.packets.report(self.rtp, unix_ms(), name))
+
+    @property
+    def location(self) -> str:
+        """The session's path on the server."""
+        return self._whip.location
 
     async def close(self) -> None:
-        await self._wire.close()
+        """End the connection and the session."""
+        await self._connection.close()
+        await self._whip.end()
 
 
 class _PublisherGroup:
@@ -148,14 +146,17 @@ class _PublisherGroup:
         self._random = random.Random(1)
 
     async def grow(self, http: aiohttp.ClientSession, count: int) -> None:
-        """Until so many send."""
+        """Add publishers until `count` of them send."""
         places = asyncio.Semaphore(_CONNECTING)
 
         async def one(publisher: SteadyPublisher) -> None:
             async with places:
-                await publisher.connect(http, self._url)
+                await publisher.connect()
 
-        added = [SteadyPublisher(number) for number in range(len(self.publishers), count)]
+        added = [
+            SteadyPublisher(WhipClient(http, self._url), number)
+            for number in range(len(self.publishers), count)
+        ]
         self.publishers += added
         await asyncio.gather(*map(one, added))
         begin_ms = now_ms()
@@ -173,7 +174,7 @@ class _PublisherGroup:
         return taken
 
     async def run(self) -> None:
-        """Send each frame when it is due, for ever."""
+        """Send each frame when it is due, until cancelled."""
         interval_ms = 1000.0 / self._fps
         takes = self._encode.takes
         while True:
@@ -211,7 +212,3 @@ async def _publish(url: str, encode: EncodedRendition, fps: int) -> None:
         sending.cancel()
         await asyncio.wait([sending])
         await asyncio.gather(*(each.close() for each in group.publishers))
-        for each in group.publishers:
-            with contextlib.suppress(aiohttp.ClientError):
-                async with http.delete(urljoin(url, each.location)):
-                    pass

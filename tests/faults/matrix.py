@@ -20,7 +20,8 @@ from pathlib import Path
 import aiohttp
 
 from edge.clock import now_ms
-from netem.publisher.publisher import LightPublisher, unix_ms
+from netem.publisher.clocks import unix_ms
+from netem.publisher.publisher import LightPublisher
 from netem.publisher.rtp_sender import Packetiser
 from tests.faults.stage import FPS, SLO_MS, Held, Stage, seconds_since, stage
 from tests.serving import simulated
@@ -88,9 +89,9 @@ async def observe(fault: Fault, at: Stage) -> FaultResult:
 
 async def _settled(publisher: LightPublisher) -> None:
     """Until every frame captured so far has its end."""
-    count = len(publisher.ledger.frames)
+    count = len(publisher.outcomes.frames)
     await publisher.wait_for(
-        lambda me: all(frame.outcome is not None for frame in me.ledger.frames[:count])
+        lambda me: all(frame.outcome is not None for frame in me.outcomes.frames[:count])
     )
 
 
@@ -134,12 +135,12 @@ async def worker_slow(at: Stage) -> None:
 async def decoder_error(at: Stage) -> None:
     """One publisher sends what is no VP8, over a sound transport, for a second."""
     [victim] = _first(at)
-    sound = victim._packets
+    sound = victim._sender._packetiser
     assert sound is not None
-    victim._packets = _Spoilt(sound)  # type: ignore[assignment]  # the same, but for its pictures
-    spoilt = len(victim.ledger.frames) + 10
-    await victim.wait_for(lambda me: len(me.ledger.frames) >= spoilt)
-    victim._packets = sound
+    victim._sender._packetiser = _Spoilt(sound)  # type: ignore[assignment]  # the same, but for its pictures
+    spoilt = len(victim.outcomes.frames) + 10
+    await victim.wait_for(lambda me: len(me.outcomes.frames) >= spoilt)
+    victim._sender._packetiser = sound
     await at.answered([victim])
 
 

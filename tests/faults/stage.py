@@ -17,8 +17,9 @@ import aiohttp
 
 from edge.clock import now_ms
 from netem.footage.encoded_clip import EncodedClip
+from netem.publisher.clocks import unix_ms
 from netem.publisher.frame_outcomes import IN_TIME
-from netem.publisher.publisher import LightPublisher, publishing, unix_ms
+from netem.publisher.publisher import LightPublisher, publishing
 
 FPS = 10
 SLO_MS = 1000.0  # far above what this load takes, so that a miss is the fault's and no hiccup's
@@ -78,7 +79,7 @@ class Stage:
         begin_ms = unix_ms()
 
         def enough(me: LightPublisher) -> bool:
-            fresh = [f for f in me.ledger.frames[-200:] if f.captured_ms >= begin_ms]
+            fresh = [f for f in me.outcomes.frames[-200:] if f.captured_ms >= begin_ms]
             return sum(f.outcome == IN_TIME for f in fresh) >= more
 
         await asyncio.gather(*(each.wait_for(enough, 60.0) for each in of or self.publishers))
@@ -90,7 +91,7 @@ class Stage:
         frames = [
             frame
             for each in of
-            for frame in each.ledger.frames
+            for frame in each.outcomes.frames
             if since_ms <= frame.captured_ms < until_ms and frame.outcome is not None
         ]
         # What the publisher itself left out never was the server's to miss.

@@ -118,7 +118,8 @@ async def _fill(
     stack: AsyncExitStack, url: str, clip: EncodedClip, options: argparse.Namespace
 ) -> tuple[list[LightPublisher], str]:
     """As many as there is room for, and why there is none for more."""
-    from netem.publisher.publisher import PublishError, publishing  # noqa: PLC0415
+    from netem.publisher.publisher import publishing  # noqa: PLC0415
+    from netem.publisher.whip_client import PublishError  # noqa: PLC0415
 
     publishers: list[LightPublisher] = []
     refusals = 0
@@ -154,7 +155,7 @@ async def _fill(
 
 async def _look(publishers: Sequence[LightPublisher]) -> tuple[int, int]:
     """Frames of the last seconds, and how many of them were missed."""
-    from netem.publisher.publisher import unix_ms  # noqa: PLC0415
+    from netem.publisher.clocks import unix_ms  # noqa: PLC0415
 
     now_ms = unix_ms()
     frames, why, _ = await _count(publishers, now_ms - 1000.0 * _LOOK_S, now_ms)
@@ -166,13 +167,13 @@ def _too_many(frames: int, missed: int) -> bool:
 
 
 async def _minute(publishers: Sequence[LightPublisher], pid: int) -> Minute:
+    from netem.publisher.clocks import unix_ms  # noqa: PLC0415
     from netem.publisher.frame_outcomes import quantiles  # noqa: PLC0415
-    from netem.publisher.publisher import unix_ms  # noqa: PLC0415
 
     begin_ms = unix_ms()
     lag_before = [each.lag_ms for each in publishers]
     for each in publishers:
-        each.ledger.forget(begin_ms - 10_000.0)
+        each.outcomes.forget(begin_ms - 10_000.0)
         await asyncio.sleep(0.0)  # what the others have to do does not wait
     await asyncio.sleep(60.0)
     frames, why, latencies = await _count(publishers, begin_ms - 1200.0, unix_ms() - 1200.0)
@@ -197,7 +198,7 @@ async def _count(
     that time; publisher by publisher, so that none is held up."""
     count, why, latencies = 0, Counter[str](), list[float]()
     for each in publishers:
-        for frame in each.ledger.frames:
+        for frame in each.outcomes.frames:
             if not since_ms <= frame.captured_ms < until_ms:
                 continue
             if frame.outcome in (None, "paced", "encoder"):

@@ -115,7 +115,8 @@ async def _crowd(
     url: str, clip: EncodedClip, options: argparse.Namespace, seconds: float, ends: Counter[str]
 ) -> None:
     """So many at a time for so long; each who leaves is followed by another."""
-    from netem.publisher.publisher import PublishError, publishing  # noqa: PLC0415
+    from netem.publisher.publisher import publishing  # noqa: PLC0415
+    from netem.publisher.whip_client import PublishError  # noqa: PLC0415
 
     draw = random.Random(1)
     over_ms = now_ms() + 1000.0 * seconds
@@ -131,7 +132,7 @@ async def _crowd(
                     if publisher.reason is not None:
                         ends["ended by the server"] += 1
                     elif draw.random() < _SILENT:
-                        publisher.vanish()
+                        publisher.lose_network()
                         ends["left without a word"] += 1
                     else:
                         ends["left"] += 1

@@ -17,7 +17,9 @@ from edge.session.session import Session
 from netem.__main__ import main
 from netem.footage.encoded_clip import EncodedClip
 from netem.publisher import command, publisher
-from netem.publisher.publisher import LightPublisher, PublishError, publishing
+from netem.publisher.clocks import EPOCH_MS
+from netem.publisher.publisher import LightPublisher, publishing
+from netem.publisher.whip_client import PublishError
 from tests.serving import base, local, serving
 
 FPS = 20
@@ -67,21 +69,21 @@ async def test_each_frame_has_its_answer_and_its_source(
     assert stats.captured == stats.in_time + stats.late + stats.unanswered + sum(
         stats.dropped.values()
     )
-    sources = [frame.source for frame in me.ledger.frames]
+    sources = [frame.source for frame in me.outcomes.frames]
     begin = clip.sources.index(sources[0])
     assert sources == [clip.sources[(begin + i) % clip.ticks] for i in range(len(sources))]
-    for frame in me.ledger.frames:
+    for frame in me.outcomes.frames:
         if frame.outcome == "in_time":
             assert frame.sent_ms is not None
             assert frame.t is not None
             assert frame.latency_ms is not None
             assert frame.captured_ms <= frame.sent_ms <= frame.captured_ms + frame.latency_ms
     # One machine, one monotonic clock: the two ends' times can be compared.
-    for frame in [each for each in me.ledger.frames if each.t is not None][-3:]:
+    for frame in [each for each in me.outcomes.frames if each.t is not None][-3:]:
         assert frame.t is not None
-        captured_ms = frame.captured_ms - publisher.EPOCH_MS
+        captured_ms = frame.captured_ms - EPOCH_MS
         assert frame.t["captured"] == pytest.approx(captured_ms, abs=25.0)
-    assert me.ledger.frames[0].keyframe
+    assert me.outcomes.frames[0].keyframe
     assert me.reason == "stopped"
     command.show([me])
     assert "me" in capsys.readouterr().out
@@ -98,7 +100,7 @@ async def test_a_hint_changes_the_size_that_arrives(
         await me.wait_for(lambda it: it.sent_long_side == 128 and session.size == clip.size(128))
         assert me.hint is not None
         assert me.hints[-1].seq == 901
-    first = next(frame for frame in me.ledger.frames if frame.size == clip.size(128))
+    first = next(frame for frame in me.outcomes.frames if frame.size == clip.size(128))
     assert first.keyframe
     assert me.changes[-1].at_ms == first.captured_ms
     assert clip.sources.index(first.source) % clip.step == 0
@@ -112,20 +114,20 @@ async def test_a_hint_caps_the_bits_and_the_frames(
         await me.wait_for(lambda it: it.stats().dropped.get("paced", 0) >= 3)
         hint(session, monkeypatch, 903, max_bps=100_000, fps=FPS)
         await me.wait_for(lambda it: it.changes[-1].rendition.bits == 0.1)
-    paced = [frame.tick for frame in me.ledger.frames if frame.outcome == "paced"]
+    paced = [frame.tick for frame in me.outcomes.frames if frame.outcome == "paced"]
     assert {after - before for before, after in itertools.pairwise(paced)} == {2}
 
 
 async def test_a_picture_loss_is_answered_by_a_key_frame(clip: EncodedClip) -> None:
     async with streaming(clip) as (_, session, me):
-        before = sum(frame.keyframe for frame in me.ledger.frames)
+        before = sum(frame.keyframe for frame in me.outcomes.frames)
         session.peer.request_keyframe()
         await me.wait_for(lambda it: it.stats().keyframes_asked >= 1)
-        asked = len(me.ledger.frames)
-        await me.wait_for(lambda it: sum(f.keyframe for f in it.ledger.frames) > before)
+        asked = len(me.outcomes.frames)
+        await me.wait_for(lambda it: sum(f.keyframe for f in it.outcomes.frames) > before)
         answered = me.stats().in_time
         await me.wait_for(lambda it: it.stats().in_time > answered)
-        [key] = [frame.tick for frame in me.ledger.frames[asked:] if frame.keyframe][:1]
+        [key] = [frame.tick for frame in me.outcomes.frames[asked:] if frame.keyframe][:1]
         assert key - asked <= clip.step
 
 
@@ -133,7 +135,7 @@ async def test_a_lost_packet_is_sent_again(
     clip: EncodedClip, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with streaming(clip) as (_, _session, me):
-        send = me._wire.send
+        send = me._connection.send
         lost: list[bytes] = []
 
         def lossy(packet: bytes) -> bool:
@@ -142,10 +144,10 @@ async def test_a_lost_packet_is_sent_again(
                 return True  # as a network loses it
             return send(packet)
 
-        monkeypatch.setattr(me._wire, "send", lossy)
+        monkeypatch.setattr(me._connection, "send", lossy)
         await me.wait_for(lambda it: lost and it.stats().resent >= 1)
         rtp = int.from_bytes(lost[0][4:8], "big")
-        [frame] = [each for each in me.ledger.frames if each.rtp == rtp]
+        [frame] = [each for each in me.outcomes.frames if each.rtp == rtp]
         await me.wait_for(lambda _: frame.outcome is not None)
         assert frame.outcome in ("in_time", "superseded")  # it came, if behind the next
 
