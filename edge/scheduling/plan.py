@@ -1,4 +1,4 @@
-"""A plan: which variants each GPU runs, at which batch sizes, and whom they serve."""
+"""A plan: the variants that each GPU runs, their batch sizes, and the clients that they serve."""
 
 from __future__ import annotations
 
@@ -11,31 +11,35 @@ from edge.scheduling.problem import Problem
 
 
 @dataclass(frozen=True, slots=True)
-class PlanSlot:
-    """A resident variant: indices of the variant and of its clients, and its batch size."""
+class CycleStep:
+    """One batch of a GPU's cycle: indices of the variant and of its clients, and the batch size."""
 
     variant: int
     batch: int
     clients: tuple[int, ...]
 
 
+Cycle = tuple[CycleStep, ...]
+"""A GPU runs the batches of its resident variants in turn; empty where it idles."""
+
+
 @dataclass(frozen=True)
 class Plan:
-    """A solver's answer to `problem`: for each GPU the slots of its cycle, none where it idles.
+    """A solver's answer to `problem`: a cycle for each GPU.
 
-    `is_proved` says that no plan serves more clients, nor as many at a higher accuracy.
+    `is_proved`: no plan serves more clients, nor as many at a higher accuracy.
     """
 
     problem: Problem
     algorithm: str
     rule: Rule
-    gpus: tuple[tuple[PlanSlot, ...], ...]
+    gpus: tuple[Cycle, ...]
     is_proved: bool = False
 
     @cached_property
     def variant_of(self) -> dict[int, int]:
         """The variant's index for each client that is served, by the client's index."""
-        return {c: slot.variant for slots in self.gpus for slot in slots for c in slot.clients}
+        return {c: step.variant for steps in self.gpus for step in steps for c in step.clients}
 
     @property
     def served(self) -> int:
@@ -66,23 +70,23 @@ class Plan:
 
     @property
     def changes(self) -> int:
-        """Variants that a GPU would have to take up, against the problem's `current`."""
+        """How many variants GPUs would have to load, compared with the problem's `current`."""
         current = self.problem.current
         if current is None:
             return 0
         return sum(
-            self.problem.variants[slot.variant].name not in resident
-            for slots, resident in zip(self.gpus, current, strict=True)
-            for slot in slots
+            self.problem.variants[step.variant].name not in resident
+            for steps, resident in zip(self.gpus, current, strict=True)
+            for step in steps
         )
 
     def cycle_ms(self, gpu: int) -> float:
-        """How long the GPU takes for one batch of each of its variants; 0 when it idles."""
+        """The time that the GPU takes for one cycle; 0 if it idles."""
         variants = self.problem.variants
         return sum(variants[s.variant].latency_ms[s.batch - 1] for s in self.gpus[gpu])
 
     def to_json(self) -> dict[str, Any]:
-        """The plan as `python -m edge solve` writes it, less the time that it took."""
+        """The plan as `edge solve` writes it (docs/formats/solve.md), without `solve_ms`."""
         problem = self.problem
         return {
             "algorithm": self.algorithm,
@@ -93,14 +97,14 @@ class Plan:
                     "cycle_ms": round(self.cycle_ms(gpu), 6),
                     "variants": [
                         {
-                            "variant": problem.variants[slot.variant].name,
-                            "batch": slot.batch,
-                            "clients": [problem.clients[c].id for c in slot.clients],
+                            "variant": problem.variants[step.variant].name,
+                            "batch": step.batch,
+                            "clients": [problem.clients[c].id for c in step.clients],
                         }
-                        for slot in slots
+                        for step in steps
                     ],
                 }
-                for gpu, slots in enumerate(self.gpus)
+                for gpu, steps in enumerate(self.gpus)
             ],
             "unserved": list(self.unserved),
             "served": self.served,

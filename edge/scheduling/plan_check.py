@@ -21,32 +21,32 @@ def violations(problem: Problem, plan: Plan, rule: Rule) -> list[str]:
     found = []
     if len(plan.gpus) != problem.gpus:
         found.append(f"{len(plan.gpus)} GPUs in the plan, {problem.gpus} in the problem")
-    times = Counter(c for slots in plan.gpus for slot in slots for c in slot.clients)
+    times = Counter(c for steps in plan.gpus for step in steps for c in step.clients)
     found += [f"client {c} is served {n} times" for c, n in times.items() if n > 1]
     if plan.served + len(plan.unserved) != len(problem.clients):
         found.append("served and unserved clients don't add up")
-    for gpu, slots in enumerate(plan.gpus):
-        if rule == "single" and len(slots) > 1:
-            found.append(f"GPU {gpu}: {len(slots)} variants")
-        if len({slot.variant for slot in slots}) < len(slots):
+    for gpu, steps in enumerate(plan.gpus):
+        if rule == "single" and len(steps) > 1:
+            found.append(f"GPU {gpu}: {len(steps)} variants")
+        if len({step.variant for step in steps}) < len(steps):
             found.append(f"GPU {gpu}: a variant twice")
         latencies = []
-        for slot in slots:
-            row = problem.variants[slot.variant].latency_ms
-            if not 1 <= slot.batch <= len(row):
-                return [*found, f"GPU {gpu}: no latency for a batch of {slot.batch}"]
-            latencies.append(_exact(row[slot.batch - 1]))
+        for step in steps:
+            row = problem.variants[step.variant].latency_ms
+            if not 1 <= step.batch <= len(row):
+                return [*found, f"GPU {gpu}: no latency for a batch of {step.batch}"]
+            latencies.append(_exact(row[step.batch - 1]))
         cycle_ms = sum(latencies, Fraction(0))
-        for slot, latency_ms in zip(slots, latencies, strict=True):
-            name = f"GPU {gpu}, {problem.variants[slot.variant].name}"
-            if not slot.clients:
+        for step, latency_ms in zip(steps, latencies, strict=True):
+            name = f"GPU {gpu}, {problem.variants[step.variant].name}"
+            if not step.clients:
                 found.append(f"{name}: serves nobody")
-            rate = sum((_exact(problem.clients[c].fps) for c in slot.clients), Fraction(0))
-            if not rate * cycle_ms < slot.batch * 1000:
-                found.append(f"{name}: {float(rate)} fps in batches of {slot.batch}")
+            rate = sum((_exact(problem.clients[c].fps) for c in step.clients), Fraction(0))
+            if not rate * cycle_ms < step.batch * 1000:
+                found.append(f"{name}: {float(rate)} fps in batches of {step.batch}")
             wait_ms = 2 * latency_ms if rule == "single" else cycle_ms + latency_ms
-            for c in slot.clients:
-                if _exact(problem.clients[c].budget_ms[slot.variant]) < wait_ms:
+            for c in step.clients:
+                if _exact(problem.clients[c].budget_ms[step.variant]) < wait_ms:
                     found.append(f"{name}: client {c} would be late")
     return found
 

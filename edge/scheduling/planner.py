@@ -26,7 +26,7 @@ from edge.profile.latency import LatencyProfile, Size
 from edge.profile.variant import SENT_LONG_SIDES, Variant
 from edge.scheduling.assignment import Assignment, Snapshot
 from edge.scheduling.capacity_rules import Rule
-from edge.scheduling.plan import Plan, PlanSlot
+from edge.scheduling.plan import CycleStep, Plan
 from edge.scheduling.plan_check import violations
 from edge.scheduling.problem import Problem, ProblemClient
 from edge.scheduling.problem import ProblemVariant as Option
@@ -89,7 +89,7 @@ class Planner:
         self._sent_long_sides = tuple(sorted(sent_long_sides))
         self._worth = lru_cache(maxsize=4096)(self._look_up)
         self._force: list[list[tuple[tuple[int, Size], int, list[str]]]] = []
-        """Of the plan in force, for each device its slots: option, batch size, session ids."""
+        """Of the plan in force, for each device its steps: option, batch size, session ids."""
         self._has: dict[str, tuple[int, Size]] = {}
         """The option of each session that it serves."""
 
@@ -135,7 +135,7 @@ class Planner:
                 )
             )
             sent.append(tuple(long_sides_sent))
-        current = tuple(tuple(_name(option) for option, _, _ in slots) for slots in self._force)
+        current = tuple(tuple(_name(option) for option, _, _ in steps) for steps in self._force)
         bare = Problem(
             gpus=len(profiles),
             variants=variants,
@@ -173,13 +173,13 @@ class Planner:
         self._force = [
             [
                 (
-                    draft.options[slot.variant],
-                    slot.batch,
-                    [draft.snapshots[client].id for client in slot.clients],
+                    draft.options[step.variant],
+                    step.batch,
+                    [draft.snapshots[client].id for client in step.clients],
                 )
-                for slot in slots
+                for step in steps
             ]
-            for slots in plan.gpus
+            for steps in plan.gpus
         ]
         self._has = {
             draft.snapshots[client].id: draft.options[option]
@@ -194,14 +194,14 @@ class Planner:
         clients = {snapshot.id: index for index, snapshot in enumerate(draft.snapshots)}
         options = {option: index for index, option in enumerate(draft.options)}
         gpus = []
-        for slots in self._force:
+        for steps in self._force:
             stay = []
-            for option, batch, ids in slots:
+            for option, batch, ids in steps:
                 here = tuple(clients[each] for each in ids if each in clients)
                 if here and option not in options:
                     return None
                 if here:
-                    stay.append(PlanSlot(options[option], batch, here))
+                    stay.append(CycleStep(options[option], batch, here))
             gpus.append(tuple(stay))
         return Plan(draft.bare, "held", self.rule, tuple(gpus))
 
@@ -260,13 +260,13 @@ class Planner:
         # end a session's service.
         devices = len(draft.profiles)
         free = devices * (1.0 + _fill(devices)) / 2.0
-        for slots in plan.gpus:
-            for slot in slots:
-                typical_ms = self._typical_ms(draft, slot.variant, slot.batch) / slot.batch
-                for client in slot.clients:
+        for steps in plan.gpus:
+            for step in steps:
+                typical_ms = self._typical_ms(draft, step.variant, step.batch) / step.batch
+                for client in step.clients:
                     free -= draft.snapshots[client].fps * typical_ms / 1000.0
                     assignments[draft.snapshots[client].id] = self._served(
-                        draft, client, slot.variant
+                        draft, client, step.variant
                     )
         waiting = [i for i in range(len(draft.snapshots)) if i not in plan.variant_of]
         for client in sorted(waiting, key=lambda i: (draft.snapshots[i].fps, i)):

@@ -1,26 +1,24 @@
-"""Which of the GPUs, all alike, takes which part of a plan: as few variant changes as may be."""
+"""Gives a plan's cycles to GPUs, which are alike, with as few changes of variants as possible."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
 
-from edge.scheduling.plan import PlanSlot
+from edge.scheduling.plan import Cycle
 from edge.scheduling.problem import Problem
 
-Cycle = tuple[PlanSlot, ...]
 
-
-def place(problem: Problem, cycles: Sequence[Cycle]) -> tuple[Cycle, ...]:
+def assign_gpus(problem: Problem, cycles: Sequence[Cycle]) -> tuple[Cycle, ...]:
     """The cycles in the order of the GPUs that run them; idle GPUs have an empty one."""
-    waiting = [tuple(sorted(cycle, key=lambda slot: slot.variant)) for cycle in cycles]
+    waiting = [tuple(sorted(cycle, key=lambda step: step.variant)) for cycle in cycles]
     waiting.sort(key=lambda cycle: [(s.variant, s.batch, s.clients) for s in cycle])
     waiting += [()] * (problem.gpus - len(waiting))
     current = problem.current
     if current is None:
         return tuple(waiting)
     kept = [
-        [sum(problem.variants[s.variant].name in there for s in cycle) for there in current]
+        [sum(problem.variants[s.variant].name in resident for s in cycle) for resident in current]
         for cycle in waiting
     ]
     pairs = [(-kept[c][g], c, g) for c in range(len(kept)) for g in range(len(kept))]

@@ -1,14 +1,14 @@
-"""Judging choices of columns, and following the better ones: the search's inner loops, compiled.
+"""The inner loops of the column search, compiled: evaluates choices and follows the better ones.
 
 A choice is a sorted row of columns, one a GPU. It is judged by giving each client in turn to the
-column that is worth most to it and has room. A choice is known by the sum of its columns' random
-marks, so that none is judged twice; the best are kept, best first.
+column that is worth most to it and has capacity left. A choice is identified by the sum of its
+columns' random marks, so that none is judged twice; the best are kept, best first.
 
-The arrays that all share: `worth`, clients x columns, 0 where a client is not allowed; `weight` of
-clients and `room` of columns, load in one unit; `marks` of columns, and `known`, a table of the
-marks of choices, which is never full; `kept`, choices x GPUs, with their `values` and whether their
-neighbours were `followed`; `count`, how many are kept and how many more may be judged; `scratch`,
-two rows of a choice's length.
+The shared arrays: `worth`, clients x columns, 0 where a client is not allowed; `weight` of
+clients and `capacity` of columns, load in one unit; `marks` of columns, and `judged`, a table of
+the marks of choices, which is never full; `kept`, choices x GPUs, with their `values` and whether
+their neighbours were `followed`; `count`, how many are kept and how many more may be judged;
+`scratch`, two rows of a choice's length.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ _ALL = f"{_PROBLEM}, {_MEMORY}, int64[:, ::1]"
 
 @compiled(f"float64(int64[::1], int64[::1], {_PROBLEM})")
 def judge(
-    choice: Integers, left: Integers, worth: Floats, weight: Integers, room: Integers
+    choice: Integers, left: Integers, worth: Floats, weight: Integers, capacity: Integers
 ) -> float:
     """What a choice, of as many columns as `left` is long, is worth."""
     bins = len(left)
     for place in range(bins):
-        left[place] = room[choice[place]]
+        left[place] = capacity[choice[place]]
     value = 0.0
     for client in range(len(weight)):
         heavy, best, at = weight[client], 0.0, -1
@@ -53,14 +53,14 @@ def judge(
 
 
 @compiled("boolean(int64, int64[::1])")
-def _is_new(mark: int, known: Integers) -> bool:
+def _is_new(mark: int, judged: Integers) -> bool:
     """Whether a mark was not in the table; from now on it is."""
-    at = mark % len(known)
-    while known[at] != 0:
-        if known[at] == mark:
+    at = mark % len(judged)
+    while judged[at] != 0:
+        if judged[at] == mark:
             return False
-        at = (at + 1) % len(known)
-    known[at] = mark
+        at = (at + 1) % len(judged)
+    judged[at] = mark
     return True
 
 
@@ -90,8 +90,8 @@ def _keep(
 @compiled(f"float64(int64[::1], int64, int64, int64, int64, {_ALL})")
 def attempt(
     choice: Integers, place: int, column: int, other: int, another: int,
-    worth: Floats, weight: Integers, room: Integers,
-    marks: Integers, known: Integers, kept: Integers, values: Floats, followed: Flags,
+    worth: Floats, weight: Integers, capacity: Integers,
+    marks: Integers, judged: Integers, kept: Integers, values: Floats, followed: Flags,
     count: Integers, scratch: Integers,
 ) -> float:  # fmt: skip
     """Judges and keeps the choice with `column` at `place` and `another` at `other`, which may be
@@ -106,31 +106,31 @@ def attempt(
     mark = 0
     for at in range(len(trial)):
         mark += marks[trial[at]]
-    if not _is_new(mark, known):
+    if not _is_new(mark, judged):
         return -1.0
     count[LEFT] -= 1
     trial.sort()
-    value = judge(trial, scratch[LEFT_ROW], worth, weight, room)
+    value = judge(trial, scratch[LEFT_ROW], worth, weight, capacity)
     _keep(trial, value, kept, values, followed, count)
     return value
 
 
 @compiled(f"void(int64[::1], {_PROBLEM}, int64[:, ::1])")
 def build(
-    choice: Integers, worth: Floats, weight: Integers, room: Integers, scratch: Integers
+    choice: Integers, worth: Floats, weight: Integers, capacity: Integers, scratch: Integers
 ) -> None:
     """Fills the choice from nothing, each time with the column that adds most."""
     trial = scratch[TRIAL]
     for size in range(1, len(choice) + 1):
         best, found = -1.0, 0
-        for column in range(len(room)):
+        for column in range(len(capacity)):
             at = size - 1
             while at > 0 and choice[at - 1] > column:
                 trial[at] = choice[at - 1]
                 at -= 1
             trial[at] = column
             trial[:at] = choice[:at]
-            value = judge(trial, scratch[LEFT_ROW, :size], worth, weight, room)
+            value = judge(trial, scratch[LEFT_ROW, :size], worth, weight, capacity)
             if value > best:
                 best, found = value, column
         choice[size - 1] = found
@@ -140,8 +140,8 @@ def build(
 @compiled(f"float64(int64[::1], float64, {_ALL})")
 def sweep(
     choice: Integers, value: float,
-    worth: Floats, weight: Integers, room: Integers,
-    marks: Integers, known: Integers, kept: Integers, values: Floats, followed: Flags,
+    worth: Floats, weight: Integers, capacity: Integers,
+    marks: Integers, judged: Integers, kept: Integers, values: Floats, followed: Flags,
     count: Integers, scratch: Integers,
 ) -> float:  # fmt: skip
     """Replaces one column at a time by the best there is, until that gains nothing."""
@@ -149,10 +149,10 @@ def sweep(
     idle, place = 0, 0
     while idle < len(choice) and count[LEFT] > 0:
         before = value
-        for column in range(len(room)):
+        for column in range(len(capacity)):
             found = attempt(
                 choice, place, column, place, column,
-                worth, weight, room, marks, known, kept, values, followed, count, scratch,
+                worth, weight, capacity, marks, judged, kept, values, followed, count, scratch,
             )  # fmt: skip
             if found > value + LEAST:
                 value = found
@@ -166,8 +166,8 @@ def sweep(
 @compiled(f"float64(int64[::1], float64, boolean[:, ::1], {_ALL})")
 def exchange(
     choice: Integers, value: float, near: Flags,
-    worth: Floats, weight: Integers, room: Integers,
-    marks: Integers, known: Integers, kept: Integers, values: Floats, followed: Flags,
+    worth: Floats, weight: Integers, capacity: Integers,
+    marks: Integers, judged: Integers, kept: Integers, values: Floats, followed: Flags,
     count: Integers, scratch: Integers,
 ) -> float:  # fmt: skip
     """Moves two columns a little, one up and one down, the best two each time, while that gains."""
@@ -181,15 +181,15 @@ def exchange(
                 one, two = choice[place], choice[other]
                 if count[LEFT] <= 0 or (other > place + 1 and choice[other - 1] == two):
                     continue
-                for column in range(len(room)):
+                for column in range(len(capacity)):
                     if not near[one, column]:
                         continue
-                    for another in range(len(room)):
+                    for another in range(len(capacity)):
                         if near[two, another] and (column < one) != (another < two):
                             found = attempt(
                                 choice, place, column, other, another,
-                                worth, weight, room,
-                                marks, known, kept, values, followed, count, scratch,
+                                worth, weight, capacity,
+                                marks, judged, kept, values, followed, count, scratch,
                             )  # fmt: skip
                             if found > value + LEAST:
                                 value = found
@@ -200,32 +200,32 @@ def exchange(
 
 @compiled(f"void(boolean[:, ::1], int64, int64, {_ALL})")
 def spread(
-    near: Flags, beam: int, patience: int,
-    worth: Floats, weight: Integers, room: Integers,
-    marks: Integers, known: Integers, kept: Integers, values: Floats, followed: Flags,
+    near: Flags, beam: int, max_idle: int,
+    worth: Floats, weight: Integers, capacity: Integers,
+    marks: Integers, judged: Integers, kept: Integers, values: Floats, followed: Flags,
     count: Integers, scratch: Integers,
 ) -> None:  # fmt: skip
     """Follows the best of those kept through small replacements, several at once where the best
-    alone no longer leads on, until nothing better came `patience` times."""
+    alone no longer leads on, until nothing better came `max_idle` times."""
     starts = np.empty((beam, kept.shape[1]), dtype=np.int64)
     idle = 0
-    while idle < patience and count[LEFT] > 0:
-        best, taken = values[0], 0
+    while idle < max_idle and count[LEFT] > 0:
+        best, started = values[0], 0
         for at in range(count[KEPT]):
-            if taken < (beam if idle else 1) and not followed[at]:
+            if started < (beam if idle else 1) and not followed[at]:
                 followed[at] = True
-                starts[taken] = kept[at]
-                taken += 1
-        if not taken:
+                starts[started] = kept[at]
+                started += 1
+        if not started:
             return
-        for start in range(taken):
+        for start in range(started):
             choice = starts[start]
             for place in range(len(choice)):
-                for column in range(len(room)):
+                for column in range(len(capacity)):
                     if near[choice[place], column]:
                         attempt(
                             choice, place, column, place, column,
-                            worth, weight, room,
-                            marks, known, kept, values, followed, count, scratch,
+                            worth, weight, capacity,
+                            marks, judged, kept, values, followed, count, scratch,
                         )  # fmt: skip
         idle = 0 if values[0] > best + LEAST else idle + 1

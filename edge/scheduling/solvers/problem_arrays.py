@@ -1,4 +1,4 @@
-"""A problem as arrays, which is how every solver reads it."""
+"""A problem as arrays of whole numbers, for all solvers."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from edge.scheduling.capacity_rules import Integers
 from edge.scheduling.problem import Problem
 
 FAR_NS = 10**16  # the latency of a batch that a variant's row doesn't have: beyond any budget
-STEPS = 2000  # of load, at most, that a dynamic programme tells apart in one bin
+STEPS = 2000  # of load, at most, that a dynamic programme distinguishes in one bin
 _WASTE = 1e-4  # share of all load that rounding may add without a finer unit being looked for
 _SLACK = 1e-6  # relative; rates of 10 / 0.7 and 25 / 0.7 are multiples of one unit but for rounding
 
 
 @dataclass(frozen=True)
 class Columns:
-    """Ways to run one variant on a GPU of its own, one an element."""
+    """The choices for a GPU that runs one variant: one array element each."""
 
     variant: Integers
     batch: Integers
@@ -28,16 +28,16 @@ class Columns:
     capacity: Integers  # greatest summed rate, 1e-6 frames a second
 
 
-class Tables:
+class ProblemArrays:
     """Arrays over clients (first axis) and variants (second), in whole units.
 
     `worth` is what serving a client with a variant adds to a plan's value: 1 for being served,
     and its share of the accuracy, scaled so that all clients' shares add up to less than 1. So
     one number compares plans by clients served first, by accuracy second.
 
-    `weight` and `room` count load in `unit`s: clients' rates rounded up and capacities down, so
-    that what fits in units fits. The unit is the rates' greatest common divisor, and nothing is
-    rounded, unless that would tell over STEPS loads apart.
+    `weight` and `load_units` count load in `unit`s: clients' rates are rounded up and capacities
+    down, so that a load which fits in units fits. The unit is the rates' greatest common divisor,
+    and nothing is rounded, unless that would distinguish more than STEPS loads.
     """
 
     def __init__(self, problem: Problem) -> None:
@@ -64,7 +64,7 @@ class Tables:
 
     @cached_property
     def unit(self) -> int:
-        """What load is counted in, 1e-6 frames a second."""
+        """The unit of load, 1e-6 frames a second."""
         rates, times = np.unique(self.rate, return_counts=True)
         exact = max(int(np.gcd.reduce(rates)), 1)
         most = min(int(self.columns.capacity.max(initial=0)), int(self.rate.sum()))
@@ -84,15 +84,17 @@ class Tables:
         """Each client's load, in units."""
         return np.asarray(-(-self.rate // self.unit))
 
-    def room(self, capacity: Integers) -> Integers:
-        """What a bin of that capacity holds, in units: at most STEPS and the clients' number."""
+    def load_units(self, capacity: Integers) -> Integers:
+        """A bin's capacity in units: at most STEPS and the clients' number."""
         return np.asarray(np.minimum(capacity // self.unit, self.weight.sum()))
 
     @cached_property
     def columns(self) -> Columns:
-        """All (variant, batch) that some client could use alone, without those that another
-        batch size of the variant beats: open to the same clients, and at least as much capacity
-        for them."""
+        """All (variant, batch) that could serve some client on a GPU of their own.
+
+        Without those that another batch size of the variant dominates: usable by the same clients,
+        with at least as much capacity for them.
+        """
         found: list[tuple[int, int, int, int]] = []  # variant, batch, need, capacity
         sizes = np.arange(1, self.latency.shape[1] + 1)
         for m, row in enumerate(self.latency):

@@ -16,60 +16,60 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge.scheduling import capacity_rules
-from edge.scheduling.plan import PlanSlot
+from edge.scheduling.plan import CycleStep
 from edge.scheduling.problem import Problem
-from edge.scheduling.solvers.problem_arrays import Tables
+from edge.scheduling.solvers.problem_arrays import ProblemArrays
 
 HOT, COLD, COOLING = 0.0125, 0.0005, 0.99
-DEGRADE, UPGRADE = (-1, 0), (-1, 0, 1)  # steps that a GPU's variant may take in each phase
+DEGRADE, UPGRADE = (-1, 0), (-1, 0, 1)  # moves that a GPU's variant may take in each phase
 
 State = tuple[int, ...]  # a rank in accuracy for each GPU, ascending: GPUs are alike
 
 
 @dataclass(frozen=True, slots=True)
 class _Mapping:
-    slots: tuple[PlanSlot, ...]
+    steps: tuple[CycleStep, ...]
     effectiveness: float  # clients served, of those with any budget
     accuracy: float  # mean over frames, 0 for those of unserved clients
 
 
-def solve(problem: Problem) -> list[PlanSlot]:
-    """The slots that GPUs should run, one a GPU, in no order; the same for the same seed."""
-    tables = Tables(problem)
+def solve(problem: Problem) -> list[CycleStep]:
+    """A cycle step for each GPU, in no particular order; the same for the same seed."""
+    arrays = ProblemArrays(problem)
     if not problem.gpus or not problem.variants or not problem.clients:
         return []
     chance = random.Random(problem.seed)
-    mapper = _Mapper(tables)
+    mapper = _Mapper(arrays)
     state = _first_state(problem, mapper.by_accuracy, chance)
     best = mapper.map(state)
-    for steps in (DEGRADE, UPGRADE):
-        state, best = _anneal(state, best, steps, mapper, chance)
-    return list(best.slots)
+    for moves in (DEGRADE, UPGRADE):
+        state, best = _anneal(state, best, moves, mapper, chance)
+    return list(best.steps)
 
 
 def _first_state(problem: Problem, by_accuracy: list[int], chance: random.Random) -> State:
-    """What the GPUs run now, where that is known; drawn by chance where not."""
+    """The GPUs' resident variants where they are given; drawn by chance where not."""
     ranks = {problem.variants[m].name: rank for rank, m in enumerate(by_accuracy)}
     current = problem.current or ((),) * problem.gpus
     drawn = [chance.randrange(len(ranks)) for _ in range(problem.gpus)]
-    known = [[ranks[name] for name in names if name in ranks] for names in current]
-    return tuple(sorted(k[0] if k else d for k, d in zip(known, drawn, strict=True)))
+    resident = [[ranks[name] for name in names if name in ranks] for names in current]
+    return tuple(sorted(k[0] if k else d for k, d in zip(resident, drawn, strict=True)))
 
 
 def _anneal(
     state: State,
     mapping: _Mapping,
-    steps: tuple[int, ...],
+    moves: tuple[int, ...],
     mapper: _Mapper,
     chance: random.Random,
 ) -> tuple[State, _Mapping]:
     """The best state that one phase finds from `state`."""
-    degrades = steps is DEGRADE
+    degrades = moves is DEGRADE
     best_state, best = state, mapping
     heat = HOT
     top = len(mapper.by_accuracy) - 1
     while heat > COLD and (best.effectiveness < 1) == degrades:
-        moved = (min(max(rank + chance.choice(steps), 0), top) for rank in state)
+        moved = (min(max(rank + chance.choice(moves), 0), top) for rank in state)
         next_state = tuple(sorted(moved))
         found = mapper.map(next_state)
         if degrades:
@@ -86,43 +86,43 @@ def _anneal(
 
 
 class _Mapper:
-    """Maps clients to a state's variants; remembers the states that it has seen."""
+    """Maps clients to a state's variants; remembers the mapping of each state."""
 
-    def __init__(self, tables: Tables) -> None:
-        self.tables = tables
-        accuracies = [variant.accuracy for variant in tables.problem.variants]
+    def __init__(self, arrays: ProblemArrays) -> None:
+        self.arrays = arrays
+        accuracies = [variant.accuracy for variant in arrays.problem.variants]
         self.by_accuracy = sorted(range(len(accuracies)), key=lambda m: accuracies[m])
-        self._weights = tables.weight.tolist()
-        self._reach = [_batches(tables, m) for m in range(len(accuracies))]
-        self._seen: dict[State, _Mapping] = {}
+        self._weights = arrays.weight.tolist()
+        self._reach = [_batches(arrays, m) for m in range(len(accuracies))]
+        self._mappings: dict[State, _Mapping] = {}
 
     def map(self, state: State) -> _Mapping:
         """The mapping of all clients to the state's variants."""
-        mapping = self._seen.get(state)
+        mapping = self._mappings.get(state)
         if mapping is None:
-            mapping = self._seen[state] = self._map(state)
+            mapping = self._mappings[state] = self._map(state)
         return mapping
 
     def _map(self, state: State) -> _Mapping:
-        tables = self.tables
-        left = list(range(len(tables.rate)))
-        slots = []
+        arrays = self.arrays
+        left = list(range(len(arrays.rate)))
+        steps = []
         for rank in reversed(state):
             variant = self.by_accuracy[rank]
-            chosen = self._fill(variant, left)
+            chosen = self._fullest(variant, left)
             if chosen:
-                slots.append(chosen)
-                taken = set(chosen.clients)
-                left = [client for client in left if client not in taken]
-        return self._judge(tuple(slots))
+                steps.append(chosen)
+                mapped = set(chosen.clients)
+                left = [client for client in left if client not in mapped]
+        return self._judge(tuple(steps))
 
-    def _fill(self, variant: int, clients: list[int]) -> PlanSlot | None:
-        """The clients that fill the variant's throughput best, none when it can serve nobody.
+    def _fullest(self, variant: int, clients: list[int]) -> CycleStep | None:
+        """The clients that fill the variant's throughput best; None if it can serve none.
 
         A table over (clients in falling order of budget, frame rate): the row of a client ends at
         the throughput of the largest batch that its budget allows.
         """
-        budgets, reach = self.tables.budget[:, variant].tolist(), self._reach[variant]
+        budgets, reach = self.arrays.budget[:, variant].tolist(), self._reach[variant]
         order = sorted(clients, key=lambda client: -budgets[client])
         rows = [[0] * (self._limit(reach, order[0]) + 1)] if order else []
         best, cell = 0, (0, 0)
@@ -148,29 +148,29 @@ class _Mapper:
                 chosen.append(order[number - 1])
                 column -= self._weights[order[number - 1]]
             number -= 1
-        return self._slot(variant, chosen)
+        return self._step(variant, chosen)
 
     def _limit(self, reach: _Reach, client: int) -> int:
-        return int(self.tables.room(reach.capacity[reach.largest[client]]))
+        return int(self.arrays.load_units(reach.capacity[reach.largest[client]]))
 
-    def _slot(self, variant: int, clients: list[int]) -> PlanSlot:
+    def _step(self, variant: int, clients: list[int]) -> CycleStep:
         """With the smallest batch size that carries the clients' rate."""
-        rate = int(self.tables.rate[clients].sum())
+        rate = int(self.arrays.rate[clients].sum())
         batch = int(np.argmax(self._reach[variant].capacity >= rate))
-        return PlanSlot(variant, batch, tuple(sorted(clients)))
+        return CycleStep(variant, batch, tuple(sorted(clients)))
 
-    def _judge(self, slots: tuple[PlanSlot, ...]) -> _Mapping:
-        tables = self.tables
-        effective = (tables.budget > 0).any(axis=1)
-        served = sum(len(slot.clients) for slot in slots)
+    def _judge(self, steps: tuple[CycleStep, ...]) -> _Mapping:
+        arrays = self.arrays
+        effective = (arrays.budget > 0).any(axis=1)
+        served = sum(len(step.clients) for step in steps)
         gained = sum(
-            float(tables.accuracy[c, slot.variant] * tables.rate[c])
-            for slot in slots
-            for c in slot.clients
+            float(arrays.accuracy[c, step.variant] * arrays.rate[c])
+            for step in steps
+            for c in step.clients
         )
-        total = float(tables.rate[effective].sum())
+        total = float(arrays.rate[effective].sum())
         return _Mapping(
-            slots,
+            steps,
             effectiveness=served / max(int(effective.sum()), 1),
             accuracy=gained / total if total else 0.0,
         )
@@ -184,12 +184,12 @@ class _Reach:
     largest: capacity_rules.Integers
 
 
-def _batches(tables: Tables, variant: int) -> _Reach:
-    """Batch sizes up to the first whose throughput falls: beyond, a larger one buys nothing."""
-    latency = tables.latency[variant]
+def _batches(arrays: ProblemArrays, variant: int) -> _Reach:
+    """Batch sizes up to the first whose throughput falls: beyond, a larger one gains nothing."""
+    latency = arrays.latency[variant]
     capacity = capacity_rules.capacity(np.arange(1, len(latency) + 1), latency)
     falls = np.flatnonzero(np.diff(capacity) < 0)
     usable = int(falls[0]) + 1 if len(falls) else len(latency)
     needs = np.maximum.accumulate(capacity_rules.need(latency, latency)[:usable])
-    largest = np.searchsorted(needs, tables.budget[:, variant], side="right")
+    largest = np.searchsorted(needs, arrays.budget[:, variant], side="right")
     return _Reach(np.append(0, capacity[:usable]), largest.astype(np.int64))

@@ -10,7 +10,7 @@ import pytest
 from edge.scheduling.plan_check import violations
 from edge.scheduling.problem import Problem, ProblemClient, ProblemVariant
 from edge.scheduling.solvers import Algorithm, solve
-from edge.scheduling.solvers.problem_arrays import STEPS, Tables
+from edge.scheduling.solvers.problem_arrays import STEPS, ProblemArrays
 
 
 def problem(rates: list[float], batch_ms: float = 10.0) -> Problem:
@@ -34,30 +34,30 @@ def odd_rates() -> list[float]:
 
 
 def test_common_divisor_is_the_unit_and_nothing_is_rounded() -> None:
-    tables = Tables(problem([10.0, 15.0, 25.0] * 20))
-    assert tables.unit == 5_000_000
-    assert set(tables.weight.tolist()) == {2, 3, 5}
+    arrays = ProblemArrays(problem([10.0, 15.0, 25.0] * 20))
+    assert arrays.unit == 5_000_000
+    assert set(arrays.weight.tolist()) == {2, 3, 5}
 
 
 def test_rates_that_are_multiples_but_for_rounding_lose_next_to_nothing() -> None:
-    tables = Tables(problem([10 / 0.7, 15 / 0.7, 25 / 0.7] * 20))
-    assert set(tables.weight.tolist()) == {2, 3, 5}
+    arrays = ProblemArrays(problem([10 / 0.7, 15 / 0.7, 25 / 0.7] * 20))
+    assert set(arrays.weight.tolist()) == {2, 3, 5}
 
 
 @pytest.mark.parametrize("batch_ms", [10.0, 1e-6])
 def test_odd_rates_are_counted_in_few_steps_on_the_safe_side(batch_ms: float) -> None:
-    tables = Tables(problem(odd_rates(), batch_ms))
-    room = tables.room(tables.columns.capacity)
+    arrays = ProblemArrays(problem(odd_rates(), batch_ms))
+    room = arrays.load_units(arrays.columns.capacity)
     # Every dynamic programme is over the loads of one bin, so this bounds its cells.
-    assert 0 < room.max() <= STEPS + len(tables.rate)
-    assert (tables.weight * tables.unit >= tables.rate).all()
-    assert (room * tables.unit <= tables.columns.capacity).all()
-    assert np.gcd.reduce(tables.rate) == 1
+    assert 0 < room.max() <= STEPS + len(arrays.rate)
+    assert (arrays.weight * arrays.unit >= arrays.rate).all()
+    assert (room * arrays.unit <= arrays.columns.capacity).all()
+    assert np.gcd.reduce(arrays.rate) == 1
 
 
 def test_odd_rates_lose_little_where_capacity_is_scarce() -> None:
-    tables = Tables(problem(odd_rates()))
-    assert tables.weight.sum() * tables.unit < tables.rate.sum() * 1.02
+    arrays = ProblemArrays(problem(odd_rates()))
+    assert arrays.weight.sum() * arrays.unit < arrays.rate.sum() * 1.02
 
 
 @pytest.mark.parametrize("algorithm", ["auto", "sa-dp"])

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 
 from edge.scheduling.capacity_rules import Rule
-from edge.scheduling.plan import Plan, PlanSlot
+from edge.scheduling.plan import CycleStep, Plan
 from edge.scheduling.plan_check import violations
 from edge.scheduling.problem import Problem, ProblemClient, ProblemVariant
 from edge.scheduling.solvers import Algorithm, solve
@@ -102,7 +102,7 @@ def test_two_variants_share_a_gpu_where_one_cannot_serve_all_well() -> None:
     )
     assert solve(roomy, "auto", "single").accuracy == pytest.approx(0.5)
     both = solve(roomy, "auto", "shared")
-    assert [len(slots) for slots in both.gpus] == [2]
+    assert [len(steps) for steps in both.gpus] == [2]
     assert both.accuracy == pytest.approx((25 * 0.7 + 25 * 0.5) / 50)
     assert value(both) == pytest.approx(value(solve(roomy, "exact", "shared")))
 
@@ -152,16 +152,16 @@ def test_accuracy_counts_unserved_clients_but_not_those_without_any_budget() -> 
 def test_checker_finds_what_is_wrong() -> None:
     problem = small()
     plan = solve(problem, "auto", "single")
-    slot = next(s for slots in plan.gpus for s in slots if s.variant == 1)
+    step = next(s for steps in plan.gpus for s in steps if s.variant == 1)
 
-    def found(*slots: PlanSlot) -> str:
-        return "; ".join(violations(problem, replace(plan, gpus=(slots, ())), "single"))
+    def found(*steps: CycleStep) -> str:
+        return "; ".join(violations(problem, replace(plan, gpus=(steps, ())), "single"))
 
-    assert "would be late" in found(replace(slot, batch=3))
-    assert "would be late" in found(replace(slot, clients=(2,)))
-    assert "no latency" in found(replace(slot, batch=5))
-    assert "2 variants" in found(slot, replace(slot, variant=0, clients=(2,)))
-    assert "served 2 times" in found(replace(slot, clients=(0, 0)))
-    assert "serves nobody" in found(replace(slot, clients=()))
+    assert "would be late" in found(replace(step, batch=3))
+    assert "would be late" in found(replace(step, clients=(2,)))
+    assert "no latency" in found(replace(step, batch=5))
+    assert "2 variants" in found(step, replace(step, variant=0, clients=(2,)))
+    assert "served 2 times" in found(replace(step, clients=(0, 0)))
+    assert "serves nobody" in found(replace(step, clients=()))
     fast = replace(problem, clients=(replace(problem.clients[0], fps=35.0), *problem.clients[1:]))
     assert "fps in batches" in "; ".join(violations(fast, plan, "single"))
