@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from edge.batching.batcher import Batcher
 from edge.batching.device_usage import DeviceUsage
@@ -11,7 +12,8 @@ from edge.batching.dispatcher import Dispatcher
 from edge.batching.request import FrameRequest
 from edge.config import Settings
 from edge.profile.latency import LatencyProfile
-from edge.workers import DEFAULT_SLOTS, Failure, Options, Result, WorkerPool
+from edge.workers import DEFAULT_SLOTS, BatchFailure, BatchResult, WorkerOptions, WorkerPool
+from edge.workers.options import SUPERVISION
 from edge.workers.pool import WorkerStatus
 
 log = logging.getLogger("edge.devices")
@@ -50,11 +52,11 @@ class Devices:
             slots=self.slots,
             max_pixels=settings.max_pixels,
             profiles=profiles,
-            options=Options(
+            options=WorkerOptions(
                 variants=tuple(variants),
                 threads=settings.threads,
                 weights={} if settings.weights is None else {settings.network: settings.weights},
-                stop_grace_s=STOP_GRACE_S,
+                supervision=replace(SUPERVISION, stop_grace_s=STOP_GRACE_S),
                 log_format=settings.log_format,
             ),
         )
@@ -115,7 +117,7 @@ class Devices:
         """Frames that no device has taken yet."""
         return 0 if self.dispatcher is None else self.dispatcher.waiting
 
-    def _on_done(self, device: int, number: int, outcome: Result | Failure) -> None:
+    def _on_done(self, device: int, number: int, outcome: BatchResult | BatchFailure) -> None:
         if self.dispatcher is not None:
             self.dispatcher.done(device, number, outcome)
 

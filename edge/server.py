@@ -23,9 +23,9 @@ from edge.api.whip import WhipEndpoint
 from edge.clock import now_ms
 from edge.config import Settings
 from edge.devices import Devices
+from edge.ingest.handle import IngestStatus
 from edge.ingest.pool import IngestPool
-from edge.ingest.remote_session import LostError
-from edge.ingest.supervisor import IngestStatus
+from edge.ingest.session_proxy import IngestLostError
 from edge.models.weights import class_names
 from edge.observability.event_loop import EventLoopMonitor
 from edge.observability.metrics_data import FrameMetrics
@@ -143,7 +143,7 @@ class Server:
             await asyncio.gather(self.devices.start(), self.controller.prepare())
             if self.ingests is not None:
                 await self.ingests.start()
-        except (ListenError, WorkerError, LostError) as error:
+        except (ListenError, WorkerError, IngestLostError) as error:
             raise StartError(str(error)) from error
         self.controller.start()
         self._ticker = asyncio.create_task(self._tick(), name="edge-ticker")

@@ -15,7 +15,7 @@ from edge.profile.accuracy import AccuracyProfile
 from edge.profile.accuracy_file import save_accuracy_profile
 from edge.profile.host import describe_machine, package_versions
 from edge.profile.variant import LONG_SIDES, Precision, Variant
-from edge.workers.spawn import OPENMP
+from edge.workers.handle import OPENMP
 from profiles import coco
 from profiles.accuracy_measurement import (
     INPUT_LONG_SIDES,

@@ -12,8 +12,7 @@ import av
 import numpy as np
 
 from edge.ipc.picture import Picture
-from edge.models.detections import Box
-from edge.models.f1 import F1
+from edge.models.boxes import F1, Box
 from edge.profile.accuracy import AccuracyError, AccuracyProfile, AccuracyRow
 from edge.profile.accuracy_file import load_accuracy_profile
 from edge.profile.variant import Variant

@@ -7,8 +7,7 @@ from statistics import fmean
 
 import numpy as np
 
-from edge.models.detections import Box
-from edge.models.f1 import iou
+from edge.models.boxes import Box, iou
 
 COCO_IOUS = tuple(round(0.5 + 0.05 * step, 2) for step in range(10))
 

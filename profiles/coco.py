@@ -12,7 +12,7 @@ import av
 import cv2
 import numpy as np
 
-from edge.models.detections import Box
+from edge.models.boxes import Box
 
 CLIP = "coco"
 

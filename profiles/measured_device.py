@@ -17,7 +17,7 @@ from edge.assets import samples
 from edge.ipc.picture import Picture
 from edge.profile.latency import LatencyEntry, LatencyProfile
 from edge.profile.variant import LONG_SIDES
-from edge.workers import Failure, Options, Result, WorkerPool
+from edge.workers import BatchFailure, BatchResult, WorkerOptions, WorkerPool
 from profiles.latency_measurement import LatencyCase, Run
 
 _FRAMES_A_SECOND = 1  # of the sample video, ten in all: no batch is one picture repeated
@@ -44,7 +44,7 @@ async def measured_device(
     A GPU is warmed up for all cases first, as in a server: its graphs are recorded then. Raises
     `edge.workers.WorkerError` if the worker can't be started, ValueError for a device's bad name.
     """
-    outcomes: asyncio.Queue[Result | Failure] = asyncio.Queue(maxsize=1)
+    outcomes: asyncio.Queue[BatchResult | BatchFailure] = asyncio.Queue(maxsize=1)
     frames = [_rgb(frame) for frame in samples.pictures(samples.street_video(), _FRAMES_A_SECOND)]
     pictures: dict[tuple[int, int], list[Picture]] = {}
     biggest = max(case.batch for case in cases)
@@ -63,11 +63,11 @@ async def measured_device(
         max_pixels=long_side * long_side,
         # A known profile: otherwise the pool would measure one itself while it starts.
         profiles=[None if device.startswith("sim:") else LatencyProfile([patient])],
-        options=Options(
+        options=WorkerOptions(
             variants=tuple(dict.fromkeys(case.variant for case in cases)),
             shapes=tuple(shapes),
             batches=tuple(sorted({case.batch for case in cases})),
-            warm_up_s=_GPU_WARM_UP_S if is_gpu else 0.0,
+            warmup_s=_GPU_WARM_UP_S if is_gpu else 0.0,
             weights={} if weights is None else {network: weights},
         ),
     )
@@ -81,7 +81,7 @@ async def measured_device(
         pool.submit(0, 0, case.variant, batch)
         outcome = await outcomes.get()
         taken_ms = (time.perf_counter() - started) * 1000.0
-        if isinstance(outcome, Failure):
+        if isinstance(outcome, BatchFailure):
             raise BatchFailedError(f"{case.variant}, a batch of {case.batch}: {outcome.message}")
         return taken_ms
 

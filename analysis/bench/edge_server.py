@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from edge.ipc.parent_watch import end_with_parent
+from edge.ipc.parent_watch import terminate_with_parent
 from edge.profile.latency import LatencyEntry, LatencyProfile
 from edge.profile.latency_file import save_latency_profile
 from edge.profile.variant import LONG_SIDES, Variant
@@ -53,7 +53,7 @@ async def serving(device: str, ingest: int, **more: str) -> AsyncIterator[tuple[
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "edge", "serve", *settings, "--device", device,
         stdout=PIPE, stderr=DEVNULL, cwd=Path(__file__).parents[2], env={**os.environ, **more},
-        preexec_fn=end_with_parent,  # also where this process is killed
+        preexec_fn=terminate_with_parent,  # also where this process is killed
     )  # fmt: skip
     try:
         assert process.stdout is not None

@@ -12,7 +12,7 @@ from edge.api.device_view import DeviceRates, DeviceView, PlanView
 from edge.clock import now_ms
 from edge.config import Settings
 from edge.devices import Devices
-from edge.ingest.supervisor import IngestStatus
+from edge.ingest.handle import IngestStatus
 from edge.observability.event_loop import EventLoopMonitor
 from edge.observability.metrics_data import FrameCounts, FrameMetrics
 from edge.observability.time_series import TimeSeries

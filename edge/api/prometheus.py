@@ -18,7 +18,7 @@ import edge
 from edge.api.dashboard import MISSES, Dashboard
 from edge.config import Settings
 from edge.devices import Devices
-from edge.ingest.supervisor import IngestStatus
+from edge.ingest.handle import IngestStatus
 from edge.observability.event_loop import EventLoopMonitor
 from edge.observability.metrics_data import BOUNDS_MS, TIMED, Histogram
 from edge.scheduling.controller import Controller

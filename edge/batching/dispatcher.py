@@ -18,8 +18,9 @@ from edge.batching.batcher import Batcher, Dispatch, Drop, FrameRequest
 from edge.batching.device_usage import DeviceUsage
 from edge.clock import now_ms
 from edge.ipc.picture import Packable
-from edge.models.detections import Box
-from edge.workers import Failure, PoolFullError, Result, WorkerPool
+from edge.ipc.shared_memory import NoFreeSlotError
+from edge.models.boxes import Box
+from edge.workers import BatchFailure, BatchResult, WorkerPool
 
 log = logging.getLogger("edge.batching.dispatcher")
 
@@ -104,7 +105,7 @@ class Dispatcher:
             self._batcher.lost(device)
         self.pump()
 
-    def done(self, device: int, number: int, outcome: Result | Failure) -> None:
+    def done(self, device: int, number: int, outcome: BatchResult | BatchFailure) -> None:
         """A batch came back, or failed."""
         now = now_ms()
         batch = self._in_flight.pop(number, None)
@@ -113,7 +114,7 @@ class Dispatcher:
         dispatch = batch.dispatch
         self._batcher.done(device, now)
         self.usage[device].ended(len(dispatch.requests), now)
-        if isinstance(outcome, Failure):
+        if isinstance(outcome, BatchFailure):
             log.warning("event=batch_failed device=%d reason=%r", device, outcome.message)
             for request in dispatch.requests:
                 _job(request).dropped("failed")
@@ -181,7 +182,7 @@ class Dispatcher:
         self.usage[dispatch.device].began(now_ms())
         try:
             self._pool.submit(dispatch.device, number, dispatch.variant, pictures)
-        except (PoolFullError, ValueError) as error:
+        except (NoFreeSlotError, ValueError) as error:
             del self._in_flight[number]
             log.warning("event=submit_refused device=%d reason=%r", dispatch.device, str(error))
             self._batcher.done(dispatch.device, now_ms())

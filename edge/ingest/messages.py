@@ -1,32 +1,26 @@
-"""What the server and an ingest process say to each other: one JSON datagram a message.
+"""The messages between the server and an ingest process.
 
-Pictures never travel here: a message names the slot of shared memory that holds one. A session is
-named by its id, a frame, a question and an event stream by a number of the side that began it.
+A session is named by its id; a frame, a request and an event stream by a number that the side
+which began it has chosen.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-import pydantic
-
-from edge.ipc.pipe import MAX_MESSAGE_BYTES
+from edge.ipc.messages import Codec, Ready, Stop
+from edge.models.boxes import Box
 from edge.observability.metrics_data import FrameCounts
 from edge.scheduling.assignment import Assignment, Snapshot
 from edge.session.actions import Change
 from edge.session.interface import SessionOptions
 from edge.session.view import SessionView
-from edge.workers import Box
-
-
-class MessageError(ValueError):
-    """A datagram that is no message, or a message too long for one."""
 
 
 @dataclass(frozen=True, slots=True)
 class IngestSetup:
-    """Server to ingest, first and once: what to be. `settings` as `edge.config` reads them."""
+    """Server to ingest, first and once. `settings` as `edge.config` reads them."""
 
     settings: dict[str, Any]
     slots: int
@@ -36,10 +30,10 @@ class IngestSetup:
 
 
 @dataclass(frozen=True, slots=True)
-class Open:
-    """Server to ingest: a session for an offer. The answer's text is the SDP."""
+class OpenSession:
+    """Server to ingest: make a session for an offer. The text of the Reply is the SDP answer."""
 
-    ask: int
+    request: int
     session: str
     etag: str
     options: SessionOptions
@@ -48,20 +42,20 @@ class Open:
 
 
 @dataclass(frozen=True, slots=True)
-class Trickle:
-    """Server to ingest: candidates for a session."""
+class AddCandidates:
+    """Server to ingest: ICE candidates for a session."""
 
-    ask: int
+    request: int
     session: str
     fragment: str
     type: Literal["trickle"] = "trickle"
 
 
 @dataclass(frozen=True, slots=True)
-class Close:
-    """Server to ingest: end a session; answered once it has let go of everything."""
+class CloseSession:
+    """Server to ingest: end a session; the Reply comes once it has released its resources."""
 
-    ask: int
+    request: int
     session: str
     reason: str
     code: str
@@ -69,7 +63,7 @@ class Close:
 
 
 @dataclass(frozen=True, slots=True)
-class Assign:
+class SetAssignment:
     """Server to ingest: a session's part of the plan in force."""
 
     session: str
@@ -78,8 +72,8 @@ class Assign:
 
 
 @dataclass(frozen=True, slots=True)
-class Act:
-    """Server to ingest: what the operator asks of a session."""
+class ApplyAction:
+    """Server to ingest: an operator's change to a session."""
 
     session: str
     action: Change
@@ -88,17 +82,19 @@ class Act:
 
 @dataclass(frozen=True, slots=True)
 class TakePicture:
-    """Server to ingest: the picture that a session was last answered on, as
-    `edge.observability.last_picture` has it; the answer's text is empty if there is none."""
+    """Server to ingest: asks for the last picture with boxes of a session.
 
-    ask: int
+    The text of the Reply is as `edge.observability.last_picture` makes it, or empty without one.
+    """
+
+    request: int
     session: str
     type: Literal["look"] = "look"
 
 
 @dataclass(frozen=True, slots=True)
 class Subscribe:
-    """Server to ingest: an event stream opens; its texts follow, None at the end."""
+    """Server to ingest: an event stream opens; ResultTexts follow, the last of them None."""
 
     session: str
     stream: int
@@ -107,14 +103,14 @@ class Subscribe:
 
 @dataclass(frozen=True, slots=True)
 class Unsubscribe:
-    """Server to ingest: nobody reads that event stream any more."""
+    """Server to ingest: that event stream is closed."""
 
     stream: int
     type: Literal["unsubscribe"] = "unsubscribe"
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class FrameAnswered:
     """Server to ingest: a frame's boxes; its slot is free again."""
 
     frame: int
@@ -128,8 +124,8 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
-class Dropped:
-    """Server to ingest: a frame that gets no answer; its slot is free again."""
+class FrameDropped:
+    """Server to ingest: a frame was not answered; its slot is free again."""
 
     frame: int
     reason: str
@@ -137,24 +133,10 @@ class Dropped:
 
 
 @dataclass(frozen=True, slots=True)
-class Stop:
-    """Server to ingest: end."""
-
-    type: Literal["stop"] = "stop"
-
-
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """Ingest to server: sessions are welcome."""
-
-    type: Literal["ready"] = "ready"
-
-
-@dataclass(frozen=True, slots=True)
 class Reply:
-    """Ingest to server: what became of an Open, Trickle, Close or Look; `code` names a refusal."""
+    """Ingest to server: the result of a request; `code` names an error."""
 
-    ask: int
+    request: int
     text: str = ""
     code: str = ""
     outcomes: dict[str, int] = field(default_factory=dict)
@@ -163,9 +145,9 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class FrameOffered:
-    """Ingest to server: a decoded frame asks to be served; its picture is in `slot`.
+    """Ingest to server: a decoded frame, its picture in `slot`.
 
-    Ends in exactly one Answered or Dropped.
+    Ends in exactly one FrameAnswered or FrameDropped.
     """
 
     frame: int
@@ -181,10 +163,12 @@ class FrameOffered:
 
 
 @dataclass(frozen=True, slots=True)
-class SessionState:
-    """Ingest to server, some times a second: how busy it is (shares of a core, all its threads' and
-    its event loop's), its asyncio tasks, and what the planner has to know of some of its sessions.
-    Its silence means that it hangs."""
+class IngestState:
+    """Ingest to server, four times a second: its process' load, and snapshots of its sessions.
+
+    `busy` is the share of a core that all its threads use, `loop` that of its event loop. A process
+    that stops sending these hangs.
+    """
 
     busy: float
     loop: float
@@ -195,9 +179,9 @@ class SessionState:
 
 
 @dataclass(frozen=True, slots=True)
-class Views:
-    """Ingest to server, once a second: some of its sessions as the operator sees them, by id, and
-    what was counted since the message before."""
+class SessionViews:
+    """Ingest to server, once a second: the operator's views of sessions, by id, and the metrics
+    counted since the last such message."""
 
     views: dict[str, SessionView]
     counts: FrameCounts | None = None
@@ -213,8 +197,8 @@ class LinkStep:
 
 
 @dataclass(frozen=True, slots=True)
-class Dead:
-    """Ingest to server: a session should be ended, and why; `code` is for programs."""
+class SessionDead:
+    """Ingest to server: a session should be closed, and why; `code` is for programs."""
 
     session: str
     reason: str
@@ -224,7 +208,7 @@ class Dead:
 
 @dataclass(frozen=True, slots=True)
 class ResultText:
-    """Ingest to server: the next of an event stream, None at its end."""
+    """Ingest to server: the next text of an event stream, None at its end."""
 
     stream: int
     text: str | None
@@ -233,47 +217,25 @@ class ResultText:
 
 Message = (
     IngestSetup
-    | Open
-    | Trickle
-    | Close
-    | Assign
-    | Act
+    | OpenSession
+    | AddCandidates
+    | CloseSession
+    | SetAssignment
+    | ApplyAction
     | TakePicture
     | Subscribe
     | Unsubscribe
-    | Answered
-    | Dropped
+    | FrameAnswered
+    | FrameDropped
     | Stop
     | Ready
     | Reply
     | FrameOffered
-    | SessionState
-    | Views
+    | IngestState
+    | SessionViews
     | LinkStep
-    | Dead
+    | SessionDead
     | ResultText
 )
 
-_ADAPTER: pydantic.TypeAdapter[Any] = pydantic.TypeAdapter(
-    Annotated[Message, pydantic.Field(discriminator="type")],
-    config=pydantic.ConfigDict(ser_json_inf_nan="constants"),  # bits a second may be infinite
-)
-
-
-def encode(message: Message) -> bytes:
-    """The datagram of a message; MessageError if it is longer than MAX_MESSAGE_BYTES."""
-    data: bytes = _ADAPTER.dump_json(message)
-    if len(data) > MAX_MESSAGE_BYTES:
-        raise MessageError(f"a {message.type} message of {len(data)} bytes is too long to send")
-    return data
-
-
-def decode(data: bytes | memoryview) -> Message:
-    """The message in a datagram; MessageError says in one line what is wrong with it."""
-    try:
-        message: Message = _ADAPTER.validate_json(bytes(data))
-    except pydantic.ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise MessageError(f"{place or 'message'}: {first['msg']}") from None
-    return message
+CODEC: Codec[Message] = Codec(Message)

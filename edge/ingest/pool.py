@@ -1,33 +1,60 @@
-"""All ingest processes of a server: sessions are placed on the least busy."""
+"""All ingest processes of a server: a session is placed in the least loaded one."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from edge.adaptation.measurements import SessionMeasurements
 from edge.batching.dispatcher import Intake
 from edge.config import Settings
+from edge.ingest.handle import IngestHandle, IngestStatus
 from edge.ingest.messages import IngestSetup
-from edge.ingest.placement import least_busy
-from edge.ingest.remote_session import RemoteSession
-from edge.ingest.supervisor import IngestProcess, IngestStatus
+from edge.ingest.session_proxy import SessionProxy
 from edge.ipc.shared_memory import slot_bytes
 from edge.observability.metrics_data import FrameMetrics
 from edge.session.interface import OnCloseRequest, SessionIdentity, SessionOptions
 from edge.session.registry import FullError
 from edge.session.session_adaptation import SessionAdaptation
 
-_SPARE_SLOTS = 16  # for frames whose end is not told yet
+_SPARE_SLOTS = 16  # for frames whose end has not reached the ingest process yet
+
+MIN_SESSION_LOAD = 0.03  # of a core, assumed for a session where none has been measured
+SIMILAR_LOAD = 0.1  # of a core: smaller differences are noise, and the number of sessions decides
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessLoad:
+    """One process: its share of a core as last measured, its sessions, and how many of those have
+    come since."""
+
+    busy: float
+    sessions: int
+    unmeasured: int
+
+    @property
+    def expected(self) -> float:
+        """Its share of a core once all its sessions send."""
+        measured = self.sessions - self.unmeasured
+        each = self.busy / measured if measured > 0 else MIN_SESSION_LOAD
+        return self.busy + self.unmeasured * max(each, MIN_SESSION_LOAD)
+
+
+def least_loaded(loads: Sequence[ProcessLoad]) -> int:
+    """The index of the process for the next session; of similar ones, that with fewest sessions."""
+    least = min(load.expected for load in loads)
+    similar = [i for i, load in enumerate(loads) if load.expected <= least + SIMILAR_LOAD]
+    return min(similar, key=lambda i: (loads[i].sessions, loads[i].expected))
 
 
 class IngestPool:
     """`settings.ingest` processes; `start` them, `create` sessions, `stop`.
 
-    Queues: in each process' memory two pictures for each session, which may wait, and one for
-    each frame in a worker; a frame that finds no slot free is dropped as "overload".
+    Queues: in each process' memory two waiting pictures for each session, and one for each frame in
+    a worker; a frame for which no slot is free is dropped as "overload".
     """
 
     def __init__(
@@ -46,48 +73,60 @@ class IngestPool:
             slot_bytes=slot_bytes(settings.max_pixels),
             log_level=logging.getLogger().getEffectiveLevel(),
         )
-        self._ingests = [
-            IngestProcess(number, setup, intake, on_step=on_step, metrics=metrics)
+        self._handles = [
+            IngestHandle(number, setup, intake, on_step=on_step, metrics=metrics)
             for number in range(settings.ingest)
         ]
 
     @property
     def ready(self) -> bool:
         """Whether any process takes sessions."""
-        return any(each.ready for each in self._ingests)
+        return any(each.is_ready for each in self._handles)
 
     @property
     def status(self) -> list[IngestStatus]:
-        return [each.status for each in self._ingests]
+        return [each.status for each in self._handles]
 
     async def start(self) -> None:
-        """All of them, until they are ready; LostError if one can't be: then all are stopped."""
+        """Start all and wait until they are ready.
+
+        IngestLostError if one can't be started: then all are stopped.
+        """
         try:
-            await asyncio.gather(*(each.start() for each in self._ingests))
+            await asyncio.gather(*(each.start() for each in self._handles))
         except BaseException:
             await self.stop()
             raise
 
     async def stop(self) -> None:
-        await asyncio.gather(*(each.stop() for each in self._ingests))
+        await asyncio.gather(*(each.stop() for each in self._handles))
 
-    def create(self, options: SessionOptions, on_close_request: OnCloseRequest) -> RemoteSession:
-        """A session in the least busy process; FullError if no process is ready."""
-        ready = [each for each in self._ingests if each.ready]
+    def create(self, options: SessionOptions, on_close_request: OnCloseRequest) -> SessionProxy:
+        """A session in the least loaded process; FullError if no process is ready."""
+        ready = [each for each in self._handles if each.is_ready]
         if not ready:
             raise FullError("not_ready", "no ingest process is ready: try again in a few seconds")
-        ingest = ready[least_busy([each.busyness for each in ready])]
+        handle = ready[least_loaded([_load(each) for each in ready])]
         identity = SessionIdentity.fresh()
         settings = self._settings
         slo_ms = options.slo_ms or settings.slo_ms
         unknown = SessionMeasurements(slo_ms=slo_ms, fps=settings.fps)
         hints = SessionAdaptation.of(settings)
-        known = hints.snapshot(identity.id, unknown)
-        session = RemoteSession(
-            ingest, options, identity=identity, known=known, on_close_request=on_close_request
+        snapshot = hints.snapshot(identity.id, unknown)
+        session = SessionProxy(
+            handle,
+            options,
+            identity=identity,
+            snapshot=snapshot,
+            on_close_request=on_close_request,
         )
-        ingest.enter(session)
+        handle.enter(session)
         return session
+
+
+def _load(handle: IngestHandle) -> ProcessLoad:
+    status = handle.status
+    return ProcessLoad(status.busy, status.sessions, handle.unmeasured_sessions)
 
 
 def _plain(settings: Settings) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The ingest process' main: sessions on an event loop of their own, run as `-m edge.ingest`."""
+"""An ingest process' main program: sessions on an event loop, started as `-m edge.ingest`."""
 
 from __future__ import annotations
 
@@ -12,33 +12,30 @@ from typing import Any
 
 from edge.clock import now_ms
 from edge.config import Settings
-from edge.ingest.frame_handover import FrameHandover
+from edge.ingest.frame_forwarder import FrameForwarder
 from edge.ingest.messages import (
-    Act,
-    Answered,
-    Assign,
-    Close,
-    Dead,
-    Dropped,
+    CODEC,
+    AddCandidates,
+    ApplyAction,
+    CloseSession,
+    FrameAnswered,
+    FrameDropped,
     IngestSetup,
+    IngestState,
     LinkStep,
     Message,
-    MessageError,
-    Open,
-    Ready,
+    OpenSession,
     Reply,
     ResultText,
-    SessionState,
-    Stop,
+    SessionDead,
+    SessionViews,
+    SetAssignment,
     Subscribe,
     TakePicture,
-    Trickle,
     Unsubscribe,
-    Views,
-    decode,
-    encode,
 )
-from edge.ipc.parent_watch import die_with
+from edge.ipc.messages import MessageError, Ready, Stop
+from edge.ipc.parent_watch import die_with_parent
 from edge.ipc.pipe import MAX_MESSAGE_BYTES, Pipe
 from edge.ipc.shared_memory import SharedPictures
 from edge.models.weights import class_names
@@ -57,36 +54,35 @@ log = logging.getLogger("edge.ingest")
 TICK_MS = 100.0
 STATE_EVERY_MS = 250.0
 VIEWS_EVERY_MS = 1_000.0
-_SNAPSHOTS = 64  # in a message
+_SNAPSHOTS = 64  # a message
 _VIEWS = 32
-_BEHIND = 256  # messages that the server has not read: texts for event streams are left out
+_MAX_UNREAD = 256  # messages that the server has not read; beyond, event streams lose texts
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Hold sessions until told to stop, or until the server is gone; returns the exit code.
+    """Run sessions until the server stops it or is gone; returns the exit code.
 
     `arguments`: the numbers of the inherited socket and memory, and the server's process id.
     """
     socket_fd, memory_fd, server_pid = (int(argument) for argument in arguments)
-    die_with(server_pid)
+    die_with_parent(server_pid)
     connection = socket.socket(fileno=socket_fd)
-    setup = decode(connection.recv(MAX_MESSAGE_BYTES))
+    setup = CODEC.decode(connection.recv(MAX_MESSAGE_BYTES))
     if not isinstance(setup, IngestSetup):
         return 1
     settings = Settings(**setup.settings)
-    lines = Logs(settings.log_format, level=setup.log_level)
+    logs = Logs(settings.log_format, level=setup.log_level)
     try:
         return asyncio.run(_run(connection, setup, memory_fd))
     finally:
-        lines.close()
+        logs.close()
 
 
 async def _run(connection: socket.socket, setup: IngestSetup, memory_fd: int) -> int:
-    room = IngestRuntime(
-        connection, setup, SharedPictures(memory_fd, setup.slots, setup.slot_bytes)
-    )
+    slots = SharedPictures(memory_fd, setup.slots, setup.slot_bytes)
+    runtime = IngestRuntime(connection, setup, slots)
     garbage_collector.freeze()
-    return await room.run()
+    return await runtime.run()
 
 
 class IngestRuntime:
@@ -99,26 +95,26 @@ class IngestRuntime:
         self._class_names = class_names()
         self._pipe: Pipe[Message] = Pipe(
             connection,
-            encode=encode,
-            decode=decode,
+            encode=CODEC.encode,
+            decode=CODEC.decode,
             on_message=self._handle,
-            on_closed=self._server_gone,
-            on_fault=lambda reason: self._server_gone(),
+            on_closed=self._handle_server_gone,
+            on_fault=lambda reason: self._handle_server_gone(),
         )
-        self._frames = FrameHandover(slots, self._pipe.send)
+        self._frames = FrameForwarder(slots, self._pipe.send)
         self._sessions: dict[str, Session] = {}
         self._streams: dict[int, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._stop = asyncio.Event()
         self._code = 0
         self._metrics = FrameMetrics()
-        self._used_s = self._told_ms = self._viewed_ms = 0.0
+        self._used_s = self._state_ms = self._views_ms = 0.0
         self._busy = 0.0
         self._event_loop = EventLoopMonitor()
 
     async def run(self) -> int:
-        """Until told to stop; returns the exit code."""
-        self._used_s, self._told_ms = time.process_time(), now_ms()  # starting does not count
+        """Run until the server stops it or is gone; returns the exit code."""
+        self._used_s, self._state_ms = time.process_time(), now_ms()  # the start does not count
         self._pipe.send(Ready())
         ticker = asyncio.create_task(self._tick())
         await self._stop.wait()
@@ -129,34 +125,32 @@ class IngestRuntime:
         await asyncio.gather(*closing, return_exceptions=True)
         return self._code
 
-    def _server_gone(self) -> None:
+    def _handle_server_gone(self) -> None:
         self._pipe.close()
         self._code = 1
         self._stop.set()
 
-    # What the server says
-
     def _handle(self, message: Message) -> None:
         match message:
-            case Answered() | Dropped():
+            case FrameAnswered() | FrameDropped():
                 try:
-                    self._frames.ended(message)
-                except Exception:  # one session's trouble is not the others'
+                    self._frames.handle_end(message)
+                except Exception:  # one session's error does not concern the others
                     log.exception("event=frame_end_failed")
-            case Open():
+            case OpenSession():
                 self._open(message)
-            case Trickle():
-                self._spawn(self._trickle(message))
-            case Close():
+            case AddCandidates():
+                self._spawn(self._add_candidates(message))
+            case CloseSession():
                 self._spawn(self._close(message))
-            case Assign():
+            case SetAssignment():
                 if (session := self._sessions.get(message.session)) is not None:
                     session.assign(message.assignment, now_ms())
-            case Act():
+            case ApplyAction():
                 if (session := self._sessions.get(message.session)) is not None:
                     session.act(message.action)
             case TakePicture():
-                self._spawn(self._look(message))
+                self._spawn(self._send_picture(message))
             case Subscribe():
                 self._streams[message.stream] = asyncio.create_task(self._relay(message))
             case Unsubscribe():
@@ -172,8 +166,8 @@ class IngestRuntime:
         self._tasks.add(task)  # the loop itself holds tasks only weakly
         task.add_done_callback(self._tasks.discard)
 
-    def _open(self, message: Open) -> None:
-        """Its session is there at once: the next message may be its part of a plan."""
+    def _open(self, message: OpenSession) -> None:
+        """Synchronous: the next message may already be the session's assignment."""
         try:
             session = self._sessions[message.session] = self._make(message)
         except Exception as error:
@@ -181,47 +175,47 @@ class IngestRuntime:
         else:
             self._spawn(self._answer(message, session))
 
-    def _make(self, message: Open) -> Session:
+    def _make(self, message: OpenSession) -> Session:
         settings = self._settings
-        session = Session(  # named, since its link's step is told by a snapshot of it
+        session = Session(  # a local variable, as `on_step` refers to it
             settings,
             self._frames,
             SessionAdaptation.of(settings),
             message.options,
             class_names=self._class_names,
-            on_close_request=lambda session, *why: self._pipe.send(Dead(session.id, *why)),
+            on_close_request=lambda session, *why: self._pipe.send(SessionDead(session.id, *why)),
             on_step=lambda: self._pipe.send(LinkStep(session.snapshot(now_ms()))),
             identity=SessionIdentity(message.session, message.etag),
             metrics=self._metrics,
         )
         return session
 
-    async def _answer(self, message: Open, session: Session) -> None:
+    async def _answer(self, message: OpenSession, session: Session) -> None:
         try:
-            self._pipe.send(Reply(message.ask, await session.answer(message.offer)))
+            self._pipe.send(Reply(message.request, await session.answer(message.offer)))
         except SdpError as error:
-            self._pipe.send(Reply(message.ask, str(error), error.code))
+            self._pipe.send(Reply(message.request, str(error), error.code))
         except Exception as error:
             self._refuse(message, error)
 
-    def _refuse(self, message: Open, error: Exception) -> None:
+    def _refuse(self, message: OpenSession, error: Exception) -> None:
         log.exception("event=open_failed session=%s", message.session[:6])
-        self._pipe.send(Reply(message.ask, f"the offer can't be used: {error}", "bad_sdp"))
+        self._pipe.send(Reply(message.request, f"the offer can't be used: {error}", "bad_sdp"))
 
-    async def _trickle(self, message: Trickle) -> None:
-        reply = Reply(message.ask)
+    async def _add_candidates(self, message: AddCandidates) -> None:
+        reply = Reply(message.request)
         if (session := self._sessions.get(message.session)) is not None:
             try:
                 await session.add_candidates(message.fragment)
             except SdpError as error:
-                reply = Reply(message.ask, str(error), error.code)
-            except Exception as error:  # without a reply the server would wait for ever
+                reply = Reply(message.request, str(error), error.code)
+            except Exception as error:  # the server waits for a reply
                 log.exception("event=trickle_failed session=%s", session.name)
-                words = f"these candidates can't be used: {error}"
-                reply = Reply(message.ask, words, "bad_candidates")
+                text = f"these candidates can't be used: {error}"
+                reply = Reply(message.request, text, "bad_candidates")
         self._pipe.send(reply)
 
-    async def _close(self, message: Close) -> None:
+    async def _close(self, message: CloseSession) -> None:
         outcomes: dict[str, int] = {}
         if (session := self._sessions.pop(message.session, None)) is not None:
             try:
@@ -229,32 +223,30 @@ class IngestRuntime:
             except Exception:
                 log.exception("event=close_failed session=%s", session.name)
             outcomes = dict(session.outcomes)
-        self._pipe.send(Reply(message.ask, outcomes=outcomes))
+        self._pipe.send(Reply(message.request, outcomes=outcomes))
 
-    async def _look(self, message: TakePicture) -> None:
+    async def _send_picture(self, message: TakePicture) -> None:
         session = self._sessions.get(message.session)
         try:
             text = None if session is None else await session.last_picture()
-            self._pipe.send(Reply(message.ask, text or ""))
-        except MessageError:  # noise makes large JPEGs
-            self._pipe.send(Reply(message.ask))
+            self._pipe.send(Reply(message.request, text or ""))
+        except MessageError:  # a JPEG of noise may be too long for a message
+            self._pipe.send(Reply(message.request))
         except Exception:
             log.exception("event=look_failed session=%s", message.session[:6])
-            self._pipe.send(Reply(message.ask))
+            self._pipe.send(Reply(message.request))
 
     async def _relay(self, message: Subscribe) -> None:
-        """An event stream's texts to the server, which has at most STREAMS of them a session."""
+        """Send an event stream's texts to the server; it opens at most STREAMS a session."""
         session = self._sessions.get(message.session)
         if session is None:
             self._pipe.send(ResultText(message.stream, None))
             return
         with contextlib.suppress(TooManyStreamsError), session.subscribe() as queue:
             while (text := await queue.get()) is not None:
-                if self._pipe.queued < _BEHIND:
+                if self._pipe.queued < _MAX_UNREAD:
                     self._pipe.send(ResultText(message.stream, text))
         self._pipe.send(ResultText(message.stream, None))
-
-    # By the clock
 
     async def _tick(self) -> None:
         due_ms = now_ms() + TICK_MS
@@ -265,34 +257,34 @@ class IngestRuntime:
             for session in list(self._sessions.values()):
                 try:
                     session.tick(now)
-                except Exception:  # one session's trouble is not the others'
+                except Exception:  # one session's error does not concern the others
                     log.exception("event=tick_failed session=%s", session.name)
             try:
-                if now - self._told_ms >= STATE_EVERY_MS:
-                    self._tell_state(now)
-                if now - self._viewed_ms >= VIEWS_EVERY_MS and not self._pipe.queued:
-                    self._viewed_ms = now
-                    self._tell_views(now)
-            except Exception:  # else nothing would ever tick again
-                log.exception("event=tell_failed")
+                if now - self._state_ms >= STATE_EVERY_MS:
+                    self._send_state(now)
+                if now - self._views_ms >= VIEWS_EVERY_MS and not self._pipe.queued:
+                    self._views_ms = now
+                    self._send_views(now)
+            except Exception:  # the ticks must go on
+                log.exception("event=state_failed")
             due_ms = max(due_ms + TICK_MS, now)
 
-    def _tell_state(self, now: float) -> None:
+    def _send_state(self, now: float) -> None:
         used_s = time.process_time()
-        busy = 1000.0 * (used_s - self._used_s) / (now - self._told_ms)
+        busy = 1000.0 * (used_s - self._used_s) / (now - self._state_ms)
         self._busy += 0.5 * (busy - self._busy)
-        self._used_s, self._told_ms = used_s, now
-        if self._pipe.queued:  # the last is not read yet
+        self._used_s, self._state_ms = used_s, now
+        if self._pipe.queued:  # the last one has not been read yet
             return
         loop, tasks = self._event_loop, len(asyncio.all_tasks())
         snapshots = [session.snapshot(now) for session in self._sessions.values()]
         for start in range(0, max(1, len(snapshots)), _SNAPSHOTS):
             part = snapshots[start : start + _SNAPSHOTS]
-            self._pipe.send(SessionState(self._busy, loop.cpu.mean, loop.lag_ms, tasks, part))
+            self._pipe.send(IngestState(self._busy, loop.cpu.mean, loop.lag_ms, tasks, part))
 
-    def _tell_views(self, now: float) -> None:
+    def _send_views(self, now: float) -> None:
         sessions = list(self._sessions.values())
         for start in range(0, len(sessions), _VIEWS):
             some = sessions[start : start + _VIEWS]
-            self._pipe.send(Views({session.id: session.view(now) for session in some}))
-        self._pipe.send(Views({}, self._metrics.drain()))
+            self._pipe.send(SessionViews({session.id: session.view(now) for session in some}))
+        self._pipe.send(SessionViews({}, self._metrics.drain()))

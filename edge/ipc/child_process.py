@@ -1,4 +1,4 @@
-"""A helper process seen from the server: started, spoken with, watched, and ended."""
+"""A child process as the server sees it: its start, its messages, its shared memory, its end."""
 
 from __future__ import annotations
 
@@ -9,43 +9,52 @@ import signal
 import socket
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic
 
+from edge.ipc.messages import Codec
 from edge.ipc.pipe import Message, Pipe
 from edge.ipc.shared_memory import SharedPictures
 
-_ROOT = Path(__file__).resolve().parents[2]  # where the package `edge` lies
-_EXIT_GRACE_S = 0.2  # between a helper's closing its socket and its end
-# Settings that hold secrets: a helper that needs one is told it by its pipe.
+_ROOT = Path(__file__).resolve().parents[2]  # the folder that holds the package `edge`
+_EXIT_GRACE_S = 0.2  # between a child's closing its socket and its end
+# Settings that hold secrets: a child that needs one gets it in a message, not by its environment.
 _SECRETS = {"EDGE_TOKEN", "EDGE_ADMIN_TOKEN", "EDGE_TURN_SECRET", "EDGE_ICE_SERVERS"}
 
 
+@dataclass(frozen=True, slots=True)
+class Program(Generic[Message]):
+    """A child's command line, its messages, and its shared memory: `slots` of `slot_bytes` each.
+
+    `command` is followed by the numbers of the inherited socket and memory, and this process' id.
+    Variables that are set already take precedence over `environment`.
+    """
+
+    command: tuple[str, ...]
+    codec: Codec[Message]
+    slots: int
+    slot_bytes: int
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
 class ChildProcess(Generic[Message]):
-    """A helper process, its socket and its memory; `lost` comes true once, for good.
+    """A child process, its socket and its memory; `lost` becomes true once and stays so.
 
     Lives on the event loop's thread. `on_message` gets what it sends, until it is lost;
-    `on_lost(reason)` comes at most once: it ended, it spoke gibberish, it didn't listen, or `lose`
-    was called.
+    `on_lost(reason)` is called at most once: the process ended, sent something malformed, stopped
+    reading, or `lose` was called.
     """
 
     def __init__(
         self,
-        slots: SharedPictures,
+        program: Program[Message],
         *,
-        encode: Callable[[Message], bytes],
-        decode: Callable[[memoryview], Message],
         on_message: Callable[[Message], None],
         on_lost: Callable[[str], None],
-        command: Sequence[str],
-        environment: Mapping[str, str] | None = None,
     ) -> None:
-        """Start the process; it owns `slots` from here on. OSError if it can't be started.
-
-        `command` is followed by the numbers of the inherited socket and memory, and this process'
-        id; `environment` gives way to what is set already, of which secrets are left out.
-        """
-        self.slots = slots
+        """Start the process, without the secrets of this one's environment; OSError on failure."""
+        self.slots = slots = SharedPictures.create(program.slots, program.slot_bytes)
         self.lost = False
         self.reaped = asyncio.Event()
         self._on_message = on_message
@@ -54,7 +63,7 @@ class ChildProcess(Generic[Message]):
         self._exit_timer: asyncio.TimerHandle | None = None
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
-            self._process = _spawn(command, theirs.fileno(), slots.fd, environment or {})
+            self._process = _spawn(program.command, theirs.fileno(), slots.fd, program.environment)
         except BaseException:
             ours.close()
             slots.close()
@@ -62,12 +71,12 @@ class ChildProcess(Generic[Message]):
         finally:
             theirs.close()
         self.pid = self._process.pid
-        # The process is ours and not yet reaped, so its number can't have been given to another.
+        # Not reaped yet, so no other process can have this id.
         self._pidfd = os.pidfd_open(self.pid)
         self._pipe: Pipe[Message] = Pipe(
             ours,
-            encode=encode,
-            decode=decode,
+            encode=program.codec.encode,
+            decode=program.codec.decode,
             on_message=self._handle,
             on_closed=self._closed,
             on_fault=self.lose,
@@ -75,17 +84,17 @@ class ChildProcess(Generic[Message]):
         self._loop.add_reader(self._pidfd, self._exited)
 
     def send(self, message: Message) -> None:
-        """Send, or lose the helper if it hasn't listened for long."""
+        """Send; a child that has left too many messages unread is lost."""
         if not self.lost:
             self._pipe.send(message)
 
     def read(self, limit: int | None = None) -> None:
-        """Handle what has come: before giving up on a silent helper."""
+        """Handle the messages that have arrived, before a silent child is given up."""
         if not self.lost:
             self._pipe.read(limit)
 
     def lose(self, reason: str) -> None:
-        """Give the helper up and kill it; `reaped` follows."""
+        """Give the child up and kill it; `reaped` follows."""
         self.kill()
         if not self.lost:
             self._stop_listening()
@@ -98,7 +107,7 @@ class ChildProcess(Generic[Message]):
                 signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
 
     async def end(self, grace_s: float, kill_s: float) -> None:
-        """Wait for the process's end: `grace_s` of its own accord, then `kill_s` once killed."""
+        """Wait `grace_s` for the process to end by itself, then kill it and wait `kill_s`."""
         if not await _within(self.reaped, grace_s):
             self.kill()
             await _within(self.reaped, kill_s)
@@ -110,7 +119,7 @@ class ChildProcess(Generic[Message]):
             self._on_message(message)
 
     def _closed(self) -> None:
-        """Its socket is closed, so it is ending; wait shortly for how, then insist."""
+        """It closed its socket, so it is ending: wait briefly for its exit status, then kill it."""
         self._exit_timer = self._loop.call_later(
             _EXIT_GRACE_S, self.lose, "closed its connection and went on running"
         )
@@ -120,10 +129,10 @@ class ChildProcess(Generic[Message]):
         os.close(self._pidfd)
         code = self._process.wait()
         self.reaped.set()
-        self.read()  # what it sent before it ended counts
+        self.read()  # messages sent before it ended still count
         if not self.lost:
             self._stop_listening()
-            self._on_lost(_ending(code))
+            self._on_lost(_exit_reason(code))
 
     def _stop_listening(self) -> None:
         self.lost = True
@@ -136,20 +145,20 @@ class ChildProcess(Generic[Message]):
 def _spawn(
     command: Sequence[str], socket_fd: int, memory_fd: int, environment: Mapping[str, str]
 ) -> subprocess.Popen[bytes]:
-    """The process, with just the two descriptors and its standard output joined to the errors."""
+    """The process; it inherits the two descriptors, and its standard output goes to our errors."""
     path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
-    ours = {name: text for name, text in os.environ.items() if name.upper() not in _SECRETS}
+    inherited = {name: text for name, text in os.environ.items() if name.upper() not in _SECRETS}
     return subprocess.Popen(
         [*command, str(socket_fd), str(memory_fd), str(os.getpid())],
         stdin=subprocess.DEVNULL,
         stdout=2,
         pass_fds=(socket_fd, memory_fd),
-        env={**environment, **ours, "PYTHONPATH": path},
-        process_group=0,  # Ctrl-C is for the server, which then stops its helpers in order
+        env={**environment, **inherited, "PYTHONPATH": path},
+        process_group=0,  # Ctrl-C is the server's to handle: it then stops its children in order
     )
 
 
-def _ending(code: int) -> str:
+def _exit_reason(code: int) -> str:
     if code < 0:
         try:
             return f"was killed by {signal.Signals(-code).name}"

@@ -1,4 +1,4 @@
-"""A helper process that lives exactly as long as its server."""
+"""Ends a child process when its parent ends."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ import sys
 _PR_SET_PDEATHSIG = 1
 
 
-def die_with(server_pid: int) -> None:
-    """End when the server does, however it ends; until then only the server's word counts.
+def die_with_parent(parent_pid: int) -> None:
+    """SIGKILL for this process once its parent has ended; SIGINT and SIGTERM are ignored.
 
-    Signals meant for the whole group (Ctrl-C, a service manager's SIGTERM) are the server's to
-    answer: it lets work in flight finish, and then tells its helpers to stop.
+    Signals sent to the whole group (Ctrl-C, a service manager's SIGTERM) are the server's to
+    handle: it lets work in flight finish and then stops its children by a message.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    _ask(signal.SIGKILL)
-    if os.getppid() != server_pid:  # it died before the request was made
+    _set_death_signal(signal.SIGKILL)
+    if os.getppid() != parent_pid:  # it ended before the signal was set
         sys.exit(1)
 
 
-def end_with_parent() -> None:
-    """Between fork and exec: SIGTERM for the program to come once who starts it is gone."""
-    _ask(signal.SIGTERM)
+def terminate_with_parent() -> None:
+    """Between fork and exec: SIGTERM for the new program once its parent has ended."""
+    _set_death_signal(signal.SIGTERM)
 
 
-def _ask(number: signal.Signals) -> None:
+def _set_death_signal(number: signal.Signals) -> None:
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, number)

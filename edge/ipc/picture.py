@@ -1,4 +1,4 @@
-"""A picture as video decoders give it: three planes of 8-bit YUV 4:2:0."""
+"""A picture in the form that video decoders produce: three planes of 8-bit YUV 4:2:0."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def picture_bytes(width: int, height: int) -> int:
 
 
 class Packable(Protocol):
-    """A picture that can be packed into shared memory; `nbytes` is what its planes take."""
+    """A picture that can be packed into shared memory, where its planes take `nbytes`."""
 
     @property
     def width(self) -> int: ...
@@ -49,7 +49,7 @@ class Packable(Protocol):
 class Picture:
     """Planes `y` (height x width), `u` and `v` (halves, rounded up), BT.601.
 
-    `full_range` tells 0..255 luma (JPEG) from 16..235 (video).
+    `full_range`: luma is 0..255 (JPEG), not 16..235 (video).
     """
 
     width: int
@@ -67,7 +67,7 @@ class Picture:
     def from_av(cls, frame: av.VideoFrame) -> Picture:
         """Views of a decoded frame's planes; other pixel formats are converted first.
 
-        The views keep their buffers alive, so the frame itself may be let go.
+        The views keep their buffers alive; the frame itself is not needed any longer.
         """
         full_range = int(frame.color_range) == _FULL_RANGE
         if frame.format.name == "yuvj420p":
@@ -88,7 +88,7 @@ class Picture:
     def from_rgb(cls, rgb: Plane) -> Picture:
         """The picture of an RGB array (height x width x 3), video range."""
         height, width = rgb.shape[:2]
-        # OpenCV wants even sides: repeat the last row and column, then cut the luma back.
+        # OpenCV needs even sides: repeat the last row and column, then crop the luma.
         even = cv2.copyMakeBorder(rgb, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
         packed = np.asarray(cv2.cvtColor(even, cv2.COLOR_RGB2YUV_I420), dtype=np.uint8).reshape(-1)
         even_height, even_width = even.shape[:2]

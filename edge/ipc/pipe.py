@@ -1,4 +1,4 @@
-"""Messages between the server and a helper process: one datagram each, never waiting for it.
+"""A message socket on the event loop: one datagram a message, never waiting for the other side.
 
 The socket keeps message boundaries (SOCK_SEQPACKET), so there is no framing.
 """
@@ -13,8 +13,8 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 MAX_MESSAGE_BYTES = 192 * 1024  # below Linux' default socket buffer, which bounds a datagram
-MAX_QUEUED = 4096  # messages that its socket had no room for; one more, and it is given up
-_MESSAGES_A_TURN = 32  # then the event loop's other work comes first
+MAX_QUEUED = 4096  # messages that the socket had no room for; one more is a fault
+_MESSAGES_A_TURN = 32  # then the event loop runs its other work
 
 Message = TypeVar("Message")
 
@@ -22,9 +22,9 @@ Message = TypeVar("Message")
 class Pipe(Generic[Message]):
     """One end of a socket, on the event loop; it owns the socket.
 
-    `encode` and `decode` raise ValueError for what can't be a message. `on_message` gets what
-    comes, `on_closed` is called once when the other side has closed its end, `on_fault(reason)`
-    each time that something shows it to be beyond use: whoever hears either should `close`.
+    `encode` and `decode` raise ValueError for a message or datagram that can't be one. `on_message`
+    gets each message, `on_closed` is called once when the other side has closed its end,
+    `on_fault(reason)` whenever the socket turns out to be unusable; either should lead to `close`.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Pipe(Generic[Message]):
         self._queue.append(data)
 
     def read(self, limit: int | None = _MESSAGES_A_TURN) -> None:
-        """Handle what has come; called by the loop, and by whoever can't wait for it."""
+        """Handle the messages that have arrived; called by the loop, or earlier by its user."""
         for _ in itertools.repeat(None) if limit is None else range(limit):
             if not self._reading:
                 return
@@ -87,12 +87,12 @@ class Pipe(Generic[Message]):
             try:
                 message = self._decode(memoryview(self._buffer)[:length])
             except ValueError as error:
-                self._on_fault(f"sent what is no message: {error}")
+                self._on_fault(f"sent a malformed message: {error}")
                 return
             self._on_message(message)
 
     def close(self) -> None:
-        """Close this end; what is queued is not sent. Twice is harmless."""
+        """Close this end; queued messages are not sent. Twice is harmless."""
         if self._open:
             self._stop_reading()
             self._loop.remove_writer(self._socket.fileno())
@@ -101,7 +101,7 @@ class Pipe(Generic[Message]):
             self._socket.close()
 
     def _put(self, data: bytes) -> bool:
-        """Whether the socket took it."""
+        """Whether the datagram is dealt with: sent, or reported as a fault."""
         try:
             self._socket.send(data)
         except BlockingIOError:
@@ -115,7 +115,7 @@ class Pipe(Generic[Message]):
         while self._queue and self._open:
             if not self._put(self._queue[0]):
                 return
-            if self._queue:  # else it was closed over this one
+            if self._queue:  # a fault may have closed the pipe
                 self._queue.popleft()
         if self._open:
             self._loop.remove_writer(self._socket.fileno())

@@ -1,7 +1,7 @@
-"""Pictures handed over by shared memory: a fixed number of equal slots in one memfd.
+"""Pictures in shared memory: a fixed number of equal slots in one memfd.
 
 A memfd rather than a file under /dev/shm, which containers limit to 64 MiB. Its size is sealed, so
-that neither side can shrink it under the other's feet.
+that neither process can shrink it while the other uses it.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from edge.ipc.picture import Packable, Picture, picture_bytes
 
 
 class PictureTooLargeError(ValueError):
-    """A picture that fits no slot."""
+    """A picture that is larger than a slot."""
 
 
-class PoolFullError(RuntimeError):
-    """There is no room for a batch now; nothing of it was taken."""
+class NoFreeSlotError(RuntimeError):
+    """Too few slots are free for the pictures; none was used."""
 
 
 def slot_bytes(max_pixels: int) -> int:
@@ -32,9 +32,9 @@ def slot_bytes(max_pixels: int) -> int:
 
 
 class SharedPictures:
-    """One side's view of the slots. The server's side also knows which of them are free.
+    """One process' view of the slots. The one that fills them also knows which are free.
 
-    Bounded: `put` raises PoolFullError when too few slots are free, and the caller drops the batch.
+    Bounded: `put` raises NoFreeSlotError when too few are free, and the caller drops the pictures.
     Freed slots are used again first, while their memory is still in the processor's cache.
     """
 
@@ -68,7 +68,7 @@ class SharedPictures:
     def put(self, pictures: Sequence[Packable]) -> list[int]:
         """Copy pictures into free slots and return those.
 
-        PictureTooLargeError or PoolFullError, and then nothing is taken.
+        PictureTooLargeError or NoFreeSlotError, and then no slot is used.
         """
         for picture in pictures:
             if picture.nbytes > self.size:
@@ -77,17 +77,17 @@ class SharedPictures:
                     f"a slot {self.size}: raise max_pixels"
                 )
         if len(pictures) > len(self._free):
-            raise PoolFullError(
+            raise NoFreeSlotError(
                 f"{len(pictures)} pictures, but {len(self._free)} of {self.count} slots are free"
             )
-        taken = [self._free.pop() for _ in pictures]
+        indices = [self._free.pop() for _ in pictures]
         try:
-            for index, picture in zip(taken, pictures, strict=True):
+            for index, picture in zip(indices, pictures, strict=True):
                 picture.write_into(self._slot(index))
         except BaseException:
-            self.release(taken)
+            self.release(indices)
             raise
-        return taken
+        return indices
 
     def get(self, index: int, width: int, height: int, full_range: bool) -> Picture:
         """The picture in a slot, as views of the shared memory; ValueError if it can't be one."""
@@ -98,7 +98,7 @@ class SharedPictures:
         return Picture.from_buffer(self._slot(index), width, height, full_range)
 
     def packed(self, index: int, nbytes: int) -> memoryview:
-        """The first bytes of a slot; not to be kept."""
+        """The first bytes of a slot; release the view soon, since it keeps the memory mapped."""
         if not 0 <= index < self.count or not 0 <= nbytes <= self.size:
             raise ValueError(f"{nbytes} bytes of slot {index}, of {self.count} of {self.size}")
         return self._view[index * self.size : index * self.size + nbytes]
@@ -108,7 +108,7 @@ class SharedPictures:
         self._free.extend(reversed(indices))
 
     def close(self) -> None:
-        """Unmap and close; any picture got from here must be gone by now. Twice is harmless."""
+        """Unmap and close; pictures from `get` must be released by now. Twice is harmless."""
         if self.fd >= 0:
             self._view.release()
             self._map.close()
@@ -117,3 +117,29 @@ class SharedPictures:
 
     def _slot(self, index: int) -> memoryview:
         return self._view[index * self.size : (index + 1) * self.size]
+
+
+class SlotPicture:
+    """A packed picture in a slot, to be copied from there straight to its destination.
+
+    ValueError for a picture that can't be in the slot, now or, once the memory is unmapped, when it
+    is copied.
+    """
+
+    def __init__(
+        self, slots: SharedPictures, slot: int, size: tuple[int, int], full_range: bool = False
+    ) -> None:
+        self.width, self.height = size
+        self.full_range = full_range
+        if self.width < 1 or self.height < 1:
+            raise ValueError(f"a picture of {self.width}x{self.height}")
+        self.nbytes = picture_bytes(self.width, self.height)
+        self._slots = slots
+        self._slot = slot
+        slots.packed(slot, self.nbytes)  # checks the bounds
+
+    def write_into(self, buffer: memoryview) -> int:
+        """Copy the planes to the start of `buffer`; returns `nbytes`."""
+        with self._slots.packed(self._slot, self.nbytes) as planes:
+            buffer[: self.nbytes] = planes
+        return self.nbytes

@@ -20,8 +20,8 @@ from edge.assets import samples
 from edge.ipc.picture import Picture
 from edge.models.convolution import Convolution
 from edge.models.detector import Detector
+from edge.models.int8_ranges import path_of, weight_norm
 from edge.models.quantized import Range
-from edge.models.ranges import path_of, weight_norm
 from edge.models.weights import load_network
 from edge.profile.variant import Variant
 

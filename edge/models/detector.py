@@ -11,13 +11,14 @@ import torch
 from torch import Tensor
 
 from edge.ipc.picture import Picture, picture_bytes
-from edge.models import ranges
+from edge.models import int8_ranges
+from edge.models.boxes import Box
 from edge.models.convolution import can_pack
+from edge.models.cuda_graph import CudaGraph
 from edge.models.decode import decode
-from edge.models.detections import Box, select
-from edge.models.graphs import Graph
-from edge.models.precision import DTYPES, chosen
-from edge.models.preprocess import paint, placement
+from edge.models.number_format import DTYPES, choose
+from edge.models.postprocess import postprocess
+from edge.models.preprocess import letterbox, paint
 from edge.models.yolov4 import Network
 from edge.profile.variant import Precision, Variant
 
@@ -29,9 +30,9 @@ _Planes = tuple[Tensor, Tensor, Tensor]
 class Detector:
     """A network on a device; not to be used by several threads at once.
 
-    `device` is "cpu" or "cuda:N"; for precision "auto" see `edge.models.precision`. `module` is
-    copied, not changed. Afterwards `precision` is what it computes in, `dtype` what its input is.
-    Raises `edge.models.ranges.RangesError` for a damaged file of int8 ranges.
+    `device` is "cpu" or "cuda:N"; for precision "auto" see `edge.models.number_format`. `module` is
+    copied, not changed. `precision` becomes the number format that it computes in, `dtype` its
+    input's. Raises `edge.models.int8_ranges.RangesError` for a damaged file of int8 ranges.
     """
 
     def __init__(
@@ -43,10 +44,10 @@ class Detector:
     ) -> None:
         self.network_name = network_name
         self.device = torch.device(device)
-        known = ranges.load(ranges.path_of(network_name))
-        if known is not None and not known.fit(module):
-            known = None
-        self.precision = chosen(precision, self.device, ranges=known is not None)
+        ranges = int8_ranges.load(int8_ranges.path_of(network_name))
+        if ranges is not None and not ranges.fit(module):
+            ranges = None
+        self.precision = choose(precision, self.device, has_ranges=ranges is not None)
         self.dtype = DTYPES[self.precision]
         network = copy.deepcopy(module).to(device=self.device, dtype=self.dtype)
         self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -55,9 +56,11 @@ class Detector:
             packs = max(1, _PACK_BYTES // (numbers * self.dtype.itemsize))
             for convolution in self.network.convolutions():
                 convolution.packs = packs
-        if known is not None and self.precision == "int8":
-            ranges.quantize(self.network, known)
-        self._graphs: dict[tuple[int, ...], Graph] = {}  # one a warmed-up (batch, height, width)
+        if ranges is not None and self.precision == "int8":
+            int8_ranges.quantize(self.network, ranges)
+        self._graphs: dict[
+            tuple[int, ...], CudaGraph
+        ] = {}  # one a warmed-up (batch, height, width)
         self._pool: Any = None  # the graphs' common memory
         self._staging = torch.empty(0, dtype=torch.uint8)  # pinned; grows to the biggest batch
 
@@ -83,7 +86,7 @@ class Detector:
         (size,) = sizes
         with torch.inference_mode():
             images, graph = self._input(size, len(pictures))
-            places = [placement(variant, picture.width, picture.height) for picture in pictures]
+            places = [letterbox(variant, picture.width, picture.height) for picture in pictures]
             planes = self._upload(pictures)
             for image, picture, its_planes, at in zip(
                 images, pictures, planes, places, strict=True
@@ -91,7 +94,7 @@ class Detector:
                 paint(image, its_planes, picture.full_range, at)
             candidates = (graph() if graph else self._forward(images)).cpu().numpy()
         return [
-            select(rows, at, score_threshold=score_threshold, nms_iou=nms_iou)
+            postprocess(rows, at, score_threshold=score_threshold, nms_iou=nms_iou)
             for rows, at in zip(candidates, places, strict=True)
         ]
 
@@ -107,8 +110,8 @@ class Detector:
     def warm_up(self, variant: Variant, size: tuple[int, int], batch: int) -> None:
         """Run once for pictures of (width, height) `size`, `batch` at a time.
 
-        On CUDA this records the graph for that input; without it such a batch runs launch by
-        launch, and slower.
+        On CUDA this records the graph for that input. Without one, each kernel of such a batch is
+        launched by itself, which is slower.
         """
         width, height = variant.input_size(*size)
         key = (batch, height, width)
@@ -116,7 +119,7 @@ class Detector:
             with torch.inference_mode(), torch.cuda.device(self.device):
                 if self._pool is None:
                     self._pool = torch.cuda.graph_pool_handle()
-                self._graphs[key] = Graph(self._forward, self._blank(*key), self._pool)
+                self._graphs[key] = CudaGraph(self._forward, self._blank(*key), self._pool)
         flat = np.zeros(picture_bytes(*size), dtype=np.uint8)
         picture = Picture.from_buffer(flat.data, *size)
         self.detect([picture] * batch, variant)
@@ -130,7 +133,7 @@ class Detector:
             memory_format=torch.channels_last
         )
 
-    def _input(self, size: tuple[int, int], batch: int) -> tuple[Tensor, Graph | None]:
+    def _input(self, size: tuple[int, int], batch: int) -> tuple[Tensor, CudaGraph | None]:
         key = (batch, size[1], size[0])
         graph = self._graphs.get(key)
         return (graph.images, graph) if graph else (self._blank(*key), None)
@@ -146,7 +149,7 @@ class Detector:
         offsets = [0]
         for picture in pictures:
             offsets.append(offsets[-1] + picture.write_into(buffer[offsets[-1] :]))
-        # The next batch overwrites the staging only after this one's result was waited for.
+        # The next batch overwrites the staging only after this one's result has arrived.
         flat = self._staging[:total].to(self.device, non_blocking=True)
         return [
             _split(flat[offset:], picture)

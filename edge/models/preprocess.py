@@ -1,7 +1,7 @@
 """From a picture's planes to the network's input: letterbox, resize, YUV to RGB, on the device.
 
-Planes are resized before they are converted (both are linear, so the order does not matter, save
-for the final clip) which touches each source pixel once and does the rest at the target's size.
+Planes are resized before their colours are converted. Both are linear, so the order does not matter
+but for the final clip, and each source pixel is read once.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ _Size = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Placement:
-    """Where a picture lies in the network's input, in input pixels: in the middle."""
+class Letterbox:
+    """Where a picture lies in the network's input, in input pixels: centred, padded around."""
 
     left: int
     top: int
@@ -28,11 +28,11 @@ class Placement:
     height: int
 
 
-def placement(variant: Variant, width: int, height: int) -> Placement:
+def letterbox(variant: Variant, width: int, height: int) -> Letterbox:
     """Where a picture of this size lies in the input of `variant`."""
     fitted_width, fitted_height = variant.fit(width, height)
     input_width, input_height = variant.input_size(width, height)
-    return Placement(
+    return Letterbox(
         (input_width - fitted_width) // 2,
         (input_height - fitted_height) // 2,
         fitted_width,
@@ -72,7 +72,7 @@ def resize(plane: Tensor, source: tuple[float, float], size: _Size) -> Tensor:
 
 
 def paint(
-    canvas: Tensor, planes: tuple[Tensor, Tensor, Tensor], full_range: bool, at: Placement
+    canvas: Tensor, planes: tuple[Tensor, Tensor, Tensor], full_range: bool, at: Letterbox
 ) -> None:
     """Draw a picture into `canvas` (3, H, W), padding included.
 

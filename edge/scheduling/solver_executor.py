@@ -8,7 +8,7 @@ import os
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
-from edge.ipc.parent_watch import die_with
+from edge.ipc.parent_watch import die_with_parent
 from edge.scheduling.capacity_rules import Rule
 from edge.scheduling.plan import Plan
 from edge.scheduling.problem import Problem
@@ -43,7 +43,7 @@ class SolverExecutor:
             self._process = ProcessPoolExecutor(
                 1,
                 mp_context=multiprocessing.get_context("spawn"),
-                initializer=die_with,
+                initializer=die_with_parent,
                 initargs=(os.getpid(),),
             )
         try:

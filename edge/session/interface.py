@@ -39,7 +39,7 @@ class SessionOptions:
 
 
 class SessionInterface(Protocol):
-    """Implemented by `edge.session.session`, and by `edge.ingest.remote_session` for a session in
+    """Implemented by `edge.session.session`, and by `edge.ingest.session_proxy` for a session in
     another process."""
 
     id: str

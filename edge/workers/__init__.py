@@ -1,23 +1,14 @@
 """Workers: one process a device, pictures handed over by shared memory."""
 
-from edge.ipc.shared_memory import PictureTooLargeError, PoolFullError
-from edge.workers.messages import Box
-from edge.workers.options import Options
-from edge.workers.outcome import Failure, NotReadyError, Result, State, WorkerError
-from edge.workers.pool import DEFAULT_MAX_PIXELS, DEFAULT_SLOTS, WorkerPool, WorkerStatus
+from edge.workers.handle import BatchFailure, BatchResult, WorkerError
+from edge.workers.options import WorkerOptions
+from edge.workers.pool import DEFAULT_SLOTS, WorkerPool
 
 __all__ = [
-    "DEFAULT_MAX_PIXELS",
     "DEFAULT_SLOTS",
-    "Box",
-    "Failure",
-    "NotReadyError",
-    "Options",
-    "PictureTooLargeError",
-    "PoolFullError",
-    "Result",
-    "State",
+    "BatchFailure",
+    "BatchResult",
     "WorkerError",
+    "WorkerOptions",
     "WorkerPool",
-    "WorkerStatus",
 ]

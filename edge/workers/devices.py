@@ -1,22 +1,49 @@
-"""The devices that run real networks, and the choice of a device by its name."""
+"""Devices: what runs a network. The CPU and GPUs, and the choice of a device by its name."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from edge.ipc.picture import Picture
+from edge.models.boxes import Box
 from edge.profile.variant import Variant
-from edge.workers.messages import Box, Memory, Warm, WorkerSetup
-from edge.workers.process import Device
+from edge.workers.messages import Memory, WarmupBatch, WorkerSetup
 from edge.workers.simulated import SimulatedDevice
 
 if TYPE_CHECKING:
     from edge.models.detector import Detector
 
 _GPU_THREADS = 2  # a GPU's worker only feeds it
+
+
+class Device(Protocol):
+    """A processor, a GPU, or a simulation of one."""
+
+    @property
+    def description(self) -> str:
+        """Which device this is, in words."""
+
+    def warm_up(self, warm: WarmupBatch) -> None:
+        """Prepare the device for such a batch, and run one."""
+
+    def detect(self, pictures: Sequence[Picture], variant: str) -> list[list[Box]]:
+        """Boxes of each picture, best first; all pictures have the same input size."""
+
+    def device_ms(self) -> float | None:
+        """The time of the last `detect` by the device's own clock; None if it has none."""
+
+    def memory(self) -> Memory | None:
+        """The device's memory; None where that means nothing."""
+
+    def healthy(self) -> bool:
+        """After `detect` raised: whether another batch can still succeed."""
+
+
+OpenDevice = Callable[[WorkerSetup, Callable[[str], None]], Device]
+"""Opens the device of a setup, reporting its steps in words."""
 
 
 def open_device(setup: WorkerSetup, report: Callable[[str], None]) -> Device:
@@ -33,7 +60,7 @@ class TorchDevice:
     """A CPU or a CUDA GPU, with every network resident."""
 
     def __init__(self, setup: WorkerSetup, report: Callable[[str], None]) -> None:
-        # Here and not above: simulated workers and the server start without it.
+        # Imported here, so that simulated workers and the server start without torch.
         import torch  # noqa: PLC0415
 
         from edge.models.detector import Detector  # noqa: PLC0415
@@ -54,7 +81,7 @@ class TorchDevice:
         self._on_cpu = on_cpu
         self._device = setup.device
 
-    def warm_up(self, warm: Warm) -> None:
+    def warm_up(self, warm: WarmupBatch) -> None:
         variant = Variant.parse(warm.variant)
         self._detector(variant).warm_up(variant, warm.picture, warm.batch)
 
@@ -63,10 +90,10 @@ class TorchDevice:
         return self._detector(parsed).detect(pictures, parsed)
 
     def device_ms(self) -> None:
-        """It has no clock of its own: what `detect` takes is what it takes."""
+        """None: it has no clock of its own, so the time of the call counts."""
 
     def memory(self) -> Memory | None:
-        """Of a GPU all that anybody uses, of a CPU what this process does."""
+        """A GPU's memory as all processes use it; of the machine's, the part of this process."""
         if not self._on_cpu:
             import torch  # noqa: PLC0415
 
@@ -82,8 +109,8 @@ class TorchDevice:
         import torch  # noqa: PLC0415
 
         try:
-            torch.cuda.synchronize()  # a broken context fails every call from now on
-            torch.cuda.empty_cache()  # and memory that ran out may have been in pieces
+            torch.cuda.synchronize()  # a broken context fails in every call from now on
+            torch.cuda.empty_cache()  # the memory that ran out may have been fragmented
         except RuntimeError:
             return False
         return True

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from functools import partial
 
 from edge.ipc.picture import Packable
+from edge.ipc.supervisor import ProcessState
 from edge.profile.latency import LatencyProfile
-from edge.workers.options import Options
-from edge.workers.outcome import Failure, Result, State
-from edge.workers.supervisor import MOST_SLOTS, Worker
+from edge.workers.handle import MAX_SLOTS, BatchFailure, BatchResult, WorkerHandle
+from edge.workers.messages import Memory
+from edge.workers.options import WorkerOptions
 
 DEFAULT_SLOTS = 16
 DEFAULT_MAX_PIXELS = 1920 * 1088
@@ -19,31 +20,30 @@ DEFAULT_MAX_PIXELS = 1920 * 1088
 
 @dataclass(frozen=True, slots=True)
 class WorkerStatus:
-    """A worker as an operator sees it; `in_flight` counts batches, the counters since start."""
+    """A worker's status; `in_flight` counts batches, the other counters run since the start."""
 
     device: str
     description: str
-    state: State
+    state: ProcessState
     pid: int | None
     in_flight: int
     batches: int
     failures: int
     restarts: int
-    memory: tuple[int, int] | None
-    """Bytes in use, and in all, as it last told."""
+    memory: Memory | None
 
 
 class WorkerPool:
     """Workers for `devices`, all of `networks` on each.
 
     Devices: `cpu`, `cuda:N`, `sim:PROFILE.json` (simulated from a latency profile). All methods and
-    callbacks belong to the event loop's thread. A batch that `submit` took ends in exactly one
-    `on_done(device, batch_id, Result | Failure)`; batches of a device end in the order they came.
-    `on_state(device, state)` tells "starting", "ready" and "lost"; a lost worker's state comes
-    before its batches' failures, and it is restarted with a growing delay until `stop`.
+    callbacks belong to the event loop's thread. A batch that `submit` accepted ends in exactly one
+    `on_done(device, batch_id, outcome)`; batches of a device end in the order they came.
+    `on_state(device, state)` is called on each change; a lost worker's state comes before its
+    batches' failures, and it is restarted with a growing delay until `stop`.
 
-    Queues: `slots` pictures in flight a device; a batch that finds too few free is refused
-    (PoolFullError), to be dropped by the caller.
+    Queues: `slots` pictures in flight a device; a batch for which too few are free is refused
+    (NoFreeSlotError), to be dropped by the caller.
     """
 
     def __init__(
@@ -51,39 +51,39 @@ class WorkerPool:
         devices: Sequence[str],
         networks: Sequence[str],
         *,
-        on_done: Callable[[int, int, Result | Failure], None],
-        on_state: Callable[[int, State], None],
+        on_done: Callable[[int, int, BatchResult | BatchFailure], None],
+        on_state: Callable[[int, ProcessState], None],
         on_progress: Callable[[int, int, int, str], None] | None = None,
         slots: int = DEFAULT_SLOTS,
         max_pixels: int = DEFAULT_MAX_PIXELS,
         profiles: Sequence[LatencyProfile | None] | None = None,
-        options: Options | None = None,
+        options: WorkerOptions | None = None,
     ) -> None:
-        """`on_progress(device, done, total, text)` follows a start; `profiles` are known ones.
+        """`on_progress(device, done, total, text)` reports a start, `profiles` are of earlier runs.
 
-        A device without a known profile is measured while it first starts. ValueError for a device
+        A device without a profile is measured while it first starts. ValueError for a device
         name, profile file or limit that can't be used.
         """
         if not devices:
             raise ValueError("at least one device is needed")
-        if not 1 <= slots <= MOST_SLOTS:
-            raise ValueError(f"1 to {MOST_SLOTS} slots, not {slots}")
+        if not 1 <= slots <= MAX_SLOTS:
+            raise ValueError(f"1 to {MAX_SLOTS} slots, not {slots}")
         if max_pixels < 1:
             raise ValueError("max_pixels must be positive")
-        known = profiles if profiles is not None else [None] * len(devices)
+        measured = profiles if profiles is not None else [None] * len(devices)
         self._workers = [
-            Worker(
+            WorkerHandle(
                 device,
                 networks,
                 profile,
                 slots=slots,
                 max_pixels=max_pixels,
-                options=options or Options(),
+                options=options or WorkerOptions(),
                 on_done=partial(on_done, index),
                 on_state=partial(on_state, index),
                 on_progress=partial(on_progress or _no_progress, index),
             )
-            for index, (device, profile) in enumerate(zip(devices, known, strict=True))
+            for index, (device, profile) in enumerate(zip(devices, measured, strict=True))
         ]
 
     @property
@@ -117,7 +117,7 @@ class WorkerPool:
     async def start(self) -> None:
         """Start all workers and wait until they are warm.
 
-        WorkerError, in the worker's words, if one can't be: then all are stopped again.
+        WorkerError, with the worker's own text, if one can't be: then all are stopped again.
         """
         try:
             await asyncio.gather(*(worker.start() for worker in self._workers))
@@ -126,7 +126,7 @@ class WorkerPool:
             raise
 
     async def stop(self) -> None:
-        """End every worker, within 5 s whatever they do; batches in flight may finish before."""
+        """End every worker within 5 s; batches in flight may finish before."""
         await asyncio.gather(*(worker.stop() for worker in self._workers))
 
     def submit(
@@ -134,8 +134,8 @@ class WorkerPool:
     ) -> None:
         """Hand a batch, all of one input size, to a device's worker; copies the pictures.
 
-        If it raises, no `on_done` follows: PoolFullError when too few slots are free, NotReadyError
-        (a PoolFullError) when the worker isn't ready, PictureTooLargeError (a ValueError) when a
+        If it raises, no `on_done` follows: NoFreeSlotError when too few are free, NotReadyError
+        (a NoFreeSlotError) when the worker isn't ready, PictureTooLargeError (a ValueError) when a
         picture exceeds `max_pixels`, ValueError for an unknown variant or no pictures.
         """
         if not pictures:
@@ -144,4 +144,4 @@ class WorkerPool:
 
 
 def _no_progress(device: int, done: int, total: int, text: str) -> None:
-    """Nobody asked."""
+    """The caller does not follow the progress."""

@@ -1,4 +1,4 @@
-"""The worker's main: one process that owns one device, run by the pool as `-m edge.workers`."""
+"""A worker's main program: it owns one device, and is started as `-m edge.workers`."""
 
 from __future__ import annotations
 
@@ -7,34 +7,30 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Protocol
 
-from edge.ipc.parent_watch import die_with
-from edge.ipc.picture import Picture
+from edge.clock import now_ms
+from edge.ipc.messages import Ready
+from edge.ipc.parent_watch import die_with_parent
 from edge.ipc.pipe import MAX_MESSAGE_BYTES
 from edge.ipc.shared_memory import SharedPictures
+from edge.models.boxes import MAX_BOXES
 from edge.observability import garbage_collector
 from edge.observability.logs import Logs
 from edge.profile.variant import Variant
+from edge.workers.batch_splitter import BatchSplitter
+from edge.workers.devices import Device, OpenDevice
 from edge.workers.messages import (
-    MAX_BOXES,
+    CODEC,
     BatchRequest,
-    Box,
     Done,
     Failed,
     Fatal,
-    Memory,
     Message,
-    Ready,
-    Warm,
     WarmupProgress,
     WorkerSetup,
-    decode,
-    encode,
 )
-from edge.workers.split_batch import Parts
 from edge.workers.warmup import measure
 
 log = logging.getLogger("edge.workers")
@@ -42,101 +38,76 @@ log = logging.getLogger("edge.workers")
 MEMORY_EVERY_S = 1.0
 
 
-class Device(Protocol):
-    """What runs a network: a processor, a GPU, or the imitation of one."""
-
-    @property
-    def description(self) -> str:
-        """Which device this is, in words."""
-
-    def warm_up(self, warm: Warm) -> None:
-        """Prepare what makes such a batch fast, and run it once."""
-
-    def detect(self, pictures: Sequence[Picture], variant: str) -> list[list[Box]]:
-        """Boxes of each picture, best first; all pictures have the same input size."""
-
-    def device_ms(self) -> float | None:
-        """What the last `detect` took by the device's own clock; None where it has none."""
-
-    def memory(self) -> Memory | None:
-        """Of the device, in use and in all; None where that means nothing."""
-
-    def healthy(self) -> bool:
-        """After `detect` raised: whether another batch can still succeed."""
-
-
-OpenDevice = Callable[[WorkerSetup, Callable[[str], None]], Device]
-"""Makes a device as a Setup asks, reporting in words what it is doing."""
-
-
 def main(arguments: Sequence[str], open_device: OpenDevice) -> int:
-    """Serve batches until told to stop, or until the server is gone; returns the exit code.
+    """Serve batches until the server stops it or is gone; returns the exit code.
 
     `arguments`: the numbers of the inherited socket and memory, and the server's process id.
     """
     socket_fd, memory_fd, server_pid = (int(argument) for argument in arguments)
-    die_with(server_pid)
+    die_with_parent(server_pid)
     connection = socket.socket(fileno=socket_fd)
     with connection, contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        link = _Link(connection)
-        setup = link.receive()
+        server = _ServerConnection(connection)
+        setup = server.receive()
         if isinstance(setup, WorkerSetup):
             with contextlib.closing(Logs(setup.log_format)):
-                return _serve(link, setup, memory_fd, open_device)
+                return _serve(server, setup, memory_fd, open_device)
     return 1  # the server is gone
 
 
-class _Link:
-    """The worker's end of the socket, in blocking calls."""
+class _ServerConnection:
+    """The worker's end of the socket, with blocking calls."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
 
     def send(self, message: Message) -> None:
-        self._connection.sendall(encode(message))
+        self._connection.sendall(CODEC.encode(message))
 
     def receive(self) -> Message | None:
         """The next message; None once the server has closed its end."""
         data = self._connection.recv(MAX_MESSAGE_BYTES)
-        return decode(data) if data else None
+        return CODEC.decode(data) if data else None
 
 
-def _serve(link: _Link, setup: WorkerSetup, memory_fd: int, open_device: OpenDevice) -> int:
+def _serve(
+    server: _ServerConnection, setup: WorkerSetup, memory_fd: int, open_device: OpenDevice
+) -> int:
     os.nice(setup.nice)
     slots = SharedPictures(memory_fd, setup.slots, setup.slot_bytes)
     try:
-        device = _start(link, setup, open_device)
-    except Exception as error:  # weights that differ, no such device, no memory: all are told
+        device = _start(server, setup, open_device)
+    except Exception as error:  # wrong weights, no such device, no memory: all are reported
         log.debug("event=start_failed device=%s", setup.device, exc_info=True)
-        link.send(Fatal(_one_line(error)))
+        server.send(Fatal(_one_line(error)))
         return 1
     garbage_collector.freeze()
-    link.send(Ready(device.description))
-    parts = Parts(device)
-    memory, asked_s = device.memory(), time.monotonic()
-    while isinstance(message := link.receive(), BatchRequest):
-        answer = _run(parts, slots, message)
+    server.send(Ready(device.description))
+    splitter = BatchSplitter(device)
+    memory, memory_at_s = device.memory(), time.monotonic()
+    while isinstance(message := server.receive(), BatchRequest):
+        answer = _run(splitter, slots, message)
         if isinstance(answer, Done):
-            if time.monotonic() - asked_s >= MEMORY_EVERY_S:
-                memory, asked_s = device.memory(), time.monotonic()
+            if time.monotonic() - memory_at_s >= MEMORY_EVERY_S:
+                memory, memory_at_s = device.memory(), time.monotonic()
             answer = replace(answer, memory=memory)
-        link.send(answer)
+        server.send(answer)
         if isinstance(answer, Failed) and not device.healthy():
             log.error("event=device_unusable device=%s reason=%r", setup.device, answer.message)
             return 1
     return 0
 
 
-def _start(link: _Link, setup: WorkerSetup, open_device: OpenDevice) -> Device:
-    total = len(setup.warm)
-    device = open_device(setup, lambda text: link.send(WarmupProgress(0, total, text)))
-    enough_s = time.monotonic() + setup.warm_up_s
-    for done, warm in enumerate(setup.warm):
-        if not warm.measure and time.monotonic() > enough_s:
+def _start(server: _ServerConnection, setup: WorkerSetup, open_device: OpenDevice) -> Device:
+    total = len(setup.warmup)
+    device = open_device(setup, lambda text: server.send(WarmupProgress(0, total, text)))
+    limit_s = time.monotonic() + setup.warmup_s
+    for done, warm in enumerate(setup.warmup):
+        if not warm.measure and time.monotonic() > limit_s:
             continue
         device.warm_up(warm)
         samples_ms = measure(device.detect, warm) if warm.measure else []
-        link.send(
+        server.send(
             WarmupProgress(
                 done + 1,
                 total,
@@ -150,20 +121,20 @@ def _start(link: _Link, setup: WorkerSetup, open_device: OpenDevice) -> Device:
     return device
 
 
-def _run(device: Parts, slots: SharedPictures, batch: BatchRequest) -> Done | Failed:
-    started_ms = time.monotonic() * 1000.0
+def _run(splitter: BatchSplitter, slots: SharedPictures, batch: BatchRequest) -> Done | Failed:
+    started_ms = now_ms()
     try:
         pictures = [
             slots.get(slot.index, slot.width, slot.height, slot.full_range)
             for slot in batch.pictures
         ]
-        boxes = [found[:MAX_BOXES] for found in device.detect(pictures, batch.variant, started_ms)]
-    except Exception as error:  # whatever it is, it is this batch's and no other's
+        boxes = [each[:MAX_BOXES] for each in splitter.detect(pictures, batch.variant, started_ms)]
+    except Exception as error:  # it concerns this batch alone
         count, variant = len(batch.pictures), batch.variant
         log.exception("event=detect_failed variant=%s pictures=%d", variant, count)
         return Failed(batch.id, _one_line(error))
-    ended_ms = time.monotonic() * 1000.0
-    return Done(batch.id, started_ms, ended_ms, [], boxes, device_ms=device.device_ms)
+    ended_ms = now_ms()
+    return Done(batch.id, started_ms, ended_ms, boxes, device_ms=splitter.device_ms)
 
 
 def _one_line(error: BaseException) -> str:

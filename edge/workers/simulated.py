@@ -1,4 +1,4 @@
-"""A device that is none: it sleeps for as long as a profile says, and makes up boxes."""
+"""A simulated device: it sleeps for as long as a profile says, and makes up boxes."""
 
 from __future__ import annotations
 
@@ -13,29 +13,30 @@ from pathlib import Path
 import numpy as np
 
 from edge.ipc.picture import Picture
+from edge.models.boxes import Box
 from edge.profile.latency_file import load_latency_profile
 from edge.profile.variant import Variant
-from edge.workers.messages import Box, Warm
+from edge.workers.messages import WarmupBatch
 
-CELLS = 8  # a picture is looked at as a grid of CELLS x CELLS
-MOST_BOXES = 3
-_LEAST_CONTRAST = 16.0  # luma levels; a flat picture shows nothing
+CELLS = 8  # a picture is divided into CELLS x CELLS
+MAX_SIMULATED_BOXES = 3
+_LEAST_CONTRAST = 16.0  # luma levels; a flat picture has no boxes
 _CLASSES = 80  # as COCO has
 _Z_99 = statistics.NormalDist().inv_cdf(0.99)
 
 
-MEMORY = "EDGE_SIM_MEMORY"  # pictures at once that its memory holds; all, where it is not set
+MEMORY = "EDGE_SIM_MEMORY"  # how many pictures its memory holds at once; unset: any number
 
 
 class OutOfMemoryError(RuntimeError):
-    """As PyTorch's of that name, which a device without a network has no need to load."""
+    """Stands for PyTorch's error of that name, without loading PyTorch."""
 
 
 class SimulatedDevice:
-    """Same interface as a real one, no network: for tests, load and rehearsals without a GPU.
+    """A Device without a network: for tests, load and trials without a GPU.
 
-    Latencies are log-normal about the profile's median, with the profile's 99th percentile as the
-    99th percentile and as the most; the noise is seeded, so that a run can be repeated.
+    Latencies are log-normal about the profile's median, with the profile's 99th percentile as
+    their 99th percentile and maximum; the noise is seeded, so that a run can be repeated.
     """
 
     def __init__(self, path: Path, *, seed: int = 0) -> None:
@@ -43,10 +44,10 @@ class SimulatedDevice:
         self._profile = load_latency_profile(path)
         self._random = random.Random(seed)
         self._memory = int(os.environ.get(MEMORY, "0")) or None
-        self._took_ms = 0.0
+        self._device_ms = 0.0
         self.description = f"simulated from {path.name} ({self._profile.device})"
 
-    def warm_up(self, warm: Warm) -> None:
+    def warm_up(self, warm: WarmupBatch) -> None:
         """Nothing to prepare."""
 
     def detect(self, pictures: Sequence[Picture], variant: str) -> list[list[Box]]:
@@ -55,8 +56,8 @@ class SimulatedDevice:
             raise OutOfMemoryError(f"{len(pictures)} pictures in the memory for {self._memory}")
         boxes = [made_up_boxes(picture) for picture in pictures]
         input_size = Variant.parse(variant).input_size(pictures[0].width, pictures[0].height)
-        self._took_ms = self.latency_ms(variant, input_size, len(pictures))
-        time.sleep(max(0.0, started + self._took_ms / 1000.0 - time.monotonic()))
+        self._device_ms = self.latency_ms(variant, input_size, len(pictures))
+        time.sleep(max(0.0, started + self._device_ms / 1000.0 - time.monotonic()))
         return boxes
 
     def latency_ms(self, variant: str, input_size: tuple[int, int], batch: int) -> float:
@@ -69,11 +70,11 @@ class SimulatedDevice:
         return p99_ms * math.exp(spread * (noise - 1.0))
 
     def device_ms(self) -> float:
-        """What the profile said; that a busy host woke up later is not the device's doing."""
-        return self._took_ms
+        """The drawn latency, without the delay of a busy host that woke up later."""
+        return self._device_ms
 
     def memory(self) -> None:
-        """It has none."""
+        """None: it has no memory."""
 
     def healthy(self) -> bool:
         return True
@@ -90,7 +91,7 @@ def made_up_boxes(picture: Picture) -> list[Box]:
     cells = luma.reshape(CELLS, 4, CELLS, 4).mean(axis=(1, 3))
     contrast = np.abs(cells - cells.mean()).reshape(-1)
     boxes: list[Box] = []
-    for cell in np.argsort(-contrast, kind="stable")[:MOST_BOXES].tolist():
+    for cell in np.argsort(-contrast, kind="stable")[:MAX_SIMULATED_BOXES].tolist():
         if contrast[cell] < _LEAST_CONTRAST:
             break
         row, column = divmod(cell, CELLS)

@@ -1,4 +1,4 @@
-"""What a worker runs before its first client, and the profile entries that come of it."""
+"""The batches that a worker runs before its first client's, and the profile that they yield."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge.ipc.picture import Picture, chroma_size
+from edge.models.boxes import Box
 from edge.profile.latency import LatencyEntry
 from edge.profile.variant import Variant
-from edge.workers.messages import Box, Warm
+from edge.workers.messages import WarmupBatch
 
 SHAPES = ((16, 9), (4, 3), (3, 4), (9, 16), (40, 17))
-"""Pictures' shapes to be ready for: cameras held either way, and the sample video's 640x272."""
+"""Shapes of pictures to be ready for: cameras held either way, and the sample video's 640x272."""
 
 _LEAST_RUNS, _MOST_RUNS, _ENOUGH_MS = 3, 10, 40.0
 _95_TO_99 = 2.326 / 1.645  # standard deviations to those percentiles
-_LEAST_SPREAD = 1.05  # no machine is steadier than this for long
+_LEAST_SPREAD = 1.05  # no machine stays steadier than this
 
 
 @dataclass(frozen=True, slots=True)
-class Samples:
+class LatencySamples:
     """Latencies, in ms, of one variant, input size (width, height) and batch size."""
 
     variant: str
@@ -32,32 +33,35 @@ class Samples:
     samples_ms: tuple[float, ...]
 
 
-def warm_list(
+def warmup_batches(
     variants: Sequence[str],
     shapes: Sequence[tuple[int, int]] = SHAPES,
     batches: Sequence[int] = (1,),
     *,
     measure: bool = True,
-) -> list[Warm]:
+) -> list[WarmupBatch]:
     """Every variant at every shape and batch size, each distinct network input once.
 
-    The pictures are of the size that senders are asked for: the variant's edge, shape kept. Of the
-    shapes only the first is measured, since latency goes by the number of pixels; and it comes last
-    then, so that what is kept of the recently used is kept of it.
+    The pictures have the size that publishers are asked for: the variant's long side, shape kept.
+    Only the first of the shapes is measured, since latency depends on the number of pixels. It is
+    run last then, so that caches of the recently used keep it.
     """
-    seen: dict[tuple[str, tuple[int, int], int], Warm] = {}
+    found: dict[tuple[str, tuple[int, int], int], WarmupBatch] = {}
     for shape in shapes:
         for name in variants:
             variant = Variant.parse(name)
             picture = variant.fit(shape[0] * 100, shape[1] * 100)
             for batch in batches:
                 key = (name, variant.input_size(*picture), batch)
-                seen.setdefault(key, Warm(name, picture, batch, measure and shape == shapes[0]))
-    return sorted(seen.values(), key=lambda warm: warm.measure)
+                is_measured = measure and shape == shapes[0]
+                found.setdefault(key, WarmupBatch(name, picture, batch, is_measured))
+    return sorted(found.values(), key=lambda warm: warm.measure)
 
 
-def measure(detect: Callable[[Sequence[Picture], str], list[list[Box]]], warm: Warm) -> list[float]:
-    """Latencies, in ms, of a batch that is warm already: a few runs, more where they are short."""
+def measure(
+    detect: Callable[[Sequence[Picture], str], list[list[Box]]], warm: WarmupBatch
+) -> list[float]:
+    """Latencies, in ms, of a batch that was warmed up: a few runs, more where they are short."""
     pictures = [_test_picture(*warm.picture, seed) for seed in range(warm.batch)]
     samples_ms: list[float] = []
     while len(samples_ms) < _MOST_RUNS:
@@ -69,12 +73,12 @@ def measure(detect: Callable[[Sequence[Picture], str], list[list[Box]]], warm: W
     return samples_ms
 
 
-def estimate(measured: Sequence[Samples]) -> list[LatencyEntry]:
+def estimate(measured: Sequence[LatencySamples]) -> list[LatencyEntry]:
     """Profile entries from a few samples each: own medians, one spread pooled from all.
 
-    A handful of runs can't give a 99th percentile, and its maximum would carry one hiccup of the
-    machine into one entry for good. The ratios of sample to median over all entries give a 95th,
-    and from there it goes as if they were log-normal.
+    A handful of runs can't give a 99th percentile, and their maximum would make one hiccup of the
+    machine a lasting part of one entry. The ratios of sample to median over all entries give the
+    95th percentile, from which the 99th follows as that of a log-normal distribution.
     """
     entries = [entry for entry in measured if entry.samples_ms]
     medians = [statistics.median(entry.samples_ms) for entry in entries]
@@ -91,7 +95,7 @@ def estimate(measured: Sequence[Samples]) -> list[LatencyEntry]:
 
 
 def _test_picture(width: int, height: int, seed: int) -> Picture:
-    """Grey noise: the work of a picture without the luck of what is in one."""
+    """Grey noise: the work of a picture, whatever is in it."""
     random = np.random.default_rng(seed)
     chroma_width, chroma_height = chroma_size(width, height)
     chroma = np.full((chroma_height, chroma_width), 128, np.uint8)

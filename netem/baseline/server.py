@@ -27,7 +27,7 @@ from edge.models.weights import class_names
 from edge.profile.variant import Variant
 from edge.rtc.rtp import is_rtcp
 from edge.session.control_messages import detections, message
-from edge.workers import DEFAULT_SLOTS, Failure, Options, Result, WorkerPool
+from edge.workers import DEFAULT_SLOTS, BatchFailure, BatchResult, WorkerOptions, WorkerPool
 from netem.baseline.stock_receiver import StockReceiver
 
 QUEUE = 128  # pictures waiting for a device; the oldest is dropped
@@ -127,7 +127,7 @@ class BaselineServer:
             on_state=lambda device, state: log.info("event=device_state state=%s", state),
             slots=max(DEFAULT_SLOTS, 2 * settings.max_batch),
             max_pixels=settings.max_pixels,
-            options=Options(variants=(self._variant.name,), threads=settings.threads),
+            options=WorkerOptions(variants=(self._variant.name,), threads=settings.threads),
         )
 
     async def start(self) -> None:
@@ -208,10 +208,10 @@ class BaselineServer:
     def _input_size(self, queued: QueuedPicture) -> tuple[int, int]:
         return self._variant.input_size(queued.picture.width, queued.picture.height)
 
-    def _done(self, device: int, number: int, outcome: Result | Failure) -> None:
+    def _done(self, device: int, number: int, outcome: BatchResult | BatchFailure) -> None:
         batch, dispatched_ms = self._running.pop(number)
         self._devices[device].busy = False
-        if isinstance(outcome, Failure):
+        if isinstance(outcome, BatchFailure):
             for queued in batch:
                 queued.session.send("results", message("dropped", rtp=queued.rtp, reason="failed"))
         else:

@@ -8,8 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from edge.models.detections import Box
-from edge.models.f1 import match
+from edge.models.boxes import Box, match
 from edge.profile.accuracy import AccuracyProfile
 from netem.experiment.client_record import ClientRecord
 from netem.experiment.references import CONFIDENCE, Truth

@@ -7,13 +7,13 @@ import os
 from collections.abc import Callable, Mapping
 
 from edge.assets.store import cache_dir
-from edge.models.detections import Box
+from edge.models.boxes import Box
 from edge.models.weights import load_network
-from edge.profile.variant import LONG_SIDES, Format, Variant
+from edge.profile.variant import LONG_SIDES, NumberFormat, Variant
 from netem.footage.camera_file import Footage
 
 REFERENCE = Variant("yolov4-tiny", LONG_SIDES[-1])
-PRECISION: Format = "float32"
+PRECISION: NumberFormat = "float32"
 CONFIDENCE = 0.25  # of a box that counts, here and in answers
 
 Truth = Mapping[int, list[Box]]

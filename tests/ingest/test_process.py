@@ -7,7 +7,7 @@ import logging
 import socket
 
 from edge.config import load
-from edge.ingest.messages import Assign, IngestSetup, Open, Reply, decode, encode
+from edge.ingest.messages import CODEC, IngestSetup, OpenSession, Reply, SetAssignment
 from edge.ingest.pool import _plain
 from edge.ingest.process import IngestRuntime
 from edge.ipc.pipe import MAX_MESSAGE_BYTES
@@ -24,17 +24,17 @@ async def test_a_plan_that_comes_with_the_offer_is_not_lost() -> None:
     slots = SharedPictures.create(2, slot_bytes(64 * 64))
     setup = IngestSetup(_plain(load()), 2, slots.size, logging.INFO)
     ours.setblocking(False)
-    ours.send(encode(Open(1, "id", "etag", SessionOptions(), "no SDP")))
-    ours.send(encode(Assign("id", ASSIGNMENT)))
-    room = IngestRuntime(theirs, setup, slots)
+    ours.send(CODEC.encode(OpenSession(1, "id", "etag", SessionOptions(), "no SDP")))
+    ours.send(CODEC.encode(SetAssignment("id", ASSIGNMENT)))
+    runtime = IngestRuntime(theirs, setup, slots)
     async with asyncio.timeout(60):
         loop = asyncio.get_running_loop()
-        reply = decode(await loop.sock_recv(ours, MAX_MESSAGE_BYTES))
+        reply = CODEC.decode(await loop.sock_recv(ours, MAX_MESSAGE_BYTES))
     assert isinstance(reply, Reply)
-    assert (reply.ask, reply.code) == (1, "bad_sdp")
-    session = room._sessions["id"]
+    assert (reply.request, reply.code) == (1, "bad_sdp")
+    session = runtime._sessions["id"]
     assert session.assignment == ASSIGNMENT
     await session.close("test")
-    room._pipe.close()
+    runtime._pipe.close()
     ours.close()
     slots.close()

@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack
 import aiohttp
 import pytest
 
-from edge.ingest.supervisor import IngestStatus
+from edge.ingest.handle import IngestStatus
 from edge.server import Server
 from tests.publisher import Publisher, publishing
 from tests.serving import base, error_of, noise, serving
@@ -28,7 +28,7 @@ def place(server: Server, publisher: Publisher) -> int:
     """The number of the process that its session is in."""
     session = publisher.location.rsplit("/", 1)[1]
     assert server.ingests is not None
-    [number] = [i for i, each in enumerate(server.ingests._ingests) if session in each._sessions]
+    [number] = [i for i, each in enumerate(server.ingests._handles) if session in each._sessions]
     return number
 
 
@@ -99,7 +99,7 @@ async def test_a_bad_offer_costs_nothing() -> None:
 async def test_a_lost_process_costs_its_own_sessions_only(
     number: signal.Signals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edge.ingest.supervisor.SILENT_S", 4.0)
+    monkeypatch.setattr("edge.ingest.handle.SILENCE_S", 4.0)
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(serving(ingest=2))
         publishers: list[Publisher] = [

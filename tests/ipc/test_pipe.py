@@ -95,7 +95,7 @@ async def test_nonsense_and_a_dead_end_are_faults_and_length_is_an_error(
     sockets[0].send(b"\xff")
     receiver.pipe.read()
     [reason] = receiver.faults
-    assert reason.startswith("sent what is no message: ")
+    assert reason.startswith("sent a malformed message: ")
     sender = End(sockets[0])
     sender.pipe.send("is anybody there?")
     [reason] = sender.faults

@@ -1,3 +1,5 @@
+"""Pictures in shared memory: whole, bounded, and released."""
+
 from __future__ import annotations
 
 import os
@@ -7,7 +9,13 @@ import numpy as np
 import pytest
 
 from edge.ipc.picture import Picture
-from edge.ipc.shared_memory import PictureTooLargeError, PoolFullError, SharedPictures, slot_bytes
+from edge.ipc.shared_memory import (
+    NoFreeSlotError,
+    PictureTooLargeError,
+    SharedPictures,
+    SlotPicture,
+    slot_bytes,
+)
 from tests.workers.recorder import noise
 
 
@@ -50,7 +58,7 @@ def test_views_into_a_larger_picture_arrive_packed(slots: SharedPictures) -> Non
 
 def test_a_batch_that_does_not_fit_takes_nothing(slots: SharedPictures) -> None:
     slots.put([noise(64, 64)] * 3)
-    with pytest.raises(PoolFullError, match="2 pictures, but 1 of 4"):
+    with pytest.raises(NoFreeSlotError, match="2 pictures, but 1 of 4"):
         slots.put([noise(64, 64)] * 2)
     assert slots.free == 1
 
@@ -110,3 +118,14 @@ def test_a_slot_holds_the_largest_picture_either_way_round() -> None:
     assert noise(1920, 1088).nbytes <= size
     assert noise(1088, 1920).nbytes <= size
     assert size % os.sysconf("SC_PAGE_SIZE") == 0
+
+
+def test_a_picture_that_cannot_be_in_its_slot_is_refused() -> None:
+    slots = SharedPictures.create(2, slot_bytes(64 * 64))
+    for slot, size in ((2, (32, 16)), (-1, (32, 16)), (0, (4096, 4096)), (0, (0, 16))):
+        with pytest.raises(ValueError, match="slot|picture"):
+            SlotPicture(slots, slot, size)
+    picture = SlotPicture(slots, 0, (32, 16))
+    slots.close()
+    with pytest.raises(ValueError, match="released"):
+        picture.write_into(memoryview(bytearray(picture.nbytes)))

@@ -7,7 +7,7 @@ import torch
 
 from edge.assets import samples
 from edge.ipc.picture import Picture
-from edge.models import load_network
+from edge.models.weights import load_network
 from edge.models.yolov4 import Network, build
 
 

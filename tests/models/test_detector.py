@@ -10,8 +10,9 @@ import torch
 from analysis.bench.detector.comparison import MAX_SCORE_ERROR, MIN_IOU, our_boxes, reference_boxes
 from edge.assets.samples import photo
 from edge.ipc.picture import Picture
-from edge.models import Detector, convolution
-from edge.models.f1 import iou, match
+from edge.models import convolution
+from edge.models.boxes import iou, match
+from edge.models.detector import Detector
 from edge.models.weights import class_names
 from edge.models.yolov4 import Network
 from edge.profile.variant import Precision, Variant

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.ipc.picture import Picture
-from edge.models.preprocess import PADDING, paint, placement, resize, yuv_to_rgb
+from edge.models.preprocess import PADDING, letterbox, paint, resize, yuv_to_rgb
 from edge.profile.variant import LONG_SIDES, Variant
 
 SIZES = [(640, 272), (1280, 720), (641, 273), (16, 16), (810, 1080), (1, 1), (3, 999)]
@@ -58,7 +58,7 @@ def test_a_painted_picture_is_what_opencv_makes_of_it(width: int, height: int) -
     resized = cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC)
     rgb = np.asarray(resized, dtype=np.uint8)
     picture = Picture.from_rgb(rgb)
-    at = placement(variant, width, height)
+    at = letterbox(variant, width, height)
     input_width, input_height = variant.input_size(width, height)
     canvas = torch.zeros(3, input_height, input_width)
     paint(canvas, _planes(picture), picture.full_range, at)
@@ -77,7 +77,7 @@ def test_a_painted_picture_is_what_opencv_makes_of_it(width: int, height: int) -
 def test_flat_colours_stay_flat(width: int, height: int, long_side: int) -> None:
     variant = Variant("yolov4-tiny", long_side)
     picture = Picture.from_rgb(np.full((height, width, 3), (200, 60, 90), dtype=np.uint8))
-    at = placement(variant, width, height)
+    at = letterbox(variant, width, height)
     input_width, input_height = variant.input_size(width, height)
     canvas = torch.full((3, input_height, input_width), torch.nan)
     paint(canvas, _planes(picture), picture.full_range, at)
@@ -99,9 +99,9 @@ def test_odd_chroma_is_centred_on_its_luma() -> None:
 
 
 @given(st.integers(1, 8000), st.integers(1, 8000), st.sampled_from(LONG_SIDES))
-def test_a_placement_is_centred_and_inside(width: int, height: int, long_side: int) -> None:
+def test_a_letterbox_is_centred_and_inside(width: int, height: int, long_side: int) -> None:
     variant = Variant("yolov4", long_side)
-    at = placement(variant, width, height)
+    at = letterbox(variant, width, height)
     input_width, input_height = variant.input_size(width, height)
     for start, length, whole in (
         (at.left, at.width, input_width),

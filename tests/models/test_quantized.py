@@ -1,21 +1,18 @@
-"""Convolutions in int8: close to float32's, and float32 where int8 can't be."""
+"""Convolutions in int8 are close to those in float32."""
 
-import copy
-from pathlib import Path
+from __future__ import annotations
 
 import pytest
 import torch
 
 from edge.ipc.picture import Picture
-from edge.models import Detector, precision, quantized, ranges
+from edge.models import quantized
+from edge.models.boxes import match
 from edge.models.convolution import Convolution
-from edge.models.f1 import match
+from edge.models.detector import Detector
 from edge.models.quantized import QuantizedConvolution, Range
-from edge.models.ranges import RangesError
 from edge.models.yolov4 import Network
 from edge.profile.variant import Variant
-
-CPU = torch.device("cpu")
 
 needs_int8 = pytest.mark.skipif(
     not quantized.can_quantize(), reason="this processor or build of torch has no int8"
@@ -120,80 +117,3 @@ def test_batches_and_sizes_may_change(tiny: Network, photographs: dict[str, Pict
     assert first == again
     for boxes in three:
         assert len(match(first[1], boxes, 0.95)) == len(boxes) == len(first[1])
-
-
-def test_other_weights_are_served_in_float32(
-    random_tiny: Network, random_yolov4: Network, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(precision, "fastest", lambda can_int8: "int8" if can_int8 else "float32")
-    for name, network in (("yolov4-tiny", random_tiny), ("yolov4", random_yolov4)):
-        assert Detector(name, network, precision="int8").precision == "float32"
-        assert Detector(name, network).precision == "float32"
-
-
-def test_int8_is_chosen_only_where_it_can_be_and_pays(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(precision, "can_quantize", lambda: True)
-    monkeypatch.setattr(precision, "has_bfloat16", lambda: True)
-    took_ms = {"float32": 2.0}
-    monkeypatch.setattr(precision, "_took_ms", lambda formats: {f: took_ms[f] for f in formats})
-    monkeypatch.setattr(precision, "fastest", precision.fastest.__wrapped__)
-    for int8_ms, bfloat16_ms, expected in (
-        (0.5, 1.0, "int8"),
-        (0.9, 1.0, "bfloat16"),  # too little gained over bfloat16
-        (0.9, 9.0, "int8"),
-        (1.9, 1.9, "float32"),
-    ):
-        took_ms |= {"bfloat16": bfloat16_ms, "int8": int8_ms}
-        assert precision.chosen("auto", CPU, ranges=True) == expected
-        assert precision.chosen("auto", CPU, ranges=False) != "int8"
-    assert precision.chosen("int8", CPU, ranges=True) == "int8"
-    assert precision.chosen("int8", torch.device("cuda"), ranges=True) == "float32"
-    assert precision.chosen("auto", torch.device("cuda"), ranges=True) == "float16"
-    monkeypatch.setattr(precision, "can_quantize", lambda: False)
-    assert precision.chosen("int8", CPU, ranges=True) == "float32"
-    assert precision.chosen("auto", CPU, ranges=True) == "float32"
-
-
-@pytest.mark.parametrize(
-    ("text", "field"),
-    [
-        ("{", "the file"),
-        ('{"made_by": "x", "layers": {"deep": {"norm": 1, "made": [1, 2]}}}', "layers.deep.made"),
-        ('{"made_by": "x", "layers": {"deep": {}}}', "layers.deep.norm"),
-        ('{"made_by": "x", "layers": {"deep": {"norm": NaN}}}', "the file|norm"),
-        ('{"made_by": "x"}', "layers"),
-    ],
-)
-def test_a_corrupt_file_is_named(
-    random_tiny: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, field: str
-) -> None:
-    monkeypatch.setattr(ranges, "_FOLDER", tmp_path)
-    path = ranges.path_of("yolov4-tiny")
-    path.write_text(text)
-    with pytest.raises(RangesError, match=field) as raised:
-        Detector("yolov4-tiny", random_tiny)
-    assert str(path) in str(raised.value)
-
-
-def test_the_shipped_ranges_name_the_networks_layers(random_tiny: Network) -> None:
-    known = ranges.load(ranges.path_of("yolov4-tiny"))
-    assert known is not None
-    names = {name for name, each in random_tiny.named_modules() if isinstance(each, Convolution)}
-    assert set(known.layers) < names
-    assert not known.fit(random_tiny)  # made for other weights
-    assert ranges.load(ranges.path_of("yolov4")) is None
-
-
-@needs_int8
-def test_quantizing_leaves_the_other_layers_alone(random_tiny: Network) -> None:
-    network = copy.deepcopy(random_tiny)
-    norm = ranges.weight_norm(network.get_submodule("deep"))  # type: ignore[arg-type]
-    layer = ranges.Layer(norm=norm, given=(-0.5, 5.0))
-    known = ranges.Ranges(made_by="this test", layers={"deep": layer})
-    assert known.fit(network)
-    ranges.quantize(network, known)
-    kinds = {type(each) for _, each in network.named_modules() if hasattr(each, "_packed")}
-    assert kinds == {Convolution, QuantizedConvolution}
-    with torch.inference_mode():
-        images = torch.rand(1, 3, 64, 64).contiguous(memory_format=torch.channels_last)
-        assert all(bool(raw.isfinite().all()) for raw in network(images))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from edge.ipc.picture import Picture
-from edge.models.detections import Box
+from edge.models.boxes import Box
 from edge.profile.accuracy import AccuracyError, AccuracyProfile, AccuracyRow
 from edge.profile.accuracy_file import save_accuracy_profile
 from edge.profile.variant import Variant

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.models.detections import Box
+from edge.models.boxes import Box
 from profiles.average_precision import average_precision
 
 

@@ -9,8 +9,10 @@ import zlib
 from collections.abc import Callable, Sequence
 
 from edge.ipc.picture import Picture
-from edge.workers.messages import Box, Done, Warm, WorkerSetup, encode
-from edge.workers.process import Device, main
+from edge.models.boxes import Box
+from edge.workers.devices import Device
+from edge.workers.messages import CODEC, Done, WarmupBatch, WorkerSetup
+from edge.workers.process import main
 
 FATAL_WORDS = "the weights are cut short"
 
@@ -32,7 +34,7 @@ class Misbehaving:
         self._flaw = flaw
         self._well = True
 
-    def warm_up(self, warm: Warm) -> None:
+    def warm_up(self, warm: WarmupBatch) -> None:
         """Nothing to prepare."""
 
     def detect(self, pictures: Sequence[Picture], variant: str) -> list[list[Box]]:
@@ -60,7 +62,7 @@ class Misbehaving:
             case "gibberish":
                 _send(b"\x00\xff gibberish")
             case "wrong-batch":
-                _send(encode(Done(1_000_000, 0.0, 0.0, [], [])))
+                _send(CODEC.encode(Done(1_000_000, 0.0, 0.0)))
             case "hangs-up":
                 os.close(_socket_fd())
                 os.kill(os.getpid(), 19)  # SIGSTOP: it neither ends nor answers

@@ -1,4 +1,4 @@
-"""What a pool told its owner, and waiting for it to tell more."""
+"""Records a pool's callbacks, and waits for them."""
 
 from __future__ import annotations
 
@@ -11,67 +11,70 @@ from pathlib import Path
 import numpy as np
 
 from edge.ipc.picture import Picture
-from edge.workers import Failure, Options, Result, State
+from edge.ipc.supervisor import ProcessState, SupervisionPolicy
+from edge.workers import BatchFailure, BatchResult, WorkerOptions
 
 VARIANT = "yolov4-tiny-416"
 
+FAST = SupervisionPolicy(restart_first_s=0.01, stop_grace_s=2.5)
+
 
 class Recorder:
-    """Callbacks for a WorkerPool; every await here ends as soon as what it waits for is there."""
+    """Callbacks for a WorkerPool; every wait ends with the callback that it waits for."""
 
     def __init__(self) -> None:
-        self.outcomes: dict[int, Result | Failure] = {}
-        self.times_told: Counter[int] = Counter()
-        self.states: list[State] = []
+        self.outcomes: dict[int, BatchResult | BatchFailure] = {}
+        self.done_counts: Counter[int] = Counter()
+        self.states: list[ProcessState] = []
         self.events: list[str] = []
         self.progress: list[tuple[int, int, str]] = []
-        self._news = asyncio.Condition()
+        self._changed = asyncio.Condition()
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def on_done(self, device: int, batch_id: int, outcome: Result | Failure) -> None:
+    def on_done(self, device: int, batch_id: int, outcome: BatchResult | BatchFailure) -> None:
         self.outcomes[batch_id] = outcome
-        self.times_told[batch_id] += 1
+        self.done_counts[batch_id] += 1
         self.events.append(f"{batch_id} {type(outcome).__name__}")
-        self._tell()
+        self._wake()
 
-    def on_state(self, device: int, state: State) -> None:
+    def on_state(self, device: int, state: ProcessState) -> None:
         self.states.append(state)
         self.events.append(state)
-        self._tell()
+        self._wake()
 
     def on_progress(self, device: int, done: int, total: int, text: str) -> None:
         self.progress.append((done, total, text))
 
-    async def result(self, batch_id: int) -> Result:
+    async def result(self, batch_id: int) -> BatchResult:
         outcome = await self.outcome(batch_id)
-        assert isinstance(outcome, Result), outcome
+        assert isinstance(outcome, BatchResult), outcome
         return outcome
 
-    async def failure(self, batch_id: int) -> Failure:
+    async def failure(self, batch_id: int) -> BatchFailure:
         outcome = await self.outcome(batch_id)
-        assert isinstance(outcome, Failure), outcome
+        assert isinstance(outcome, BatchFailure), outcome
         return outcome
 
-    async def outcome(self, batch_id: int) -> Result | Failure:
+    async def outcome(self, batch_id: int) -> BatchResult | BatchFailure:
         await self.until(lambda: batch_id in self.outcomes)
         return self.outcomes[batch_id]
 
-    async def state(self, state: State, times: int) -> None:
-        """Wait until `state` was told for the `times`th time."""
+    async def state(self, state: ProcessState, times: int) -> None:
+        """Wait until `state` was reported for the `times`th time."""
         await self.until(lambda: self.states.count(state) >= times)
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        async with self._news:
-            await self._news.wait_for(condition)
+        async with self._changed:
+            await self._changed.wait_for(condition)
 
-    def _tell(self) -> None:
+    def _wake(self) -> None:
         task = asyncio.ensure_future(self._notify())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _notify(self) -> None:
-        async with self._news:
-            self._news.notify_all()
+        async with self._changed:
+            self._changed.notify_all()
 
 
 def noise(width: int, height: int, seed: int = 0, first: int = 0) -> Picture:
@@ -90,7 +93,7 @@ def noise(width: int, height: int, seed: int = 0, first: int = 0) -> Picture:
     )
 
 
-def flawed(flaw: str) -> Options:
-    """Options for workers of `misbehaving.py`, restarted without much ado."""
+def flawed(flaw: str) -> WorkerOptions:
+    """WorkerOptions for workers of `misbehaving.py`, restarted quickly."""
     script = Path(__file__).with_name("misbehaving.py")
-    return Options(command=(sys.executable, "-P", str(script), flaw), restart_first_s=0.01)
+    return WorkerOptions(command=(sys.executable, "-P", str(script), flaw), supervision=FAST)

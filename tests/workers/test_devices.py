@@ -12,8 +12,8 @@ from edge.ipc.picture import Picture
 from edge.models.detector import Detector
 from edge.models.weights import class_names, load_network
 from edge.profile.variant import Variant
-from edge.workers import Options, WorkerPool
-from tests.workers.recorder import Recorder
+from edge.workers import WorkerOptions, WorkerPool
+from tests.workers.recorder import FAST, Recorder
 
 VARIANTS = ("yolov4-tiny-320", "yolov4-tiny-416")
 
@@ -35,7 +35,7 @@ async def test_a_real_worker_finds_what_the_detector_finds() -> None:
         on_done=recorder.on_done,
         on_state=recorder.on_state,
         on_progress=recorder.on_progress,
-        options=Options(variants=VARIANTS, precision="float32", restart_first_s=0.01),
+        options=WorkerOptions(variants=VARIANTS, precision="float32", supervision=FAST),
     )
     await pool.start()
     try:

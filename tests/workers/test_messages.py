@@ -1,26 +1,25 @@
+"""The worker's messages: boxes as binary data, bounds checked."""
+
 from __future__ import annotations
 
 import struct
 
 import pytest
 
+from edge.ipc.messages import MessageError, Ready, Stop
 from edge.ipc.pipe import MAX_MESSAGE_BYTES
+from edge.models.boxes import Box
 from edge.workers.messages import (
+    CODEC,
     BatchRequest,
-    Box,
     Done,
     Failed,
     Fatal,
     Message,
-    MessageError,
     PictureSlot,
-    Ready,
-    Stop,
-    Warm,
+    WarmupBatch,
     WarmupProgress,
     WorkerSetup,
-    decode,
-    encode,
 )
 
 
@@ -36,8 +35,8 @@ from edge.workers.messages import (
             nice=5,
             slots=16,
             slot_bytes=4096,
-            warm=[Warm("yolov4-tiny-416", (416, 234), 1)],
-            warm_up_s=4.0,
+            warmup=[WarmupBatch("yolov4-tiny-416", (416, 234), 1)],
+            warmup_s=4.0,
         ),
         BatchRequest(
             7, "yolov4-tiny-416", [PictureSlot(3, 417, 235, True), PictureSlot(0, 416, 234, False)]
@@ -49,8 +48,8 @@ from edge.workers.messages import (
         Fatal("no such weights"),
     ],
 )
-def test_what_is_sent_is_what_arrives(message: Message) -> None:
-    assert decode(encode(message)) == message
+def test_a_message_arrives_as_it_was_sent(message: Message) -> None:
+    assert CODEC.decode(CODEC.encode(message)) == message
 
 
 def test_boxes_arrive_picture_by_picture() -> None:
@@ -60,18 +59,18 @@ def test_boxes_arrive_picture_by_picture() -> None:
         [],
         [(79, 1.0, 0.0, 0.0, 1.0, 1.0)],
     ]
-    done = decode(encode(Done(7, 1.5, 12.25, [], boxes)))
-    assert done == Done(7, 1.5, 12.25, [2, 0, 1], boxes)
+    done = CODEC.decode(CODEC.encode(Done(7, 1.5, 12.25, boxes)))
+    assert done == Done(7, 1.5, 12.25, boxes)
 
 
 def test_the_largest_answer_fits_a_datagram() -> None:
     boxes: list[list[Box]] = [[(65535, 0.1, 0.2, 0.3, 0.4, 0.5)] * 100] * 64
-    assert len(encode(Done(2**53, 1e12 / 3, 1e12 / 7, [], boxes))) <= MAX_MESSAGE_BYTES
+    assert len(CODEC.encode(Done(2**53, 1e12 / 3, 1e12 / 7, boxes))) <= MAX_MESSAGE_BYTES
 
 
-def test_what_is_too_long_for_a_datagram_is_not_sent() -> None:
+def test_a_message_too_long_for_a_datagram_is_refused() -> None:
     with pytest.raises(ValueError, match="too long"):
-        encode(Fatal("x" * MAX_MESSAGE_BYTES))
+        CODEC.encode(Fatal("x" * MAX_MESSAGE_BYTES))
 
 
 BOX = struct.pack("<H5f", 1, 0.5, 0, 0, 1, 1)
@@ -97,6 +96,6 @@ BOX = struct.pack("<H5f", 1, 0.5, 0, 0, 1, 1)
         b'{"type":"done","id":1,"started_ms":0,"ended_ms":1,"counts":[101]}\n' + 101 * BOX,
     ],
 )
-def test_a_malformed_datagram_is_told_from_a_message(data: bytes) -> None:
+def test_a_malformed_datagram_is_refused(data: bytes) -> None:
     with pytest.raises(MessageError):
-        decode(data)
+        CODEC.decode(data)

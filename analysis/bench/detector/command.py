@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 
-from edge.workers.spawn import OPENMP
+from edge.workers.handle import OPENMP
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

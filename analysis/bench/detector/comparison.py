@@ -25,14 +25,13 @@ from rich.table import Table
 from edge.assets import samples
 from edge.assets.store import fetch
 from edge.ipc.picture import Picture
-from edge.models import load_network
+from edge.models.boxes import F1, Box, match
 from edge.models.decode import decode
-from edge.models.detections import Box, select
 from edge.models.detector import Detector
-from edge.models.f1 import F1, match
-from edge.models.precision import has_bfloat16
-from edge.models.preprocess import Placement
-from edge.models.weights import TINY_CONFIG, WEIGHTS, class_names
+from edge.models.number_format import has_bfloat16
+from edge.models.postprocess import postprocess
+from edge.models.preprocess import Letterbox
+from edge.models.weights import TINY_CONFIG, WEIGHTS, class_names, load_network
 from edge.models.yolov4 import Network
 from edge.profile.variant import LONG_SIDES, Variant
 
@@ -117,8 +116,8 @@ def our_boxes(
     """The detector's boxes of a BGR image, plainly resized to a square; as fractions."""
     blob = cv2.dnn.blobFromImage(image, 1 / 255, (long_side, long_side), swapRB=True)
     candidates = detector.forward(torch.from_numpy(np.asarray(blob, dtype=np.float32)))
-    at = Placement(0, 0, long_side, long_side)
-    return select(candidates[0].numpy(), at, score_threshold=score_threshold, nms_iou=nms_iou)
+    at = Letterbox(0, 0, long_side, long_side)
+    return postprocess(candidates[0].numpy(), at, score_threshold=score_threshold, nms_iou=nms_iou)
 
 
 def _compare_boxes(network: Network) -> tuple[Table, Promise]:

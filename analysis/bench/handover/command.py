@@ -26,7 +26,7 @@ from rich.table import Table
 from edge.ipc.picture import Picture
 from edge.profile.latency import LatencyEntry, LatencyProfile
 from edge.profile.latency_file import save_latency_profile
-from edge.workers import Failure, Result, WorkerPool
+from edge.workers import BatchFailure, BatchResult, WorkerPool
 from edge.workers.simulated import made_up_boxes
 
 SIZES = ((416, 234), (608, 342), (1280, 720), (1920, 1080))
@@ -65,7 +65,7 @@ _KEYS = ("copy_p50_ms", "p50_ms", "p99_ms", "pickled_p50_ms", "pickled_p99_ms", 
 
 
 async def _measure(rounds: int) -> dict[str, dict[str, float]]:
-    answers: asyncio.Queue[Result | Failure] = asyncio.Queue(maxsize=1)
+    answers: asyncio.Queue[BatchResult | BatchFailure] = asyncio.Queue(maxsize=1)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "no-time.json"
         save_latency_profile(
@@ -92,7 +92,7 @@ async def _measure(rounds: int) -> dict[str, dict[str, float]]:
 
 async def _measure_picture(
     pool: WorkerPool,
-    answers: asyncio.Queue[Result | Failure],
+    answers: asyncio.Queue[BatchResult | BatchFailure],
     connection: Connection,
     picture: Picture,
     rounds: int,
@@ -104,9 +104,9 @@ async def _measure_picture(
         pool.submit(0, number, _VARIANT, [picture])
         outcome = await answers.get()
         ended = time.perf_counter()
-        if isinstance(outcome, Failure):
+        if isinstance(outcome, BatchFailure):
             raise RuntimeError(outcome.message)
-        shared_ms = (ended - started) * 1000.0 - outcome.inference_ms
+        shared_ms = (ended - started) * 1000.0 - (outcome.ended_ms - outcome.started_ms)
         started = time.perf_counter()
         connection.send(picture)
         _, work_ms = connection.recv()

@@ -1,4 +1,4 @@
-"""The number format that a device computes fastest in, at next to no loss of accuracy."""
+"""The number format in which a device computes fastest, at almost no loss of accuracy."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ import torch
 
 from edge.models.convolution import Convolution, can_pack
 from edge.models.quantized import QuantizedConvolution, Range, can_quantize
-from edge.profile.variant import Format, Precision
+from edge.profile.variant import NumberFormat, Precision
 
-# What maps are between layers in float32; int8 begins and ends there.
-DTYPES: dict[Format, torch.dtype] = {
+# Of the maps between layers; with int8, those where int8 begins and ends.
+DTYPES: dict[NumberFormat, torch.dtype] = {
     "float32": torch.float32,
     "bfloat16": torch.bfloat16,
     "float16": torch.float16,
     "int8": torch.float32,
 }
-_PAYS = 1.2  # times as fast: less isn't worth the accuracy, nor safe from a busy machine's noise
+_WORTHWHILE = 1.2  # times as fast: less isn't worth the accuracy, and may be a busy machine's noise
 _REPEATS = 12
 
 
-def chosen(precision: Precision, device: torch.device, *, ranges: bool) -> Format:
-    """What to compute in. `ranges`: whether the network's ranges are known, as int8 needs.
+def choose(precision: Precision, device: torch.device, *, has_ranges: bool) -> NumberFormat:
+    """The format for a device. `has_ranges`: whether the network has ranges, which int8 needs.
 
-    "auto" is float16 on CUDA, on a CPU whatever is measured to be fastest; "int8" is float32 where
-    there is no int8.
+    "auto" is float16 on CUDA and the format measured to be fastest on a CPU; "int8" is float32
+    where there is no int8.
     """
-    can_int8 = ranges and device.type == "cpu" and can_quantize()
+    can_int8 = has_ranges and device.type == "cpu" and can_quantize()
     if precision == "int8":
         return "int8" if can_int8 else "float32"
     if precision != "auto":
@@ -46,30 +46,31 @@ def has_bfloat16() -> bool:
 
 
 @cache
-def fastest(can_int8: bool) -> Format:
-    """The format in which a convolution like the network's runs fastest on this CPU; a quarter of a
-    second.
+def fastest(can_int8: bool) -> NumberFormat:
+    """The format in which a convolution like the networks' runs fastest on this CPU.
 
-    Measured, since the instructions alone don't tell: a Xeon with AVX-512 BF16 and without AMX is
-    slower with them than in float32.
+    Measured in a quarter of a second, since instructions alone don't decide it: a Xeon with
+    AVX-512 BF16 and without AMX is slower with them than in float32.
     """
-    formats: list[Format] = ["float32"]
+    formats: list[NumberFormat] = ["float32"]
     if has_bfloat16():
         formats.append("bfloat16")
     if can_int8:
         formats.append("int8")
-    took_ms = _took_ms(formats)
-    best: Format = "float32"
+    times_ms = _measure_ms(formats)
+    best: NumberFormat = "float32"
     for other in formats:
-        if _PAYS * took_ms[other] < took_ms[best]:
+        if _WORTHWHILE * times_ms[other] < times_ms[best]:
             best = other
     return best
 
 
-def _took_ms(formats: Sequence[Format]) -> dict[Format, float]:
-    """The least time of each on one thread, in turn: on several, a busy machine delays whichever
-    has the most barriers, and in turn it delays all alike."""
-    took_ms: dict[Format, list[float]] = {each: [] for each in formats}
+def _measure_ms(formats: Sequence[NumberFormat]) -> dict[NumberFormat, float]:
+    """The least time of each format, run in turn, so that a busy machine delays all alike.
+
+    On one thread: on several, it would most delay the one with the most barriers.
+    """
+    times_ms: dict[NumberFormat, list[float]] = {each: [] for each in formats}
     layers = {each: _layer(each) for each in formats}
     inputs = {
         each: torch.zeros(1, 128, 38, 38, dtype=DTYPES[each]).contiguous(
@@ -85,13 +86,13 @@ def _took_ms(formats: Sequence[Format]) -> dict[Format, float]:
                 for each in formats:
                     begun = perf_counter()
                     layers[each](inputs[each])
-                    took_ms[each].append(1000.0 * (perf_counter() - begun))
+                    times_ms[each].append(1000.0 * (perf_counter() - begun))
     finally:
         torch.set_num_threads(threads)
-    return {each: min(times[1:]) for each, times in took_ms.items()}  # the first packs the weights
+    return {each: min(times[1:]) for each, times in times_ms.items()}  # the first packs the weights
 
 
-def _layer(kind: Format) -> torch.nn.Module:
+def _layer(kind: NumberFormat) -> torch.nn.Module:
     convolution = Convolution(128, 128, 3).eval().requires_grad_(False)
     if kind == "int8":
         ends = Range(-0.1, 1.0)

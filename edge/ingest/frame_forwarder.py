@@ -1,4 +1,4 @@
-"""An ingest process' way to the batcher: pictures into shared memory, requests to the server."""
+"""Forwards an ingest process' frames to the server: pictures by shared memory, then a message."""
 
 from __future__ import annotations
 
@@ -8,37 +8,37 @@ from typing import cast
 
 from edge.batching.dispatcher import Answer, Job
 from edge.batching.request import FrameRequest
-from edge.ingest.messages import Answered, Dropped, FrameOffered, Message
-from edge.ipc.shared_memory import PictureTooLargeError, PoolFullError, SharedPictures
+from edge.ingest.messages import FrameAnswered, FrameDropped, FrameOffered, Message
+from edge.ipc.shared_memory import NoFreeSlotError, PictureTooLargeError, SharedPictures
 
 
-class FrameHandover:
-    """Frames that have been offered and have not ended; bounded by the slots.
+class FrameForwarder:
+    """The Intake of an ingest process: frames at the server, bounded by the slots.
 
-    Drop rule: a frame that finds no slot free is dropped as "overload". A slot is free again once
-    the server has told its frame's end.
+    Drop rule: a frame for which no slot is free is dropped as "overload". A slot is free again once
+    the server has sent the end of its frame.
     """
 
     def __init__(self, slots: SharedPictures, send: Callable[[Message], None]) -> None:
         self._slots = slots
         self._send = send
         self._numbers = itertools.count()
-        self._waiting: dict[int, tuple[Job, int]] = {}  # (who wants to know, slot)
+        self._forwarded: dict[int, tuple[Job, int]] = {}  # by number: (job, slot)
 
     def offer(self, request: FrameRequest) -> None:
-        """Take a frame whose payload is a Job."""
+        """Forward a frame whose payload is a Job."""
         job = cast(Job, request.payload)
         picture = job.picture
         try:
             [slot] = self._slots.put([picture])
-        except PoolFullError:
+        except NoFreeSlotError:
             job.dropped("overload")
             return
         except PictureTooLargeError:
             job.dropped("too_large")
             return
         number = next(self._numbers)
-        self._waiting[number] = (job, slot)
+        self._forwarded[number] = (job, slot)
         self._send(
             FrameOffered(
                 number,
@@ -54,16 +54,16 @@ class FrameHandover:
         )
 
     def remove(self, session: str) -> None:
-        """The server forgets a session's waiting frame by itself."""
+        """Nothing to do: the server drops a closed session's frames by itself."""
 
-    def ended(self, message: Answered | Dropped) -> None:
-        """The server tells a frame's end."""
-        waiting = self._waiting.pop(message.frame, None)
-        if waiting is None:
+    def handle_end(self, message: FrameAnswered | FrameDropped) -> None:
+        """The server has answered or dropped a frame."""
+        forwarded = self._forwarded.pop(message.frame, None)
+        if forwarded is None:
             return
-        job, slot = waiting
+        job, slot = forwarded
         self._slots.release([slot])
-        if isinstance(message, Dropped):
+        if isinstance(message, FrameDropped):
             job.dropped(message.reason)
             return
         job.answered(

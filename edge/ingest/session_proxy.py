@@ -1,4 +1,4 @@
-"""A session in an ingest process, as the server's own process holds it."""
+"""The server's proxy of a session in an ingest process."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from edge.ingest.messages import (
-    Act,
-    Assign,
-    Close,
+    AddCandidates,
+    ApplyAction,
+    CloseSession,
     Message,
-    MessageError,
-    Open,
+    OpenSession,
     Reply,
+    SetAssignment,
     Subscribe,
     TakePicture,
-    Trickle,
     Unsubscribe,
 )
+from edge.ipc.messages import MessageError
 from edge.rtc.sdp import SdpError
 from edge.scheduling.assignment import Assignment, Snapshot
 from edge.session.actions import Change
@@ -33,46 +33,47 @@ from edge.session.view import SessionView
 _STREAM_NUMBERS = itertools.count()
 
 
-class LostError(Exception):
+class IngestLostError(Exception):
     """The ingest process has ended; the message says how."""
 
 
-class Host(Protocol):
+class IngestHost(Protocol):
     """The ingest process that a session is in."""
 
     def send(self, message: Message) -> None:
-        """Send, if it is still there."""
+        """Send, if the process is still there."""
 
-    async def ask(self, message: Open | Trickle | Close | TakePicture) -> Reply:
-        """Send and wait for the reply; LostError if the process ends before."""
+    async def request(
+        self, message: OpenSession | AddCandidates | CloseSession | TakePicture
+    ) -> Reply:
+        """Send and wait for the reply; IngestLostError if the process ends before that."""
 
-    def leave(self, session: RemoteSession) -> None:
-        """It has ended."""
+    def leave(self, session: SessionProxy) -> None:
+        """The session has ended."""
 
 
-class RemoteSession:
-    """The server's end of a session; what it decides itself, it decides in its process.
+class SessionProxy:
+    """The server's end of a session that lives in an ingest process.
 
-    `known` is its snapshot and `seen` the operator's view of it, as its process tells them some
-    times a second; made up until then.
+    `latest_snapshot` and `latest_view` are as its process last sent them, some times a second.
     """
 
     def __init__(
         self,
-        host: Host,
+        host: IngestHost,
         options: SessionOptions,
         *,
         identity: SessionIdentity,
-        known: Snapshot,
+        snapshot: Snapshot,
         on_close_request: OnCloseRequest,
     ) -> None:
         self.id, self.etag = identity.id, identity.etag
         self.name = self.id[:6]
         self.label = options.label
         self.outcomes: collections.Counter[str] = collections.Counter()
-        self.known = known
-        self.seen = SessionView(
-            name=self.name, label=self.label, state="connecting", age_s=0.0, slo_ms=known.slo_ms
+        self.latest_snapshot = snapshot
+        self.latest_view = SessionView(
+            name=self.name, label=self.label, state="connecting", age_s=0.0, slo_ms=snapshot.slo_ms
         )
         self.assignment: Assignment | None = None
         self._host = host
@@ -81,12 +82,12 @@ class RemoteSession:
         self._streams: dict[int, asyncio.Queue[str | None]] = {}  # at most STREAMS
         self._ended = False
 
-    # As the server sees it
-
     async def answer(self, offer: str) -> str:
         try:
-            reply = await self._host.ask(Open(0, self.id, self.etag, self._options, offer))
-        except LostError as error:
+            reply = await self._host.request(
+                OpenSession(0, self.id, self.etag, self._options, offer)
+            )
+        except IngestLostError as error:
             raise FullError("lost", f"{error}: try again") from error
         except MessageError as error:
             raise SdpError("bad_sdp", str(error)) from error
@@ -96,8 +97,8 @@ class RemoteSession:
 
     async def add_candidates(self, fragment: str) -> None:
         try:
-            reply = await self._host.ask(Trickle(0, self.id, fragment))
-        except LostError:
+            reply = await self._host.request(AddCandidates(0, self.id, fragment))
+        except IngestLostError:
             return  # the session is being ended
         except MessageError as error:
             raise SdpError("bad_candidates", str(error)) from error
@@ -120,52 +121,52 @@ class RemoteSession:
             self._host.send(Unsubscribe(number))
 
     def tick(self, now: float) -> None:
-        """Its process looks at the time itself."""
+        """Nothing to do: its process has a timer of its own."""
 
     def snapshot(self, now_ms: float) -> Snapshot:
-        return self.known
+        return self.latest_snapshot
 
     def view(self, now_ms: float) -> SessionView:
-        return self.seen
+        return self.latest_view
 
     async def last_picture(self) -> str | None:
         try:
-            return (await self._host.ask(TakePicture(0, self.id))).text or None
-        except LostError:
+            return (await self._host.request(TakePicture(0, self.id))).text or None
+        except IngestLostError:
             return None
 
     def act(self, action: Change) -> None:
-        self._host.send(Act(self.id, action))
+        self._host.send(ApplyAction(self.id, action))
 
     def assign(self, assignment: Assignment, now_ms: float) -> None:
         if assignment != self.assignment:
             self.assignment = assignment
-            self._host.send(Assign(self.id, assignment))
+            self._host.send(SetAssignment(self.id, assignment))
 
     async def close(self, reason: str, code: str = "ended") -> None:
         try:
-            reply = await self._host.ask(Close(0, self.id, reason, code))
+            reply = await self._host.request(CloseSession(0, self.id, reason, code))
             self.outcomes.update(reply.outcomes)
-        except LostError:
+        except IngestLostError:
             pass
         self._end_streams()
         self._host.leave(self)
 
-    # As its process tells
+    # Messages from its process
 
-    def text(self, stream: int, text: str | None) -> bool:
-        """The next text of an event stream; whether it is this session's."""
+    def handle_text(self, stream: int, text: str | None) -> bool:
+        """The next text of an event stream; returns whether the stream is this session's."""
         queue = self._streams.get(stream)
         if queue is None:
             return False
         put_newest(queue, text)
         return True
 
-    def die(self, reason: str, code: str) -> None:
-        """It should be ended."""
+    def handle_close_request(self, reason: str, code: str) -> None:
+        """The session should be closed."""
         self._on_close_request(self, reason, code)
 
-    def lost(self, reason: str) -> None:
+    def handle_lost(self, reason: str) -> None:
         """Its process has ended, and the session with it."""
         self._end_streams()
         self._on_close_request(self, reason, "timeout")

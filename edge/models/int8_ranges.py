@@ -1,4 +1,4 @@
-"""Which layers of a network run in int8 and between which values: a small file for each network."""
+"""The layers of a network that run in int8, and their values' ranges: a file for each network."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ class RangesError(ValueError):
     """A file of ranges that can't be used; the message names it."""
 
 
-class Layer(pydantic.BaseModel):
-    """A convolution in int8: the ranges of its input, where int8 begins, and of its output, unless
-    int8 ends there. `norm` is the root of the sum of its squared weights: other weights differ.
+class Int8Layer(pydantic.BaseModel):
+    """An int8 convolution: its input's range, where int8 begins, and its output's, unless it ends.
+
+    `norm` is the root of the sum of its squared weights, by which other weights are recognised.
     """
 
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -38,16 +39,16 @@ class Layer(pydantic.BaseModel):
         return ends
 
 
-class Ranges(pydantic.BaseModel):
+class Int8Ranges(pydantic.BaseModel):
     """A network's layers in int8, by name; the others stay in float32."""
 
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
 
     made_by: str
-    layers: dict[str, Layer]
+    layers: dict[str, Int8Layer]
 
     def fit(self, network: Network) -> bool:
-        """Whether they were made for this network with these weights."""
+        """Whether they were made for this network with its weights."""
         modules = dict(network.named_modules())
         return all(
             isinstance(convolution := modules.get(name), Convolution)
@@ -57,14 +58,14 @@ class Ranges(pydantic.BaseModel):
 
 
 def path_of(network_name: str) -> Path:
-    """Where a network's ranges are, if it has any."""
+    """The file of a network's ranges, if it has any."""
     return _FOLDER / f"{network_name}.int8.json"
 
 
-def load(path: Path) -> Ranges | None:
-    """The ranges in a file; None if there is none. Raises RangesError for what it can't use."""
+def load(path: Path) -> Int8Ranges | None:
+    """The ranges in a file; None if there is no file. RangesError for an unusable one."""
     try:
-        return Ranges.model_validate_json(path.read_bytes())
+        return Int8Ranges.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         return None
     except pydantic.ValidationError as error:
@@ -78,12 +79,12 @@ def weight_norm(convolution: Convolution) -> float:
     return float(convolution.weight.double().norm())
 
 
-def quantize(network: Network, ranges: Ranges) -> None:
+def quantize(network: Network, ranges: Int8Ranges) -> None:
     """Put the layers that `ranges` names into int8, in place."""
     for name, layer in ranges.layers.items():
         parent, _, attribute = name.rpartition(".")
         convolution = network.get_submodule(name)
-        assert isinstance(convolution, Convolution)  # what fit() says
+        assert isinstance(convolution, Convolution)  # as fit() checks
         given, made = (Range(*ends) if ends else None for ends in (layer.given, layer.made))
         quantized = QuantizedConvolution(convolution, given, made)
         setattr(network.get_submodule(parent), attribute, quantized)

@@ -1,13 +1,17 @@
-"""How well one set of boxes agrees with another: intersection over union, matching, F1."""
+"""Boxes in pictures: their type, intersection over union, matching and F1."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edge.models.detections import Box
+Box = tuple[int, float, float, float, float, float]
+"""Class index, score, x1, y1, x2, y2: fractions of the picture, 0..1."""
 
 Corners = tuple[float, float, float, float]
+"""x1, y1, x2, y2."""
+
+MAX_BOXES = 100  # a picture, after suppression; weaker ones are dropped
 
 
 def iou(one: Corners, other: Corners) -> float:
@@ -24,8 +28,11 @@ def iou(one: Corners, other: Corners) -> float:
 def match(
     found: Sequence[Box], truth: Sequence[Box], min_iou: float = 0.5
 ) -> list[tuple[Box, Box, float]]:
-    """(found, true, IoU) of boxes that agree: each found one, best first, takes the true box of
-    its class that it overlaps most, if by `min_iou` and still free."""
+    """(found, true, IoU) of boxes that agree, each in one pair at most.
+
+    Each found box, best first, is paired with the unpaired true box of its class that it overlaps
+    most, if by at least `min_iou`.
+    """
     free = list(truth)
     pairs = []
     for box in sorted(found, key=lambda box: -box[1]):
@@ -38,7 +45,7 @@ def match(
 
 @dataclass(slots=True)
 class F1:
-    """Agreement counted over many pictures."""
+    """The F1 score of boxes found in many pictures."""
 
     matched: int = 0
     found: int = 0
@@ -51,6 +58,6 @@ class F1:
 
     @property
     def value(self) -> float:
-        """2 x matched / (found + true), 0..1; 1 where there was nothing to find."""
+        """2 x matched / (found + true), 0..1; 1 if there was nothing to find."""
         total = self.found + self.truth
         return 2 * self.matched / total if total else 1.0

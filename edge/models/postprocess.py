@@ -1,29 +1,24 @@
-"""Boxes as the rest of the system knows them: thresholds and non-maximum suppression."""
+"""From candidates to boxes: score threshold, non-maximum suppression, fractions of the picture."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-if TYPE_CHECKING:  # the server knows boxes, and has no use for torch
-    from edge.models.preprocess import Placement
-
-Box = tuple[int, float, float, float, float, float]
-"""Class index, score, x1, y1, x2, y2: fractions of the picture, 0..1."""
-
-MAX_BOXES = 100  # a picture, after suppression; weaker ones are dropped
+from edge.models.boxes import MAX_BOXES, Box
+from edge.models.preprocess import Letterbox
 
 
-def select(
-    candidates: npt.NDArray[np.float32], at: Placement, *, score_threshold: float, nms_iou: float
+def postprocess(
+    candidates: npt.NDArray[np.float32], at: Letterbox, *, score_threshold: float, nms_iou: float
 ) -> list[Box]:
     """The boxes of one picture, from its candidates (K, 6) as `decode` gives them.
 
-    Boxes under the threshold, not finite, or outside the picture go; of each class, those that
-    overlap a better one by more than `nms_iou` go; the best `MAX_BOXES` stay, best first.
+    Boxes below the threshold, not finite or outside the picture are dropped, as are those that
+    overlap a better one of their class by more than `nms_iou`; the best `MAX_BOXES` are returned.
     """
     keep = (candidates[:, 0] >= score_threshold) & np.isfinite(candidates).all(axis=1)
     rows = candidates[keep]

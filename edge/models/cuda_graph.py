@@ -8,14 +8,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-_WARM_UP_RUNS = 3  # cuDNN tries its algorithms before the best are recorded
+_WARM_UP_RUNS = 3  # in which cuDNN tries its algorithms; the best are recorded
 
 
-class Graph:
-    """`function` of one tensor, recorded for the shape of `images`, which is its input for good.
+class CudaGraph:
+    """`function` of one tensor, recorded for the shape of `images`, the tensor it always reads.
 
-    Write into `images`, then call: the result is overwritten by the next call of any graph that
-    shares `pool` (from `torch.cuda.graph_pool_handle`), which is what keeps many shapes affordable.
+    Write into `images`, then call. The result is overwritten by the next call of any graph that
+    shares `pool` (from `torch.cuda.graph_pool_handle`): sharing keeps many shapes affordable.
     """
 
     def __init__(self, function: Callable[[Tensor], Tensor], images: Tensor, pool: Any) -> None:
