@@ -82,7 +82,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--seconds", type=float, default=75.0, metavar="S", help="of streaming first (default 75)"
     )
     parser.add_argument(
-        "--out", type=Path, default=Path("docs"), metavar="DIR", help="default docs"
+        "--out", type=Path, default=Path("docs/images"), metavar="DIR", help="default docs/images"
     )
     parser.add_argument("--scheme", choices=("dark", "light"), default="dark", help="default dark")
     parser.add_argument("--keep", action="store_true", help="serve on until Ctrl-C")

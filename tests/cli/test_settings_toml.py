@@ -21,11 +21,11 @@ def _commented() -> str:
     return TEMPLATE.read_text(encoding="utf-8")
 
 
-def test_every_setting_stands_in_long_side_toml_once_and_no_other() -> None:
+def test_every_setting_stands_in_edge_toml_once_and_no_other() -> None:
     assert sorted(_KEY.findall(_commented())) == sorted(Settings.model_fields)
 
 
-def test_each_value_in_long_side_toml_is_the_default_or_could_be_set() -> None:
+def test_each_value_in_edge_toml_is_the_default_or_could_be_set() -> None:
     text = re.sub(r"^#(?=\w+ = )", "", _commented(), flags=re.M)
     examples = tomllib.loads(text)
     for key, field in Settings.model_fields.items():
@@ -80,5 +80,5 @@ def test_the_command_prints_and_ends(capsys: pytest.CaptureFixture[str]) -> None
     assert main(["serve", "--port", "9000", "--print-config"]) == 0
     out = capsys.readouterr().out
     assert "\nport = 9000\n" in out
-    assert "# Port; 0 takes a free one" in out
+    assert "# Port; 0 chooses a free one" in out
     assert tomllib.loads(out)["port"] == 9000
