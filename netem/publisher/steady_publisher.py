@@ -14,6 +14,7 @@ import argparse
 import asyncio
 import heapq
 import json
+import math
 import os
 import random
 import sys
@@ -133,17 +134,43 @@ class SteadyPublisher:
         await self._whip.end()
 
 
+class SendSchedule:
+    """Frames of many publishers, each publisher's at a steady rate from a random phase. Pure."""
+
+    def __init__(self, fps: int) -> None:
+        self._interval_ms = 1000.0 / fps
+        self._due: list[tuple[float, int, int]] = []  # (ms, publisher, its frame)
+        self._random = random.Random(1)
+
+    def add(self, publisher: int, at_ms: float) -> None:
+        """Schedule a publisher's frames, the first within an interval of `at_ms`."""
+        phase_ms = self._random.uniform(0.0, self._interval_ms)
+        heapq.heappush(self._due, (at_ms + phase_ms, publisher, 0))
+
+    @property
+    def next_ms(self) -> float:
+        """When the next frame is due; infinite without publishers."""
+        return self._due[0][0] if self._due else math.inf
+
+    def pop(self, at_ms: float) -> tuple[int, int] | None:
+        """The (publisher, number of its frame) that is due first, if one is due by now."""
+        if self.next_ms > at_ms:
+            return None
+        due_ms, publisher, frame = self._due[0]
+        heapq.heapreplace(self._due, (due_ms + self._interval_ms, publisher, frame + 1))
+        return publisher, frame
+
+
 class _PublisherGroup:
-    """Publishers, each with its own place in the clip and in the time between two frames."""
+    """The publishers of one process; each begins at another take of the clip."""
 
     def __init__(self, url: str, encode: EncodedRendition, fps: int) -> None:
         self.publishers: list[SteadyPublisher] = []
         self._url = url
         self._encode = encode
         self._fps = fps
-        self._due: list[tuple[float, int, int]] = []  # (ms, publisher, its frame)
-        self._wake = asyncio.Event()
-        self._random = random.Random(1)
+        self._schedule = SendSchedule(fps)
+        self._grown = asyncio.Event()
 
     async def grow(self, http: aiohttp.ClientSession, count: int) -> None:
         """Add publishers until `count` of them send."""
@@ -161,9 +188,8 @@ class _PublisherGroup:
         await asyncio.gather(*map(one, added))
         begin_ms = now_ms()
         for publisher in added:
-            phase_ms = self._random.uniform(0.0, 1000.0 / self._fps)
-            heapq.heappush(self._due, (begin_ms + phase_ms, publisher.number, 0))
-        self._wake.set()
+            self._schedule.add(publisher.number, begin_ms)
+        self._grown.set()
 
     def take(self) -> dict[str, list[tuple[int, float, float]]]:
         """By location, each frame sent since the last time: (RTP timestamp, first and last packet
@@ -175,24 +201,20 @@ class _PublisherGroup:
 
     async def run(self) -> None:
         """Send each frame when it is due, until cancelled."""
-        interval_ms = 1000.0 / self._fps
-        takes = self._encode.takes
+        await self._grown.wait()
         while True:
-            if not self._due:
-                self._wake.clear()
-                await self._wake.wait()
-            due_ms, number, index = self._due[0]
-            wait_s = (due_ms - now_ms()) / 1000.0
-            await asyncio.sleep(max(0.0, wait_s))
-            if wait_s > 0.0:
-                continue  # an earlier one may be due by now
-            publisher = self.publishers[number]
-            take = takes[(number + index // len(takes[0])) % len(takes)]
-            publisher.rtp = (publisher.rtp + 90_000 // self._fps) & 0xFFFFFFFF
-            publisher.send(take[index % len(take)])
-            if index % self._fps == 0:
-                publisher.report()
-            heapq.heapreplace(self._due, (due_ms + interval_ms, number, index + 1))
+            due = self._schedule.pop(now_ms())
+            if due is not None:
+                self._send(*due)
+            await asyncio.sleep(max(0.0, (self._schedule.next_ms - now_ms()) / 1000.0))
+
+    def _send(self, number: int, frame: int) -> None:
+        publisher, takes = self.publishers[number], self._encode.takes
+        take = takes[(number + frame // len(takes[0])) % len(takes)]
+        publisher.rtp = (publisher.rtp + 90_000 // self._fps) & 0xFFFFFFFF
+        publisher.send(take[frame % len(take)])
+        if frame % self._fps == 0:
+            publisher.report()
 
 
 async def _publish(url: str, encode: EncodedRendition, fps: int) -> None:
