@@ -1,115 +1,175 @@
-"""A WHIP publisher that is none of ours: libwebrtc without a browser, no data channels, and its
-detections by server-sent events."""
+"""WHIP: a session's resource from offer to end, and refused requests."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
-import av
 import pytest
+from aiortc import RTCConfiguration, RTCPeerConnection
 
-from tests.serving import base, noise, serving
+from tests.publisher import publishing
+from tests.serving import base, error_of, local, noise, serving
 
-webrtc = pytest.importorskip("webrtc", reason="wrtc (libwebrtc) does not install on this system")
-
-WIDTH, HEIGHT, FPS = 320, 192, 15
-
-
-def _packed(frame: av.VideoFrame) -> bytes:
-    """The planes of an I420 picture, without padding."""
-    return bytes(frame.to_ndarray(format="yuv420p").tobytes())
+SDP = {"Content-Type": "application/sdp"}
+FRAG = {"Content-Type": "application/trickle-ice-sdpfrag"}
 
 
-async def _play(generator: Any, frames: Sequence[av.VideoFrame]) -> None:
-    """The frames in turn, at a steady rate, until cancelled."""
-    loop = asyncio.get_running_loop()
-    writer = generator.writable.get_writer()
-    pictures = [_packed(frame) for frame in frames]
-    began_s, number = loop.time(), 0
-    while True:
-        init = webrtc.VideoFrameBufferInit(
-            format="I420",
-            coded_width=WIDTH,
-            coded_height=HEIGHT,
-            timestamp=number * 1_000_000 // FPS,
-        )
-        await writer.write(webrtc.VideoFrame(pictures[number % len(pictures)], init))
-        number += 1
-        await asyncio.sleep(max(0.0, began_s + number / FPS - loop.time()))
+async def test_whip_resource_lives_and_ends() -> None:
+    async with serving() as server, aiohttp.ClientSession() as http:
+        async with publishing(base(server), noise(320, 192)) as me:
+            assert me.response["ETag"].startswith('"')
+            assert me.response["Content-Type"] == "application/sdp"
+            async with http.patch(me.location, data="", headers={"Content-Type": "a/b"}) as it:
+                assert it.status == 415
+                assert (await error_of(it))["code"] == "media_type"
+            async with http.patch(me.location, data="x", headers={**FRAG, "If-Match": '"?"'}) as it:
+                assert it.status == 412
+            headers = {**FRAG, "If-Match": me.response["ETag"]}
+            restart = "a=ice-ufrag:other\r\na=mid:0\r\na=end-of-candidates\r\n"
+            async with http.patch(me.location, data=restart, headers=headers) as it:
+                assert it.status == 422
+                assert (await error_of(it))["code"] == "ice_restart"
+            offer = me.connection.localDescription.sdp
+            [ufrag] = {line for line in offer.splitlines() if line.startswith("a=ice-ufrag:")}
+            fragment = f"{ufrag}\r\na=mid:0\r\na=end-of-candidates\r\n"
+            async with http.patch(me.location, data=fragment, headers=headers) as it:
+                assert it.status == 204
+            async with http.delete(me.location) as it:
+                assert it.status == 200
+            assert len(server.sessions) == 0
+            async with http.delete(me.location) as it:
+                assert it.status == 404
+                assert (await error_of(it))["code"] == "no_session"
+        async with http.options(f"{base(server)}/whip") as it:
+            assert it.status == 204
+            assert it.headers["Access-Control-Allow-Origin"] == "*"
+            assert "POST" in it.headers["Access-Control-Allow-Methods"]
+            assert it.headers["Accept-Post"] == "application/sdp"
+        async with http.get(f"{base(server)}/whip") as it:
+            assert it.status == 405
+            assert await error_of(it)
 
 
-@asynccontextmanager
-async def _publishing(http: aiohttp.ClientSession, url: str) -> AsyncIterator[str]:
-    """A publisher as its documentation has one, and its resource's URL; gone afterwards."""
-    connection = webrtc.RTCPeerConnection()
-    generator = webrtc.VideoTrackGenerator()
-    connection.add_track(generator.track)
-    gathered = asyncio.Event()
-
-    def on_state(_: object) -> None:
-        if connection.ice_gathering_state == "complete":
-            gathered.set()
-
-    connection.on("icegatheringstatechange", on_state)
-    await connection.set_local_description(await connection.create_offer())
-    async with asyncio.timeout(20):
-        await gathered.wait()
-    headers = {"Content-Type": "application/sdp"}
-    offer = connection.local_description.sdp
-    assert "m=application" not in offer
-    async with http.post(f"{url}/whip?slo_ms=1000", data=offer, headers=headers) as response:
-        answer = await response.text()
-        assert response.status == 201, answer
-        location = url + response.headers["Location"]
-    playing = asyncio.create_task(_play(generator, noise(WIDTH, HEIGHT)))
-    try:
-        await connection.set_remote_description(
-            webrtc.RTCSessionDescriptionInit(type="answer", sdp=answer)
-        )
-        yield location
-    finally:
-        playing.cancel()
-        await asyncio.wait([playing])
-        connection.close()
-        async with http.delete(location) as response:
-            assert response.status in (200, 404)
+async def _audio_offer() -> str:
+    connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    connection.addTransceiver("audio", direction="sendonly")
+    await connection.setLocalDescription(await connection.createOffer())
+    sdp: str = connection.localDescription.sdp
+    await connection.close()
+    return sdp
 
 
-async def _events(stream: aiohttp.ClientResponse) -> AsyncIterator[dict[str, Any]]:
-    async for line in stream.content:
-        if line.startswith(b"data: "):
-            yield json.loads(line[6:])
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"", 400),
+        (b"hello, this is no SDP", 400),
+        (b"v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n", 400),
+        (b"v=0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\n" * 50, 400),
+        (bytes(range(256)), 400),
+        (b"v=0\r\n" + b"a=x\r\n" * 200_000, 413),
+    ],
+)
+async def test_bad_sdp_is_refused_in_words(body: bytes, status: int) -> None:
+    async with serving() as server, aiohttp.ClientSession() as http:
+        async with http.post(f"{base(server)}/whip", data=body, headers=SDP) as it:
+            assert it.status == status
+            error = await error_of(it)
+            assert error["message"]
+        assert len(server.sessions) == 0
+        async with http.get(f"{base(server)}/healthz") as it:
+            assert it.status == 200
 
 
-async def test_libwebrtc_publishes_and_gets_its_detections_by_event_stream() -> None:
+async def test_a_body_that_cannot_be_unpacked_is_refused() -> None:
+    headers = {**SDP, "Content-Encoding": "gzip"}
     async with (
         serving() as server,
         aiohttp.ClientSession() as http,
-        _publishing(http, base(server)) as location,
-        http.get(f"{location}/results") as stream,
+        http.post(f"{base(server)}/whip", data=b"no gzip", headers=headers) as it,
     ):
+        assert it.status == 400
+        assert (await error_of(it))["code"] == "bad_body"
+
+
+async def test_audio_alone_is_refused() -> None:
+    async with serving() as server, aiohttp.ClientSession() as http:
+        offer = await _audio_offer()
+        async with http.post(f"{base(server)}/whip", data=offer, headers=SDP) as it:
+            assert it.status == 400
+            assert "video" in (await error_of(it))["message"]
+        assert len(server.sessions) == 0
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"slo_ms": "fast"},
+        {"slo_ms": "19"},
+        {"slo_ms": "nan"},
+        {"label": "x" * 65},
+        {"label": "a\nb"},
+        {"classes": "unicorn"},
+        {"classes": ","},
+    ],
+)
+async def test_bad_query_values_are_named(query: dict[str, str]) -> None:
+    async with (
+        serving() as server,
+        aiohttp.ClientSession() as http,
+        http.post(f"{base(server)}/whip", data="v=0", headers=SDP, params=query) as it,
+    ):
+        assert it.status == 400
+        error = await error_of(it)
+        assert error["code"] == "bad_query"
+        assert f"`{next(iter(query))}`" in error["message"]
+
+
+async def test_a_token_is_wanted_where_one_is_set() -> None:
+    async with serving(token="hush") as server, aiohttp.ClientSession() as http:
+        url = f"{base(server)}/whip"
+        for headers in (SDP, {**SDP, "Authorization": "Bearer hus"}):
+            async with http.post(url, data="v=0", headers=headers) as it:
+                assert it.status == 401
+                assert it.headers["WWW-Authenticate"] == "Bearer"
+        async with http.post(
+            url, data="v=0", headers={**SDP, "Authorization": "Bearer hush"}
+        ) as it:
+            assert it.status == 400
+
+
+async def test_a_full_server_says_when_to_come_back() -> None:
+    async with (
+        serving(max_sessions=1) as server,
+        publishing(base(server), noise(320, 192)),
+        aiohttp.ClientSession() as http,
+        http.post(f"{base(server)}/whip", data="v=0", headers=SDP) as it,
+    ):
+        assert it.status == 503
+        assert int(it.headers["Retry-After"]) > 0
+        assert (await error_of(it))["code"] == "full"
+
+
+async def test_event_stream_for_publishers_without_channels() -> None:
+    async with (
+        serving() as server,
+        publishing(base(server), noise(320, 192), channels=False) as me,
+        aiohttp.ClientSession() as http,
+        http.get(f"{me.location}/results") as stream,
+    ):
+        assert stream.content_type == "text/event-stream"
         seen: list[dict[str, Any]] = []
-        async with asyncio.timeout(60):
-            async for event in _events(stream):
-                seen.append(event)
-                if sum(each["type"] == "detections" for each in seen) >= 10:
-                    break
-        [session] = server.sessions
-        assert seen[0]["type"] == "welcome"
-        assert seen[0]["session"] == session.id
-        answers = [each for each in seen if each["type"] == "detections"]
-        stamps = [answer["rtp"] for answer in answers]
-        assert len(set(stamps)) == len(stamps)
-        assert any(answer["boxes"] for answer in answers)
-        assert set(answers[0]["t"]) == {
-            *("captured", "received", "decoded", "dispatched", "inferred", "sent")
-        }
-        await server.sessions.close(session, "the test is over")
         async with asyncio.timeout(20):
-            rest = [event async for event in _events(stream)]  # ends, since the session has
-        assert rest[-1] == {"type": "bye", "code": "ended", "message": "the test is over"}
+            async for line in stream.content:
+                if line.startswith(b"data: "):
+                    seen.append(json.loads(line[6:]))
+                if seen and seen[-1]["type"] == "detections":
+                    break
+        assert seen[0]["type"] == "welcome"
+        [session] = local(server)
+        await server.sessions.close(session, "test")
+        async with asyncio.timeout(20):
+            await stream.content.read()  # ends, since the session has

@@ -1,0 +1,62 @@
+"""When a session is ended: silence, a page that is gone, too much traffic."""
+
+from __future__ import annotations
+
+import pytest
+
+from edge.config import load
+from edge.session.liveness import CONNECT_TIMEOUT_MS, PING_TIMEOUT_MS, LivenessMonitor
+
+SETTINGS = load(media_timeout_s=3.0, fps=10, end_fps=20, max_bps=1_000_000, end_bps=1_000_000)
+
+
+def _monitor() -> LivenessMonitor:
+    return LivenessMonitor(SETTINGS, 0.0)
+
+
+def test_a_session_without_media_ends_after_the_connect_timeout() -> None:
+    monitor = _monitor()
+    assert monitor.end_reason(False, 0, 0, CONNECT_TIMEOUT_MS) is None
+    assert monitor.end_reason(False, 0, 0, CONNECT_TIMEOUT_MS + 1) == ("no media came", "timeout")
+
+
+def test_a_session_whose_media_stops_ends_after_the_media_timeout() -> None:
+    monitor = _monitor()
+    monitor.on_media(20_000.0)
+    assert monitor.end_reason(True, 0, 0, 23_000.0) is None
+    assert monitor.end_reason(True, 0, 0, 23_001.0) == ("no media for 3 s", "timeout")
+    monitor.on_media(23_001.0)
+    assert monitor.end_reason(True, 0, 0, 23_001.0) is None
+
+
+def test_a_page_that_pinged_must_go_on_pinging() -> None:
+    monitor = _monitor()
+    for now_ms in (0.0, 1000.0):
+        monitor.on_ping(now_ms)
+    monitor.on_media(1000.0 + PING_TIMEOUT_MS)
+    assert monitor.end_reason(True, 0, 0, 1000.0 + PING_TIMEOUT_MS) is None
+    end = monitor.end_reason(True, 0, 0, 1001.0 + PING_TIMEOUT_MS)
+    assert end == ("the page is gone", "timeout")
+
+
+def test_a_publisher_that_never_pinged_need_not() -> None:
+    monitor = _monitor()
+    monitor.on_media(60_000.0)
+    assert monitor.end_reason(True, 0, 0, 60_000.0) is None
+
+
+@pytest.mark.parametrize(
+    ("received_bytes", "frames", "words"),
+    [
+        (5 * 250_000, 50, "too much was sent: 2.0 Mbit/s, and at most 1 are taken"),
+        (1000, 250, "too much was sent: 50 frames a second, and at most 20 are taken"),
+    ],
+)
+def test_a_publisher_far_above_its_limits_is_ended(
+    received_bytes: int, frames: int, words: str
+) -> None:
+    monitor = _monitor()
+    monitor.on_media(5_000.0)
+    assert monitor.end_reason(True, 0, 0, 0.0) is None
+    assert monitor.end_reason(True, received_bytes, frames, 4_999.0) is None  # a burst, so far
+    assert monitor.end_reason(True, received_bytes, frames, 5_000.0) == (words, "excess")
