@@ -7,7 +7,6 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.batching.device_usage import DeviceUsage
 from edge.observability.time_series import SESSION_POINTS, RingBuffer, TimeSeries
 
 
@@ -37,14 +36,3 @@ def test_a_history_is_bounded_and_json() -> None:
     table = history.sessions["one"].to_json()
     assert len(table["t"]) == SESSION_POINTS
     assert json.loads(json.dumps(table, allow_nan=False)) == table
-
-
-def test_a_device_is_busy_while_a_batch_is_there() -> None:
-    usage = DeviceUsage()
-    usage.began(100.0)
-    assert usage.busy_until(130.0) == 30.0
-    usage.ended(4, 150.0)
-    usage.began(200.0)
-    usage.ended(2, 210.0)
-    assert usage.busy_until(1000.0) == usage.busy_ms == 60.0
-    assert (usage.batches, usage.frames) == (2, 6)
