@@ -98,6 +98,13 @@ def test_files_and_modules_named_in_a_page_exist(page: Path) -> None:
     assert not broken
 
 
+def test_classes_named_in_the_glossary_exist() -> None:
+    named = set(re.findall(r"`([A-Z][a-z]\w+)`", (ROOT / "docs" / "glossary.md").read_text()))
+    files = (file for room in ("analysis", "edge", "netem") for file in (ROOT / room).rglob("*.py"))
+    assert named
+    assert named <= {name for file in files for name in _defined_names(file)}
+
+
 @pytest.mark.parametrize("page", CURRENT_PAGES, ids=_name)
 def test_commands_named_in_a_page_are_known(page: Path) -> None:
     text = page.read_text().replace("\\\n", " ")
