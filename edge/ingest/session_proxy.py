@@ -34,7 +34,7 @@ _STREAM_NUMBERS = itertools.count()
 
 
 class IngestLostError(Exception):
-    """The ingest process has ended; the message says how."""
+    """The ingest process has ended; the message is the reason."""
 
 
 class IngestHost(Protocol):

@@ -20,14 +20,14 @@ class MessageError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Server to child: finish what was sent before this, then end."""
+    """Server to child: finish the work sent before this, then end."""
 
     type: Literal["stop"] = "stop"
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """Child to server: it has started; `description` says what it runs on, where that matters."""
+    """Child to server: it has started; `description` names its device, if it has one."""
 
     description: str = ""
     type: Literal["ready"] = "ready"
@@ -48,7 +48,7 @@ class BinaryMessage:
 
 
 class Codec(Generic[Message]):
-    """Encodes and decodes the messages of a union of dataclasses, told apart by their `type`."""
+    """Encodes and decodes the messages of a union of dataclasses, discriminated by their `type`."""
 
     def __init__(self, union: Any) -> None:
         self._adapter: pydantic.TypeAdapter[Any] = pydantic.TypeAdapter(
@@ -69,7 +69,7 @@ class Codec(Generic[Message]):
         return data
 
     def decode(self, data: bytes | memoryview) -> Message:
-        """The message in a datagram; MessageError describes what is wrong with it in one line."""
+        """The message in a datagram; MessageError describes the fault in one line."""
         head, newline, binary = bytes(data).partition(b"\n")
         if not newline:
             raise MessageError(f"a datagram of {len(data)} bytes without an end of its JSON")

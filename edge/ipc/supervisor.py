@@ -17,7 +17,7 @@ _KILL_S = 1.5  # from SIGKILL to the end of the process
 
 
 class StartError(RuntimeError):
-    """A child process could not be started; the message describes what it did instead."""
+    """A child process could not be started; the message is the reason, without a subject."""
 
 
 @dataclass(frozen=True, slots=True)

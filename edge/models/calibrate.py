@@ -1,9 +1,9 @@
-"""Makes a network's file of int8 ranges from the sample photographs.
+"""Writes a network's file of int8 ranges, from the sample photographs.
 
     python -m edge.models.calibrate
 
-Needed only for a network with other weights, or for another choice of layers: the file for
-YOLOv4-tiny with the published weights lies beside this one.
+Needed only for other weights or another choice of layers: the file for YOLOv4-tiny with the
+published weights is in this package.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ from edge.profile.variant import Variant
 
 _NETWORK = "yolov4-tiny"
 _LONG_SIDES = (224, 416, 608)
-# Measured: in int8 the first layers would cost most of the accuracy, and the heads' outputs a
-# quarter of what is lost then, at 2 % of the time.
+# Measured: in int8 the first layers would cost most of the accuracy; the heads' outputs would cost
+# a quarter of the rest, and they take 2 % of the time.
 _FLOAT = ("stem", "down", "stages.0.", "coarse_out", "fine_out")
 _FIRST, _LAST = "stages.1.entry", ("coarse", "fine")
-# Maps that are concatenated want one range, or concatenating would quantise them anew.
+# Maps that are concatenated need one range, or concatenation would quantise them again.
 _JOINED = (
     ("stages.1.first", "stages.1.second"),
     ("stages.1.entry", "stages.1.merge"),
     ("stages.2.first", "stages.2.second"),
     ("stages.2.entry", "stages.2.merge", "lateral"),
 )
-_VALUES = 10_000  # of a map that are looked at
+_SAMPLED_VALUES = 10_000  # of a map
 
 
 def photographs() -> list[Picture]:
@@ -52,7 +52,7 @@ def photographs() -> list[Picture]:
 
 
 def best_range(values: Tensor) -> Range:
-    """The range with the least squared error of the quantised values: narrower than they are."""
+    """The range with the least squared error of the quantised values; it may clip some of them."""
     low, high = min(float(values.min()), 0.0), float(values.max())
     ranges = (
         Range(low * below, high * above)
@@ -69,9 +69,9 @@ def _squared_error(values: Tensor, ends: Range) -> float:
 
 
 def _sampled(values: Tensor) -> Tensor:
-    """Some of the values, the extremes among them."""
+    """Some of the values, with the extremes."""
     flat = values.flatten()
-    some = flat[:: max(1, len(flat) // _VALUES)]
+    some = flat[:: max(1, len(flat) // _SAMPLED_VALUES)]
     return torch.cat((some, flat.min()[None], flat.max()[None]))
 
 
@@ -81,7 +81,7 @@ def _joint(ranges: Iterable[Range]) -> Range:
 
 
 def main() -> None:
-    """Writes the file."""
+    """Writes the file and prints its path."""
     network = load_network(_NETWORK)
     detector = Detector(_NETWORK, network, precision="float32")
     given: list[Tensor] = []

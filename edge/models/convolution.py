@@ -18,10 +18,10 @@ LEAKY_SLOPE = 0.1
 class Convolution(nn.Module):
     """A "same" convolution, bias (with batch normalisation folded in) and activation.
 
-    `normalized` tells whether the weight file holds batch-normalisation numbers for it.
-    `packs` is for how many input shapes it keeps its weights as oneDNN wants them (CPU only):
-    unpacked, oneDNN rearranges them in every call. Beyond that the least recently used pack goes;
-    packing anew costs about what one unpacked call does.
+    `normalized`: whether the weight file has batch-normalisation numbers for it. `packs`: for how
+    many input shapes it caches its weights in oneDNN's layout (CPU only); unpacked, oneDNN
+    rearranges them in every call. The least recently used pack is evicted; packing again takes
+    about as long as one unpacked call.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Convolution(nn.Module):
         return x
 
     def _forward_packed(self, x: Tensor) -> Tensor:
-        # The calls that torch.compile makes too, without its need of a C++ compiler.
+        # torch.compile emits these calls too, but needs a C++ compiler.
         padding, stride, dilation = [self.padding] * 2, [self.stride] * 2, [1, 1]
         weight = self._packed.get(x.shape)
         if weight is None:
@@ -81,7 +81,7 @@ class Convolution(nn.Module):
 
 @cache
 def can_pack(dtype: torch.dtype) -> bool:
-    """Whether this CPU and this build of torch run packed convolutions, and rightly."""
+    """Whether this CPU and this build of torch run packed convolutions correctly."""
     if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return False
     x = torch.linspace(-1, 1, 2 * 16 * 8 * 8).view(2, 16, 8, 8)

@@ -2,7 +2,7 @@
 
 The header is three int32 (major, minor, revision of the format) and the number of images seen in
 training: an int64, or an int32 before version 0.2. Then, for each convolution in the network's
-order: batch normalisation's beta, gamma, mean and variance (or the bias where there is none),
+order: batch normalisation's beta, gamma, mean and variance (or the bias, without normalisation),
 then the kernel as outputs x inputs x height x width. All little-endian.
 """
 
@@ -28,7 +28,7 @@ _Floats = npt.NDArray[np.float32]
 
 
 class WeightsError(Exception):
-    """A weight file that can't be this network's; the message names the file and the fault."""
+    """A weight file that does not fit the network; the message names the file and the fault."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Header:
 
 
 def number_count(network: Network) -> int:
-    """How many float32 numbers the network's weight file holds."""
+    """The number of float32 values in the network's weight file."""
     return sum(_numbers(convolution) for convolution in network.convolutions())
 
 
@@ -127,7 +127,7 @@ def _fold(convolution: Convolution, numbers: _Floats) -> tuple[_Floats, _Floats]
     shape = tuple(convolution.weight.shape)
     if not convolution.normalized:
         return numbers[outputs:].reshape(shape).copy(), numbers[:outputs].copy()
-    # In float64: folding must not cost precision.
+    # In float64, so that folding loses no precision.
     beta, gamma, mean, variance = numbers[: 4 * outputs].reshape(4, outputs).astype(np.float64)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         scale = gamma / np.sqrt(variance + BN_EPSILON)

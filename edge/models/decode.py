@@ -9,10 +9,10 @@ from torch import Tensor
 
 from edge.models.yolov4 import Head
 
-CANDIDATES = 512  # the best of a picture's boxes that leave the device; weaker ones are dropped
+CANDIDATES = 512  # a picture: the best boxes leave the device, the others are dropped
 
 _MAX_LOG_SCALE = (
-    10.0  # a wilder width or height, exp(10) anchors, is noise; exp of it must not overflow
+    10.0  # a larger width or height, of exp(10) anchors, is noise, and its exp may overflow
 )
 
 
@@ -21,7 +21,7 @@ def decode(maps: tuple[Tensor, ...], heads: tuple[Head, ...]) -> Tensor:
 
     A row is score, class index, x1, y1, x2, y2 in input pixels; the score is objectness times the
     best class's probability. K is `CANDIDATES`, or as many as there are. All of fixed shape, so
-    that it can be captured in a CUDA graph. A score that is no number counts as 0.
+    that it can be captured in a CUDA graph. A score that is NaN counts as 0.
     """
     rows = torch.cat([_rows(raw) for raw in maps], dim=1)
     best, classes = rows[..., 5:].max(dim=2)
@@ -45,7 +45,7 @@ def _rows(raw: Tensor) -> Tensor:
     return raw.permute(0, 2, 3, 1).reshape(batch, -1, channels // 3).float()
 
 
-@cache  # bounded by the input sizes there are: a few hundred, kilobytes each
+@cache  # bounded by the number of input sizes: a few hundred entries of kilobytes
 def _grid(
     sizes: tuple[tuple[int, int], ...], heads: tuple[Head, ...], device: torch.device
 ) -> Tensor:

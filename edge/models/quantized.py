@@ -23,7 +23,7 @@ _WEIGHT_LEVELS = 127
 
 
 class Range(NamedTuple):
-    """The values that a quantised map tells apart; what is outside counts as the nearer end."""
+    """The values that a quantised map represents; values outside are clamped to the nearer end."""
 
     low: float
     high: float
@@ -38,9 +38,9 @@ class Range(NamedTuple):
 class QuantizedConvolution(nn.Module):
     """A convolution in int8 with exact sums, and its activation in float32.
 
-    `given` is its input's range, wanted where the input comes in float32; `made` its output's,
-    without which it gives float32. It keeps weights as oneDNN wants them for as many input shapes
-    as the convolution does.
+    `given` is its input's range, needed where the input is float32; `made` its output's, without
+    which the output is float32. Weights in oneDNN's layout are cached for as many input shapes as
+    the convolution's are.
     """
 
     def __init__(
@@ -66,11 +66,11 @@ class QuantizedConvolution(nn.Module):
         """(N, inputs, H, W) to (N, outputs, H / stride, W / stride), channels last."""
         if not x.is_quantized:
             if self._given is None:
-                raise ValueError("a float32 map where int8 was to go on")
+                raise ValueError("a float32 map for a layer without an input range")
             x = torch.quantize_per_tensor(x, *self._given, torch.quint8)
         scale, zero = x.q_scale(), x.q_zero_point()
-        # Of the activations that oneDNN would fuse none is leaky. On float32 results it costs
-        # little; rounding to 8 bits before it and again after is no faster and less accurate.
+        # oneDNN can't fuse a leaky activation here. On float32 results it costs little; rounding to
+        # 8 bits before and after it is no faster and less accurate.
         y: Tensor = torch.ops.onednn.qconv2d_pointwise(
             _bytes(x), scale, zero, self._pack(x.shape, scale, zero), self._scales, self._zeros,
             self._bias, *self._geometry, 1.0, 0, torch.float32, "none", [], "",
@@ -95,7 +95,7 @@ class QuantizedConvolution(nn.Module):
 
 
 def _bytes(x: Tensor) -> Tensor:
-    """A quantised tensor's numbers; its own memory, where int_repr() would copy."""
+    """A quantised tensor's integers as a view of its memory; int_repr() would copy."""
     return torch.empty(0, dtype=torch.uint8).set_(
         x.untyped_storage(), x.storage_offset(), x.size(), x.stride()
     )
@@ -103,15 +103,15 @@ def _bytes(x: Tensor) -> Tensor:
 
 @cache
 def can_quantize() -> bool:
-    """Whether this CPU and this build of torch run quantised convolutions, and rightly.
+    """Whether this CPU and this build of torch run quantised convolutions correctly.
 
-    Without VNNI, pairs of products of large numbers saturate, which this sees.
+    Without VNNI, sums of two large products saturate; this check detects it.
     """
     plain = Convolution(32, 16, 3).eval().requires_grad_(False)
     plain.weight.copy_(torch.linspace(-1, 3, plain.weight.numel()).sign().view_as(plain.weight))
     x = torch.linspace(-0.3, 2, 2 * 32 * 8 * 8).clamp(max=1).view(2, 32, 8, 8)
     with torch.inference_mode(), warnings.catch_warnings():
-        # Said once a process: a later torch drops quantised tensors. Then this says False.
+        # torch warns that a later version drops quantised tensors; this then returns False.
         warnings.simplefilter("ignore", UserWarning)
         expected = plain(x)
         made = Range(float(expected.min()), float(expected.max()))

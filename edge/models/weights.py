@@ -1,4 +1,4 @@
-"""Where the networks' numbers and the classes' names come from."""
+"""The networks' published weights and the classes' names."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ CLASS_NAMES = Asset(
     (PackageSource(_PACKAGE, _FOLDER + "coco.names"),),
 )
 
-# Darknet's description of YOLOv4-tiny: only for its reference implementation in OpenCV.
+# Darknet's description of YOLOv4-tiny, for OpenCV's reference implementation alone.
 TINY_CONFIG = Asset(
     "yolov4-tiny.cfg",
     3_027,
@@ -52,17 +52,17 @@ TINY_CONFIG = Asset(
 
 
 def class_names() -> list[str]:
-    """The 80 COCO class names, in the order of the class index; AssetError if not to be had."""
+    """The 80 COCO class names, in the order of the class index; AssetError if unavailable."""
     return fetch(CLASS_NAMES).read_text(encoding="utf-8").split("\n")[:80]
 
 
 def load_network(name: str, weights: Path | None = None) -> Network:
     """The network called `name` with its numbers: from the file `weights`, or the published ones.
 
-    Raises ValueError for an unknown name, AssetError if the published file is not to be had,
+    Raises ValueError for an unknown name, AssetError if the published file is unavailable,
     `edge.models.darknet.WeightsError` if a file does not fit, OSError if it can't be read.
     """
-    # Here and not above: the server lists weights and names classes without loading torch.
+    # Imported here: the server lists weights and names classes without loading torch.
     from edge.models import darknet, yolov4  # noqa: PLC0415
 
     network = yolov4.build(name)

@@ -32,7 +32,7 @@ class Head:
 
 
 class Network(nn.Module):
-    """What both networks share: images in, one raw map a head out."""
+    """The interface of both networks: images in, one raw map a head out."""
 
     heads: tuple[Head, ...]
 
@@ -64,7 +64,7 @@ class _TinyStage(nn.Module):
         self.merge = Convolution(channels, channels, 1)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """(what goes on, at twice the channels and half the sides; the merged features)."""
+        """(features for the next stage, twice the channels at half the sides; merged features)."""
         entry = self.entry(x)
         first = self.first(entry.chunk(2, dim=1)[1])
         second = self.second(first)
@@ -77,7 +77,7 @@ class YoloV4Tiny(Network):
 
     heads = (
         Head(32, ((81, 82), (135, 169), (344, 319)), 1.05),
-        # As trained and published: the second head's anchors are 1 to 3, not 0 to 2.
+        # Published and trained with anchors 1 to 3 for the second head, not 0 to 2.
         Head(16, ((23, 27), (37, 58), (81, 82)), 1.05),
     )
 

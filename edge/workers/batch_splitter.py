@@ -30,7 +30,7 @@ class BatchSplitter:
         self._limits: dict[str, tuple[int, float]] = {}  # by variant: pictures, and until when (ms)
 
     def detect(self, pictures: Sequence[Picture], variant: str, now_ms: float) -> list[list[Box]]:
-        """Boxes of each picture; raises what the device does for a batch of one."""
+        """Boxes of each picture; raises the device's error if a batch of one fails."""
         limit, until_ms = self._limits.get(variant, (len(pictures), 0.0))
         if now_ms >= until_ms:
             limit = len(pictures)

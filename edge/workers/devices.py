@@ -1,4 +1,4 @@
-"""Devices: what runs a network. The CPU and GPUs, and the choice of a device by its name."""
+"""Devices that run networks: their interface, the CPU and GPUs, and the choice by name."""
 
 from __future__ import annotations
 

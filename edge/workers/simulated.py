@@ -1,4 +1,4 @@
-"""A simulated device: it sleeps for as long as a profile says, and makes up boxes."""
+"""A simulated device: it sleeps for as long as a profile says, and invents boxes."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class SimulatedDevice:
 def made_up_boxes(picture: Picture) -> list[Box]:
     """Boxes about the parts that differ most from the picture's mean; the same each time.
 
-    They follow what moves, as a detector's do, and mean nothing.
+    They follow moving things, as a detector's do, and have no other meaning.
     """
     rows = np.linspace(0, picture.height - 1, 4 * CELLS).astype(int)
     columns = np.linspace(0, picture.width - 1, 4 * CELLS).astype(int)
