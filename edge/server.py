@@ -37,7 +37,7 @@ from edge.profile.latency_file import load_latency_profile
 from edge.profile.stored_profile import PROFILES, find_stored_profile
 from edge.profile.variant import SENT_LONG_SIDES, Variant
 from edge.rtc import aiortc_adapter
-from edge.scheduling.admission import AdmissionState, why_not
+from edge.scheduling.admission import ServerLoad, refusal_reason
 from edge.scheduling.controller import Controller
 from edge.scheduling.planner import Planner
 from edge.session.interface import OnCloseRequest, SessionInterface, SessionOptions
@@ -208,13 +208,15 @@ class Server:
         planned = self.controller.assignments
         present = sum(session.id in planned for session in self.sessions)
         remaining = present / max(1, len(planned))  # others have left since the plan was made
-        return why_not(
-            AdmissionState(
-                devices=self.controller.least_load * remaining,
-                core=min(loops, default=self._event_loop.cpu.mean) * remaining,
-                measured=present,
+        return refusal_reason(
+            ServerLoad(
+                devices=self.controller.minimum_load * remaining,
+                ingest=min(loops, default=self._event_loop.cpu.mean) * remaining,
+                planned=present,
                 newcomers=len(self.sessions) - present,
-                room=self.controller.room if present == len(planned) else None,
+                can_serve_another=self.controller.can_serve_another
+                if present == len(planned)
+                else None,
             )
         )
 

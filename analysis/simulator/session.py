@@ -14,7 +14,7 @@ from analysis.simulator.link import Crossing
 from edge.adaptation.latency_budget import LatencyBudget, infeasible
 from edge.adaptation.measurements import SessionMeasurements
 from edge.rtc.bwe.bandwidth_estimator import BandwidthEstimator
-from edge.scheduling.assignment import Assignment, Snapshot
+from edge.scheduling.assignment import Assignment, SessionSnapshot
 from edge.session.session_adaptation import SessionAdaptation, measure
 from edge.sliding_windows import QuantileWindow
 
@@ -155,7 +155,7 @@ class SimSession:
         back_ms = BACK_MS if measured is None else min(measured, self._slo_ms / 2)
         return frame.captured_ms + self._slo_ms - back_ms
 
-    def snapshot(self, now_ms: float) -> Snapshot:
+    def snapshot(self, now_ms: float) -> SessionSnapshot:
         """What plans are made of."""
         self._hear(now_ms)
         return self.hints.snapshot(self.client.name, self._measured(now_ms))

@@ -146,7 +146,7 @@ class MetricsEndpoint(Collector):
         plans = HistogramMetricFamily(
             "edge_plan_seconds", "Time that a plan took, from snapshots to assignments"
         )
-        _add_histogram(plans, [], self._controller.took)
+        _add_histogram(plans, [], self._controller.solve_times)
         yield plans
         lag = HistogramMetricFamily(
             "edge_loop_lag_seconds", "How late the event loop was, ten times a second"

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from edge.ipc.messages import Codec, Ready, Stop
 from edge.models.boxes import Box
 from edge.observability.metrics_data import FrameCounts
-from edge.scheduling.assignment import Assignment, Snapshot
+from edge.scheduling.assignment import Assignment, SessionSnapshot
 from edge.session.actions import Change
 from edge.session.interface import SessionOptions
 from edge.session.view import SessionView
@@ -174,7 +174,7 @@ class IngestState:
     loop: float
     lag_ms: float
     tasks: int
-    snapshots: list[Snapshot]
+    snapshots: list[SessionSnapshot]
     type: Literal["state"] = "state"
 
 
@@ -192,7 +192,7 @@ class SessionViews:
 class LinkStep:
     """Ingest to server: a session's link got much worse."""
 
-    snapshot: Snapshot
+    snapshot: SessionSnapshot
     type: Literal["step"] = "step"
 
 

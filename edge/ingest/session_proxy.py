@@ -23,7 +23,7 @@ from edge.ingest.messages import (
 )
 from edge.ipc.messages import MessageError
 from edge.rtc.sdp import SdpError
-from edge.scheduling.assignment import Assignment, Snapshot
+from edge.scheduling.assignment import Assignment, SessionSnapshot
 from edge.session.actions import Change
 from edge.session.interface import OnCloseRequest, SessionIdentity, SessionOptions
 from edge.session.registry import FullError
@@ -64,7 +64,7 @@ class SessionProxy:
         options: SessionOptions,
         *,
         identity: SessionIdentity,
-        snapshot: Snapshot,
+        snapshot: SessionSnapshot,
         on_close_request: OnCloseRequest,
     ) -> None:
         self.id, self.etag = identity.id, identity.etag
@@ -123,7 +123,7 @@ class SessionProxy:
     def tick(self, now: float) -> None:
         """Nothing to do: its process has a timer of its own."""
 
-    def snapshot(self, now_ms: float) -> Snapshot:
+    def snapshot(self, now_ms: float) -> SessionSnapshot:
         return self.latest_snapshot
 
     def view(self, now_ms: float) -> SessionView:

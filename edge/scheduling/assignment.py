@@ -1,4 +1,4 @@
-"""What a session tells the planner, and what it is told: plain values."""
+"""The planner's input from a session, and its output to it: plain values."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from edge.profile.latency import Size
 
 @dataclass(frozen=True, slots=True)
 class Pins:
-    """What an operator has fixed for a session: the variant that serves it, the longest side that
-    it sends, in pixels. None is left to the plan."""
+    """An operator's fixed choices for a session; None is left to the plan.
+
+    `variant` serves it, `long_side` is that of the pictures that it sends, in pixels.
+    """
 
     variant: str | None = None
     long_side: int | None = None
@@ -20,30 +22,34 @@ NO_PINS = Pins()
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
-    """What is known of a session at a moment.
+class SessionSnapshot:
+    """The planner's view of a session at a moment.
 
-    `fps` is what it is asked to send, `size` its picture's (any scale), `left_ms` what its SLO
-    leaves for queueing and inference, `tried` whether inference was measured on its own frames,
-    `bps` what its link carries in time, `sent_edge` the longest side that it was hinted (0: none).
+    `fps` is the frame rate asked for, `size` the picture's (any scale), `budget_ms` the part of its
+    SLO that is left for queueing and inference, `is_inference_measured` whether devices have
+    answered its own frames, `link_bps` what its link carries in time, `sent_long_side` the long
+    side of its latest hint (0: none).
     """
 
     id: str
     slo_ms: float
     fps: float
     size: Size
-    left_ms: float
-    tried: bool
-    bps: float
+    budget_ms: float
+    is_inference_measured: bool
+    link_bps: float
     sent_long_side: int = 0
     pins: Pins = NO_PINS
 
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """What one session is to do: the best variant for its frames (None: they can't be served),
-    the longest side and the most bits a second that are worth sending, the F1 that a frame gains
-    if what is sent now gives way to that edge, and why."""
+    """A session's part of a plan, and the reason for it.
+
+    `variant` is the best for its frames (None: they can't be served). `long_side` and `useful_bps`
+    are the picture size in pixels and the most bits a second that are worth sending. `gain` is the
+    F1 that a frame gains if the session changes from the size that it sends now.
+    """
 
     variant: str | None
     long_side: int

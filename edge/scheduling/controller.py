@@ -1,8 +1,8 @@
-"""Collective decisions, made and carried out: twice a second, and when something happens.
+"""Makes plans and carries them out: twice a second, and after events.
 
-It takes a snapshot of every session, has the scheduler solve the problem off the event loop, and
-gives each session its part of the plan, all in one go. Nothing waits for it: sessions and batcher
-go on by the plan in force.
+The controller takes a snapshot of every session, has the problem solved off the event loop, and
+gives each session its assignment, all at once. Nothing waits for it: sessions and batcher follow
+the plan in force meanwhile.
 """
 
 from __future__ import annotations
@@ -17,74 +17,81 @@ from typing import Protocol
 from edge.clock import now_ms
 from edge.observability.metrics_data import Histogram
 from edge.profile.latency import LatencyProfile
-from edge.scheduling.admission import ASK_FROM, least_load
-from edge.scheduling.assignment import Assignment, Snapshot
+from edge.scheduling.admission import ASK_SCHEDULER_FROM, minimum_load
+from edge.scheduling.assignment import Assignment, SessionSnapshot
+from edge.scheduling.draft import Draft
 from edge.scheduling.plan import Plan
-from edge.scheduling.planner import NEWCOMER_MARGIN, PERIOD_MS, Draft, Planner, least_ms
+from edge.scheduling.planner import NEWCOMER_MARGIN, PERIOD_MS, Planner, min_period_ms
 from edge.scheduling.solver_executor import SolverExecutor
 
 log = logging.getLogger("edge.scheduling.controller")
 
 
-class PlanRecord(Protocol):
-    """What the controller needs of a session."""
+class PlannedSession(Protocol):
+    """The controller's interface to a session."""
 
     id: str
 
-    def snapshot(self, now_ms: float) -> Snapshot:
-        """What is known of it now."""
+    def snapshot(self, now_ms: float) -> SessionSnapshot:
+        """The planner's view of the session now."""
 
     def assign(self, assignment: Assignment, now_ms: float) -> None:
         """Its part of the plan in force."""
 
 
 class Controller:
-    """Plans for `sessions()` on the devices that live, whose profiles `profiles()` gives."""
+    """Plans for `sessions()` on the live devices, whose profiles are `profiles()`."""
 
     def __init__(
         self,
         planner: Planner,
-        sessions: Callable[[], Iterable[PlanRecord]],
+        sessions: Callable[[], Iterable[PlannedSession]],
         profiles: Callable[[], Sequence[LatencyProfile]],
         *,
         solver: SolverExecutor | None = None,
     ) -> None:
         self.plan: Plan | None = None
         self.assignments: dict[str, Assignment] = {}
-        self.least_load = 0.0  # part of the devices' plannable time, `edge.scheduling.admission`
-        self.room: bool | None = None  # whether one session more would be served; None: sure
-        self.solve_ms = 0.0  # how long the last plan took, the wait for its thread included
-        self.took = Histogram()  # the same of all plans
-        self.on_plan: Callable[[Sequence[Snapshot]], None] = lambda snapshots: None
-        """Told of each plan once it is in force, and what it was made from."""
+        self.minimum_load = 0.0
+        """Share of the devices' plannable time that all sessions need at least."""
+        self.can_serve_another: bool | None = None
+        """Whether a plan would serve one session more; None if load is too low to ask."""
+        self.solve_ms = 0.0
+        """Duration of the latest plan, with the wait for the solver's thread."""
+        self.solve_times = Histogram()
+        """Durations of all plans, in ms."""
+        self.on_plan: Callable[[Sequence[SessionSnapshot]], None] = lambda snapshots: None
+        """Called with its snapshots once a plan is in force."""
         self._planner = planner
         self._sessions = sessions
         self._profiles = profiles
         self._solver = solver or SolverExecutor(rule=planner.rule)
-        self._happened = asyncio.Event()
+        self._event = asyncio.Event()
         self._events: set[str] = set()
         self._task: asyncio.Task[None] | None = None
 
     async def prepare(self) -> None:
-        """Makes sure that the first plan won't have to wait for its solver."""
+        """Loads the solver, so that the first plan does not wait for it."""
         await self._solver.prepare()
 
     def start(self) -> None:
+        """Starts planning in a task."""
         self._task = asyncio.create_task(self._run(), name="edge-controller")
 
     async def stop(self) -> None:
+        """Ends planning and the solver."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
         self._solver.close()
 
     def notify(self, event: str) -> None:
-        """Something that the plan should answer to: join, leave, link, device."""
+        """An event that calls for a new plan: join, leave, link, device."""
         self._events.add(event)
-        self._happened.set()
+        self._event.set()
 
     async def decide(self) -> None:
-        """One plan, from snapshots to assignments."""
+        """Makes one plan, from snapshots to assignments."""
         began_ms = now_ms()
         sessions = {session.id: session for session in self._sessions()}
         snapshots = [session.snapshot(began_ms) for session in sessions.values()]
@@ -93,7 +100,7 @@ class Controller:
         before = self.assignments
         self.plan, self.assignments = self._planner.adopt(draft, plan)
         self.solve_ms = now_ms() - began_ms
-        self.took.add(self.solve_ms)
+        self.solve_times.add(self.solve_ms)
         for number, assignment in self.assignments.items():
             if assignment.variant != getattr(before.get(number), "variant", None):
                 log.debug(
@@ -105,32 +112,34 @@ class Controller:
                 )
             try:
                 sessions[number].assign(assignment, now_ms())
-            except Exception:  # one session's trouble is not the others'
+            except Exception:  # one session's defect must not affect the others
                 log.exception("event=assign_failed session=%s", number[:6])
         self.on_plan(draft.snapshots)
-        await self._look_for_room(snapshots, draft, plan)
+        await self._check_admission(snapshots, draft, plan)
 
-    async def _look_for_room(self, snapshots: Sequence[Snapshot], draft: Draft, plan: Plan) -> None:
-        """Near the limit, ask the scheduler whether it would serve one like these more."""
-        self.least_load = least_load(draft.bare)
-        if not snapshots or self.least_load < ASK_FROM:
-            self.room = None
+    async def _check_admission(
+        self, snapshots: Sequence[SessionSnapshot], draft: Draft, plan: Plan
+    ) -> None:
+        """Near the limit, solves a problem with one more session like the median one."""
+        self.minimum_load = minimum_load(draft.bare)
+        if not snapshots or self.minimum_load < ASK_SCHEDULER_FROM:
+            self.can_serve_another = None
             return
-        middle = sorted(snapshots, key=lambda each: each.left_ms)[len(snapshots) // 2]
-        newcomer = replace(middle, id="newcomer", tried=True)
+        median = sorted(snapshots, key=lambda each: each.budget_ms)[len(snapshots) // 2]
+        newcomer = replace(median, id="newcomer", is_inference_measured=True)
         wider = self._planner.draft([*snapshots, newcomer], self._profiles())
-        found = await self._solver.solve(wider.slower(NEWCOMER_MARGIN))
-        self.room = found.served > plan.served
+        extended = await self._solver.solve(wider.slower(NEWCOMER_MARGIN))
+        self.can_serve_another = extended.served > plan.served
 
     async def _run(self) -> None:
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(PERIOD_MS / 1000.0):
-                    await self._happened.wait()
-            self._happened.clear()
+                    await self._event.wait()
+            self._event.clear()
             events, self._events = self._events, set()
             try:
                 await self.decide()
             except Exception:  # the plan in force stays
                 log.exception("event=plan_failed after=%s", ",".join(sorted(events)) or "time")
-            await asyncio.sleep(least_ms(len(self.assignments)) / 1000.0)
+            await asyncio.sleep(min_period_ms(len(self.assignments)) / 1000.0)

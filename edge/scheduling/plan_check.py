@@ -1,6 +1,6 @@
-"""Whether a plan obeys a capacity rule: an independent reading of the rules, in exact fractions.
+"""Checks a plan against a capacity rule, in exact fractions.
 
-It shares nothing with the solvers' arithmetic, so that tests which compare the two mean something.
+It shares nothing with the solvers' arithmetic, so that tests which compare the two are meaningful.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _GRID = Decimal("1e-6")  # a nanosecond in ms, a micro-hertz in fps
 
 
 def violations(problem: Problem, plan: Plan, rule: Rule) -> list[str]:
-    """Every way in which the plan breaks the rule, a sentence each; none when it obeys."""
+    """The plan's violations of the rule, a sentence each; empty if it obeys."""
     found = []
     if len(plan.gpus) != problem.gpus:
         found.append(f"{len(plan.gpus)} GPUs in the plan, {problem.gpus} in the problem")
@@ -40,7 +40,7 @@ def violations(problem: Problem, plan: Plan, rule: Rule) -> list[str]:
         for step, latency_ms in zip(steps, latencies, strict=True):
             name = f"GPU {gpu}, {problem.variants[step.variant].name}"
             if not step.clients:
-                found.append(f"{name}: serves nobody")
+                found.append(f"{name}: serves no client")
             rate = sum((_exact(problem.clients[c].fps) for c in step.clients), Fraction(0))
             if not rate * cycle_ms < step.batch * 1000:
                 found.append(f"{name}: {float(rate)} fps in batches of {step.batch}")

@@ -14,28 +14,30 @@ from edge.scheduling.plan import Plan
 from edge.scheduling.problem import Problem
 from edge.scheduling.solvers import Algorithm, prepare, solve
 
-SMALL = 16  # clients: such a problem takes a few ms, and a thread's turns hold the loop up less
+MAX_IN_THREAD = 16  # clients: such problems take a few ms, and a thread blocks the loop little
 
 
 class SolverExecutor:
-    """Small problems in a thread; larger ones in a process of their own, so that the interpreter
-    isn't shared with the event loop. The process starts with the first of these."""
+    """Solves small problems in a thread, and larger ones in a process.
+
+    The process shares no interpreter lock with the event loop; the first large problem starts it.
+    """
 
     def __init__(self, algorithm: Algorithm = "auto", rule: Rule = "shared") -> None:
         self._algorithm, self._rule = algorithm, rule
-        # One of its own: the event loop's would add another now and then, up to some.
+        # Not the event loop's pool, which adds threads on demand: problems are solved one by one.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="solver")
         self._process: ProcessPoolExecutor | None = None
 
     async def prepare(self) -> None:
-        """Loads what `solve` needs, which may take seconds the first time on a machine."""
+        """Loads the solver, which may take seconds the first time on a machine."""
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._thread, prepare, self._algorithm)
 
     async def solve(self, problem: Problem) -> Plan:
-        """The plan; raises what the solver raises, BrokenProcessPool if its process died."""
+        """The plan. Raises the solver's errors, and BrokenProcessPool if its process died."""
         loop = asyncio.get_running_loop()
-        if len(problem.clients) <= SMALL:
+        if len(problem.clients) <= MAX_IN_THREAD:
             return await loop.run_in_executor(
                 self._thread, solve, problem, self._algorithm, self._rule
             )
@@ -55,6 +57,7 @@ class SolverExecutor:
             raise
 
     def close(self) -> None:
+        """Ends thread and process; a problem that waits is cancelled."""
         self._thread.shutdown(wait=False, cancel_futures=True)
         self._end_process()
 

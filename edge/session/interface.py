@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from edge.scheduling.assignment import Assignment, Snapshot
+from edge.scheduling.assignment import Assignment, SessionSnapshot
 from edge.session.actions import Change
 from edge.session.view import SessionView
 
@@ -75,7 +75,7 @@ class SessionInterface(Protocol):
     def act(self, action: Change) -> None:
         """Carry out an operator's action."""
 
-    def snapshot(self, now_ms: float) -> Snapshot:
+    def snapshot(self, now_ms: float) -> SessionSnapshot:
         """Its state for the planner."""
 
     def assign(self, assignment: Assignment, now_ms: float) -> None:

@@ -22,7 +22,7 @@ from edge.config import Settings
 from edge.observability.logs import of_session
 from edge.observability.metrics_data import FrameMetrics
 from edge.rtc.peer_connection import DecodedFrame, PeerConnection
-from edge.scheduling.assignment import Assignment, Snapshot
+from edge.scheduling.assignment import Assignment, SessionSnapshot
 from edge.session import actions, turn
 from edge.session.control_channel import ControlChannel
 from edge.session.control_messages import VERSION, Applied, Hello, Ping, Report, message
@@ -170,7 +170,7 @@ class Session:
                 self._stats_sent_ms = now
                 self._send_control("stats", **self._stats())
 
-    def snapshot(self, now_ms: float) -> Snapshot:
+    def snapshot(self, now_ms: float) -> SessionSnapshot:
         return self._adaptation.snapshot(self.id, self._measurements(now_ms))
 
     def assign(self, assignment: Assignment, now_ms: float) -> None:

@@ -13,7 +13,7 @@ from edge.adaptation.measurements import SessionMeasurements
 from edge.config import Settings
 from edge.profile.variant import Variant
 from edge.rtc.bwe.bandwidth_estimator import BandwidthEstimator
-from edge.scheduling.assignment import NO_PINS, Assignment, Snapshot
+from edge.scheduling.assignment import NO_PINS, Assignment, SessionSnapshot
 
 DECIDE_EVERY_MS = 100.0
 PLANNED_QUANTILE = 0.5  # of each leg, for plans: the batcher handles the slower frames one by one
@@ -106,17 +106,17 @@ class SessionAdaptation:
         """All that the settings allow, smallest first."""
         return [Variant(self._network, long_side).name for long_side in self._long_sides]
 
-    def snapshot(self, session: str, measured: SessionMeasurements) -> Snapshot:
+    def snapshot(self, session: str, measured: SessionMeasurements) -> SessionSnapshot:
         """The planner's view of the session."""
         hint, budget_ms = self.current, measured.processing_budget_ms
-        return Snapshot(
+        return SessionSnapshot(
             id=session,
             slo_ms=measured.slo_ms,
             fps=measured.fps if hint is None else hint.fps,
             size=measured.size or (16, 9),
-            left_ms=measured.slo_ms if budget_ms is None else budget_ms,
-            tried=measured.is_inference_measured,
-            bps=self._controller.usual_bps,
+            budget_ms=measured.slo_ms if budget_ms is None else budget_ms,
+            is_inference_measured=measured.is_inference_measured,
+            link_bps=self._controller.usual_bps,
             sent_long_side=0 if hint is None else hint.max_edge,
             pins=self.pins,
         )

@@ -25,7 +25,7 @@ from typing import Any, TextIO
 from edge.clock import now_ms
 from edge.config import Settings, load
 from edge.observability import garbage_collector
-from edge.scheduling.assignment import Snapshot
+from edge.scheduling.assignment import SessionSnapshot
 from edge.server import Server
 from netem.baseline.server import BaselineServer
 from netem.experiment.results import PlanRow, columns
@@ -58,7 +58,7 @@ class PlanLog:
         self._writer = csv.writer(file, lineterminator="\n")
         self._writer.writerow(columns(PlanRow))
 
-    def write(self, snapshots: Sequence[Snapshot]) -> None:
+    def write(self, snapshots: Sequence[SessionSnapshot]) -> None:
         """A plan is in force."""
         controller = self._server.controller
         self._count += 1
@@ -77,8 +77,8 @@ class PlanLog:
                 session=snapshot.id[:6],
                 slo_ms=snapshot.slo_ms,
                 fps=snapshot.fps,
-                left_ms=snapshot.left_ms,
-                bps=snapshot.bps,
+                left_ms=snapshot.budget_ms,
+                bps=snapshot.link_bps,
                 hinted_edge=snapshot.sent_long_side,
                 variant=assignment.variant or "",
                 edge=assignment.long_side,

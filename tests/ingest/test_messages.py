@@ -28,12 +28,12 @@ from edge.ingest.messages import (
 )
 from edge.ipc.messages import MessageError
 from edge.observability.metrics_data import FrameMetrics
-from edge.scheduling.assignment import Assignment, Pins, Snapshot
+from edge.scheduling.assignment import Assignment, Pins, SessionSnapshot
 from edge.session.actions import PinLongSide, PinVariant, SetSlo
 from edge.session.interface import SessionOptions
 from edge.session.view import LatencyQuantiles, SessionView
 
-SNAPSHOT = Snapshot("a", 100.0, 15.0, (416, 234), 33.5, True, math.inf, 416)
+SNAPSHOT = SessionSnapshot("a", 100.0, 15.0, (416, 234), 33.5, True, math.inf, 416)
 
 VIEW = SessionView(
     name="id",

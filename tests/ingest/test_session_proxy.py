@@ -18,12 +18,12 @@ from edge.ingest.messages import (
 from edge.ingest.session_proxy import IngestLostError, SessionProxy
 from edge.ipc.messages import MessageError
 from edge.rtc.sdp import SdpError
-from edge.scheduling.assignment import Assignment, Snapshot
+from edge.scheduling.assignment import Assignment, SessionSnapshot
 from edge.session.interface import SessionIdentity, SessionOptions
 from edge.session.registry import FullError
 from edge.session.result_streams import STREAMS, TooManyStreamsError
 
-SNAPSHOT = Snapshot("session-id", 100.0, 15.0, (416, 234), 33.5, True, 1e6, 416)
+SNAPSHOT = SessionSnapshot("session-id", 100.0, 15.0, (416, 234), 33.5, True, 1e6, 416)
 
 
 class FakeHost:

@@ -1,4 +1,4 @@
-"""Who is refused so that those who are there don't pay for it."""
+"""A session is refused where it would overload the devices or the receiving processes."""
 
 from __future__ import annotations
 
@@ -9,34 +9,43 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.scheduling.admission import AdmissionState, least_load, why_not
+from edge.scheduling.admission import ServerLoad, minimum_load, refusal_reason
 from edge.scheduling.problem import Problem, ProblemClient, ProblemVariant
 
-IDLE = AdmissionState(devices=0.0, core=0.0, measured=0, newcomers=0)
+IDLE = ServerLoad(devices=0.0, ingest=0.0, planned=0, newcomers=0)
 
 
 def test_the_first_is_always_taken() -> None:
-    assert why_not(IDLE) is None
-    assert why_not(replace(IDLE, devices=9.0, core=9.0, room=False)) is None
+    assert refusal_reason(IDLE) is None
+    assert refusal_reason(replace(IDLE, devices=9.0, ingest=9.0, can_serve_another=False)) is None
 
 
 @pytest.mark.parametrize(
-    ("pressure", "word"),
+    ("load", "word"),
     [
-        (AdmissionState(devices=0.8, core=0.1, measured=8, newcomers=0, room=True), None),
-        (AdmissionState(devices=0.81, core=0.1, measured=8, newcomers=0, room=True), "devices"),
-        (AdmissionState(devices=0.8, core=0.1, measured=8, newcomers=0, room=False), "scheduler"),
-        (AdmissionState(devices=0.7, core=0.1, measured=8, newcomers=1, room=True), "scheduler"),
-        (AdmissionState(devices=0.1, core=0.7, measured=8, newcomers=0), None),
-        (AdmissionState(devices=0.1, core=0.8, measured=8, newcomers=0), "stream"),
-        (AdmissionState(devices=0.1, core=0.7, measured=8, newcomers=2), "stream"),
-        (AdmissionState(devices=0.29, core=0.1, measured=1, newcomers=1), None),
-        (AdmissionState(devices=0.3, core=0.1, measured=1, newcomers=2), "devices"),
-        (AdmissionState(devices=0.0, core=0.0, measured=0, newcomers=5), None),
+        (ServerLoad(devices=0.8, ingest=0.1, planned=8, newcomers=0, can_serve_another=True), None),
+        (
+            ServerLoad(devices=0.81, ingest=0.1, planned=8, newcomers=0, can_serve_another=True),
+            "devices",
+        ),
+        (
+            ServerLoad(devices=0.8, ingest=0.1, planned=8, newcomers=0, can_serve_another=False),
+            "scheduler",
+        ),
+        (
+            ServerLoad(devices=0.7, ingest=0.1, planned=8, newcomers=1, can_serve_another=True),
+            "scheduler",
+        ),
+        (ServerLoad(devices=0.1, ingest=0.7, planned=8, newcomers=0), None),
+        (ServerLoad(devices=0.1, ingest=0.8, planned=8, newcomers=0), "stream"),
+        (ServerLoad(devices=0.1, ingest=0.7, planned=8, newcomers=2), "stream"),
+        (ServerLoad(devices=0.29, ingest=0.1, planned=1, newcomers=1), None),
+        (ServerLoad(devices=0.3, ingest=0.1, planned=1, newcomers=2), "devices"),
+        (ServerLoad(devices=0.0, ingest=0.0, planned=0, newcomers=5), None),
     ],
 )
-def test_what_one_more_would_overload_is_named(pressure: AdmissionState, word: str | None) -> None:
-    reason = why_not(pressure)
+def test_what_one_more_would_overload_is_named(load: ServerLoad, word: str | None) -> None:
+    reason = refusal_reason(load)
     assert (reason is None) == (word is None)
     assert word is None or word in (reason or "")
 
@@ -48,14 +57,14 @@ def test_what_one_more_would_overload_is_named(pressure: AdmissionState, word: s
     st.integers(0, 50),
     st.booleans() | st.none(),
 )
-def test_more_of_anything_never_lets_in_whom_less_kept_out(
+def test_more_load_never_admits_a_session_that_less_load_refused(
     devices: float, core: float, measured: int, newcomers: int, room: bool | None
 ) -> None:
-    now = AdmissionState(devices, core, measured, newcomers, room)
-    if why_not(now) is not None:
-        assert why_not(replace(now, devices=devices + 0.1)) is not None
-        assert why_not(replace(now, core=core + 0.1)) is not None
-        assert why_not(replace(now, newcomers=newcomers + 1)) is not None
+    now = ServerLoad(devices, core, measured, newcomers, room)
+    if refusal_reason(now) is not None:
+        assert refusal_reason(replace(now, devices=devices + 0.1)) is not None
+        assert refusal_reason(replace(now, ingest=core + 0.1)) is not None
+        assert refusal_reason(replace(now, newcomers=newcomers + 1)) is not None
 
 
 def _problem(gpus: int, *budgets_ms: float) -> Problem:
@@ -68,10 +77,10 @@ def _problem(gpus: int, *budgets_ms: float) -> Problem:
 
 
 def test_the_least_load_is_of_the_cheapest_that_each_can_wait_for() -> None:
-    assert least_load(_problem(1)) == 0.0
-    assert least_load(_problem(1, 100.0)) == pytest.approx(0.03)  # small, in twos
-    assert least_load(_problem(1, 10.0)) == pytest.approx(0.04)  # small, alone
-    assert least_load(_problem(1, 1.0)) == pytest.approx(0.04)  # tried alone, in vain
-    assert least_load(_problem(2, 100.0, 100.0)) == pytest.approx(0.03)
-    assert least_load(_problem(0)) == 0.0
-    assert math.isinf(least_load(_problem(0, 100.0)))
+    assert minimum_load(_problem(1)) == 0.0
+    assert minimum_load(_problem(1, 100.0)) == pytest.approx(0.03)  # small, in twos
+    assert minimum_load(_problem(1, 10.0)) == pytest.approx(0.04)  # small, alone
+    assert minimum_load(_problem(1, 1.0)) == pytest.approx(0.04)  # tried alone, in vain
+    assert minimum_load(_problem(2, 100.0, 100.0)) == pytest.approx(0.03)
+    assert minimum_load(_problem(0)) == 0.0
+    assert math.isinf(minimum_load(_problem(0, 100.0)))

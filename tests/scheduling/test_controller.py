@@ -10,12 +10,12 @@ import pytest
 
 from edge.profile.latency import LatencyProfile
 from edge.profile.variant import LONG_SIDES
-from edge.scheduling.assignment import Assignment, Snapshot
+from edge.scheduling.assignment import Assignment, SessionSnapshot
 from edge.scheduling.controller import Controller
 from edge.scheduling.plan import Plan
 from edge.scheduling.planner import Planner
 from edge.scheduling.problem import Problem
-from edge.scheduling.solver_executor import SMALL, SolverExecutor
+from edge.scheduling.solver_executor import MAX_IN_THREAD, SolverExecutor
 from tests.planning import accuracy, device
 from tests.scheduling.test_planner import WIDE
 
@@ -29,7 +29,7 @@ class FakeSession:
         self.assigned: list[Assignment] = []
         self.news = asyncio.Event()
 
-    def snapshot(self, now_ms: float) -> Snapshot:
+    def snapshot(self, now_ms: float) -> SessionSnapshot:
         return self.known
 
     def assign(self, assignment: Assignment, now_ms: float) -> None:
@@ -116,9 +116,9 @@ async def test_a_plan_that_fails_leaves_the_one_in_force() -> None:
     assert control.plan is not None
 
 
-@pytest.mark.parametrize("clients", [SMALL, SMALL + 1])
+@pytest.mark.parametrize("clients", [MAX_IN_THREAD, MAX_IN_THREAD + 1])
 async def test_small_and_large_problems_are_solved_alike(clients: int) -> None:
-    sessions = [FakeSession(str(n), left_ms=40.0 + n) for n in range(clients)]
+    sessions = [FakeSession(str(n), budget_ms=40.0 + n) for n in range(clients)]
     solver = SolverExecutor()
     try:
         control = controller(sessions, [device(), device()], solver)

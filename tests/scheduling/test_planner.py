@@ -11,19 +11,19 @@ from hypothesis import strategies as st
 
 from edge.profile.latency import LatencyProfile
 from edge.profile.variant import LONG_SIDES, SENT_LONG_SIDES, Variant
-from edge.scheduling.assignment import Assignment, Pins, Snapshot
+from edge.scheduling.assignment import Assignment, Pins, SessionSnapshot
 from edge.scheduling.planner import MAX_OPTIONS, Planner
 from edge.scheduling.solvers import solve
 from tests.planning import accuracy, device
 
-WIDE = Snapshot(
+WIDE = SessionSnapshot(
     id="a",
     slo_ms=100.0,
     fps=15.0,
     size=(16, 9),
-    left_ms=80.0,
-    tried=True,
-    bps=4e6,
+    budget_ms=80.0,
+    is_inference_measured=True,
+    link_bps=4e6,
     sent_long_side=608,
 )
 
@@ -33,7 +33,7 @@ def planner(long_sides: tuple[int, ...] = LONG_SIDES, max_batch: int = 8) -> Pla
 
 
 def plan(
-    snapshots: list[Snapshot], profiles: list[LatencyProfile], by: Planner | None = None
+    snapshots: list[SessionSnapshot], profiles: list[LatencyProfile], by: Planner | None = None
 ) -> dict[str, Assignment]:
     by = by or planner()
     draft = by.draft(snapshots, profiles)
@@ -58,7 +58,7 @@ def test_nobody_is_planned_for_nobody() -> None:
 
 
 def test_a_thin_link_is_worth_a_smaller_picture() -> None:
-    thin = replace(WIDE, bps=120e3)
+    thin = replace(WIDE, link_bps=120e3)
     (assignment,) = plan([thin], [device()]).values()
     assert assignment.long_side < 416
     assert assignment.gain > 0.05
@@ -66,7 +66,7 @@ def test_a_thin_link_is_worth_a_smaller_picture() -> None:
 
 
 def test_little_time_means_a_small_variant_and_the_reason_says_so() -> None:
-    (assignment,) = plan([replace(WIDE, left_ms=14.0)], [device(ms_at_608=40.0)]).values()
+    (assignment,) = plan([replace(WIDE, budget_ms=14.0)], [device(ms_at_608=40.0)]).values()
     assert long_side_of(assignment) < 416
     assert "14 ms are left" in assignment.reason
 
@@ -74,7 +74,7 @@ def test_little_time_means_a_small_variant_and_the_reason_says_so() -> None:
 def test_devices_untried_by_a_session_are_trusted_with_part_of_its_budget() -> None:
     slow = [device(ms_at_608=60.0)]
     (tried,) = plan([WIDE], slow).values()
-    (untried,) = plan([replace(WIDE, tried=False)], slow).values()
+    (untried,) = plan([replace(WIDE, is_inference_measured=False)], slow).values()
     assert long_side_of(untried) < long_side_of(tried)
     assert "starting small" in untried.reason
 
@@ -111,7 +111,7 @@ def test_shapes_are_told_apart() -> None:
     square = replace(WIDE, id="c", size=(1, 1))
     by = planner()
     draft = by.draft([WIDE, tall, square], [device()])
-    sizes = {size for _, size in draft.options}
+    sizes = {option.input_size for option in draft.options}
     assert {(608, 352), (352, 608), (608, 608)} <= sizes
     assert len(by.adopt(draft, solve(draft.problem))[1]) == 3
 
@@ -126,7 +126,8 @@ def test_many_shapes_leave_everybody_an_long_side_that_serves() -> None:
     shapes = [(1000 + 94 * n, 1000) for n in range(32)]
     shapes += [(height, width) for width, height in shapes]
     sessions = [
-        replace(WIDE, id=str(n), size=size, left_ms=30.0, fps=5.0) for n, size in enumerate(shapes)
+        replace(WIDE, id=str(n), size=size, budget_ms=30.0, fps=5.0)
+        for n, size in enumerate(shapes)
     ]
     pinned = "yolov4-tiny-192"  # which is left out for the others
     sessions[5] = replace(sessions[5], pins=Pins(variant=pinned))
@@ -168,7 +169,7 @@ def test_without_devices_nobody_is_served() -> None:
 
 
 def test_who_has_too_little_time_is_tried_with_the_fastest() -> None:
-    (assignment,) = plan([replace(WIDE, left_ms=-5.0)], [device()]).values()
+    (assignment,) = plan([replace(WIDE, budget_ms=-5.0)], [device()]).values()
     assert assignment.variant == "yolov4-tiny-128"
     assert "too few" in assignment.reason
 
@@ -184,10 +185,12 @@ def test_a_lost_device_lowers_everybody() -> None:
 def test_noise_does_not_move_a_plan() -> None:
     by = planner()
     profiles = [device()]
-    first = plan([replace(WIDE, id=str(n), left_ms=60.0) for n in range(6)], profiles, by)
+    first = plan([replace(WIDE, id=str(n), budget_ms=60.0) for n in range(6)], profiles, by)
     for step in range(10):
         noisy = [
-            replace(WIDE, id=str(n), left_ms=60.0 + (n * step) % 3, bps=4e6 + 1e4 * (step % 2))
+            replace(
+                WIDE, id=str(n), budget_ms=60.0 + (n * step) % 3, link_bps=4e6 + 1e4 * (step % 2)
+            )
             for n in range(6)
         ]
         again = plan(noisy, profiles, by)
@@ -197,9 +200,9 @@ def test_noise_does_not_move_a_plan() -> None:
 def test_one_link_s_fall_leaves_the_others_alone() -> None:
     by = planner()
     profiles = [device(10.0), device(10.0)]
-    sessions = [replace(WIDE, id=str(n), bps=1e6 * (n + 1)) for n in range(8)]
+    sessions = [replace(WIDE, id=str(n), link_bps=1e6 * (n + 1)) for n in range(8)]
     before = plan(sessions, profiles, by)
-    sessions[3] = replace(sessions[3], bps=150e3)
+    sessions[3] = replace(sessions[3], link_bps=150e3)
     after = plan(sessions, profiles, by)
     assert after["3"].long_side < before["3"].long_side
     assert after["3"].gain > 0
@@ -208,21 +211,21 @@ def test_one_link_s_fall_leaves_the_others_alone() -> None:
 
 
 snapshots = st.builds(
-    Snapshot,
+    SessionSnapshot,
     id=st.just(""),
     slo_ms=st.floats(20, 5000),
     fps=st.floats(1, 120),
     size=st.tuples(st.integers(1, 4000), st.integers(1, 4000)),
-    left_ms=st.floats(-500, 5000),
-    tried=st.booleans(),
-    bps=st.floats(1e4, 1e9),
+    budget_ms=st.floats(-500, 5000),
+    is_inference_measured=st.booleans(),
+    link_bps=st.floats(1e4, 1e9),
     sent_long_side=st.sampled_from((0, *SENT_LONG_SIDES)),
 )
 
 
 @settings(max_examples=40)
 @given(st.lists(snapshots, max_size=6), st.integers(0, 3))
-def test_everybody_gets_an_answer(sessions: list[Snapshot], devices: int) -> None:
+def test_everybody_gets_an_answer(sessions: list[SessionSnapshot], devices: int) -> None:
     sessions = [replace(each, id=str(number)) for number, each in enumerate(sessions)]
     assignments = plan(sessions, [device(batches=(1, 4))] * devices)
     assert set(assignments) == {each.id for each in sessions}
@@ -239,14 +242,14 @@ def test_long_sides_that_the_operator_left_out_are_not_used() -> None:
 
 @pytest.mark.parametrize("size", [(16, 9), (9, 16)])
 def test_a_session_turned_round_is_worth_the_same(size: tuple[int, int]) -> None:
-    (assignment,) = plan([replace(WIDE, size=size, bps=600e3)], [device()]).values()
-    (wide,) = plan([replace(WIDE, bps=600e3)], [device()]).values()
+    (assignment,) = plan([replace(WIDE, size=size, link_bps=600e3)], [device()]).values()
+    (wide,) = plan([replace(WIDE, link_bps=600e3)], [device()]).values()
     assert (assignment.variant, assignment.long_side) == (wide.variant, wide.long_side)
 
 
 def test_a_full_device_whose_speed_wavers_does_not_move_a_plan() -> None:
     by = planner()
-    sessions = [replace(WIDE, id=str(number), left_ms=60.0) for number in range(8)]
+    sessions = [replace(WIDE, id=str(number), budget_ms=60.0) for number in range(8)]
     plans = []
     for step in range(20):
         profiles = [device(20.0 * (1.0 + 0.04 * (step % 2)))]

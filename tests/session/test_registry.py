@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from edge.rtc.sdp import SdpError
-from edge.scheduling.assignment import Assignment, Snapshot
+from edge.scheduling.assignment import Assignment, SessionSnapshot
 from edge.session.actions import Change, EndSession, SetSlo
 from edge.session.interface import OnCloseRequest, SessionOptions
 from edge.session.registry import FullError, SessionRegistry
@@ -58,7 +58,7 @@ class FakeSession:
     def act(self, action: Change) -> None:
         self.actions.append(action)
 
-    def snapshot(self, now_ms: float) -> Snapshot:
+    def snapshot(self, now_ms: float) -> SessionSnapshot:
         raise NotImplementedError
 
     def assign(self, assignment: Assignment, now_ms: float) -> None:

@@ -93,12 +93,21 @@ def test_bits_are_capped_by_the_operator() -> None:
 def test_a_snapshot_says_what_the_link_can_be_counted_on_for() -> None:
     hints = _hints()
     fresh = hints.snapshot("s", UNKNOWN)
-    assert (fresh.id, fresh.sent_long_side, fresh.tried, fresh.size) == ("s", 0, False, (16, 9))
+    assert (fresh.id, fresh.sent_long_side, fresh.is_inference_measured, fresh.size) == (
+        "s",
+        0,
+        False,
+        (16, 9),
+    )
     for step in range(20):
         hints.decide(replace(FAST_LINK, capacity_bps=400e3), step * DECIDE_EVERY_MS)
     later = hints.snapshot("s", FAST_LINK)
-    assert (later.sent_long_side, later.tried, later.left_ms) == (608, True, 140.0)
-    assert later.bps < 400e3
+    assert (later.sent_long_side, later.is_inference_measured, later.budget_ms) == (
+        608,
+        True,
+        140.0,
+    )
+    assert later.link_bps < 400e3
 
 
 def test_variants_go_down_from_the_planned_one() -> None:
@@ -144,7 +153,7 @@ def test_held_hints_ask_once_for_what_the_settings_hold() -> None:
     assert (hint.max_edge, hint.max_bps, hint.fps) == (320, 300_000, 15.0)
     collapsed = replace(FAST_LINK, capacity_bps=1e5, queue_ms=500.0, loss=0.2)
     assert hints.decide(collapsed, 1_000.0, urgent=True) is None
-    assert hints.snapshot("one", FAST_LINK).bps == 300_000.0
+    assert hints.snapshot("one", FAST_LINK).link_bps == 300_000.0
     hints.repeat()
     assert hints.decide(collapsed, 2_000.0) == hint
 

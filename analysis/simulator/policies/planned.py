@@ -12,7 +12,7 @@ from analysis.simulator.policies.base import Policy
 from analysis.simulator.server import BatcherServer
 from analysis.simulator.session import SimSession
 from edge.adaptation.hint_controller import START_BPS, HintController
-from edge.scheduling.planner import PERIOD_MS, Planner, least_ms
+from edge.scheduling.planner import PERIOD_MS, Planner, min_period_ms
 from edge.scheduling.solvers import solve
 from edge.session.session_adaptation import SessionAdaptation
 from netem.experiment.fixed_size import fixed_long_side
@@ -83,7 +83,7 @@ class Planned(Policy):
 
     def _notify(self) -> None:
         """A link stepped: the next plan comes as soon as it may."""
-        soonest_ms = max(self.run.now_ms, self._planned_ms + least_ms(len(self.sessions)))
+        soonest_ms = max(self.run.now_ms, self._planned_ms + min_period_ms(len(self.sessions)))
         self._again(soonest_ms - self.run.now_ms)
 
     def _again(self, after_ms: float) -> None:

@@ -1,0 +1,124 @@
+"""Reads a plan: each session's assignment, and the reason that its operator sees."""
+
+from __future__ import annotations
+
+import math
+
+from edge.adaptation.bitrate_controller import mbit
+from edge.profile.variant import Variant
+from edge.scheduling.assignment import Assignment
+from edge.scheduling.draft import Draft
+from edge.scheduling.picture_choice import MIN_GAIN, PictureChooser
+from edge.scheduling.plan import Plan
+
+HEADROOM = 0.3  # of a single device's time that plans leave to bursts and to other programs
+
+
+def plannable_share(devices: int) -> float:
+    """Share of the devices' time that plans may fill.
+
+    The spare time that keeps waits short grows as the square root of the number of devices
+    (square-root staffing, Halfin and Whitt 1981).
+    """
+    return 1.0 - HEADROOM / math.sqrt(max(devices, 1))
+
+
+class Assigner:
+    """Makes the assignments of a plan, for sessions that the plan serves and those that it doesn't.
+
+    A session that the plan doesn't serve gets best effort with its fastest option, as long as all
+    of these take no more than half of the headroom: a moment's drift of a device must not end its
+    service.
+    """
+
+    def __init__(self, network: str, pictures: PictureChooser) -> None:
+        self._network = network
+        self._pictures = pictures
+
+    def assignments(self, draft: Draft, plan: Plan) -> dict[str, Assignment]:
+        """By session id, of every session in the draft."""
+        assignments: dict[str, Assignment] = {}
+        devices = len(draft.profiles)
+        free = devices * (1.0 + plannable_share(devices)) / 2.0
+        for cycle in plan.gpus:
+            for step in cycle:
+                typical_ms = self._typical_ms(draft, step.variant, step.batch) / step.batch
+                for client in step.clients:
+                    snapshot = draft.snapshots[client]
+                    free -= snapshot.fps * typical_ms / 1000.0
+                    assignments[snapshot.id] = self._planned(draft, client, step.variant)
+        unserved = [i for i in range(len(draft.snapshots)) if i not in plan.variant_of]
+        for client in sorted(unserved, key=lambda i: (draft.snapshots[i].fps, i)):
+            snapshot = draft.snapshots[client]
+            fastest = _fastest(draft, client)
+            load = snapshot.fps * self._typical_ms(draft, fastest, 1) / 1000.0
+            if draft.profiles and load <= free:
+                free -= load
+                reason = _best_effort_reason(draft, client, fastest)
+                assignments[snapshot.id] = self._assignment(draft, client, fastest, reason)
+            else:
+                full = f"all {devices} devices are full" if devices else "no device is there"
+                assignments[snapshot.id] = Assignment(
+                    None, draft.sent[client][fastest], 0.0, 0.0, f"not served: {full}"
+                )
+        return assignments
+
+    def _planned(self, draft: Draft, client: int, option: int) -> Assignment:
+        """The reason names what prevents the next better option."""
+        problem, snapshot = draft.problem, draft.snapshots[client]
+        worth = problem.clients[client].accuracy or ()
+        best = max(range(len(worth)), key=lambda index: (worth[index], -index))
+        if snapshot.pins.variant is not None:
+            reason = "pinned by the operator"
+        elif worth[best] <= worth[option] + MIN_GAIN:
+            reason = f"nothing sees more in {mbit(snapshot.link_bps)}"
+        elif 2.0 * problem.variants[best].latency_ms[0] > problem.clients[client].budget_ms[best]:
+            reason = f"{snapshot.budget_ms:.0f} ms are left for queueing and inference"
+            if not snapshot.is_inference_measured:
+                reason = "starting small: no frame has been answered yet"
+        else:
+            others = len(draft.snapshots) - 1
+            reason = f"the devices are shared with {others} other session{'s' * (others != 1)}"
+        return self._assignment(draft, client, option, reason)
+
+    def _assignment(self, draft: Draft, client: int, option: int, reason: str) -> Assignment:
+        snapshot, sent = draft.snapshots[client], draft.sent[client][option]
+        name = self._variant(draft, option)
+        useful_bps = self._pictures.useful_bps(name, sent, snapshot)
+        gain = 1.0
+        if snapshot.pins.long_side is not None:
+            reason = f"pinned to {sent} px by the operator; {reason}"
+        elif snapshot.sent_long_side:
+            now = self._pictures.f1(name, snapshot.sent_long_side, snapshot)
+            gain = self._pictures.f1(name, sent, snapshot) - now
+        return Assignment(name, sent, useful_bps, gain, reason)
+
+    def _typical_ms(self, draft: Draft, option: int, batch: int) -> float:
+        """The median latency on the slowest device; infinite without devices."""
+        name, input_size = self._variant(draft, option), draft.options[option].input_size
+        times = [profile.typical_ms(name, input_size, batch) for profile in draft.profiles]
+        return max(times, default=math.inf)
+
+    def _variant(self, draft: Draft, option: int) -> str:
+        return Variant(self._network, draft.options[option].long_side).name
+
+
+def _fastest(draft: Draft, client: int) -> int:
+    """The option with the least latency of a single frame."""
+    sent = draft.sent[client]
+    return min(
+        (index for index in range(len(sent)) if sent[index]),
+        key=lambda index: draft.problem.variants[index].latency_ms[0],
+    )
+
+
+def _best_effort_reason(draft: Draft, client: int, option: int) -> str:
+    """Why a session is promised nothing, though its frames are tried."""
+    snapshot, devices = draft.snapshots[client], len(draft.profiles)
+    network = "pinned" if snapshot.pins.variant else "fastest"
+    why = f"all {devices} devices are nearly full: nothing is promised"
+    needed_ms = 2.0 * draft.problem.variants[option].latency_ms[0]
+    if needed_ms > draft.problem.clients[client].budget_ms[option]:
+        left_ms = max(0.0, snapshot.budget_ms)
+        why = f"{left_ms:.0f} ms are left for inference: too few to promise anything"
+    return f"{why}, so each frame is tried with the {network} network"

@@ -1,0 +1,63 @@
+"""A scheduling problem of the server's sessions and devices, with the choices that it encodes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from edge.profile.latency import LatencyProfile, Size
+from edge.profile.variant import Variant
+from edge.scheduling.assignment import SessionSnapshot
+from edge.scheduling.problem import Problem
+
+
+class ServingOption(NamedTuple):
+    """A variant of the server's network at the input size that a picture's shape makes of it.
+
+    Only frames of the same option share a batch. `long_side` names the variant, `input_size` is
+    (width, height) in pixels.
+    """
+
+    long_side: int
+    input_size: Size
+
+    @property
+    def name(self) -> str:
+        """Names the option in a problem."""
+        width, height = self.input_size
+        return f"{self.long_side}:{width}x{height}"
+
+    @classmethod
+    def of_picture(cls, network: str, long_side: int, size: Size) -> ServingOption:
+        """The option for pictures of this size (any scale)."""
+        return cls(long_side, Variant(network, long_side).input_size(*size))
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A problem to solve, and its meaning.
+
+    `bare` is the problem without the margin on latencies. The problem's variants are `options`, its
+    clients `snapshots`. `sent` has, for each client and option, the long side of the picture to
+    send (0: the option is not for this client).
+    """
+
+    problem: Problem
+    bare: Problem
+    snapshots: tuple[SessionSnapshot, ...]
+    options: tuple[ServingOption, ...]
+    sent: tuple[tuple[int, ...], ...]
+    profiles: tuple[LatencyProfile, ...]
+
+    def slower(self, factor: float) -> Problem:
+        """The problem on devices that take `factor` times as long."""
+        return slower(self.bare, factor)
+
+
+def slower(problem: Problem, factor: float) -> Problem:
+    """The problem with latencies `factor` times as long."""
+    longer = tuple(
+        replace(variant, latency_ms=tuple(factor * ms for ms in variant.latency_ms))
+        for variant in problem.variants
+    )
+    return replace(problem, variants=longer)
