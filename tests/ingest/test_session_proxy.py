@@ -49,7 +49,7 @@ class FakeHost:
         self.left.append(session)
 
 
-class Stage:
+class SessionProxyStage:
     def __init__(self) -> None:
         self.host = FakeHost()
         self.close_requests: list[tuple[str, str]] = []
@@ -66,11 +66,11 @@ class Stage:
 
 
 @pytest.fixture
-def stage() -> Stage:
-    return Stage()
+def stage() -> SessionProxyStage:
+    return SessionProxyStage()
 
 
-async def test_an_offer_is_sent_with_its_options_and_answered(stage: Stage) -> None:
+async def test_an_offer_is_sent_with_its_options_and_answered(stage: SessionProxyStage) -> None:
     stage.host.reply = Reply(1, "v=0 answer")
     assert await stage.session.answer("v=0 offer") == "v=0 answer"
     assert stage.host.sent == [OpenSession(0, "session-id", "etag", stage.options, "v=0 offer")]
@@ -85,7 +85,7 @@ async def test_an_offer_is_sent_with_its_options_and_answered(stage: Stage) -> N
     ],
 )
 async def test_an_offer_that_fails_is_an_error_with_its_code(
-    stage: Stage, reply: Reply | Exception, error: type[SdpError | FullError], code: str
+    stage: SessionProxyStage, reply: Reply | Exception, error: type[SdpError | FullError], code: str
 ) -> None:
     stage.host.reply = reply
     with pytest.raises(error) as raised:
@@ -95,7 +95,7 @@ async def test_an_offer_that_fails_is_an_error_with_its_code(
 
 
 async def test_candidates_for_a_lost_process_are_ignored_and_bad_ones_refused(
-    stage: Stage,
+    stage: SessionProxyStage,
 ) -> None:
     stage.host.reply = IngestLostError("it was killed")
     await stage.session.add_candidates("a=candidate")
@@ -106,7 +106,7 @@ async def test_candidates_for_a_lost_process_are_ignored_and_bad_ones_refused(
         assert raised.value.code == "bad_candidates"
 
 
-def test_an_assignment_is_sent_only_when_it_changes(stage: Stage) -> None:
+def test_an_assignment_is_sent_only_when_it_changes(stage: SessionProxyStage) -> None:
     one = Assignment("yolov4-tiny-416", 416, 1e6, 0.1, "test")
     other = Assignment("yolov4-tiny-320", 320, 1e6, 0.1, "test")
     for assignment in (one, one, other, one):
@@ -114,7 +114,9 @@ def test_an_assignment_is_sent_only_when_it_changes(stage: Stage) -> None:
     assert stage.host.sent == [SetAssignment("session-id", each) for each in (one, other, one)]
 
 
-async def test_event_streams_get_their_own_texts_and_end_with_the_session(stage: Stage) -> None:
+async def test_event_streams_get_their_own_texts_and_end_with_the_session(
+    stage: SessionProxyStage,
+) -> None:
     with stage.session.subscribe() as first, stage.session.subscribe() as second:
         one, other = (each.stream for each in stage.host.sent if isinstance(each, Subscribe))
         assert stage.session.handle_text(one, "to the first")
@@ -133,7 +135,7 @@ async def test_event_streams_get_their_own_texts_and_end_with_the_session(stage:
         assert late.get_nowait() is None  # the session has ended
 
 
-def test_event_streams_are_bounded(stage: Stage) -> None:
+def test_event_streams_are_bounded(stage: SessionProxyStage) -> None:
     streams = [stage.session.subscribe() for _ in range(STREAMS)]
     for stream in streams:
         stream.__enter__()
@@ -145,7 +147,7 @@ def test_event_streams_are_bounded(stage: Stage) -> None:
         pass
 
 
-async def test_a_lost_process_ends_its_session_as_a_timeout(stage: Stage) -> None:
+async def test_a_lost_process_ends_its_session_as_a_timeout(stage: SessionProxyStage) -> None:
     with stage.session.subscribe() as queue:
         stage.session.handle_lost("its ingest process was lost: it was killed")
         assert queue.get_nowait() is None

@@ -19,7 +19,7 @@ from tests.ipc.child import CODEC, Echo, Message, program
 FAST = SupervisionPolicy(restart_first_s=0.01)
 
 
-class Recorder:
+class RecordingOwner:
     """An owner; marks the process ready as soon as it reports that it is."""
 
     def __init__(self, child: Program[Message], policy: SupervisionPolicy = FAST) -> None:
@@ -63,8 +63,8 @@ class Recorder:
 
 
 @asynccontextmanager
-async def running(behaviour: str = "works") -> AsyncIterator[Recorder]:
-    recorder = Recorder(program(behaviour))
+async def running(behaviour: str = "works") -> AsyncIterator[RecordingOwner]:
+    recorder = RecordingOwner(program(behaviour))
     await recorder.supervisor.start()
     try:
         yield recorder
@@ -95,7 +95,7 @@ async def test_a_stopped_process_ends_by_itself_and_is_not_reported_lost() -> No
 
 
 async def test_a_frozen_process_is_killed_by_stop_after_its_grace() -> None:
-    recorder = Recorder(program("works"), replace(FAST, stop_grace_s=0.05))
+    recorder = RecordingOwner(program("works"), replace(FAST, stop_grace_s=0.05))
     await recorder.supervisor.start()
     pid = recorder.supervisor.pid
     assert pid is not None
@@ -164,27 +164,27 @@ async def test_a_message_that_a_busy_loop_has_not_read_counts_as_a_sign_of_life(
 
 
 async def test_a_process_that_sends_gibberish_is_lost() -> None:
-    recorder = Recorder(program("gibberish"))
+    recorder = RecordingOwner(program("gibberish"))
     with pytest.raises(StartError, match="sent a malformed message"):
         await recorder.supervisor.start()
     await recorder.supervisor.stop(Stop())
 
 
 async def test_a_first_start_is_tried_three_times() -> None:
-    recorder = Recorder(program("fails"))
+    recorder = RecordingOwner(program("fails"))
     with pytest.raises(StartError, match="ended with exit code 3"):
         await recorder.supervisor.start()
     assert recorder.events == ["starting", "it ended with exit code 3"] * 3
 
 
 async def test_a_start_without_a_sign_of_life_is_given_up() -> None:
-    recorder = Recorder(program("freezes"), replace(FAST, start_silence_s=0.05))
+    recorder = RecordingOwner(program("freezes"), replace(FAST, start_silence_s=0.05))
     with pytest.raises(StartError, match="no sign of life"):
         await recorder.supervisor.start()
 
 
 async def test_a_hopeless_start_is_not_tried_again() -> None:
-    class Hopeless(Recorder):
+    class Hopeless(RecordingOwner):
         def on_message(self, message: Message) -> None:
             self.supervisor.give_up("can't start: no such device", hopeless=True)
 
@@ -195,13 +195,13 @@ async def test_a_hopeless_start_is_not_tried_again() -> None:
 
 
 async def test_a_program_that_does_not_exist_is_a_failed_start() -> None:
-    recorder = Recorder(Program(("/no/such/program",), CODEC, 1, 4096))
+    recorder = RecordingOwner(Program(("/no/such/program",), CODEC, 1, 4096))
     with pytest.raises(StartError, match="can't be started: .*No such file"):
         await recorder.supervisor.start()
 
 
 async def test_stop_ends_a_start() -> None:
-    recorder = Recorder(program("freezes"))
+    recorder = RecordingOwner(program("freezes"))
     starting = asyncio.create_task(recorder.supervisor.start())
     await recorder.until("starting")
     await recorder.supervisor.stop(Stop())
