@@ -11,8 +11,6 @@ from traces import Trace, TraceError, read, write
 from traces.formats import detect
 from traces.formats.trace_text import TraceText
 
-REAL = Path(__file__).parents[3] / "shared" / "traces"
-
 IRISH = """Timestamp,Longitude,DL_bitrate,UL_bitrate
 2019.12.14_10.16.30,-8.4,1,100
 2019.12.14_10.16.30,-8.4,1,300
@@ -184,15 +182,3 @@ def test_refused_binary_missing_unknown(tmp_path: Path) -> None:
 def test_long_ascending_whole_numbers_are_mahimahi(tmp_path: Path) -> None:
     text = TraceText.load(file(tmp_path, "a.txt", "\n".join(map(str, range(150)))))
     assert detect(text) == "mahimahi"
-
-
-@pytest.mark.skipif(not REAL.is_dir(), reason="the recorded traces aren't on this machine")
-def test_recorded_traces() -> None:
-    means = {path.name: read(path).mean_bps / 1e6 for path in REAL.glob("*[!g].*") if (
-        path.suffix != ".md" and "ping" not in path.name
-    )}  # fmt: skip
-    assert means["jellyfish_synthetic.txt"] == pytest.approx(97.5 / 7)
-    assert means["jellyfish_lte_upload.txt"] == pytest.approx(15.2, abs=0.1)
-    assert means["mahimahi_Verizon-LTE-short.up"] == pytest.approx(5.95, abs=0.02)
-    assert means["alphartc_4G_3mbps.json"] == pytest.approx(3.1, abs=0.1)
-    assert means["nuwins_walking_5g_lateral_throughput.list"] == pytest.approx(58.9, abs=0.1)

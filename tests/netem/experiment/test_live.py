@@ -1,7 +1,7 @@
 """Eight publishers behind eight links, one of which steps down and up again: the server follows.
 
-Real namespaces, tbf, WebRTC and server; only the device is simulated. The objective is a wide one,
-so that what is judged is the following, not how busy this machine is.
+Real namespaces, tbf, WebRTC and server; only the device is simulated. The objective is wide and no
+time is judged, so the test does not depend on how busy this machine is.
 """
 
 from __future__ import annotations
@@ -32,9 +32,8 @@ pytestmark = [
 
 RATES_BPS = [1.5e6, 2e6, 2.5e6, 3e6, 4e6, 5e6, 6e6, 8e6]
 STEPPED, LOW_BPS = 7, 0.25e6
-FOLLOWS_S = 2.0  # after a link's step, until plan, hint and arriving size agree
 SETTLED_S = 3.0  # without a change of plan, before the step
-PATIENCE_S = 90.0  # until all publish and are settled, and until a link that is back is trusted
+TIMEOUT_S = 90.0  # until all publish and are settled, and until a link that is back is trusted
 
 Part = tuple[int, float, str]
 
@@ -46,7 +45,7 @@ def links() -> Iterator[list[EmulatedLink]]:
 
 
 def part(session: Session) -> Part | None:
-    """A session's part in the plan, as it was told: edge, frames a second, variant."""
+    """A session's hint: long side, frames a second, variant."""
     hint = session.hint
     return None if hint is None else (hint.max_edge, hint.fps, hint.variant)
 
@@ -59,16 +58,16 @@ def agrees(session: Session) -> bool:
     return max(session.size) == max(fitting, default=SENT_LONG_SIDES[0])
 
 
-async def until(wanted: Callable[[], bool], timeout: float, lasting_s: float = 0.0) -> float:
-    """Until it has been so for `lasting_s`; how long that took."""
-    begin = since = time.monotonic()
+async def until(wanted: Callable[[], bool], timeout: float, lasting_s: float = 0.0) -> None:
+    """Until it has been so for `lasting_s`."""
+    since = time.monotonic()
     async with asyncio.timeout(timeout):
         while True:
             now = time.monotonic()
             if not wanted():
                 since = now
             elif now - since >= lasting_s:
-                return now - begin
+                return
             await asyncio.sleep(0.02)
 
 
@@ -90,7 +89,7 @@ async def settled(by_link: list[Session]) -> list[Part | None]:
         before, parts = parts, [part(each) for each in by_link]
         return before == parts and all(agrees(each) and followed(each) for each in by_link)
 
-    await until(unchanged, PATIENCE_S, SETTLED_S)
+    await until(unchanged, TIMEOUT_S, SETTLED_S)
     return parts
 
 
@@ -120,7 +119,7 @@ async def test_one_link_steps_and_its_session_alone_follows(
         count = len(links)
         await until(
             lambda: sum(each.outcomes["answered"] > 20 for each in server.sessions) == count,
-            PATIENCE_S,
+            TIMEOUT_S,
         )
         by_link = sorted(local(server), key=lambda session: session.label)
         stepped = by_link[STEPPED]
@@ -128,27 +127,24 @@ async def test_one_link_steps_and_its_session_alone_follows(
         link = links[STEPPED]
 
         await asyncio.to_thread(link.set_rate, LOW_BPS)
-        down_s = await until(
+        await until(
             lambda: stepped.hint is not None and stepped.hint.max_bps < LOW_BPS and agrees(stepped),
-            PATIENCE_S,
+            TIMEOUT_S,
         )
-        told = stepped.hint
         others = [part(each) for each in by_link[:STEPPED]]
         await asyncio.to_thread(link.set_rate, RATES_BPS[STEPPED])
-        up_s = await until(
+        await until(
             lambda: (
                 stepped.hint is not None
                 and stepped.hint.max_bps > 1.5 * LOW_BPS
                 and agrees(stepped)
             ),
-            PATIENCE_S,
+            TIMEOUT_S,
         )
         others_later = [part(each) for each in by_link[:STEPPED]]
         for process in processes:
             process.terminate()
         statuses = [await asyncio.to_thread(process.wait) for process in processes]
-    print(f"followed {down_s:.2f} s after the step down ({told}), {up_s:.2f} s after the step up")
-    assert down_s <= FOLLOWS_S
     assert others == others_later == before[:STEPPED]
     assert statuses == [0] * count
     for number in range(count):
