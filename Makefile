@@ -11,11 +11,12 @@ ARGS ?=
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
-$(STAMP): requirements.txt requirements-dev.txt
+$(STAMP): requirements-dev.txt requirements-torch.txt
 	@echo "setting up $(VENV) (a few minutes the first time) ..." >&2
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --progress-bar on --disable-pip-version-check -r requirements-dev.txt
+	$(BIN)/python -m pip install --progress-bar on --disable-pip-version-check -r requirements-torch.txt
 	@touch $@
 
 .PHONY: setup
@@ -53,6 +54,14 @@ bench: setup  ## the benchmarks
 RESULTS ?= $(wildcard out/smoke out/real out/paper)
 figures: $(STAMP)  ## all figures and tables into out/figures (RESULTS="out/smoke": folders or files of results)
 	$(BIN)/python -m analysis figures $(RESULTS) $(ARGS)
+
+# Versions that are locked already stay; after a change in pyproject.toml, or with ARGS="--upgrade-package NAME".
+LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-package torch \
+	--custom-compile-command "make lock" pyproject.toml
+.PHONY: lock
+lock:  ## write requirements.txt and requirements-dev.txt from pyproject.toml
+	$(LOCK) $(ARGS) --output-file requirements.txt
+	$(LOCK) $(ARGS) --extra lab --extra dev --output-file requirements-dev.txt
 
 clean:  ## remove what was set up here (not the cache of fetched files)
 	rm -rf $(VENV) out .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -32,9 +32,11 @@ def test_only_settings_that_exist_are_named(name: str) -> None:
 
 def test_what_the_image_copies_is_there_and_let_through() -> None:
     text = (DEPLOY / "Containerfile").read_text()
-    copied = {words.split()[0] for words in re.findall(r"^COPY (?!--)(.*)$", text, re.M)}
+    copies = re.findall(r"^COPY (?!--)(.*)$", text, re.M)
+    copied = {source for words in copies for source in words.split()[:-1]}
     ignored = (DEPLOY / "Containerfile.dockerignore").read_text().splitlines()
-    assert copied == {"requirements.txt", "edge", "web", "profiles", "edge.toml"}
+    requirements = {"requirements.txt", "requirements-torch.txt"}
+    assert copied == {*requirements, "edge", "web", "profiles", "edge.toml"}
     for each in copied:
         assert (ROOT / each).exists()
         assert f"!{each}" in ignored

@@ -11,10 +11,11 @@ from aiohttp import web
 import edge
 from edge.api.errors import Handler
 from edge.assets import samples
+from edge.assets.resources import resource
 from edge.assets.store import AssetError, cached
 from edge.config import Settings
 
-WEB = Path(__file__).resolve().parents[2] / "web"
+WEB = resource("web")
 SLO_CHOICES_MS = (75, 100, 150, 250, 500)
 
 _SECURITY_HEADERS = {

@@ -10,9 +10,10 @@ from typing import Any
 
 from pydantic import BaseModel, SecretStr
 
+from edge.assets.resources import resource
 from edge.config import Settings
 
-TEMPLATE = Path(__file__).resolve().parents[2] / "edge.toml"
+TEMPLATE = resource("edge.toml")
 HIDDEN = "(set, not shown)"
 
 _KEY = re.compile(r"^#?(\w+) = ")

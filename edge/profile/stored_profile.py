@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from edge.assets.resources import resource
 from edge.config import Settings
 from edge.profile.host import describe_machine, file_stem, package_versions, processor_name
 from edge.profile.latency import LatencyProfile
@@ -13,7 +14,7 @@ from edge.profile.variant import Variant
 
 log = logging.getLogger("edge.profile.stored_profile")
 
-PROFILES = Path(__file__).parents[2] / "profiles"
+PROFILES = resource("profiles")
 
 
 def find_stored_profile(settings: Settings, folder: Path = PROFILES) -> LatencyProfile | None:
