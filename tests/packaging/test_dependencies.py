@@ -21,7 +21,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 LAB_MODULES_OF_EDGE = {
     "edge/assets/browser.py",
     "edge/cli/demo_run.py",
-    "edge/scheduling/solvers/exact.py",
+    "edge/scheduling/solvers/milp.py",
 }
 
 
@@ -54,7 +54,8 @@ def _imports(package: str) -> Iterator[tuple[str, str]]:
                     yield str(file.relative_to(ROOT)), top
 
 
-DISTRIBUTIONS = packages_distributions() | {
+DISTRIBUTIONS = {
+    **packages_distributions(),
     "cv2": ["opencv-python-headless"],  # an environment that was set up earlier may have another
     "pydantic_core": ["pydantic"],  # its own half, pinned by it
 }
