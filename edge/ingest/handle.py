@@ -34,7 +34,7 @@ from edge.ingest.session_proxy import IngestLostError, SessionProxy
 from edge.ipc.child_process import Program
 from edge.ipc.messages import Ready, Stop
 from edge.ipc.shared_memory import SlotPicture
-from edge.ipc.supervisor import StartError, SupervisionPolicy, Supervisor
+from edge.ipc.supervisor import ChildStartError, SupervisionPolicy, Supervisor
 from edge.observability.metrics_data import FrameMetrics
 
 log = logging.getLogger("edge.ingest")
@@ -122,7 +122,7 @@ class IngestHandle:
         """Start, and wait until it is ready; IngestLostError if it can't be."""
         try:
             await self._supervisor.start()
-        except StartError as error:
+        except ChildStartError as error:
             raise IngestLostError(f"an ingest process {error}") from error
 
     async def stop(self) -> None:

@@ -16,7 +16,7 @@ _START_ATTEMPTS = 3  # of the first start; a process that was ready once is rest
 _KILL_S = 1.5  # from SIGKILL to the end of the process
 
 
-class StartError(RuntimeError):
+class ChildStartError(RuntimeError):
     """A child process could not be started; the message is the reason, without a subject."""
 
 
@@ -102,12 +102,12 @@ class Supervisor(Generic[Message]):
         return self.state == "ready" and not self._is_stopping
 
     async def start(self) -> None:
-        """Start the process and wait until it is ready; StartError if it never is."""
+        """Start the process and wait until it is ready; ChildStartError if it never is."""
         self._started = asyncio.get_running_loop().create_future()
         self._task = asyncio.create_task(self._keep_alive())
         await asyncio.wait({self._started, self._task}, return_when=asyncio.FIRST_COMPLETED)
         if not self._started.done():
-            raise StartError("stopped before it was ready")
+            raise ChildStartError("stopped before it was ready")
         self._started.result()
 
     async def stop(self, message: Message) -> None:
@@ -172,7 +172,7 @@ class Supervisor(Generic[Message]):
             attempts += 1
             is_over = self._is_hopeless or attempts >= _START_ATTEMPTS
             if is_over and self._started is not None and not self._started.done():
-                self._started.set_exception(StartError(self._reason))
+                self._started.set_exception(ChildStartError(self._reason))
                 return
             losses = self._policy.losses_in_a_row(losses, self._ready_s())
             await asyncio.sleep(self._policy.restart_delay_s(losses))

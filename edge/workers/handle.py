@@ -17,7 +17,7 @@ from edge.ipc.child_process import Program
 from edge.ipc.messages import Ready, Stop
 from edge.ipc.picture import Packable
 from edge.ipc.shared_memory import NoFreeSlotError, slot_bytes
-from edge.ipc.supervisor import ProcessState, StartError, Supervisor
+from edge.ipc.supervisor import ChildStartError, ProcessState, Supervisor
 from edge.models.boxes import Box
 from edge.profile.latency import LatencyProfile
 from edge.profile.latency_file import load_latency_profile
@@ -154,7 +154,7 @@ class WorkerHandle:
         """Start, and wait until it is ready; WorkerError with the worker's own text if it fails."""
         try:
             await self._supervisor.start()
-        except StartError as error:
+        except ChildStartError as error:
             raise WorkerError(f"{self.device}: {error}") from error
 
     async def stop(self) -> None:

@@ -29,7 +29,7 @@ from edge.ipc.picture import Picture
 from edge.ipc.shared_memory import SharedPictures, slot_bytes
 from edge.ipc.supervisor import ProcessState
 from edge.observability.metrics_data import FrameMetrics
-from edge.scheduling.assignment import Snapshot
+from edge.scheduling.assignment import SessionSnapshot
 from edge.session.interface import SessionIdentity, SessionOptions
 
 BOX = (2, 0.5, 0.0, 0.0, 1.0, 1.0)
@@ -119,8 +119,8 @@ class IngestHandleStage:
         self.steps += 1
 
 
-def snapshot(name: str, bps: float) -> Snapshot:
-    return Snapshot(name, 100.0, 15.0, (416, 234), 33.5, True, bps, 416)
+def snapshot(name: str, bps: float) -> SessionSnapshot:
+    return SessionSnapshot(name, 100.0, 15.0, (416, 234), 33.5, True, bps, 416)
 
 
 @pytest.fixture

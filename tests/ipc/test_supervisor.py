@@ -13,7 +13,7 @@ import pytest
 
 from edge.ipc.child_process import Program
 from edge.ipc.messages import Ready, Stop
-from edge.ipc.supervisor import StartError, SupervisionPolicy, Supervisor
+from edge.ipc.supervisor import ChildStartError, SupervisionPolicy, Supervisor
 from tests.ipc.child import CODEC, Echo, Message, program
 
 FAST = SupervisionPolicy(restart_first_s=0.01)
@@ -165,21 +165,21 @@ async def test_a_message_that_a_busy_loop_has_not_read_counts_as_a_sign_of_life(
 
 async def test_a_process_that_sends_gibberish_is_lost() -> None:
     recorder = RecordingOwner(program("gibberish"))
-    with pytest.raises(StartError, match="sent a malformed message"):
+    with pytest.raises(ChildStartError, match="sent a malformed message"):
         await recorder.supervisor.start()
     await recorder.supervisor.stop(Stop())
 
 
 async def test_a_first_start_is_tried_three_times() -> None:
     recorder = RecordingOwner(program("fails"))
-    with pytest.raises(StartError, match="ended with exit code 3"):
+    with pytest.raises(ChildStartError, match="ended with exit code 3"):
         await recorder.supervisor.start()
     assert recorder.events == ["starting", "it ended with exit code 3"] * 3
 
 
 async def test_a_start_without_a_sign_of_life_is_given_up() -> None:
     recorder = RecordingOwner(program("freezes"), replace(FAST, start_silence_s=0.05))
-    with pytest.raises(StartError, match="no sign of life"):
+    with pytest.raises(ChildStartError, match="no sign of life"):
         await recorder.supervisor.start()
 
 
@@ -189,14 +189,14 @@ async def test_a_hopeless_start_is_not_tried_again() -> None:
             self.supervisor.give_up("can't start: no such device", hopeless=True)
 
     recorder = Hopeless(program("works"))
-    with pytest.raises(StartError, match="no such device"):
+    with pytest.raises(ChildStartError, match="no such device"):
         await recorder.supervisor.start()
     assert recorder.events == ["starting", "it can't start: no such device"]
 
 
 async def test_a_program_that_does_not_exist_is_a_failed_start() -> None:
     recorder = RecordingOwner(Program(("/no/such/program",), CODEC, 1, 4096))
-    with pytest.raises(StartError, match="can't be started: .*No such file"):
+    with pytest.raises(ChildStartError, match="can't be started: .*No such file"):
         await recorder.supervisor.start()
 
 
@@ -205,7 +205,7 @@ async def test_stop_ends_a_start() -> None:
     starting = asyncio.create_task(recorder.supervisor.start())
     await recorder.until("starting")
     await recorder.supervisor.stop(Stop())
-    with pytest.raises(StartError, match="stopped before it was ready"):
+    with pytest.raises(ChildStartError, match="stopped before it was ready"):
         await starting
 
 
