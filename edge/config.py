@@ -106,7 +106,7 @@ class Settings(BaseSettings):
     max_bps: Annotated[int, Field(ge=100_000)] = 4_000_000
     sent_edge: Annotated[int, Field(ge=64, le=4096)] | None = None
     sent_bps: Annotated[int, Field(ge=50_000)] | None = None
-    rate_control: Literal["trains", "transport-cc"] = "trains"
+    rate_control: Literal["receiver", "transport-cc"] = "receiver"
 
     ingest: Annotated[int, Field(ge=1, le=64)] = 1
     max_sessions: Annotated[int, Field(ge=1)] = 64

@@ -42,7 +42,7 @@ __all__ = ["DecodedFrame", "PeerConnection", "SdpError"]
 MAX_CHANNELS = 8  # a publisher's data channels; further ones are closed
 MAX_BUFFERED = 16 * 1024  # bytes waiting in an unreliable channel; what comes on top is dropped
 MAX_BUFFERED_RELIABLE = 1 << 20  # the same for one that promised to deliver
-RateControl = Literal["trains", "transport-cc"]
+RateControl = Literal["receiver", "transport-cc"]
 _CLOSE_S = 2.0
 
 _log = logging.getLogger(__name__)
@@ -58,9 +58,9 @@ class PeerConnection:
     `close` was.
 
     `ports` are the local UDP ports that may be used (None: any), `announce` further addresses by
-    which this machine is reached at the same ports. `rate_control` is "trains"
-    (`edge.rtc.bwe.bandwidth_estimator`) or "transport-cc": the publisher's own, where it offers
-    that.
+    which this machine is reached at the same ports. `rate_control` is "receiver"
+    (`edge.rtc.bwe.bandwidth_estimator`) or "transport-cc": the publisher's own estimator decides,
+    if its offer includes transport-cc.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class PeerConnection:
         on_channel: Callable[[str], None],
         on_state: Callable[[str], None],
         on_step: Callable[[], None] = lambda: None,
-        rate_control: RateControl = "trains",
+        rate_control: RateControl = "receiver",
         max_pixels: int = MAX_PIXELS,
         ports: range | None = None,
         announce: Sequence[str] = (),

@@ -343,7 +343,7 @@ class Session:
     # -- state -------------------------------------------------------------------------------------
 
     def _measurements(self, now: float) -> SessionMeasurements:
-        receiver_controls = self._settings.rate_control == "trains"
+        receiver_controls = self._settings.rate_control == "receiver"
         return measure(
             self._frames.budget,
             self.peer.rate if receiver_controls else None,

@@ -423,7 +423,7 @@ async def test_a_real_answer_is_accepted_by_a_strict_reader() -> None:
         await publisher.connection.close()
 
 
-@pytest.mark.parametrize("rate_control", ["trains", "transport-cc"])
+@pytest.mark.parametrize("rate_control", ["receiver", "transport-cc"])
 async def test_transport_wide_feedback_is_promised_only_where_it_is_asked_for(
     rate_control: str,
 ) -> None:

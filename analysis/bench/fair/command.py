@@ -40,7 +40,7 @@ RATE_BPS, CAP_BPS, FPS = 4e6, 4e6, 15
 QUEUES_BYTES = (256_000, 30_000)  # a radio link's, and a shallow one
 SETTLE_MS = 10_000.0  # after all have begun; then shares count
 LATE_MS = 100.0
-CONTROLLERS = ("trains", "transport-cc")
+CONTROLLERS = ("receiver", "transport-cc")
 _BETWEEN_S = 2.0  # from one beginning to the next
 _COMPANY = ("session", "tcp")
 _TOLD = {"session": "two sessions", "tcp": "a session and TCP"}
@@ -111,12 +111,12 @@ def promises(shares: Sequence[LinkShare]) -> Iterator[tuple[str, bool]]:
             if (share.company, share.queue_bytes) == (company, queue_bytes)
         }
         where = f"queue of {queue_bytes / 1e3:.0f} kB"
-        if company == "session" and "trains 2" in mine:
-            low, high = sorted((mine["trains 1"], mine["trains 2"]))
+        if company == "session" and "receiver 2" in mine:
+            low, high = sorted((mine["receiver 1"], mine["receiver 2"]))
             text = f"{where}: two sessions share within 20 % ({low / high:.2f})"
             yield text, low >= 0.8 * high
-        elif company == "tcp" and "trains 1" in mine:
-            yield f"{where}: the session has a tenth", mine["trains 1"] >= 0.1 * RATE_BPS
+        elif company == "tcp" and "receiver 1" in mine:
+            yield f"{where}: the session has a tenth", mine["receiver 1"] >= 0.1 * RATE_BPS
             yield f"{where}: TCP has four tenths", mine["tcp"] >= 0.4 * RATE_BPS
 
 
@@ -172,7 +172,7 @@ class _Run:
         self, number: int, site: Site, page: Any, begin_ms: float, end_ms: float
     ) -> LinkShare:
         await asyncio.sleep(number * _BETWEEN_S)
-        first_bps = START_BPS if self.controller == "trains" else CAP_BPS
+        first_bps = START_BPS if self.controller == "receiver" else CAP_BPS
         played = await play(site, page, self.controller, first_bps, end_ms)
         frames = [frame for frame in played.frames(0.0) if frame.at_ms >= begin_ms]
         return self._share(f"{self.controller} {number + 1}", *_shown(frames, begin_ms, end_ms))

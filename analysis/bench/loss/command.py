@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 RATE_BPS, DELAY_MS, CAP_BPS = 8e6, 15.0, 1.2e6
 QUEUE_BYTES = 256_000
 FPS = (15, 30)
-RECEIVERS = {"ours": "trains", "aiortc": "aiortc"}
+RECEIVERS = {"ours": "receiver", "aiortc": "aiortc"}
 MOST_STALL_MS = 400.0
 _SETTLE_S = 4.0  # after the connection stands; then frames count
 _TAIL_S = 0.7  # in which what was encoded may still be decoded

@@ -1,8 +1,8 @@
 """A frame's time on the network over steady links, steps and real traces, by who controls the rate.
 
 Real Chromium in a network namespace streams to this process through an emulated link, to each
-controller in turn under the same conditions: `trains` (ours: hints and REMB by packet trains),
-`trains-remb` (the same for a publisher that obeys no hints), `transport-cc` (Chromium's own
+controller in turn under the same conditions: `receiver` (ours: hints and REMB by packet trains),
+`receiver-remb` (the same for a publisher that obeys no hints), `transport-cc` (Chromium's own
 estimator, fed by our feedback) and `aiortc` as it ships. Network time is from a frame leaving the
 encoder to its last packet's arrival, on one machine's clock. Needs root.
 
@@ -228,7 +228,7 @@ async def _publish(
 ) -> RateResult:
     cell, trace, controller = run.cell, run.trace, run.controller
     end_ms = begin_ms + 1000.0 * cell.seconds
-    first_bps = min(START_BPS, cell.cap_bps) if controller == "trains" else cell.cap_bps
+    first_bps = min(START_BPS, cell.cap_bps) if controller == "receiver" else cell.cap_bps
     played = await play(site, page, controller, first_bps, end_ms)
     frames = played.frames(link.origin_ms)
     if run.folder is not None:

@@ -10,8 +10,8 @@ from pathlib import Path
 from analysis.bench.rate.results import RateCell, RateResult, promises
 
 _NAMES = {
-    "trains": "trains",
-    "trains-remb": "trains, no hints",
+    "receiver": "receiver",
+    "receiver-remb": "receiver, no hints",
     "transport-cc": "transport-cc",
     "aiortc": "plain aiortc",
 }  # in this order

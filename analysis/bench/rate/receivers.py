@@ -23,7 +23,7 @@ from edge.rtc.rtp import is_rtcp
 from edge.scheduling.assignment import Assignment
 from netem.baseline.stock_receiver import StockReceiver
 
-CONTROLLERS = ("trains", "trains-remb", "transport-cc", "aiortc")
+CONTROLLERS = ("receiver", "receiver-remb", "transport-cc", "aiortc")
 SLO_MS, LONG_SIDE = 100.0, 608
 _VARIANT = f"yolov4-tiny-{LONG_SIDE}"
 _DECIDE_S = 0.1
@@ -201,10 +201,10 @@ async def _receive_ours(controller: str, offer: str, cap_bps: float, fps: float)
         on_channel=lambda label: None,
         on_state=lambda state: None,
         on_step=on_step,
-        rate_control="transport-cc" if controller == "transport-cc" else "trains",
+        rate_control="transport-cc" if controller == "transport-cc" else "receiver",
     )
     answer = await peer.answer(offer)
-    if controller == "trains":
+    if controller == "receiver":
         peer.rate.remb.max_cap_bps = cap_bps
         hints = _Hints(lambda: peer, cap_bps, fps)
     arrivals = FrameArrivals()

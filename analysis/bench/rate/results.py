@@ -82,7 +82,7 @@ def table(rows: Sequence[RateResult]) -> Table:
 
 def promises(row: RateResult, rows: Sequence[RateResult]) -> Iterator[tuple[str, bool]]:
     """What is promised of our controller in this cell, and whether it was kept."""
-    if row.controller != "trains":
+    if row.controller != "receiver":
         return
     cell, found, kept = row.cell, row.figures, figures.kept
     if cell.kind == "steady":
