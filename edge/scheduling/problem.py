@@ -8,12 +8,14 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from edge.validation import mistakes
+
 MAX_MS = 1e6  # no latency or budget above this makes sense, and sums of them stay exact
 MAX_GPUS, MAX_BATCH = 1024, 1024
 
 
 class ProblemError(ValueError):
-    """A malformed problem; the message is one line that names the field."""
+    """A malformed problem; the message is one line that names field and rule."""
 
 
 class CyclesError(ValueError):
@@ -31,10 +33,10 @@ class ProblemVariant:
 
 @dataclass(frozen=True, slots=True)
 class ProblemClient:
-    """A client: frames a second, and for each variant what is left of its SLO, in ms.
+    """A client: frames a second, and the latency budget that its SLO leaves each variant, in ms.
 
-    `accuracy`, where given, has one value for each variant and stands in for the variants' own:
-    what a client sends decides what a variant makes of it.
+    `accuracy`, if given, has one value for each variant, which replace the variants' own: a
+    variant's accuracy depends on the client's pictures.
     """
 
     id: str
@@ -45,11 +47,10 @@ class ProblemClient:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Everything that a solver may know.
+    """The whole input of a solver.
 
-    `current` holds the names of the variants resident on each GPU, or is None when that is
-    unknown or of no matter. GPUs are alike. Times are compared to the nanosecond and rates to
-    the micro-hertz.
+    `current` has the names of the variants resident on each GPU; None if they are unknown or don't
+    matter. GPUs are alike. Times are compared to the nanosecond and rates to the micro-hertz.
     """
 
     gpus: int
@@ -67,7 +68,7 @@ class Problem:
         ):
             name, times = Counter(names).most_common(1)[0] if names else ("", 0)
             if times > 1:
-                raise ProblemError(f"{field}: {name!r} is there {times} times")
+                raise ProblemError(f"{field}: {name!r} occurs {times} times")
         for index, client in enumerate(self.clients):
             for key, values in (("budget_ms", client.budget_ms), ("accuracy", client.accuracy)):
                 if values is not None and len(values) != count:
@@ -82,7 +83,7 @@ class Problem:
             )
 
     def accuracy(self, client: ProblemClient, variant: int) -> float:
-        """What the variant of that index makes of the client's pictures."""
+        """The accuracy on the client's pictures of the variant of that index."""
         return (client.accuracy or self._accuracies)[variant]
 
     @property
@@ -91,13 +92,13 @@ class Problem:
 
     @classmethod
     def parse(cls, data: Any) -> Problem:
-        """A problem from its parsed JSON; raises ProblemError naming the first bad field."""
+        """A problem from its parsed JSON (docs/formats/solve.md). Raises ProblemError."""
         if not isinstance(data, dict):
             raise ProblemError("problem: must be a JSON object")
         try:
             read = _Problem.model_validate(data)
         except ValidationError as error:
-            raise ProblemError(_first(error)) from error
+            raise ProblemError(mistakes(error, _Problem)[0]) from error
         return cls(
             gpus=read.gpus,
             variants=tuple(ProblemVariant(v.name, v.accuracy, v.latency_ms) for v in read.variants),
@@ -115,7 +116,7 @@ _Budget = Annotated[float, Field(ge=-MAX_MS, le=MAX_MS)]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(strict=True, extra="ignore")
+    model_config = ConfigDict(strict=True, extra="forbid")
 
 
 class _Variant(_Strict):
@@ -145,18 +146,3 @@ def _names(entry: str | list[str] | None) -> tuple[str, ...]:
     if entry is None:
         return ()
     return (entry,) if isinstance(entry, str) else tuple(entry)
-
-
-def _first(error: ValidationError) -> str:
-    """`clients[3].fps: Input should be a valid number`, of the first of the errors."""
-    first = error.errors()[0]
-    path = ""
-    for part in first["loc"]:
-        if isinstance(part, int):
-            path += f"[{part}]"
-        elif part in ("str", "list[str]", "tuple[...]"):  # which arm of a union it tried
-            continue
-        else:
-            path += f".{part}" if path else part
-    message = first["msg"].replace("\n", " ")
-    return f"{path}: {message[:1].lower()}{message[1:]}"
