@@ -6,4 +6,5 @@ import time
 
 
 def now_ms() -> float:
+    """Milliseconds since an arbitrary moment, never going back."""
     return time.monotonic() * 1000.0
