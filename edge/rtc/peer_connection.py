@@ -23,7 +23,7 @@ from edge.rtc.bwe.bandwidth_estimator import BandwidthEstimator
 from edge.rtc.capture_clock import CaptureClock
 from edge.rtc.decoding.decoder import MAX_PIXELS
 from edge.rtc.jitter.frames import DecodedFrame
-from edge.rtc.jitter.outcome import ReceptionCounts
+from edge.rtc.reception_stats import ReceptionCounts
 from edge.rtc.rtp import ExtensionIds
 from edge.rtc.sdp import (
     MAX_CANDIDATES,

@@ -1,14 +1,37 @@
-"""What a receiver counts of a source, packet by packet (RFC 3550, appendix A)."""
+"""Reception statistics: packet counts, receiver reports (RFC 3550, appendix A), loss."""
 
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
 
 from edge.rtc.rtp import RTP_PER_MS, ReportBlock
 from edge.rtc.unwrapper import signed_difference
 
 _MAX_DROPOUT = 3000  # a jump by more means that the sender started over (RFC 3550, appendix A.1)
 _LOSS_WINDOW_MS = 2_000.0
+
+
+@dataclass(slots=True)
+class ReceptionCounts:
+    """Packets and frames since the start.
+
+    Later packets showed `missed` ones to be missing; `nacked` counts requests for one, `recovered`
+    the packets that came after a request. `late` ones came after they were given up. `bytes` are
+    all of RTP, headers and retransmissions included.
+    """
+
+    packets: int = 0
+    duplicates: int = 0
+    late: int = 0
+    missed: int = 0
+    nacked: int = 0
+    recovered: int = 0
+    keyframe_requests: int = 0
+    frames: int = 0
+    frames_lost: int = 0
+    resets: int = 0
+    bytes: int = 0
 
 
 class ReceptionStats:

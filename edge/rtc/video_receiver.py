@@ -17,9 +17,8 @@ from edge.rtc.capture_clock import CaptureClock
 from edge.rtc.decoding.decoder import MAX_PIXELS, Decoder
 from edge.rtc.jitter.depacketizer import depacketise
 from edge.rtc.jitter.frames import DecodedFrame, EncodedFrame
-from edge.rtc.jitter.jitter_buffer import JitterBuffer
+from edge.rtc.jitter.jitter_buffer import JitterBuffer, JitterBufferOutput
 from edge.rtc.jitter.loss_recovery import TAIL_MS
-from edge.rtc.jitter.outcome import JitterBufferOutput
 from edge.rtc.reception_stats import ReceptionStats
 from edge.rtc.rtp import ExtensionIds, Goodbye, RtpPacket, SenderReport
 from edge.rtc.shared_timer import SharedTimer
@@ -183,7 +182,7 @@ class VideoReceiver:
         if outcome.nack or outcome.keyframe:
             self._ask(outcome)
         # Seldom, because it costs: a timer that comes early asks anew.
-        if self._poll is None or self.jitter.gaps or self._poll_ms > at_ms + TAIL_MS + 5.0:
+        if self._poll is None or self.jitter.nacks or self._poll_ms > at_ms + TAIL_MS + 5.0:
             self._schedule(at_ms)
 
     def _ask(self, outcome: JitterBufferOutput) -> None:
@@ -224,21 +223,16 @@ class VideoReceiver:
     # -- from the decoder -------------------------------------------------------------------------
 
     def _picture(self, frame: EncodedFrame, image: av.VideoFrame, decoded_ms: float) -> None:
-        captured_ms, source = self._clock.captured_ms(frame.rtp, frame.first_packet_ms)
+        captured_ms, _ = self._clock.captured_ms(frame.rtp, frame.first_packet_ms)
         self._on_frame(
             DecodedFrame(
                 rtp=frame.rtp,
                 image=image,
                 width=image.width,
                 height=image.height,
-                keyframe=frame.keyframe,
-                bytes=frame.bytes,
-                packets=frame.packets,
                 captured_ms=captured_ms,
-                first_packet_ms=frame.first_packet_ms,
                 received_ms=frame.received_ms,
                 decoded_ms=decoded_ms,
-                clock_source=source,
             )
         )
 
@@ -286,9 +280,9 @@ class VideoReceiver:
         )
         self._rate.observe_counts(self._reception.received, self._reception.missing, at_ms)
         network_ms = self._rate.network_ms(0.5) or 0.0
-        self.jitter.gaps.patience_ms = max(15.0, _NETWORK_SHARE * self._slo_ms - network_ms)
+        self.jitter.nacks.max_wait_ms = max(15.0, _NETWORK_SHARE * self._slo_ms - network_ms)
         if self._clock.rtt_ms is not None:
-            self.jitter.gaps.suggest_rtt(self._clock.rtt_ms)
+            self.jitter.nacks.suggest_rtt(self._clock.rtt_ms)
             self._rate.one_way_ms = self._clock.rtt_ms / 2.0
         if self._source is None:
             return

@@ -37,7 +37,7 @@ class Seen:
     index: int  # from its barcode, -1 without one
     width: int
     height: int
-    bytes: int
+    total_bytes: int  # of RTP, from the start to this frame
     at_ms: float
 
 
@@ -229,7 +229,8 @@ class Standin:
 
     def _frame(self, guest: Guest, frame: DecodedFrame) -> None:
         index = read_barcode(Picture.from_av(frame.image).y)
-        guest.frames.append(Seen(index, frame.width, frame.height, frame.bytes, now_ms()))
+        total_bytes = guest.peer.counts.bytes if guest.peer is not None else 0
+        guest.frames.append(Seen(index, frame.width, frame.height, total_bytes, now_ms()))
         self._notify()
         if not self.silent and not self.mute:
             self._spawn(self._answer(guest, frame, index))

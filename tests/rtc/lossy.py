@@ -15,8 +15,7 @@ from functools import partial
 
 from analysis.simulator.event_queue import EventQueue
 from edge.rtc.jitter.depacketizer import Payload
-from edge.rtc.jitter.jitter_buffer import JitterBuffer
-from edge.rtc.jitter.outcome import JitterBufferOutput
+from edge.rtc.jitter.jitter_buffer import JitterBuffer, JitterBufferOutput
 from netem.links.packet_stages import Delay, RateQueue
 from tests.rtc.simlink import Stage, StagedLink
 from traces import constant
@@ -40,7 +39,7 @@ class LossyStream:
     packets: int = 9
     key_packets: int = 30
     rtt_ms: float = 30.0
-    patience_ms: float = 35.0
+    max_wait_ms: float = 35.0
     answers: bool = True
     seed: int = 1
     served_ms: list[float] = field(default_factory=list)
@@ -48,7 +47,7 @@ class LossyStream:
     requests_ms: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.buffer = JitterBuffer(self.patience_ms, self.rtt_ms)
+        self.buffer = JitterBuffer(self.max_wait_ms, self.rtt_ms)
         self._events = EventQueue()
         # A lost packet had its time on the air: the loss follows the rate.
         stages = [RateQueue(constant(LINK_BPS), 1 << 20), self.loss, Delay(self.rtt_ms / 2.0)]

@@ -129,12 +129,13 @@ class Watcher:
         self.lost: list[tuple[int, str]] = []
         self.messages: list[tuple[str, str | bytes]] = []
         self.channels: list[str] = []
+        self.clock_sources: list[str] = []  # of each frame's capture time
         self.states: list[str] = []
         self.news = asyncio.Event()
         self.peer = PeerConnection(
             **{
                 "slo_ms": 100.0,
-                "on_frame": self._noting(self.frames.append),
+                "on_frame": self._noting(self._on_frame),
                 "on_lost": self._noting(self._on_lost),
                 "on_message": self._noting(lambda label, data: self.messages.append((label, data))),
                 "on_channel": self._noting(self.channels.append),
@@ -149,6 +150,11 @@ class Watcher:
             self.news.set()
 
         return noted
+
+    def _on_frame(self, frame: DecodedFrame) -> None:
+        self.frames.append(frame)
+        _, source = self.peer.clock.captured_ms(frame.rtp, frame.received_ms)
+        self.clock_sources.append(source)
 
     def _on_lost(self, rtps: Sequence[int], reason: str) -> None:
         self.lost += [(rtp, reason) for rtp in rtps]

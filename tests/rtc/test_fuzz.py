@@ -27,10 +27,16 @@ from edge.rtc.bwe.remb_policy import MAX_REMB_BPS, MIN_REMB_BPS
 from edge.rtc.bwe.twcc import PacketArrivals
 from edge.rtc.capture_clock import CaptureClock
 from edge.rtc.jitter.depacketizer import Payload, depacketise
-from edge.rtc.jitter.jitter_buffer import MAX_BYTES, MAX_FRAMES, MAX_GAP, MAX_PACKETS, JitterBuffer
+from edge.rtc.jitter.jitter_buffer import (
+    MAX_BYTES,
+    MAX_FRAMES,
+    MAX_JUMP,
+    MAX_PACKETS,
+    JitterBuffer,
+    JitterBufferOutput,
+)
 from edge.rtc.jitter.loss_recovery import MAX_PROBED, PLI_INTERVAL_MS
 from edge.rtc.jitter.nack import MAX_NACKS
-from edge.rtc.jitter.outcome import JitterBufferOutput
 from edge.rtc.reception_stats import ReceptionStats
 from edge.rtc.rtp import ExtensionIds
 from edge.rtc.video_receiver import VideoReceiver
@@ -260,7 +266,7 @@ class AnyWay(RuleBasedStateMachine):
     def stray(self, sequence: int, kind: str) -> None:
         """A number far from all others, once: it must not be taken for the stream's."""
         ahead = (sequence - self.sequence) & 0xFFFF
-        assume(2 * MAX_GAP < ahead < 0x10000 - 2 * MAX_GAP)
+        assume(2 * MAX_JUMP < ahead < 0x10000 - 2 * MAX_JUMP)
         damaged = kind == "nonsense"
         self._take(self.buffer.add(sequence, 1, False, None, self.now_ms, damaged=damaged))
 
@@ -297,16 +303,16 @@ class AnyWay(RuleBasedStateMachine):
             self.buffer.add(packet.sequence, packet.rtp, packet.marker, packet.media, self.now_ms)
         )
 
-    def _take(self, outcome: JitterBufferOutput) -> None:
-        assert len(outcome.nack) <= MAX_NACKS + MAX_PROBED
-        assert len(set(outcome.nack)) == len(outcome.nack)
-        self.asked += outcome.nack
-        if outcome.keyframe:
+    def _take(self, output: JitterBufferOutput) -> None:
+        assert len(output.nack) <= MAX_NACKS + MAX_PROBED
+        assert len(set(output.nack)) == len(output.nack)
+        self.asked += output.nack
+        if output.keyframe:
             assert self.now_ms - self.asked_ms >= PLI_INTERVAL_MS
             self.asked_ms = self.now_ms
-        for rtp in outcome.lost:
+        for rtp in output.lost:
             self._end(rtp)
-        for frame in outcome.frames:
+        for frame in output.frames:
             self._end(frame.rtp)
             sent = self.frames[frame.rtp]
             assert frame.data == sent.data
@@ -326,12 +332,12 @@ class AnyWay(RuleBasedStateMachine):
     @invariant()
     def bounded(self) -> None:
         buffer = self.buffer
-        count, size = buffer.held
+        count, size = buffer.size
         assert 0 <= count <= MAX_PACKETS
         assert 0 <= size <= MAX_BYTES
         assert len(buffer._frames) <= MAX_FRAMES
-        assert len(buffer._dead) <= MAX_FRAMES
-        assert len(buffer.gaps) <= MAX_GAP
+        assert len(buffer._finished) <= MAX_FRAMES
+        assert len(buffer.nacks) <= MAX_JUMP
 
 
 AnyWay.TestCase.settings = settings(max_examples=100, stateful_step_count=50)
@@ -350,18 +356,18 @@ def test_thousands_of_random_packets_leave_the_buffer_bounded(seed: int) -> None
         sequence = rng.randrange(0x10000) if rng.random() < 0.01 else number & 0xFFFF
         rtp = (number // 7 * 3000) & 0xFFFFFFFF
         marker = number % 7 == 6
-        outcome = buffer.add(sequence, rtp, marker, rng.choice(medias), at_ms)
+        output = buffer.add(sequence, rtp, marker, rng.choice(medias), at_ms)
         late = buffer.poll(at_ms + rng.choice([0.0, 40.0]))
-        assert max(len(outcome.nack), len(late.nack)) <= MAX_NACKS + MAX_PROBED
-        asked_ms += [at_ms] * (outcome.keyframe + late.keyframe)
-        count, size = buffer.held
+        assert max(len(output.nack), len(late.nack)) <= MAX_NACKS + MAX_PROBED
+        asked_ms += [at_ms] * (output.keyframe + late.keyframe)
+        count, size = buffer.size
         assert count <= MAX_PACKETS
         assert size <= MAX_BYTES
         assert len(buffer._frames) <= MAX_FRAMES
-        assert len(buffer._owner) <= MAX_PACKETS
-        assert len(buffer.gaps) <= MAX_GAP
-        assert len(buffer.gaps._due) <= 4 * MAX_GAP + 128
-        assert len(buffer.gaps._numbers) == len(buffer.gaps)
+        assert len(buffer._owners) <= MAX_PACKETS
+        assert len(buffer.nacks) <= MAX_JUMP
+        assert len(buffer.nacks._due) <= 4 * MAX_JUMP + 128
+        assert len(buffer.nacks._numbers) == len(buffer.nacks)
     assert len(asked_ms) < at_ms / PLI_INTERVAL_MS * 1.5 + 2
 
 

@@ -33,7 +33,7 @@ def test_no_long_stall_and_at_most_one_frame_in_100_lost(
 @pytest.mark.parametrize("rtt_ms", [60.0, 100.0, 200.0])
 def test_over_a_long_round_trip_a_lost_packet_is_waited_for(rtt_ms: float) -> None:
     """A key frame would take longer than the packet does, though both are late."""
-    run = LossyStream(PacketLoss(0.01, 5), rtt_ms=rtt_ms, patience_ms=15.0).run(60.0)
+    run = LossyStream(PacketLoss(0.01, 5), rtt_ms=rtt_ms, max_wait_ms=15.0).run(60.0)
     assert run.share >= 0.98
     assert len(run.requests_ms) <= 5
 
@@ -41,7 +41,7 @@ def test_over_a_long_round_trip_a_lost_packet_is_waited_for(rtt_ms: float) -> No
 def test_asking_early_for_a_frames_end_does_not_shorten_the_round_trip() -> None:
     """The answer belongs to the first request, not to the one that the next frame would cause."""
     run = LossyStream(_LastOfSomeFrames(), rtt_ms=60.0, key_packets=9).run(20.0)
-    assert run.buffer.gaps.rtt_ms == pytest.approx(60.0, rel=0.1)
+    assert run.buffer.nacks.rtt_ms == pytest.approx(60.0, rel=0.1)
 
 
 class _LastOfSomeFrames(PacketLoss):

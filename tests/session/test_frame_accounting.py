@@ -61,11 +61,7 @@ class Accounted:
             image=IMAGE,
             width=64,
             height=48,
-            keyframe=False,
-            bytes=1000,
-            packets=1,
             captured_ms=captured_ms,
-            first_packet_ms=received_ms,
             received_ms=received_ms,
             decoded_ms=received_ms + 5.0,
         )

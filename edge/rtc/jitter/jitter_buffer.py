@@ -1,67 +1,79 @@
-"""The jitter buffer: packets in, whole frames out the moment their last packet is there.
+"""The jitter buffer: packets in, complete frames out the moment their last packet arrives.
 
-A frame ends at its marker bit (RFC 3550, section 5.1), not at its successor. A gap is asked for
-again (NACK, RFC 4585) on a timer for as long as the answer can still come before the frame's
-deadline; then it is given up, and nothing is served until a key frame, unless no other frame
-refers to the lost one. Pure: the time is an argument, decisions are return values.
+A frame ends at its marker bit (RFC 3550, section 5.1), not at its successor. A missing packet is
+requested again (NACK, RFC 4585) for as long as the answer can arrive before the frame's deadline;
+then it is given up, and nothing is served until a key frame, unless no other frame refers to the
+lost one. Pure: the time is an argument, decisions are return values.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass, field
 
 from edge.rtc.jitter.depacketizer import Payload
 from edge.rtc.jitter.frames import Assembly, EncodedFrame
 from edge.rtc.jitter.loss_recovery import (
     KEY_RUN,
     NEVER,
-    KeyframeRequests,
-    Probes,
-    broken_off,
-    forgo,
+    KeyframeRequester,
+    TailLossProbe,
+    give_up_inside,
+    incomplete_tail,
 )
 from edge.rtc.jitter.nack import NackRequester
-from edge.rtc.jitter.outcome import JitterBufferOutput, ReceptionCounts
+from edge.rtc.reception_stats import ReceptionCounts
 from edge.rtc.unwrapper import signed_difference
 
-MAX_PACKETS = 4096  # held at most (a 4K key frame is 1,700), then everything held is given up
+MAX_PACKETS = 4096  # in the buffer (a 4K key frame is 1,700); beyond, everything is given up
 MAX_BYTES = 8 << 20  # the same in bytes
-MAX_FRAMES = 64  # not whole yet; with one more, the oldest is given up
-MAX_GAP = 1000  # a jump by more is another stream, not a loss
-_MAX_DEAD = 64  # frames done with whose stragglers are recognised; the oldest is forgotten first
-_KEY_GRACE_MS = 150.0
+MAX_FRAMES = 64  # incomplete ones; with one more, the oldest is given up
+MAX_JUMP = 1000  # of the sequence number; by more, another stream has begun
+_MAX_FINISHED = 64  # frames whose stragglers are recognised; the oldest is forgotten first
+_KEYFRAME_WAIT_MS = 150.0  # for which a key frame's packets are awaited longer
+
+
+@dataclass(slots=True)
+class JitterBufferOutput:
+    """Frames to decode, frames given up (by RTP timestamp), packets and a key frame to request."""
+
+    frames: list[EncodedFrame] = field(default_factory=list)
+    lost: list[int] = field(default_factory=list)
+    nack: list[int] = field(default_factory=list)
+    keyframe: bool = False
 
 
 class JitterBuffer:
     """Frames from the packets of one stream.
 
-    `patience_ms` is how long after a frame's first sign its missing packets are still of use.
+    `max_wait_ms`: how long after a frame's first packet its missing ones are of use.
     """
 
-    def __init__(self, patience_ms: float = 60.0, rtt_ms: float = 20.0) -> None:
+    def __init__(self, max_wait_ms: float = 60.0, rtt_ms: float = 20.0) -> None:
         self.counts = ReceptionCounts()
-        # Every number from `_next` to `_highest` is in `_owner` or in `gaps`.
-        self.gaps = NackRequester(patience_ms, rtt_ms, self.counts)
-        self._owner: dict[int, Assembly | None] = {}  # by unwrapped number; None is padding
-        self._frames: dict[int, Assembly] = {}  # alive, by rtp
-        self._dead: dict[int, Assembly] = {}  # served or given up, by rtp
+        # Every number from `_next` to `_highest` is in `_owners` or missing in `nacks`.
+        self.nacks = NackRequester(max_wait_ms, rtt_ms, self.counts)
+        self._owners: dict[int, Assembly | None] = {}  # by unwrapped number; None is padding
+        self._frames: dict[int, Assembly] = {}  # incomplete, by RTP timestamp
+        self._finished: dict[int, Assembly] = {}  # served or given up, by RTP timestamp
         self._bytes = 0
-        self._next: int | None = None  # all before it is done with
+        self._next: int | None = None  # the first number that is not finished with
         self._boundary: int | None = None  # a number that certainly begins a frame
         self._highest = 0
-        self._stranger: int | None = None
-        self._waiting = True  # for a key frame
-        self._keyframes = KeyframeRequests()
-        self._probes = Probes()
+        self._restart_sequence: int | None = None  # that would confirm that the sender started over
+        self._needs_keyframe = True
+        self._keyframes = KeyframeRequester()
+        self._tail_probe = TailLossProbe()
         self._arrival_ms = -NEVER
 
     @property
-    def waiting(self) -> bool:
+    def needs_keyframe(self) -> bool:
         """Whether nothing can be served before a key frame."""
-        return self._waiting
+        return self._needs_keyframe
 
     @property
-    def held(self) -> tuple[int, int]:
+    def size(self) -> tuple[int, int]:
         """Packets and bytes in the buffer."""
-        return len(self._owner), self._bytes
+        return len(self._owners), self._bytes
 
     def add(
         self,
@@ -73,90 +85,90 @@ class JitterBuffer:
         *,
         damaged: bool = False,
     ) -> JitterBufferOutput:
-        """Take a packet in; `media` is None for padding and, with `damaged`, for nonsense."""
-        outcome = JitterBufferOutput()
+        """Take a packet; `media` is None for padding and, with `damaged`, for a malformed one."""
+        output = JitterBufferOutput()
         self.counts.packets += 1
         self._arrival_ms = now_ms
-        number = self._place(sequence, now_ms, outcome)
+        number = self._unwrap(sequence, now_ms, output)
         if number is None:
-            return outcome
+            return output
         frame: Assembly | None = None
         if media is not None or damaged:
-            frame = self._frames.get(rtp) or self._dead.get(rtp)
+            frame = self._frames.get(rtp) or self._finished.get(rtp)
             if frame is None:
                 frame = self._frames[rtp] = Assembly(rtp, now_ms, now_ms)
-                self._probes.began(now_ms)
-        self._owner[number] = frame
+                self._tail_probe.frame_began(now_ms)
+        self._owners[number] = frame
         if frame is not None:
-            self._join(frame, number, marker, media, now_ms)
-            if self._waiting and frame.delta:
-                self._kill_hopeless(outcome)
-        self._touch(number, frame)
-        self._advance(now_ms, outcome)
+            self._add_to_frame(frame, number, marker, media, now_ms)
+            if self._needs_keyframe and frame.delta:
+                self._give_up_unusable(output)
+            self._find_boundaries(number, frame)
+        self._advance(now_ms, output)
         while len(self._frames) > MAX_FRAMES:
-            self._skip(outcome)
-            self._advance(now_ms, outcome)
-        if len(self._owner) > MAX_PACKETS or self._bytes > MAX_BYTES:
-            self._reset(self._highest + 1, outcome)
-        self._ask(now_ms, outcome)
-        return outcome
+            self._give_up_next(output)
+            self._advance(now_ms, output)
+        if len(self._owners) > MAX_PACKETS or self._bytes > MAX_BYTES:
+            self._reset(self._highest + 1, output)
+        self._request(now_ms, output)
+        return output
 
     def poll(self, now_ms: float) -> JitterBufferOutput:
-        """What is due by the clock alone; call it at `wake_ms`."""
-        outcome = JitterBufferOutput()
+        """What is due by the clock alone; to be called at `wake_ms`."""
+        output = JitterBufferOutput()
         while (give_up_ms := self._give_up_ms()) is not None and now_ms >= give_up_ms:
-            self._skip(outcome)
-            self._advance(now_ms, outcome)
-        self._ask(now_ms, outcome)
-        return outcome
+            self._give_up_next(output)
+            self._advance(now_ms, output)
+        self._request(now_ms, output)
+        return output
 
     def wake_ms(self) -> float | None:
-        """When `poll` has something to do, None while only a packet can bring that."""
-        wake_ms = self.gaps.wake_ms()
+        """When `poll` is due, None while only a packet can change anything."""
+        wake_ms = self.nacks.wake_ms()
         give_up_ms = self._give_up_ms()
         if give_up_ms is not None:
             wake_ms = min(wake_ms, give_up_ms)
-        tail = broken_off(self._owner, self._highest)
-        wake_ms = min(wake_ms, self._probes.wake_ms(tail, self._arrival_ms, self.gaps))
+        tail = incomplete_tail(self._owners, self._highest)
+        wake_ms = min(wake_ms, self._tail_probe.wake_ms(tail, self._arrival_ms, self.nacks))
         frames = self._frames.values()
-        wake_ms = min(wake_ms, self._keyframes.wake_ms(frames, self.gaps, self._arrival_ms))
+        wake_ms = min(wake_ms, self._keyframes.wake_ms(frames, self.nacks, self._arrival_ms))
         return wake_ms if wake_ms < NEVER else None
 
     def require_keyframe(self, now_ms: float) -> JitterBufferOutput:
-        """The decoder lost its references: ask for a key frame and serve nothing until it comes."""
-        outcome = JitterBufferOutput()
-        self._wait(outcome)
-        self._advance(now_ms, outcome)
-        self._ask(now_ms, outcome)
-        return outcome
+        """The decoder lost its references: request a key frame, serve nothing until it comes."""
+        output = JitterBufferOutput()
+        self._stop_serving(output)
+        self._advance(now_ms, output)
+        self._request(now_ms, output)
+        return output
 
     # -- where a packet belongs ----------------------------------------------------------------
 
-    def _place(self, sequence: int, now_ms: float, outcome: JitterBufferOutput) -> int | None:
+    def _unwrap(self, sequence: int, now_ms: float, output: JitterBufferOutput) -> int | None:
         """The unwrapped sequence number, None for a packet that is of no use."""
         if self._next is None:
             self._next = self._highest = sequence + 0x10000
             return self._next
         ahead = signed_difference(sequence, self._highest, 16)
         number = self._highest + ahead
-        if not -MAX_GAP < ahead < MAX_GAP:
-            # Two in a row far away: the sender began anew (RFC 3550, appendix A.1).
-            if self._stranger != sequence:
-                self._stranger = (sequence + 1) & 0xFFFF
+        if not -MAX_JUMP < ahead < MAX_JUMP:
+            # Two in a row far away: the sender started over (RFC 3550, appendix A.1).
+            if self._restart_sequence != sequence:
+                self._restart_sequence = (sequence + 1) & 0xFFFF
                 self.counts.late += 1
                 return None
             self._highest = sequence + 0x10000
-            self._reset(self._highest, outcome)
+            self._reset(self._highest, output)
             return self._highest
-        self._stranger = None
+        self._restart_sequence = None
         if ahead > 0:
-            self._probes.arrived()
-            self.gaps.open(self._highest + 1, number, now_ms)
+            self._tail_probe.packet_arrived()
+            self.nacks.add(self._highest + 1, number, now_ms)
             self._highest = number
-            if len(self.gaps) > MAX_GAP:
-                self._reset(number, outcome)
+            if len(self.nacks) > MAX_JUMP:
+                self._reset(number, output)
             return number
-        if self.gaps.fill(number, now_ms):
+        if self.nacks.arrived(number, now_ms):
             return number
         if number < self._next:
             self.counts.late += 1
@@ -164,7 +176,7 @@ class JitterBuffer:
             self.counts.duplicates += 1
         return None
 
-    def _join(
+    def _add_to_frame(
         self, frame: Assembly, number: int, marker: bool, media: Payload | None, now_ms: float
     ) -> None:
         if marker and frame.last is None:
@@ -173,7 +185,7 @@ class JitterBuffer:
             frame.first = number
         frame.highest = max(frame.highest, number)
         frame.lowest = min(frame.lowest, number)
-        if frame.dead:
+        if frame.finished:
             return
         frame.last_ms = now_ms
         if media is None:
@@ -186,11 +198,9 @@ class JitterBuffer:
         frame.bytes += len(media.data)
         self._bytes += len(media.data)
 
-    def _touch(self, number: int, frame: Assembly | None) -> None:
-        """Where two frames touch, one ends and the other begins, marker or not."""
-        if frame is None:
-            return
-        before, after = self._owner.get(number - 1), self._owner.get(number + 1)
+    def _find_boundaries(self, number: int, frame: Assembly) -> None:
+        """Where two frames' packets are neighbours, one ends and the other begins."""
+        before, after = self._owners.get(number - 1), self._owners.get(number + 1)
         if before is not None and before is not frame:
             before.last = number - 1 if before.last is None else before.last
             frame.first = number if frame.first is None else frame.first
@@ -200,34 +210,36 @@ class JitterBuffer:
 
     # -- serving and giving up -------------------------------------------------------------------
 
-    def _advance(self, now_ms: float, outcome: JitterBufferOutput) -> None:
+    def _advance(self, now_ms: float, output: JitterBufferOutput) -> None:
+        """Serve and give up frames from the head on, as far as they are complete."""
         while self._next is not None:
-            if self._next in self._owner:
-                frame = self._owner[self._next]
-                if frame is None or frame.dead:
-                    if frame is not None and not (self._waiting or frame.droppable):
-                        self._wait(outcome)  # what follows refers to it
-                    self._pass(frame)
+            if self._next in self._owners:
+                frame = self._owners[self._next]
+                if frame is None or frame.finished:
+                    if frame is not None and not (self._needs_keyframe or frame.droppable):
+                        self._stop_serving(output)  # the next frames refer to it
+                    self._skip_packet(frame)
                     continue
                 if self._boundary == self._next:
                     frame.first = self._next
-                if frame.first != self._next or frame.damaged or not self._startable(frame):
-                    self._kill(frame, outcome)
-                    self._wait(outcome)
+                if frame.first != self._next or frame.damaged or not self._has_start(frame):
+                    self._give_up(frame, output)
+                    self._stop_serving(output)
                     continue
-                if self._whole(frame):
-                    self._serve(frame, now_ms, outcome)
+                if self._is_complete(frame):
+                    self._serve(frame, now_ms, output)
                     continue
-            key = next((f for f in self._frames.values() if f.keyframe and self._whole(f)), None)
+            frames = self._frames.values()
+            key = next((f for f in frames if f.keyframe and self._is_complete(f)), None)
             if key is None or key.first is None:
                 return
-            # A whole key frame needs nothing of what is missing before it.
-            self._consume(key.first, outcome)
+            # A complete key frame needs nothing of what is missing before it.
+            self._finish_until(key.first, output)
             self._boundary = key.first
 
-    def _pass(self, frame: Assembly | None) -> None:
+    def _skip_packet(self, frame: Assembly | None) -> None:
         assert self._next is not None
-        del self._owner[self._next]
+        del self._owners[self._next]
         if (frame is None and self._boundary == self._next) or (
             frame is not None and frame.last == self._next
         ):
@@ -235,22 +247,22 @@ class JitterBuffer:
         self._next += 1
 
     @staticmethod
-    def _startable(frame: Assembly) -> bool:
+    def _has_start(frame: Assembly) -> bool:
         first = frame.packets.get(frame.first if frame.first is not None else -1)
         return first is not None and first.starts
 
-    def _whole(self, frame: Assembly) -> bool:
+    def _is_complete(self, frame: Assembly) -> bool:
         first, last = frame.first, frame.last
         if first is None or last is None or last < first or frame.damaged:
             return False
-        return not self.gaps.within(first, last)
+        return not self.nacks.any_between(first, last)
 
-    def _serve(self, frame: Assembly, now_ms: float, outcome: JitterBufferOutput) -> None:
+    def _serve(self, frame: Assembly, now_ms: float, output: JitterBufferOutput) -> None:
         assert frame.first is not None
         assert frame.last is not None
-        if self._waiting and not frame.keyframe:
-            self._kill(frame, outcome)
-            self._wait(outcome)
+        if self._needs_keyframe and not frame.keyframe:
+            self._give_up(frame, output)
+            self._stop_serving(output)
             return
         numbers = sorted(frame.packets)
         first = frame.packets[frame.first]
@@ -258,116 +270,114 @@ class JitterBuffer:
             rtp=frame.rtp,
             data=b"".join([frame.packets[number].data for number in numbers]),
             keyframe=frame.keyframe,
-            packets=len(numbers),
-            bytes=frame.bytes,
             first_packet_ms=frame.first_ms,
             received_ms=now_ms,
             width=first.width,
             height=first.height,
         )
-        self._probes.served(len(numbers))
-        self._bury(frame)
-        self._consume(frame.last + 1, outcome)
+        self._tail_probe.frame_completed(len(numbers))
+        self._finish(frame)
+        self._finish_until(frame.last + 1, output)
         self._boundary = self._next
-        self._waiting = self._keyframes.needed = False
+        self._needs_keyframe = self._keyframes.needed = False
         self.counts.frames += 1
-        outcome.frames.append(served)
+        output.frames.append(served)
 
-    def _bury(self, frame: Assembly) -> None:
-        frame.dead = True
+    def _finish(self, frame: Assembly) -> None:
+        frame.finished = True
         self._bytes -= frame.bytes
         frame.packets = {}
         self._frames.pop(frame.rtp, None)
-        self._dead[frame.rtp] = frame
-        if len(self._dead) > _MAX_DEAD:
-            del self._dead[next(iter(self._dead))]
+        self._finished[frame.rtp] = frame
+        if len(self._finished) > _MAX_FINISHED:
+            del self._finished[next(iter(self._finished))]
 
-    def _kill(self, frame: Assembly, outcome: JitterBufferOutput) -> None:
-        self._bury(frame)
+    def _give_up(self, frame: Assembly, output: JitterBufferOutput) -> None:
+        self._finish(frame)
         self.counts.frames_lost += 1
-        outcome.lost.append(frame.rtp)
-        self._keyframes.needed = self._keyframes.needed or self._waiting
+        output.lost.append(frame.rtp)
+        self._keyframes.needed = self._keyframes.needed or self._needs_keyframe
 
-    def _wait(self, outcome: JitterBufferOutput) -> None:
+    def _stop_serving(self, output: JitterBufferOutput) -> None:
         """Serve nothing until a key frame."""
-        self._waiting = self._keyframes.needed = True
-        self._kill_hopeless(outcome)
+        self._needs_keyframe = self._keyframes.needed = True
+        self._give_up_unusable(output)
 
-    def _kill_hopeless(self, outcome: JitterBufferOutput) -> None:
-        """While a key frame is awaited: what is none, and follows none that may be coming in."""
+    def _give_up_unusable(self, output: JitterBufferOutput) -> None:
+        """While a key frame is awaited, give up delta frames before any that may be arriving."""
         keys = (f.lowest for f in self._frames.values() if f.keyframe and not f.damaged)
-        key = min(*keys, self.gaps.run(KEY_RUN), NEVER)
+        key = min(*keys, self.nacks.run_start(KEY_RUN), NEVER)
         for frame in list(self._frames.values()):
             if (frame.delta or frame.damaged) and frame.highest < key:
-                self._kill(frame, outcome)
+                self._give_up(frame, output)
 
-    def _consume(self, until: int, outcome: JitterBufferOutput) -> None:
-        """Be done with all numbers before `until`; a live frame among them is lost."""
+    def _finish_until(self, until: int, output: JitterBufferOutput) -> None:
+        """Finish with all numbers before `until`; an incomplete frame among them is lost."""
         assert self._next is not None
         for number in range(self._next, until):
-            self.gaps.forget(number)
-            frame = self._owner.pop(number, None)
-            if frame is not None and not frame.dead:
-                self._kill(frame, outcome)
+            self.nacks.forget(number)
+            frame = self._owners.pop(number, None)
+            if frame is not None and not frame.finished:
+                self._give_up(frame, output)
         self._next = max(self._next, until)
 
-    def _skip(self, outcome: JitterBufferOutput) -> None:
-        """Give up what blocks the head."""
+    def _give_up_next(self, output: JitterBufferOutput) -> None:
+        """Give up the frame or the missing packets at the head."""
         assert self._next is not None
-        frame = self._owner.get(self._next)
+        frame = self._owners.get(self._next)
         if frame is None:
             present = self._next + 1
-            while present <= self._highest and present not in self._owner:
+            while present <= self._highest and present not in self._owners:
                 present += 1
-            self._consume(present, outcome)
-            self._wait(outcome)
+            self._finish_until(present, output)
+            self._stop_serving(output)
             return
-        known = frame.last is not None
+        has_end = frame.last is not None
         until = (frame.last if frame.last is not None else frame.highest) + 1
-        spared = known and frame.droppable and not self._waiting
-        self._consume(until, outcome)
-        if known:
+        unreferenced = has_end and frame.droppable and not self._needs_keyframe
+        self._finish_until(until, output)
+        if has_end:
             self._boundary = until
-        if not spared:
-            self._wait(outcome)
+        if not unreferenced:
+            self._stop_serving(output)
 
-    def _reset(self, restart: int, outcome: JitterBufferOutput) -> None:
-        """Give up all that is held."""
+    def _reset(self, restart: int, output: JitterBufferOutput) -> None:
+        """Give up everything in the buffer."""
         for frame in list(self._frames.values()):
-            self._kill(frame, outcome)
-        self._owner.clear()
-        self.gaps.clear()
+            self._give_up(frame, output)
+        self._owners.clear()
+        self.nacks.clear()
         self._next = restart
-        self._boundary = self._stranger = None
+        self._boundary = self._restart_sequence = None
         self.counts.resets += 1
-        self._wait(outcome)
+        self._stop_serving(output)
 
-    # -- what to ask for, and when ---------------------------------------------------------------
+    # -- requests --------------------------------------------------------------------------------
 
     def _give_up_ms(self) -> float | None:
-        """When what blocks the head is given up, None where nothing is known to be missing."""
+        """When the head is given up, None where no packet is known to be missing."""
         if self._next is None:
             return None
-        self._set_grace()
-        frame = self._owner.get(self._next)
-        return self.gaps.give_up_ms(frame.first_ms if frame is not None else NEVER)
+        self._set_extra_wait()
+        frame = self._owners.get(self._next)
+        return self.nacks.give_up_ms(frame.first_ms if frame is not None else NEVER)
 
-    def _set_grace(self) -> None:
+    def _set_extra_wait(self) -> None:
         """A key frame is worth a longer wait: the next would take longer still."""
-        worthy = self._waiting or any(frame.keyframe for frame in self._frames.values())
-        self.gaps.grace_ms = _KEY_GRACE_MS if worthy else 0.0
+        for_key = self._needs_keyframe or any(frame.keyframe for frame in self._frames.values())
+        self.nacks.extra_wait_ms = _KEYFRAME_WAIT_MS if for_key else 0.0
 
-    def _ask(self, now_ms: float, outcome: JitterBufferOutput) -> None:
-        if self.gaps:
-            self._set_grace()
-            due = self.gaps.due(now_ms, self._forgo if self._waiting else None)
-            outcome.nack = [number & 0xFFFF for number in due]
-        tail = broken_off(self._owner, self._highest)
-        probed = self._probes.due(tail, self._arrival_ms, self.gaps, self._highest, now_ms)
-        outcome.nack += [number & 0xFFFF for number in probed]
-        if self._keyframes.due(self._frames.values(), self.gaps, self._arrival_ms, now_ms):
+    def _request(self, now_ms: float, output: JitterBufferOutput) -> None:
+        if self.nacks:
+            self._set_extra_wait()
+            due = self.nacks.due(now_ms, self._give_up_inside if self._needs_keyframe else None)
+            output.nack = [number & 0xFFFF for number in due]
+        tail = incomplete_tail(self._owners, self._highest)
+        probed = self._tail_probe.due(tail, self._arrival_ms, self.nacks, self._highest, now_ms)
+        output.nack += [number & 0xFFFF for number in probed]
+        if self._keyframes.due(self._frames.values(), self.nacks, self._arrival_ms, now_ms):
             self.counts.keyframe_requests += 1
-            outcome.keyframe = True
+            output.keyframe = True
 
-    def _forgo(self, number: int) -> bool:
-        return forgo(number, self.gaps, self._owner)
+    def _give_up_inside(self, number: int) -> bool:
+        return give_up_inside(number, self.nacks, self._owners)

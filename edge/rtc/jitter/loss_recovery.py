@@ -1,7 +1,7 @@
-"""What a jitter buffer asks the sender for besides single packets, and when.
+"""Loss recovery beyond single packets: key frame requests and tail loss probes.
 
-Pure: times in ms are arguments. `owner` says whose packet each unwrapped number is, None for
-padding.
+Pure: times in ms are arguments. `owners` maps each unwrapped sequence number that came to its
+frame, None for padding.
 """
 
 from __future__ import annotations
@@ -12,84 +12,83 @@ from collections.abc import Iterable, Mapping, MutableMapping
 from edge.rtc.jitter.frames import Assembly
 from edge.rtc.jitter.nack import NackRequester
 
-KEY_RUN = 4  # packets missing in a row that may hold a whole key frame
-TAIL_MS = 25.0  # of silence in mid-frame before its next packet is asked for, seen or not
+KEY_RUN = 4  # packets missing in a row that may hold a complete key frame
+TAIL_MS = 25.0  # of silence in mid-frame before its next packet is requested
 NEVER = float("inf")
-PLI_INTERVAL_MS = 150.0  # Chromium heeds one in 300 ms: it mustn't take two more to be heard
-_PROBES = 3  # in a silence
-MAX_PROBED = 16  # packets: with the first, one word of a NACK
+PLI_INTERVAL_MS = 150.0  # Chromium answers one in 300 ms: a lost one must not cost two intervals
 _PLI_LIFETIME_MS = 1000.0  # a stream silent for this long is not asked for key frames
+_MAX_PROBES = 3  # in one silence
+MAX_PROBED = 16  # packets: with the first, one word of a NACK
 
 
-class KeyframeRequests:
-    """Picture loss indications: not too often, nor while a key frame comes in as it should."""
+class KeyframeRequester:
+    """Picture loss indications (RFC 4585): rate-limited, and none while a key frame arrives."""
 
     def __init__(self) -> None:
         self.needed = False
-        self._asked_ms = -NEVER
+        self._requested_ms = -NEVER
 
-    def wake_ms(self, frames: Iterable[Assembly], gaps: NackRequester, arrival_ms: float) -> float:
-        """When to ask next, infinity for not at all; the last packet came at `arrival_ms`."""
+    def wake_ms(self, frames: Iterable[Assembly], nacks: NackRequester, arrival_ms: float) -> float:
+        """When the next request is due, or infinity; the last packet came at `arrival_ms`."""
         if not self.needed:
             return NEVER
-        again_ms = max(self._again_ms(frames, gaps), arrival_ms)
-        return again_ms if again_ms < arrival_ms + _PLI_LIFETIME_MS else NEVER
+        due_ms = max(self._retry_ms(frames, nacks), arrival_ms)
+        return due_ms if due_ms < arrival_ms + _PLI_LIFETIME_MS else NEVER
 
     def due(
-        self, frames: Iterable[Assembly], gaps: NackRequester, arrival_ms: float, now_ms: float
+        self, frames: Iterable[Assembly], nacks: NackRequester, arrival_ms: float, now_ms: float
     ) -> bool:
-        """Whether to ask now; counts as asked."""
-        # By the time when it fell due, as above, however late this is: else it would stay due.
-        if self.wake_ms(frames, gaps, arrival_ms) > now_ms:
+        """Whether to request a key frame now; counts as requested."""
+        # By the time when it fell due, as above, however late this call is: else it would stay due.
+        if self.wake_ms(frames, nacks, arrival_ms) > now_ms:
             return False
-        self._asked_ms = now_ms
+        self._requested_ms = now_ms
         return True
 
-    def _again_ms(self, frames: Iterable[Assembly], gaps: NackRequester) -> float:
-        coming_ms = (frame.first_ms for frame in frames if frame.keyframe)
+    def _retry_ms(self, frames: Iterable[Assembly], nacks: NackRequester) -> float:
+        arriving_ms = (frame.first_ms for frame in frames if frame.keyframe)
         return max(
-            self._asked_ms + max(PLI_INTERVAL_MS, 2.0 * gaps.rtt_ms),
-            max(coming_ms, default=-NEVER) + gaps.patience_ms,
+            self._requested_ms + max(PLI_INTERVAL_MS, 2.0 * nacks.rtt_ms),
+            max(arriving_ms, default=-NEVER) + nacks.max_wait_ms,
         )
 
 
-class Probes:
-    """Questions for packets that no later one has shown to be missing.
+class TailLossProbe:
+    """Requests for packets that no later one has shown to be missing (cf. RFC 8985, section 7).
 
-    Those are the end of a frame that has broken off, and a frame that is overdue. A few at a time,
-    as many as a usual frame has; senders pass over numbers that they have not used yet.
+    These are the end of a frame that has broken off, and a frame that is overdue: as many packets
+    as a usual frame has. Senders ignore sequence numbers that they have not used yet.
     """
 
     def __init__(self) -> None:
         self._interval_ms = NEVER  # between frames
-        self._packets = 1.0  # of a usual frame
-        self._began_ms: float | None = None
-        self._made = 0  # since the last packet in its turn
-        self._asked_ms = 0.0
+        self._frame_packets = 1.0  # of a usual frame
+        self._frame_ms: float | None = None  # when the last frame began
+        self._probes = 0  # since the last packet in order
+        self._probed_ms = 0.0
 
-    def arrived(self) -> None:
+    def packet_arrived(self) -> None:
         """A packet came that is later than all before it."""
-        self._made = 0
+        self._probes = 0
 
-    def began(self, now_ms: float) -> None:
-        """A frame's first sign."""
-        if self._began_ms is not None:
-            interval_ms = min(1000.0, max(5.0, now_ms - self._began_ms))
+    def frame_began(self, now_ms: float) -> None:
+        """A frame's first packet came."""
+        if self._frame_ms is not None:
+            interval_ms = min(1000.0, max(5.0, now_ms - self._frame_ms))
             if self._interval_ms < NEVER:
                 interval_ms = self._interval_ms + 0.2 * (interval_ms - self._interval_ms)
             self._interval_ms = interval_ms
-        self._began_ms = now_ms
+        self._frame_ms = now_ms
 
-    def served(self, packets: int) -> None:
-        """A frame was whole."""
-        self._packets += 0.2 * (packets - self._packets)
+    def frame_completed(self, packets: int) -> None:
+        self._frame_packets += 0.2 * (packets - self._frame_packets)
 
-    def wake_ms(self, tail: Assembly | None, arrival_ms: float, gaps: NackRequester) -> float:
-        """When to ask next, infinity for not at all; the last packet came at `arrival_ms`."""
-        if self._made >= _PROBES or arrival_ms == -NEVER:
+    def wake_ms(self, tail: Assembly | None, arrival_ms: float, nacks: NackRequester) -> float:
+        """When the next probe is due, or infinity; the last packet came at `arrival_ms`."""
+        if self._probes >= _MAX_PROBES or arrival_ms == -NEVER:
             return NEVER
-        if self._made:
-            return gaps.again_ms(self._asked_ms)
+        if self._probes:
+            return nacks.retry_ms(self._probed_ms)
         if tail is not None:
             return tail.last_ms + TAIL_MS
         return arrival_ms + max(self._interval_ms + TAIL_MS, 1.5 * self._interval_ms)
@@ -98,47 +97,50 @@ class Probes:
         self,
         tail: Assembly | None,
         arrival_ms: float,
-        gaps: NackRequester,
+        nacks: NackRequester,
         highest: int,
         now_ms: float,
     ) -> range:
-        """The numbers to ask for now, after the `highest` that came; they count as asked."""
-        if self.wake_ms(tail, arrival_ms, gaps) > now_ms:
+        """The numbers to request now, after the `highest` that came; they count as requested."""
+        if self.wake_ms(tail, arrival_ms, nacks) > now_ms:
             return range(0)
-        here = len(tail.packets) if tail is not None else 0
-        count = min(MAX_PROBED, max(1, math.ceil(self._packets) - here))
-        if tail is None and not self._made:
-            count = 1  # the frame may just be late, and would be sent twice
-        self._made += 1
-        self._asked_ms = now_ms
+        present = len(tail.packets) if tail is not None else 0
+        count = min(MAX_PROBED, max(1, math.ceil(self._frame_packets) - present))
+        if tail is None and not self._probes:
+            count = 1  # the frame may only be late, and all of it would be sent twice
+        self._probes += 1
+        self._probed_ms = now_ms
         numbers = range(highest + 1, highest + 1 + count)
-        gaps.probe(numbers, now_ms, sent=tail is not None)
+        nacks.probed(numbers, now_ms, sent=tail is not None)
         return numbers
 
 
-def broken_off(owner: Mapping[int, Assembly | None], highest: int) -> Assembly | None:
-    """A frame that ended early with nothing after it to show a gap."""
-    frame = owner.get(highest)
-    if frame is None or frame.dead or frame.last is not None:
+def incomplete_tail(owners: Mapping[int, Assembly | None], highest: int) -> Assembly | None:
+    """The frame that the highest packet belongs to, if its end has not come yet."""
+    frame = owners.get(highest)
+    if frame is None or frame.finished or frame.last is not None:
         return None
     return frame
 
 
-def forgo(number: int, gaps: NackRequester, owner: MutableMapping[int, Assembly | None]) -> bool:
-    """While a key frame is awaited, don't ask for what lies within frames given up.
+def give_up_inside(
+    number: int, nacks: NackRequester, owners: MutableMapping[int, Assembly | None]
+) -> bool:
+    """While a key frame is awaited, give up packets missing inside of frames given up.
 
-    A run of `KEY_RUN` or more may hold a whole key frame, and is asked for.
+    A run of `KEY_RUN` or more may hold a complete key frame, and is requested. Returns whether the
+    run around `number` was given up.
     """
     first = last = number
-    while first - 1 in gaps and last - first < KEY_RUN:
+    while first - 1 in nacks and last - first < KEY_RUN:
         first -= 1
-    while last + 1 in gaps and last - first < KEY_RUN:
+    while last + 1 in nacks and last - first < KEY_RUN:
         last += 1
-    before, after = owner.get(first - 1), owner.get(last + 1)
-    inside = before is not None and before.dead and after is not None and after.dead
+    before, after = owners.get(first - 1), owners.get(last + 1)
+    inside = before is not None and before.finished and after is not None and after.finished
     if not inside or last - first + 1 >= KEY_RUN:
         return False
-    for gone in range(first, last + 1):
-        gaps.forget(gone)
-        owner[gone] = None
+    for given_up in range(first, last + 1):
+        nacks.forget(given_up)
+        owners[given_up] = None
     return True

@@ -1,4 +1,4 @@
-"""Missing packets: when to ask for one again, and until when that can be of use."""
+"""Missing packets: when to request one again (NACK, RFC 4585), and until when that is of use."""
 
 from __future__ import annotations
 
@@ -7,112 +7,144 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 
-from edge.rtc.jitter.outcome import ReceptionCounts
+from edge.rtc.reception_stats import ReceptionCounts
 
-MAX_NACKS = 200  # packets asked for at a time; the others wait for the next time
-_MAX_ASKED = 8  # times that one packet is asked for
-_STALL_MS = 30.0  # by which sender, way or receiver may be late without a packet being lost
-_SLACK_MS = 20.0  # the same over three questions
-_FIRST_MOST_MS = 400.0  # no first answer is waited for longer
-_THIRD_MOST_MS = 250.0  # nor a third: a key frame after that would make a long stall
+MAX_NACKS = 200  # packets requested at a time; the others wait for the next time
+_MAX_REQUESTS = 8  # for one packet
+_STALL_MS = 30.0  # by which sender, network or receiver may be late without a packet being lost
+_SLACK_MS = 20.0  # the same over three requests
+_MAX_FIRST_ANSWER_MS = 400.0  # no first answer is awaited for longer
+_MAX_THIRD_ANSWER_MS = 250.0  # nor a third: a key frame after that would make a long stall
+_MAX_REORDER_MS = 20.0
+_MAX_RTT_MS = 2_000.0
 _NEVER = float("inf")
 
 
 @dataclass(slots=True)
-class _Gap:
+class _MissingPacket:
     since_ms: float
     due_ms: float
-    asked: int = 0
-    first_ms: float = 0.0  # asked for the first time, and the last
-    asked_ms: float = 0.0
+    requests: int = 0
+    first_request_ms: float = 0.0
+    last_request_ms: float = 0.0
+
+
+@dataclass(slots=True)
+class _Probe:
+    """Packets requested before a later one showed them to be missing."""
+
+    numbers: range = range(0)
+    requests: int = 0
+    first_request_ms: float = 0.0
+    last_request_ms: float = 0.0
+    sent: bool = False  # they probably had been sent by then, so the answer may be on its way
 
 
 class NackRequester:
-    """The packets (by unwrapped number) that later ones have shown to be missing.
+    """The packets, by unwrapped number, that later ones have shown to be missing.
 
-    Each is asked for at once, or after the time by which the way is seen to reorder, and again
+    Each is requested at once, or after the time by which the network was seen to reorder, and again
     every 1.3 round trips. Pure: times in ms are arguments.
     """
 
-    def __init__(self, patience_ms: float, rtt_ms: float, counts: ReceptionCounts) -> None:
+    def __init__(self, max_wait_ms: float, rtt_ms: float, counts: ReceptionCounts) -> None:
+        """`max_wait_ms`: how long after a frame's first packet its missing ones are of use."""
         self._counts = counts
-        self.patience_ms = patience_ms
-        self.grace_ms = 0.0  # on top of it
+        self.max_wait_ms = max_wait_ms
+        self.extra_wait_ms = 0.0  # for a key frame
         self.rtt_ms = rtt_ms
-        self._gaps: dict[int, _Gap] = {}
-        self._numbers: list[int] = []  # the same, in order: they are only ever opened upwards
-        self._due: list[tuple[float, int]] = []  # a heap; what it has of closed gaps is passed over
+        self._missing: dict[int, _MissingPacket] = {}
+        self._numbers: list[int] = []  # the same, ascending: numbers are only ever added at the end
+        self._due: list[tuple[float, int]] = []  # a heap; entries of packets that came are skipped
         self._rtt_measured = False
-        self._unclear_ms = -_NEVER
+        self._ambiguous_ms = -_NEVER
         self._reorder_ms = 0.0
-        self._probed, self._probes, self._probed_sent = range(0), 0, False
-        self._first_probed_ms = self._probed_ms = 0.0
+        self._probe = _Probe()
 
     def __len__(self) -> int:
-        return len(self._gaps)
+        return len(self._missing)
 
     def __contains__(self, number: int) -> bool:
-        return number in self._gaps
+        return number in self._missing
 
-    def suggest_rtt(self, rtt_ms: float) -> None:
-        """A round-trip time from elsewhere, of use until a NACK's answer has measured it."""
-        if not self._rtt_measured and 0 <= rtt_ms <= 2000:
-            self.rtt_ms = rtt_ms
+    # -- what is missing ------------------------------------------------------------------------
 
-    def open(self, first: int, until: int, now_ms: float) -> None:
-        """The packets from `first` to before `until` were skipped by the sender's next."""
-        if len(self._due) > 2 * len(self._gaps) + 64:
-            self._due = [(gap.due_ms, n) for n, gap in self._gaps.items() if gap.due_ms < _NEVER]
+    def add(self, first: int, until: int, now_ms: float) -> None:
+        """A later packet shows those from `first` to before `until` to be missing."""
+        if len(self._due) > 2 * len(self._missing) + 64:
+            entries = ((each.due_ms, number) for number, each in self._missing.items())
+            self._due = [entry for entry in entries if entry[0] < _NEVER]
             heapify(self._due)
+        probe = self._probe
         for number in range(first, until):
-            gap = self._gaps[number] = _Gap(now_ms, now_ms + self._reorder_ms)
-            if number in self._probed:
-                gap.asked = self._probes
-                gap.first_ms, gap.asked_ms = self._first_probed_ms, self._probed_ms
-                if self._probed_sent:
-                    gap.due_ms = max(gap.due_ms, self.again_ms(gap.asked_ms))
-            heappush(self._due, (gap.due_ms, number))
+            missing = self._missing[number] = _MissingPacket(now_ms, now_ms + self._reorder_ms)
+            if number in probe.numbers:
+                missing.requests = probe.requests
+                missing.first_request_ms = probe.first_request_ms
+                missing.last_request_ms = probe.last_request_ms
+                if probe.sent:
+                    missing.due_ms = max(missing.due_ms, self.retry_ms(probe.last_request_ms))
+            heappush(self._due, (missing.due_ms, number))
         self._numbers.extend(range(first, until))
         self._counts.missed += until - first
 
-    def probe(self, numbers: range, now_ms: float, *, sent: bool) -> None:
-        """Packets were asked for before any later one showed them to be missing.
+    def probed(self, numbers: range, now_ms: float, *, sent: bool) -> None:
+        """Packets were requested before a later one showed them to be missing.
 
         `sent`: they probably had been sent by then, so the answer may be on its way.
         """
-        again = numbers.start in self._probed
-        self._probes = self._probes + 1 if again else 1
-        self._probed, self._probed_ms = numbers, now_ms
-        self._first_probed_ms = self._first_probed_ms if again else now_ms
-        self._probed_sent = sent
+        if numbers.start not in self._probe.numbers:
+            self._probe = _Probe(first_request_ms=now_ms)
+        self._probe.numbers = numbers
+        self._probe.requests += 1
+        self._probe.last_request_ms = now_ms
+        self._probe.sent = sent
         self._counts.nacked += len(numbers) if sent else 0
 
-    def fill(self, number: int, now_ms: float) -> bool:
-        """A packet came late; whether it was missing."""
-        gap = self._close(number)
-        if gap is None:
+    def arrived(self, number: int, now_ms: float) -> bool:
+        """A packet came out of order; whether it was missing."""
+        missing = self._remove(number)
+        if missing is None:
             return False
-        if gap.asked == 0:
-            # It came unasked: the way reorders, so the next question waits as long.
-            self._reorder_ms = min(20.0, max(self._reorder_ms, now_ms - gap.since_ms))
-        else:
-            self._counts.recovered += 1
-            if gap.asked == 1:
-                self._observe_rtt(now_ms - gap.asked_ms)
-            elif now_ms > self._unclear_ms + self.rtt_ms:
-                # Unclear which question was answered: longer, until it is clear (RFC 6298, 3), but
-                # not again for each packet, nor longer than since the first question.
-                self._unclear_ms = now_ms
-                longer_ms = min(500.0, 1.5 * self.rtt_ms, max(5.0, now_ms - gap.first_ms))
-                self.rtt_ms += (0.25 if self._rtt_measured else 1.0) * (longer_ms - self.rtt_ms)
+        if missing.requests == 0:
+            # It was only reordered, so the next request waits for as long.
+            reorder_ms = max(self._reorder_ms, now_ms - missing.since_ms)
+            self._reorder_ms = min(_MAX_REORDER_MS, reorder_ms)
+            return True
+        self._counts.recovered += 1
+        if missing.requests == 1:
+            self._observe_rtt(now_ms - missing.last_request_ms)
+        elif now_ms > self._ambiguous_ms + self.rtt_ms:
+            # It may answer any of the requests: back off (Karn's algorithm; RFC 6298, section 5.5),
+            # but not again for each packet, nor beyond the time since the first request.
+            self._ambiguous_ms = now_ms
+            since_first_ms = max(5.0, now_ms - missing.first_request_ms)
+            longer_ms = min(500.0, 1.5 * self.rtt_ms, since_first_ms)
+            self.rtt_ms += self._rtt_weight * (longer_ms - self.rtt_ms)
         return True
 
-    def _observe_rtt(self, sample_ms: float) -> None:
-        weight = 0.25 if self._rtt_measured else 1.0
-        self.rtt_ms += weight * (min(2000.0, max(0.5, sample_ms)) - self.rtt_ms)
-        self._rtt_measured = True
+    def forget(self, number: int) -> None:
+        """The packet is of no use any more."""
+        self._remove(number)
 
-    def run(self, length: int) -> float:
+    def clear(self) -> None:
+        self._missing.clear()
+        self._numbers.clear()
+        self._due.clear()
+        self._probe.numbers = range(0)
+
+    def _remove(self, number: int) -> _MissingPacket | None:
+        missing = self._missing.pop(number, None)
+        if missing is not None:
+            del self._numbers[bisect_left(self._numbers, number)]
+        return missing
+
+    def any_between(self, first: int, last: int) -> bool:
+        """Whether any of `first` to `last` is missing."""
+        at = bisect_left(self._numbers, first)
+        return at < len(self._numbers) and self._numbers[at] <= last
+
+    def run_start(self, length: int) -> float:
         """Where the first `length` or more packets missing in a row begin; infinity if nowhere."""
         numbers = self._numbers
         for index in range(len(numbers) - length + 1):
@@ -120,77 +152,78 @@ class NackRequester:
                 return numbers[index]
         return _NEVER
 
-    def forget(self, number: int) -> None:
-        self._close(number)
+    # -- the round trip -------------------------------------------------------------------------
 
-    def clear(self) -> None:
-        self._gaps.clear()
-        self._numbers.clear()
-        self._due.clear()
-        self._probed = range(0)
+    def suggest_rtt(self, rtt_ms: float) -> None:
+        """A round-trip time from elsewhere, used until a NACK's answer has measured it."""
+        if not self._rtt_measured and 0 <= rtt_ms <= _MAX_RTT_MS:
+            self.rtt_ms = rtt_ms
 
-    def _close(self, number: int) -> _Gap | None:
-        gap = self._gaps.pop(number, None)
-        if gap is not None:
-            del self._numbers[bisect_left(self._numbers, number)]
-        return gap
+    @property
+    def _rtt_weight(self) -> float:
+        return 0.25 if self._rtt_measured else 1.0
 
-    def within(self, first: int, last: int) -> bool:
-        """Whether any of `first` to `last` is missing."""
-        at = bisect_left(self._numbers, first)
-        return at < len(self._numbers) and self._numbers[at] <= last
+    def _observe_rtt(self, sample_ms: float) -> None:
+        sample_ms = min(_MAX_RTT_MS, max(0.5, sample_ms))
+        self.rtt_ms += self._rtt_weight * (sample_ms - self.rtt_ms)
+        self._rtt_measured = True
 
-    def give_up_ms(self, sign_ms: float) -> float | None:
-        """When the lowest gap is given up, where its frame's first sign came at `sign_ms`."""
-        if not self._gaps:
+    # -- when to request, and when to give up ---------------------------------------------------
+
+    def retry_ms(self, request_ms: float) -> float:
+        """When to repeat a request made at `request_ms`."""
+        return request_ms + max(10.0, 1.3 * self.rtt_ms + 3.0)
+
+    def give_up_ms(self, first_packet_ms: float) -> float | None:
+        """When the lowest missing packet is given up; its frame's first came at `first_packet_ms`.
+
+        None if none is missing.
+        """
+        if not self._missing:
             return None
-        gap = self._gaps[self._numbers[0]]
-        sign_ms = min(sign_ms, gap.since_ms)
-        return max(sign_ms + self.patience_ms + self.grace_ms, self._answer_ms(gap))
+        missing = self._missing[self._numbers[0]]
+        return self._give_up_ms(missing, min(first_packet_ms, missing.since_ms))
 
-    def _answer_ms(self, gap: _Gap) -> float:
-        # Up to three answers are waited for even beyond the deadline: a key frame would not be here
-        # any sooner, and all that refers to the lost frame would be lost with it.
-        first_ms = min(1.25 * self.rtt_ms + _STALL_MS, _FIRST_MOST_MS)
-        third_ms = min(4.0 * self.rtt_ms + _SLACK_MS, _THIRD_MOST_MS)
-        return gap.since_ms + max(first_ms, third_ms)
+    def _give_up_ms(self, missing: _MissingPacket, since_ms: float) -> float:
+        # Up to three answers are awaited even beyond the deadline: a key frame would not be here
+        # any sooner, and all frames that refer to the lost one would be lost with it.
+        first_ms = min(1.25 * self.rtt_ms + _STALL_MS, _MAX_FIRST_ANSWER_MS)
+        third_ms = min(4.0 * self.rtt_ms + _SLACK_MS, _MAX_THIRD_ANSWER_MS)
+        answer_ms = missing.since_ms + max(first_ms, third_ms)
+        return max(since_ms + self.max_wait_ms + self.extra_wait_ms, answer_ms)
 
-    def again_ms(self, asked_ms: float) -> float:
-        """When to ask again for what was asked for at `asked_ms`."""
-        return asked_ms + max(10.0, 1.3 * self.rtt_ms + 3.0)
+    def wake_ms(self) -> float:
+        """When the next request is due; infinity where none is."""
+        while self._due:
+            due_ms, number = self._due[0]
+            missing = self._missing.get(number)
+            if missing is not None and missing.due_ms == due_ms:
+                return due_ms
+            heappop(self._due)
+        return _NEVER
 
-    def due(self, now_ms: float, forgo: Callable[[int], bool] | None = None) -> list[int]:
-        """What to ask for now; counts as asked.
+    def due(self, now_ms: float, give_up: Callable[[int], bool] | None = None) -> list[int]:
+        """The packets to request now; they count as requested.
 
-        `forgo(number)` may `forget` what is due instead, and says whether it did.
+        `give_up(number)` may `forget` a packet instead, and returns whether it did.
         """
         due: list[int] = []
         while self.wake_ms() <= now_ms and len(due) < MAX_NACKS:
             _, number = heappop(self._due)
-            if forgo is not None and forgo(number):
+            if give_up is not None and give_up(number):
                 continue
-            gap = self._gaps[number]
-            patience_ms = self.patience_ms + self.grace_ms
-            give_up_ms = max(gap.since_ms + patience_ms, self._answer_ms(gap))
-            hopeless = gap.asked > 0 and now_ms + 0.8 * self.rtt_ms > give_up_ms
-            if hopeless or gap.asked >= _MAX_ASKED:
-                gap.due_ms = _NEVER
+            missing = self._missing[number]
+            give_up_ms = self._give_up_ms(missing, missing.since_ms)
+            too_late = missing.requests > 0 and now_ms + 0.8 * self.rtt_ms > give_up_ms
+            if too_late or missing.requests >= _MAX_REQUESTS:
+                missing.due_ms = _NEVER
                 continue
-            gap.asked += 1
-            gap.asked_ms = now_ms
-            gap.first_ms = now_ms if gap.asked == 1 else gap.first_ms
-            gap.due_ms = self.again_ms(now_ms)
-            heappush(self._due, (gap.due_ms, number))
+            missing.requests += 1
+            missing.last_request_ms = now_ms
+            if missing.requests == 1:
+                missing.first_request_ms = now_ms
+            missing.due_ms = self.retry_ms(now_ms)
+            heappush(self._due, (missing.due_ms, number))
             due.append(number)
         self._counts.nacked += len(due)
         return due
-
-    def wake_ms(self) -> float:
-        """When something is due next; infinity where nothing is."""
-        while self._due:
-            due_ms, number = self._due[0]
-            gap = self._gaps.get(number)
-            if gap is not None and gap.due_ms == due_ms:
-                return due_ms
-            heappop(self._due)
-        return _NEVER

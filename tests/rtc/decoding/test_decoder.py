@@ -57,8 +57,6 @@ def _frame(
         rtp=rtp,
         data=encoded.data,
         keyframe=encoded.keyframe,
-        packets=1,
-        bytes=len(encoded.data),
         first_packet_ms=received_ms,
         received_ms=received_ms,
         width=size[0],
