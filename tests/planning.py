@@ -1,4 +1,4 @@
-"""A device and an accuracy profile with simple laws, for tests of what is planned with them."""
+"""A device and an accuracy profile with simple laws, for tests of plans."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ def accuracy() -> AccuracyProfile:
         pixels = sent * sent * 9 // 16
         for step in range(12):
             bits_a_pixel = 0.005 * 2**step
-            seen = {long_side: f1(long_side, sent, bits_a_pixel) for long_side in LONG_SIDES}
+            values = {long_side: f1(long_side, sent, bits_a_pixel) for long_side in LONG_SIDES}
             bits = bits_a_pixel * pixels
             rows.append(
                 AccuracyRow(
-                    "yolov4-tiny", "law", "vp8", sent, pixels, bits / 1000, bits, seen, seen
+                    "yolov4-tiny", "law", "vp8", sent, pixels, bits / 1000, bits, values, values
                 )
             )
     return AccuracyProfile(rows)

@@ -13,8 +13,8 @@ from edge.profile.latency import LatencyProfile
 
 
 @dataclass
-class Client:
-    """A camera: frames become ready every 1000 / fps ms, `slack_ms` before their deadlines."""
+class SimulatedClient:
+    """A camera whose frames become ready every 1000 / fps ms, `slack_ms` before their deadlines."""
 
     name: str
     fps: float
@@ -28,13 +28,13 @@ class Client:
 
 
 class Simulation:
-    """Runs clients against a batcher; `took_ms(dispatch, now_ms)` is what a device really takes."""
+    """Runs clients against a batcher; `took_ms(dispatch, now_ms)` is a batch's actual latency."""
 
     def __init__(
         self,
         batcher: Batcher,
         profiles: list[LatencyProfile],
-        clients: list[Client],
+        clients: list[SimulatedClient],
         took_ms: Callable[[Dispatch, float], float] | None = None,
         seed: int = 0,
     ) -> None:
@@ -78,7 +78,7 @@ class Simulation:
         if decisions == self._decisions:  # no decision since the one that asked for this wake-up
             self._decide()
 
-    def _frame(self, client: Client, due_ms: float) -> None:
+    def _frame(self, client: SimulatedClient, due_ms: float) -> None:
         deadline_ms = due_ms + client.slack_ms
         rtp = next(self._rtps)
         request = FrameRequest(

@@ -9,39 +9,11 @@ from hypothesis import strategies as st
 from edge.batching.batcher import Batcher, Decision, Drop, FrameRequest
 from edge.profile.latency import LatencyEntry, LatencyProfile
 from edge.profile.variant import LONG_SIDES, Variant
-from tests.serving_sim import Client, Simulation
+from tests.batching.devices import cpu, gpu, names, profile
+from tests.serving_sim import SimulatedClient, Simulation
 
 VGA = (640, 480)
 rtps = count()
-
-
-def profile(
-    fixed_ms: float, pixels_ms: float, max_batch: int = 8, usual: float = 1.0
-) -> LatencyProfile:
-    """A device that takes `fixed_ms` a batch and `pixels_ms` for each 608 x 608 in it, and usually
-    the part `usual` of that."""
-    entries = []
-    for long_side in LONG_SIDES:
-        for batch in range(1, max_batch + 1):
-            ms = fixed_ms + pixels_ms * batch * (long_side / 608) ** 2
-            entries.append(
-                LatencyEntry(
-                    f"yolov4-tiny-{long_side}", long_side, long_side, batch, usual * ms, ms
-                )
-            )
-    return LatencyProfile(entries)
-
-
-def cpu(ms_608: float = 46.0) -> LatencyProfile:
-    return profile(0.0, ms_608)
-
-
-def gpu() -> LatencyProfile:
-    return profile(8.0, 12.0)
-
-
-def names(*long_sides: int) -> tuple[str, ...]:
-    return tuple(f"yolov4-tiny-{long_side}" for long_side in long_sides)
 
 
 ALL = names(*reversed(LONG_SIDES))
@@ -106,8 +78,8 @@ class TestOneFrame:
     def test_one_that_is_likely_late_is_tried_on_an_idle_device_with_the_fastest(self) -> None:
         batcher = Batcher([profile(0.0, 46.0, usual=0.5)])
         fastest_ms = 46.0 * (128 / 608) ** 2
-        hopeless = request("a", budget_ms=0.49 * fastest_ms, variants=ALL)
-        assert put(batcher, hopeless) == [Drop(hopeless, "late")]
+        late = request("a", budget_ms=0.49 * fastest_ms, variants=ALL)
+        assert put(batcher, late) == [Drop(late, "late")]
         tried = request("a", budget_ms=0.51 * fastest_ms, variants=ALL)
         assert put(batcher, tried) == []
         (dispatch,) = batcher.next(0.0).dispatches
@@ -333,9 +305,11 @@ class TestDevices:
 
 def clients(
     n: int, fps: float, variants: tuple[str, ...], slack_ms: float = 90.0, jitter_ms: float = 8.0
-) -> list[Client]:
+) -> list[SimulatedClient]:
     return [
-        Client(f"s{i}", fps, slack_ms, variants, (608, 608), jitter_ms, (i * 7.3) % (1000 / fps))
+        SimulatedClient(
+            f"s{i}", fps, slack_ms, variants, (608, 608), jitter_ms, (i * 7.3) % (1000 / fps)
+        )
         for i in range(n)
     ]
 
@@ -396,8 +370,8 @@ class TestClosedLoop:
     def test_the_session_with_less_slack_is_not_starved(self) -> None:
         devices = [cpu(66.0)]
         pair = [
-            Client("tight", 15, 75, names(608), (608, 608), 2.0, 7.0),
-            Client("loose", 15, 140, names(608), (608, 608), 2.0, 0.0),
+            SimulatedClient("tight", 15, 75, names(608), (608, 608), 2.0, 7.0),
+            SimulatedClient("loose", 15, 140, names(608), (608, 608), 2.0, 0.0),
         ]
         simulation = Simulation(Batcher(devices), devices, pair)
         simulation.run(20_000)
@@ -412,7 +386,7 @@ class TestClosedLoop:
 
     def test_nor_do_two_devices_at_a_quarter_of_their_load(self) -> None:
         devices = [gpu(), gpu()]
-        spread = [Client(f"s{i}", 5, 90, ALL, (608, 608), 8, 50.0 * i) for i in range(4)]
+        spread = [SimulatedClient(f"s{i}", 5, 90, ALL, (608, 608), 8, 50.0 * i) for i in range(4)]
         simulation = Simulation(Batcher(devices), devices, spread)
         simulation.run(20_000)
         assert sum(wait > 0 for wait in simulation.waits_ms) < 0.05 * len(simulation.waits_ms)
@@ -445,7 +419,7 @@ class TestClosedLoop:
         simulation.run(20_000)
         assert simulation.missed() - before < 0.02 * simulation.total()["captured"]
 
-    def test_it_recovers_from_a_profile_grown_hopeless(self) -> None:
+    def test_it_recovers_from_a_profile_grown_far_too_slow(self) -> None:
         devices = [cpu(20.0)]
         batcher = Batcher(devices)
         simulation = Simulation(batcher, devices, clients(1, 15, names(608)))
@@ -497,7 +471,7 @@ events = st.lists(
     st.sampled_from([0.6, 1.0]),
 )
 def test_whatever_happens_every_request_ends_once_and_in_time_by_the_profile(
-    happenings: list[tuple[object, ...]],
+    steps: list[tuple[object, ...]],
     kind: tuple[float, float],
     max_batch: int,
     usual: float,
@@ -508,29 +482,29 @@ def test_whatever_happens_every_request_ends_once_and_in_time_by_the_profile(
     asked: set[FrameRequest] = set()
     ended: list[FrameRequest] = []
     busy: set[int] = set()
-    gone: set[int] = set()
+    lost: set[int] = set()
 
     def drop(drops: list[Drop] | tuple[Drop, ...]) -> None:
         ended.extend(d.request for d in drops)
 
-    def is_tried(r: FrameRequest, ms: float) -> bool:
+    def has_even_chance(r: FrameRequest, ms: float) -> bool:
         """Whether the fastest network was likely to end in time, and was taken."""
         ways = [
             (device, variant, Variant.parse(variant).input_size(*r.size))
             for number, device in enumerate(devices)
             for variant in r.variants
-            if number not in gone
+            if number not in lost
         ]
         usual_ms = min(device.typical_ms(name, size, 1) for device, name, size in ways)
         fastest_ms = min(device.latency_ms(name, size, 1) for device, name, size in ways)
         return now + usual_ms <= r.deadline_ms + 1e-6 and ms <= fastest_ms + 0.5 + 1e-6
 
-    def step() -> None:
+    def decide() -> None:
         decision = batcher.next(now)
         drop(decision.drops)
         used: set[int] = set()
         for d in decision.dispatches:
-            assert d.device not in busy | gone | used
+            assert d.device not in busy | lost | used
             used.add(d.device)
             assert 1 <= len(d.requests) <= max_batch
             ms = devices[d.device].latency_ms(d.variant, d.input_size, len(d.requests))
@@ -538,7 +512,7 @@ def test_whatever_happens_every_request_ends_once_and_in_time_by_the_profile(
             for r in d.requests:
                 assert d.variant in r.variants
                 assert Variant.parse(d.variant).input_size(*r.size) == d.input_size
-                assert d.expected_end_ms + 2.0 <= r.deadline_ms + 1e-6 or is_tried(r, ms)
+                assert d.expected_end_ms + 2.0 <= r.deadline_ms + 1e-6 or has_even_chance(r, ms)
             deadlines = [r.deadline_ms for r in d.requests]
             assert deadlines == sorted(deadlines)
             ended.extend(d.requests)
@@ -551,8 +525,8 @@ def test_whatever_happens_every_request_ends_once_and_in_time_by_the_profile(
         else:
             assert decision.wake_ms is None
 
-    for happening in happenings:
-        match happening:
+    for step in steps:
+        match step:
             case ("put", int(session), float(budget_ms), tuple(variants), tuple(size)):
                 r = request(f"s{session}", now, budget_ms, variants, size)
                 asked.add(r)
@@ -562,11 +536,11 @@ def test_whatever_happens_every_request_ends_once_and_in_time_by_the_profile(
                 batcher.done(device, now)
             case ("lost", int(device)):
                 busy.discard(device)
-                gone.add(device)
+                lost.add(device)
                 batcher.lost(device)
             case ("ready", int(device)):
                 busy.discard(device)
-                gone.discard(device)
+                lost.discard(device)
                 batcher.ready(device)
             case ("remove", int(session)):
                 drop(batcher.remove(f"s{session}"))
@@ -575,9 +549,9 @@ def test_whatever_happens_every_request_ends_once_and_in_time_by_the_profile(
             case ("observe", int(device), float(ms)):
                 for _ in range(3):
                     devices[device].observe("yolov4-tiny-416", (416, 416), 1, ms, now)
-        step()
+        decide()
     now += 10_000.0
-    step()
+    decide()
     assert batcher.waiting == 0
     assert len(ended) == len(set(ended)) == len(asked)
     assert set(ended) == asked
