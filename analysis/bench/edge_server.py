@@ -1,4 +1,4 @@
-"""A real server for benchmarks, in a process of its own, and what its processes hold and use."""
+"""A real server in a process of its own, and the resources that its processes use."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from analysis.bench.report import MeasurementError
 from edge.ipc.parent_watch import terminate_with_parent
 from edge.profile.latency import LatencyEntry, LatencyProfile
 from edge.profile.latency_file import save_latency_profile
@@ -21,8 +22,9 @@ _STOP_S = 15.0
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
-def simulated(folder: Path) -> str:
-    """A simulated device: YOLOv4-tiny at every edge, 2 to 10 ms a picture; batches pay a little."""
+def simulated_device(folder: Path) -> str:
+    """Writes a simulated device's profile and returns the device's name: YOLOv4-tiny at every long
+    side, 2 to 10 ms a picture, a little less in batches."""
     entries = [
         LatencyEntry(
             Variant("yolov4-tiny", long_side).name,
@@ -45,15 +47,16 @@ def simulated(folder: Path) -> str:
 
 @asynccontextmanager
 async def serving(device: str, ingest: int, **more: str) -> AsyncIterator[tuple[int, str]]:
-    """(process id, URL) of a server on a free port of the loopback; ended afterwards.
+    """(process id, URL) of a server on a free port of the loopback, which ends with the context.
 
-    `more` are settings, by their names in the environment.
+    `more` are settings, by their names in the environment. Raises MeasurementError if the server
+    does not start.
     """
     settings = ["--http", "--host", "127.0.0.1", "--port", "0", "--ingest", str(ingest)]
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "edge", "serve", *settings, "--device", device,
         stdout=PIPE, stderr=DEVNULL, cwd=Path(__file__).parents[2], env={**os.environ, **more},
-        preexec_fn=terminate_with_parent,  # also where this process is killed
+        preexec_fn=terminate_with_parent,  # also if this process is killed
     )  # fmt: skip
     try:
         assert process.stdout is not None
@@ -61,7 +64,7 @@ async def serving(device: str, ingest: int, **more: str) -> AsyncIterator[tuple[
             line = (await process.stdout.readline()).decode()
         found = re.match(r"Serving at (\S+)", line)
         if found is None:
-            raise RuntimeError("the server did not start")
+            raise MeasurementError("the server did not start")
         yield process.pid, found[1]
     finally:
         await _end(process)
@@ -78,8 +81,8 @@ async def _end(process: Process) -> None:
             await process.wait()
 
 
-def family(pid: int) -> dict[str, list[int]]:
-    """A server's processes by what they are: "server", "ingest", "worker", "solver"."""
+def process_family(pid: int) -> dict[str, list[int]]:
+    """Ids of a server's processes by kind: "server", "ingest", "worker", "solver"."""
     found = {"server": [pid]}
     for task in os.listdir(f"/proc/{pid}/task"):
         for child in Path(f"/proc/{pid}/task/{task}/children").read_text().split():
@@ -90,6 +93,12 @@ def family(pid: int) -> dict[str, list[int]]:
 
 
 def cpu_s(pid: int) -> float:
-    """Processor time that a process has used."""
+    """Processor time that a process has used so far, in seconds."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def rss_mb(pid: int) -> float:
+    """A process' resident memory in MB."""
+    found = re.search(r"^VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    return int(found[1]) / 1024.0 if found else 0.0

@@ -1,28 +1,20 @@
-"""What `python -m analysis figures` does."""
+"""`python -m analysis figures`: draws what it finds, and writes it with an index."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from analysis.figures import adaptation, answers, codecs, dnn, grid, legs, solvers
-from analysis.figures.exhibit import Exhibit
-from analysis.figures.found import PROFILES, Found, find, rivals_of, telling
-from analysis.figures.page import page
-from analysis.figures.recorded import Recorded, load, read_simulated
-from edge.profile.accuracy import AccuracyError
-from edge.profile.accuracy_file import load_accuracy_profile
-from edge.profile.latency_file import load_latency_profile
+from edge.cli import fail
 
-_ACCURACY = "accuracy-"  # how such profiles' names begin
+ABOUT = "Draws profiles and results; every figure with its numbers as a table beside it."
 _INDEX = "index.html"
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "results",
         type=Path,
@@ -34,87 +26,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, default=Path("out/figures"), metavar="DIR", help="default out/figures"
     )
-    parser.add_argument(
-        "--profiles", type=Path, default=PROFILES, metavar="DIR", help="default: the project's"
-    )
+    parser.add_argument("--profiles", type=Path, metavar="DIR", help="default: the project's")
+    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Exit status 0; raises ValueError, ResultsError and OSError for what can't be drawn."""
+    """Exit status: 0 done, 1 where something cannot be drawn."""
+    from netem.experiment.results import ResultsError  # noqa: PLC0415
+
+    try:
+        return _draw(options)
+    except (ResultsError, ValueError) as error:
+        return fail(str(error))
+
+
+def _draw(options: argparse.Namespace) -> int:
+    from analysis.figures.found import PROFILES, find  # noqa: PLC0415
+    from analysis.figures.gallery import exhibits  # noqa: PLC0415
+    from analysis.figures.page import page  # noqa: PLC0415
+
+    profiles: Path = options.profiles or PROFILES
     found = find(options.results)
     options.out.mkdir(parents=True, exist_ok=True)
-    made: list[Exhibit] = []
+    drawn = []
     names: Counter[str] = Counter()
-    for each in exhibits(found, options.profiles):
+    for each in exhibits(found, profiles):
         names[each.name] += 1
-        again = names[each.name]  # the same run, say, of two experiments
-        exhibit = replace(each, name=f"{each.name}-{again}") if again > 1 else each
+        count = names[each.name]  # two experiments may have a run of the same name
+        exhibit = replace(each, name=f"{each.name}-{count}") if count > 1 else each
         exhibit.save(options.out)
-        made.append(exhibit)
+        drawn.append(exhibit)
         print(f"{options.out / exhibit.name}.svg: {exhibit.title}", file=sys.stderr)
     sources = ", ".join(str(path) for path in options.results) or "no results"
-    about = [f"Made by `python -m analysis figures` from {options.profiles} and {sources}."]
+    about = [f"Made by `python -m analysis figures` from {profiles} and {sources}."]
     index = options.out / _INDEX
-    index.write_text(page(made, "Figures", about))
-    print(f"{index}: {len(made)} figures", file=sys.stderr)
+    index.write_text(page(drawn, "Figures", about))
+    print(f"{index}: {len(drawn)} figures", file=sys.stderr)
     return 0
-
-
-def exhibits(found: Found, profiles: Path) -> Iterator[Exhibit]:
-    """All figures, as they are made; the results are read, and refused, before the first."""
-    runs = []
-    for number, folder in enumerate(found.runs, 1):
-        print(f"reading run {number} of {len(found.runs)}: {folder.path.name}", file=sys.stderr)
-        runs.append(load(folder))
-    benches = [solvers.read(path) for path in found.benches]
-    outcomes = grid.from_runs(run.summary for run in runs)
-    for path in found.simulated:
-        outcomes += grid.from_simulator(read_simulated(path), path.stem)
-    grids = grid.grids(outcomes)
-    yield from of_profiles(profiles)
-    for sizes in benches:
-        yield solvers.quality_and_time(sizes)
-    yield from grids
-    yield from of_runs(runs)
-
-
-def of_profiles(folder: Path) -> Iterator[Exhibit]:
-    """Latencies and accuracies of all profiles in a folder."""
-    for path in sorted(folder.glob("*.json")):
-        if path.stem.startswith(_ACCURACY):
-            profile = load_accuracy_profile(path)
-            for network in profile.networks:
-                yield dnn.accuracy(profile, network)
-                try:
-                    yield codecs.bits_for_equal_f1(profile, network)
-                except AccuracyError as error:
-                    print(f"{path}: bits for equal F1: left out: {error}", file=sys.stderr)
-        else:
-            yield dnn.latency(load_latency_profile(path), path.stem)
-
-
-def of_runs(runs: list[Recorded]) -> Iterator[Exhibit]:
-    """One run of each setting looked into, beside its rivals."""
-    summaries = [run.summary for run in runs]
-    for place in telling(summaries):
-        run = runs[place]
-        name, row = run.folder.path.name, run.summary
-        measured = {frame.client for frame in run.frames if frame.measured}
-        if not measured:
-            continue
-        about = f"{row.experiment}, {row.clients} clients, {row.trace} +{row.delay_ms:g} ms"
-        about += f", {row.kind}"
-        rivals = {
-            runs[each].summary.policy: runs[each].frames for each in rivals_of(place, summaries)
-        }
-        if rivals:
-            yield answers.by_policy(
-                {row.policy: run.frames, **rivals}, row.slo_ms, f"answers-{name}",
-                f"How soon frames are answered: {about}",
-            )  # fmt: skip
-        about += f", {row.policy}"
-        yield adaptation.over_time(
-            run, min(measured), f"adaptation-{name}", f"Adaptation over time: {about}"
-        )
-        if row.p50_ms is not None:
-            yield legs.cdf(run.frames, row.slo_ms, f"legs-{name}", f"Latency by leg: {about}")

@@ -1,4 +1,4 @@
-"""All runs of an experiment, over as many processes as asked for."""
+"""All runs of an experiment, in one process or several."""
 
 from __future__ import annotations
 
@@ -18,31 +18,32 @@ def tasks(experiment: Simulation) -> list[Task]:
     return [(cell, policy) for cell in experiment.cells for policy in experiment.policies]
 
 
-def work(experiment: Simulation, task: Task) -> float:
-    """Simulated client-seconds, by which progress is told."""
+def client_seconds(experiment: Simulation, task: Task) -> float:
+    """The work of a run, in simulated client-seconds."""
     return task[0].clients * experiment.seconds
 
 
 def run_one(experiment: Simulation, task: Task) -> RunResult:
-    """One run from its beginning to its end."""
+    """One whole run."""
     cell, policy = task
     run = SimulationRun(experiment, cell, POLICY[policy])
     return row_of(run, policy, run.run())
 
 
 def run_all(experiment: Simulation, jobs: int = 1) -> Iterator[tuple[int, RunResult]]:
-    """Rows with their places in `tasks`, as they are done; the longest runs begin first."""
+    """Results as they are done, with their index in `tasks`; several processes begin with the
+    longest runs."""
     todo = list(enumerate(tasks(experiment)))
     if jobs == 1:
-        for place, task in todo:
-            yield place, run_one(experiment, task)
+        for index, task in todo:
+            yield index, run_one(experiment, task)
         return
-    todo.sort(key=lambda each: -work(experiment, each[1]))
+    todo.sort(key=lambda each: -client_seconds(experiment, each[1]))
     with ProcessPoolExecutor(jobs) as pool:
-        places = {pool.submit(run_one, experiment, task): place for place, task in todo}
+        indices = {pool.submit(run_one, experiment, task): index for index, task in todo}
         try:
-            for future in as_completed(places):
-                yield places[future], future.result()
+            for future in as_completed(indices):
+                yield indices[future], future.result()
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise

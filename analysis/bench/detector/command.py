@@ -1,4 +1,4 @@
-"""The detector against its references: same boxes, no accuracy lost, and how fast.
+"""The detector against its references: same boxes, no accuracy lost, and its speed.
 
 Boxes: OpenCV's DNN module runs Darknet's own description of YOLOv4-tiny on two photographs.
 Accuracy: F1 of this device's precision and of float32 over a street video, against the 608-pixel

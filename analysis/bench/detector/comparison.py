@@ -1,17 +1,15 @@
-"""What `analysis bench detector` does."""
+"""The comparisons of `bench detector`: boxes, accuracy and speed."""
 
 from __future__ import annotations
 
 import argparse
 import copy
 import itertools
-import json
 import math
 import platform
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import geometric_mean, median
 from typing import Any
@@ -19,9 +17,9 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from rich.console import Console
 from rich.table import Table
 
+from analysis.bench.report import Promise, Report
 from edge.assets import samples
 from edge.assets.store import fetch
 from edge.ipc.picture import Picture
@@ -44,48 +42,26 @@ _TRUTH = Variant(_NETWORK, LONG_SIDES[-1])
 _CAMERA = (1280, 720)  # the shape whose inputs are timed
 
 
-@dataclass(frozen=True, slots=True)
-class Promise:
-    """Something that must hold; `kept` is None where this machine can't judge it."""
-
-    name: str
-    kept: bool | None
-    found: str
-
-
 def run(options: argparse.Namespace) -> int:
-    """Exit status: 0 when every promise was kept, 1 otherwise."""
+    """Exit status: 0 when no promise was broken, 1 otherwise."""
     if options.threads:
         torch.set_num_threads(options.threads)
         cv2.setNumThreads(options.threads)
-    console = Console()
+    report = Report(options.json, {"torch": torch.__version__, "opencv": cv2.__version__})
     network = load_network(_NETWORK)
     boxes, same_boxes = _compare_boxes(network)
-    console.print(boxes)
+    report.console.print(boxes)
     accuracy, same_accuracy = _compare_accuracy(network, options.device, options.quick)
-    console.print(accuracy)
+    report.console.print(accuracy)
     speed, fast, rows = _compare_speed(network, options.device, options.quick)
-    console.print(speed)
-    promises = [same_boxes, same_accuracy, fast]
-    for promise in promises:
-        word = {True: "kept", False: "BROKEN", None: "not judged here"}[promise.kept]
-        console.print(f"{word}: {promise.name} ({promise.found})", soft_wrap=True)
-    if options.json:
-        options.json.write_text(
-            json.dumps(
-                {
-                    "device": options.device,
-                    "cpu": _cpu_name(),
-                    "threads": torch.get_num_threads(),
-                    "versions": {"torch": torch.__version__, "opencv": cv2.__version__},
-                    "promises": [asdict(promise) for promise in promises],
-                    "speed": rows,
-                },
-                indent=2,
-            )
-            + "\n"
-        )
-    return 1 if any(promise.kept is False for promise in promises) else 0
+    report.console.print(speed)
+    return report.finish(
+        [same_boxes, same_accuracy, fast],
+        device=options.device,
+        cpu=_cpu_name(),
+        threads=torch.get_num_threads(),
+        speed=rows,
+    )
 
 
 def reference() -> cv2.dnn.Net:
@@ -151,7 +127,7 @@ def _compare_accuracy(network: Network, device: str, quick: bool) -> tuple[Table
     exact = Detector(_NETWORK, network, device, "float32")
     reduced = Detector(_NETWORK, network, device)
     precision: str = reduced.precision
-    if precision == "float32":  # judge what other machines serve in all the same
+    if precision == "float32":  # judged all the same, since other machines serve in it
         reduced = Detector(_NETWORK, _rounded_to_bfloat16(network), device, "float32")
         precision = "emulated bfloat16"
     step = 10 if quick else 1
@@ -178,7 +154,7 @@ def _compare_accuracy(network: Network, device: str, quick: bool) -> tuple[Table
         table.add_row(variant.name, *(f"{value:.4f}" for value in values))
     lost = both[0].value - both[1].value
     name = f"at most {100 * MAX_F1_LOSS} points of F1 lost in {precision}"
-    if quick:  # so few boxes that a single one is a point
+    if quick:  # a single one of so few boxes is a point of F1
         return table, Promise(name, None, f"{100 * lost:+.2f} points on too few frames to judge")
     return table, Promise(name, lost <= MAX_F1_LOSS, f"{100 * lost:+.2f} points")
 
@@ -218,24 +194,24 @@ def _compare_speed(
     for long_side, batch in itertools.product(long_sides, batches):
         variant = Variant(_NETWORK, long_side)
         _progress(f"{variant.name}, {batch} at a time")
-        row = _race(variant, batch, plain, detector, opencv, rounds=7 if quick else 15)
+        row = _time_runners(variant, batch, plain, detector, opencv, rounds=7 if quick else 15)
         rows.append(row)
         table.add_row(
             f"{row['width']}x{row['height']}",
             str(batch),
-            *(_rate(row["images_s"].get(who)) for who in ("float32", "opencv", "ours", "detect")),
-            *(_ratio(row["ratio"].get(who)) for who in ("float32", "opencv")),
+            *(_rate(row["images_s"].get(name)) for name in ("float32", "opencv", "ours", "detect")),
+            *(_ratio(row["ratio"].get(runner_name)) for runner_name in ("float32", "opencv")),
         )
     _progress("")
     speedup = geometric_mean([row["ratio"]["float32"] for row in rows])
     name = f"at least {MIN_SPEEDUP:g} times plain float32, over all variants and batches"
     found = f"{speedup:.2f} times in {precision}"
     if precision == "float32":
-        found += ": nothing less precise pays on this device"
+        found += ": no lower precision is faster on this device"
     return table, Promise(name, speedup >= MIN_SPEEDUP, found), rows
 
 
-def _race(
+def _time_runners(
     variant: Variant,
     batch: int,
     plain: Network,
@@ -267,24 +243,24 @@ def _race(
     }
     if opencv is not None:
         runners["opencv"] = run_opencv
-    seconds: dict[str, list[float]] = {who: [] for who in runners}
+    seconds: dict[str, list[float]] = {runner_name: [] for runner_name in runners}
     for turn in range(-2, rounds):  # two to warm up
-        for who, runner in runners.items():
+        for runner_name, runner in runners.items():
             started = time.perf_counter()
             runner()
             if turn >= 0:
-                seconds[who].append(time.perf_counter() - started)
+                seconds[runner_name].append(time.perf_counter() - started)
     paired = {
-        who: median(np.divide(seconds[who], seconds["ours"]).tolist())
-        for who in ("float32", "opencv")
-        if who in seconds
+        runner_name: median(np.divide(seconds[runner_name], seconds["ours"]).tolist())
+        for runner_name in ("float32", "opencv")
+        if runner_name in seconds
     }
     return {
         "variant": variant.name,
         "width": width,
         "height": height,
         "batch": batch,
-        "images_s": {who: batch / median(taken) for who, taken in seconds.items()},
+        "images_s": {runner_name: batch / median(taken) for runner_name, taken in seconds.items()},
         "ratio": paired,
     }
 

@@ -1,5 +1,4 @@
-"""A greedy TCP flow: `python -m analysis.bench.fair.tcp_sender ADDRESS PORT SECONDS`; run behind a
-link."""
+"""A greedy TCP flow, run behind a link: `python tcp_sender.py ADDRESS PORT SECONDS`."""
 
 from __future__ import annotations
 
@@ -11,7 +10,7 @@ _BLOCK = bytes(1 << 14)
 
 
 def main(address: str, port: int, seconds: float) -> None:
-    """Sends zeros for so long, as fast as the kernel's congestion control lets it."""
+    """Sends zeros for that long, as fast as the kernel's congestion control allows."""
     end_s = time.monotonic() + seconds
     with socket.create_connection((address, port), timeout=5.0) as flow:
         while time.monotonic() < end_s:

@@ -1,4 +1,4 @@
-"""What holding a load comes to, minute by minute. Pure."""
+"""A load over several minutes: its figures by the minute, and the promises about them. Pure."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-MOST_GROWTH = 0.05  # of resident memory, from the first minute to the last
-_CHANCE = 0.05  # a rise that comes about by chance less often than this is one
+from analysis.bench.report import Promise
+
+MAX_GROWTH = 0.05  # of resident memory, from the first minute to the last
+_CHANCE = 0.05  # a rise less probable than this is not chance
 
 
 @dataclass(frozen=True, slots=True)
 class Minute:
-    """Frames that were captured in it and went out, those of them not answered in time, their
-    latencies in ms, the server's resident memory in MB at its end, how far the publishers were
-    behind their own frames at worst, in ms, and how many were missed for which reason."""
+    """Frames that were captured in this minute and sent, those of them not answered in time, their
+    latencies (ms), the server's resident memory at its end (MB), the publishers' largest lag behind
+    their own clip (ms), and misses by reason."""
 
     frames: int
     missed: int
@@ -29,27 +31,27 @@ class Minute:
         return self.missed / self.frames if self.frames else 0.0
 
 
-def promises(minutes: Sequence[Minute], refused: bool | None) -> Iterator[tuple[str, bool]]:
-    """What is promised, and whether it was kept. `refused`: one more was, at the limit; None where
-    the limit was not looked for."""
+def promises(minutes: Sequence[Minute], refused: bool | None) -> Iterator[Promise]:
+    """Misses and memory do not rise after the first minute. `refused`: whether the server refused
+    one session more than it holds; None if that limit was not searched for."""
     if refused is not None:
-        yield "the server itself refuses one session more", refused
+        yield Promise("the server itself refuses one session more", refused)
     first, rest = minutes[0], minutes[1:]
     frames, missed = sum(each.frames for each in rest), sum(each.missed for each in rest)
-    chance = _chance(first.missed, first.frames, missed, frames)
+    chance = _probability(first.missed, first.frames, missed, frames)
     text = (
         f"misses: {first.missed} of {first.frames:,} in the first minute, {missed} of {frames:,}"
         f" after it; at the same share, as many or more come in {chance:.2g} of all cases"
     )
-    yield text, chance >= _CHANCE
+    yield Promise(text, chance >= _CHANCE)
     was, now = first.rss_mb, minutes[-1].rss_mb
     text = f"memory {was:.1f} MB after the first minute, {now:.1f} MB after the last"
-    yield text, now <= was * (1.0 + MOST_GROWTH)
+    yield Promise(text, now <= was * (1.0 + MAX_GROWTH))
 
 
-def _chance(few: int, first: int, many: int, rest: int) -> float:
-    """Of this many of all misses or more among the `rest`, if all frames are alike: the exact
-    binomial comparison of two counts (Przyborowski and Wilenski 1940)."""
+def _probability(few: int, first: int, many: int, rest: int) -> float:
+    """Probability that so many of all misses, or more, fall among the `rest` if all frames are
+    alike: the exact binomial comparison of two counts (Przyborowski and Wilenski 1940)."""
     total = few + many
     if not first or not rest or not total:
         return 1.0

@@ -1,4 +1,4 @@
-"""The least that a frame can cost: the same packets through libsrtp2 and libvpx, in C."""
+"""A lower bound for a frame's cost: the same packets through libsrtp2 and libvpx, in C."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from pathlib import Path
 from pylibsrtp import Policy, Session
 
 from edge.rtc.rtp import ExtensionIds
+from netem.publisher.rtp_sender import Packetiser
+from netem.publisher.steady_publisher import clip
 
 _SOURCE = Path(__file__).parent / "bare.c"
 _FRAMES = 400
@@ -20,9 +22,7 @@ _PACKAGES = "a C compiler, libsrtp2-dev and libvpx-dev (Debian's names)"
 
 
 def cpu_ms(long_side: int, fps: int, bps: float, *, rounds: int = 10) -> tuple[float | None, str]:
-    """Processor time a frame, or None and what is missing."""
-    from netem.publisher.steady_publisher import clip  # noqa: PLC0415  # the laboratory: a tool may
-
+    """Processor time a frame in ms, or None and the reason why it cannot be measured."""
     compiler = shutil.which("cc")
     if compiler is None:
         return None, f"no `cc`: {_PACKAGES} are needed"
@@ -51,8 +51,6 @@ def cpu_ms(long_side: int, fps: int, bps: float, *, rounds: int = 10) -> tuple[f
 
 def _sealed(frames: list[bytes], fps: int) -> bytes:
     """The key, then each packet behind its length."""
-    from netem.publisher.rtp_sender import Packetiser  # noqa: PLC0415
-
     key = os.urandom(30)
     session = Session(
         Policy(

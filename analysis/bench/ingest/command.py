@@ -1,52 +1,45 @@
-"""How many streams a core takes in: ours, aiortc as it ships, bare C, and one process against two.
+"""Streams that one core receives: ours, aiortc as it ships, bare C, and one process against two.
 
-Publishers in processes of their own send the same VP8 (416 px on the longest side, 15 frames a
-second, 1 Mbit/s, encoded before) over real ICE, DTLS and SRTP on the loopback; more and more of
-them, until p99 of the time from a frame's last packet at the receiver's socket to its decoded
-picture is 10 ms. One process is kept on core 0, its publishers on core 1. For one against two
-processes each shares its core with its own publishers, so that both runs are alike but for size.
-Last, the whole server (`edge serve`, a simulated device) with all that sessions do, by process.
-
-The publishers are the laboratory's: only this command, a tool, imports `netem`.
+Publishers in processes of their own send the same VP8 (416 px on the long side, 15 frames a second,
+1 Mbit/s, encoded before) over real ICE, DTLS and SRTP on the loopback; more and more of them, until
+p99 of the time from a frame's last packet at the receiver's socket to its decoded picture is 10 ms.
+One process is pinned to core 0, its publishers to core 1. For one against two processes each shares
+its core with its own publishers, so that both runs are alike but for size. Last, the complete
+server (`edge serve`, a simulated device) with all the work of its sessions, by process.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
-from analysis.bench.ingest import bare_c
-from analysis.bench.ingest.figures import Stage, holds, most
-from analysis.bench.ingest.processes import LabError, measure
-from analysis.bench.ingest.server_cost import measure as measure_whole
-from edge.rtc import aiortc_adapter
+from analysis.bench.ingest.figures import Stage, max_streams
+from analysis.bench.report import MeasurementError, Promise, Report, aiortc_versions
 
 LONG_SIDE, FPS, BPS = 416, 15, 1e6
-MOST_MS = 10.0  # p99 of arrival to decoded
+LIMIT_MS = 10.0  # p99 of a frame's last packet to its picture
 TIMES_STOCK = 3.0
 TWO_PROCESSES = 1.7
-WHOLE_STREAMS = 16
+SERVER_STREAMS = 16
 
 
 @dataclass(frozen=True, slots=True)
 class IngestRun:
-    """A kind of receiver, and where it and its publishers are kept."""
+    """A kind of receiver, and the cores of its processes and of their publishers'; `completed`:
+    judged from the packet by which aiortc knows that a frame is complete."""
 
     name: str
     kind: str
     receivers: tuple[str, ...]
     publishers: tuple[str, ...]
     completed: bool = False
-    """Judged from the packet that completes a frame for aiortc, the next frame's first."""
 
 
 RUNS = (
@@ -70,57 +63,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Exit status: 0 when what is promised was kept, 1 otherwise."""
-    aiortc_adapter.check()
+    """Exit status: 0 when every promise was kept, 1 otherwise."""
+    from analysis.bench.ingest import bare_c, server_cost  # noqa: PLC0415
+
+    report = Report(options.json, aiortc_versions())
     if len(os.sched_getaffinity(0)) < 2:
-        print("error: two processors are needed, 0 and 1", file=sys.stderr)
-        return 1
-    load = os.getloadavg()[0]
+        raise MeasurementError("two processors are needed, 0 and 1")
     c_ms, missing = bare_c.cpu_ms(LONG_SIDE, FPS, BPS)
     runs = [RUNS[number - 1] for number in options.only or range(1, len(RUNS) + 1)]
-    try:
-        stages = {each: asyncio.run(_stages(each, options)) for each in runs}
-        wholes = [
-            asyncio.run(measure_whole(number, WHOLE_STREAMS, 2.0 * options.seconds))
-            for number in ((1, 2) if not options.only else ())
-        ]
-    except (LabError, OSError, RuntimeError, TimeoutError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=140)
+    stages = {each: asyncio.run(_stages(each, options)) for each in runs}
+    costs = [
+        asyncio.run(server_cost.measure(processes, SERVER_STREAMS, 2.0 * options.seconds))
+        for processes in ((1, 2) if not options.only else ())
+    ]
+    console = report.console
     console.print(_table(stages))
     if c_ms is None:
         console.print(f"bare C (libsrtp2 + libvpx): not measured: {missing}")
     else:
         console.print(f"bare C (libsrtp2 + libvpx): {c_ms:.3f} ms of processor a frame")
-    for whole in wholes:
-        parts = ", ".join(f"{name} {ms:.2f}" for name, ms in whole.cpu_ms.items())
+    for cost in costs:
+        parts = ", ".join(f"{name} {ms:.2f}" for name, ms in cost.cpu_ms.items())
         console.print(
-            f"the whole server, --ingest {whole.ingest}, {whole.streams} streams:"
+            f"the complete server, --ingest {cost.ingest}, {cost.streams} streams:"
             f" ms of processor a frame: {parts}"
         )
-    console.print(f"load average before it began: {load:.1f}, {os.cpu_count()} processors")
-    judged = list(_promises(stages))
-    for text, held in judged:
-        console.print(f"{'kept' if held else 'BROKEN'}: {text}")
-    holds_all = all(held for _, held in judged)
-    if options.json:
-        rows = [{**asdict(each), "stages": [asdict(s) for s in of]} for each, of in stages.items()]
-        report = {
-            "versions": aiortc_adapter.VERSIONS,
-            "kept": holds_all,
-            "load_before": load,
-            "bare_cpu_ms": c_ms,
-            "runs": rows,
-            "whole": [asdict(each) for each in wholes],
-        }
-        options.json.write_text(json.dumps(report, indent=2) + "\n")
-    return 0 if holds_all else 1
+    rows = [{**asdict(each), "stages": found} for each, found in stages.items()]
+    return report.finish(_promises(stages), bare_cpu_ms=c_ms, runs=rows, server=costs)
 
 
 async def _stages(each: IngestRun, options: argparse.Namespace) -> list[Stage]:
+    from analysis.bench.ingest.processes import measure  # noqa: PLC0415
+
     many = len(each.receivers)
     counts = [many * n for n in range(options.first, options.most + 1, options.step)]
     return await measure(
@@ -129,22 +103,22 @@ async def _stages(each: IngestRun, options: argparse.Namespace) -> list[Stage]:
         seconds=options.seconds,
         receivers=each.receivers,
         publishers=each.publishers,
-        enough=lambda stage: not holds(stage, MOST_MS, completed=each.completed),
-        say=lambda text: print(f"{each.name}: {text}", file=sys.stderr, flush=True),
+        is_limit=lambda stage: not stage.is_sustained(LIMIT_MS, completed=each.completed),
+        progress=lambda text: print(f"{each.name}: {text}", file=sys.stderr, flush=True),
     )
 
 
-def _promises(stages: dict[IngestRun, list[Stage]]) -> Iterator[tuple[str, bool]]:
-    by_name = {each.name: most(of, MOST_MS) for each, of in stages.items()}
+def _promises(stages: dict[IngestRun, list[Stage]]) -> Iterator[Promise]:
+    by_name = {each.name: max_streams(of, LIMIT_MS) for each, of in stages.items()}
     if "aiortc" in by_name and "ours" in by_name:
         stock, ours = by_name["aiortc"], by_name["ours"]
         text = f"{ours} streams a core, aiortc {stock}: at least {TIMES_STOCK:g} times as many"
-        yield text, ours > 0 and ours >= TIMES_STOCK * stock
+        yield Promise(text, ours > 0 and ours >= TIMES_STOCK * stock)
     one, two = (by_name.get(f"ours, {n} shared") for n in ("one core", "two cores"))
     if one is not None and two is not None:
         ratio = two / one if one else 0.0
         text = f"two processes take {ratio:.2f} times one's streams: at least {TWO_PROCESSES:g}"
-        yield text, ratio >= TWO_PROCESSES
+        yield Promise(text, ratio >= TWO_PROCESSES)
 
 
 def _table(stages: dict[IngestRun, list[Stage]]) -> Table:
@@ -161,11 +135,11 @@ def _table(stages: dict[IngestRun, list[Stage]]) -> Table:
                 each.name if not index else "",
                 str(stage.streams),
                 f"{stage.decoded}/{stage.sent}",
-                *(f"{stage.whole_ms[name]:.1f}" for name in ("p50", "p90", "p99")),
+                *(f"{stage.decoded_ms[name]:.1f}" for name in ("p50", "p90", "p99")),
                 f"{stage.completed_ms['p99']:.1f}" if each.completed else "",
                 f"{100.0 * stage.core:.0f} %",
                 f"{stage.cpu_ms:.3f}",
-                str(most(of, MOST_MS)) if last else "",
-                str(most(of, MOST_MS, completed=True)) if last and each.completed else "",
+                str(max_streams(of, LIMIT_MS)) if last else "",
+                str(max_streams(of, LIMIT_MS, completed=True)) if last and each.completed else "",
             )
     return table

@@ -1,4 +1,4 @@
-"""What a stage of `bench ingest` comes to: times of frames, from sent to handed over. Pure."""
+"""Figures of a stage of `bench ingest`: frames' times from the socket to their pictures. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Times = Sequence[tuple[int, float, float]]
 
 @dataclass(frozen=True, slots=True)
 class MeasurementWindow:
-    """A time in which frames count, and the receivers' processor time in it."""
+    """The time in which frames count (ms), and the receivers' processor time in it (s)."""
 
     streams: int
     begin_ms: float
@@ -26,41 +26,45 @@ class MeasurementWindow:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """So many streams at once.
+    """A number of simultaneous streams, and their frames.
 
-    `whole_ms` is from a frame's last packet at the socket to its picture handed over,
-    `completed_ms` from the packet that tells aiortc that the frame is whole: the next frame's
-    first. Quantiles are infinite where nothing was decoded.
+    `decoded_ms` are quantiles of the time from a frame's last packet at the socket to its picture,
+    `completed_ms` of that from the packet by which aiortc knows that the frame is complete, the
+    next frame's first. Quantiles are infinite where nothing was decoded. `core` is a share of one
+    core, `cpu_ms` processor time a frame.
     """
 
     streams: int
     sent: int
     decoded: int
-    whole_ms: dict[str, float]
+    decoded_ms: dict[str, float]
     completed_ms: dict[str, float]
     core: float
-    """Share of a core."""
     cpu_ms: float
-    """Processor time a frame."""
+
+    def is_sustained(self, limit_ms: float, *, completed: bool = False) -> bool:
+        """Whether p99 stayed under `limit_ms`, with at most one frame in 100 not decoded."""
+        times = self.completed_ms if completed else self.decoded_ms
+        return times["p99"] < limit_ms and self.decoded >= 0.99 * self.sent
 
 
 def stage(window: MeasurementWindow, publishers: Iterable[tuple[Times, dict[int, float]]]) -> Stage:
-    """From each publisher's frames and what was handed over of them, by RTP timestamp."""
-    whole, completed, sent = [], [], 0
-    for times, handed in publishers:
+    """A stage of each publisher's frames and when their pictures were ready, by RTP timestamp."""
+    decoded, completed, sent = [], [], 0
+    for times, pictures_ms in publishers:
         for index, (rtp, _, last_ms) in enumerate(times):
             if not window.begin_ms <= last_ms < window.end_ms:
                 continue
             sent += 1
-            if rtp in handed:
-                whole.append(handed[rtp] - last_ms)
+            if rtp in pictures_ms:
+                decoded.append(pictures_ms[rtp] - last_ms)
                 if index + 1 < len(times):
-                    completed.append(handed[rtp] - times[index + 1][1])
+                    completed.append(pictures_ms[rtp] - times[index + 1][1])
     return Stage(
         window.streams,
         sent,
-        len(whole),
-        quantiles(whole),
+        len(decoded),
+        quantiles(decoded),
         quantiles(completed),
         window.cpu_s / window.seconds,
         1000.0 * window.cpu_s / sent if sent else math.inf,
@@ -68,6 +72,7 @@ def stage(window: MeasurementWindow, publishers: Iterable[tuple[Times, dict[int,
 
 
 def quantiles(values: Sequence[float]) -> dict[str, float]:
+    """`p50`, `p90` and `p99`; infinite without values."""
     ordered = sorted(values)
     return {
         f"p{q}": ordered[math.ceil(len(ordered) * q / 100) - 1] if ordered else math.inf
@@ -75,12 +80,7 @@ def quantiles(values: Sequence[float]) -> dict[str, float]:
     }
 
 
-def holds(each: Stage, most_ms: float, *, completed: bool = False) -> bool:
-    """Whether p99 stayed under `most_ms`, and no more than one frame in 100 was left out."""
-    times = each.completed_ms if completed else each.whole_ms
-    return times["p99"] < most_ms and each.decoded >= 0.99 * each.sent
-
-
-def most(stages: Iterable[Stage], most_ms: float, *, completed: bool = False) -> int:
-    """The most streams that held; 0 if even the fewest did not."""
-    return max((s.streams for s in stages if holds(s, most_ms, completed=completed)), default=0)
+def max_streams(stages: Iterable[Stage], limit_ms: float, *, completed: bool = False) -> int:
+    """The most streams that were sustained; 0 if even the fewest were not."""
+    sustained = (each for each in stages if each.is_sustained(limit_ms, completed=completed))
+    return max((each.streams for each in sustained), default=0)

@@ -12,34 +12,31 @@ from pathlib import Path
 from typing import Any
 
 from analysis.bench.ingest.figures import MeasurementWindow, Stage, stage
+from analysis.bench.report import MeasurementError
 
-SETTLE_S = 1.5  # after newcomers began to send
-_TAIL_S = 0.25  # in which the last frames of a window may be handed over
+SETTLE_S = 1.5  # after new publishers began to send
+_TAIL_S = 0.25  # in which the last frames of a window may be decoded
 _LINE_S = 90.0  # for an answer: as many handshakes as there are publishers
 _LIMIT = 1 << 26  # bytes of an answer
 _ROOT = Path(__file__).parents[3]
 
 
-class LabError(Exception):
-    """A process of the benchmark failed; the message says which."""
-
-
-class Helper:
-    """A process driven by lines."""
+class LineProcess:
+    """A process that answers each line on its standard input with one line."""
 
     def __init__(self, name: str, process: Process) -> None:
         self._name = name
         self._process = process
 
     @classmethod
-    async def start(cls, name: str, *arguments: str) -> Helper:
+    async def start(cls, name: str, *arguments: str) -> LineProcess:
         process = await asyncio.create_subprocess_exec(
             sys.executable, *arguments, stdin=PIPE, stdout=PIPE, cwd=_ROOT, limit=_LIMIT
         )
         return cls(name, process)
 
     async def line(self, text: str | None = None) -> str:
-        """Say a line, if there is one, and hear the answer."""
+        """Sends a line, if one is given, and returns the next answer. Raises MeasurementError."""
         if text is not None:
             assert self._process.stdin is not None
             self._process.stdin.write(text.encode() + b"\n")
@@ -47,13 +44,13 @@ class Helper:
         async with asyncio.timeout(_LINE_S):
             line = await self._process.stdout.readline()
         if not line:
-            raise LabError(f"{self._name} ended early")
+            raise MeasurementError(f"{self._name} ended early")
         return line.decode().strip()
 
     async def take(self) -> dict[str, Any]:
-        """By each connection's location, what has been noted since the last time."""
-        taken: dict[str, Any] = json.loads(await self.line("take"))
-        return taken
+        """Everything noted since the last call, by each connection's location."""
+        noted: dict[str, Any] = json.loads(await self.line("take"))
+        return noted
 
     async def kill(self) -> None:
         if self._process.returncode is None:
@@ -62,10 +59,10 @@ class Helper:
 
 
 @asynccontextmanager
-async def publishing(url: str, cpus: str | None = None) -> AsyncIterator[Helper]:
+async def publishing(url: str, cpus: str | None = None) -> AsyncIterator[LineProcess]:
     """A process of steady publishers for the server at `url`; killed afterwards."""
     where = ("--cpus", cpus) if cpus is not None else ()
-    helper = await Helper.start("the publisher", "-m", "netem", "steady", url, *where)
+    helper = await LineProcess.start("the publisher", "-m", "netem", "steady", url, *where)
     try:
         yield helper
     finally:
@@ -79,20 +76,20 @@ async def measure(
     seconds: float,
     receivers: Sequence[str],
     publishers: Sequence[str],
-    enough: Callable[[Stage], bool],
-    say: Callable[[str], None],
+    is_limit: Callable[[Stage], bool],
+    progress: Callable[[str], None],
 ) -> list[Stage]:
-    """A stage for each of `counts` streams, in rising order, until one is `enough`.
+    """A stage for each of `counts` streams, in rising order, until one is the limit.
 
-    `receivers` and `publishers` give each process' processors ("0"); streams are divided evenly,
-    publishers' process i sends to receivers' process i, or to the only one. A stage that is
-    `enough` is measured once more before it is believed.
+    `receivers` and `publishers` give each process' processors ("0"). Streams are divided evenly;
+    publishers' process i sends to receivers' process i, or to the only one. A stage at the limit is
+    measured twice, and counts only if it is there both times.
     """
     async with AsyncExitStack() as stack:
         receiving = []
         for cpus in receivers:
             arguments = ("-m", "analysis.bench.ingest.receiver_process", kind, "--cpus", cpus)
-            receiving.append(await Helper.start(f"the {kind} receiver", *arguments))
+            receiving.append(await LineProcess.start(f"the {kind} receiver", *arguments))
             stack.push_async_callback(receiving[-1].kill)
         urls = [await each.line() for each in receiving]
         sending = [
@@ -101,7 +98,7 @@ async def measure(
         ]
         stages: list[Stage] = []
         for count in counts:
-            say(f"{kind}: {count} streams")
+            progress(f"{kind}: {count} streams")
             shares = [
                 count * (i + 1) // len(sending) - count * i // len(sending)
                 for i in range(len(sending))
@@ -111,18 +108,18 @@ async def measure(
             )
             await asyncio.sleep(SETTLE_S)
             stages.append(await _stage(receiving, sending, count, seconds))
-            if enough(stages[-1]):
+            if is_limit(stages[-1]):
                 stages.append(await _stage(receiving, sending, count, seconds))
-                if enough(stages[-1]):
+                if is_limit(stages[-1]):
                     break
         return stages
 
 
 async def _stage(
-    receiving: Sequence[Helper], sending: Sequence[Helper], count: int, seconds: float
+    receiving: Sequence[LineProcess], sending: Sequence[LineProcess], count: int, seconds: float
 ) -> Stage:
     for each in (*receiving, *sending):
-        await each.take()  # what was before
+        await each.take()  # frames from before the window
     before = [json.loads(await each.line("cpu")) for each in receiving]
     await asyncio.sleep(seconds)  # the length of the measurement
     after = [json.loads(await each.line("cpu")) for each in receiving]
@@ -133,8 +130,8 @@ async def _stage(
     received = [await each.take() for each in receiving]
     frames = []
     for index, publishers in enumerate(sent):
-        handed = received[index % len(received)]
+        pictures = received[index % len(received)]
         frames += [
-            (times, dict(handed.get(location, []))) for location, times in publishers.items()
+            (times, dict(pictures.get(location, []))) for location, times in publishers.items()
         ]
     return stage(window, frames)

@@ -1,8 +1,8 @@
 """A receiving process under test: `python -m analysis.bench.ingest.receiver_process KIND`.
 
 Takes offers at `/whip` and notes when each decoded picture is handed over. Prints its URL first.
-Lines on standard input: "cpu" is answered with the processor time used so far, "take" with what was
-handed over since the last, by connection; the end of the input ends it.
+Lines on standard input: "cpu" is answered with the processor time used so far, "take" with the
+pictures since the last "take", by connection. It ends with its standard input.
 """
 
 from __future__ import annotations
@@ -22,9 +22,11 @@ from aiohttp import web
 from edge.clock import now_ms
 from edge.observability import garbage_collector
 from edge.rtc import aiortc_adapter
-from edge.rtc.jitter.frames import DecodedFrame
 from edge.rtc.peer_connection import PeerConnection
 from netem.baseline.stock_receiver import StockReceiver
+
+Pictures = list[tuple[int, float]]
+"""(RTP timestamp, when its picture was handed over, ms)."""
 
 
 class IngestReceiver(Protocol):
@@ -34,18 +36,14 @@ class IngestReceiver(Protocol):
 
     async def close(self) -> None: ...
 
-    def take(self) -> list[tuple[int, float]]:
-        """Since the last time: (RTP timestamp, when its picture was handed over, ms)."""
 
+class SessionReceiver:
+    """This project's receive path; appends (RTP timestamp, ms) of each picture to `pictures`."""
 
-class Ours:
-    """This project's receive path."""
-
-    def __init__(self) -> None:
-        self._handed: list[tuple[int, float]] = []
+    def __init__(self, pictures: Pictures) -> None:
         self._peer = PeerConnection(
             slo_ms=100.0,
-            on_frame=self._on_frame,
+            on_frame=lambda frame: pictures.append((frame.rtp, now_ms())),
             on_lost=lambda rtps, reason: None,
             on_message=lambda label, text: None,
             on_channel=lambda label: None,
@@ -54,66 +52,68 @@ class Ours:
         self.answer = self._peer.answer
         self.close = self._peer.close
 
-    def _on_frame(self, frame: DecodedFrame) -> None:
-        self._handed.append((frame.rtp, now_ms()))
 
-    def take(self) -> list[tuple[int, float]]:
-        handed, self._handed = self._handed, []
-        return handed
+class AiortcReceiver:
+    """aiortc as it ships; appends (RTP timestamp, ms) of each picture to `pictures`."""
 
-
-class Stock:
-    """aiortc as it ships."""
-
-    def __init__(self) -> None:
-        self._handed: list[tuple[int, float]] = []
-        self._receiver = StockReceiver(self._on_frame)
+    def __init__(self, pictures: Pictures) -> None:
+        self._receiver = StockReceiver(lambda frame, rtp, at_ms: pictures.append((rtp, at_ms)))
         self.answer = self._receiver.answer
         self.close = self._receiver.close
 
-    def _on_frame(self, frame: Any, rtp: int, at_ms: float) -> None:
-        self._handed.append((rtp, at_ms))
 
-    def take(self) -> list[tuple[int, float]]:
-        handed, self._handed = self._handed, []
-        return handed
+MakeReceiver = Callable[[Pictures], IngestReceiver]
 
 
-KINDS: dict[str, Callable[[], IngestReceiver]] = {"ours": Ours, "stock": Stock}
+class WhipServer:
+    """Takes offers by HTTP; one receiver a connection."""
 
-
-class _Site:
-    """Offers by HTTP, and the connections."""
-
-    def __init__(self, make: Callable[[], IngestReceiver]) -> None:
+    def __init__(self, make: MakeReceiver) -> None:
         self._make = make
         self._numbers = itertools.count()
-        self.receiving: dict[str, IngestReceiver] = {}
+        self._receivers: dict[str, IngestReceiver] = {}
+        self._pictures: dict[str, Pictures] = {}
         app = web.Application()
         app.add_routes([web.post("/whip", self._offer), web.delete("/whip/{number}", self._end)])
-        self.runner = web.AppRunner(app, access_log=None)
+        self._runner = web.AppRunner(app, access_log=None)
 
     async def start(self) -> str:
-        await self.runner.setup()
-        await web.TCPSite(self.runner, "127.0.0.1", 0).start()
-        return f"http://127.0.0.1:{self.runner.addresses[0][1]}"
+        """Listens on a free port of the loopback; returns the URL."""
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        return f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+
+    def take(self) -> dict[str, Pictures]:
+        """The pictures since the last call, by connection."""
+        taken = {location: list(pictures) for location, pictures in self._pictures.items()}
+        for pictures in self._pictures.values():
+            pictures.clear()
+        return taken
+
+    async def close(self) -> None:
+        await asyncio.gather(*(each.close() for each in self._receivers.values()))
+        await self._runner.cleanup()
 
     async def _offer(self, request: web.Request) -> web.Response:
         location = f"/whip/{next(self._numbers)}"
-        receiving = self.receiving[location] = self._make()
-        answer = await receiving.answer(await request.text())
+        pictures = self._pictures[location] = []
+        receiver = self._receivers[location] = self._make(pictures)
+        answer = await receiver.answer(await request.text())
         return web.Response(status=201, text=answer, headers={"Location": location})
 
     async def _end(self, request: web.Request) -> web.Response:
-        await self.receiving[request.path].close()
+        await self._receivers[request.path].close()
         return web.Response()
 
 
-async def _serve(make: Callable[[], IngestReceiver]) -> None:
+KINDS: dict[str, MakeReceiver] = {"ours": SessionReceiver, "stock": AiortcReceiver}
+
+
+async def _serve(make: MakeReceiver) -> None:
     aiortc_adapter.check()
     garbage_collector.freeze()
-    site = _Site(make)
-    print(await site.start(), flush=True)
+    server = WhipServer(make)
+    print(await server.start(), flush=True)
     lines = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(lines), sys.stdin
@@ -121,10 +121,9 @@ async def _serve(make: Callable[[], IngestReceiver]) -> None:
     while line := await lines.readline():
         answer: dict[str, Any] = {"cpu_s": time.process_time(), "at_ms": now_ms()}
         if line.strip() == b"take":
-            answer = {location: each.take() for location, each in site.receiving.items()}
+            answer = dict(server.take())
         print(json.dumps(answer), flush=True)
-    await asyncio.gather(*(each.close() for each in site.receiving.values()))
-    await site.runner.cleanup()
+    await server.close()
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""What `bench loss` says of a run: how much was decoded, and how long nothing was."""
+"""Figures of one run of `bench loss`: frames decoded, and the longest stall. Pure."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from analysis.bench.rate.figures import quantile
 
 @dataclass(frozen=True, slots=True)
 class LossFigures:
-    """Of one run. `p50` and `p99`: ms from the encoder to a decoded picture, of those decoded.
+    """`p50` and `p99` are ms from the encoder to a decoded picture, of the frames decoded.
 
-    `nacks` and `plis` are messages that reached the sender, `resent` the packets it sent again,
-    `recovered` those of them that came and were missing (None where the receiver does not tell).
+    `nacks` and `plis` are messages that reached the sender, `resent` the packets that it sent
+    again, `recovered` those of them that arrived and were missing (None if the receiver does not
+    count them).
     """
 
     captured: int
@@ -35,7 +36,7 @@ class LossFigures:
 
     @property
     def share(self) -> float:
-        """Of the captured frames, those decoded; both are counted at instants, so 1 at most."""
+        """Decoded frames over captured ones; the two are counted a moment apart, so at most 1."""
         return min(1.0, self.decoded / max(1, self.captured))
 
     def to_json(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What `bench rate` says of a run's frames, and what an oracle would have made of its link."""
+"""Figures of one run's frames, and those of an oracle on the same link. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Protocol
 
 LIMITS_MS = (75.0, 100.0, 150.0)
-LEAST_BPS = 100e3  # a frame of fewer bits than this a second shows nothing
+LEAST_BPS = 100e3  # the least useful bitrate
 RTP_PER_MS = 90.0
 CALM_MS, CALM_FRAMES = 60.0, 5
 
@@ -23,10 +23,8 @@ class LinkConditions(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FrameTiming:
-    """When it left the encoder, from the link's start; its bits; ms to its last packet, or inf.
-
-    No bits: the camera took it, but the encoder passed it over.
-    """
+    """When a frame left the encoder (ms from the link's start), its bits, and the ms until its last
+    packet arrived (infinite if it never did). Without bits, the encoder left it out."""
 
     at_ms: float
     bits: float
@@ -39,8 +37,9 @@ class FrameTiming:
 
 @dataclass(frozen=True, slots=True)
 class RateFigures:
-    """Of one run. Times in ms, of the frames sent; `late`, `late_feasible` and `infeasible` are
-    shares of the captured frames, by `LIMITS_MS`: what was not sent is late."""
+    """Figures of one run. Times in ms are of the frames sent. `late` and `infeasible` are shares of
+    the captured frames, one for each of `LIMITS_MS`, `late_feasible` of the feasible ones; a frame
+    that was not sent is late."""
 
     frames: int
     p50: float
@@ -50,18 +49,18 @@ class RateFigures:
     late_feasible: tuple[float, ...]
     infeasible: tuple[float, ...]
     bps: float
-    crossing_ms: float | None = None  # what a usual frame's bits take at the link's rate
+    crossing_ms: float | None = None  # of an ordinary frame's bits at the link's rate
     recovery_ms: float | None = None
     step_worst: float | None = None
     used: float | None = None
     start_bps: float | None = None
     qp: float = math.nan
-    edge: float = math.nan  # of the pictures, their longest, in pixels: a mean
+    edge: float = math.nan  # the pictures' mean long side, in pixels
     unsent: float = 0.0  # share of the captured frames
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> RateFigures:
-        """What `to_json` gave, possibly among other values."""
+        """The figures that `to_json` wrote, possibly among other values."""
         found = {each.name: values[each.name] for each in fields(cls) if each.name in values}
         for name in ("late", "late_feasible", "infeasible"):
             found[name] = tuple(found[name])
@@ -86,7 +85,7 @@ def quantile(values: Sequence[float], q: float) -> float:
 def with_unsent(
     frames: Sequence[FrameTiming], rtps: Sequence[int], fps: float
 ) -> list[FrameTiming]:
-    """The same, and those that the encoder passed over: by gaps between RTP timestamps."""
+    """The frames, and those that the encoder left out, found by gaps between RTP timestamps."""
     made: list[FrameTiming] = []
     interval_ms = 1000.0 / fps
     for index, frame in enumerate(frames):
@@ -100,14 +99,14 @@ def with_unsent(
 
 
 def feasible(link: LinkConditions, at_ms: float, fps: float, limit_ms: float) -> bool:
-    """Whether a frame of the least useful size could have crossed, on an empty queue."""
+    """Whether a frame at the least useful bitrate could cross an empty queue in time."""
     return link.finish_ms(at_ms, LEAST_BPS / fps) - at_ms <= limit_ms
 
 
 def summarise(
     frames: Sequence[FrameTiming], link: LinkConditions, fps: float, seconds: float
 ) -> RateFigures:
-    """All but what only steps have; raises ValueError without frames."""
+    """The figures that every kind of cell has. Raises ValueError without frames."""
     times = [frame.network_ms for frame in frames if frame.sent]
     if not times:
         raise ValueError("no frame was encoded")
@@ -142,7 +141,7 @@ def worst_ms(frames: Sequence[FrameTiming], from_ms: float, to_ms: float) -> flo
 
 
 def recovery_ms(frames: Sequence[FrameTiming], step_ms: float) -> float:
-    """From the step to where `CALM_FRAMES` sent in a row cross in under `CALM_MS`."""
+    """ms from the step to the first of `CALM_FRAMES` in a row that each cross within `CALM_MS`."""
     after = [frame for frame in frames if frame.sent and frame.at_ms >= step_ms]
     for index in range(len(after) - CALM_FRAMES + 1):
         if all(frame.network_ms < CALM_MS for frame in after[index : index + CALM_FRAMES]):
@@ -153,15 +152,15 @@ def recovery_ms(frames: Sequence[FrameTiming], step_ms: float) -> float:
 def oracle(
     link: LinkConditions, times_ms: Sequence[float], fps: float, cap_bps: float, limit_ms: float
 ) -> tuple[float, float]:
-    """(share late, bits a second) of a sender that knows the link and makes each frame just so
-    large that it crosses in time; one for which not even the least is left is not sent."""
+    """(share late, bits a second) of a sender that knows the link: each frame is as large as can
+    cross in time; one that cannot even at the least useful bitrate is not sent."""
     free_ms, bits, late = -math.inf, 0.0, 0
     for at_ms in times_ms:
         start_ms = max(at_ms, free_ms)
         most = (
             link.capacity_bits(start_ms, at_ms + limit_ms) if start_ms < at_ms + limit_ms else 0.0
         )
-        # Not behind the next frame either: each has its share of the time between them.
+        # It must not delay the next frame: each has one frame interval of the link.
         share = link.capacity_bits(start_ms, max(start_ms, at_ms) + 1000.0 / fps)
         size = min(cap_bps / fps, most, max(share, LEAST_BPS / fps))
         if size < LEAST_BPS / fps:
@@ -173,5 +172,6 @@ def oracle(
     return late / max(1, len(times_ms)), bits / max(seconds, 1e-9)
 
 
-def kept(value: float | None, holds: Callable[[float], bool]) -> bool:
-    return value is not None and not math.isnan(value) and holds(value)
+def satisfies(value: float | None, rule: Callable[[float], bool]) -> bool:
+    """Whether there is a value, and the rule holds for it."""
+    return value is not None and not math.isnan(value) and rule(value)

@@ -1,60 +1,37 @@
-"""How the tables of `docs/measure/figures/rate-and-loss.md` are written; those of `bench rate`."""
+"""The tables of `bench rate` in `docs/measure/figures/rate-and-loss.md`."""
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
 
-from analysis.bench.rate.results import RateCell, RateResult, promises
+from analysis.bench.rate.results import CONTROLLERS, RateCell, RateResult, promises
+from analysis.bench.report import markdown_table
 
 _NAMES = {
     "receiver": "receiver",
     "receiver-remb": "receiver, no hints",
     "transport-cc": "transport-cc",
     "aiortc": "plain aiortc",
-}  # in this order
-
-
-def write_section(path: Path, name: str, text: str) -> None:
-    """Puts text between the lines `<!-- name -->` and `<!-- end -->` of a file; a file without
-    them gets them at its end."""
-    before = path.read_text() if path.is_file() else ""
-    begin, end = f"<!-- {name} -->\n", "<!-- end -->\n"
-    head, found, rest = before.partition(begin)
-    if found:
-        _, ended, tail = rest.partition(end)
-        if not ended:
-            raise ValueError(f"{path}: no line {end.strip()} after {begin.strip()}")
-    else:
-        head, tail = before, ""
-    path.write_text(f"{head}{begin}{text}{end}{tail}")
+}
 
 
 def markdown(rows: Sequence[RateResult]) -> str:
-    """A table for each kind of cell that there is, every cell shown; then what was promised."""
-    rows = sorted(rows, key=lambda row: list(_NAMES).index(row.controller))
+    """A table with every cell for each kind of cell, then the broken promises."""
+    rows = sorted(rows, key=lambda row: CONTROLLERS.index(row.controller))
     made: list[str] = []
     grains = sorted({row.cell.grain for row in rows})
-    for grain, (kind, title, told) in itertools.product(grains, _KINDS):
+    for grain, (kind, title, lines) in itertools.product(grains, _KINDS):
         mine = [row for row in rows if (row.cell.kind, row.cell.grain) == (kind, grain)]
         if mine:
             where = f", a camera with grain of {grain:g}" if grain else ""
-            made += [f"## {title}{where}", "", *told(mine), ""]
-    judged = [(text, held) for row in rows for text, held in promises(row, rows)]
-    broken = [text for text, held in judged if not held]
+            made += [f"## {title}{where}", "", *lines(mine), ""]
+    judged = [promise for row in rows for promise in promises(row, rows)]
+    broken = [promise for promise in judged if promise.kept is False]
     made += [f"Of {len(judged)} promises {len(judged) - len(broken)} were kept. Broken:", ""]
-    made += [f"- {text}" for text in broken] or ["- none"]
+    made += [f"- {promise.text}" for promise in broken] or ["- none"]
     return "\n".join(made) + "\n"
-
-
-def table(head: str, lines: Iterable[Sequence[str]]) -> Iterator[str]:
-    """Lines of a table in Markdown under its first line."""
-    yield head
-    yield "|" + " --- |" * (head.count("|") - 1)
-    for line in lines:
-        yield f"| {' | '.join(line)} |"
 
 
 def _cells(rows: Sequence[RateResult]) -> Iterator[tuple[RateCell, list[RateResult]]]:
@@ -75,12 +52,12 @@ def _steady(rows: Sequence[RateResult]) -> Iterator[str]:
                 f"{crossing_ms:.1f}",
                 f"{1.5 * crossing_ms + 3.0:.1f}",
                 f"{found.bps / 1e3:,.0f}",
-                _whole(found.qp),
-                _whole(found.edge),
+                _rounded(found.qp),
+                _rounded(found.edge),
             )
 
     head = "| link | controller | p50 / p99, ms | bits / capacity | limit | kbit/s | QP | px |"
-    return table(head, lines())
+    return markdown_table(head, lines())
 
 
 def _steps(rows: Sequence[RateResult]) -> Iterator[str]:
@@ -98,15 +75,15 @@ def _steps(rows: Sequence[RateResult]) -> Iterator[str]:
                     _number(found.used, lambda part: f"{part:.2f}"),
                     _number(found.start_bps, lambda bps: f"{bps / 1e3:,.0f}"),
                     f"{found.bps / 1e3:,.0f}",
-                    _whole(found.qp),
-                    _whole(found.edge),
+                    _rounded(found.qp),
+                    _rounded(found.edge),
                 )
 
     head = (
         "| cap | controller | p50 / p99, ms | worst at the step | under 60 ms after, ms"
         " | over 100 ms | used 3 s after | kbit/s 2 s after the start | kbit/s | QP | px |"
     )
-    return table(head, lines())
+    return markdown_table(head, lines())
 
 
 def _traces(rows: Sequence[RateResult]) -> Iterator[str]:
@@ -123,8 +100,8 @@ def _traces(rows: Sequence[RateResult]) -> Iterator[str]:
                     _percent(found.infeasible[1]),
                     _percent(found.unsent),
                     f"{found.bps / 1e3:,.0f}",
-                    _whole(found.qp),
-                    _whole(found.edge),
+                    _rounded(found.qp),
+                    _rounded(found.edge),
                 )
             late_share, bps = some[-1].oracle
             late = f"{_percent(late_share)} in all"
@@ -134,7 +111,7 @@ def _traces(rows: Sequence[RateResult]) -> Iterator[str]:
         "| trace, cap in Mbit/s | controller | p50 / p99, ms | over 75 / 100 / 150 ms, of the"
         " feasible | infeasible at 100 ms | not sent | kbit/s | QP | px |"
     )
-    yield from table(head, lines())
+    yield from markdown_table(head, lines())
     yield ""
     yield from _sums(rows)
 
@@ -154,7 +131,7 @@ def _sums(rows: Sequence[RateResult]) -> Iterator[str]:
             yield _NAMES[name], f"{late:.0f}", share, f"{bps / 1e3:,.0f}"
 
     head = f"| all {len(full)} cells | late frames of the feasible, 100 ms | share | mean kbit/s |"
-    return table(head, lines())
+    return markdown_table(head, lines())
 
 
 def _ms(value: float | None) -> str:
@@ -165,7 +142,7 @@ def _percent(share: float) -> str:
     return f"{100.0 * share:.1f} %"
 
 
-def _whole(value: float) -> str:
+def _rounded(value: float) -> str:
     return "" if math.isnan(value) else f"{value:.0f}"
 
 

@@ -23,7 +23,6 @@ from edge.rtc.rtp import is_rtcp
 from edge.scheduling.assignment import Assignment
 from netem.baseline.stock_receiver import StockReceiver
 
-CONTROLLERS = ("receiver", "receiver-remb", "transport-cc", "aiortc")
 SLO_MS, LONG_SIDE = 100.0, 608
 _VARIANT = f"yolov4-tiny-{LONG_SIDE}"
 _DECIDE_S = 0.1
@@ -32,7 +31,7 @@ _PAGE = Path(__file__).parent / "page"
 
 @dataclass(slots=True)
 class FrameArrivals:
-    """RTP as it came off the socket: headers are in the clear under SRTP."""
+    """RTP packets as they arrived at the socket: SRTP leaves their headers in the clear."""
 
     packets: dict[int, list[tuple[int, int, bool, float]]] = field(
         default_factory=lambda: defaultdict(list)
@@ -47,30 +46,33 @@ class FrameArrivals:
         self.packets[ssrc].append((sequence, timestamp, data[1] > 127, at_ms))
 
     def received_ms(self, rtps: set[int]) -> dict[int, float]:
-        """When each frame's last packet came, of those frames that came whole.
+        """When each complete frame's last packet arrived, by RTP timestamp.
 
-        A retransmission (of another SSRC, with its frame's timestamp) stands in for a lost packet.
+        A retransmission (of another SSRC, with its frame's timestamp) replaces a lost packet.
         """
         if not self.packets:
             return {}
-        known = {
-            ssrc: sum(packet[1] in rtps for packet in came) for ssrc, came in self.packets.items()
+        matches = {
+            ssrc: sum(packet[1] in rtps for packet in packets)
+            for ssrc, packets in self.packets.items()
         }
-        main = max(known, key=lambda ssrc: known[ssrc])
-        again: dict[int, list[float]] = defaultdict(list)
-        for ssrc, came in self.packets.items():
+        main = max(matches, key=lambda ssrc: matches[ssrc])
+        repeated: dict[int, list[float]] = defaultdict(list)
+        for ssrc, packets in self.packets.items():
             if ssrc != main:
-                for _, timestamp, _, at_ms in came:
-                    again[timestamp].append(at_ms)
-        return _whole(self.packets[main], again)
+                for _, timestamp, _, at_ms in packets:
+                    repeated[timestamp].append(at_ms)
+        return _complete(self.packets[main], repeated)
 
 
-def _whole(
-    came: list[tuple[int, int, bool, float]], again: dict[int, list[float]]
+def _complete(
+    packets: list[tuple[int, int, bool, float]], repeated: dict[int, list[float]]
 ) -> dict[int, float]:
+    """When each frame without a missing packet was complete; a gap in the sequence numbers belongs
+    to the frame before it, unless that one has ended."""
     numbered: dict[int, tuple[int, bool, float]] = {}
-    highest = came[0][0] + 0x10000
-    for sequence, timestamp, marker, at_ms in came:
+    highest = packets[0][0] + 0x10000
+    for sequence, timestamp, marker, at_ms in packets:
         number = highest + ((sequence - highest + 0x8000) & 0xFFFF) - 0x8000
         highest = max(highest, number)
         numbered.setdefault(number, (timestamp, marker, at_ms))
@@ -89,19 +91,19 @@ def _whole(
         if marker:
             ended.add(timestamp)
         before = number
-    whole: dict[int, float] = {}
+    complete: dict[int, float] = {}
     for timestamp, at_ms in last_ms.items():
         lost = missing[timestamp] + (timestamp not in ended and not missing[timestamp])
-        spare = sorted(again.get(timestamp, []))
+        spare = sorted(repeated.get(timestamp, []))
         if lost <= len(spare):
-            whole[timestamp] = max([at_ms, *spare[:lost]])
-    return whole
+            complete[timestamp] = max([at_ms, *spare[:lost]])
+    return complete
 
 
 @dataclass(slots=True)
-class Decoded:
-    """Pictures by raw RTP timestamp: when each was decoded, whether handed over or superseded;
-    `received_ms` where the receiver tells, and its own counts."""
+class DecodedFrames:
+    """By raw RTP timestamp: when each frame was decoded, whether handed over or superseded, and
+    `received_ms` where the receiver knows it; `counts` are the receiver's own."""
 
     at_ms: dict[int, float] = field(default_factory=dict)
     received_ms: dict[int, float] = field(default_factory=dict)
@@ -110,14 +112,14 @@ class Decoded:
 
 @dataclass(frozen=True, slots=True)
 class RateReceiver:
-    """One connection: its answer, its end, and what came; `decoded` is asked at the end."""
+    """One connection: its SDP answer, how to close it, its packets' arrivals, its decoded frames so
+    far, and the bitrates that it hinted, as (ms, bit/s)."""
 
     answer: str
     close: Callable[[], Awaitable[None]]
     arrivals: FrameArrivals
-    decoded: Callable[[], Decoded]
+    decoded: Callable[[], DecodedFrames]
     caps: list[tuple[float, float]] = field(default_factory=list)
-    """Hinted: when, and bits a second."""
 
 
 def _pong(message: dict[str, Any], t1_ms: float) -> str:
@@ -125,19 +127,19 @@ def _pong(message: dict[str, Any], t1_ms: float) -> str:
 
 
 class _Hints:
-    """The session's part: the hints' law, asked every 100 ms and when the link steps."""
+    """The session's part: its hint controller, run every 100 ms and when the link steps."""
 
     def __init__(self, peer: Callable[[], PeerConnection], cap_bps: float, fps: float) -> None:
         self._peer, self._fps = peer, fps
-        self._law = HintController(start_bps=START_BPS, max_bps=cap_bps)
+        self._controller = HintController(start_bps=START_BPS, max_bps=cap_bps)
         self._plan = Assignment(_VARIANT, LONG_SIDE, cap_bps, 0.0, "the benchmark's")
-        self.told: list[tuple[float, float]] = []  # when, and the cap; as long as the run
+        self.sent: list[tuple[float, float]] = []  # (ms, bit/s), of the whole run
         self._task = asyncio.ensure_future(self._run())
 
     async def _run(self) -> None:
         while True:
             self.decide()
-            await asyncio.sleep(_DECIDE_S)  # the session's rhythm
+            await asyncio.sleep(_DECIDE_S)  # as a session does
 
     def decide(self) -> None:
         peer, at_ms = self._peer(), now_ms()
@@ -150,14 +152,14 @@ class _Hints:
             loss=rate.loss,
             frame_bits=rate.frame_bits(at_ms),
         )
-        hint = self._law.decide(measured, self._plan, at_ms)
+        hint = self._controller.decide(measured, self._plan, at_ms)
         if hint is not None:
-            self.told.append((at_ms, hint.max_bps))
-            told = {"type": "hint", "seq": hint.seq, "max_bps": hint.max_bps, "fps": hint.fps}
-            peer.send("control", json.dumps(told))
+            self.sent.append((at_ms, hint.max_bps))
+            message = {"type": "hint", "seq": hint.seq, "max_bps": hint.max_bps, "fps": hint.fps}
+            peer.send("control", json.dumps(message))
 
     def applied(self, seq: int) -> None:
-        hint = self._law.current
+        hint = self._controller.current
         if hint is not None and seq == hint.seq:
             self._peer().rate.set_cap(hint.max_bps, now_ms())
 
@@ -165,7 +167,9 @@ class _Hints:
         self._task.cancel()
 
 
-async def _receive_ours(controller: str, offer: str, cap_bps: float, fps: float) -> RateReceiver:
+async def _receive_by_session(
+    controller: str, offer: str, cap_bps: float, fps: float
+) -> RateReceiver:
     hints: _Hints | None = None
 
     def on_message(label: str, text: str | bytes) -> None:
@@ -179,19 +183,19 @@ async def _receive_ours(controller: str, offer: str, cap_bps: float, fps: float)
         if hints is not None:
             hints.decide()
 
-    seen = Decoded()
+    frames = DecodedFrames()
 
     def on_frame(frame: DecodedFrame) -> None:
-        seen.at_ms[frame.rtp] = frame.decoded_ms
-        seen.received_ms[frame.rtp] = frame.received_ms
+        frames.at_ms[frame.rtp] = frame.decoded_ms
+        frames.received_ms[frame.rtp] = frame.received_ms
 
     def on_lost(rtps: Sequence[int], reason: str) -> None:
         if reason == "superseded":  # decoded, and a newer one handed over
-            seen.at_ms.update(dict.fromkeys(rtps, now_ms()))
+            frames.at_ms.update(dict.fromkeys(rtps, now_ms()))
 
-    def decoded() -> Decoded:
-        seen.counts = asdict(peer.counts)
-        return seen
+    def decoded() -> DecodedFrames:
+        frames.counts = asdict(peer.counts)
+        return frames
 
     peer = PeerConnection(
         slo_ms=SLO_MS,
@@ -216,24 +220,25 @@ async def _receive_ours(controller: str, offer: str, cap_bps: float, fps: float)
             hints.close()
         await peer.close()
 
-    return RateReceiver(answer, close, arrivals, decoded, [] if hints is None else hints.told)
+    return RateReceiver(answer, close, arrivals, decoded, [] if hints is None else hints.sent)
 
 
-async def _receive_stock(offer: str) -> RateReceiver:
-    arrivals, seen = FrameArrivals(), Decoded()
+async def _receive_by_aiortc(offer: str) -> RateReceiver:
+    arrivals, frames = FrameArrivals(), DecodedFrames()
 
     def on_frame(frame: Any, rtp: int, at_ms: float) -> None:
-        seen.at_ms[rtp] = at_ms
+        frames.at_ms[rtp] = at_ms
 
     def on_message(label: str, text: str, at_ms: float) -> None:
         receiver.send(label, _pong(json.loads(text), at_ms))
 
     receiver = StockReceiver(on_frame, on_message, arrivals.note)
-    return RateReceiver(await receiver.answer(offer), receiver.close, arrivals, lambda: seen)
+    return RateReceiver(await receiver.answer(offer), receiver.close, arrivals, lambda: frames)
 
 
-class Site:
-    """The page and the receivers' signalling, at an address of this machine; a free port."""
+class ReceiverServer:
+    """Serves the page and the receivers' signalling on a free port of one of this machine's
+    addresses; `current` is the receiver of the latest offer."""
 
     def __init__(self, address: str, cap_bps: float, fps: float) -> None:
         self.url = ""
@@ -242,7 +247,7 @@ class Site:
         self._address, self._cap_bps = address, cap_bps
         app = web.Application()
         routes = [web.get("/", self._index), web.post("/offer/{receiver}", self._offer)]
-        # Hints are carried out by the publisher page's own code.
+        # The publisher page's own code carries hints out.
         app.add_routes([*routes, web.static("/js", WEB / "static/js"), web.static("/", _PAGE)])
         self._runner = web.AppRunner(app, shutdown_timeout=1.0)
 
@@ -252,12 +257,12 @@ class Site:
     async def _offer(self, request: web.Request) -> web.Response:
         controller, offer = request.match_info["receiver"], await request.text()
         if controller == "aiortc":
-            self.current = await _receive_stock(offer)
+            self.current = await _receive_by_aiortc(offer)
         else:
-            self.current = await _receive_ours(controller, offer, self._cap_bps, self.fps)
+            self.current = await _receive_by_session(controller, offer, self._cap_bps, self.fps)
         return web.Response(text=self.current.answer)
 
-    async def __aenter__(self) -> Site:
+    async def __aenter__(self) -> ReceiverServer:
         garbage_collector.freeze()
         await self._runner.setup()
         site = web.TCPSite(self._runner, self._address, 0)

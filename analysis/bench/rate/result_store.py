@@ -1,4 +1,4 @@
-"""Rows of `bench rate` in its `--json` file: what is there need not be measured again."""
+"""Results of `bench rate` in its `--json` file, from which an interrupted run goes on."""
 
 from __future__ import annotations
 
@@ -9,19 +9,16 @@ from typing import Any
 
 from analysis.bench.rate import figures
 from analysis.bench.rate.results import RateCell, RateResult, from_json, promises, to_json
-from edge.rtc import aiortc_adapter
+from analysis.bench.report import MeasurementError, aiortc_versions, all_kept, write_json
 
 Key = tuple[RateCell, str]
 
 
-class StoreError(Exception):
-    """A file that holds no rows of this benchmark; says which, and why."""
+class ResultStore:
+    """Results by cell and controller, in the order in which they came; in a file, if one is given.
 
-
-class Store:
-    """Rows by cell and controller, in the order in which they came; in a file, if one is given.
-
-    Each row that is put is written at once, so that a run which was ended goes on where it was.
+    Each result is written at once, so that an interrupted run can go on from there. Raises
+    MeasurementError for a file with something else in it.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -37,12 +34,12 @@ class Store:
         return [row for row, _ in self._rows.values()]
 
     def chosen(self, keys: Sequence[Key]) -> list[RateResult]:
-        """Of these, the rows that are there."""
+        """Those of these results that the store has."""
         return [self._rows[key][0] for key in keys if key in self._rows]
 
     def put(self, row: RateResult, busy: float = 0.0) -> None:
-        """A row that was measured now; in place of an earlier one of the same cell. `busy` is the
-        part of the machine's processors that was in use meanwhile, by whomever."""
+        """Adds a result, or replaces that of the same cell and controller. `busy` is the share of
+        all processors' time that was in use meanwhile."""
         values = to_json(row) | {"busy": round(busy, 2)}
         self._rows[row.cell, row.controller] = row, values
         self._write()
@@ -51,31 +48,29 @@ class Store:
         if self._path is None:
             return
         rows = self.rows
-        kept = all(held for row in rows for _, held in promises(row, rows))
-        cells = [values for _, values in self._rows.values()]
-        report = {"versions": aiortc_adapter.VERSIONS, "kept": kept, "rows": cells}
-        beside = self._path.with_name(self._path.name + ".new")
-        beside.write_text(json.dumps(report, indent=2) + "\n")
-        beside.replace(self._path)
+        kept = all_kept(promise for row in rows for promise in promises(row, rows))
+        values = [values for _, values in self._rows.values()]
+        write_json(self._path, {"versions": aiortc_versions(), "kept": kept, "rows": values})
 
 
 class Processors:
-    """How busy this machine's processors are, from one call to the next."""
+    """How busy this machine's processors are, from one call to the next, by `/proc/stat`."""
 
-    def __init__(self) -> None:
+    def __init__(self, stat: Path = Path("/proc/stat")) -> None:
+        self._stat = stat
         self._before = self._ticks()
 
     def busy(self) -> float:
-        """Part of their time that was in use since the last call, 0 to 1."""
+        """Share of their time that was in use since the last call, 0 to 1."""
         before, self._before = self._before, self._ticks()
         idle, total = (now - then for now, then in zip(self._before, before, strict=True))
         return 1.0 - idle / max(1, total)
 
-    @staticmethod
-    def _ticks() -> tuple[int, int]:
-        with Path("/proc/stat").open() as file:
+    def _ticks(self) -> tuple[int, int]:
+        """(idle, all) clock ticks since boot; waiting for a disk counts as idle (proc(5))."""
+        with self._stat.open() as file:
             ticks = [int(each) for each in file.readline().split()[1:9]]
-        return ticks[3] + ticks[4], sum(ticks)  # idle and waiting for a disk; all
+        return ticks[3] + ticks[4], sum(ticks)
 
 
 def _read(path: Path) -> list[dict[str, Any]]:
@@ -84,7 +79,7 @@ def _read(path: Path) -> list[dict[str, Any]]:
         for values in rows:
             from_json(values)
     except (ValueError, KeyError, TypeError) as error:
-        raise StoreError(f"{path}: no rows of `bench rate` in it: {error!r}") from error
+        raise MeasurementError(f"{path}: no rows of `bench rate` in it: {error!r}") from error
     return list(rows)
 
 
@@ -95,12 +90,12 @@ def write_frames(
     frames: Sequence[figures.FrameTiming],
     caps: Sequence[tuple[float, float]],
 ) -> None:
-    """One run as tab-separated values, by the link's time: each frame's ms, bits (0: not sent) and
-    network time; each cap's ms and bits a second."""
+    """Writes one run as tab-separated values by the link's time: each frame's ms, bits (0: not
+    sent) and network time in ms; each hinted cap's ms and bits a second."""
     folder.mkdir(parents=True, exist_ok=True)
     grain = f"-grain{cell.grain:g}" if cell.grain else ""
     name = f"{cell.name}-{cell.cap_bps / 1e6:g}-{cell.fps}{grain}-{controller}".replace(" ", "-")
     lines = [f"{f.at_ms:.1f}\t{f.bits:.0f}\t{f.network_ms:.1f}\n" for f in frames]
     (folder / f"{name}.frames.tsv").write_text("ms\tbits\tnetwork_ms\n" + "".join(lines))
-    told = [f"{at_ms:.1f}\t{bps:.0f}\n" for at_ms, bps in caps]
-    (folder / f"{name}.caps.tsv").write_text("ms\tcap_bps\n" + "".join(told))
+    lines = [f"{at_ms:.1f}\t{bps:.0f}\n" for at_ms, bps in caps]
+    (folder / f"{name}.caps.tsv").write_text("ms\tcap_bps\n" + "".join(lines))

@@ -1,4 +1,4 @@
-"""What `bench rate` tells: the table, the promises, the JSON."""
+"""A result of `bench rate`: its place in the table, its promises, its JSON."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from rich import box
 from rich.table import Table
 
 from analysis.bench.rate import figures
+from analysis.bench.report import Promise
+
+CONTROLLERS = ("receiver", "receiver-remb", "transport-cc", "aiortc")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,43 +83,41 @@ def table(rows: Sequence[RateResult]) -> Table:
     return made
 
 
-def promises(row: RateResult, rows: Sequence[RateResult]) -> Iterator[tuple[str, bool]]:
-    """What is promised of our controller in this cell, and whether it was kept."""
+def promises(row: RateResult, rows: Sequence[RateResult]) -> Iterator[Promise]:
+    """The promises of our controller in this cell."""
     if row.controller != "receiver":
         return
-    cell, found, kept = row.cell, row.figures, figures.kept
+    cell, found, satisfies = row.cell, row.figures, figures.satisfies
     if cell.kind == "steady":
         limit_ms = 1.5 * (found.crossing_ms or 0.0) + 3.0
-        yield (
-            f"{cell.label}: median {found.p50:.1f} at most {limit_ms:.1f} ms",
-            (found.p50 <= limit_ms),
-        )
+        text = f"{cell.label}: median {found.p50:.1f} at most {limit_ms:.1f} ms"
+        yield Promise(text, found.p50 <= limit_ms)
     elif cell.kind == "steps":
         worst_ms = 150.0 if cell.cap_bps <= 1.2e6 else 350.0
         text = f"{cell.label}: worst at the step under {worst_ms:.0f} ms"
-        yield text, kept(found.step_worst, lambda ms: ms < worst_ms)
+        yield Promise(text, satisfies(found.step_worst, lambda ms: ms < worst_ms))
         if cell.cap_bps <= 1.2e6:
             text = f"{cell.label}: under 60 ms again within 0.5 s"
-            yield text, kept(found.recovery_ms, lambda ms: ms <= 500.0)
-        text = f"{cell.label}: 80 % of what was used before within 3 s of the step up"
-        yield text, kept(found.used, lambda part: part >= 0.8)
+            yield Promise(text, satisfies(found.recovery_ms, lambda ms: ms <= 500.0))
+        text = f"{cell.label}: 80 % of the bitrate before within 3 s of the step up"
+        yield Promise(text, satisfies(found.used, lambda part: part >= 0.8))
         if cell.cap_bps >= 4e6:
             text = f"{cell.label}: 2.5 Mbit/s within 2 s of the start"
-            yield text, kept(found.start_bps, lambda bps: bps >= 2.5e6)
+            yield Promise(text, satisfies(found.start_bps, lambda bps: bps >= 2.5e6))
     else:
         others = {other.controller: other.figures for other in rows if other.cell == cell}
         late, bps = found.late_feasible[1], found.bps
-        if them := others.get("transport-cc"):
-            text = f"{cell.label}: a tenth of transport-cc's late frames ({100 * late:.2f} %,"
-            yield (
-                f"{text} {100 * them.late_feasible[1]:.2f} %)",
-                late <= (0.1 * them.late_feasible[1]),
-            )
+        if theirs := others.get("transport-cc"):
+            late_theirs = theirs.late_feasible[1]
+            text = f"{cell.label}: a tenth of transport-cc's late frames"
+            found_text = f"{100 * late:.2f} %, {100 * late_theirs:.2f} %"
+            yield Promise(text, late <= 0.1 * late_theirs, found_text)
             text = f"{cell.label}: two thirds of transport-cc's bitrate"
-            yield text, bps >= them.bps * 2 / 3
-        if them := others.get("aiortc"):
+            yield Promise(text, bps >= theirs.bps * 2 / 3)
+        if theirs := others.get("aiortc"):
             text = f"{cell.label}: fewer late frames than aiortc, or none, at a higher bitrate"
-            yield text, (late < them.late_feasible[1] or late == 0.0) and bps > them.bps
+            fewer = late < theirs.late_feasible[1] or late == 0.0
+            yield Promise(text, fewer and bps > theirs.bps)
 
 
 def to_json(row: RateResult) -> dict[str, Any]:
@@ -136,7 +137,7 @@ def to_json(row: RateResult) -> dict[str, Any]:
 
 
 def from_json(values: Mapping[str, Any]) -> RateResult:
-    """The row that `to_json` told."""
+    """The result that `to_json` wrote."""
     kind, name, seconds = values["kind"], values["name"], values["seconds"]
     cell = RateCell(kind, name, seconds, values["cap_bps"], values["fps"], values.get("grain", 0.0))
     oracle = (values["oracle_late"], values["oracle_bps"])

@@ -10,11 +10,11 @@ import sys
 _BENCH = """
 import asyncio, tempfile
 from pathlib import Path
-from analysis.bench.edge_server import serving, simulated
+from analysis.bench.edge_server import serving, simulated_device
 
 async def main():
     with tempfile.TemporaryDirectory() as folder:
-        async with serving(simulated(Path(folder)), 1) as (pid, url):
+        async with serving(simulated_device(Path(folder)), 1) as (pid, url):
             print(pid, flush=True)
             await asyncio.Event().wait()
 

@@ -1,8 +1,8 @@
-"""Shares of one link: what is promised, and how it is told."""
+"""Shares of one link: the promises and the table."""
 
 from __future__ import annotations
 
-from analysis.bench.fair.command import LinkShare, markdown, promises
+from analysis.bench.fair.link_shares import LinkShare, markdown, promises
 
 FIRST = LinkShare("session", 256_000, "receiver 1", 1.6e6, 30.2, 0.004)
 SECOND = LinkShare("session", 256_000, "receiver 2", 1.2e6, 31.0, 0.0)
@@ -11,10 +11,10 @@ TCP = LinkShare("tcp", 30_000, "tcp", 3.4e6)
 
 
 def test_equals_share_equally_and_nobody_starves() -> None:
-    assert [held for _, held in promises([FIRST, SECOND, OURS, TCP])] == [False, True, True]
+    assert [promise.kept for promise in promises([FIRST, SECOND, OURS, TCP])] == [False, True, True]
     greedy = LinkShare("tcp", 30_000, "receiver 1", 2.6e6, 80.0, 0.2)
     starved = LinkShare("tcp", 30_000, "tcp", 1.2e6)
-    assert [held for _, held in promises([greedy, starved])] == [True, False]
+    assert [promise.kept for promise in promises([greedy, starved])] == [True, False]
 
 
 def test_a_table_has_a_line_for_each_company() -> None:

@@ -20,12 +20,12 @@ async def test_frames_of_every_stage_are_found_again_in_the_receiver(
         seconds=1.0,
         receivers=("0",),
         publishers=("0",),
-        enough=lambda stage: False,
-        say=lambda text: None,
+        is_limit=lambda stage: False,
+        progress=lambda text: None,
     )
     assert [each.streams for each in stages] == counts
     for each in stages:
         assert each.sent >= each.streams
         assert 0 < each.decoded <= each.sent
         assert each.cpu_ms > 0.0
-        assert each.whole_ms["p50"] > 0.0
+        assert each.decoded_ms["p50"] > 0.0

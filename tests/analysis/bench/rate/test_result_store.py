@@ -1,90 +1,40 @@
-"""Rows of the rate benchmark: kept in a file, told as tables."""
+"""The store of the rate benchmark's results."""
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from analysis.bench.rate.figures import FrameTiming, RateFigures
-from analysis.bench.rate.markdown import markdown, write_section
-from analysis.bench.rate.result_store import Processors, Store, StoreError, write_frames
-from analysis.bench.rate.results import RateCell, RateResult, from_json, to_json
-
-FIGURES = RateFigures(
-    frames=900,
-    p50=8.04,
-    p99=60.0,
-    worst=math.inf,
-    late=(0.02, 0.01, 0.0),
-    late_feasible=(0.015, 0.005, 0.0),
-    infeasible=(0.01, 0.005, 0.0),
-    bps=1e6,
-    qp=25.2,
-    unsent=0.001,
-)
-LTE = RateCell("traces", "lte", 60.0, 1.2e6, 15)
-OURS = RateResult(LTE, "receiver", FIGURES, (0.005, 1.1e6))
-THEIRS = replace(
-    OURS, controller="transport-cc", figures=replace(FIGURES, late_feasible=(0.2, 0.1, 0.05))
-)
-STEP = RateCell("steps", "8-1-8", 30.0, 4e6, 30)
+from analysis.bench.rate.figures import FrameTiming
+from analysis.bench.rate.result_store import Processors, ResultStore, write_frames
+from analysis.bench.report import MeasurementError
+from tests.analysis.bench.rate.results import FIGURES, LTE, OURS, THEIRS
 
 
-def test_a_row_comes_back_from_json_as_it_was() -> None:
-    text = json.dumps(to_json(OURS), allow_nan=False)
-    assert from_json(json.loads(text)) == OURS
-
-
-def test_what_is_in_the_file_is_there_the_next_time(tmp_path: Path) -> None:
+def test_results_in_the_file_are_there_the_next_time(tmp_path: Path) -> None:
     path = tmp_path / "rate.json"
-    store = Store(path)
+    store = ResultStore(path)
     store.put(OURS)
     store.put(THEIRS)
-    again = Store(path)
+    again = ResultStore(path)
     assert again.rows == [OURS, THEIRS]
     assert again.chosen([(LTE, "aiortc"), (LTE, "receiver")]) == [OURS]
     assert not again.chosen([(replace(LTE, seconds=30.0), "receiver")])  # other conditions
     better = replace(OURS, figures=replace(FIGURES, bps=2e6))
     again.put(better)
-    assert Store(path).rows == [better, THEIRS]
+    assert ResultStore(path).rows == [better, THEIRS]
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"rows": [{"kind": "steps"}]}', '{"cells": []}'])
 def test_a_file_of_something_else_is_refused_by_name(tmp_path: Path, text: str) -> None:
     path = tmp_path / "other.json"
     path.write_text(text)
-    with pytest.raises(StoreError, match="other.json"):
-        Store(path)
+    with pytest.raises(MeasurementError, match="other.json"):
+        ResultStore(path)
     assert path.read_text() == text
-
-
-def test_tables_show_every_cell_and_what_broke() -> None:
-    steps = replace(FIGURES, step_worst=360.0, recovery_ms=math.nan, used=0.9, start_bps=3e6)
-    text = markdown([OURS, THEIRS, RateResult(STEP, "receiver", steps, (0.0, 0.0))])
-    late = "1.50 / 0.50 / 0.00 % | 0.5 % | 0.1 %"
-    assert f"| lte, 1.2 | receiver | 8 / 60 | {late} | 1,000 | 25 |" in text
-    assert "|  | oracle |  | 0.5 % in all |  |  | 1,100 |  |" in text
-    assert "| transport-cc | 90 | 10.0 % | 1,000 |" in text  # 900 frames, 0.5 % infeasible
-    assert "| 4 Mbit/s, 30 a second | receiver | 8 / 60 | 360 | never |" in text
-    assert "Of 5 promises 4 were kept" in text
-    assert "- 8-1-8, 30/s, cap 4: worst at the step under 350 ms" in text
-
-
-def test_a_section_is_replaced_and_the_rest_stays(tmp_path: Path) -> None:
-    path = tmp_path / "figures.md"
-    write_section(path, "bench rate", "one\n")
-    path.write_text("# Figures\n" + path.read_text() + "after\n")
-    write_section(path, "bench loss", "two\n")
-    write_section(path, "bench rate", "three\n")
-    text = "# Figures\n<!-- bench rate -->\nthree\n<!-- end -->\nafter\n"
-    assert path.read_text() == text + "<!-- bench loss -->\ntwo\n<!-- end -->\n"
-    path.write_text("<!-- bench rate -->\nno end")
-    with pytest.raises(ValueError, match="no line <!-- end -->"):
-        write_section(path, "bench rate", "four\n")
 
 
 def test_a_runs_frames_and_caps_are_written(tmp_path: Path) -> None:
@@ -96,6 +46,17 @@ def test_a_runs_frames_and_caps_are_written(tmp_path: Path) -> None:
     assert caps == ["ms\tcap_bps", "8.0\t1500000"]
 
 
-def test_processors_are_idle_or_busy() -> None:
-    processors = Processors()
-    assert 0.0 <= processors.busy() <= 1.0
+def test_processors_busy_share_is_that_since_the_last_call(tmp_path: Path) -> None:
+    stat = tmp_path / "stat"
+
+    def pass_time(user: int, idle: int, iowait: int) -> None:
+        stat.write_text(f"cpu  {user} 0 0 {idle} {iowait} 0 0 0 0 0\ncpu0 1 1 1 1 1 1 1 1 1 1\n")
+
+    pass_time(1000, 5000, 0)
+    processors = Processors(stat)
+    pass_time(1030, 5060, 10)
+    assert processors.busy() == pytest.approx(0.3)
+    pass_time(1130, 5060, 10)
+    assert processors.busy() == pytest.approx(1.0)
+    pass_time(1130, 5160, 110)
+    assert processors.busy() == pytest.approx(0.0)

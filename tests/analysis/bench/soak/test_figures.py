@@ -21,7 +21,7 @@ COURSE = Course(
 
 
 def broken(course: Course) -> list[str]:
-    return [text for text, held in promises(course) if not held]
+    return [promise.name for promise in promises(course) if not promise.kept]
 
 
 def test_what_comes_back_and_grows_but_little_keeps_every_promise() -> None:

@@ -1,11 +1,11 @@
-"""What the loss benchmark tells."""
+"""Results of the loss benchmark: promises and table."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from analysis.bench.loss.command import LOSSES, LossResult, markdown, promises
 from analysis.bench.loss.figures import LossFigures
+from analysis.bench.loss.results import LOSSES, LossResult, markdown, promises
 
 OURS = LossFigures(300, 299, 170.0, 30.0, 110.0, 9, 1, 12, 1, 1.1e6)
 THEIRS = replace(OURS, decoded=254, stall_ms=2924.0, p50=86.0, p99=1018.0, bps=5.3e5)
@@ -20,4 +20,4 @@ def test_a_line_has_both_receivers() -> None:
 
 
 def test_only_our_stalls_are_promised() -> None:
-    assert [held for _, held in promises(ROWS)] == [True]
+    assert [promise.kept for promise in promises(ROWS)] == [True]
