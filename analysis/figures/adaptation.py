@@ -25,7 +25,7 @@ from analysis.figures.style import (
 )
 from analysis.figures.table import Column, Table
 from edge.profile.variant import Variant
-from netem.experiment.results import IN_TIME, PACED, FrameRow, HintRow, LinkRow
+from netem.results.rows import IN_TIME, PACED, FrameRow, HintRow, LinkRow
 
 SENT_EVERY_S = 0.5  # what was sent is averaged over
 _BINS_S = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600)

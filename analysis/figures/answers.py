@@ -11,7 +11,7 @@ from analysis.figures.exhibit import Exhibit
 from analysis.figures.style import BLACK, blank, looks, plain_ticks, styled
 from analysis.figures.table import Cell, Column, Table
 from analysis.simulator.judge import OURS
-from netem.experiment.results import FrameRow
+from netem.results.rows import FrameRow
 
 _TICKS_MS = (10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 _QUANTILES = (0.5, 0.9, 0.99)

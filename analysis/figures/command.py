@@ -32,7 +32,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Exit status: 0 done, 1 where something cannot be drawn."""
-    from netem.experiment.results import ResultsError  # noqa: PLC0415
+    from netem.results.run_folder import ResultsError  # noqa: PLC0415
 
     try:
         return _draw(options)

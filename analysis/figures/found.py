@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from analysis.simulator import results as simulated
-from netem.experiment.results import RUNS, RunFolder, RunRow, finished
+from netem.results.rows import RunRow
+from netem.results.run_folder import RUNS, RunFolder, finished
 
 PROJECT = Path(__file__).parents[2]
 PROFILES = PROJECT / "profiles"

@@ -16,7 +16,7 @@ from analysis.figures.style import WIDTH_IN, FigureStyle, blank, looks, styled
 from analysis.figures.table import Column, Table
 from analysis.simulator import results as simulated
 from analysis.simulator.judge import OURS
-from netem.experiment.results import RunRow
+from netem.results.rows import RunRow
 
 _FLOOR = 0.001  # below it the scale of misses is linear
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from analysis.figures.exhibit import Exhibit
 from analysis.figures.style import BLACK, LOOKS, blank, plain_ticks, styled
 from analysis.figures.table import Column, Table
-from netem.experiment.results import FrameRow
+from netem.results.rows import FrameRow
 
 LEGS = {
     "encode": ("captured_ms", "sent_ms"),

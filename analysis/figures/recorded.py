@@ -8,20 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from analysis.simulator import results as simulated
-from netem.experiment import results
-from netem.experiment.results import (
-    FRAMES,
-    IN_TIME,
-    OUTCOMES,
-    SESSIONS,
-    SUMMARY,
-    FrameCounts,
-    FrameRow,
-    ResultsError,
-    RunFolder,
-    RunRow,
-    SessionRow,
-)
+from netem.results import run_folder
+from netem.results.rows import IN_TIME, OUTCOMES, FrameRow, OutcomeCounts, RunRow, SessionRow
+from netem.results.run_folder import FRAMES, SESSIONS, SUMMARY, ResultsError, RunFolder
 
 _FIRST_LINE = 2  # of a CSV's rows, for an editor
 
@@ -60,7 +49,7 @@ def load(folder: RunFolder) -> Recorded:
     return run
 
 
-def check_counts(place: str, counts: FrameCounts) -> None:
+def check_counts(place: str, counts: OutcomeCounts) -> None:
     """Raises ResultsError unless every captured frame has one end."""
     total = sum(getattr(counts, outcome) for outcome in OUTCOMES)
     if total != counts.captured:
@@ -74,7 +63,7 @@ def check_counts(place: str, counts: FrameCounts) -> None:
 
 def read_simulated(path: Path) -> list[simulated.RunResult]:
     """The simulator's CSV, checked; raises ResultsError naming file and line, and OSError."""
-    rows = results.read(path, simulated.RunResult)
+    rows = run_folder.read(path, simulated.RunResult)
     for number, row in enumerate(rows, _FIRST_LINE):
         sums = {
             "captured, by ends": (
@@ -111,7 +100,7 @@ def _check_frames(path: Path, frames: Sequence[FrameRow]) -> None:
             raise ResultsError(f"{place}: {what}: the frame is in line {before} already")
 
 
-def _same_counts(place: str, counts: FrameCounts, ends: Counter[str], infeasible: int) -> None:
+def _same_counts(place: str, counts: OutcomeCounts, ends: Counter[str], infeasible: int) -> None:
     told = {outcome: getattr(counts, outcome) for outcome in OUTCOMES}
     for outcome in OUTCOMES:
         if told[outcome] != ends[outcome]:

@@ -14,7 +14,7 @@ from analysis.simulator.encoder import LEAST_BITS, Encoder, JpegEncoder
 from analysis.simulator.event_queue import EventQueue
 from analysis.simulator.frame import IN_TIME, LATE, SimulatedFrame, Tally
 from analysis.simulator.link import SimulatedLink
-from analysis.simulator.specification import Simulation, SimulationCell, TraceSpec
+from analysis.simulator.specification import SimulatedLinkSpec, Simulation, SimulationCell
 from edge.profile.accuracy import AccuracyProfile
 from edge.profile.accuracy_file import load_accuracy_profile
 from edge.profile.latency_file import load_latency_profile
@@ -229,7 +229,7 @@ def _generated(kind: str, seed: int, seconds: float) -> Trace:
 _read = lru_cache(maxsize=64)(read)
 
 
-def _trace_of(spec: TraceSpec, number: int, seconds: float) -> tuple[Trace, float]:
+def _trace_of(spec: SimulatedLinkSpec, number: int, seconds: float) -> tuple[Trace, float]:
     """A client's trace, and how far into it the client starts."""
     offset_ms = 1000.0 * spec.offset_s * number
     if spec.file is not None:

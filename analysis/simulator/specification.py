@@ -37,7 +37,7 @@ POLICIES: tuple[PolicyName, ...] = (
 )
 
 
-class TraceSpec(TraceSource):
+class SimulatedLinkSpec(TraceSource):
     """A simulated link: its trace, and its delay, jitter, loss and queue."""
 
     rtt_ms: Annotated[float, Field(ge=0, le=2000)] = 10.0
@@ -46,7 +46,7 @@ class TraceSpec(TraceSource):
     queue_bytes: Annotated[int, Field(ge=2000)] = 256_000
 
     @model_validator(mode="after")
-    def _one_source(self) -> TraceSpec:
+    def _one_source(self) -> SimulatedLinkSpec:
         if (self.file is None) == (self.kind is None):
             raise ValueError("either file or kind must be given")
         return self
@@ -81,7 +81,7 @@ class Simulation(SpecPart):
     clients: Annotated[list[Annotated[int, Field(ge=1, le=4096)]], Field(min_length=1)]
     fps: Annotated[list[Annotated[float, Field(gt=0, le=120)]], Field(min_length=1)]
     slo_ms: Annotated[list[Annotated[float, Field(ge=20, le=5000)]], Field(min_length=1)]
-    traces: Annotated[list[TraceSpec], Field(min_length=1)]
+    traces: Annotated[list[SimulatedLinkSpec], Field(min_length=1)]
     devices: Annotated[list[DeviceSpec], Field(min_length=1)]
     accuracy: Annotated[AccuracySpec, Field(default_factory=dict, validate_default=True)]
     costs: Costs = Costs()
@@ -117,7 +117,7 @@ class SimulationCell:
     clients: int
     fps: float
     slo_ms: float
-    trace: TraceSpec
+    trace: SimulatedLinkSpec
     seed: int
 
 

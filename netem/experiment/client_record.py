@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from netem.experiment.results import ENCODER, LATE, LOST, FrameRow, HintRow
 from netem.footage.camera_file import CameraFile
+from netem.results.rows import ENCODER, LATE, LOST, FrameRow, HintRow
 
 _TICKS_A_MS = 90
 _SAME_MS = 8.0  # timestamps that are nearer are of one picture: RTP times are whole milliseconds

@@ -18,17 +18,19 @@ from edge.assets.store import AssetError
 from edge.profile.accuracy import AccuracyError
 from edge.profile.host import describe_machine
 from edge.profile.latency_file import ProfileError
-from netem.experiment import machine_load, results
+from netem.experiment import machine_load
 from netem.experiment.client_record import ClientRecordError
 from netem.experiment.clients import ClientError
-from netem.experiment.report import markdown, table
-from netem.experiment.results import Manifest, ResultsError, RunRow, finished
 from netem.experiment.run import ExperimentRun
 from netem.experiment.server_process import ServerError
 from netem.experiment.specification import Experiment, ExperimentCell, load
 from netem.footage.camera_file import FootageError
 from netem.footage.encoded_clip import EncodeError
 from netem.links.namespace import LinkError, missing
+from netem.results import run_folder
+from netem.results.report import markdown, table
+from netem.results.rows import Manifest, RunRow
+from netem.results.run_folder import ResultsError, finished
 from netem.scratch_folder import scratch
 from netem.specification import SpecError
 from profiles.progress import ProgressReport
@@ -91,7 +93,7 @@ def run(options: argparse.Namespace) -> int:
             print(f"error: {error}", file=sys.stderr)
             return 1
     options.out.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(options.file, options.out / results.SPEC)
+    shutil.copyfile(options.file, options.out / run_folder.SPEC)
     todo = [cell for cell in cells if _state(options.out, experiment, cell) != "finished"]
     todo = todo[: options.runs]
     failed = _make_all(experiment, todo, options.out, options.minutes)
@@ -112,7 +114,7 @@ def write_runs(out: Path, order: list[str]) -> list[RunRow]:
     places = {name: place for place, name in enumerate(order)}
     rows = [folder.summary for folder in finished(out) if folder.path.name in places]
     rows.sort(key=lambda row: places[row.run])
-    results.write(out / results.RUN_ROWS, RunRow, rows)
+    run_folder.write(out / run_folder.RUN_ROWS, RunRow, rows)
     return rows
 
 
@@ -149,8 +151,8 @@ def _make_all(
 
 def _make(experiment: Experiment, cell: ExperimentCell, out: Path) -> RunRow:
     """One run, into a folder that gets its name once all is there."""
-    final = out / results.RUNS / cell.name
-    part = out / results.RUNS / f".{cell.name}.part"
+    final = out / run_folder.RUNS / cell.name
+    part = out / run_folder.RUNS / f".{cell.name}.part"
     for stale in (final, part):
         shutil.rmtree(stale, ignore_errors=True)
     part.mkdir(parents=True)
@@ -177,16 +179,16 @@ def _make(experiment: Experiment, cell: ExperimentCell, out: Path) -> RunRow:
         },
         notes=made.notes,
     )
-    results.write_json(part / results.MANIFEST, manifest)
+    run_folder.write_json(part / run_folder.MANIFEST, manifest)
     part.rename(final)
     return row
 
 
 def _state(out: Path, experiment: Experiment, cell: ExperimentCell) -> str:
     """`finished`, `changed` (what was asked for is another now) or `to do`."""
-    path = out / results.RUNS / cell.name / results.MANIFEST
+    path = out / run_folder.RUNS / cell.name / run_folder.MANIFEST
     try:
-        manifest = results.read_json(path, Manifest)
+        manifest = run_folder.read_json(path, Manifest)
     except (OSError, ResultsError):
         return "to do"
     return "finished" if manifest.key == experiment.key(cell) else "changed"

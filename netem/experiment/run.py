@@ -15,8 +15,6 @@ from typing import Any
 from edge.clock import now_ms
 from edge.models.weights import class_names
 from edge.profile.accuracy_file import load_accuracy_profile
-from netem.experiment import results
-from netem.experiment.answer_accuracy import judge
 from netem.experiment.client_record import ClientRecord
 from netem.experiment.clients import (
     ChromiumClient,
@@ -28,15 +26,17 @@ from netem.experiment.clients import (
 from netem.experiment.machine_load import MachineLoad, ProcessorUsage
 from netem.experiment.policies import PolicySettings, policy_settings
 from netem.experiment.references import Truth, truth_of
-from netem.experiment.results import FrameRow, LinkRow, PlanRow, RunRow, SessionRow
 from netem.experiment.server_main import RunSetup
 from netem.experiment.server_process import ServerProcess
 from netem.experiment.specification import ClientSpec, Experiment, ExperimentCell
-from netem.experiment.summary import counts
 from netem.footage.camera_file import Footage, camera
 from netem.links.emulated_link import EmulatedLink
 from netem.links.link_log import LinkSample
 from netem.links.namespace import processes_in
+from netem.results import run_folder
+from netem.results.answer_accuracy import judge
+from netem.results.rows import FrameRow, HintRow, LinkRow, PlanRow, RunRow, SessionRow
+from netem.results.summary import counts
 from netem.scratch_folder import users
 from traces import Trace, constant
 
@@ -179,7 +179,7 @@ class ExperimentRun:
         }
         if experiment.as_network is None:
             settings["accuracy"] = str(experiment.accuracy.absolute())
-        plans = str(self._scratch / results.PLANS)
+        plans = str(self._scratch / run_folder.PLANS)
         if cell.policy == "aiortc":
             return RunSetup(settings, plans, _baseline(chosen))
         if chosen.sent_long_side is not None:
@@ -191,7 +191,7 @@ class ExperimentRun:
     async def _measure(
         self, links: Sequence[EmulatedLink], clients: Sequence[ExperimentClient]
     ) -> RunOutcome:
-        server = ServerProcess(self._setup(), self._scratch, self._folder / results.SERVER_LOG)
+        server = ServerProcess(self._setup(), self._scratch, self._folder / run_folder.SERVER_LOG)
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(server.stop)
             await server.start()
@@ -255,20 +255,20 @@ class ExperimentRun:
             rows += [row for row, _ in record.frames]
             self.notes += record.notes
         rows.sort(key=lambda row: (row.client, row.captured_ms))
-        results.write(folder / results.FRAMES, FrameRow, rows)
+        run_folder.write(folder / run_folder.FRAMES, FrameRow, rows)
         sessions = [
             self._session(planned, record, link, rows)
             for planned, record, link in zip(self.planned, outcome.records, used, strict=True)
         ]
-        results.write(folder / results.SESSIONS, SessionRow, sessions)
-        plans = results.read(self._scratch / results.PLANS, PlanRow)
+        run_folder.write(folder / run_folder.SESSIONS, SessionRow, sessions)
+        plans = run_folder.read(self._scratch / run_folder.PLANS, PlanRow)
         for plan in plans:
             plan.at_ms -= outcome.origin_ms
-        results.write(folder / results.PLANS, PlanRow, plans)
+        run_folder.write(folder / run_folder.PLANS, PlanRow, plans)
         hints = [hint for record in outcome.records for hint in record.hints]
         hints.sort(key=lambda hint: (hint.client, hint.at_ms))
-        results.write(folder / results.HINTS, results.HintRow, hints)
-        results.write(folder / results.LINK, LinkRow, self._link_rows(outcome.origin_ms))
+        run_folder.write(folder / run_folder.HINTS, HintRow, hints)
+        run_folder.write(folder / run_folder.LINK, LinkRow, self._link_rows(outcome.origin_ms))
         slo_ms = [planned.slo_ms for planned in self.planned]
         links = [planned.trace for planned in self.planned]
         summary = RunRow(
@@ -291,7 +291,7 @@ class ExperimentRun:
             cpu_busy=round(outcome.busy.all, 3),
             server_cores=round(outcome.busy.process_cores, 3),
         )
-        results.write_json(folder / results.SUMMARY, summary)
+        run_folder.write_json(folder / run_folder.SUMMARY, summary)
         return summary
 
     def _session(

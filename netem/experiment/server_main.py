@@ -28,8 +28,9 @@ from edge.observability import garbage_collector
 from edge.scheduling.assignment import SessionSnapshot
 from edge.server import Server
 from netem.baseline.server import BaselineServer
-from netem.experiment.results import PlanRow, columns
-from netem.experiment.tables import text_of
+from netem.results.csv_values import text_of
+from netem.results.rows import PlanRow
+from netem.results.run_folder import columns
 
 _LOOK_S = 0.05  # how often it is looked for clients that have come
 _LABEL = re.compile(r"client (\d+)")

@@ -64,7 +64,7 @@ class VideoSpec(SpecPart):
         return sample_video(file) if file in SAMPLES else Path(file)
 
 
-class TraceSpec(TraceSource):
+class UplinkSpec(TraceSource):
     """An uplink: a trace file, a kind of generated trace, or a constant rate.
 
     `scale` multiplies the rates; `speed` is how many times faster the trace passes.
@@ -75,7 +75,7 @@ class TraceSpec(TraceSource):
     speed: Annotated[float, Field(gt=0, le=1000)] = 1.0
 
     @model_validator(mode="after")
-    def _one_source(self) -> TraceSpec:
+    def _one_source(self) -> UplinkSpec:
         if sum(each is not None for each in (self.file, self.kind, self.mbps)) != 1:
             raise ValueError("one of file, kind and mbps must be given")
         return self
@@ -168,7 +168,7 @@ class Experiment(SpecPart):
     link: LinkKind = "auto"
     queue_ms: Annotated[float, Field(gt=0, le=10_000)] = 200.0
     videos: list[VideoSpec] = [VideoSpec(name="street", files=["street"])]
-    traces: Annotated[list[TraceSpec], Field(min_length=1)]
+    traces: Annotated[list[UplinkSpec], Field(min_length=1)]
     client: list[ClientSpec] = []
     grids: Annotated[list[GridSpec], Field(min_length=1)]
 
@@ -241,7 +241,7 @@ class ExperimentCell:
     clients: int
     fps: int
     slo_ms: float
-    trace: TraceSpec
+    trace: UplinkSpec
     delay_ms: float
     video: VideoSpec
     policy: PolicyName

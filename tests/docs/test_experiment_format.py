@@ -13,7 +13,7 @@ from netem.experiment.specification import (
     Experiment,
     FixedSpec,
     GridSpec,
-    TraceSpec,
+    UplinkSpec,
     VideoSpec,
     load,
 )
@@ -38,7 +38,7 @@ def test_the_example_is_an_experiment_of_as_many_runs_as_the_page_claims(
     ("heading", "model"),
     [
         ("Top level", Experiment),
-        ("`[[traces]]`", TraceSpec),
+        ("`[[traces]]`", UplinkSpec),
         ("`[[videos]]`", VideoSpec),
         ("`[[client]]`", ClientSpec),
         ("`[[grids]]`", GridSpec),

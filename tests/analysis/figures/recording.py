@@ -8,26 +8,28 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from netem.experiment.results import (
-    FRAMES,
-    HINTS,
+from netem.results.rows import (
     IN_TIME,
-    LINK,
-    MANIFEST,
     OUTCOMES,
-    PLANS,
-    RUNS,
-    SESSIONS,
-    SUMMARY,
-    FrameCounts,
     FrameRow,
     HintRow,
     LinkRow,
     Manifest,
+    OutcomeCounts,
     PlanRow,
-    RunFolder,
     RunRow,
     SessionRow,
+)
+from netem.results.run_folder import (
+    FRAMES,
+    HINTS,
+    LINK,
+    MANIFEST,
+    PLANS,
+    RUNS,
+    SESSIONS,
+    SUMMARY,
+    RunFolder,
     write,
     write_json,
 )
@@ -121,7 +123,7 @@ def counts_of(frames: Sequence[FrameRow]) -> dict[str, Any]:
     ends = Counter(each.outcome for each in measured)
     infeasible = sum(each.infeasible for each in measured)
     feasible = len(measured) - infeasible - ends["paced"]
-    counts = blank(FrameCounts)
+    counts = blank(OutcomeCounts)
     counts |= {outcome: ends[outcome] for outcome in OUTCOMES}
     counts |= {
         "captured": len(measured),

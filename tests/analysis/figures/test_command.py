@@ -12,7 +12,8 @@ import pytest
 from analysis.__main__ import main
 from analysis.figures.found import PROFILES, find, rivals_of, telling
 from analysis.figures.notebook import RECORDED
-from netem.experiment.results import FRAMES, FrameRow, write
+from netem.results.rows import FrameRow
+from netem.results.run_folder import FRAMES, write
 from tests.analysis.figures.recording import frame, run_of
 
 

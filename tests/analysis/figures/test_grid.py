@@ -9,7 +9,7 @@ import pytest
 from analysis.figures.grid import CellOutcome, Pool, from_runs, from_simulator, grid, grids
 from analysis.simulator.results import COLUMNS
 from analysis.simulator.results import RunResult as Simulated
-from netem.experiment.results import RunRow
+from netem.results.rows import RunRow
 from tests.analysis.figures.recording import blank, counts_of, frame, unanswered
 
 OURS = CellOutcome(

@@ -7,14 +7,13 @@ import pytest
 
 from analysis.figures.recorded import load, read_simulated
 from analysis.simulator.results import COLUMNS
-from netem.experiment.results import (
+from netem.results.rows import FrameRow, SessionRow
+from netem.results.run_folder import (
     FRAMES,
     SESSIONS,
     SUMMARY,
-    FrameRow,
     ResultsError,
     RunFolder,
-    SessionRow,
     write,
     write_json,
 )

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from analysis.figures import adaptation, answers, legs, recorded
-from netem.experiment.results import HINTS, HintRow, write
+from netem.results.rows import HintRow
+from netem.results.run_folder import HINTS, write
 from tests.analysis.figures.recording import LEG_MS, SLO_MS, frame, run_of, unanswered
 
 

@@ -17,8 +17,9 @@ from pathlib import Path
 import pytest
 
 from edge.assets.browser import BrowserMissingError, chromium_path
-from netem.experiment import results
-from netem.experiment.results import RunFolder, RunRow, finished, read
+from netem.results import run_folder
+from netem.results.rows import RunRow
+from netem.results.run_folder import RunFolder, finished, read
 from netem.scratch_folder import users
 from tests.netem.conftest import left_by
 from tests.serving import simulated
@@ -26,9 +27,15 @@ from tests.serving import simulated
 ROOT = Path(__file__).parents[3]
 TIMEOUT_S = 120.0
 FILES = {
-    results.FRAMES, results.SESSIONS, results.PLANS, results.HINTS, results.LINK, results.SUMMARY,
-    results.MANIFEST, results.SERVER_LOG,
-}  # fmt: skip
+    run_folder.FRAMES,
+    run_folder.SESSIONS,
+    run_folder.PLANS,
+    run_folder.HINTS,
+    run_folder.LINK,
+    run_folder.SUMMARY,
+    run_folder.MANIFEST,
+    run_folder.SERVER_LOG,
+}
 SPEC = """
 name = "tried"
 seconds = 2
@@ -131,7 +138,7 @@ def test_a_browser_publishes_behind_a_link_and_every_frame_is_written_down(
     assert run(file, out, temporary) == 0
     [folder] = finished(out)
     check(folder, plans=True)
-    assert read(out / results.RUN_ROWS, RunRow) == [folder.summary]
+    assert read(out / run_folder.RUN_ROWS, RunRow) == [folder.summary]
 
 
 def test_a_run_that_was_killed_is_made_anew_and_finished_ones_are_not(
@@ -144,7 +151,7 @@ def test_a_run_that_was_killed_is_made_anew_and_finished_ones_are_not(
     process.communicate()
     [first] = finished(out)
     check(first, plans=False)
-    made = (first.path / results.MANIFEST).read_bytes()
+    made = (first.path / run_folder.MANIFEST).read_bytes()
     [scratch] = temporary.glob("*")
 
     assert run(file, out, temporary) == 0
@@ -152,10 +159,10 @@ def test_a_run_that_was_killed_is_made_anew_and_finished_ones_are_not(
     for folder in finished(out):
         assert {path.name for path in folder.path.iterdir()} == FILES
         check(folder, plans=folder.summary.policy == "ours")
-    assert {path.name for path in (out / results.RUNS).iterdir()} == {
+    assert {path.name for path in (out / run_folder.RUNS).iterdir()} == {
         folder.path.name for folder in finished(out)
     }
-    assert (first.path / results.MANIFEST).read_bytes() == made
+    assert (first.path / run_folder.MANIFEST).read_bytes() == made
     assert left_by(process.pid) == []
     until(lambda: not users(scratch))  # killed, and then the kernel's to remove
 

@@ -7,12 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from netem.experiment.results import (
-    OUTCOMES,
-    FrameCounts,
-    FrameRow,
-    LinkRow,
-    Manifest,
+from netem.results.rows import OUTCOMES, FrameRow, LinkRow, Manifest, OutcomeCounts
+from netem.results.run_folder import (
     ResultsError,
     RunFolder,
     columns,
@@ -46,7 +42,7 @@ def test_a_table_comes_back_as_it_was_written(tmp_path: Path) -> None:
 
 
 def test_every_outcome_has_its_count() -> None:
-    assert set(OUTCOMES) <= set(columns(FrameCounts))
+    assert set(OUTCOMES) <= set(columns(OutcomeCounts))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from edge.models.boxes import Box, match
 from edge.profile.accuracy import AccuracyProfile
 from netem.experiment.client_record import ClientRecord
 from netem.experiment.references import CONFIDENCE, Truth
-from netem.experiment.results import IN_TIME, FrameRow
+from netem.results.rows import IN_TIME, FrameRow
 
 RATE_MS = 1_000.0  # bits a frame are the mean over so long: a key frame is paid for by the others
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from netem.experiment.results import RunRow
+from netem.results.rows import RunRow
 
 HEADINGS = (
     "frames", "in time", "missed", "infeasible", "F1", "p50 ms", "p99 ms", "Mbit/s", "link",

@@ -1,37 +1,14 @@
-"""What an experiment leaves on disk: its folders, its tables and their columns.
+"""The tables of an experiment's results: a dataclass each, its fields the CSV's columns in order.
 
-    DIR/experiment.toml          the experiment as it was asked for
-    DIR/runs.csv                 a line a finished run (RunRow)
-    DIR/runs/NAME/frames.csv     a line a captured frame (FrameRow)
-                  sessions.csv   a line a client (SessionRow)
-                  plans.csv      what was planned: a line a session and plan (PlanRow)
-                  hints.csv      what clients were asked for, as they heard it (HintRow)
-                  link.csv       what each client's uplink did (LinkRow)
-                  summary.json   the run as one RunRow
-                  manifest.json  how it was made (Manifest); a folder with it is a finished run
-                  server.log     the server's own words
-
-Times (`..._ms` that are no durations) count from the run's beginning, which is the links' traces'
-time 0 as well: `Manifest.origin_ms` on the machine's monotonic clock, in milliseconds. What came
-before, while clients connected, has negative times and `measured` false. Empty: not known.
+Times (`..._ms` that are no durations) count from the run's beginning, which is time 0 of the links'
+traces as well: `Manifest.origin_ms` on the machine's monotonic clock, in milliseconds. Rows from
+before, while clients connected, have negative times and `measured` false. Empty: unknown.
 """
 
 from __future__ import annotations
 
-import csv
-import dataclasses
-import json
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, TypeVar
-
-from netem.experiment.tables import TableError, rows_of, text_of
-
-RUNS, RUN_ROWS, SPEC = "runs", "runs.csv", "experiment.toml"
-FRAMES, SESSIONS, PLANS = "frames.csv", "sessions.csv", "plans.csv"
-HINTS, LINK, SUMMARY, MANIFEST = "hints.csv", "link.csv", "summary.json", "manifest.json"
-SERVER_LOG = "server.log"
+from typing import Any
 
 IN_TIME, LATE, PACED, ENCODER, LOST = "in_time", "late", "paced", "encoder", "lost"
 OUTCOMES = (
@@ -40,10 +17,6 @@ OUTCOMES = (
 )  # fmt: skip
 """A frame's outcomes, as in docs/embed/protocol.md, except that the server's `late` is `hopeless`
 here, apart from an answer that came late. `lost` has neither an answer nor a reason."""
-
-
-class ResultsError(Exception):
-    """Results that can't be read; the message names file, line and column."""
 
 
 @dataclass(slots=True)
@@ -192,7 +165,7 @@ class RunDescription:
 
 
 @dataclass
-class FrameCounts:
+class OutcomeCounts:
     """What became of the measured frames, of a client or of a run.
 
     captured = in_time + late + superseded + overload + hopeless + lost + no_plan + failed +
@@ -251,12 +224,12 @@ class FrameCounts:
 
 
 @dataclass
-class SessionRow(FrameCounts, SessionDescription):
+class SessionRow(OutcomeCounts, SessionDescription):
     """A client, and what became of its measured frames."""
 
 
 @dataclass
-class RunRow(FrameCounts, RunDescription):
+class RunRow(OutcomeCounts, RunDescription):
     """A run, and what became of all its clients' measured frames."""
 
 
@@ -280,86 +253,3 @@ class Manifest:
     asked: dict[str, Any]
     """The run's place in the matrix and all its settings."""
     notes: list[str] = field(default_factory=list)
-
-
-Row = TypeVar("Row")
-
-
-def columns(kind: type) -> tuple[str, ...]:
-    """A table's columns, in order."""
-    return tuple(each.name for each in dataclasses.fields(kind))
-
-
-def write(path: Path, kind: type[Row], rows: Iterable[Row]) -> None:
-    """A table as CSV: floats to six digits or a thousandth, booleans 0 or 1, None empty."""
-    names = columns(kind)
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(names)
-        writer.writerows([text_of(getattr(row, name)) for name in names] for row in rows)
-
-
-def read(path: Path, kind: type[Row]) -> list[Row]:
-    """A table's rows; raises ResultsError, and OSError as open does."""
-    with path.open(newline="") as file:
-        try:
-            return rows_of(csv.DictReader(file), kind)
-        except TableError as error:
-            raise ResultsError(f"{path}{error}") from error
-
-
-def write_json(path: Path, value: Any) -> None:
-    """A dataclass as JSON, whole or not at all."""
-    partial = path.with_name(f".{path.name}.part")
-    partial.write_text(json.dumps(dataclasses.asdict(value), indent=2) + "\n")
-    partial.replace(path)
-
-
-def read_json(path: Path, kind: type[Row]) -> Row:
-    """A dataclass from its JSON; raises ResultsError, and OSError as open does."""
-    try:
-        return kind(**json.loads(path.read_text()))
-    except (TypeError, ValueError) as error:
-        raise ResultsError(f"{path}: {error}") from error
-
-
-@dataclass(frozen=True, slots=True)
-class RunFolder:
-    """A finished run on disk."""
-
-    path: Path
-
-    @property
-    def manifest(self) -> Manifest:
-        return read_json(self.path / MANIFEST, Manifest)
-
-    @property
-    def summary(self) -> RunRow:
-        return read_json(self.path / SUMMARY, RunRow)
-
-    @property
-    def frames(self) -> list[FrameRow]:
-        return read(self.path / FRAMES, FrameRow)
-
-    @property
-    def sessions(self) -> list[SessionRow]:
-        return read(self.path / SESSIONS, SessionRow)
-
-    @property
-    def plans(self) -> list[PlanRow]:
-        return read(self.path / PLANS, PlanRow)
-
-    @property
-    def hints(self) -> list[HintRow]:
-        return read(self.path / HINTS, HintRow)
-
-    @property
-    def link(self) -> list[LinkRow]:
-        return read(self.path / LINK, LinkRow)
-
-
-def finished(folder: Path) -> Iterator[RunFolder]:
-    """The finished runs of a results folder, by name."""
-    for path in sorted((folder / RUNS).glob("*")):
-        if (path / MANIFEST).is_file():
-            yield RunFolder(path)

@@ -8,8 +8,8 @@ from itertools import pairwise
 from statistics import fmean
 from typing import Any
 
-from netem.experiment.answer_accuracy import f1_of
-from netem.experiment.results import ENCODER, IN_TIME, LATE, OUTCOMES, PACED, FrameRow
+from netem.results.answer_accuracy import f1_of
+from netem.results.rows import ENCODER, IN_TIME, LATE, OUTCOMES, PACED, FrameRow
 from traces import Trace
 
 _LEGS = ("encode", "network", "server", "back")

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from edge.profile.accuracy_file import load_accuracy_profile
-from netem.experiment.answer_accuracy import f1_of, judge
 from netem.experiment.client_record import ClientRecord
-from netem.experiment.results import FrameRow
-from netem.experiment.summary import counts
-from tests.netem.experiment.test_results import FRAME
+from netem.results.answer_accuracy import f1_of, judge
+from netem.results.rows import FrameRow
+from netem.results.summary import counts
+from tests.netem.results.test_run_folder import FRAME
 from traces import constant
 
 ROOT = Path(__file__).parents[3]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from netem.experiment.report import IN_DOCUMENTS, cell_of, markdown, table
-from netem.experiment.results import RUN_ROWS, RunRow, read
+from netem.results.report import IN_DOCUMENTS, cell_of, markdown, table
+from netem.results.rows import RunRow
+from netem.results.run_folder import RUN_ROWS, read
 
 RECORDED = Path(__file__).parents[2] / "data" / "recorded"
 
