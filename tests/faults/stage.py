@@ -1,4 +1,4 @@
-"""A server process with light publishers on it, and what can be seen of both from outside."""
+"""A server process with light publishers, observed from outside."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -22,14 +23,14 @@ from netem.publisher.frame_outcomes import IN_TIME
 from netem.publisher.publisher import LightPublisher, publishing
 
 FPS = 10
-SLO_MS = 1000.0  # far above what this load takes, so that a miss is the fault's and no hiccup's
+SLO_MS = 1000.0  # far above the latency at this load
 CLIENTS = 4
 _ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
-class Held:
-    """What a process holds: descriptors, threads, children."""
+class Resources:
+    """Counts of what a process uses."""
 
     descriptors: int
     threads: int
@@ -44,8 +45,8 @@ class Stage:
     process: asyncio.subprocess.Process
     folder: Path
     clip: EncodedClip
-    said: list[str]
-    """What it has written to standard error, line by line."""
+    log_lines: list[str]
+    """Its standard error so far."""
     publishers: list[LightPublisher] = field(default_factory=list)
 
     @property
@@ -56,9 +57,9 @@ class Stage:
         """The workers' process ids, in the order they were started."""
         return sorted(pid for pid in _children(self.pid) if "edge.workers" in _command(pid))
 
-    def held(self) -> Held:
+    def resources(self) -> Resources:
         proc = Path(f"/proc/{self.pid}")
-        return Held(
+        return Resources(
             len(list((proc / "fd").iterdir())),
             len(list((proc / "task").iterdir())),
             len(_children(self.pid)),
@@ -68,11 +69,50 @@ class Stage:
         async with aiohttp.ClientSession() as http, http.get(f"{self.url}healthz") as response:
             return dict(await response.json())
 
-    async def ready(self, devices: int) -> None:
-        """Until so many devices take batches."""
+    async def replaced(self, worker: int) -> None:
+        """Until another process has taken that worker's place, and takes batches."""
+        devices = int(str((await self.health())["devices"]))
+
+        async def done() -> bool:
+            others = [pid for pid in self.workers() if pid != worker]
+            ready = (await self.health())["devices_ready"] == devices
+            return ready and len(others) == devices
+
         async with asyncio.timeout(60):
-            while (await self.health())["devices_ready"] != devices:  # noqa: ASYNC110
-                await asyncio.sleep(0.02)  # it tells nobody by itself
+            while not await done():  # noqa: ASYNC110
+                await asyncio.sleep(0.02)  # another process sends no event
+
+    async def released(self, before: Resources) -> Resources:
+        """The resources once they are down to `before`, threads apart; after 20 s as they are."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(20):
+                while True:
+                    now = self.resources()
+                    if now.descriptors <= before.descriptors and now.children == before.children:
+                        break
+                    await asyncio.sleep(0.02)  # connections close when both ends have seen it
+        return self.resources()
+
+    def outcomes(
+        self, since_ms: float, until_ms: float, of: Sequence[LightPublisher]
+    ) -> Counter[str]:
+        """Outcomes of the frames captured in that time that the publishers sent."""
+        return Counter(
+            frame.outcome
+            for each in of
+            for frame in each.outcomes.frames
+            if since_ms <= frame.captured_ms < until_ms
+            and frame.outcome not in (None, "paced", "encoder")
+        )
+
+    async def ended(self) -> None:
+        """Until every frame captured so far has its outcome."""
+
+        async def of(publisher: LightPublisher) -> None:
+            frames = list(publisher.outcomes.frames)
+            await publisher.wait_for(lambda _: all(frame.outcome is not None for frame in frames))
+
+        await asyncio.gather(*(of(each) for each in self.publishers))
 
     async def answered(self, of: Sequence[LightPublisher] | None = None, more: int = 3) -> None:
         """Until each has so many frames answered in time that were captured from now on."""
@@ -83,20 +123,6 @@ class Stage:
             return sum(f.outcome == IN_TIME for f in fresh) >= more
 
         await asyncio.gather(*(each.wait_for(enough, 60.0) for each in of or self.publishers))
-
-    def missed(
-        self, since_ms: float, until_ms: float, of: Sequence[LightPublisher]
-    ) -> tuple[int, int]:
-        """(frames not answered in time, frames) of those captured in that time."""
-        frames = [
-            frame
-            for each in of
-            for frame in each.outcomes.frames
-            if since_ms <= frame.captured_ms < until_ms and frame.outcome is not None
-        ]
-        # What the publisher itself left out never was the server's to miss.
-        sent = [frame for frame in frames if frame.outcome not in ("paced", "encoder")]
-        return sum(frame.outcome != IN_TIME for frame in sent), len(sent)
 
 
 @asynccontextmanager
