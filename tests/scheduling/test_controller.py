@@ -10,6 +10,7 @@ import pytest
 
 from edge.profile.latency import LatencyProfile
 from edge.profile.variant import LONG_SIDES
+from edge.scheduling import controller as controller_module
 from edge.scheduling.assignment import Assignment, SessionSnapshot
 from edge.scheduling.controller import Controller
 from edge.scheduling.plan import Plan
@@ -21,34 +22,40 @@ from tests.scheduling.test_planner import WIDE
 
 
 class FakeSession:
-    """What the controller sees of a session."""
+    """A session as the controller sees it."""
 
-    def __init__(self, name: str, **known: float) -> None:
+    def __init__(self, name: str, **values: float) -> None:
         self.id = name
-        self.known = replace(WIDE, id=name, **known)  # type: ignore[arg-type]
+        self.latest = replace(WIDE, id=name, **values)  # type: ignore[arg-type]
         self.assigned: list[Assignment] = []
         self.news = asyncio.Event()
 
     def snapshot(self, now_ms: float) -> SessionSnapshot:
-        return self.known
+        return self.latest
 
     def assign(self, assignment: Assignment, now_ms: float) -> None:
         self.assigned.append(assignment)
         self.news.set()
 
+    async def next_assignment(self) -> None:
+        await self.news.wait()
+        self.news.clear()
 
-class Counting(SolverExecutor):
-    """Counts problems; can be told to fail."""
+
+class CountingSolver(SolverExecutor):
+    """Counts problems, and fails `failures` times."""
 
     def __init__(self) -> None:
         super().__init__()
         self.problems: list[Problem] = []
         self.failures = 0
+        self.failed = asyncio.Event()
 
     async def solve(self, problem: Problem) -> Plan:
         self.problems.append(problem)
         if self.failures:
             self.failures -= 1
+            self.failed.set()
             raise RuntimeError("no plan today")
         return await super().solve(problem)
 
@@ -62,7 +69,7 @@ def controller(
     return Controller(planner, lambda: sessions, lambda: profiles, solver=solver)
 
 
-async def test_everybody_gets_a_part_of_one_plan() -> None:
+async def test_every_session_gets_its_part_of_one_plan() -> None:
     sessions = [FakeSession(str(n)) for n in range(3)]
     control = controller(sessions, [device()])
     await control.decide()
@@ -72,7 +79,7 @@ async def test_everybody_gets_a_part_of_one_plan() -> None:
     assert set(control.assignments) == {"0", "1", "2"}
 
 
-async def test_one_session_s_trouble_is_not_the_others() -> None:
+async def test_one_session_s_defect_does_not_affect_the_others() -> None:
     class Broken(FakeSession):
         def assign(self, assignment: Assignment, now_ms: float) -> None:
             raise RuntimeError("cannot")
@@ -83,37 +90,80 @@ async def test_one_session_s_trouble_is_not_the_others() -> None:
     assert sessions[2].assigned
 
 
-async def test_it_plans_when_something_happens_and_as_time_passes() -> None:
+async def test_it_plans_as_time_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(controller_module, "PERIOD_MS", 1.0)
+    monkeypatch.setattr(controller_module, "min_period_ms", lambda sessions: 0.0)
     session = FakeSession("a")
-    solver = Counting()
+    control = controller([session], [device()])
+    control.start()
+    try:
+        async with asyncio.timeout(20):
+            while len(session.assigned) < 3:
+                await session.next_assignment()
+    finally:
+        await control.stop()
+
+
+async def test_an_event_makes_it_plan_and_events_together_make_one_plan(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(controller_module, "PERIOD_MS", 1e9)  # never by time
+    monkeypatch.setattr(controller_module, "min_period_ms", lambda sessions: 0.0)
+    session, solver = FakeSession("a"), CountingSolver()
     control = controller([session], [device()], solver)
     control.start()
     try:
         async with asyncio.timeout(20):
-            await session.news.wait()  # nothing happened but time
-            session.news.clear()
-            for event in ("join", "link", "link"):
-                control.notify(event)
-            await session.news.wait()
+            for expected in (1, 2):
+                for event in ("join", "link", "link"):
+                    control.notify(event)
+                await session.next_assignment()
+                assert len(solver.problems) == expected
     finally:
         await control.stop()
-    assert len(solver.problems) >= 2
 
 
-async def test_a_plan_that_fails_leaves_the_one_in_force() -> None:
-    session = FakeSession("a")
-    solver = Counting()
-    solver.failures = 1
+async def test_a_plan_that_fails_leaves_the_one_in_force(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(controller_module, "PERIOD_MS", 1e9)
+    monkeypatch.setattr(controller_module, "min_period_ms", lambda sessions: 0.0)
+    session, solver = FakeSession("a"), CountingSolver()
     control = controller([session], [device()], solver)
+    await control.decide()
+    plan, assignments = control.plan, control.assignments
+    session.news.clear()
+    solver.failures = 1
     control.start()
     try:
         async with asyncio.timeout(20):
             control.notify("join")
-            await session.news.wait()
+            await solver.failed.wait()
+            assert control.plan is plan
+            assert control.assignments is assignments
+            assert len(session.assigned) == 1
+            control.notify("join")  # and planning goes on
+            await session.next_assignment()
     finally:
         await control.stop()
-    assert len(solver.problems) >= 2
-    assert control.plan is not None
+    assert len(session.assigned) == 2
+
+
+async def test_below_the_limit_no_problem_with_one_session_more_is_solved() -> None:
+    solver = CountingSolver()
+    control = controller([FakeSession("a")], [device()], solver)
+    await control.decide()
+    assert control.minimum_load < 0.5
+    assert control.can_serve_another is None
+    assert len(solver.problems) == 1
+
+
+async def test_near_the_limit_the_scheduler_is_asked_for_one_session_more() -> None:
+    sessions = [FakeSession(str(n), fps=30.0, budget_ms=40.0) for n in range(16)]
+    solver = CountingSolver()
+    control = controller(sessions, [device(ms_at_608=40.0)], solver)
+    await control.decide()
+    assert control.minimum_load > 0.5
+    assert [len(problem.clients) for problem in solver.problems] == [16, 17]
+    assert control.can_serve_another is False
 
 
 @pytest.mark.parametrize("clients", [MAX_IN_THREAD, MAX_IN_THREAD + 1])
@@ -130,12 +180,12 @@ async def test_small_and_large_problems_are_solved_alike(clients: int) -> None:
     assert all(a.variant == b.variant for a, b in (each.assigned for each in sessions))
 
 
-async def test_who_listens_is_told_of_each_plan_in_force() -> None:
-    told: list[tuple[list[str], list[str]]] = []
-    made = controller([FakeSession("a"), FakeSession("b")], [device()])
-    made.on_plan = lambda snapshots: told.append(
-        ([each.id for each in snapshots], sorted(made.assignments))
+async def test_listeners_are_called_with_each_plan_in_force() -> None:
+    calls: list[tuple[list[str], list[str]]] = []
+    control = controller([FakeSession("a"), FakeSession("b")], [device()])
+    control.on_plan = lambda snapshots: calls.append(
+        ([each.id for each in snapshots], sorted(control.assignments))
     )
-    await made.decide()
-    assert told == [(["a", "b"], ["a", "b"])]
-    await made.stop()
+    await control.decide()
+    assert calls == [(["a", "b"], ["a", "b"])]
+    await control.stop()
