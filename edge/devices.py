@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -11,12 +10,13 @@ from edge.batching.device_usage import DeviceUsage
 from edge.batching.dispatcher import Dispatcher
 from edge.batching.request import FrameRequest
 from edge.config import Settings
+from edge.event_log import get_logger
 from edge.profile.latency import LatencyProfile
 from edge.workers import DEFAULT_SLOTS, BatchFailure, BatchResult, WorkerOptions, WorkerPool
 from edge.workers.options import SUPERVISION
 from edge.workers.pool import WorkerStatus
 
-log = logging.getLogger("edge.devices")
+log = get_logger("edge.devices")
 
 STOP_GRACE_S = 0.5  # until a worker that does not end by itself is killed
 
@@ -122,7 +122,7 @@ class Devices:
             self.dispatcher.done(device, number, outcome)
 
     def _on_state(self, device: int, state: str) -> None:
-        log.info("event=device_state device=%s state=%s", self._names[device], state)
+        log.info("device_state", device=self._names[device], state=state)
         if self.dispatcher is not None:  # else the batcher takes every device as ready
             self.dispatcher.device_state(device, state == "ready")
             self._on_change()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import time
 from collections.abc import Callable
 
@@ -23,6 +22,7 @@ from edge.api.whip import WhipEndpoint
 from edge.clock import now_ms
 from edge.config import Settings
 from edge.devices import Devices
+from edge.event_log import get_logger
 from edge.ingest.handle import IngestStatus
 from edge.ingest.pool import IngestPool
 from edge.ingest.session_proxy import IngestLostError
@@ -46,7 +46,7 @@ from edge.session.session import Session
 from edge.session.session_adaptation import SessionAdaptation
 from edge.workers import WorkerError
 
-log = logging.getLogger("edge.server")
+log = get_logger("edge.server")
 
 TICK_MS = 100.0
 # Stopping takes less than 5 s whatever hangs: these, the workers' and HTTP's own, and a killed
@@ -254,7 +254,7 @@ class Server:
                     self._dashboard.refresh()
                     self._admin.publish_state()
             except Exception:
-                log.exception("event=tick_failed")
+                log.exception("tick_failed")
             due_ms = max(due_ms + TICK_MS, now_ms())
 
 
@@ -279,7 +279,7 @@ def _accuracy_profile(settings: Settings) -> AccuracyProfile:
     if settings.accuracy is None and not path.is_file():
         stand_in = "yolov4-tiny"
         path = PROFILES / f"accuracy-{stand_in}.json"
-        log.info("event=accuracy_assumed network=%s as=%s", settings.network, stand_in)
+        log.info("accuracy_assumed", network=settings.network, stand_in=stand_in)
     try:
         return load_accuracy_profile(path, as_network=stand_in)
     except (AccuracyError, OSError) as error:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 from http import HTTPStatus
 
 from aiohttp import web
 
 from edge.api.auth import LOGIN_PATH, AccessControl
 from edge.api.pages import templates
+from edge.event_log import get_logger
 
-log = logging.getLogger("edge.api.login")
+log = get_logger("edge.api.login")
 
 ADMIN_PATH = "/admin"
 LOGOUT_PATH = "/admin/logout"
@@ -49,9 +49,9 @@ class LoginPages:
             return self._page(HTTPStatus.BAD_REQUEST, "That is not this page's form.")
         if not isinstance(token, str) or not access.is_admin_token(token.strip()):
             access.record_failure(request)
-            log.warning("event=login_refused address=%s", access.client(request))
+            log.warning("login_refused", address=access.client(request))
             return self._page(HTTPStatus.UNAUTHORIZED, "That is not the admin token.")
-        log.info("event=login address=%s", access.client(request))
+        log.info("login", address=access.client(request))
         response = web.Response(status=HTTPStatus.SEE_OTHER, headers={"Location": ADMIN_PATH})
         access.log_in(request, response)
         return response

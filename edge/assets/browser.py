@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import shutil
 import tempfile
@@ -11,10 +10,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edge.event_log import get_logger
+
 if TYPE_CHECKING:
     from playwright.async_api import BrowserContext
 
-log = logging.getLogger("edge.assets.browser")
+log = get_logger("edge.assets.browser")
 
 # Nothing may leave for the vendor's hosts, and a timing must not depend on throttling.
 _FLAGS = (
@@ -95,7 +96,7 @@ async def chromium(
         try:
             browser = await start(_START_MS[0])
         except StartTimeoutError:
-            log.warning("event=browser_hung after_s=%.0f", _START_MS[0] / 1000.0)
+            log.warning("browser_hung", after_s=_START_MS[0] / 1000.0)
             browser = await start(_START_MS[1])
         try:
             yield browser

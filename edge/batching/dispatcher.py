@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, cast
@@ -17,12 +16,13 @@ from typing import Protocol, cast
 from edge.batching.batcher import Batcher, Dispatch, Drop, FrameRequest
 from edge.batching.device_usage import DeviceUsage
 from edge.clock import now_ms
+from edge.event_log import get_logger
 from edge.ipc.picture import Packable
 from edge.ipc.shared_memory import NoFreeSlotError
 from edge.models.boxes import Box
 from edge.workers import BatchFailure, BatchResult, WorkerPool
 
-log = logging.getLogger("edge.batching.dispatcher")
+log = get_logger("edge.batching.dispatcher")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ class Dispatcher:
         self._batcher.done(device, now)
         self.usage[device].ended(len(dispatch.requests), now)
         if isinstance(outcome, BatchFailure):
-            log.warning("event=batch_failed device=%d reason=%r", device, outcome.message)
+            log.warning("batch_failed", device=device, reason=outcome.message)
             for request in dispatch.requests:
                 _job(request).dropped("failed")
         else:
@@ -142,7 +142,7 @@ class Dispatcher:
                 try:
                     _job(request).answered(answer)
                 except Exception:  # one session's defect must not cost the others their answers
-                    log.exception("event=answer_failed session=%s", request.session[:6])
+                    log.exception("answer_failed", session=request.session[:6])
         self.pump()
         if self._idle is not None and not self._in_flight:
             self._idle.set()
@@ -184,7 +184,7 @@ class Dispatcher:
             self._pool.submit(dispatch.device, number, dispatch.variant, pictures)
         except (NoFreeSlotError, ValueError) as error:
             del self._in_flight[number]
-            log.warning("event=submit_refused device=%d reason=%r", dispatch.device, str(error))
+            log.warning("submit_refused", device=dispatch.device, reason=str(error))
             self._batcher.done(dispatch.device, now_ms())
             self.usage[dispatch.device].ended(len(dispatch.requests), now_ms())
             for request in dispatch.requests:

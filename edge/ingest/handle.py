@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import logging
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -12,6 +11,7 @@ from typing import Any
 
 from edge.batching.batcher import FrameRequest
 from edge.batching.dispatcher import Answer, Intake, Job
+from edge.event_log import get_logger
 from edge.ingest.messages import (
     CODEC,
     AddCandidates,
@@ -37,7 +37,7 @@ from edge.ipc.shared_memory import SlotPicture
 from edge.ipc.supervisor import ChildStartError, SupervisionPolicy, Supervisor
 from edge.observability.metrics_data import FrameMetrics
 
-log = logging.getLogger("edge.ingest")
+log = get_logger("edge.ingest")
 
 COMMAND = (sys.executable, "-P", "-m", "edge.ingest")
 SILENCE_S = 10.0  # without a message: a ready process sends its state four times a second
@@ -137,7 +137,7 @@ class IngestHandle:
 
     def on_lost(self, reason: str) -> None:
         self._state, self._measured = _NO_STATE, set()
-        log.warning("event=ingest_lost number=%d reason=%r", self._number, reason)
+        log.warning("ingest_lost", number=self._number, reason=reason)
         self._end_all(f"its ingest process was lost: it {reason}")
 
     def _end_all(self, reason: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import socket
 import time
 from collections.abc import Coroutine, Sequence
@@ -12,6 +11,7 @@ from typing import Any
 
 from edge.clock import now_ms
 from edge.config import Settings
+from edge.event_log import get_logger
 from edge.ingest.frame_forwarder import FrameForwarder
 from edge.ingest.messages import (
     CODEC,
@@ -49,7 +49,7 @@ from edge.session.result_streams import TooManyStreamsError
 from edge.session.session import Session
 from edge.session.session_adaptation import SessionAdaptation
 
-log = logging.getLogger("edge.ingest")
+log = get_logger("edge.ingest")
 
 TICK_MS = 100.0
 STATE_EVERY_MS = 250.0
@@ -136,7 +136,7 @@ class IngestRuntime:
                 try:
                     self._frames.handle_end(message)
                 except Exception:  # one session's error does not concern the others
-                    log.exception("event=frame_end_failed")
+                    log.exception("frame_end_failed")
             case OpenSession():
                 self._open(message)
             case AddCandidates():
@@ -159,7 +159,7 @@ class IngestRuntime:
             case Stop():
                 self._stop.set()
             case _:
-                log.error("event=unexpected type=%s", message.type)
+                log.error("unexpected", type=message.type)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)
@@ -199,7 +199,7 @@ class IngestRuntime:
             self._refuse(message, error)
 
     def _refuse(self, message: OpenSession, error: Exception) -> None:
-        log.exception("event=open_failed session=%s", message.session[:6])
+        log.exception("open_failed", session=message.session[:6])
         self._pipe.send(Reply(message.request, f"the offer can't be used: {error}", "bad_sdp"))
 
     async def _add_candidates(self, message: AddCandidates) -> None:
@@ -210,7 +210,7 @@ class IngestRuntime:
             except SdpError as error:
                 reply = Reply(message.request, str(error), error.code)
             except Exception as error:  # the server waits for a reply
-                log.exception("event=trickle_failed session=%s", session.name)
+                log.exception("trickle_failed", session=session.name)
                 text = f"these candidates can't be used: {error}"
                 reply = Reply(message.request, text, "bad_candidates")
         self._pipe.send(reply)
@@ -221,7 +221,7 @@ class IngestRuntime:
             try:
                 await session.close(message.reason, message.code)
             except Exception:
-                log.exception("event=close_failed session=%s", session.name)
+                log.exception("close_failed", session=session.name)
             outcomes = dict(session.outcomes)
         self._pipe.send(Reply(message.request, outcomes=outcomes))
 
@@ -233,7 +233,7 @@ class IngestRuntime:
         except MessageError:  # a JPEG of noise may be too long for a message
             self._pipe.send(Reply(message.request))
         except Exception:
-            log.exception("event=look_failed session=%s", message.session[:6])
+            log.exception("look_failed", session=message.session[:6])
             self._pipe.send(Reply(message.request))
 
     async def _relay(self, message: Subscribe) -> None:
@@ -258,7 +258,7 @@ class IngestRuntime:
                 try:
                     session.tick(now)
                 except Exception:  # one session's error does not concern the others
-                    log.exception("event=tick_failed session=%s", session.name)
+                    log.exception("tick_failed", session=session.name)
             try:
                 if now - self._state_ms >= STATE_EVERY_MS:
                     self._send_state(now)
@@ -266,7 +266,7 @@ class IngestRuntime:
                     self._views_ms = now
                     self._send_views(now)
             except Exception:  # the ticks must go on
-                log.exception("event=state_failed")
+                log.exception("state_failed")
             due_ms = max(due_ms + TICK_MS, now)
 
     def _send_state(self, now: float) -> None:

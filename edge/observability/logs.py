@@ -1,25 +1,25 @@
 """Logs: one line an event, as key=value or as JSON, with the session's name in each of its lines.
 
-Lines are written by a thread of their own, so that neither a full disk nor a terminal that nobody
-reads holds up the server, nor its end. What cannot be written is counted and let go.
+A thread of its own writes the lines, so that neither a full disk nor a terminal that nobody reads
+delays the server or its end. A line that cannot be written is dropped and counted.
 """
 
 from __future__ import annotations
 
 import contextlib
-import contextvars
 import json
 import logging
 import os
 import queue
-import re
 import select
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from logging.handlers import QueueHandler, QueueListener, RotatingFileHandler
 from pathlib import Path
 from typing import Literal
+
+import structlog
 
 Format = Literal["text", "json"]
 _Note = Callable[[], None]
@@ -28,24 +28,9 @@ QUEUE = 10_000  # lines not yet written; the newest is dropped, and counted
 CLOSE_S = 0.5  # for what waits at the end; then only what is read at once is still written
 NOISY = ("aiortc", "aioice", "asyncio")
 
-_session: contextvars.ContextVar[str] = contextvars.ContextVar("edge_session", default="")
-_PAIR = re.compile(r"""(\w+)=('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|\S*)(?:\s+|$)""")
-_NUMBER = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
-_ESCAPED = re.compile(r"\\(['\"\\])")
-
-
-@contextlib.contextmanager
-def of_session(name: str) -> Iterator[None]:
-    """Lines from here, and from every callback and task that begins here, are this session's."""
-    token = _session.set(name)
-    try:
-        yield
-    finally:
-        _session.reset(token)
-
 
 class Logs:
-    """The process' logging, from `__init__` to `close`. `lost` counts lines that were let go."""
+    """The process's logging, from `__init__` to `close`; `lost` counts lines that were dropped."""
 
     def __init__(
         self,
@@ -56,7 +41,7 @@ class Logs:
         file_bytes: int = 10_000_000,
         files: int = 5,
     ) -> None:
-        """OSError if the file can't be opened at all; later trouble with it is only counted."""
+        """Raises OSError if the file cannot be opened; lines that fail later are only counted."""
         formatter = JsonFormatter() if format == "json" else TextFormatter()
         self.lost = 0
         stream = _Stream(self._note_lost)
@@ -77,7 +62,7 @@ class Logs:
             logging.getLogger(noisy).setLevel(logging.WARNING)
 
     def close(self) -> None:
-        """Write what waits, as far as anybody reads it, and end."""
+        """Write the queued lines, as far as they are read within CLOSE_S, and end."""
         logging.getLogger().removeHandler(self._handler)
         self._listener.stop()
         for handler in self._handlers:
@@ -93,10 +78,10 @@ class _Queue(QueueHandler):
         self._note_lost = note_lost
 
     def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
-        """Now, since what it tells of may change; the formatter does the rest in the thread."""
+        """Format message and traceback now, since objects may change before the thread writes."""
         record.message = record.getMessage()
         record.msg, record.args = record.message, None
-        record.session = _session.get()
+        record.session = structlog.contextvars.get_contextvars().get("session", "")
         if record.exc_info:
             record.exc_text = logging.Formatter().formatException(record.exc_info)
             record.exc_info = None  # it would keep every frame's variables alive
@@ -107,7 +92,7 @@ class _Queue(QueueHandler):
 
 
 class _Writer(QueueListener):
-    """The thread that writes. Python's own would wait for it at the end without end."""
+    """The thread that writes. Python's listener would wait for its end without a limit."""
 
     def __init__(
         self,
@@ -136,7 +121,7 @@ class _Writer(QueueListener):
 
 
 class _Stream(logging.Handler):
-    """Standard error, written to when it can take something, until `give_up`."""
+    """Standard error, written to when it is writable, until `give_up`."""
 
     def __init__(self, note_lost: _Note) -> None:
         super().__init__()
@@ -145,13 +130,13 @@ class _Stream(logging.Handler):
         self._end = os.eventfd(0, os.EFD_CLOEXEC)
         self._poll = select.poll()
         self._poll.register(self._end, select.POLLIN)
-        self._fd: int | None = None  # where it is no file: in memory, nothing is waited for
+        self._fd: int | None = None  # None: a stream in memory, always writable
         with contextlib.suppress(OSError, AttributeError):
             self._fd = self._stream.fileno()
             self._poll.register(self._fd, select.POLLOUT)
 
     def give_up(self) -> None:
-        """Wait no more: from now on a line that isn't taken at once is let go."""
+        """Wait no more: from now on a line that cannot be written at once is dropped."""
         os.eventfd_write(self._end, 1)
 
     def close(self) -> None:
@@ -167,7 +152,7 @@ class _Stream(logging.Handler):
             self.handleError(record)
 
     def _write(self, text: str) -> None:
-        """OSError where nobody reads it any more."""
+        """Raises OSError when its reader is gone."""
         if self._fd is None:
             self._stream.write(text)
             return
@@ -183,7 +168,7 @@ class _Stream(logging.Handler):
 
 
 class _File(RotatingFileHandler):
-    """A file that makes way for the next once it is full; a disk that is full costs lines alone."""
+    """A file that is rotated once it is full; a full disk costs lines and nothing else."""
 
     def __init__(self, file: Path, most_bytes: int, files: int, note_lost: _Note) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -195,7 +180,7 @@ class _File(RotatingFileHandler):
         stream, self.stream = self.stream, None
         if stream is not None:
             with contextlib.suppress(OSError):
-                stream.close()  # what it still holds is lost as well
+                stream.close()  # its buffer is lost as well
 
 
 class TextFormatter(logging.Formatter):
@@ -204,7 +189,7 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         text = record.getMessage()
         session = getattr(record, "session", "")
-        if session and " session=" not in f" {text}":
+        if session and "session" not in getattr(record, "event", {}):
             text += f" session={session}"
         text = " ".join(text.splitlines())
         if record.exc_text:
@@ -213,7 +198,10 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One object a line: time, level, logger, and the event's own keys; `message` for prose."""
+    """One object a line: time, level, logger, and the event's own keys.
+
+    A library's record, which is no event, has its text under `message`.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, object] = {
@@ -221,37 +209,13 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
         }
-        text = record.getMessage()
-        pairs = read_pairs(text)
-        line.update({"message": text} if pairs is None else pairs)
+        line |= getattr(record, "event", None) or {"message": record.getMessage()}
         session = getattr(record, "session", "")
         if session:
             line.setdefault("session", session)
         if record.exc_text:
             line["trace"] = record.exc_text
         return json.dumps(line, ensure_ascii=False)
-
-
-def read_pairs(text: str) -> dict[str, str | float] | None:
-    """`key=value key='quoted value'` as a dict, numbers as numbers; None for other text."""
-    pairs: dict[str, str | float] = {}
-    at = 0
-    while at < len(text):
-        match = _PAIR.match(text, at)
-        if match is None:
-            return None
-        key, value = match.groups()
-        pairs[key] = value if key == "session" else _value(value)
-        at = match.end()
-    return pairs or None
-
-
-def _value(text: str) -> str | float:
-    if text[:1] in ("'", '"') and text[-1:] == text[:1] and len(text) > 1:
-        return _ESCAPED.sub(r"\1", text[1:-1])
-    if not _NUMBER.fullmatch(text):
-        return text
-    return float(text) if "." in text else int(text)
 
 
 def _time(record: logging.LogRecord) -> str:

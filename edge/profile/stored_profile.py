@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 
 from edge.assets.resources import resource
 from edge.config import Settings
+from edge.event_log import get_logger
 from edge.profile.host import describe_machine, file_stem, package_versions, processor_name
 from edge.profile.latency import LatencyProfile
 from edge.profile.latency_file import ProfileError, load_latency_profile
 from edge.profile.variant import Variant
 
-log = logging.getLogger("edge.profile.stored_profile")
+log = get_logger("edge.profile.stored_profile")
 
 PROFILES = resource("profiles")
 
@@ -31,13 +31,13 @@ def find_stored_profile(settings: Settings, folder: Path = PROFILES) -> LatencyP
     try:
         profile = load_latency_profile(path)
     except (ProfileError, OSError) as error:
-        log.warning("event=profile_unusable file=%s error=%r", path.name, str(error))
+        log.warning("profile_unusable", file=path.name, error=str(error))
         return None
     difference = _difference(profile, settings.network)
     if difference is not None:
-        log.info("event=profile_not_used file=%s reason=%r", path.name, difference)
+        log.info("profile_not_used", file=path.name, reason=difference)
         return None
-    log.info("event=profile_known file=%s", path.name)
+    log.info("profile_known", file=path.name)
     return profile
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import importlib.metadata
-import logging
 import random
 import socket
 import sys
@@ -30,6 +29,7 @@ from aiortc.rtcrtptransceiver import RTCRtpTransceiver
 from aiortc.rtcsctptransport import RTCSctpTransport
 
 from edge.clock import now_ms
+from edge.event_log import get_logger
 from edge.rtc.rtp import ABS_CAPTURE_TIME, ABS_SEND_TIME, TRANSPORT_CC, ExtensionIds, is_rtcp
 from edge.rtc.sdp import Candidate
 from edge.rtc.udp_socket import drain
@@ -56,7 +56,7 @@ _ATTRIBUTES: dict[type, tuple[str, ...]] = {
     ice.Connection: ("_nominated", "_protocols", "_queue"),
 }
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 
 # What is used of aioice's modules besides.
@@ -107,11 +107,7 @@ class Faults:
         self.count += 1
         if where not in self.kinds:
             self.kinds.add(where)
-            _log.error(
-                "%s failed; further such failures of this session are only counted",
-                where,
-                exc_info=sys.exc_info()[0] is not None,
-            )
+            _log.error("handler_failed", where=where, exc_info=sys.exc_info()[0] is not None)
 
 
 class Wire:
@@ -257,7 +253,7 @@ async def _gather_in(
         try:
             protocol = await _bind(connection, component, address, ports)
         except OSError as error:
-            _log.debug("no socket on %s: %s", address, error)
+            _log.debug("no_socket", address=address, error=error)
             if number == len(addresses) and not protocols:
                 raise
             continue

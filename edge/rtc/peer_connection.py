@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Literal
@@ -18,6 +17,7 @@ from aiortc import (
 )
 from aiortc.rtcrtptransceiver import RTCRtpTransceiver
 
+from edge.event_log import get_logger
 from edge.rtc import aiortc_adapter
 from edge.rtc.bwe.bandwidth_estimator import BandwidthEstimator
 from edge.rtc.capture_clock import CaptureClock
@@ -45,7 +45,7 @@ MAX_BUFFERED_RELIABLE = 1 << 20  # the same for one that promised to deliver
 RateControl = Literal["receiver", "transport-cc"]
 _CLOSE_S = 2.0
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 
 class PeerConnection:
@@ -122,7 +122,7 @@ class PeerConnection:
             await self.close()
             raise
         except Exception as error:
-            _log.debug("unusable offer", exc_info=True)
+            _log.debug("unusable_offer", exc_info=True)
             await self.close()
             raise SdpError("bad_sdp", f"the offer can't be used: {_words(error)}") from error
         await self._try_candidates(offer.candidates)
@@ -214,7 +214,7 @@ class PeerConnection:
         try:
             channel.send(text)
         except Exception:  # larger than the publisher takes, or closing this moment
-            _log.debug("message on %s not sent", label, exc_info=True)
+            _log.debug("message_not_sent", channel=label, exc_info=True)
             return False
         return True
 
@@ -286,7 +286,7 @@ class PeerConnection:
             try:
                 await asyncio.wait_for(connection.close(), _CLOSE_S)
             except Exception:
-                _log.warning("a connection did not close by itself", exc_info=True)
+                _log.warning("connection_abandoned", exc_info=True)
                 aiortc_adapter.abandon(connection)
             connection.remove_all_listeners()
         self._channels.clear()

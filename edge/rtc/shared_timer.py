@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import logging
 from collections.abc import Callable
 from weakref import WeakKeyDictionary
 
-_log = logging.getLogger(__name__)
+from edge.event_log import get_logger
+
+_log = get_logger(__name__)
 
 
 class SharedTimer:
@@ -52,4 +53,4 @@ def _call(listener: Callable[[], None]) -> None:
     try:
         listener()
     except Exception:  # one session's trouble is not the others'
-        _log.exception("a heartbeat failed")
+        _log.exception("timer_callback_failed")

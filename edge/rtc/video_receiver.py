@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 from collections.abc import Callable, Mapping, Sequence
 
 import av
 
 from edge.clock import now_ms
+from edge.event_log import get_logger
 from edge.rtc import rtp
 from edge.rtc.bwe.bandwidth_estimator import BandwidthEstimator
 from edge.rtc.bwe.twcc import EVERY_MS, PacketArrivals
@@ -30,7 +30,7 @@ _REPORT_S = 0.25  # between receiver reports: senders time their round trip by t
 _NETWORK_SHARE = 0.6  # of the SLO: a frame that is whole later than this is of no use
 _SOURCE_SILENT_MS = 500.0  # after which another source (SSRC) may take over
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 OnFrame = Callable[[DecodedFrame], None]
 OnLost = Callable[[Sequence[int], str], None]
@@ -126,7 +126,7 @@ class VideoReceiver:
             if self._source is not None and silent_ms < _SOURCE_SILENT_MS:
                 return False
             if self._source is not None:
-                _log.debug("source %d gives way to %d", self._source, ssrc)
+                _log.debug("source_changed", old=self._source, new=ssrc)
             self._source = ssrc
             self._reception = ReceptionStats()
             self._clock.restart()

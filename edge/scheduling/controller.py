@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
 from edge.clock import now_ms
+from edge.event_log import get_logger
 from edge.observability.metrics_data import Histogram
 from edge.profile.latency import LatencyProfile
 from edge.scheduling.admission import ASK_SCHEDULER_FROM, minimum_load
@@ -24,7 +24,7 @@ from edge.scheduling.plan import Plan
 from edge.scheduling.planner import NEWCOMER_MARGIN, PERIOD_MS, Planner, min_period_ms
 from edge.scheduling.solver_executor import SolverExecutor
 
-log = logging.getLogger("edge.scheduling.controller")
+log = get_logger("edge.scheduling.controller")
 
 
 class PlannedSession(Protocol):
@@ -104,16 +104,16 @@ class Controller:
         for number, assignment in self.assignments.items():
             if assignment.variant != getattr(before.get(number), "variant", None):
                 log.debug(
-                    "event=assigned session=%s variant=%s edge=%d reason=%r",
-                    number[:6],
-                    assignment.variant,
-                    assignment.long_side,
-                    assignment.reason,
+                    "assigned",
+                    session=number[:6],
+                    variant=assignment.variant,
+                    edge=assignment.long_side,
+                    reason=assignment.reason,
                 )
             try:
                 sessions[number].assign(assignment, now_ms())
             except Exception:  # one session's defect must not affect the others
-                log.exception("event=assign_failed session=%s", number[:6])
+                log.exception("assign_failed", session=number[:6])
         self.on_plan(draft.snapshots)
         await self._check_admission(snapshots, draft, plan)
 
@@ -141,5 +141,5 @@ class Controller:
             try:
                 await self.decide()
             except Exception:  # the plan in force stays
-                log.exception("event=plan_failed after=%s", ",".join(sorted(events)) or "time")
+                log.exception("plan_failed", after=",".join(sorted(events)) or "time")
             await asyncio.sleep(min_period_ms(len(self.assignments)) / 1000.0)

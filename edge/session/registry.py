@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Iterator, Sequence
 
 from edge.clock import now_ms
+from edge.event_log import get_logger
 from edge.session import actions
 from edge.session.interface import OnCloseRequest, SessionInterface, SessionOptions
 from edge.session.view import SessionView
 
-log = logging.getLogger("edge.session.registry")
+log = get_logger("edge.session.registry")
 
 
 class FullError(Exception):
@@ -81,7 +81,7 @@ class SessionRegistry:
         else:
             session.act(action)
             self._on_change("pin")
-        log.info("event=action session=%s %s", name, action)
+        log.info("action", session=name, **action.model_dump())
         return True
 
     @property
@@ -97,7 +97,7 @@ class SessionRegistry:
     def drain(self, on: bool = True) -> None:
         """Refuse new sessions from now on, or admit them again."""
         self._draining = on
-        log.info("event=drain on=%s", on)
+        log.info("drain", on=on)
 
     def refusal(self, address: str | None = None) -> FullError | None:
         """Why a new session from `address` would be refused; None if it would be admitted.
@@ -137,7 +137,7 @@ class SessionRegistry:
             await self.close(session, "its offer was refused")
             raise
         self._on_change("join")
-        log.info("event=session_opened session=%s label=%r", session.name, session.label)
+        log.info("session_opened", session=session.name, label=session.label)
         return session, answer
 
     async def close(self, session: SessionInterface, reason: str, code: str = "ended") -> None:
@@ -147,12 +147,7 @@ class SessionRegistry:
         self._addresses.pop(session.id, None)
         self._on_change("leave")
         await session.close(reason, code)
-        log.info(
-            "event=session_closed session=%s reason=%r %s",
-            session.name,
-            reason,
-            " ".join(f"{outcome}={count}" for outcome, count in session.outcomes.items()),
-        )
+        log.info("session_closed", session=session.name, reason=reason, **session.outcomes)
 
     def tick(self) -> None:
         """Tick every session; to be called several times a second."""
@@ -161,7 +156,7 @@ class SessionRegistry:
             try:
                 session.tick(now)
             except Exception:  # must not affect the other sessions
-                log.exception("event=tick_failed session=%s", session.name)
+                log.exception("tick_failed", session=session.name)
 
     async def close_all(self, reason: str) -> None:
         """Refuse new sessions from now on, and end all."""

@@ -7,19 +7,20 @@ part of the plan.
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
 from typing import Any, Literal
 
+from structlog.contextvars import bound_contextvars
+
 from edge.adaptation.hint_controller import Hint
 from edge.adaptation.measurements import SessionMeasurements
 from edge.batching.dispatcher import Intake
 from edge.clock import now_ms
 from edge.config import Settings
-from edge.observability.logs import of_session
+from edge.event_log import get_logger
 from edge.observability.metrics_data import FrameMetrics
 from edge.rtc.peer_connection import DecodedFrame, PeerConnection
 from edge.scheduling.assignment import Assignment, SessionSnapshot
@@ -33,7 +34,7 @@ from edge.session.result_streams import ResultStreams
 from edge.session.session_adaptation import SessionAdaptation, measure
 from edge.session.view import SessionView, fields_of
 
-log = logging.getLogger("edge.session.session")
+log = get_logger("edge.session.session")
 
 State = Literal["connecting", "live", "closed"]
 
@@ -134,7 +135,7 @@ class Session:
         return self._adaptation.assignment
 
     async def answer(self, offer: str) -> str:
-        with of_session(self.name):
+        with bound_contextvars(session=self.name):
             return await self.peer.answer(offer)
 
     async def add_candidates(self, fragment: str) -> None:
@@ -360,7 +361,7 @@ class Session:
 
     def _set_state(self, state: State) -> None:
         if state != self._state:
-            log.debug("event=state session=%s from=%s to=%s", self.name, self._state, state)
+            log.debug("state", session=self.name, old=self._state, new=state)
             self._state = state
 
     def _request_close(self, reason: str, code: str = "timeout") -> None:

@@ -8,14 +8,14 @@ therefore soon chooses smaller batches by itself.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 
+from edge.event_log import get_logger
 from edge.ipc.picture import Picture
 from edge.models.boxes import Box
 from edge.workers.devices import Device
 
-log = logging.getLogger("edge.workers")
+log = get_logger("edge.workers")
 
 RETRY_MS = 60_000.0
 
@@ -48,7 +48,7 @@ class BatchSplitter:
                     raise
                 limit = (len(part) + 1) // 2
                 self._limits[variant] = (limit, now_ms + RETRY_MS)
-                log.warning("event=out_of_memory variant=%s pictures=%d", variant, len(part))
+                log.warning("out_of_memory", variant=variant, pictures=len(part))
         return boxes
 
 

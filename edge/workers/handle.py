@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import logging
 import math
 import os
 import platform
@@ -13,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge.event_log import get_logger
 from edge.ipc.child_process import Program
 from edge.ipc.messages import Ready, Stop
 from edge.ipc.picture import Packable
@@ -38,7 +38,7 @@ from edge.workers.messages import (
 from edge.workers.options import WorkerOptions
 from edge.workers.warmup import LatencySamples, estimate
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 MAX_SLOTS = 64  # so that the boxes of all of them fit one message
 
@@ -225,7 +225,7 @@ class WorkerHandle:
                 self._supervisor.give_up(f"sent a {message.type} message, as only the server may")
 
     def on_lost(self, reason: str) -> None:
-        log.warning("event=worker_lost device=%s reason=%r", self.device, f"it {reason}")
+        log.warning("worker_lost", device=self.device, reason=f"it {reason}")
         self._notify_state()
         self._fail_all(f"the worker for {self.device} was lost: it {reason}")
 
@@ -297,7 +297,7 @@ class WorkerHandle:
         try:
             self._on_done(batch.batch_id, outcome)
         except Exception:
-            log.exception("event=batch_handler_failed device=%s", self.device)
+            log.exception("batch_handler_failed", device=self.device)
 
     def _fail_all(self, message: str) -> None:
         batches, self._running = self._running, deque()
@@ -317,4 +317,4 @@ class WorkerHandle:
         try:
             self._on_state(self.state)
         except Exception:
-            log.exception("event=state_handler_failed device=%s", self.device)
+            log.exception("state_handler_failed", device=self.device)

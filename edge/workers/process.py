@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import socket
 import time
@@ -11,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from edge.clock import now_ms
+from edge.event_log import get_logger
 from edge.ipc.messages import Ready
 from edge.ipc.parent_watch import die_with_parent
 from edge.ipc.pipe import MAX_MESSAGE_BYTES
@@ -33,7 +33,7 @@ from edge.workers.messages import (
 )
 from edge.workers.warmup import measure
 
-log = logging.getLogger("edge.workers")
+log = get_logger("edge.workers")
 
 MEMORY_EVERY_S = 1.0
 
@@ -78,7 +78,7 @@ def _serve(
     try:
         device = _start(server, setup, open_device)
     except Exception as error:  # wrong weights, no such device, no memory: all are reported
-        log.debug("event=start_failed device=%s", setup.device, exc_info=True)
+        log.debug("start_failed", device=setup.device, exc_info=True)
         server.send(Fatal(_one_line(error)))
         return 1
     garbage_collector.freeze()
@@ -93,7 +93,7 @@ def _serve(
             answer = replace(answer, memory=memory)
         server.send(answer)
         if isinstance(answer, Failed) and not device.healthy():
-            log.error("event=device_unusable device=%s reason=%r", setup.device, answer.message)
+            log.error("device_unusable", device=setup.device, reason=answer.message)
             return 1
     return 0
 
@@ -131,7 +131,7 @@ def _run(splitter: BatchSplitter, slots: SharedPictures, batch: BatchRequest) ->
         boxes = [each[:MAX_BOXES] for each in splitter.detect(pictures, batch.variant, started_ms)]
     except Exception as error:  # it concerns this batch alone
         count, variant = len(batch.pictures), batch.variant
-        log.exception("event=detect_failed variant=%s pictures=%d", variant, count)
+        log.exception("detect_failed", variant=variant, pictures=count)
         return Failed(batch.id, _one_line(error))
     ended_ms = now_ms()
     return Done(batch.id, started_ms, ended_ms, boxes, device_ms=splitter.device_ms)

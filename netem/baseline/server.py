@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import logging
 import secrets
 from collections import deque
 from collections.abc import Callable
@@ -22,6 +21,7 @@ from aiohttp import web
 from edge.api.pages import Pages, security_headers
 from edge.clock import now_ms
 from edge.config import Settings
+from edge.event_log import get_logger
 from edge.ipc.picture import Picture
 from edge.models.weights import class_names
 from edge.profile.variant import Variant
@@ -34,7 +34,7 @@ QUEUE = 128  # pictures waiting for a device; the oldest is dropped
 KEPT_ARRIVALS = 512  # of a session's frames; the oldest is forgotten
 MAX_BODY_BYTES = 64 * 1024
 
-log = logging.getLogger("netem.baseline.server")
+log = get_logger("netem.baseline.server")
 
 
 @dataclass(slots=True)
@@ -124,7 +124,7 @@ class BaselineServer:
             settings.device,
             [settings.network],
             on_done=self._done,
-            on_state=lambda device, state: log.info("event=device_state state=%s", state),
+            on_state=lambda device, state: log.info("device_state", state=state),
             slots=max(DEFAULT_SLOTS, 2 * settings.max_batch),
             max_pixels=settings.max_pixels,
             options=WorkerOptions(variants=(self._variant.name,), threads=settings.threads),

@@ -15,15 +15,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.contextvars import bound_contextvars, get_contextvars
 
-from edge.observability import logs
-from edge.observability.logs import Logs, of_session, read_pairs
+from edge.event_log import get_logger
+from edge.observability.logs import QUEUE, Logs
 from edge.rtc.shared_timer import SharedTimer
 from edge.session.session import Session
 from tests.publisher import publishing
 from tests.serving import base, local, noise, serving
 
-log = logging.getLogger("edge.test")
+log = get_logger("edge.test")
 
 
 @contextmanager
@@ -49,50 +50,51 @@ def test_an_event_is_a_line_even_with_a_traceback(
 ) -> None:
     file = tmp_path / "deep" / "edge.log"
     with logged(kind, file=file):
-        log.info("event=joined label=%r ms=%.1f", "a door=1\nsession=x", 2.5)
+        log.info("joined", label="a door=1\nsession=x", ms=2.5, on=True)
         try:
             _fail()
         except ValueError:
-            log.exception("event=bad")
-        with of_session("abc123"):
-            log.info("event=mine")
-        log.info("event=ours")
+            log.exception("bad")
+        with bound_contextvars(session="abc123"):
+            log.info("mine")
+        log.info("ours")
     lines = file.read_text().splitlines()
     assert len(lines) == 4
     assert capsys.readouterr().err.splitlines() == lines
     if kind == "json":
         first, bad, mine, ours = map(json.loads, lines)
-        assert (first["event"], first["level"], first["ms"]) == ("joined", "info", 2.5)
+        assert (first["event"], first["level"]) == ("joined", "info")
+        assert (first["label"], first["ms"], first["on"]) == ("a door=1\nsession=x", 2.5, True)
         assert "session" not in first
         assert "second" in bad["trace"]
         assert mine["session"] == "abc123"
         assert "session" not in ours
     else:
-        assert "event=joined label='a door=1\\nsession=x' ms=2.5" in lines[0]
+        assert lines[0].endswith(
+            'edge.test event=joined label="a door=1\\nsession=x" ms=2.5 on=true'
+        )
         assert lines[2].endswith("event=mine session=abc123")
 
 
-def test_pairs_are_read_back_and_prose_is_left_alone() -> None:
-    assert read_pairs("event=x n=3 ms=-2.50 who='it\\'s' at=1_0") == {
-        "event": "x",
-        "n": 3,
-        "ms": -2.5,
-        "who": "it's",
-        "at": "1_0",
-    }
-    assert read_pairs('to="a b" session=123456 none=') == {
-        "to": "a b",
-        "session": "123456",
-        "none": "",
-    }
-    assert read_pairs("the worker said x=1") is None
+@pytest.mark.parametrize("kind", ["text", "json"])
+def test_a_librarys_record_is_its_message(tmp_path: Path, kind: Any) -> None:
+    file = tmp_path / "edge.log"
+    with logged(kind, file=file), bound_contextvars(session="abc123"):
+        logging.getLogger("library").warning("%d of them: n=%d", 2, 1)
+    line = file.read_text()
+    if kind == "json":
+        fields = json.loads(line)
+        assert (fields["message"], fields["session"]) == ("2 of them: n=1", "abc123")
+        assert "n" not in fields
+    else:
+        assert line.endswith(" WARNING library 2 of them: n=1 session=abc123\n")
 
 
 def test_a_file_makes_way_for_the_next(tmp_path: Path) -> None:
     file = tmp_path / "edge.log"
     with logged(file=file, file_bytes=10_000, files=3):
         for number in range(600):
-            log.info("event=filler number=%d %s", number, "text=" + "x" * 50)
+            log.info("filler", number=number, text="x" * 50)
     kept = sorted(each.name for each in tmp_path.iterdir())
     assert kept == ["edge.log", "edge.log.1", "edge.log.2"]
     assert all(each.stat().st_size <= 10_000 for each in tmp_path.iterdir())
@@ -103,7 +105,7 @@ def test_a_file_makes_way_for_the_next(tmp_path: Path) -> None:
 def test_a_full_disk_costs_lines_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
     with logged(file=Path("/dev/full")) as lines:
         for number in range(100):
-            log.info("event=filler number=%d", number)
+            log.info("filler", number=number)
     assert lines.lost == 100
     assert len(capsys.readouterr().err.splitlines()) == 100  # the other way is still open
 
@@ -121,7 +123,7 @@ def test_a_terminal_that_nobody_reads_holds_nothing_up(tmp_path: Path) -> None:
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
-        assert int(process.stdout.readline()) > logs.QUEUE
+        assert int(process.stdout.readline()) > QUEUE
         drain = threading.Thread(target=process.stderr.read)
         drain.start()
         assert process.wait(timeout=60) == 0
@@ -136,7 +138,7 @@ def test_a_terminal_that_nobody_reads_does_not_hold_up_the_end() -> None:
         "lines.close()\n"
         "print(lines.lost, flush=True)\n"
     )
-    for count in (2_000, 3 * logs.QUEUE):  # of which the pipe takes some; more than the queue holds
+    for count in (2_000, 3 * QUEUE):  # of which the pipe takes some; more than the queue holds
         with subprocess.Popen(
             [sys.executable, "-c", program.replace("COUNT", str(count))],
             stdout=subprocess.PIPE,
@@ -164,7 +166,7 @@ async def test_what_a_connection_logs_carries_its_session() -> None:
 
     class Watch(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            names.append(logs._session.get())
+            names.append(get_contextvars().get("session", ""))
             failed.set()
 
     watch = Watch()
@@ -196,7 +198,7 @@ async def test_what_threads_and_shared_timers_call_carries_its_own_session() -> 
         decoder, shown = receiver._decoder, receiver._decoder._on_picture
 
         def picture(*arguments: Any) -> None:
-            pictures[name].add(logs._session.get())
+            pictures[name].add(get_contextvars().get("session", ""))
             shown(*arguments)
             if all(pictures.values()):
                 enough.set()
@@ -228,10 +230,10 @@ async def test_a_shared_timer_calls_each_in_the_context_it_was_added_in() -> Non
 
         def listener(name: str = name) -> None:
             if not heard[name].done():
-                heard[name].set_result(logs._session.get())
+                heard[name].set_result(get_contextvars().get("session", ""))
 
         listeners.append(listener)
-        with of_session(name):
+        with bound_contextvars(session=name):
             beat.add(listener)
     async with asyncio.timeout(20):
         assert [await heard[name] for name in heard] == ["first", "second"]
@@ -242,5 +244,5 @@ async def test_a_shared_timer_calls_each_in_the_context_it_was_added_in() -> Non
 def test_files_are_not_left_open(tmp_path: Path) -> None:
     before = len(os.listdir("/proc/self/fd"))
     with logged(file=tmp_path / "a.log"):
-        log.info("event=x")
+        log.info("x")
     assert len(os.listdir("/proc/self/fd")) == before

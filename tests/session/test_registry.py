@@ -211,4 +211,4 @@ async def test_all_sessions_are_closed_before_the_server_stops(caplog: Any) -> N
     await hall.registry.close_all("bye")
     assert [session.closed for session in sessions] == 3 * [[("bye", "draining")]]
     assert await hall.refused() == "draining"
-    assert "event=session_closed session=000002 reason='bye' answered=2" in caplog.text
+    assert "event=session_closed session=000002 reason=bye answered=2" in caplog.text

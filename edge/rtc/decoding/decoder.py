@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import logging
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from av.codec.context import Flags
 from av.video.codeccontext import VideoCodecContext
 
 from edge.clock import now_ms
+from edge.event_log import get_logger
 from edge.rtc.decoding.decoder_threads import DecoderThreads
 from edge.rtc.jitter.frames import EncodedFrame
 
@@ -29,7 +29,7 @@ PIXEL_FORMATS = ("yuv420p", "yuvj420p")  # of the pictures handed over
 MAX_WAITING = 30  # frames: a second of video. One more, and all that waits is dropped
 MAX_WAITING_MS = 250.0  # the same for the age of the oldest
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 OnPicture = Callable[[EncodedFrame, av.VideoFrame, float], None]
 OnDropped = Callable[[list[int], str, bool], None]
@@ -141,7 +141,7 @@ class Decoder:
                 self._codec = _Codec(codec, self._max_pixels)
             picture, reason = self._codec.decode(frame)
         except Exception:
-            _log.exception("decoding %s failed; the decoder is made anew", codec)
+            _log.exception("decoder_replaced", codec=codec)
             self._codec = None
             picture, reason = None, "lost"
         with self._lock:
@@ -157,7 +157,7 @@ class Decoder:
         try:
             planar = _as_yuv420p(picture)
         except Exception as error:  # the decoder still has its references: no key frame is needed
-            _log.debug("a %s picture can't be converted: %s", picture.format.name, error)
+            _log.debug("unconvertible_picture", format=picture.format.name, error=error)
             self._call(self._dropped, frame.rtp, "lost", False)
         else:
             self._call(self._picture, frame, planar, now_ms())
@@ -215,7 +215,7 @@ class _Codec:
         try:
             pictures = self._context.decode(av.Packet(frame.data))
         except (av.FFmpegError, ValueError, MemoryError) as error:
-            _log.debug("undecodable %s frame: %s", self.name, error)
+            _log.debug("undecodable_frame", codec=self.name, error=error)
             too_large = self._context.width * self._context.height > self._max_pixels
             return None, "too_large" if too_large else "lost"
         self._broken = False

@@ -7,7 +7,6 @@ takes one thread at most. Results that come while the loop is busy wake it up on
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import threading
 from collections import deque
@@ -15,9 +14,11 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from weakref import WeakKeyDictionary
 
+from edge.event_log import get_logger
+
 LEAST, MOST = 2, 4  # threads: at least one that no large picture holds up
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 Job = Callable[[], object]
 
@@ -64,7 +65,7 @@ class DecoderThreads:
             try:
                 self._loop.call_soon_threadsafe(self._deliver)
             except RuntimeError:  # the loop has closed: there is nobody left to tell
-                _log.debug("decoding outlived its event loop")
+                _log.debug("decoding_outlived_loop")
 
     def leave(self) -> None:
         """A user is done, and has no job here any more."""
@@ -89,14 +90,14 @@ class DecoderThreads:
             try:
                 function(*arguments)
             except Exception:
-                _log.exception("a decoder's callback failed")
+                _log.exception("decoder_callback_failed")
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
             try:
                 job()
             except BaseException:  # the thread is for all sessions
-                _log.exception("a decoding job failed")
+                _log.exception("decoding_job_failed")
 
 
 _crews: WeakKeyDictionary[asyncio.AbstractEventLoop, DecoderThreads] = WeakKeyDictionary()
