@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 
 from edge.scheduling.capacity_rules import Rule
-from edge.scheduling.plan import CycleStep, Plan
+from edge.scheduling.plan import Plan
 from edge.scheduling.plan_check import violations
 from edge.scheduling.problem import Problem, ProblemClient, ProblemVariant
 from edge.scheduling.solvers import Algorithm, solve
@@ -147,21 +147,3 @@ def test_accuracy_counts_unserved_clients_but_not_those_without_any_budget() -> 
     plan = solve(Problem(1, (variant,), clients))
     assert plan.unserved == ("late", "cut off")
     assert plan.accuracy == pytest.approx(10 * 0.5 / 40)
-
-
-def test_checker_finds_what_is_wrong() -> None:
-    problem = small()
-    plan = solve(problem, "auto", "single")
-    step = next(s for steps in plan.gpus for s in steps if s.variant == 1)
-
-    def found(*steps: CycleStep) -> str:
-        return "; ".join(violations(problem, replace(plan, gpus=(steps, ())), "single"))
-
-    assert "would be late" in found(replace(step, batch=3))
-    assert "would be late" in found(replace(step, clients=(2,)))
-    assert "no latency" in found(replace(step, batch=5))
-    assert "2 variants" in found(step, replace(step, variant=0, clients=(2,)))
-    assert "served 2 times" in found(replace(step, clients=(0, 0)))
-    assert "serves nobody" in found(replace(step, clients=()))
-    fast = replace(problem, clients=(replace(problem.clients[0], fps=35.0), *problem.clients[1:]))
-    assert "fps in batches" in "; ".join(violations(fast, plan, "single"))
