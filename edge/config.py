@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -27,13 +29,18 @@ from pydantic_settings import (
 )
 
 from edge.profile.variant import LONG_SIDES, NETWORKS
+from edge.validation import mistakes
 
 SLO_MIN_MS, SLO_MAX_MS = 20.0, 5000.0
 SloMs = Annotated[float, Field(ge=SLO_MIN_MS, le=SLO_MAX_MS)]
 
 
+# Variables of the environment that are read elsewhere and are not settings.
+OTHER_VARIABLES = ("EDGE_CACHE", "EDGE_CHROMIUM", "EDGE_DATA", "EDGE_SIM_MEMORY")
+
+
 class ConfigError(Exception):
-    """Settings that cannot be used; the message names the key and the rule."""
+    """Settings that cannot be used; a line for each mistake names its origin, key and rule."""
 
 
 Token = Annotated[SecretStr, Field(min_length=1, max_length=512)]
@@ -41,7 +48,7 @@ AdminToken = Annotated[SecretStr, Field(min_length=8, max_length=512)]
 
 
 class IceServer(BaseModel):
-    """A STUN or TURN server, told to publishers and used by the server itself."""
+    """A STUN or TURN server, for publishers and the server itself."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -207,7 +214,7 @@ class Settings(BaseSettings):
 def load(file: Path | None = None, **flags: Any) -> Settings:
     """The settings in force; flags that are None were not given.
 
-    Raises ConfigError naming the file or flag, the key and the rule.
+    Raises ConfigError with a line for each mistake: the flag, variable or file, the key, the rule.
     """
     given = {name: value for name, value in flags.items() if value is not None}
     if file is not None and not file.is_file():
@@ -216,27 +223,44 @@ def load(file: Path | None = None, **flags: Any) -> Settings:
     class FromFile(Settings):
         model_config = SettingsConfigDict(toml_file=file)
 
+    unknown = _unknown_variables()
     try:
-        return FromFile(**given)
+        settings = FromFile(**given)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        key = str(first["loc"][0]) if first["loc"] else "settings"
-        rule = first["msg"].removeprefix("Value error, ")
-        if first["type"] == "extra_forbidden":
-            rule = f"no such key; there are {', '.join(Settings.model_fields)}"
-        place = "".join(
-            f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"][1:]
-        )
-        origin = f"{_origin(key, given, file)}{place}"
-        raise ConfigError(f"{origin}: {rule[0].lower()}{rule[1:]}") from error
-    except (SettingsError, ValueError) as error:  # TOML that is none is a ValueError
-        raise ConfigError(f"{file}: {error}" if file else str(error)) from error
+        lines = [_with_origin(line, given, file) for line in mistakes(error, Settings)]
+        raise ConfigError("\n".join(unknown + lines)) from error
+    except SettingsError as error:  # only the environment's lists and tables are JSON
+        [key] = [name for name in Settings.model_fields if f'"{name}"' in str(error)]
+        raise ConfigError(f"{_variable(key)}: not JSON: {error.__cause__}") from error
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{file}: {error}") from error
+    if unknown:
+        raise ConfigError("\n".join(unknown))
+    return settings
 
 
-def _origin(key: str, given: dict[str, Any], file: Path | None) -> str:
+def _unknown_variables() -> list[str]:
+    """A line for each variable of the environment that looks like a setting and is not read."""
+    known = [*map(_variable, Settings.model_fields), *OTHER_VARIABLES]
+    lines = []
+    for name in sorted(os.environ):
+        if name.upper().startswith("EDGE_") and name.upper() not in known:
+            near = difflib.get_close_matches(name.upper(), known, n=1)
+            suggestion = f"; did you mean {near[0]}?" if near else ""
+            lines.append(f"{name}: unknown environment variable{suggestion}")
+    return lines
+
+
+def _with_origin(line: str, given: dict[str, Any], file: Path | None) -> str:
+    """A mistake's line with the flag, variable or file in which its key was set."""
+    match = re.match(r"\w+(?=[.\[:])", line)
+    key = match[0] if match else ""
     if key in given:
-        return f"--{key.replace('_', '-')}"
-    variable = f"EDGE_{key.upper()}"
-    if variable in os.environ:
-        return variable
-    return f"{file}: {key}" if file else key
+        return f"--{key.replace('_', '-')}{line.removeprefix(key)}"
+    if _variable(key) in map(str.upper, os.environ):
+        return f"{_variable(key)}{line.removeprefix(key)}"
+    return f"{file}: {line}" if file else line
+
+
+def _variable(key: str) -> str:
+    return f"EDGE_{key.upper()}"

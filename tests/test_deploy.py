@@ -14,18 +14,18 @@ from typing import Any
 import pytest
 import yaml
 
-from edge.config import Settings
+from edge.config import OTHER_VARIABLES, Settings
 from tests.serving import simulated
 
 ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "deploy"
-# Of the environment, and no settings.
-OTHERS = {"EDGE_DATA", "EDGE_CACHE"}
 
 
 @pytest.mark.parametrize("name", ["Containerfile", "compose.yaml", "edge.service"])
 def test_only_settings_that_exist_are_named(name: str) -> None:
-    named = set(re.findall(r"\bEDGE_[A-Z0-9_]+", (DEPLOY / name).read_text())) - OTHERS
+    named = set(re.findall(r"\bEDGE_[A-Z0-9_]+", (DEPLOY / name).read_text())) - set(
+        OTHER_VARIABLES
+    )
     known = {f"EDGE_{key.upper()}" for key in Settings.model_fields}
     assert named <= known
 

@@ -29,7 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return run(options)
     except ConfigError as error:
-        return fail(str(error), EXIT_USAGE)
+        for line in str(error).splitlines():
+            fail(line)
+        return EXIT_USAGE
     except (AssetError, BrowserMissingError, ExtraMissingError) as error:
         return fail(str(error))
     except KeyboardInterrupt:
