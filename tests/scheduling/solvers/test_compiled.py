@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numba
 import pytest
 
 from edge.scheduling.solvers import compiled as module
@@ -24,7 +25,7 @@ def test_without_a_place_for_the_cache_it_is_compiled_in_memory(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     used: list[dict[str, object]] = []
-    njit = module.njit
+    njit = numba.njit
 
     def uncachable(signature: str, **options: Any) -> Any:
         used.append(options)
