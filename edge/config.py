@@ -28,8 +28,11 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from edge.event_log import get_logger
 from edge.profile.variant import LONG_SIDES, NETWORKS
 from edge.validation import mistakes
+
+log = get_logger("edge.config")
 
 SLO_MIN_MS, SLO_MAX_MS = 20.0, 5000.0
 SloMs = Annotated[float, Field(ge=SLO_MIN_MS, le=SLO_MAX_MS)]
@@ -139,6 +142,14 @@ class Settings(BaseSettings):
         if not isinstance(value, str):
             return value
         return [part.strip() for part in value.split(",") if part.strip()]
+
+    @field_validator("rate_control", mode="before")
+    @classmethod
+    def _renamed_rate_control(cls, value: Any) -> Any:
+        if value != "trains":
+            return value
+        log.warning("deprecated_value", key="rate_control", value="trains", use="receiver")
+        return "receiver"
 
     @field_validator("network")
     @classmethod

@@ -124,3 +124,14 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 def test_secrets_do_not_print() -> None:
     assert "hush" not in repr(load(token="hush"))
+
+
+def test_the_old_name_of_the_receivers_rate_control_is_accepted_and_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "edge.toml"
+    file.write_text('rate_control = "trains"\n')
+    assert load(file).rate_control == "receiver"
+    assert "use=receiver" in caplog.text
+    with pytest.raises(ConfigError, match="rate-control"):
+        load(rate_control="nonsense")

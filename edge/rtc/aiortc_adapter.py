@@ -1,7 +1,7 @@
 """The one module that touches aiortc's and aioice's private names.
 
 aiortc keeps ICE, DTLS, SRTP's keys and SCTP; RTP and RTCP are taken off the socket before its own
-receiver sees them. `check` says at start-up whether the versions at hand are the ones this fits.
+receiver sees them. `check` compares the installed versions with the expected ones at start-up.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ from edge.clock import now_ms
 from edge.event_log import get_logger
 from edge.rtc.rtp import ABS_CAPTURE_TIME, ABS_SEND_TIME, TRANSPORT_CC, ExtensionIds, is_rtcp
 from edge.rtc.sdp import Candidate
-from edge.rtc.udp_socket import drain
+from edge.rtc.udp_socket import read_until_empty
 
 VERSIONS = {"aiortc": "1.16.0", "aioice": "0.13.0"}
-MAX_DATAGRAMS = 512  # DTLS datagrams not read yet; the newest goes, and DTLS and SCTP resend
-_COMPONENT = 1  # of ICE: RTP, and all that is multiplexed with it
-_GATHER_S = 1.0  # a STUN server that does not answer may not hold up the answer for aioice's 5 s
-_INITIAL_WINDOW = 10 * 1200  # bytes: as RFC 6928 has it for TCP, so that a result never waits
+MAX_DATAGRAMS = 512  # DTLS datagrams unread; the newest is dropped, and DTLS and SCTP resend it
+_COMPONENT = 1  # of ICE: RTP, and everything multiplexed with it
+_GATHER_S = 1.0  # a silent STUN server must not delay the SDP answer by aioice's 5 s
+_INITIAL_WINDOW = 10 * 1200  # bytes, as RFC 6928 has it for TCP: a result never waits for it
 
-# Methods by class, and the attributes that its constructor sets.
+# Methods by class, attributes that its constructor sets, and functions by module.
 _METHODS: dict[type, tuple[str, ...]] = {
     RTCRtpReceiver: ("receive", "stop"),
     RTCSctpTransport: ("_handle_data", "_abort"),
@@ -56,28 +56,26 @@ _ATTRIBUTES: dict[type, tuple[str, ...]] = {
     ice.Connection: ("_nominated", "_protocols", "_queue"),
 }
 
-_log = get_logger(__name__)
-
-
-# What is used of aioice's modules besides.
 _FUNCTIONS: dict[ModuleType, tuple[str, ...]] = {
     ice: ("StunProtocol", "server_reflexive_candidate"),
     candidates: ("Candidate", "candidate_foundation", "candidate_priority"),
 }
 
+_log = get_logger(__name__)
+
 
 class InternalsError(Exception):
-    """The WebRTC library at hand is not the one that the receive path fits."""
+    """The installed WebRTC library is not the one that the receive path is built on."""
 
 
 def check() -> None:
-    """Raise InternalsError, with what to install, unless all private names used are there."""
-    for package, wanted in VERSIONS.items():
-        found = importlib.metadata.version(package)
-        if found != wanted:
+    """Raise InternalsError, naming the version to install, unless all private names used exist."""
+    for package, expected in VERSIONS.items():
+        installed = importlib.metadata.version(package)
+        if installed != expected:
             raise InternalsError(
-                f"edge.rtc is built on the internals of {package} {wanted}, but {found} is"
-                f" installed: pip install {package}=={wanted}"
+                f"edge.rtc is built on the internals of {package} {expected}, but {installed} is"
+                f" installed: pip install {package}=={expected}"
             )
     for owner, names in _METHODS.items():
         for name in names:
@@ -95,26 +93,26 @@ def check() -> None:
 
 
 @dataclass(slots=True)
-class Faults:
-    """Exceptions kept from ending a transport; the first of each kind is logged."""
+class SuppressedErrors:
+    """Exceptions that were kept from ending a transport; the first of each kind is logged."""
 
     count: int = 0
     datagrams_dropped: int = 0
     kinds: set[str] = field(default_factory=set)
 
-    def note(self, where: str) -> None:
-        """Count an exception, or what is as bad; `where`, one of a few names, is its kind."""
+    def add(self, where: str) -> None:
+        """Count the present exception, if any; its kind `where` is one of a few names."""
         self.count += 1
         if where not in self.kinds:
             self.kinds.add(where)
             _log.error("handler_failed", where=where, exc_info=sys.exc_info()[0] is not None)
 
 
-class Wire:
+class MediaTransport:
     """One publisher's video as datagrams: RTP and RTCP in, RTCP out.
 
     `on_rtp(packet, arrival_ms)` and `on_rtcp(packet, arrival_ms)` get decrypted packets straight
-    from the socket. What they raise is counted in `faults` and ends nothing.
+    from the socket. Their exceptions are counted in `errors` and end nothing.
     """
 
     def __init__(
@@ -126,7 +124,7 @@ class Wire:
         ports: range | None = None,
     ) -> None:
         """`ports` are the local UDP ports that may be used; None: any."""
-        self.faults = Faults()
+        self.errors = SuppressedErrors()
         self._on_rtp = on_rtp
         self._on_rtcp = on_rtcp
         self._dtls = transceiver.receiver.transport
@@ -134,15 +132,15 @@ class Wire:
         self.ssrc: int = transceiver.sender._ssrc
         # aiortc's own receiver never starts: no thread, no jitter buffer, no REMB, no reports.
         receiver: Any = transceiver.receiver
-        receiver.receive = _nothing
-        receiver.stop = _nothing
+        receiver.receive = _do_nothing
+        receiver.stop = _do_nothing
         for transport in _ice_transports(connection):
-            _tame(transport, ports)
-        self._take_datagrams()
+            _replace_gathering(transport, ports)
+        self._divert_media()
         if connection.sctp is not None:
             self._guard_sctp(connection.sctp)
 
-    def _take_datagrams(self) -> None:
+    def _divert_media(self) -> None:
         ice_connection: Any = self._dtls.transport._connection
         deliver = ice_connection.data_received
         queue: asyncio.Queue[object] = ice_connection._queue
@@ -151,15 +149,15 @@ class Wire:
             if not data:
                 return  # aiortc would fail on an empty datagram
             if 127 < data[0] < 192:
-                self._media(data)
+                self._on_media(data)
             elif queue.qsize() < MAX_DATAGRAMS:
                 deliver(data, component)
             else:
-                self.faults.datagrams_dropped += 1
+                self.errors.datagrams_dropped += 1
 
         ice_connection.data_received = received
 
-    def _media(self, data: bytes) -> None:
+    def _on_media(self, data: bytes) -> None:
         arrival_ms = now_ms()
         srtp = self._dtls._rx_srtp
         if srtp is None or self._released:
@@ -167,13 +165,13 @@ class Wire:
         try:
             rtcp = is_rtcp(data)
             plain = srtp.unprotect_rtcp(data) if rtcp else srtp.unprotect(data)
-        except Exception:  # forged, replayed, cut short or too long: libsrtp has many words for it
-            self.faults.datagrams_dropped += 1
+        except Exception:  # forged, replayed, truncated or too long
+            self.errors.datagrams_dropped += 1
             return
         try:
             (self._on_rtcp if rtcp else self._on_rtp)(plain, arrival_ms)
         except Exception:
-            self.faults.note("a packet handler")
+            self.errors.add("a packet handler")
 
     def _guard_sctp(self, sctp: RTCSctpTransport) -> None:
         guarded: Any = sctp
@@ -186,10 +184,10 @@ class Wire:
             except ConnectionError:
                 raise
             except Exception:
-                self.faults.note("a data channel packet")
+                self.errors.add("a data channel packet")
             if guarded._advertised_rwnd < -(1 << 20):
-                # Fragments without end, past the window it was told: memory is for all sessions.
-                self.faults.note("data channel reassembly")
+                # Fragments beyond the advertised window would use up all sessions' memory.
+                self.errors.add("data channel reassembly")
                 guarded._inbound_streams.clear()
                 guarded._advertised_rwnd = 0
                 raise ConnectionError
@@ -197,26 +195,26 @@ class Wire:
         guarded._handle_data = handle_data
 
     def send_rtcp(self, packet: bytes) -> bool:
-        """Send a compound packet; False before the connection stands and after it ended."""
+        """Send a compound packet; False before the connection is established and after its end."""
         if self._released or self._dtls.state != "connected":
             return False
         pair = self._dtls.transport._connection._nominated.get(_COMPONENT)
         if pair is None:
             return False
         try:
-            sealed = self._dtls._tx_srtp.protect_rtcp(packet)
-            pair.protocol.transport.sendto(sealed, pair.remote_addr)
+            encrypted = self._dtls._tx_srtp.protect_rtcp(packet)
+            pair.protocol.transport.sendto(encrypted, pair.remote_addr)
         except Exception:
-            self.faults.note("sending RTCP")
+            self.errors.add("sending RTCP")
             return False
         return True
 
     def release(self) -> None:
-        """Take no more packets and send none."""
+        """Receive and send nothing more."""
         self._released = True
 
 
-async def _nothing(*_: object) -> None:
+async def _do_nothing(*_: object) -> None:
     return None
 
 
@@ -227,8 +225,8 @@ def _ice_transports(connection: RTCPeerConnection) -> set[RTCIceTransport]:
     return found
 
 
-def _tame(transport: RTCIceTransport, ports: range | None = None) -> None:
-    """Gather quickly, and on the loopback where the machine has no other address."""
+def _replace_gathering(transport: RTCIceTransport, ports: range | None = None) -> None:
+    """Gather candidates quickly, within `ports`, on the loopback where there is nothing else."""
     connection: Any = transport._connection
     gather = connection.get_component_candidates
 
@@ -237,7 +235,7 @@ def _tame(transport: RTCIceTransport, ports: range | None = None) -> None:
         found = await _gather_in(connection, component, local, ports) if ports else []
         found += await gather(component, [] if ports else local, timeout=_GATHER_S)
         for protocol in connection._protocols:
-            drain(protocol)
+            read_until_empty(protocol)
         return found
 
     connection.get_component_candidates = gather_quickly
@@ -246,8 +244,8 @@ def _tame(transport: RTCIceTransport, ports: range | None = None) -> None:
 async def _gather_in(
     connection: Any, component: int, addresses: list[str], ports: range
 ) -> list[candidates.Candidate]:
-    """Host candidates on ports of a range, which aioice itself can't be asked for, and what a STUN
-    server sees of them; OSError if there is no port on any address."""
+    """Host candidates on ports of a range, which aioice does not support, and the server-reflexive
+    candidates of those; OSError if no address has a free port."""
     protocols: list[ice.StunProtocol] = []
     for number, address in enumerate(addresses, start=1):
         try:
@@ -258,7 +256,7 @@ async def _gather_in(
                 raise
             continue
         protocols.append(protocol)
-        connection._protocols.append(protocol)  # which closes it, whatever comes next
+        connection._protocols.append(protocol)  # closed with the connection, whatever comes next
     found = [each.local_candidate for each in protocols]
     asked = [
         asyncio.ensure_future(ice.server_reflexive_candidate(each, connection.stun_server))
@@ -301,9 +299,9 @@ async def _bind(connection: Any, component: int, address: str, ports: range) -> 
 
 
 def negotiate(transceiver: RTCRtpTransceiver, ids: ExtensionIds) -> None:
-    """Answer the header extensions that the clock and the rate estimate use.
+    """Answer with the header extensions that the capture clock and the bandwidth estimator use.
 
-    With an id for it, transport-wide feedback is promised in the place of REMB.
+    With an id for transport-wide congestion control, its feedback is negotiated instead of REMB.
     """
     wanted = [(ids.abs_send_time, ABS_SEND_TIME), (ids.abs_capture_time, ABS_CAPTURE_TIME)]
     if ids.transport_cc:
@@ -336,7 +334,7 @@ def payload_types(transceiver: RTCRtpTransceiver) -> tuple[dict[int, str], dict[
 
 
 async def add_candidate(connection: RTCPeerConnection, candidate: Candidate) -> None:
-    """Let ICE try a remote address, on every transport: each knows its own credentials."""
+    """Let ICE check a remote address, on every transport: each knows its own credentials."""
     for transport in _ice_transports(connection):
         await transport.addRemoteCandidate(
             RTCIceCandidate(
@@ -351,21 +349,22 @@ async def add_candidate(connection: RTCPeerConnection, candidate: Candidate) -> 
         )
 
 
-def abandon(connection: RTCPeerConnection) -> None:
-    """Close a connection's sockets where its own close() hangs."""
+def abort_sockets(connection: RTCPeerConnection) -> None:
+    """Close a connection's sockets when its own close() hangs."""
     for transport in _ice_transports(connection):
         for protocol in list(transport._connection._protocols):
             protocol.transport.abort()
 
 
-def watch(connection: RTCPeerConnection, on_datagram: Callable[[bytes, float], None]) -> None:
-    """Show every datagram, as it came and when, before anything else sees it (for benchmarks)."""
+def tap_datagrams(
+    connection: RTCPeerConnection, on_datagram: Callable[[bytes, float], None]
+) -> None:
+    """Pass every datagram and its arrival in ms to `on_datagram` first (for benchmarks)."""
     for transport in _ice_transports(connection):
-        ice_connection: Any = transport._connection
-        _show(ice_connection, on_datagram)
+        _tap(transport._connection, on_datagram)
 
 
-def _show(ice_connection: Any, on_datagram: Callable[[bytes, float], None]) -> None:
+def _tap(ice_connection: Any, on_datagram: Callable[[bytes, float], None]) -> None:
     deliver = ice_connection.data_received
 
     def received(data: bytes, component: int) -> None:
@@ -376,6 +375,6 @@ def _show(ice_connection: Any, on_datagram: Callable[[bytes, float], None]) -> N
 
 
 def stock_rtp_origin(receiver: RTCRtpReceiver) -> int | None:
-    """What aiortc's own receiver takes off RTP timestamps to make `frame.pts` (for benchmarks)."""
+    """The RTP timestamp at which `frame.pts` of aiortc's own receiver starts (for benchmarks)."""
     mapper: Any = vars(receiver)["_RTCRtpReceiver__timestamp_mapper"]
     return cast("int | None", mapper._origin)

@@ -1,4 +1,4 @@
-"""A publisher's peer connection: its offer answered, its pictures and messages handed on."""
+"""A publisher's peer connection: answers the offer, passes on pictures and messages."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ from edge.rtc.video_receiver import VideoReceiver
 
 __all__ = ["DecodedFrame", "PeerConnection", "SdpError"]
 
-MAX_CHANNELS = 8  # a publisher's data channels; further ones are closed
-MAX_BUFFERED = 16 * 1024  # bytes waiting in an unreliable channel; what comes on top is dropped
-MAX_BUFFERED_RELIABLE = 1 << 20  # the same for one that promised to deliver
+MAX_CHANNELS = 8  # data channels of a publisher; further ones are closed
+MAX_BUFFERED = 16 * 1024  # bytes buffered in an unreliable channel; further messages are dropped
+MAX_BUFFERED_RELIABLE = 1 << 20  # the same for a reliable one
 RateControl = Literal["receiver", "transport-cc"]
 _CLOSE_S = 2.0
 
@@ -49,16 +49,16 @@ _log = get_logger(__name__)
 
 
 class PeerConnection:
-    """One publisher's connection. Make it on the event loop, `answer` once, `close` at the end.
+    """One publisher's connection. Create it on the event loop, `answer` once, `close` at the end.
 
-    `on_frame(DecodedFrame)`, `on_lost(rtps, reason)`: every frame seen ends in one of the two;
-    reasons are "lost", "superseded", "overload", "too_large". `on_message(label, text or bytes)`,
-    `on_channel(label)` once a channel is open, `on_state`: "connecting", "connected", "failed",
-    "closed". `on_step` tells that the link got much worse, in mid-frame. Nothing is called after
-    `close` was.
+    Every frame of which a packet came ends in `on_frame(DecodedFrame)` or in `on_lost(rtps,
+    reason)`; reasons are "lost", "superseded", "overload", "too_large". `on_message(label, text or
+    bytes)`, `on_channel(label)` once a channel is open, `on_state`: "connecting", "connected",
+    "failed", "closed". `on_step`: the link got much worse, in mid-frame. Nothing is called after
+    `close`.
 
-    `ports` are the local UDP ports that may be used (None: any), `announce` further addresses by
-    which this machine is reached at the same ports. `rate_control` is "receiver"
+    `ports` are the local UDP ports that may be used (None: any), `announce` further addresses at
+    which this machine is reached on the same ports. `rate_control` is "receiver"
     (`edge.rtc.bwe.bandwidth_estimator`) or "transport-cc": the publisher's own estimator decides,
     if its offer includes transport-cc.
     """
@@ -80,7 +80,7 @@ class PeerConnection:
         announce: Sequence[str] = (),
     ) -> None:
         self.clock = CaptureClock()
-        self.rate = BandwidthEstimator()
+        self.estimator = BandwidthEstimator()
         self._ice_servers = [_ice_server(server) for server in ice_servers]
         self._slo_ms = slo_ms
         self._max_pixels = max_pixels
@@ -94,9 +94,9 @@ class PeerConnection:
             "step": on_step,
         }
         self._rate_control = rate_control
-        self._faults = aiortc_adapter.Faults()
-        self._connection: RTCPeerConnection | None = None  # held here, or it would be collected
-        self._wire: aiortc_adapter.Wire | None = None
+        self._errors = aiortc_adapter.SuppressedErrors()
+        self._connection: RTCPeerConnection | None = None  # without this it would be collected
+        self._transport: aiortc_adapter.MediaTransport | None = None
         self._receiver: VideoReceiver | None = None
         self._channels: dict[str, RTCDataChannel] = {}
         self._candidates = 0
@@ -106,7 +106,7 @@ class PeerConnection:
     # -- signalling -------------------------------------------------------------------------------
 
     async def answer(self, offer_sdp: str) -> str:
-        """The answer to an offer; raises SdpError for one that is of no use."""
+        """The answer to an offer; raises SdpError for an unusable one."""
         if self._connection is not None or self._closing is not None:
             raise SdpError("bad_state", "this session has been answered already")
         offer = read_offer(offer_sdp)
@@ -124,7 +124,7 @@ class PeerConnection:
         except Exception as error:
             _log.debug("unusable_offer", exc_info=True)
             await self.close()
-            raise SdpError("bad_sdp", f"the offer can't be used: {_words(error)}") from error
+            raise SdpError("bad_sdp", f"the offer can't be used: {_summary(error)}") from error
         await self._try_candidates(offer.candidates)
         return sdp
 
@@ -144,12 +144,12 @@ class PeerConnection:
         if self._rate_control != "transport-cc":
             extensions = replace(extensions, transport_cc=0)
         aiortc_adapter.negotiate(transceiver, extensions)
-        self._wire_up(connection, transceiver, extensions, codecs, retransmissions)
+        self._receive_video(connection, transceiver, extensions, codecs, retransmissions)
         answer = await connection.createAnswer()
         await connection.setLocalDescription(answer)
         return announced(offer.complete(connection.localDescription.sdp), self._announce)
 
-    def _wire_up(
+    def _receive_video(
         self,
         connection: RTCPeerConnection,
         transceiver: RTCRtpTransceiver,
@@ -165,22 +165,22 @@ class PeerConnection:
             on_frame=lambda frame: self._call("frame", frame),
             on_lost=lambda rtps, reason: self._call("lost", rtps, reason),
             clock=self.clock,
-            rate=self.rate,
+            estimator=self.estimator,
             slo_ms=self._slo_ms,
             on_step=lambda: self._call("step"),
             max_pixels=self._max_pixels,
         )
-        self._wire = aiortc_adapter.Wire(
+        self._transport = aiortc_adapter.MediaTransport(
             connection, transceiver, receiver.handle_rtp, receiver.handle_rtcp, self._ports
         )
-        self._wire.faults = self._faults
-        receiver.ssrc = self._wire.ssrc
+        self._transport.errors = self._errors
+        receiver.ssrc = self._transport.ssrc
 
     async def add_candidates(self, sdpfrag: str) -> None:
         """Trickled candidates (RFC 8840).
 
-        SdpError for what is none and, as "ice_restart", for an ICE session other than the
-        offer's: restarts are not done here (RFC 9725, section 4.3, lets a server refuse them).
+        Raises SdpError for anything else and, with code "ice_restart", for an ICE session other
+        than the offer's: restarts are not supported (RFC 9725, section 4.3, permits that).
         """
         if self._ufrags and read_ufrags(sdpfrag) - self._ufrags:
             raise SdpError("ice_restart", "this ICE session can't be restarted: publish anew")
@@ -191,8 +191,8 @@ class PeerConnection:
     async def _try_candidates(self, candidates: Sequence[Candidate]) -> None:
         if self._connection is None or self._closing is not None:
             return
-        # The end of candidates is not passed on: ICE would give up before hidden addresses
-        # show themselves by their own checks.
+        # The end of candidates is not passed on: ICE would give up before the checks of hidden
+        # (mDNS) addresses arrive.
         for candidate in candidates:
             if self._candidates < MAX_CANDIDATES:
                 self._candidates += 1
@@ -201,9 +201,9 @@ class PeerConnection:
     # -- messages ---------------------------------------------------------------------------------
 
     def send(self, label: str, text: str) -> bool:
-        """Send on the channel of that name; False where it isn't open or already has too much.
+        """Send on the channel of that name; False if it isn't open or has too much buffered.
 
-        Drop rule: a message that would have to wait behind `MAX_BUFFERED` bytes is not sent.
+        Drop rule: a message that would wait behind `MAX_BUFFERED` bytes is not sent.
         """
         channel = self._channels.get(label)
         if channel is None or channel.readyState != "open" or self._closing is not None:
@@ -213,7 +213,7 @@ class PeerConnection:
             return False
         try:
             channel.send(text)
-        except Exception:  # larger than the publisher takes, or closing this moment
+        except Exception:  # larger than the publisher accepts, or the channel is closing
             _log.debug("message_not_sent", channel=label, exc_info=True)
             return False
         return True
@@ -238,7 +238,7 @@ class PeerConnection:
             self._receiver.request_keyframe()
 
     def set_slo(self, slo_ms: float) -> None:
-        """How long after capture a result is of use: bounds the wait for lost packets."""
+        """The time after capture for which a result is of use; it bounds the wait for packets."""
         self._slo_ms = slo_ms
         if self._receiver is not None:
             self._receiver.set_slo(slo_ms)
@@ -249,12 +249,12 @@ class PeerConnection:
         return self._receiver.jitter.counts if self._receiver is not None else ReceptionCounts()
 
     @property
-    def faults(self) -> int:
+    def suppressed_errors(self) -> int:
         """Exceptions that were kept from ending the connection; 0 unless there is a bug."""
-        return self._faults.count
+        return self._errors.count
 
     def _send_rtcp(self, packet: bytes) -> bool:
-        return self._wire is not None and self._wire.send_rtcp(packet)
+        return self._transport is not None and self._transport.send_rtcp(packet)
 
     # -- states -----------------------------------------------------------------------------------
 
@@ -263,12 +263,12 @@ class PeerConnection:
             self._call("state", self._connection.connectionState)
 
     def _call(self, name: str, *arguments: object) -> None:
-        """Call the session, whose failures must not end the transport."""
+        """Call the session, whose exceptions must not end the transport."""
         if self._closing is None:
             try:
                 self._callbacks[name](*arguments)
             except Exception:
-                self._faults.note(f"on_{name}")
+                self._errors.add(f"on_{name}")
 
     async def close(self) -> None:
         """End the connection; always completes, leaves no task, thread or socket."""
@@ -277,8 +277,8 @@ class PeerConnection:
         await asyncio.shield(self._closing)
 
     async def _close(self) -> None:
-        if self._wire is not None:
-            self._wire.release()
+        if self._transport is not None:
+            self._transport.release()
         if self._receiver is not None:
             self._receiver.close()
         connection = self._connection
@@ -287,7 +287,7 @@ class PeerConnection:
                 await asyncio.wait_for(connection.close(), _CLOSE_S)
             except Exception:
                 _log.warning("connection_abandoned", exc_info=True)
-                aiortc_adapter.abandon(connection)
+                aiortc_adapter.abort_sockets(connection)
             connection.remove_all_listeners()
         self._channels.clear()
         if self._receiver is not None:
@@ -305,6 +305,6 @@ def _ice_server(server: Any) -> RTCIceServer:
     )
 
 
-def _words(error: Exception) -> str:
+def _summary(error: Exception) -> str:
     text = str(error).splitlines()[0][:120] if str(error) else ""
     return text or type(error).__name__

@@ -1,4 +1,4 @@
-"""RTP and RTCP as bytes: parsing what a publisher sends, building what a receiver answers."""
+"""RTP and RTCP as bytes: parses a publisher's packets, builds a receiver's feedback."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PAYLOAD_FEEDBACK = 206
 
 RTP_PER_MS = 90.0  # ticks of every video codec's RTP clock
 SEND_TIME_MS = 1000.0 / (1 << 18)  # one step of abs-send-time, seconds in 6.18 fixed point
-MAX_NACKED = 253  # sequence numbers in one feedback message, so that it always fits a datagram
+MAX_NACKED = 253  # sequence numbers in one message, so that it fits a datagram
 _NTP_UNIX_S = 2_208_988_800  # seconds from NTP's epoch (1900) to Unix's (1970)
 
 _HEADER = struct.Struct("!BBHLL")
@@ -75,10 +75,10 @@ class Goodbye:
 
 @dataclass(frozen=True, slots=True)
 class ReportBlock:
-    """What a receiver report says of one source (RFC 3550, section 6.4.1).
+    """A receiver report's block about one source (RFC 3550, section 6.4.1).
 
     `fraction_lost` is 0..1 since the last report, `jitter` in RTP clock units, `last_report` the
-    middle 32 bits of the sender report's NTP time, `delay_ms` since that came.
+    middle 32 bits of the sender report's NTP time, `delay_ms` the time since its arrival.
     """
 
     ssrc: int
@@ -115,7 +115,7 @@ def parse_rtp(data: bytes, ids: ExtensionIds) -> RtpPacket | None:
         return None
     start = 12 + 4 * (first & 0x0F)
     end = size
-    if first & 0x20:  # padding: the last byte says how much
+    if first & 0x20:  # padding: the last byte is its length
         padding = data[-1]
         if padding == 0:
             return None
@@ -166,7 +166,7 @@ def _read_extensions(
             identity, length = head, data[at]
             at += 1
         if at + length > end:
-            return  # truncated: what came before it is still good
+            return  # truncated; the elements before it are valid
         if identity == ids.abs_send_time and length == 3:
             packet.send_time = int.from_bytes(data[at : at + 3], "big")
         elif identity == ids.abs_capture_time and length >= 8:
@@ -177,7 +177,7 @@ def _read_extensions(
 
 
 def unwrap_rtx(packet: RtpPacket, payload_type: int, ssrc: int) -> RtpPacket | None:
-    """The original of a retransmission (RFC 4588, section 4), None for padding that probes."""
+    """The original of a retransmission (RFC 4588, section 4), None for padding of a probe."""
     if len(packet.payload) < 2:
         return None
     return RtpPacket(
@@ -193,7 +193,7 @@ def unwrap_rtx(packet: RtpPacket, payload_type: int, ssrc: int) -> RtpPacket | N
 
 
 def parse_rtcp(data: bytes) -> Iterator[SenderReport | Goodbye]:
-    """What a compound packet tells a receiver; stops at the first malformed part."""
+    """The parts of a compound packet that a receiver uses, up to the first malformed one."""
     at, size = 0, len(data)
     while at + 4 <= size:
         first, kind, words = data[at], data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
@@ -210,7 +210,7 @@ def parse_rtcp(data: bytes) -> Iterator[SenderReport | Goodbye]:
 
 
 def rtcp(kind: int, count: int, body: bytes) -> bytes:
-    """One part of a compound packet; `body` in whole words. `count` may be a feedback's format."""
+    """One part of a compound packet. `body` is in whole words; `count` may be a feedback format."""
     return struct.pack("!BBH", 0x80 | count, kind, len(body) // 4) + body
 
 
@@ -250,7 +250,7 @@ def nack(ssrc: int, media_ssrc: int, sequences: Sequence[int]) -> bytes:
 
 
 def picture_loss(ssrc: int, media_ssrc: int) -> bytes:
-    """A picture loss indication: please send a key frame (RFC 4585, section 6.3.1)."""
+    """A picture loss indication: a request for a key frame (RFC 4585, section 6.3.1)."""
     return rtcp(PAYLOAD_FEEDBACK, 1, struct.pack("!LL", ssrc, media_ssrc))
 
 

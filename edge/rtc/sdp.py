@@ -1,7 +1,7 @@
-"""A publisher's offer: checked, reduced to what is taken, and its answer completed.
+"""A publisher's offer: checked, reduced to the accepted sections, and its answer completed.
 
-One video section that sends and one for data channels are taken; audio that shares their
-transport stays as inactive; everything else is refused with port 0 (RFC 9429, section 5.3.1).
+Accepted are one video section that sends and one for data channels; audio that shares their
+transport stays as inactive; everything else is rejected with port 0 (RFC 9429, section 5.3.1).
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from edge.rtc.rtp import ABS_CAPTURE_TIME, ABS_SEND_TIME, TRANSPORT_CC, Extensio
 MAX_CHARS = 64_000
 MAX_LINES = 2_000
 MAX_SECTIONS = 32
-MAX_CANDIDATES = 64  # of one session; what comes after is not looked at
-START_KBPS = 1000  # at libwebrtc's own 300 it sends half of the size asked for, or less
+MAX_CANDIDATES = 64  # of one session; further ones are ignored
+START_KBPS = 1000  # at its default of 300, libwebrtc starts at half of the requested size or less
 
 _AUDIO = {"opus/48000", "pcmu/8000", "pcma/8000", "g722/8000"}
 _DIRECTIONS = ("sendrecv", "sendonly", "recvonly", "inactive")
@@ -51,7 +51,7 @@ class _Section:
     port: int
     protocol: str
     formats: str
-    taken: bool = False
+    accepted: bool = False
 
     def values(self, name: str) -> list[str]:
         head = f"a={name}:"
@@ -82,10 +82,10 @@ class _Section:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What is taken of an offer.
+    """The accepted parts of an offer.
 
-    `sdp` has the sections taken and no candidates; `mid` is the video section's; `extensions` are
-    the header extension lines' ids by address.
+    `sdp` has the accepted sections without candidates; `mid` is the video section's; `extensions`
+    are the ids of the header extensions.
     """
 
     sdp: str
@@ -96,12 +96,12 @@ class Offer:
     sections: list[_Section] = field(repr=False)
 
     def complete(self, answer: str) -> str:
-        """The answer to the whole offer: refused sections put back in their places."""
+        """The answer to the whole offer: rejected sections put back in their places."""
         session, answered = _split(answer)
         lines = list(session)
         for section in self.sections:
-            if section.taken:
-                lines += _from_start(answered.pop(0))
+            if section.accepted:
+                lines += _with_start_bitrate(answered.pop(0))
             else:
                 lines += [
                     f"m={section.kind} 0 {section.protocol} {section.formats}",
@@ -114,7 +114,7 @@ class Offer:
 
 
 def read_offer(text: str) -> Offer:
-    """Check an offer and decide what of it is taken; raises SdpError for one of no use."""
+    """Check an offer and choose the sections to accept; raises SdpError for an unusable one."""
     if not text.strip():
         raise SdpError("bad_sdp", "the offer is empty")
     if len(text) > MAX_CHARS:
@@ -126,24 +126,24 @@ def read_offer(text: str) -> Offer:
         raise SdpError("sdp_too_large", "the offer has too many lines")
     sections = [_section(lines) for lines in groups]
     default = next((name for name in _DIRECTIONS if f"a={name}" in session), "sendrecv")
-    video = _take_video(sections, default)
+    video = _accept_video(sections, default)
     bundle = _bundle(session)
     together = bundle is not None and video.mid in bundle
     for section in sections:
         if section.kind == "application" and section.alive and _is_data(section):
-            section.taken = True
+            section.accepted = True
             break
     for section in sections:
         if section.kind == "audio" and section.alive and together and section.codecs() & _AUDIO:
-            section.taken = section.mid in (bundle or ())
-    taken = [section for section in sections if section.taken]
-    for section in taken:
-        _insist(session, section, alone=len(taken) == 1)
-    mids = {section.mid for section in taken}
+            section.accepted = section.mid in (bundle or ())
+    accepted = [section for section in sections if section.accepted]
+    for section in accepted:
+        _check_transport(session, section, alone=len(accepted) == 1)
+    mids = {section.mid for section in accepted}
     kept = [line for line in session if not line.startswith("a=group:BUNDLE")]
     if bundle is not None and any(mid in mids for mid in bundle):
         kept.append("a=group:BUNDLE " + " ".join(mid for mid in bundle if mid in mids))
-    for section in taken:
+    for section in accepted:
         kept += [
             line
             for line in section.lines
@@ -152,7 +152,7 @@ def read_offer(text: str) -> Offer:
     return Offer(
         sdp="\r\n".join(kept) + "\r\n",
         mid=video.mid or "",
-        audio_mids=frozenset(s.mid or "" for s in taken if s.kind == "audio"),
+        audio_mids=frozenset(s.mid or "" for s in accepted if s.kind == "audio"),
         extensions=_extensions(video),
         candidates=read_candidates(text),
         sections=sections,
@@ -162,7 +162,7 @@ def read_offer(text: str) -> Offer:
 def read_candidates(fragment: str) -> list[Candidate]:
     """The usable candidates of an offer or a trickled fragment (RFC 8840, section 9).
 
-    TCP and hidden (mDNS) addresses are left out: the publisher's own checks reveal the latter.
+    TCP and hidden (mDNS) addresses are left out; the publisher's connectivity checks reveal these.
     """
     if len(fragment) > MAX_CHARS:
         raise SdpError("sdp_too_large", f"more than {MAX_CHARS} characters of candidates")
@@ -181,7 +181,7 @@ def read_candidates(fragment: str) -> list[Candidate]:
 
 
 def announced(answer: str, addresses: Sequence[str]) -> str:
-    """The answer with further addresses of this machine: each stands for every local one of its
+    """The answer with further addresses of this machine: each replaces every local one of its
     family, at the same port, as behind a NAT that maps one address to one machine."""
     lines: list[str] = []
     for line in answer.splitlines():
@@ -219,8 +219,8 @@ def _candidate(mid: str, value: str) -> Candidate | None:
     return Candidate(mid, parts[0][:32], priority, str(address), port, parts[7])
 
 
-def _from_start(section: list[str]) -> list[str]:
-    """With the rate that libwebrtc's encoder shall begin at; other publishers don't read it."""
+def _with_start_bitrate(section: list[str]) -> list[str]:
+    """A section with the bitrate at which libwebrtc's encoder starts; others ignore it."""
     vp8 = (re.fullmatch(r"a=rtpmap:(\d+) VP8/90000", line, re.IGNORECASE) for line in section)
     lines = [f"a=fmtp:{match[1]} x-google-start-bitrate={START_KBPS}" for match in vp8 if match]
     return section + lines
@@ -245,7 +245,7 @@ def _section(lines: list[str]) -> _Section:
     return _Section(lines, match[1], int(match[2]), match[3], match[4])
 
 
-def _take_video(sections: list[_Section], default: str) -> _Section:
+def _accept_video(sections: list[_Section], default: str) -> _Section:
     videos = [
         section
         for section in sections
@@ -257,7 +257,7 @@ def _take_video(sections: list[_Section], default: str) -> _Section:
         raise SdpError("no_video", "the offer has no video that is sent")
     for section in videos:
         if section.codecs() & {"vp8/90000", "h264/90000"}:
-            section.taken = True
+            section.accepted = True
             return section
     raise SdpError("no_codec", "the offer has neither VP8 nor H264 video")
 
@@ -270,8 +270,8 @@ def _bundle(session: list[str]) -> list[str] | None:
     return next((line.split()[1:] for line in session if line.startswith("a=group:BUNDLE")), None)
 
 
-def _insist(session: list[str], section: _Section, *, alone: bool) -> None:
-    """The transport's attributes, which may stand at session level."""
+def _check_transport(session: list[str], section: _Section, *, alone: bool) -> None:
+    """Raise SdpError unless the transport's attributes are there, or at session level."""
     if section.mid is None and not alone:
         raise SdpError("bad_sdp", "a media section has no a=mid")
     for name in ("ice-ufrag", "ice-pwd", "fingerprint", "setup"):

@@ -1,4 +1,4 @@
-"""One timer for all who want to look at the time now and again on an event loop."""
+"""One periodic timer for all listeners of an event loop."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ _log = get_logger(__name__)
 
 
 class SharedTimer:
-    """Calls each of `listeners` every `interval_s`, from the first one's coming to the last's
-    going. A timer of its own for each would wake the loop as often as there are listeners."""
+    """Calls each listener every `interval_s`, from the first `add` to the last `remove`.
+
+    With a timer for each, the loop would wake up as often as there are listeners.
+    """
 
     def __init__(self, interval_s: float) -> None:
         self._interval_s = interval_s
@@ -26,25 +28,24 @@ class SharedTimer:
         ] = WeakKeyDictionary()
 
     def add(self, listener: Callable[[], None]) -> None:
-        """To be called on the loop that runs now, in the context that it is added in."""
+        """Call `listener` on the running loop, in the present context."""
         loop = asyncio.get_running_loop()
         self._listeners.setdefault(loop, {})[listener] = contextvars.copy_context()
         if loop not in self._timers:
-            self._timers[loop] = loop.call_later(self._interval_s, self._beat, loop)
+            self._timers[loop] = loop.call_later(self._interval_s, self._on_timer, loop)
 
     def remove(self, listener: Callable[[], None], loop: asyncio.AbstractEventLoop) -> None:
-        """Twice is harmless."""
+        """Stop calling `listener`; harmless when repeated."""
         listeners = self._listeners.get(loop, {})
         listeners.pop(listener, None)
         if not listeners and (timer := self._timers.pop(loop, None)) is not None:
             timer.cancel()
 
-    def listening(self, loop: asyncio.AbstractEventLoop) -> int:
-        """How many there are on a loop."""
+    def listener_count(self, loop: asyncio.AbstractEventLoop) -> int:
         return len(self._listeners.get(loop, {}))
 
-    def _beat(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._timers[loop] = loop.call_later(self._interval_s, self._beat, loop)
+    def _on_timer(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timers[loop] = loop.call_later(self._interval_s, self._on_timer, loop)
         for listener, context in list(self._listeners[loop].items()):
             context.run(_call, listener)
 
@@ -52,5 +53,5 @@ class SharedTimer:
 def _call(listener: Callable[[], None]) -> None:
     try:
         listener()
-    except Exception:  # one session's trouble is not the others'
+    except Exception:  # one session's failure must not stop the others
         _log.exception("timer_callback_failed")

@@ -1,7 +1,7 @@
 """Reading a UDP socket until it is empty: a frame's packets in one turn of the event loop.
 
-asyncio's own transport reads one datagram a turn, each with a quarter of a megabyte of memory, and
-aioice asks of each, by an exception, whether it is STUN: the first byte tells (RFC 7983).
+asyncio's own transport reads one datagram a turn, with an allocation of 256 kB each, and aioice
+tries to parse every datagram as STUN, though the first byte identifies it (RFC 7983).
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ import socket
 import struct
 from typing import Any
 
-MAX_BYTES = 2048  # of a datagram: longer ones are cut, and then fail to authenticate
-A_TURN = 64  # datagrams, then the event loop's other work comes first
+MAX_BYTES = 2048  # of a datagram; longer ones are truncated and then fail to authenticate
+MAX_PER_TURN = 64  # datagrams, then the event loop's other work comes first
 
 
-def drain(protocol: Any) -> bool:
-    """Read for aioice's `protocol` from now on; False where this event loop can't.
+def read_until_empty(protocol: Any) -> bool:
+    """Read the socket of aioice's `protocol` from now on; False where this event loop can't.
 
-    `protocol` gets what is STUN, its receiver all else. The transport still sends and closes.
+    STUN goes to `protocol`, everything else to its receiver. The transport still sends and closes.
     """
     loop: Any = asyncio.get_running_loop()
     transport: Any = protocol.transport
@@ -31,12 +31,12 @@ def drain(protocol: Any) -> bool:
 
     def readable() -> None:
         try:
-            for _ in range(A_TURN):
+            for _ in range(MAX_PER_TURN):
                 data, address = receive(MAX_BYTES)
                 if data and data[0] > 3:
                     receiver.data_received(data, component)
                 else:
-                    with contextlib.suppress(struct.error):  # STUN with attributes cut short
+                    with contextlib.suppress(struct.error):  # STUN with truncated attributes
                         protocol.datagram_received(data, address)
         except (BlockingIOError, InterruptedError):
             return

@@ -1,4 +1,4 @@
-"""One publisher's video on the event loop: packets to frames to pictures, and feedback back."""
+"""One publisher's video on the event loop: packets become pictures, and feedback goes back."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from edge.rtc.bwe.bandwidth_estimator import BandwidthEstimator
 from edge.rtc.bwe.twcc import EVERY_MS, PacketArrivals
 from edge.rtc.capture_clock import CaptureClock
 from edge.rtc.decoding.decoder import MAX_PIXELS, Decoder
-from edge.rtc.jitter.depacketizer import depacketise
+from edge.rtc.jitter.depacketizer import depacketize
 from edge.rtc.jitter.frames import DecodedFrame, EncodedFrame
 from edge.rtc.jitter.jitter_buffer import JitterBuffer, JitterBufferOutput
 from edge.rtc.jitter.loss_recovery import TAIL_MS
@@ -23,11 +23,11 @@ from edge.rtc.reception_stats import ReceptionStats
 from edge.rtc.rtp import ExtensionIds, Goodbye, RtpPacket, SenderReport
 from edge.rtc.shared_timer import SharedTimer
 
-_BEAT_S = 0.025  # between two looks at what has not come
-_beat = SharedTimer(_BEAT_S)
-_STALL_MS = 15.0  # by which such a look may be late
-_REPORT_S = 0.25  # between receiver reports: senders time their round trip by them
-_NETWORK_SHARE = 0.6  # of the SLO: a frame that is whole later than this is of no use
+_TICK_S = 0.025  # between two checks for packets that are overdue
+_timer = SharedTimer(_TICK_S)
+_STALL_MS = 15.0  # by which such a check may be late
+_REPORT_S = 0.25  # between receiver reports: senders measure their round trip by them
+_NETWORK_SHARE = 0.6  # of the SLO: a frame that is complete later than this is of no use
 _SOURCE_SILENT_MS = 500.0  # after which another source (SSRC) may take over
 
 _log = get_logger(__name__)
@@ -39,11 +39,11 @@ OnLost = Callable[[Sequence[int], str], None]
 class VideoReceiver:
     """Takes decrypted packets, calls back with pictures.
 
-    `on_frame` gets each picture, `on_lost(rtps, reason)` each frame seen in part that gave none;
-    together they get every frame once. `on_step` is called when the link got much worse, in
-    mid-frame. `send_rtcp` takes a compound packet.
+    Every frame of which a packet came ends in `on_frame`, with its picture, or in `on_lost(rtps,
+    reason)`. `on_step` is called when the link got much worse, in mid-frame. `send_rtcp` takes a
+    compound packet.
 
-    Where transport-wide feedback is negotiated the sender's own estimator decides: no REMB is sent.
+    With transport-wide feedback the sender's own estimator decides: no REMB is sent.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class VideoReceiver:
         on_frame: OnFrame,
         on_lost: OnLost,
         clock: CaptureClock,
-        rate: BandwidthEstimator,
+        estimator: BandwidthEstimator,
         slo_ms: float,
         on_step: Callable[[], None] = lambda: None,
         max_pixels: int = MAX_PIXELS,
@@ -71,7 +71,7 @@ class VideoReceiver:
         self._on_lost = on_lost
         self._on_step = on_step
         self._clock = clock
-        self._rate = rate
+        self._estimator = estimator
         self._slo_ms = slo_ms
         self._loop = asyncio.get_running_loop()
         self._decoder = Decoder(self._picture, self._dropped, max_pixels=max_pixels)
@@ -79,13 +79,13 @@ class VideoReceiver:
         self._reception = ReceptionStats()
         self._codec = "vp8"
         self._newest_rtp: int | None = None
-        self._sent_report: tuple[int, float] | None = None  # (its middle 32 bits, when it came)
+        self._sender_report: tuple[int, float] | None = None  # (middle 32 bits of NTP, arrival)
         self._poll: asyncio.TimerHandle | None = None
         self._poll_ms = 0.0
         self._report: asyncio.TimerHandle | None = None
-        self._beat_ms = 0.0
+        self._tick_ms = 0.0
         self._arrivals = PacketArrivals() if extensions.transport_cc else None
-        self._told_arrivals_ms = 0.0
+        self._arrivals_sent_ms = 0.0
         self._closed = False
 
     # -- from the socket --------------------------------------------------------------------------
@@ -105,9 +105,9 @@ class VideoReceiver:
             restored = rtp.unwrap_rtx(packet, original, self._source)
             if restored is None:
                 return
-            self._take(restored, arrival_ms, again=True)
+            self._take(restored, arrival_ms, retransmitted=True)
         elif packet.payload_type in self._codecs and self._is_source(packet.ssrc, arrival_ms):
-            self._take(packet, arrival_ms, again=False)
+            self._take(packet, arrival_ms, retransmitted=False)
 
     def handle_rtcp(self, data: bytes, arrival_ms: float) -> None:
         """A decrypted RTCP packet."""
@@ -116,7 +116,7 @@ class VideoReceiver:
         for part in rtp.parse_rtcp(data):
             if isinstance(part, SenderReport) and part.ssrc == self._source:
                 self._clock.observe_report(part.rtp, part.ntp, arrival_ms)
-                self._sent_report = ((part.ntp >> 16) & 0xFFFFFFFF, arrival_ms)
+                self._sender_report = ((part.ntp >> 16) & 0xFFFFFFFF, arrival_ms)
             elif isinstance(part, Goodbye) and self._source in part.ssrcs:
                 self._source = None
 
@@ -130,19 +130,19 @@ class VideoReceiver:
             self._source = ssrc
             self._reception = ReceptionStats()
             self._clock.restart()
-            self._rate.restart()
-            self._newest_rtp = self._sent_report = None
+            self._estimator.restart()
+            self._newest_rtp = self._sender_report = None
         return True
 
-    def _take(self, packet: RtpPacket, arrival_ms: float, *, again: bool) -> None:
+    def _take(self, packet: RtpPacket, arrival_ms: float, *, retransmitted: bool) -> None:
         codec = self._codecs[packet.payload_type]
         if codec != self._codec:
             self._codec = codec
             self._apply(self.jitter.require_keyframe(arrival_ms), arrival_ms)
-        if not again:
-            in_turn = self._reception.add(packet.sequence, packet.timestamp, arrival_ms)
-            if in_turn and packet.payload:
-                self._rate.observe(
+        if not retransmitted:
+            in_order = self._reception.add(packet.sequence, packet.timestamp, arrival_ms)
+            if in_order and packet.payload:
+                self._estimator.observe(
                     packet.timestamp, packet.size, packet.marker, arrival_ms, packet.send_time
                 )
                 if packet.timestamp != self._newest_rtp:
@@ -150,10 +150,10 @@ class VideoReceiver:
                     self._clock.observe_arrival(packet.timestamp, arrival_ms)
         if packet.capture_ntp is not None:
             self._clock.observe_capture(packet.timestamp, packet.capture_ntp, arrival_ms)
-        media = depacketise(codec, packet.payload) if packet.payload else None
+        media = depacketize(codec, packet.payload) if packet.payload else None
         counts = self.jitter.counts
         useless = counts.duplicates + counts.late
-        outcome = self.jitter.add(
+        output = self.jitter.add(
             packet.sequence,
             packet.timestamp,
             packet.marker,
@@ -161,37 +161,37 @@ class VideoReceiver:
             arrival_ms,
             damaged=media is None and bool(packet.payload),
         )
-        if again and counts.duplicates + counts.late == useless:
-            self._rate.observe_retransmission(packet.timestamp, arrival_ms)
-        self._apply(outcome, arrival_ms)
+        if retransmitted and counts.duplicates + counts.late == useless:
+            self._estimator.observe_retransmission(packet.timestamp, arrival_ms)
+        self._apply(output, arrival_ms)
         if self._report is None:
-            self._send_report()  # the first at once: it carries the first estimate
-            self._beat_ms = now_ms()
-            _beat.add(self._heartbeat)
+            self._send_report()  # the first at once, for it carries the first estimate
+            self._tick_ms = now_ms()
+            _timer.add(self._on_tick)
         elif packet.marker:
-            self._tell_rate(arrival_ms)
-        self._watch(arrival_ms)
+            self._send_lower_remb(arrival_ms)
+        self._check_step(arrival_ms)
 
-    # -- what the jitter buffer decided -----------------------------------------------------------
+    # -- from the jitter buffer -------------------------------------------------------------------
 
-    def _apply(self, outcome: JitterBufferOutput, at_ms: float) -> None:
-        for frame in outcome.frames:
+    def _apply(self, output: JitterBufferOutput, at_ms: float) -> None:
+        for frame in output.frames:
             self._decoder.submit(self._codec, frame)
-        if outcome.lost:
-            self._on_lost(outcome.lost, "lost")
-        if outcome.nack or outcome.keyframe:
-            self._ask(outcome)
-        # Seldom, because it costs: a timer that comes early asks anew.
+        if output.lost:
+            self._on_lost(output.lost, "lost")
+        if output.nack or output.keyframe:
+            self._request(output)
+        # A timer that fires early schedules the next: rescheduling for every packet is costly.
         if self._poll is None or self.jitter.nacks or self._poll_ms > at_ms + TAIL_MS + 5.0:
             self._schedule(at_ms)
 
-    def _ask(self, outcome: JitterBufferOutput) -> None:
+    def _request(self, output: JitterBufferOutput) -> None:
         if self._source is None:
             return
         packet = rtp.receiver_report(self.ssrc)  # a compound packet begins with a report
-        if outcome.nack:
-            packet += rtp.nack(self.ssrc, self._source, outcome.nack)
-        if outcome.keyframe:
+        if output.nack:
+            packet += rtp.nack(self.ssrc, self._source, output.nack)
+        if output.keyframe:
             packet += rtp.picture_loss(self.ssrc, self._source)
         self._send_rtcp(packet)
 
@@ -204,16 +204,16 @@ class VideoReceiver:
                 return
             self._poll.cancel()
         self._poll_ms = max(wake_ms, at_ms + 1.0)
-        self._poll = self._loop.call_at(self._poll_ms / 1000.0, self._polled)
+        self._poll = self._loop.call_at(self._poll_ms / 1000.0, self._on_poll)
 
-    def _polled(self) -> None:
+    def _on_poll(self) -> None:
         self._poll = None
         if not self._closed:
             at_ms = now_ms()
             self._apply(self.jitter.poll(at_ms), at_ms)
 
     def request_keyframe(self) -> None:
-        """Serve nothing more until a key frame, and ask the sender for one."""
+        """Serve nothing until a key frame, and request one from the sender."""
         at_ms = now_ms()
         self._apply(self.jitter.require_keyframe(at_ms), at_ms)
 
@@ -242,32 +242,32 @@ class VideoReceiver:
             at_ms = now_ms()
             self._apply(self.jitter.require_keyframe(at_ms), at_ms)
 
-    # -- the rate ---------------------------------------------------------------------------------
+    # -- the link ---------------------------------------------------------------------------------
 
-    def _heartbeat(self) -> None:
-        """What the lack of packets tells, and when the others came."""
+    def _on_tick(self) -> None:
+        """Missing packets show a link that slowed; arrival times are due as feedback."""
         at_ms = now_ms()
         if not self._stalled(at_ms):  # else packets may be waiting, unread
-            self._rate.tick(at_ms)
-            self._watch(at_ms)
-        self._beat_ms = at_ms
-        if self._arrivals is not None and at_ms - self._told_arrivals_ms >= EVERY_MS:
+            self._estimator.tick(at_ms)
+            self._check_step(at_ms)
+        self._tick_ms = at_ms
+        if self._arrivals is not None and at_ms - self._arrivals_sent_ms >= EVERY_MS:
             feedback = self._arrivals.feedback(self.ssrc, self._source or 0)
             if feedback is not None:
-                self._told_arrivals_ms = at_ms
+                self._arrivals_sent_ms = at_ms
                 self._send_rtcp(rtp.receiver_report(self.ssrc) + feedback)
 
     def _stalled(self, at_ms: float) -> bool:
-        """Whether this process was held up: what seems late may have come in time."""
-        return at_ms - self._beat_ms > 1000.0 * _BEAT_S + _STALL_MS
+        """Whether this process was delayed: packets that seem late may have come in time."""
+        return at_ms - self._tick_ms > 1000.0 * _TICK_S + _STALL_MS
 
-    def _watch(self, at_ms: float) -> None:
-        if not self._stalled(at_ms) and self._rate.detect_step(at_ms):
-            self._tell_rate(at_ms)
+    def _check_step(self, at_ms: float) -> None:
+        if not self._stalled(at_ms) and self._estimator.detect_step(at_ms):
+            self._send_lower_remb(at_ms)
             self._on_step()
 
     def _remb_due(self, at_ms: float) -> float | None:
-        return self._rate.remb.due(at_ms) if self._arrivals is None else None
+        return self._estimator.remb.due(at_ms) if self._arrivals is None else None
 
     # -- reports ----------------------------------------------------------------------------------
 
@@ -278,17 +278,17 @@ class VideoReceiver:
         self._report = self._loop.call_later(
             _REPORT_S * random.uniform(0.8, 1.2), self._send_report
         )
-        self._rate.observe_counts(self._reception.received, self._reception.missing, at_ms)
-        network_ms = self._rate.network_ms(0.5) or 0.0
+        self._estimator.observe_counts(self._reception.received, self._reception.missing, at_ms)
+        network_ms = self._estimator.network_ms(0.5) or 0.0
         self.jitter.nacks.max_wait_ms = max(15.0, _NETWORK_SHARE * self._slo_ms - network_ms)
         if self._clock.rtt_ms is not None:
             self.jitter.nacks.suggest_rtt(self._clock.rtt_ms)
-            self._rate.one_way_ms = self._clock.rtt_ms / 2.0
+            self._estimator.one_way_ms = self._clock.rtt_ms / 2.0
         if self._source is None:
             return
         report, delay_ms = 0, 0.0
-        if self._sent_report is not None:
-            report, delay_ms = self._sent_report[0], at_ms - self._sent_report[1]
+        if self._sender_report is not None:
+            report, delay_ms = self._sender_report[0], at_ms - self._sender_report[1]
         block = self._reception.report(self._source, report, delay_ms)
         packet = rtp.receiver_report(self.ssrc, [block] if block is not None else [])
         bps = self._remb_due(at_ms)
@@ -296,9 +296,9 @@ class VideoReceiver:
             packet += rtp.remb(self.ssrc, self._source, bps)
         self._send_rtcp(packet)
 
-    def _tell_rate(self, at_ms: float) -> None:
-        """An estimate that has fallen does not wait for the next report."""
-        if self._source is not None and self._rate.remb.is_falling(at_ms):
+    def _send_lower_remb(self, at_ms: float) -> None:
+        """Send an estimate that has fallen without waiting for the next report."""
+        if self._source is not None and self._estimator.remb.is_falling(at_ms):
             bps = self._remb_due(at_ms)
             if bps is not None:
                 packet = rtp.receiver_report(self.ssrc)
@@ -307,9 +307,9 @@ class VideoReceiver:
     # -- the end ----------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Stop at once: no callback comes after this. `closed` waits for the decoding thread."""
+        """Stop at once; no callback follows. `closed` waits for the decoding thread."""
         self._closed = True
-        _beat.remove(self._heartbeat, self._loop)
+        _timer.remove(self._on_tick, self._loop)
         for timer in (self._poll, self._report):
             if timer is not None:
                 timer.cancel()

@@ -107,7 +107,7 @@ class Session:
             ports=settings.udp_port_range,
             announce=[str(address) for address in settings.announce],
         )
-        self.peer.rate.remb.max_cap_bps = float(settings.max_bps)
+        self.peer.estimator.remb.max_cap_bps = float(settings.max_bps)
 
     # -- what the server asks of it: `SessionInterface` --------------------------------------------
 
@@ -180,7 +180,7 @@ class Session:
             self._send_hint(now_ms)
 
     def view(self, now_ms: float) -> SessionView:
-        statistics, rate, assignment = self._frames.statistics, self.peer.rate, self.assignment
+        statistics, rate, assignment = self._frames.statistics, self.peer.estimator, self.assignment
         return SessionView(
             name=self.name,
             label=self.label,
@@ -302,7 +302,7 @@ class Session:
     def _on_applied(self, seq: int) -> None:
         """The hint now limits the encoder, so the bandwidth estimate need not do so as well."""
         if self.hint is not None and seq == self.hint.seq:
-            self.peer.rate.set_cap(float(self.hint.max_bps), now_ms())
+            self.peer.estimator.set_cap(float(self.hint.max_bps), now_ms())
 
     def _welcome(self) -> str:
         return message(
@@ -317,7 +317,7 @@ class Session:
         """Fields of the `stats` message, sent once a second; counts are since the start."""
         network = {f"p{q}": self._frames.budget.quantile("network", q / 100) for q in (50, 99)}
         return {
-            "link_bps": self.peer.rate.capacity_bps,
+            "link_bps": self.peer.estimator.capacity_bps,
             "network_ms": {name: ms for name, ms in network.items() if ms is not None},
             "misses": self._frames.statistics.drops,
             "packets": fields_of(self.peer.counts),
@@ -347,7 +347,7 @@ class Session:
         receiver_controls = self._settings.rate_control == "receiver"
         return measure(
             self._frames.budget,
-            self.peer.rate if receiver_controls else None,
+            self.peer.estimator if receiver_controls else None,
             now,
             size=self.size,
             slo_ms=self.slo_ms,

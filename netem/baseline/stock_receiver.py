@@ -55,7 +55,7 @@ class StockReceiver:
         await connection.setRemoteDescription(RTCSessionDescription(offer, "offer"))
         await connection.setLocalDescription(await connection.createAnswer())
         if self._on_datagram is not None:
-            aiortc_adapter.watch(connection, self._on_datagram)
+            aiortc_adapter.tap_datagrams(connection, self._on_datagram)
         return str(connection.localDescription.sdp)
 
     def send(self, label: str, text: str) -> None:

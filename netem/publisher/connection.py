@@ -67,7 +67,7 @@ class SenderConnection:
         }
         for label, channel in self._channels.items():
             self._listen(label, channel, on_message, on_open)
-        self._wire = aiortc_adapter.Wire(
+        self._wire = aiortc_adapter.MediaTransport(
             self._connection,
             self._transceiver,
             on_rtp=lambda packet, at_ms: None,
@@ -156,7 +156,7 @@ class SenderConnection:
                 await self._connection.close()
         except TimeoutError:
             with contextlib.suppress(Exception):
-                aiortc_adapter.abandon(self._connection)
+                aiortc_adapter.abort_sockets(self._connection)
         self._connection.remove_all_listeners()
 
 

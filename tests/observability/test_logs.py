@@ -177,8 +177,8 @@ async def test_what_a_connection_logs_carries_its_session() -> None:
             await me.wait_for_type("detections")
             [session] = server.sessions
             assert isinstance(session, Session)
-            assert session.peer._wire is not None
-            session.peer._wire._on_rtp = _fail
+            assert session.peer._transport is not None
+            session.peer._transport._on_rtp = _fail
             async with asyncio.timeout(20):
                 await failed.wait()
     finally:

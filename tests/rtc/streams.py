@@ -12,7 +12,7 @@ import numpy as np
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType
 
-from edge.rtc.jitter.depacketizer import Payload, depacketise
+from edge.rtc.jitter.depacketizer import Payload, depacketize
 
 PER_FRAME = 6000  # RTP clock units at 15 frames a second
 FRAME_MS = PER_FRAME / 90.0
@@ -38,7 +38,7 @@ class Packet:
 
     @property
     def media(self) -> Payload | None:
-        return depacketise(self.codec, self.payload) if self.payload else None
+        return depacketize(self.codec, self.payload) if self.payload else None
 
 
 def picture(index: int, width: int, height: int) -> av.VideoFrame:

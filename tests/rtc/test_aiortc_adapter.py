@@ -37,14 +37,14 @@ def test_a_missing_attribute_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_first_failure_of_each_kind_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    faults = aiortc_adapter.Faults()
+    errors = aiortc_adapter.SuppressedErrors()
     with caplog.at_level(logging.ERROR):
         for where in ("on_frame", "on_frame", "on_message", "on_frame", "on_message"):
             try:
                 raise ValueError(where)
             except ValueError:
-                faults.note(where)
-    assert faults.count == 5
+                errors.add(where)
+    assert errors.count == 5
     assert [record.getMessage() for record in caplog.records] == [
         "event=handler_failed where=on_frame",
         "event=handler_failed where=on_message",

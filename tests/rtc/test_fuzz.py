@@ -26,7 +26,7 @@ from edge.rtc.bwe.capacity_estimator import MAX_CAPACITY_BPS
 from edge.rtc.bwe.remb_policy import MAX_REMB_BPS, MIN_REMB_BPS
 from edge.rtc.bwe.twcc import PacketArrivals
 from edge.rtc.capture_clock import CaptureClock
-from edge.rtc.jitter.depacketizer import Payload, depacketise
+from edge.rtc.jitter.depacketizer import Payload, depacketize
 from edge.rtc.jitter.jitter_buffer import (
     MAX_BYTES,
     MAX_FRAMES,
@@ -40,6 +40,7 @@ from edge.rtc.jitter.nack import MAX_NACKS
 from edge.rtc.reception_stats import ReceptionStats
 from edge.rtc.rtp import ExtensionIds
 from edge.rtc.video_receiver import VideoReceiver
+from tests.rtc.twcc_feedback import parse
 
 IDS = ExtensionIds(abs_send_time=1, abs_capture_time=2, transport_cc=3)
 VIDEO, AGAIN = 97, 98  # payload types: the stream's, and its retransmissions'
@@ -98,20 +99,20 @@ def test_any_datagram_as_rtp(data: bytes) -> None:
 @given(rtcp_datagrams | st.binary(max_size=120))
 def test_any_datagram_as_rtcp(data: bytes) -> None:
     assert len(list(edge_rtp.parse_rtcp(data))) <= len(data) // 4
-    feedback = twcc.parse(data)
+    feedback = parse(data)
     assert feedback is None or len(feedback.arrivals_ms) <= 0xFFFF
 
 
 @given(st.binary(min_size=8, max_size=80))
 def test_any_body_as_transport_wide_feedback(body: bytes) -> None:
     data = edge_rtp.rtcp(edge_rtp.TRANSPORT_FEEDBACK, twcc.FORMAT, b"\x00" * 8 + body)
-    feedback = twcc.parse(data)
+    feedback = parse(data)
     assert feedback is None or len(feedback.arrivals_ms) <= 0xFFFF
 
 
 @given(st.sampled_from(["vp8", "h264"]), st.binary(max_size=60))
 def test_any_payload(codec: str, payload: bytes) -> None:
-    media = depacketise(codec, payload)
+    media = depacketize(codec, payload)
     # H264's length fields and headers become start codes; nothing multiplies.
     assert media is None or len(media.data) <= 4 * len(payload) + 4
 
@@ -139,7 +140,7 @@ def test_any_datagrams_into_the_receiver(script: list[tuple[bytes, float]]) -> N
             on_frame=lambda frame: None,
             on_lost=lambda rtps, reason: None,
             clock=CaptureClock(),
-            rate=BandwidthEstimator(),
+            estimator=BandwidthEstimator(),
             slo_ms=100.0,
         )
         at_ms = now_ms()
@@ -150,7 +151,7 @@ def test_any_datagrams_into_the_receiver(script: list[tuple[bytes, float]]) -> N
             else:
                 receiver.handle_rtp(data, at_ms)
         receiver._send_report()
-        receiver._polled()
+        receiver._on_poll()
         receiver.close()
         await receiver.closed()
 
@@ -348,7 +349,7 @@ TestAnyWay = AnyWay.TestCase
 def test_thousands_of_random_packets_leave_the_buffer_bounded(seed: int) -> None:
     rng = random.Random(seed)
     buffer, at_ms, number = JitterBuffer(60.0, 30.0), 0.0, 0
-    medias = [depacketise("vp8", data) for data in (VP8_KEY, VP8_DELTA, b"\x00" + bytes(900))]
+    medias = [depacketize("vp8", data) for data in (VP8_KEY, VP8_DELTA, b"\x00" + bytes(900))]
     asked_ms: list[float] = []
     for _ in range(4000):
         at_ms += rng.choice([0.0, 0.1, 0.1, 5.0, 60.0, -3.0])
@@ -470,7 +471,7 @@ def test_any_arrivals_into_transport_wide_feedback(script: list[tuple[int, float
             data = arrivals.feedback(1, 7)
             if data is not None:
                 assert len(data) <= 2200
-                feedback = twcc.parse(data)
+                feedback = parse(data)
                 assert feedback is not None
                 assert feedback.arrivals_ms[-1] is not None
 

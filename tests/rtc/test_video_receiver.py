@@ -10,12 +10,12 @@ from aiortc import rtp
 
 from edge.clock import now_ms
 from edge.rtc.bwe.bandwidth_estimator import BandwidthEstimator
-from edge.rtc.bwe.twcc import parse
 from edge.rtc.capture_clock import CaptureClock
 from edge.rtc.jitter.frames import DecodedFrame
 from edge.rtc.rtp import ExtensionIds
 from edge.rtc.video_receiver import VideoReceiver
 from tests.rtc.streams import FRAME_MS, Packet, encode, packetise
+from tests.rtc.twcc_feedback import parse
 
 
 class Sink:
@@ -23,7 +23,7 @@ class Sink:
 
     def __init__(self) -> None:
         self.clock = CaptureClock()
-        self.rate = BandwidthEstimator()
+        self.estimator = BandwidthEstimator()
         self.frames: list[DecodedFrame] = []
         self.lost: list[int] = []
         self.at_ms = now_ms()
@@ -36,7 +36,7 @@ class Sink:
             on_frame=self._frame,
             on_lost=self._lost,
             clock=self.clock,
-            rate=self.rate,
+            estimator=self.estimator,
             slo_ms=1000.0,
         )
 
@@ -98,7 +98,7 @@ async def test_another_source_has_its_own_timestamps(
     assert len(sink.frames) == 6
     for frame in sink.frames:
         assert frame.captured_ms == pytest.approx(frame.received_ms, abs=0.1)
-    assert sink.rate.queue_ms < 0.1
+    assert sink.estimator.queue_ms < 0.1
 
 
 async def test_transport_wide_feedback_goes_out_and_no_estimate() -> None:
@@ -119,7 +119,7 @@ async def test_transport_wide_feedback_goes_out_and_no_estimate() -> None:
         on_frame=lambda frame: None,
         on_lost=lambda rtps, reason: None,
         clock=CaptureClock(),
-        rate=BandwidthEstimator(),
+        estimator=BandwidthEstimator(),
         slo_ms=1000.0,
     )
     extension = b"\xbe\xde\x00\x01" + bytes([5 << 4 | 1, 0x01, 0x02, 0])
@@ -157,7 +157,7 @@ async def test_a_link_that_steps_is_told_of(sign: str) -> None:
         on_frame=lambda frame: None,
         on_lost=lambda rtps, reason: None,
         clock=CaptureClock(),
-        rate=BandwidthEstimator(),
+        estimator=BandwidthEstimator(),
         slo_ms=1000.0,
         on_step=stepped.set,
     )

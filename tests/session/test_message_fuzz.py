@@ -171,5 +171,5 @@ def test_no_message_of_any_type_hurts(
     assert not room.bystander.of_type("error")
     assert not room.bystander.of_type("bye")
     assert len(room.server.sessions) == 2
-    assert all(session.peer.faults == 0 for session in local(room.server))
+    assert all(session.peer.suppressed_errors == 0 for session in local(room.server))
     assert not complaints, complaints[0].getMessage()

@@ -143,7 +143,7 @@ class _Hints:
 
     def decide(self) -> None:
         peer, at_ms = self._peer(), now_ms()
-        rate = peer.rate
+        rate = peer.estimator
         measured = SessionMeasurements(
             slo_ms=SLO_MS,
             fps=self._fps,
@@ -161,7 +161,7 @@ class _Hints:
     def applied(self, seq: int) -> None:
         hint = self._controller.current
         if hint is not None and seq == hint.seq:
-            self._peer().rate.set_cap(hint.max_bps, now_ms())
+            self._peer().estimator.set_cap(hint.max_bps, now_ms())
 
     def close(self) -> None:
         self._task.cancel()
@@ -209,11 +209,11 @@ async def _receive_by_session(
     )
     answer = await peer.answer(offer)
     if controller == "receiver":
-        peer.rate.remb.max_cap_bps = cap_bps
+        peer.estimator.remb.max_cap_bps = cap_bps
         hints = _Hints(lambda: peer, cap_bps, fps)
     arrivals = FrameArrivals()
     assert peer._connection is not None
-    aiortc_adapter.watch(peer._connection, arrivals.note)
+    aiortc_adapter.tap_datagrams(peer._connection, arrivals.note)
 
     async def close() -> None:
         if hints is not None:

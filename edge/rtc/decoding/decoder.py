@@ -1,9 +1,8 @@
-"""Decoding on a thread (`edge.rtc.decoding.decoder_threads`): frames in by order, pictures out by
-callback.
+"""Decoding on a thread (`edge.rtc.decoding.decoder_threads`): frames in, pictures out by callback.
 
-Every frame of a codec with references has to be decoded, so a waiting frame can't just be left
-out. A picture whose successor is already waiting is decoded but not handed over ("superseded"); a
-decoder that can't keep up at all loses what waits and asks for a key frame ("overload").
+Every frame of a codec with references has to be decoded, so a waiting frame can't be left out. A
+picture whose successor is already waiting is decoded but not handed over ("superseded"). A decoder
+that can't keep up drops all waiting frames and requests a key frame ("overload").
 """
 
 from __future__ import annotations
@@ -25,8 +24,8 @@ from edge.rtc.decoding.decoder_threads import DecoderThreads
 from edge.rtc.jitter.frames import EncodedFrame
 
 MAX_PIXELS = 4096 * 2304
-PIXEL_FORMATS = ("yuv420p", "yuvj420p")  # of the pictures handed over
-MAX_WAITING = 30  # frames: a second of video. One more, and all that waits is dropped
+PIXEL_FORMATS = ("yuv420p", "yuvj420p")  # of the pictures returned
+MAX_WAITING = 30  # frames, a second of video; with one more, all waiting frames are dropped
 MAX_WAITING_MS = 250.0  # the same for the age of the oldest
 
 _log = get_logger(__name__)
@@ -36,12 +35,12 @@ OnDropped = Callable[[list[int], str, bool], None]
 
 
 class Decoder:
-    """One session's decoder; all its callbacks run on the event loop that made it.
+    """One session's decoder; its callbacks run on the event loop that created it.
 
     `on_picture(frame, picture, decoded_ms)`, the picture in one of `PIXEL_FORMATS`;
-    `on_dropped(rtps, reason, keyframe)` for frames that give no picture, where `keyframe` says
-    that decoding needs one to go on. Reasons: "superseded", "overload", "lost" (broken data),
-    "too_large" (more than `max_pixels`).
+    `on_dropped(rtps, reason, keyframe)` for frames without a picture, where `keyframe` means that
+    decoding goes on only after a key frame. Reasons: "superseded", "overload", "lost" (broken
+    data), "too_large" (more than `max_pixels`).
     """
 
     def __init__(
@@ -53,19 +52,19 @@ class Decoder:
         self._waiting: deque[tuple[str, EncodedFrame]] = deque()  # bounded by MAX_WAITING
         self._lock = threading.Lock()
         self._busy = False  # a job of this decoder's is queued or running
-        self._needy = False  # a frame was refused, so only a key frame is of use
+        self._needs_keyframe = False  # since a frame was refused
         self._stopped = False
-        self._done = asyncio.Event()
-        self._crew: DecoderThreads | None = None
-        # What logs call the session; copied for each use, since a thread's and the loop's overlap.
+        self._ended = asyncio.Event()
+        self._threads: DecoderThreads | None = None
+        # Carries the session's name in logs; copied for each use, since uses overlap.
         self._context = contextvars.copy_context()
         self._codec: _Codec | None = None
 
     def submit(self, codec: str, frame: EncodedFrame) -> bool:
-        """Queue a frame ("vp8" or "h264"); False when it and all that waited were dropped.
+        """Queue a frame of a codec ("vp8" or "h264"); False if it was dropped.
 
-        Drop rule: a key frame makes room by replacing all that waits; otherwise, when the queue is
-        full or its oldest frame too old, everything goes and a key frame is needed.
+        Drop rule: when the queue is full or its oldest frame too old, all waiting frames are
+        dropped, and so are the new one and its successors until a key frame.
         """
         dropped: list[int] = []
         with self._lock:
@@ -75,24 +74,24 @@ class Decoder:
             if len(self._waiting) >= MAX_WAITING or frame.received_ms - oldest_ms > MAX_WAITING_MS:
                 dropped = [waiting.rtp for _, waiting in self._waiting]
                 self._waiting.clear()
-                self._needy = True
-            self._needy = self._needy and not frame.keyframe
-            accepted = not self._needy
+                self._needs_keyframe = True
+            self._needs_keyframe = self._needs_keyframe and not frame.keyframe
+            accepted = not self._needs_keyframe
             if accepted:
                 self._waiting.append((codec, frame))
             else:
                 dropped.append(frame.rtp)
-            begins = accepted and not self._busy
-            self._busy = self._busy or begins
-        if begins:
-            self._crew = self._crew or DecoderThreads.of_loop()
+            starts = accepted and not self._busy
+            self._busy = self._busy or starts
+        if starts:
+            self._threads = self._threads or DecoderThreads.acquire()
             self._submit()
         if dropped:
             self._on_dropped(dropped, "overload", not accepted)
         return accepted
 
     def stop(self) -> None:
-        """End after the frame at hand; never blocks; nothing is called after it. Once."""
+        """End after the present frame; to be called once. Never blocks; no callback follows."""
         with self._lock:
             self._stopped = True
             self._waiting.clear()
@@ -101,39 +100,39 @@ class Decoder:
             self._finish()
 
     async def stopped(self) -> None:
-        """Returns once the last frame has been let go of, and the threads too if none needs them.
+        """Wait until the last frame was released, and the threads ended if nobody else needs them.
 
-        Those are past their last statement but one then.
+        Joining them takes no time: they are past their last job.
         """
-        await self._done.wait()
-        if self._crew is not None:
-            self._crew.join()
+        await self._ended.wait()
+        if self._threads is not None:
+            self._threads.join()
 
     def _finish(self) -> None:
-        if not self._done.is_set():
-            self._done.set()
-            if self._crew is not None:
-                self._crew.leave()
+        if not self._ended.is_set():
+            self._ended.set()
+            if self._threads is not None:
+                self._threads.release()
 
     # -- on a thread ------------------------------------------------------------------------------
 
-    def _work(self) -> None:
-        """One frame; then it is the next session's turn."""
+    def _decode_next(self) -> None:
+        """One frame, so that the sessions take turns."""
         try:
             with self._lock:
-                first = self._waiting.popleft() if self._waiting else None
-            if first is not None:
-                self._decode(*first)
-        finally:  # whatever happens, `stopped` returns
+                head = self._waiting.popleft() if self._waiting else None
+            if head is not None:
+                self._decode(*head)
+        finally:  # or `stopped` would never return
             with self._lock:
-                again = self._busy = bool(self._waiting) and not self._stopped
+                more = self._busy = bool(self._waiting) and not self._stopped
                 stopped = self._stopped
-            assert self._crew is not None
-            if again:
+            assert self._threads is not None
+            if more:
                 self._submit()
             elif stopped:
                 self._codec = None
-                self._crew.call(self._finish)
+                self._threads.call_in_loop(self._finish)
 
     def _decode(self, codec: str, frame: EncodedFrame) -> None:
         try:
@@ -151,24 +150,24 @@ class Decoder:
         elif newer:
             self._call(self._dropped, frame.rtp, "superseded", False)
         else:
-            self._hand_over(frame, picture)
+            self._return(frame, picture)
 
-    def _hand_over(self, frame: EncodedFrame, picture: av.VideoFrame) -> None:
+    def _return(self, frame: EncodedFrame, picture: av.VideoFrame) -> None:
         try:
             planar = _as_yuv420p(picture)
-        except Exception as error:  # the decoder still has its references: no key frame is needed
+        except Exception as error:  # the decoder kept its references and needs no key frame
             _log.debug("unconvertible_picture", format=picture.format.name, error=error)
             self._call(self._dropped, frame.rtp, "lost", False)
         else:
             self._call(self._picture, frame, planar, now_ms())
 
     def _call(self, function: Callable[..., object], *arguments: object) -> None:
-        assert self._crew is not None
-        self._crew.call(self._context.copy().run, function, *arguments)
+        assert self._threads is not None
+        self._threads.call_in_loop(self._context.copy().run, function, *arguments)
 
     def _submit(self) -> None:
-        assert self._crew is not None
-        self._crew.submit(partial(self._context.copy().run, self._work))
+        assert self._threads is not None
+        self._threads.submit(partial(self._context.copy().run, self._decode_next))
 
     # -- on the loop ------------------------------------------------------------------------------
 
@@ -182,19 +181,19 @@ class Decoder:
 
 
 def _as_yuv420p(picture: av.VideoFrame) -> av.VideoFrame:
-    """The picture itself where it is 8-bit 4:2:0 already; else converted, its range kept."""
+    """The picture itself if it is in 8-bit 4:2:0, else converted, its value range kept."""
     if picture.format.name in PIXEL_FORMATS:
         return picture
     return picture.reformat(format="yuv420p", threads=1)
 
 
 class _Codec:
-    """libavcodec's decoder, set for least delay: one thread, no reordering, no conversion."""
+    """libavcodec's decoder, for the lowest delay: one thread, no reordering, no conversion."""
 
     def __init__(self, name: str, max_pixels: int) -> None:
         self.name = name
         self._max_pixels = max_pixels
-        self._broken = True  # until a key frame
+        self._needs_keyframe = True
         context = av.CodecContext.create(name, "r")
         assert isinstance(context, VideoCodecContext)
         context.thread_count = 1
@@ -203,13 +202,13 @@ class _Codec:
         self._context = context
 
     def decode(self, frame: EncodedFrame) -> tuple[av.VideoFrame | None, str]:
-        """(picture, ""), (None, reason), or (None, "") for a frame that is not for showing.
+        """(picture, ""), (None, reason), or (None, "") for a frame that is not to be shown.
 
-        After a failure only a key frame is tried.
+        After a failure nothing but a key frame is tried.
         """
-        if self._broken and not frame.keyframe:
+        if self._needs_keyframe and not frame.keyframe:
             return None, "lost"
-        self._broken = True
+        self._needs_keyframe = True
         if frame.width * frame.height > self._max_pixels:
             return None, "too_large"
         try:
@@ -218,5 +217,5 @@ class _Codec:
             _log.debug("undecodable_frame", codec=self.name, error=error)
             too_large = self._context.width * self._context.height > self._max_pixels
             return None, "too_large" if too_large else "lost"
-        self._broken = False
+        self._needs_keyframe = False
         return (pictures[-1] if pictures else None), ""

@@ -1,4 +1,4 @@
-"""Video in RTP payloads: VP8 (RFC 7741) and H264 (RFC 6184), one packet at a time."""
+"""From RTP payloads to parts of frames: VP8 (RFC 7741) and H264 (RFC 6184), packet by packet."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ _STAP_A, _FU_A = 24, 28
 
 @dataclass(slots=True)
 class Payload:
-    """What one packet carries of a frame.
+    """One packet's part of a frame.
 
-    `data` goes to the decoder as it is. `starts` means that a frame may begin here, `first` that
-    one certainly does. `keyframe` marks a packet that only key frames have, `delta` one that they
-    never have. `droppable`: no other frame refers to this one. `width` and `height` are known in
-    a VP8 key frame's first packet, else 0.
+    `data` is for the decoder. `starts` means that a frame may begin here, `first` that one
+    certainly does. `keyframe` marks a packet that only key frames have, `delta` one that they never
+    have. `droppable`: no other frame refers to this one. `width` and `height` are known in a VP8
+    key frame's first packet, else 0.
     """
 
     data: bytes
@@ -29,8 +29,8 @@ class Payload:
     height: int = 0
 
 
-def depacketise(codec: str, payload: bytes) -> Payload | None:
-    """A packet's share of a frame, None where it is malformed; `codec` is "vp8" or "h264"."""
+def depacketize(codec: str, payload: bytes) -> Payload | None:
+    """A packet's part of a frame, None if it is malformed; `codec` is "vp8" or "h264"."""
     return _vp8(payload) if codec == "vp8" else _h264(payload)
 
 

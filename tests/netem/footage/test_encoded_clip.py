@@ -9,7 +9,7 @@ import av
 import numpy as np
 import pytest
 
-from edge.rtc.jitter.depacketizer import depacketise
+from edge.rtc.jitter.depacketizer import depacketize
 from netem.footage.encoded_clip import EncodedClip, EncodedRendition, EncodeError, Rendition
 
 FPS, LOW, HIGH = 10, Rendition(96, 0.1), Rendition(96, 0.8)
@@ -68,7 +68,7 @@ def test_takes_begin_with_their_only_key_frame_at_each_step(video: Path) -> None
     assert (made.width, made.height) == (96, 56)
     assert [len(take) for take in made.takes] == [32, 32]
     for take in made.takes:
-        payloads = [depacketise("vp8", b"\x10" + data) for data in take]
+        payloads = [depacketize("vp8", b"\x10" + data) for data in take]
         assert [each.keyframe for each in payloads if each is not None] == [True] + [False] * 31
         assert payloads[0] is not None
         assert (payloads[0].width, payloads[0].height) == (96, 56)

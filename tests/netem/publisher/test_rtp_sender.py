@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.rtc import rtp as edge_rtp
-from edge.rtc.jitter.depacketizer import depacketise
+from edge.rtc.jitter.depacketizer import depacketize
 from edge.rtc.rtp import ExtensionIds, RtpPacket, SenderReport
 from netem.publisher.rtp_sender import HISTORY, MAX_PAYLOAD, Packetiser, RtcpFeedback, read_feedback
 
@@ -32,7 +32,7 @@ def test_a_frame_arrives_as_it_was(data: bytes, droppable: bool, rtp: int) -> No
         parsed(made.stamp(packet, NOW_MS))
         for packet in made.frame(data, rtp, NOW_MS - 20.0, droppable=droppable)
     ]
-    payloads = [depacketise("vp8", packet.payload) for packet in sent]
+    payloads = [depacketize("vp8", packet.payload) for packet in sent]
     body = b"".join(packet.payload[4:] for packet in sent)
     assert body == data
     assert [packet.sequence for packet in sent] == [(0xFFFE + i) & 0xFFFF for i in range(len(sent))]

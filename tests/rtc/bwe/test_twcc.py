@@ -6,12 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.rtc.bwe.twcc import TICK_MS, PacketArrivals, parse
+from edge.rtc.bwe.twcc import TICK_MS, PacketArrivals
+from tests.rtc.twcc_feedback import parse
 
 
-def _told(arrivals: PacketArrivals) -> dict[int, float | None]:
-    """All that the next messages say, by number."""
-    told: dict[int, float | None] = {}
+def _reported(arrivals: PacketArrivals) -> dict[int, float | None]:
+    """The arrivals that the next messages report, by number."""
+    reported: dict[int, float | None] = {}
     while (message := arrivals.feedback(1, 2)) is not None:
         assert len(message) % 4 == 0
         assert int.from_bytes(message[2:4], "big") == len(message) // 4 - 1
@@ -19,11 +20,11 @@ def _told(arrivals: PacketArrivals) -> dict[int, float | None]:
         assert feedback is not None
         assert feedback.arrivals_ms
         for index, ms in enumerate(feedback.arrivals_ms):
-            told[(feedback.first + index) & 0xFFFF] = ms
-    return told
+            reported[(feedback.first + index) & 0xFFFF] = ms
+    return reported
 
 
-def test_nothing_came_nothing_is_told() -> None:
+def test_nothing_came_nothing_is_reported() -> None:
     assert PacketArrivals().feedback(1, 2) is None
 
 
@@ -42,32 +43,32 @@ def test_a_message_byte_by_byte() -> None:
     )
 
 
-def test_losses_are_told_once_and_what_comes_late_is_not() -> None:
+def test_a_loss_is_reported_once_and_is_final() -> None:
     arrivals = PacketArrivals()
     for number in (1, 2, 5):
         arrivals.add(number, 1000.0 + number)
-    assert _told(arrivals) == {1: 1001.0, 2: 1002.0, 3: None, 4: None, 5: 1005.0}
+    assert _reported(arrivals) == {1: 1001.0, 2: 1002.0, 3: None, 4: None, 5: 1005.0}
     arrivals.add(3, 1020.0)
     assert arrivals.feedback(1, 2) is None
     arrivals.add(8, 1030.0)
-    assert _told(arrivals) == {6: None, 7: None, 8: 1030.0}
+    assert _reported(arrivals) == {6: None, 7: None, 8: 1030.0}
 
 
 def test_a_long_run_and_a_long_pause() -> None:
     arrivals = PacketArrivals()
     for number in range(300):
         arrivals.add(number, 5.0 * number + (20_000.0 if number >= 200 else 0.0))
-    told = _told(arrivals)
-    assert len(told) == 300
-    assert told[199] == pytest.approx(995.0)
-    assert told[200] == pytest.approx(21_000.0)  # in another message: too far for a delta
+    reported = _reported(arrivals)
+    assert len(reported) == 300
+    assert reported[199] == pytest.approx(995.0)
+    assert reported[200] == pytest.approx(21_000.0)  # in another message: too far for a delta
 
 
 @given(
     st.integers(0, 0xFFFF),
     st.lists(st.tuples(st.integers(1, 40), st.floats(-20.0, 300.0)), min_size=1, max_size=60),
 )
-def test_whatever_comes_is_told_to_a_quarter_millisecond(
+def test_arrivals_are_reported_to_a_quarter_millisecond(
     first: int, steps: list[tuple[int, float]]
 ) -> None:
     arrivals = PacketArrivals()
@@ -78,11 +79,11 @@ def test_whatever_comes_is_told_to_a_quarter_millisecond(
         expected[number & 0xFFFF] = now_ms
         arrivals.add(number & 0xFFFF, now_ms)
         number += ahead
-    told = _told(arrivals)
+    reported = _reported(arrivals)
     for sequence, ms in list(expected.items())[-20:]:
-        if sequence in told:
-            assert told[sequence] == pytest.approx(ms, abs=TICK_MS)
-    assert told[list(expected)[-1]] is not None
+        if sequence in reported:
+            assert reported[sequence] == pytest.approx(ms, abs=TICK_MS)
+    assert reported[list(expected)[-1]] is not None
 
 
 @given(st.lists(st.tuples(st.integers(0, 0xFFFF), st.floats(0.0, 1e9)), max_size=200))

@@ -64,6 +64,30 @@ def _frame(
     )
 
 
+class PausedThread:
+    """Stops the decoding thread inside its first frame until `resume`."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._entered, self._resumed = asyncio.Event(), threading.Event()
+        decode = decoding._Codec.decode
+
+        def paused(codec: decoding._Codec, frame: EncodedFrame) -> tuple[av.VideoFrame | None, str]:
+            self._loop.call_soon_threadsafe(self._entered.set)
+            assert self._resumed.wait(60)
+            return decode(codec, frame)
+
+        monkeypatch.setattr(decoding._Codec, "decode", paused)
+
+    async def entered(self) -> None:
+        """The thread has the first frame, so every other one waits."""
+        async with asyncio.timeout(60):
+            await self._entered.wait()
+
+    def resume(self) -> None:
+        self._resumed.set()
+
+
 @pytest.fixture
 async def sink() -> AsyncIterator[Sink]:
     sink = Sink()
@@ -137,14 +161,16 @@ async def test_pictures_over_the_cap_are_dropped_with_their_reason(codec: str) -
     await sink.decoder.stopped()
 
 
-async def test_of_frames_that_come_together_only_the_last_is_shown(sink: Sink) -> None:
-    frames = encode("vp8", 12)
-    for index, frame in enumerate(frames):
+async def test_of_frames_that_come_together_only_the_last_is_shown(
+    sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    thread = PausedThread(monkeypatch)
+    for index, frame in enumerate(encode("vp8", 12)):
         sink.decoder.submit("vp8", _frame(frame, index))
-    await sink.until(lambda: len(sink.pictures) + len(sink.dropped) == 12)
-    assert sink.pictures[-1][0] == 11
-    assert {reason for _, reason, _ in sink.dropped} <= {"superseded"}
-    assert not any(keyframe for _, _, keyframe in sink.dropped)
+    thread.resume()
+    await sink.until(lambda: bool(sink.pictures))
+    assert [rtp for rtp, _ in sink.pictures] == [11]
+    assert sink.dropped == [(index, "superseded", False) for index in range(11)]
     difference = np.abs(
         sink.pictures[-1][1].to_ndarray(format="gray").astype(int)
         - picture(11, 160, 120).to_ndarray(format="gray").astype(int)
@@ -152,34 +178,55 @@ async def test_of_frames_that_come_together_only_the_last_is_shown(sink: Sink) -
     assert difference.mean() < 8.0  # it had all its references
 
 
-@pytest.mark.parametrize("limit", ["age", "number"])
-async def test_overload_loses_what_waits_and_asks_for_a_key_frame(sink: Sink, limit: str) -> None:
-    count = 12 if limit == "age" else MAX_WAITING + 12
-    frames = encode("vp8", count, 640, 480)
-    accepted = []
-    for index, frame in enumerate(frames):  # all before the loop runs again
-        late_ms = 2 * MAX_WAITING_MS if limit == "age" and index >= 10 else 0.0
-        accepted.append(sink.decoder.submit("vp8", _frame(frame, index, late_ms)))
-    assert not accepted[-1]
-    assert not any(accepted[accepted.index(False) :])  # not before a key frame
-    (key,) = encode("vp8", 1, 640, 480)
+@pytest.mark.parametrize(
+    ("count", "late_from", "first_refused"),
+    [
+        pytest.param(12, 9, 9, id="age"),
+        pytest.param(MAX_WAITING + 12, None, MAX_WAITING + 1, id="number"),
+    ],
+)
+async def test_overload_drops_all_waiting_frames_and_requests_a_key_frame(
+    sink: Sink,
+    monkeypatch: pytest.MonkeyPatch,
+    count: int,
+    late_from: int | None,
+    first_refused: int,
+) -> None:
+    thread = PausedThread(monkeypatch)
+    frames = encode("vp8", count)
+    accepted = [sink.decoder.submit("vp8", _frame(frames[0], 0))]
+    await thread.entered()
+    for index, frame in enumerate(frames[1:], start=1):
+        late = late_from is not None and index >= late_from
+        received_ms = MAX_WAITING_MS + 1.0 if late else 0.0
+        accepted.append(sink.decoder.submit("vp8", _frame(frame, index, received_ms)))
+    refused = count - first_refused
+    assert accepted == [True] * first_refused + [False] * refused  # not before a key frame
+    assert sorted(sink.dropped) == [(index, "overload", True) for index in range(1, count)]
+    (key,) = encode("vp8", 1)
     assert sink.decoder.submit("vp8", _frame(key, count))
-    await sink.until(lambda: len(sink.pictures) + len(sink.dropped) == count + 1)
-    assert sink.pictures[-1][0] == count
-    overloaded = {rtp: keyframe for rtp, reason, keyframe in sink.dropped if reason == "overload"}
-    assert set(overloaded) >= {index for index, kept in enumerate(accepted) if not kept}
-    assert all(overloaded.values())
-    done = [rtp for rtp, _ in sink.pictures] + [rtp for rtp, _, _ in sink.dropped]
-    assert sorted(done) == list(range(count + 1))
+    thread.resume()
+    await sink.until(lambda: bool(sink.pictures))
+    assert [rtp for rtp, _ in sink.pictures] == [count]
+    assert sink.dropped[-1] == (0, "superseded", False)  # it was being decoded
+    assert len(sink.dropped) == count
 
 
-async def test_a_key_frame_takes_the_place_of_what_waits_too_long(sink: Sink) -> None:
-    frames = encode("vp8", 6, 640, 480, keys=(0, 5))
-    for index, frame in enumerate(frames[:5]):
+async def test_a_key_frame_replaces_what_has_waited_too_long(
+    sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    thread = PausedThread(monkeypatch)
+    frames = encode("vp8", 6, keys=(0, 5))
+    sink.decoder.submit("vp8", _frame(frames[0], 0))
+    await thread.entered()
+    for index, frame in enumerate(frames[1:5], start=1):
         sink.decoder.submit("vp8", _frame(frame, index))
     assert sink.decoder.submit("vp8", _frame(frames[5], 5, 2 * MAX_WAITING_MS))
-    await sink.until(lambda: bool(sink.pictures) and sink.pictures[-1][0] == 5)
-    assert not any(keyframe for _, _, keyframe in sink.dropped)
+    thread.resume()
+    await sink.until(lambda: bool(sink.pictures))
+    assert [rtp for rtp, _ in sink.pictures] == [5]
+    overloaded = [(index, "overload", False) for index in range(1, 5)]
+    assert sink.dropped == [*overloaded, (0, "superseded", False)]
 
 
 async def test_stopping_is_prompt_final_and_leaves_no_thread() -> None:
@@ -226,7 +273,7 @@ async def test_a_failed_conversion_is_a_lost_frame_and_costs_no_key_frame(
 
 
 def _fail(*_: object) -> None:
-    raise RuntimeError("nobody foresaw this")
+    raise RuntimeError("an unforeseen failure")
 
 
 async def test_an_unforeseen_failure_costs_a_key_frame_and_not_the_thread(

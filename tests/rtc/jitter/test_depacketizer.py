@@ -8,7 +8,7 @@ from aiortc.codecs.vpx import VpxPayloadDescriptor
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.rtc.jitter.depacketizer import depacketise
+from edge.rtc.jitter.depacketizer import depacketize
 from tests.rtc.streams import encode, packetise, units
 
 
@@ -56,7 +56,7 @@ def test_reads_vp8_descriptors_that_aiortc_writes(
     data: bytes,
 ) -> None:
     descriptor = VpxPayloadDescriptor(int(start), 0, picture_id, tl0picidx, tid, keyidx)
-    media = depacketise("vp8", bytes(descriptor) + data)
+    media = depacketize("vp8", bytes(descriptor) + data)
     assert media is not None
     assert media.data == data
     assert (media.first, media.delta, media.keyframe) == (start, start, False)
@@ -66,7 +66,7 @@ def test_reads_h264_that_aiortc_packs() -> None:
     (frame,) = encode("h264", 1, 640, 480)
     payloads = H264Encoder._packetize(units(frame.data))
     assert {payload[0] & 0x1F for payload in payloads} >= {24, 28}  # STAP-A and FU-A
-    media = [depacketise("h264", payload) for payload in payloads]
+    media = [depacketize("h264", payload) for payload in payloads]
     assert units(b"".join(part.data for part in media if part)) == units(frame.data)
     assert media[0] is not None
     assert media[0].first
@@ -75,11 +75,11 @@ def test_reads_h264_that_aiortc_packs() -> None:
 def test_frames_that_nothing_refers_to_are_known() -> None:
     reference, spare = b"\x10\x01rest", b"\x30\x01rest"
     for payload, droppable in ((reference, False), (spare, True)):
-        media = depacketise("vp8", payload)
+        media = depacketize("vp8", payload)
         assert media is not None
         assert media.droppable is droppable
     for unit, droppable in ((b"\x41abc", False), (b"\x01abc", True)):
-        media = depacketise("h264", unit)
+        media = depacketize("h264", unit)
         assert media is not None
         assert media.droppable is droppable
 
@@ -98,9 +98,9 @@ def test_frames_that_nothing_refers_to_are_known() -> None:
     ],
 )
 def test_nonsense_is_refused(codec: str, payload: bytes) -> None:
-    assert depacketise(codec, payload) is None
+    assert depacketize(codec, payload) is None
 
 
 @given(st.sampled_from(["vp8", "h264"]), st.binary(max_size=100))
 def test_no_bytes_make_it_raise(codec: str, payload: bytes) -> None:
-    depacketise(codec, payload)
+    depacketize(codec, payload)
