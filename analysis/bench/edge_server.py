@@ -82,7 +82,7 @@ async def _end(process: Process) -> None:
 
 
 def process_family(pid: int) -> dict[str, list[int]]:
-    """Ids of a server's processes by kind: "server", "ingest", "worker", "solver"."""
+    """Ids of a server's processes by kind: "server", "ingest", "workers", "solver"."""
     found = {"server": [pid]}
     for task in os.listdir(f"/proc/{pid}/task"):
         for child in Path(f"/proc/{pid}/task/{task}/children").read_text().split():

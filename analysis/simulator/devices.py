@@ -1,4 +1,4 @@
-"""Simulated devices: how long a batch really takes, drawn from a profile's median and p99."""
+"""Simulated devices: a batch's actual time, drawn from a profile's median and p99."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from collections.abc import Sequence
 
 from edge.profile.latency import LatencyProfile, Size
 
-HANDOVER_MS = 0.3  # of pictures to a worker and of results back, a batch
-_P99 = 2.3263  # standard deviations
+HANDOVER_MS = 0.3  # of a batch's pictures to a worker and its results back
+_P99 = 2.3263  # standard deviations of a normal distribution
 
 
-class Gpus:
-    """Draws lognormal times that have the declared median and p99, and counts busy time."""
+class SimulatedDevices:
+    """Draws lognormal times with the declared median and p99, and adds up the busy time."""
 
     def __init__(self, profiles: Sequence[LatencyProfile], rng: random.Random) -> None:
-        self._profiles = tuple(profiles)  # as declared; what is served with learns, this doesn't
+        self._profiles = tuple(profiles)  # as declared; those that the server plans with learn
         self._rng = rng
         self.busy_ms = 0.0
 
@@ -24,7 +24,7 @@ class Gpus:
         return len(self._profiles)
 
     def run(self, device: int, variant: str, size: Size, batch: int) -> float:
-        """Milliseconds until the batch's results are in hand."""
+        """Milliseconds until the server has the batch's results."""
         profile = self._profiles[device]
         p50_ms = profile.typical_ms(variant, size, batch)
         sigma = math.log(max(1.0, profile.latency_ms(variant, size, batch) / p50_ms)) / _P99

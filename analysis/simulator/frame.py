@@ -1,4 +1,4 @@
-"""One camera frame on its way, and the counts that each must end in."""
+"""One camera frame, and the counts of what becomes of all frames."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ IN_TIME, LATE = "in_time", "late"
 
 @dataclass(slots=True)
 class SimulatedFrame:
-    """Times in simulated ms; `edge` is the longest of the picture as sent, `bps` and `fps` what its
-    stream's quality is worth. `reachable`: an oracle sending its least could have had it in time.
+    """A frame of one client. Times are simulated ms; `long_side` is that of the picture as sent,
+    `bps` and `fps` are those that its quality corresponds to. `reachable`: an oracle that sends the
+    least possible could have had it answered in time.
     """
 
     client: int
@@ -31,15 +32,14 @@ class SimulatedFrame:
 
 
 @dataclass(slots=True)
-class Tally:
-    """What became of the frames of all clients of one run.
+class FrameTally:
+    """Counts over all clients' frames of one run.
 
-    Each captured frame is in `fates` once: in_time, late, or a drop's reason. Beside that each
+    Each captured frame is in `outcomes` once: in_time, late, or a drop's reason. Besides, each
     belongs to one class: `unreachable` (no server and no sender could have had it in time),
-    `network` (reachable, but its own time on the network left less than the
-    fastest answer takes), or `feasible`; `misses` has
-    the fates of the feasible ones that were not in time. `skipped` are camera frames that the
-    encoder left out because it was asked for a lower rate.
+    `network` (reachable, but its own time on the network left less than the fastest answer takes),
+    or `feasible`; `misses` has the outcomes of the feasible frames that were not in time. `skipped`
+    are camera frames that the encoder left out because a lower frame rate was asked for.
     """
 
     captured: int = 0
@@ -48,7 +48,7 @@ class Tally:
     unreachable: int = 0
     network: int = 0
     feasible: int = 0
-    fates: Counter[str] = field(default_factory=Counter)
+    outcomes: Counter[str] = field(default_factory=Counter)
     misses: Counter[str] = field(default_factory=Counter)
     f1_reachable: float = 0.0
     f1_feasible: float = 0.0
@@ -57,18 +57,19 @@ class Tally:
     variant_changes: int = 0
     size_changes: int = 0
 
-    def end(self, frame: SimulatedFrame, fate: str, f1: float, *, hopeless: bool) -> None:
-        """A frame's end; `hopeless`: the network alone made it so. `f1` is that of one in time."""
-        self.fates[fate] += 1
-        in_time = fate == IN_TIME
+    def count(self, frame: SimulatedFrame, outcome: str, f1: float, *, infeasible: bool) -> None:
+        """Counts a frame that has ended. `infeasible`: its time on the network alone was too long.
+        `f1` is 0 unless it was in time."""
+        self.outcomes[outcome] += 1
+        in_time = outcome == IN_TIME
         if not frame.reachable:
             self.unreachable += 1
             return
         self.f1_reachable += f1
-        if hopeless and not in_time:
+        if infeasible and not in_time:
             self.network += 1
             return
         self.feasible += 1
         self.f1_feasible += f1
         if not in_time:
-            self.misses[fate] += 1
+            self.misses[outcome] += 1

@@ -1,4 +1,4 @@
-"""Results for the terminal: a table, and the verdicts."""
+"""Results for the terminal: a table and the verdicts."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-from analysis.simulator.judge import MOST_MISSED, OURS, Verdict
+from analysis.simulator.judge import MAX_MISSED, OURS, Verdict
 from analysis.simulator.results import REASONS, RunResult
 
 
 def table(rows: Sequence[RunResult], title: str) -> Table:
-    """A line a run, cells apart."""
+    """A line for each run, with a rule between cells."""
     made = Table(title=title, pad_edge=False)
     made.add_column("cell")
     made.add_column("policy")
@@ -22,12 +22,12 @@ def table(rows: Sequence[RunResult], title: str) -> Table:
     ):  # fmt: skip
         made.add_column(name, justify="right")
     made.add_column("missed by")
-    for place, row in enumerate(rows):
-        first = not place or rows[place - 1].cell != row.cell
-        last = place + 1 == len(rows) or rows[place + 1].cell != row.cell
+    for index, row in enumerate(rows):
+        first = not index or rows[index - 1].cell != row.cell
+        last = index + 1 == len(rows) or rows[index + 1].cell != row.cell
         reasons = {name: getattr(row, f"miss_{name}") for name in REASONS}
         style = "bold" if row.policy == OURS else ""
-        colour = "red" if row.miss_rate > MOST_MISSED else "green"
+        colour = "red" if row.miss_rate > MAX_MISSED else "green"
         made.add_row(
             row.cell_name if first else "",
             row.policy,
@@ -50,7 +50,7 @@ def table(rows: Sequence[RunResult], title: str) -> Table:
 
 
 def show(verdicts: Sequence[Verdict], console: Console) -> None:
-    """Each promise, and the cells where it isn't kept."""
+    """Prints each promise and the cells where it is broken."""
     for verdict in verdicts:
         colour = "red" if verdict.broken else "green"
         console.print(f"[{colour}]{verdict.kept} of {verdict.cells} cells[/]: {verdict.promise}")

@@ -1,4 +1,4 @@
-"""A run's row of results, and rows as CSV."""
+"""The results of one run, and of several as CSV (docs/formats/simulator.md)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import TextIO
 
-from analysis.simulator.frame import IN_TIME, Tally
+from analysis.simulator.frame import IN_TIME, FrameTally
 from analysis.simulator.run import SimulationRun
 
 REASONS = ("late", "hopeless", "superseded", "overload", "no_plan")
@@ -19,11 +19,11 @@ class RunResult:
 
     captured = in_time + late + hopeless + superseded + overload + no_plan + queue, and
     captured = feasible + network + unreachable. `hopeless` frames could not have ended in time even
-    on an idle device; `queue` were lost to a full link. The `miss_...` are those of feasible
-    frames, `miss_rate` their sum of `feasible`; `infeasible_share` is the rest's share of captured.
-    `f1` is over all camera frames that an oracle could have had in time, the same for every policy
-    (one that was skipped, or that its own network time made late, counts 0); `f1_feasible` over
-    this policy's feasible frames.
+    on an idle device; `queue` frames were lost to a full link. The `miss_...` count feasible
+    frames, `miss_rate` is their sum over `feasible`; `infeasible_share` is the share of the other
+    captured frames. `f1` is over all camera frames that an oracle could have had in time, which are
+    the same for every policy (a frame that was skipped, or made late by its own network time,
+    counts 0); `f1_feasible` is over this policy's feasible frames.
     """
 
     trace: str
@@ -64,12 +64,12 @@ class RunResult:
 
     @property
     def cell(self) -> tuple[str, int, float, float, int]:
-        """Which place of the grid it belongs to."""
+        """The cell's values, by which results of the same cell are found."""
         return self.trace, self.clients, self.fps, self.slo_ms, self.seed
 
     @property
     def cell_name(self) -> str:
-        """The same in words."""
+        """The cell as text."""
         text = f"{self.trace}, {self.clients} x {self.fps:g} fps, {self.slo_ms:g} ms"
         return text if self.seed == 1 else f"{text}, seed {self.seed}"
 
@@ -77,8 +77,8 @@ class RunResult:
 COLUMNS = tuple(field.name for field in fields(RunResult))
 
 
-def row_of(run: SimulationRun, policy: str, tally: Tally) -> RunResult:
-    """What a finished run says."""
+def row_of(run: SimulationRun, policy: str, tally: FrameTally) -> RunResult:
+    """The result of a finished run."""
     cell, seconds = run.cell, run.experiment.seconds
     reachable = tally.captured - tally.unreachable + tally.skipped_reachable
     misses = sum(tally.misses.values())
@@ -89,20 +89,20 @@ def row_of(run: SimulationRun, policy: str, tally: Tally) -> RunResult:
         fps=cell.fps,
         slo_ms=cell.slo_ms,
         seed=cell.seed,
-        devices=len(run.gpus),
+        devices=len(run.devices),
         policy=policy,
         captured=tally.captured,
         skipped=tally.skipped,
         unreachable=tally.unreachable,
         network=tally.network,
         feasible=tally.feasible,
-        in_time=tally.fates[IN_TIME],
-        late=tally.fates["late"],
-        hopeless=tally.fates["hopeless"],
-        superseded=tally.fates["superseded"],
-        overload=tally.fates["overload"],
-        no_plan=tally.fates["no_plan"],
-        queue=tally.fates["queue"],
+        in_time=tally.outcomes[IN_TIME],
+        late=tally.outcomes["late"],
+        hopeless=tally.outcomes["hopeless"],
+        superseded=tally.outcomes["superseded"],
+        overload=tally.outcomes["overload"],
+        no_plan=tally.outcomes["no_plan"],
+        queue=tally.outcomes["queue"],
         misses=misses,
         miss_late=tally.misses["late"],
         miss_hopeless=tally.misses["hopeless"],
@@ -113,7 +113,7 @@ def row_of(run: SimulationRun, policy: str, tally: Tally) -> RunResult:
         infeasible_share=round(1.0 - tally.feasible / max(1, tally.captured), 6),
         f1=round(tally.f1_reachable / max(1, reachable), 5),
         f1_feasible=round(tally.f1_feasible / max(1, tally.feasible), 5),
-        utilisation=round(run.gpus.busy_ms / len(run.gpus) / seconds / 1000.0, 4),
+        utilisation=round(run.devices.busy_ms / len(run.devices) / seconds / 1000.0, 4),
         variant_changes=tally.variant_changes,
         size_changes=tally.size_changes,
         sent_mbps=round(tally.sent_bits / seconds / cell.clients / 1e6, 4),
@@ -123,12 +123,12 @@ def row_of(run: SimulationRun, policy: str, tally: Tally) -> RunResult:
 
 
 def _quantile(ordered: Sequence[float], share: float) -> float:
-    """0 where nothing was answered."""
+    """A quantile of ascending values; 0 where there are none."""
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
 
 
 def write_csv(rows: Iterable[RunResult], file: TextIO) -> None:
-    """All columns, a line a row."""
+    """Writes a header and a line for each result."""
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(COLUMNS)
     writer.writerows([getattr(row, name) for name in COLUMNS] for row in rows)

@@ -9,10 +9,10 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from analysis.simulator.devices import HANDOVER_MS, Gpus
+from analysis.simulator.devices import HANDOVER_MS, SimulatedDevices
 from analysis.simulator.encoder import LEAST_BITS, Encoder, JpegEncoder
 from analysis.simulator.event_queue import EventQueue
-from analysis.simulator.frame import IN_TIME, LATE, SimulatedFrame, Tally
+from analysis.simulator.frame import IN_TIME, LATE, FrameTally, SimulatedFrame
 from analysis.simulator.link import SimulatedLink
 from analysis.simulator.specification import SimulatedLinkSpec, Simulation, SimulationCell
 from edge.profile.accuracy import AccuracyProfile
@@ -28,43 +28,43 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class SimulatedClient:
-    """A camera with its encoder and link; `back_ms` is its way back without jitter."""
+    """A camera with its encoder and link; `back_ms` is the delay to it without jitter."""
 
     number: int
     encoder: Encoder
     link: SimulatedLink
     back_ms: float
     jitter_ms: float
-    chance: random.Random
+    rng: random.Random
     last_variant: str = ""
     last_long_side: int = 0
 
     @property
     def name(self) -> str:
-        """As sessions are called."""
+        """Its session's name."""
         return f"client-{self.number}"
 
-    def way_back_ms(self) -> float:
-        """Of one message."""
-        return self.back_ms + abs(self.chance.gauss(0.0, self.jitter_ms))
+    def draw_back_ms(self) -> float:
+        """The delay of one message to the client, with jitter."""
+        return self.back_ms + abs(self.rng.gauss(0.0, self.jitter_ms))
 
 
 class SimulationRun:
-    """Everything that a policy may see and do; `profiles` are the devices' as declared."""
+    """One run, with all that a policy may read and do. `profiles` are the devices' as declared at
+    first; the server's batcher updates them."""
 
     def __init__(
         self,
         experiment: Simulation,
         cell: SimulationCell,
         policy: Callable[[SimulationRun], Policy],
-        name: str = "",
     ) -> None:
         self.experiment, self.cell = experiment, cell
-        self.engine = EventQueue()
-        self.tally = Tally()
+        self.events = EventQueue()
+        self.tally = FrameTally()
         files = [d.profile for d in experiment.devices for _ in range(d.count)]
         self.accuracy = accuracy_of(experiment)
-        self.gpus = Gpus([load_latency_profile(f) for f in files], self._chance("gpus"))
+        self.devices = SimulatedDevices([load_latency_profile(f) for f in files], self._rng("gpus"))
         self.profiles = [load_latency_profile(f) for f in files]
         self.shape = (experiment.width, experiment.height)
         self.clients: list[SimulatedClient] = []
@@ -73,40 +73,40 @@ class SimulationRun:
             self.clients.append(self._client(number))
         self._least_ms = self._least_service_ms()
 
-    def _chance(self, what: str) -> random.Random:
-        """The same chance for each policy in a cell."""
-        return random.Random(f"{self.cell.seed}/{what}")
+    def _rng(self, purpose: str) -> random.Random:
+        """A generator that is the same for every policy in a cell."""
+        return random.Random(f"{self.cell.seed}/{purpose}")
 
     def _client(self, number: int) -> SimulatedClient:
         spec = self.cell.trace
         trace, offset_ms = _trace_of(spec, number, self.experiment.seconds)
         link = SimulatedLink(
             trace,
-            self._chance(f"link/{number}"),
+            self._rng(f"link/{number}"),
             delay_ms=spec.rtt_ms / 2.0,
             jitter_ms=spec.jitter_ms,
             loss=spec.loss,
             queue_bytes=spec.queue_bytes,
             offset_ms=offset_ms,
         )
-        encoder = self.policy.encoder(number, self._chance(f"encoder/{number}"))
-        chance = self._chance(f"client/{number}")
-        return SimulatedClient(number, encoder, link, spec.rtt_ms / 2.0, spec.jitter_ms, chance)
+        encoder = self.policy.encoder(number, self._rng(f"encoder/{number}"))
+        rng = self._rng(f"client/{number}")
+        return SimulatedClient(number, encoder, link, spec.rtt_ms / 2.0, spec.jitter_ms, rng)
 
     def _least_service_ms(self) -> float:
-        """What even the smallest picture takes once it came: the oracle's share."""
+        """The least time from a frame's arrival to its answer, which even an oracle needs."""
         long_side = self.experiment.edges[0]
         variant = Variant(self.experiment.network, long_side)
         size = variant.input_size(*self.shape)
         fastest_ms = min(p.typical_ms(variant.name, size, 1) for p in self.profiles)
         return self.decode_ms(long_side) + fastest_ms + HANDOVER_MS + self.cell.trace.rtt_ms / 2.0
 
-    # What policies ask
+    # For policies
 
     @property
     def now_ms(self) -> float:
         """The simulated time."""
-        return self.engine.now_ms
+        return self.events.now_ms
 
     def sent_size(self, long_side: int) -> tuple[int, int]:
         """A sent picture's width and height."""
@@ -117,25 +117,25 @@ class SimulationRun:
         )
 
     def decode_ms(self, long_side: int) -> float:
-        """Of a frame with this longest side."""
+        """The decoding time of a frame with this long side."""
         width, height = self.sent_size(long_side)
         costs = self.experiment.costs
         return costs.decode_ms + costs.decode_ms_a_megapixel * width * height / 1e6
 
-    # From capture to the end
+    # From capture to outcome
 
-    def run(self) -> Tally:
-        """The whole run; it ends when each frame has."""
+    def run(self) -> FrameTally:
+        """Runs until every frame has ended."""
         self.policy.start()
         for client in self.clients:
-            phase_ms = client.chance.uniform(0.0, 1000.0 / self.cell.fps)
-            self.engine.at(phase_ms, partial(self._capture, client, 0, phase_ms))
-        self.engine.run()
+            phase_ms = client.rng.uniform(0.0, 1000.0 / self.cell.fps)
+            self.events.at(phase_ms, partial(self._capture, client, 0, phase_ms))
+        self.events.run()
         return self.tally
 
     @property
     def end_ms(self) -> float:
-        """When cameras stop."""
+        """When the cameras stop."""
         return 1000.0 * self.experiment.seconds
 
     def _capture(self, client: SimulatedClient, number: int, phase_ms: float) -> None:
@@ -159,7 +159,7 @@ class SimulationRun:
             self._send(client, frame, encoded.bits, sent_ms)
         due_ms = phase_ms + 1000.0 * (number + 1) / self.cell.fps
         if due_ms < self.end_ms:
-            self.engine.at(due_ms, partial(self._capture, client, number + 1, phase_ms))
+            self.events.at(due_ms, partial(self._capture, client, number + 1, phase_ms))
 
     def _is_reachable(self, client: SimulatedClient, now_ms: float, sent_ms: float) -> bool:
         arrives_ms = client.link.alone_ms(LEAST_BITS, sent_ms)
@@ -175,17 +175,17 @@ class SimulationRun:
         client.last_long_side = frame.long_side
         crossing = client.link.send(bits, sent_ms)
         if crossing is None:
-            tally.end(frame, "queue", 0.0, hopeless=True)
+            tally.count(frame, "queue", 0.0, infeasible=True)
             return
         frame.received_ms = crossing.received_ms
         frame.ready_ms = crossing.received_ms + self.decode_ms(frame.long_side)
         self.policy.sent(client, frame, crossing, sent_ms)
-        self.engine.at(frame.ready_ms, partial(self.policy.ready, client, frame))
+        self.events.at(frame.ready_ms, partial(self.policy.ready, client, frame))
 
     def answer(self, frame: SimulatedFrame, variant: str) -> float:
-        """A frame's results leave the device now; returns the way back that they take."""
+        """Counts a frame whose results leave the device now; returns their delay to the client."""
         client = self.clients[frame.client]
-        back_ms = client.way_back_ms()
+        back_ms = client.draw_back_ms()
         latency_ms = self.now_ms + back_ms - frame.captured_ms
         slo_ms = self.cell.slo_ms
         self.tally.latencies_ms.append(latency_ms)
@@ -198,21 +198,21 @@ class SimulationRun:
             f1 = self.accuracy.f1(
                 variant, frame.long_side, frame.bps, frame.fps, codec=codec, pixels=pixels
             )
-        fate = IN_TIME if latency_ms <= slo_ms else LATE
-        self.tally.end(frame, fate, f1, hopeless=self._is_hopeless(frame))
+        outcome = IN_TIME if latency_ms <= slo_ms else LATE
+        self.tally.count(frame, outcome, f1, infeasible=self._is_infeasible(frame))
         return back_ms
 
     def drop(self, frame: SimulatedFrame, reason: str) -> None:
-        """A frame that gets no answer."""
-        self.tally.end(frame, reason, 0.0, hopeless=self._is_hopeless(frame))
+        """Counts a frame that gets no answer."""
+        self.tally.count(frame, reason, 0.0, infeasible=self._is_infeasible(frame))
 
-    def _is_hopeless(self, frame: SimulatedFrame) -> bool:
-        """Whether no server could have met the objective, as late as the frame came in."""
+    def _is_infeasible(self, frame: SimulatedFrame) -> bool:
+        """Whether the frame arrived too late for any server to answer it in time."""
         return frame.network_ms + self._least_ms > self.cell.slo_ms
 
 
 def accuracy_of(experiment: Simulation) -> AccuracyProfile:
-    """The experiment's accuracy profile, read once a process."""
+    """The experiment's accuracy profile, read once in each process."""
     return _accuracy(experiment.accuracy.file, experiment.accuracy.as_network)
 
 
@@ -230,7 +230,7 @@ _read = lru_cache(maxsize=64)(read)
 
 
 def _trace_of(spec: SimulatedLinkSpec, number: int, seconds: float) -> tuple[Trace, float]:
-    """A client's trace, and how far into it the client starts."""
+    """A client's trace, and the time in it at which the client starts, ms."""
     offset_ms = 1000.0 * spec.offset_s * number
     if spec.file is not None:
         return _read(spec.file), offset_ms

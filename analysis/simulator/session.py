@@ -1,5 +1,4 @@
-"""A session as the server keeps it, on the simulated clock: what `edge.session.session`
-measures."""
+"""A session on the simulated clock, with the measurements and decisions of `edge.session`."""
 
 from __future__ import annotations
 
@@ -21,16 +20,16 @@ from edge.sliding_windows import QuantileWindow
 if TYPE_CHECKING:
     from analysis.simulator.run import SimulatedClient, SimulationRun
 
-BACK_MS = 2.0  # the way back until it has been measured
+BACK_MS = 2.0  # the delay to the client until it has been measured
 REPORT_EVERY_MS = 500.0
-LONG_MS = 40.0  # from capture to its last packet: a frame that is slow
-LOOK_MS = 10.0  # while a frame is on its way for long, how often the receiver looks
+SLOW_MS = 40.0  # from capture to its last packet: a slow frame
+POLL_MS = 10.0  # the estimator's interval while a slow frame is in flight
 
 
-class SimSession:
-    """One client's budget, link estimate and hints, fed as frames come and go.
+class SimulatedSession:
+    """One client's budget, link estimate and hints, fed as its frames arrive and are answered.
 
-    With `obeys` false its hints are made but not sent.
+    If `obeys` is false its hints are decided but not sent.
     """
 
     def __init__(
@@ -51,41 +50,41 @@ class SimSession:
         self._obeys = obeys
         self._on_step = on_step
         self._slo_ms, self._fps = run.cell.slo_ms, run.cell.fps
-        self._coming: deque[tuple[SimulatedFrame, Crossing]] = deque()
-        self._place = 0  # of the next packet in the first of these
+        self._in_flight: deque[tuple[SimulatedFrame, Crossing]] = deque()
+        self._next_packet = 0  # in the first of these
         self._packets = self._missed = 0
         self._back = QuantileWindow(64, 5_000.0)
         self._reported_ms = 0.0
-        self._looking_ms = 0.0  # a look is set for then
+        self._poll_ms = 0.0  # when the next poll is due
         self._size: tuple[int, int] | None = None
 
-    # What happens
+    # Events
 
     def sent(self, frame: SimulatedFrame, crossing: Crossing) -> None:
-        """A frame is on its way; its packets count as they come."""
-        self._coming.append((frame, crossing))
+        """A frame is in flight; the estimator gets its packets as they arrive."""
+        self._in_flight.append((frame, crossing))
         now_ms = self._run.now_ms
-        if crossing.received_ms > now_ms + LONG_MS and self._looking_ms <= now_ms:
-            self._look_at(now_ms + LONG_MS)
+        if crossing.received_ms > now_ms + SLOW_MS and self._poll_ms <= now_ms:
+            self._poll_at(now_ms + SLOW_MS)
 
-    def came(self, frame: SimulatedFrame, now_ms: float) -> None:
+    def decoded(self, frame: SimulatedFrame, now_ms: float) -> None:
         """A frame was decoded."""
-        self._hear(now_ms)
+        self._receive(now_ms)
         self._size = self._run.sent_size(frame.long_side)
         if not infeasible(self._slo_ms, frame.network_ms):
             self.budget.observe("network", frame.network_ms, now_ms)
         self.budget.observe("decode", now_ms - frame.received_ms, now_ms)
 
     def answered(self, frame: SimulatedFrame, dispatched_ms: float, back_ms: float) -> None:
-        """Its results are on their way."""
+        """A frame's results have left the server."""
         now_ms = self._run.now_ms
         self.budget.observe("queue", dispatched_ms - frame.ready_ms, now_ms)
         self.budget.observe("inference", now_ms - dispatched_ms, now_ms)
         self._back.add(back_ms, now_ms)
 
     def tick(self, now_ms: float) -> None:
-        """Ten times a second: the page's report, and whether the hint still fits."""
-        self._hear(now_ms)
+        """Ten times a second: the page's report, and a new hint if the last one no longer fits."""
+        self._receive(now_ms)
         if now_ms - self._reported_ms >= REPORT_EVERY_MS:
             self._reported_ms = now_ms
             back_ms = self._back.quantile(0.5)
@@ -94,7 +93,7 @@ class SimSession:
         self._hint(now_ms)
 
     def assign(self, assignment: Assignment, now_ms: float) -> None:
-        """Its part of a plan."""
+        """Takes the session's part of a plan."""
         self.hints.assign(assignment)
         self._hint(now_ms)
 
@@ -104,50 +103,50 @@ class SimSession:
             return
         request = SendRequest(hint.max_edge, hint.fps, float(hint.max_bps))
         encoder = self.client.encoder
-        obeyed_ms = now_ms + self.client.way_back_ms() + encoder.frame_ms
+        obeyed_ms = now_ms + self.client.draw_back_ms() + encoder.frame_ms
         encoder.ask(request, obeyed_ms)
         applied_ms = obeyed_ms + self.client.back_ms
-        self._run.engine.at(applied_ms, lambda: self.rate.set_cap(request.bps, self._run.now_ms))
+        self._run.events.at(applied_ms, lambda: self.rate.set_cap(request.bps, self._run.now_ms))
 
-    def _look_at(self, due_ms: float) -> None:
-        self._looking_ms = due_ms
-        self._run.engine.at(due_ms, partial(self._look, due_ms))
+    def _poll_at(self, due_ms: float) -> None:
+        self._poll_ms = due_ms
+        self._run.events.at(due_ms, partial(self._poll, due_ms))
 
-    def _look(self, due_ms: float) -> None:
-        """A frame is on its way for long: what has come of it, or that nothing came, may tell."""
-        if due_ms != self._looking_ms:
+    def _poll(self, due_ms: float) -> None:
+        """While a slow frame is in flight: its packets, or their absence, may show a step."""
+        if due_ms != self._poll_ms:
             return
-        self._hear(due_ms)
-        if self._coming:
-            slow_ms = self._coming[0][0].captured_ms + LONG_MS
-            self._look_at(max(due_ms + LOOK_MS, slow_ms))
+        self._receive(due_ms)
+        if self._in_flight:
+            slow_ms = self._in_flight[0][0].captured_ms + SLOW_MS
+            self._poll_at(max(due_ms + POLL_MS, slow_ms))
 
-    def _hear(self, now_ms: float) -> None:
-        """Gives the estimator all packets that have come by now."""
-        coming, rate = self._coming, self.rate
+    def _receive(self, now_ms: float) -> None:
+        """Gives the estimator all packets that have arrived by now."""
+        in_flight, rate = self._in_flight, self.rate
         stepped = False
-        while coming:
-            frame, crossing = coming[0]
+        while in_flight:
+            frame, crossing = in_flight[0]
             packets = crossing.packets
             rtp = round(frame.number * 90_000 / self._fps) & 0xFFFFFFFF
-            while self._place < len(packets) and packets[self._place][1] <= now_ms:
-                size, arrival_ms = packets[self._place]
-                self._place += 1
-                rate.observe(rtp, size, self._place == len(packets), arrival_ms)
+            while self._next_packet < len(packets) and packets[self._next_packet][1] <= now_ms:
+                size, arrival_ms = packets[self._next_packet]
+                self._next_packet += 1
+                rate.observe(rtp, size, self._next_packet == len(packets), arrival_ms)
                 stepped |= rate.detect_step(arrival_ms)
-            if self._place < len(packets):
+            if self._next_packet < len(packets):
                 break
             self._packets += len(packets)
             self._missed += crossing.lost
             rate.observe_counts(self._packets, self._missed, now_ms)
-            coming.popleft()
-            self._place = 0
+            in_flight.popleft()
+            self._next_packet = 0
         rate.tick(now_ms)
         if stepped or rate.detect_step(now_ms):
             self._hint(now_ms, urgent=True)
             self._on_step()
 
-    # What is known
+    # State
 
     def deadline_ms(self, frame: SimulatedFrame) -> float:
         """When a frame's result must have left the server."""
@@ -156,8 +155,8 @@ class SimSession:
         return frame.captured_ms + self._slo_ms - back_ms
 
     def snapshot(self, now_ms: float) -> SessionSnapshot:
-        """What plans are made of."""
-        self._hear(now_ms)
+        """The session as the planner sees it."""
+        self._receive(now_ms)
         return self.hints.snapshot(self.client.name, self._measured(now_ms))
 
     def _measured(self, now_ms: float) -> SessionMeasurements:

@@ -46,5 +46,5 @@ def _used(pid: int) -> dict[str, float]:
     return {
         name: sum(map(cpu_s, pids))
         for name, pids in process_family(pid).items()
-        if name != "worker"
+        if name != "workers"
     }

@@ -1,4 +1,4 @@
-"""What a run is made under: who sends what, and who serves it with what."""
+"""The policies that are compared: what clients send, and how their frames are served."""
 
 from __future__ import annotations
 

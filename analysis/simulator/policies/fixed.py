@@ -1,4 +1,4 @@
-"""Nothing adapts: one size, one network, first in, first out."""
+"""Policies without adaptation: one size, one variant, first in, first out."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 
 class Fixed(Policy):
-    """Clients are spread evenly over the devices, which take what waits, up to a full batch."""
+    """Clients are spread evenly over the devices, which batch what is waiting."""
 
-    place = 0  # in the edges
+    size_index = 0  # in the experiment's `edges`
 
     def __init__(self, run: SimulationRun) -> None:
         super().__init__(run)
-        self._long_side = self.long_sides[self.place]
+        self._long_side = self.long_sides[self.size_index]
         self._server = FifoServer(run)
         for station in self._server.stations:
             station.variant = self.name(self._long_side)
@@ -36,10 +36,10 @@ class Fixed(Policy):
 
 
 class Largest(Fixed):
-    """The largest of both."""
+    """The largest sent size and network input."""
 
-    place = -1
+    size_index = -1
 
 
 class Smallest(Fixed):
-    """The smallest of both."""
+    """The smallest sent size and network input."""

@@ -1,11 +1,11 @@
-"""Jellyfish (RTSS 2022): its scheduler, its rules at the worker, its pictures.
+"""Jellyfish (RTSS 2022): its scheduler, its dispatch rules, its pictures.
 
-What it sends and the network's input have one size. Every 0.5 s simulated annealing and dynamic
-programming choose a variant for each GPU. A frame is dropped at dispatch when it would be over 5 ms
-late; a batch waits while its most urgent frame has over 10 ms to spare. The network time of a frame
-is its bits by the bandwidth, and 1 ms; the bandwidth is the harmonic mean over the last second.
-Fixed delays are known to it exactly. A client that its plan can't serve sends the smallest size to
-the GPU whose variant is fastest, so that its frames have a chance.
+Sent pictures and the network's input have the same size. Every 0.5 s simulated annealing and
+dynamic programming choose a variant for each GPU. A frame is dropped at dispatch if it would be
+over 5 ms late; a batch waits while its most urgent frame has over 10 ms of slack. A frame's
+predicted network time is its bits over the bandwidth, plus 1 ms; the bandwidth is the harmonic mean
+over the last second. Fixed delays are known exactly. A client that the plan cannot serve sends the
+smallest size to the GPU with the fastest variant.
 """
 
 from __future__ import annotations
@@ -22,9 +22,7 @@ from analysis.simulator.policies.base import Policy
 from analysis.simulator.server import FifoServer
 from edge.profile.variant import Variant
 from edge.scheduling.plan import Plan
-from edge.scheduling.problem import Problem
-from edge.scheduling.problem import ProblemClient as Wanting
-from edge.scheduling.problem import ProblemVariant as Option
+from edge.scheduling.problem import Problem, ProblemClient, ProblemVariant
 from edge.scheduling.solvers import solve
 
 if TYPE_CHECKING:
@@ -49,12 +47,12 @@ class Jellyfish(Policy):
         self._free_ms: list[float] = []
         self._device: list[int] = []
         self._current: tuple[tuple[str, ...], ...] | None = None
-        self._options = tuple(self._option(long_side) for long_side in self.long_sides)
+        self._variants = tuple(self._variant(long_side) for long_side in self.long_sides)
         for station in self._server.stations:
             station.variant = self.name(self.long_sides[0])
 
-    def encoder(self, number: int, chance: random.Random) -> Encoder:
-        return JpegEncoder(self.first_request(number), self.run.cell.fps, chance)
+    def encoder(self, number: int, rng: random.Random) -> Encoder:
+        return JpegEncoder(self.first_request(number), self.run.cell.fps, rng)
 
     def first_request(self, number: int) -> SendRequest:
         return self._request(self.long_sides[0])
@@ -64,10 +62,10 @@ class Jellyfish(Policy):
         return SendRequest(long_side, fps, self.bits(long_side) * fps)
 
     def bits(self, long_side: int) -> float:
-        """Of a usual frame."""
+        """Bits of an ordinary frame."""
         return jpeg_bits(long_side)
 
-    def _option(self, long_side: int) -> Option:
+    def _variant(self, long_side: int) -> ProblemVariant:
         name = self.name(long_side)
         size = Variant.parse(name).input_size(*((1, 1) if self.square else self.run.shape))
         rows = [p.latency_row(name, size) for p in self.run.profiles]
@@ -77,7 +75,7 @@ class Jellyfish(Policy):
         f1 = self.run.accuracy.f1(
             name, long_side, self.bits(long_side) * fps, fps, codec=self.codec, pixels=pixels
         )
-        return Option(name, f1, tuple(row[: self.run.experiment.max_batch]))
+        return ProblemVariant(name, f1, tuple(row[: self.run.experiment.max_batch]))
 
     def start(self) -> None:
         count = len(self.run.clients)
@@ -98,21 +96,21 @@ class Jellyfish(Policy):
         self._samples[client.number].append((crossing.received_ms, bps))
 
     def _bandwidth_bps(self, client: SimulatedClient, now_ms: float) -> float:
-        """What was seen by now; at the very start, the truth."""
+        """The measured bandwidth; the link's actual rate before the first sample."""
         samples = self._samples[client.number]
         while len(samples) > 1 and samples[0][0] < now_ms - WINDOW_MS and samples[1][0] <= now_ms:
             samples.popleft()
-        seen = [bps for at_ms, bps in samples if at_ms <= now_ms]
-        if not seen:
+        rates = [bps for at_ms, bps in samples if at_ms <= now_ms]
+        if not rates:
             return max(client.link.rate_bps(now_ms), 1e4)
-        return len(seen) / sum(1.0 / max(bps, 1.0) for bps in seen)
+        return len(rates) / sum(1.0 / max(bps, 1.0) for bps in rates)
 
     # The plan
 
     def _plan(self) -> None:
         now_ms, cell = self.run.now_ms, self.run.cell
         costs = self.run.experiment.costs
-        wanting = []
+        clients = []
         for client in self.run.clients:
             bps = self._bandwidth_bps(client, now_ms)
             budgets = [
@@ -126,24 +124,24 @@ class Jellyfish(Policy):
                 )
                 for long_side in self.long_sides
             ]
-            wanting.append(Wanting(client.name, cell.fps, tuple(budgets)))
+            clients.append(ProblemClient(client.name, cell.fps, tuple(budgets)))
         problem = Problem(
             gpus=len(self._server.stations),
-            variants=self._options,
-            clients=tuple(wanting),
+            variants=self._variants,
+            clients=tuple(clients),
             current=self._current,
             seed=cell.seed,
         )
         self._adopt(solve(problem, "sa-dp", "single"), now_ms)
         if now_ms + PLAN_MS < self.run.end_ms:
-            self.run.engine.at(now_ms + PLAN_MS, self._plan)
+            self.run.events.at(now_ms + PLAN_MS, self._plan)
 
     def _adopt(self, plan: Plan, now_ms: float) -> None:
         stations = self._server.stations
         long_sides = dict.fromkeys(range(len(self.run.clients)), self.long_sides[0])
         for device, slots in enumerate(plan.gpus):
             for slot in slots:
-                stations[device].variant = self._options[slot.variant].name
+                stations[device].variant = self._variants[slot.variant].name
                 stations[device].batch = slot.batch
                 for number in slot.clients:
                     self._device[number] = device
@@ -158,7 +156,7 @@ class Jellyfish(Policy):
             encoder = client.encoder
             if encoder.request.long_side != long_sides[client.number]:
                 request = self._request(long_sides[client.number])
-                encoder.ask(request, now_ms + client.way_back_ms() + encoder.frame_ms)
+                encoder.ask(request, now_ms + client.draw_back_ms() + encoder.frame_ms)
 
     def ready(self, client: SimulatedClient, frame: SimulatedFrame) -> None:
         deadline_ms = frame.captured_ms + self.run.cell.slo_ms - client.back_ms
@@ -171,8 +169,8 @@ class JellyfishVideo(Jellyfish):
     square = False
     codec = "vp8"
 
-    def encoder(self, number: int, chance: random.Random) -> Encoder:
-        return Encoder(self.first_request(number), self.run.cell.fps, chance)
+    def encoder(self, number: int, rng: random.Random) -> Encoder:
+        return Encoder(self.first_request(number), self.run.cell.fps, rng)
 
     def bits(self, long_side: int) -> float:
         return self.video_bps(long_side) / self.run.cell.fps

@@ -1,4 +1,4 @@
-"""Ours: the server's planner, hints and batcher; and the same with one half of it held fixed."""
+"""Our policy: the server's planner, hints and batcher; and it with one half of it fixed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from analysis.simulator.frame import SimulatedFrame
 from analysis.simulator.link import Crossing
 from analysis.simulator.policies.base import Policy
 from analysis.simulator.server import BatcherServer
-from analysis.simulator.session import SimSession
+from analysis.simulator.session import SimulatedSession
 from edge.adaptation.hint_controller import START_BPS, HintController
 from edge.scheduling.planner import PERIOD_MS, Planner, min_period_ms
 from edge.scheduling.solvers import solve
@@ -24,7 +24,8 @@ TICK_MS = 100.0
 
 
 class Planned(Policy):
-    """The parts of `edge.server`: sessions, controller, dispatcher. `edges` may be planned with."""
+    """The server's sessions, scheduling and dispatching. `long_sides` are the input sizes to plan
+    with; all of the experiment's by default."""
 
     obeys = True
 
@@ -36,7 +37,7 @@ class Planned(Policy):
             self.network, self.served_long_sides, run.accuracy, max_batch=experiment.max_batch
         )
         self.server = BatcherServer(run, experiment.max_batch, self._answered)
-        self.sessions: list[SimSession] = []
+        self.sessions: list[SimulatedSession] = []
         self._planned_ms = self._due_ms = -1.0
 
     def first_request(self, number: int) -> SendRequest:
@@ -48,7 +49,7 @@ class Planned(Policy):
             controller = HintController(max_bps=max_bps)
             hints = SessionAdaptation(self.network, self.served_long_sides, controller)
             self.sessions.append(
-                SimSession(self.run, client, hints, self._notify, obeys=self.obeys)
+                SimulatedSession(self.run, client, hints, self._on_step, obeys=self.obeys)
             )
         self._plan()
         self._tick()
@@ -60,7 +61,7 @@ class Planned(Policy):
 
     def ready(self, client: SimulatedClient, frame: SimulatedFrame) -> None:
         session = self.sessions[client.number]
-        session.came(frame, self.run.now_ms)
+        session.decoded(frame, self.run.now_ms)
         deadline_ms = session.deadline_ms(frame)
         self.server.offer(client.name, frame, session.hints.variants, deadline_ms)
 
@@ -79,19 +80,19 @@ class Planned(Policy):
         for name, assignment in assignments.items():
             by_name[name].assign(assignment, now_ms)
         self._planned_ms = now_ms
-        self._again(PERIOD_MS)
+        self._schedule_plan(PERIOD_MS)
 
-    def _notify(self) -> None:
-        """A link stepped: the next plan comes as soon as it may."""
+    def _on_step(self) -> None:
+        """A link stepped: the next plan is made as soon as the minimum period allows."""
         soonest_ms = max(self.run.now_ms, self._planned_ms + min_period_ms(len(self.sessions)))
-        self._again(soonest_ms - self.run.now_ms)
+        self._schedule_plan(soonest_ms - self.run.now_ms)
 
-    def _again(self, after_ms: float) -> None:
-        """The next plan, unless one comes sooner already."""
+    def _schedule_plan(self, after_ms: float) -> None:
+        """Schedules the next plan, unless one is due sooner."""
         due_ms = self.run.now_ms + after_ms
         if due_ms < self.run.end_ms and (due_ms < self._due_ms or self._due_ms <= self._planned_ms):
             self._due_ms = due_ms
-            self.run.engine.at(due_ms, lambda: self._plan_at(due_ms))
+            self.run.events.at(due_ms, lambda: self._plan_at(due_ms))
 
     def _plan_at(self, due_ms: float) -> None:
         if due_ms == self._due_ms:
@@ -102,7 +103,7 @@ class Planned(Policy):
             session.tick(self.run.now_ms)
         due_ms = self.run.now_ms + TICK_MS
         if due_ms < self.run.end_ms:
-            self.run.engine.at(due_ms, self._tick)
+            self.run.events.at(due_ms, self._tick)
 
 
 class Ours(Planned):
@@ -110,15 +111,14 @@ class Ours(Planned):
 
 
 class DataOnly(Planned):
-    """What is sent adapts; the network's input is the largest that has half of each device's time
-    and a quarter of the objective at the start, and stays."""
+    """Sent sizes and bitrates adapt; the network's input is fixed (`fixed_long_side`)."""
 
     def __init__(self, run: SimulationRun) -> None:
         super().__init__(run, [_fixed_long_side(run)])
 
 
 class DnnOnly(Planned):
-    """The network's input adapts; each client sends the largest size, with bits enough for it."""
+    """The network's input adapts; each client sends the largest size at a sufficient bitrate."""
 
     obeys = False
 

@@ -49,14 +49,14 @@ def test_a_frame_over_five_ms_late_is_dropped_at_dispatch() -> None:
     server.offer(0, frame(1), took_ms - 5.1)
     assert ends.dropped == [(0.0, 1, "overload")]
     server.offer(0, frame(2), took_ms - 4.9)
-    made.engine.run()
+    made.events.run()
     assert [number for _, number in ends.answered] == [2]
 
 
 def test_a_batch_waits_while_its_most_urgent_frame_has_over_ten_ms_to_spare() -> None:
     made, server, ends = watched(4, drop_ms=5.0, spare_ms=10.0)
     server.offer(0, frame(1), 60.0)
-    made.engine.run()
+    made.events.run()
     (ended_ms, _), begun_ms = ends.answered[0], 60.0 - 10.0 - p99_ms(made, 1)
     assert begun_ms < ended_ms < begun_ms + 1.5 * p99_ms(made, 1)
 
@@ -64,8 +64,8 @@ def test_a_batch_waits_while_its_most_urgent_frame_has_over_ten_ms_to_spare() ->
 def test_a_full_batch_does_not_wait() -> None:
     made, server, ends = watched(2, drop_ms=5.0, spare_ms=10.0)
     server.offer(0, frame(1), 90.0)
-    made.engine.at(5.0, lambda: server.offer(0, frame(2), 95.0))
-    made.engine.run()
+    made.events.at(5.0, lambda: server.offer(0, frame(2), 95.0))
+    made.events.run()
     assert {number for _, number in ends.answered} == {1, 2}
     assert ends.answered[0][0] < 5.0 + 2.0 * p99_ms(made, 2)
 
@@ -74,6 +74,6 @@ def test_first_in_first_out_and_a_full_queue_loses_its_oldest() -> None:
     made, server, ends = watched(1)
     for number in range(FifoServer.QUEUE + 3):
         server.offer(0, frame(number), 1.0)
-    made.engine.run()
+    made.events.run()
     assert [number for _, number, _ in ends.dropped] == [1, 2]  # 0 was in the device already
     assert [number for _, number in ends.answered] == [0, *range(3, FifoServer.QUEUE + 3)]
