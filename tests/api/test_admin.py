@@ -1,35 +1,22 @@
-"""The operator's API, page and event stream, and the metrics, over a real server."""
+"""The operator's API, page and event stream, over a real server."""
 
 from __future__ import annotations
 
-import asyncio
 import json
-import os
 import re
-import signal
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from edge.session.session import Session
+from tests.api.events import dashboard_states, metric
 from tests.publisher import publishing
 from tests.serving import base, error_of, noise, serving
 
 ROOT = Path(__file__).parents[2]
 PICTURES = noise(320, 192)
-
-
-async def _states(http: aiohttp.ClientSession, url: str) -> Any:
-    """The messages of the event stream, as they come."""
-    async with http.get(f"{url}/admin/events") as stream:
-        assert stream.content_type == "text/event-stream"
-        async with asyncio.timeout(20):
-            async for line in stream.content:
-                if line.startswith(b"data: "):
-                    yield json.loads(line[6:])
 
 
 async def test_a_session_is_seen_with_its_times_and_counts() -> None:
@@ -67,11 +54,11 @@ async def test_the_stream_tells_the_past_then_each_second() -> None:
         aiohttp.ClientSession() as http,
     ):
         await me.wait_for_answers(1)
-        async for message in _states(http, base(server)):
+        async for message in dashboard_states(http, base(server)):
             if message["type"] == "state" and message["sessions"]:
                 break  # so that there is a past
         messages = []
-        async for message in _states(http, base(server)):
+        async for message in dashboard_states(http, base(server)):
             messages.append(message)
             if len(messages) == 4:
                 break
@@ -223,7 +210,7 @@ async def test_sessions_of_ingest_processes_are_seen_and_changed() -> None:
         aiohttp.ClientSession() as http,
     ):
         await me.wait_for_answers(5)
-        async for message in _states(http, base(server)):
+        async for message in dashboard_states(http, base(server)):
             if message["type"] == "state" and message["sessions"][0]["recent"]:
                 break
         [seen] = message["sessions"]
@@ -233,74 +220,12 @@ async def test_sessions_of_ingest_processes_are_seen_and_changed() -> None:
         await me.wait_for(lambda it: it["type"] == "welcome" and it["slo_ms"] == 300.0)
         async with http.get(f"{base(server)}/api/sessions/{seen['name']}/picture") as it:
             assert (await it.json())["width"] == 320
-        async for _ in _states(http, base(server)):  # what they counted comes once a second
-            frames = await _metric(http, base(server), "edge_frames")
+        async for _ in dashboard_states(
+            http, base(server)
+        ):  # what they counted comes once a second
+            frames = await metric(http, base(server), "edge_frames")
             if frames["in_time"] >= 5:
                 break
-
-
-async def _metric(http: aiohttp.ClientSession, url: str, name: str) -> dict[str, float]:
-    """Samples of a counter or gauge, by their only label's value."""
-    async with http.get(f"{url}/metrics") as it:
-        families = list(text_string_to_metric_families(await it.text()))
-    [family] = [each for each in families if each.name == name]
-    return {next(iter(each.labels.values()), ""): each.value for each in family.samples}
-
-
-async def test_metrics_count_what_happened() -> None:
-    async with (
-        serving() as server,
-        publishing(base(server), PICTURES) as me,
-        aiohttp.ClientSession() as http,
-    ):
-        await me.wait_for_answers(5)
-        pid = server.devices.status[0].pid
-        assert pid is not None
-        os.kill(pid, signal.SIGKILL)
-        await me.wait_for(lambda it: it["type"] == "dropped")
-        await me.wait_for_answers(2)
-        async for _ in _states(http, base(server)):
-            frames = await _metric(http, base(server), "edge_frames")
-            if frames["in_time"] + frames["answered_late"] >= 7:
-                break
-        assert (await _metric(http, base(server), "edge_worker_restarts")) == {"0": 1.0}
-        assert (await _metric(http, base(server), "edge_sessions"))["live"] == 1
-        async with http.get(f"{base(server)}/metrics") as it:
-            text = await it.text()
-        families = {each.name: each for each in text_string_to_metric_families(text)}
-        legs = families["edge_leg_seconds"].samples
-        count = {s.labels["leg"]: s.value for s in legs if s.name == "edge_leg_seconds_count"}
-        assert min(count.values()) == max(count.values()) >= 7
-        assert families["edge_plan_seconds"].type == "histogram"
-        [session] = server.sessions
-        assert session.name not in text  # no label grows with the sessions
-
-
-async def test_the_dashboard_asks_for_exported_metrics_only() -> None:
-    async with (
-        serving() as server,
-        aiohttp.ClientSession() as http,
-        http.get(f"{base(server)}/metrics") as it,
-    ):
-        text = await it.text()
-    exported = {
-        sample for family in text_string_to_metric_families(text) for sample in _names(family)
-    }
-    dashboard = json.loads((ROOT / "deploy" / "grafana" / "edge.json").read_text())
-    queries = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
-    assert len(queries) >= 12
-    for query in queries:
-        asked = set(re.findall(r"\bedge_[a-z_]+", query))
-        assert asked, query
-        assert asked <= exported, query
-    documented = (ROOT / "docs" / "operate" / "metrics.md").read_text()
-    for family in text_string_to_metric_families(text):
-        assert f"`{family.name}" in documented
-
-
-def _names(family: Any) -> set[str]:
-    ends = {"histogram": ("_bucket", "_count", "_sum"), "counter": ("_total",)}
-    return {family.name + end for end in ends.get(family.type, ("",))}
 
 
 async def test_the_page_loads_nothing_but_its_own() -> None:

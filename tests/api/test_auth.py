@@ -1,63 +1,30 @@
-"""Who may administer: tokens, cookies, this machine itself; and who may not, however they ask."""
+"""Access control: the admin token, loopback, other sites' pages, guessed tokens."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestClient, TestServer
 
-from edge.api.auth import COOKIE, PROOF, WRONG_TOKENS_PER_MINUTE, AccessControl
-from edge.api.login import LoginPages
-from edge.config import load
+from edge.api.auth import WRONG_TOKENS_PER_MINUTE
+from tests.api.guarded import BEARER, OUTSIDE, PROXY, TOKEN, ask, guarded
 from tests.serving import base, error_of, serving
-
-TOKEN = "correct horse"
-BEARER = {"Authorization": f"Bearer {TOKEN}"}
-PROXY: dict[str, Any] = {"trusted_proxies": ["127.0.0.1"], "admin_token": TOKEN}
-OUTSIDE = {"X-Forwarded-For": "198.51.100.7"}
-Client = TestClient[web.Request, web.Application]
-
-
-@asynccontextmanager
-async def guarded(**settings: Any) -> AsyncIterator[Client]:
-    """A server with the guard, the login page, and routes that say how they were reached."""
-
-    async def reached(request: web.Request) -> web.Response:
-        return web.Response(text=request.get(PROOF, "open"))
-
-    access = AccessControl(load(**settings))
-    app = web.Application(middlewares=[access.guard])
-    app.add_routes(LoginPages(access).routes())
-    for path in ("/admin", "/api/sessions", "/metrics", "/other", "/{any}/x"):
-        app.router.add_route("*", path, reached)
-    async with TestClient(TestServer(app), cookie_jar=aiohttp.DummyCookieJar()) as client:
-        yield client
-
-
-async def _ask(client: Client, path: str = "/admin", **options: Any) -> tuple[int, str]:
-    method = options.pop("method", "GET")
-    async with client.request(method, path, allow_redirects=False, **options) as it:
-        return it.status, await it.text()
 
 
 @pytest.mark.parametrize("path", ["/admin", "/api/sessions", "/metrics", "/%61pi/x", "/admin/x"])
 async def test_administering_takes_the_token_from_elsewhere(path: str) -> None:
     async with guarded(**PROXY) as client:
-        assert (await _ask(client, path, headers=OUTSIDE))[0] == 401
+        assert (await ask(client, path, headers=OUTSIDE))[0] == 401
         wrong = {**OUTSIDE, "Authorization": "Bearer correct hors"}
-        assert (await _ask(client, path, headers=wrong))[0] == 401
-        assert await _ask(client, path, headers={**OUTSIDE, **BEARER}) == (200, "token")
+        assert (await ask(client, path, headers=wrong))[0] == 401
+        assert await ask(client, path, headers={**OUTSIDE, **BEARER}) == (200, "token")
 
 
 async def test_other_routes_are_open() -> None:
     async with guarded(**PROXY) as client:
-        assert await _ask(client, "/other", headers=OUTSIDE) == (200, "open")
+        assert await ask(client, "/other", headers=OUTSIDE) == (200, "open")
 
 
 @pytest.mark.parametrize(
@@ -81,7 +48,7 @@ async def test_loopback_is_enough_only_where_nobody_stands_in_between(
     settings: dict[str, Any], headers: dict[str, str], status: int
 ) -> None:
     async with guarded(**settings) as client:
-        assert (await _ask(client, headers=headers))[0] == status
+        assert (await ask(client, headers=headers))[0] == status
 
 
 @pytest.mark.parametrize(
@@ -103,52 +70,7 @@ async def test_other_sites_pages_are_refused_even_with_the_right(
 ) -> None:
     async with guarded(admin_token=TOKEN) as client:
         for right in ({}, BEARER):
-            assert (await _ask(client, method=method, headers={**headers, **right}))[0] == status
-
-
-async def test_a_login_earns_a_cookie_that_scripts_and_other_sites_cannot_use() -> None:
-    async with guarded(**PROXY) as client:
-        page = await _ask(client, headers={**OUTSIDE, "Accept": "text/html"})
-        assert page[0] == 303
-        status, text = await _ask(client, "/admin/login", headers=OUTSIDE)
-        assert status == 200
-        assert 'name="token"' in text
-        async with client.post(
-            "/admin/login",
-            data={"token": TOKEN},
-            headers={**OUTSIDE, "X-Forwarded-Proto": "https"},
-            allow_redirects=False,
-        ) as it:
-            assert it.status == 303
-            assert it.headers["Location"] == "/admin"
-            cookie = it.cookies[COOKIE]
-        assert cookie["httponly"]
-        assert cookie["secure"]
-        assert cookie["samesite"] == "Strict"
-        assert TOKEN not in cookie.value
-        until, mac = cookie.value.split(".")
-        for value, expected in (
-            (cookie.value, 200),
-            (f"{int(until) + 1}.{mac}", 401),
-            (f"{until}.{mac[:-1]}é", 401),
-            ("", 401),
-            ("²." + mac, 401),
-        ):
-            sent = {**OUTSIDE, "Cookie": f"{COOKIE}={value}"}
-            assert (await _ask(client, headers=sent))[0] == expected
-        status, _ = await _ask(client, "/admin/logout", method="POST", headers=sent)
-        assert status == 401
-
-
-async def test_a_login_ends_with_its_server() -> None:
-    async with guarded(**PROXY) as client:
-        async with client.post(
-            "/admin/login", data={"token": TOKEN}, headers=OUTSIDE, allow_redirects=False
-        ) as it:
-            cookie = f"{COOKIE}={it.cookies[COOKIE].value}"
-        assert (await _ask(client, headers={**OUTSIDE, "Cookie": cookie}))[0] == 200
-    async with guarded(**PROXY) as client:
-        assert (await _ask(client, headers={**OUTSIDE, "Cookie": cookie}))[0] == 401
+            assert (await ask(client, method=method, headers={**headers, **right}))[0] == status
 
 
 async def test_guessing_tokens_is_slow_and_costs_the_guesser_alone(
@@ -157,48 +79,19 @@ async def test_guessing_tokens_is_slow_and_costs_the_guesser_alone(
     caplog.set_level(logging.DEBUG)
     async with guarded(**PROXY) as client:
         for _ in range(WRONG_TOKENS_PER_MINUTE):
-            status, _ = await _ask(
+            status, _ = await ask(
                 client, "/admin/login", method="POST", data={"token": "guess"}, headers=OUTSIDE
             )
             assert status == 401
-        status, _ = await _ask(
+        status, _ = await ask(
             client, "/admin/login", method="POST", data={"token": TOKEN}, headers=OUTSIDE
         )
         assert status == 429
-        assert (await _ask(client, headers={**OUTSIDE, **BEARER}))[0] == 429
+        assert (await ask(client, headers={**OUTSIDE, **BEARER}))[0] == 429
         other = {"X-Forwarded-For": "198.51.100.7, 203.0.113.9", **BEARER}  # the last is the truth
-        assert await _ask(client, headers=other) == (200, "token")
+        assert await ask(client, headers=other) == (200, "token")
     assert TOKEN not in caplog.text
     assert "guess" not in caplog.text
-
-
-@pytest.mark.parametrize(
-    ("content_type", "body"),
-    [
-        ("application/x-www-form-urlencoded; charset=nonsense", b"token=x"),
-        ("application/x-www-form-urlencoded", b"\xff"),
-        ("multipart/form-data", b"token=x"),
-        ("multipart/form-data; boundary=a", b"token=x"),
-    ],
-)
-async def test_what_is_no_form_is_refused(content_type: str, body: bytes) -> None:
-    async with guarded(**PROXY) as client:
-        headers = {**OUTSIDE, "Content-Type": content_type}
-        status, text = await _ask(client, "/admin/login", method="POST", data=body, headers=headers)
-    assert status == 400
-    assert "not this page&#39;s form" in text
-
-
-async def test_a_token_that_is_no_text_is_a_wrong_one() -> None:
-    headers = {
-        **OUTSIDE,
-        "Content-Type": "application/x-www-form-urlencoded; charset=unicode_escape",
-    }
-    async with guarded(**PROXY) as client:
-        status, _ = await _ask(
-            client, "/admin/login", method="POST", data=b"token=\\ud800", headers=headers
-        )
-    assert status == 401
 
 
 async def test_the_guard_is_in_the_server_and_publishing_has_its_own_token() -> None:

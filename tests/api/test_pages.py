@@ -2,19 +2,87 @@
 
 from __future__ import annotations
 
-import aiohttp
+import json
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
 
-from tests.serving import base, serving
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+
+from edge.api.pages import Pages, security_headers
+from edge.config import IceServer, load
+
+Client = TestClient[web.Request, web.Application]
 
 
-async def test_the_page_and_its_headers() -> None:
-    async with serving() as server, aiohttp.ClientSession() as http:
-        async with http.get(server.url) as it:
-            assert it.status == 200
-            assert "default-src 'self'" in it.headers["Content-Security-Policy"]
-            assert "Cross-Origin-Opener-Policy" not in it.headers  # a complaint over plain http
-            assert '"whip": "/whip"' in await it.text()
-        async with http.get(f"{base(server)}/ca.crt") as it:
-            assert it.status == 404
-        async with http.get(f"{base(server)}/../edge/config.py") as it:
-            assert it.status == 404
+@asynccontextmanager
+async def _pages(ca: Path | None = None, **settings: Any) -> AsyncIterator[Client]:
+    app = web.Application(middlewares=[security_headers])
+    app.add_routes(Pages(load(**settings), ca).routes())
+    async with TestClient(TestServer(app)) as client:
+        yield client
+
+
+async def _settings_of_page(client: Client) -> dict[str, Any]:
+    async with client.get("/") as response:
+        match = re.search(r"<script[^>]*json[^>]*>(.*?)</script>", await response.text(), re.S)
+        assert match is not None
+        return dict(json.loads(match[1]))
+
+
+async def test_the_page_loads_nothing_of_another_origin() -> None:
+    async with _pages() as client:
+        async with client.get("/") as response:
+            assert response.status == 200
+            html = await response.text()
+            assert "default-src 'self'" in response.headers["Content-Security-Policy"]
+            assert "Cross-Origin-Opener-Policy" not in response.headers  # warned of over http
+        for path in re.findall(r'(?:src|href)="(/static/[^"]+)"', html):
+            async with client.get(path) as response:
+                assert response.status == 200, path
+
+
+async def test_the_page_has_the_settings_that_are_public() -> None:
+    servers = [
+        IceServer(urls=["stun:192.0.2.1"]),
+        IceServer(urls=["turn:192.0.2.2"], username="me", credential="hush"),  # type: ignore[arg-type]
+    ]
+    async with _pages(slo_ms=120, token="secret", ice_servers=servers) as client:
+        settings = await _settings_of_page(client)
+    assert settings["slo_ms"] == 120
+    assert 120 in settings["slo_choices"]
+    assert settings["whip"] == "/whip"
+    assert settings["token_required"] is True
+    assert settings["ice_servers"] == [{"urls": ["stun:192.0.2.1"]}]
+    assert settings["ask_ice"] is True
+    assert "secret" not in json.dumps(settings)
+    assert "hush" not in json.dumps(settings)
+
+
+async def test_the_authority_s_certificate_is_there_where_it_is_ours(tmp_path: Path) -> None:
+    ca = tmp_path / "ca.crt"
+    ca.write_text("certificate")
+    async with _pages(ca) as client, client.get("/ca.crt") as response:
+        assert await response.text() == "certificate"
+        assert response.content_type == "application/x-x509-ca-cert"
+    async with _pages() as client, client.get("/ca.crt") as response:
+        assert response.status == 404
+
+
+async def test_a_sample_that_has_not_been_fetched_is_not_offered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("edge.api.pages.cached", lambda asset: None)
+    async with _pages() as client:
+        assert (await _settings_of_page(client))["sample"] is None
+        async with client.get("/sample.webm") as response:
+            assert response.status == 404
+
+
+async def test_files_outside_the_static_folder_are_not_served() -> None:
+    async with _pages() as client, client.get("/static/../templates/page.html") as response:
+        assert response.status == 404
