@@ -32,7 +32,7 @@ PICTURES = noise(320, 192)
 
 
 async def _scrape(parts: Parts) -> dict[tuple[str, str], float]:
-    """Samples by name and label values, of an endpoint over these parts."""
+    """Samples by name and label values (in the order of the labels' names), of these parts."""
     names = ("sessions", "devices", "controller", "ingest", "event_loop")
     dashboard = Dashboard(parts.settings, metrics=parts.metrics, **parts.arguments(*names))
     endpoint = MetricsEndpoint(parts.settings, dashboard=dashboard, **parts.arguments(*names))
@@ -59,9 +59,9 @@ async def test_frames_and_their_legs_are_counted() -> None:
     assert samples["edge_frames_total", "lost"] == 1
     assert samples["edge_frames_total", "overload"] == 0
     assert samples["edge_leg_seconds_sum", "network"] == pytest.approx(0.023)
-    assert samples["edge_leg_seconds_bucket", "network,0.005"] == 1
-    assert samples["edge_leg_seconds_bucket", "network,0.025"] == 2
-    assert samples["edge_leg_seconds_bucket", "whole,+Inf"] == 2
+    assert samples["edge_leg_seconds_bucket", "0.005,network"] == 1
+    assert samples["edge_leg_seconds_bucket", "0.025,network"] == 2
+    assert samples["edge_leg_seconds_bucket", "+Inf,whole"] == 2
 
 
 async def test_sessions_are_counted_by_state_objective_and_plan() -> None:
