@@ -1,7 +1,7 @@
-"""`python -m netem fleet`: eight cameras on links of different speed, and the admin page's picture.
+"""`python -m netem fleet`: eight cameras on different links, and screenshots of the admin page.
 
-A real server with simulated GPUs, light publishers of real video, each in a namespace of its own
-behind its own link, and a real browser that looks at the admin page.
+A real server with simulated GPUs, light publishers of real video, each in its own namespace behind
+its own link, and a real browser on the admin page.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ from netem.units import rate_bps
 from traces import constant
 
 ABOUT = """Serves eight light publishers, each behind a link of its own, on simulated GPUs, and
-takes pictures of the admin page: admin.png as on a desk, admin-phone.png as on a phone. Needs root
-for the links, and Chromium."""
+saves screenshots of the admin page: admin.png as on a desktop, admin-phone.png as on a phone. Needs
+root for the links, and Chromium."""
 GPU = Path(__file__).parent.parent / "profiles" / "sim-rtx2080ti.json"
 START_S = 60.0
-SETTLED_S = 15.0  # after which the last ten seconds are free of what a browser's start costs
+SETTLED_S = 15.0  # after the browser's start, which costs a core for some seconds
 
 
 @dataclass(frozen=True)
 class FleetCamera:
-    """A publisher, its link one way, and what it asks for."""
+    """A publisher, its uplink and its objective."""
 
     label: str
     rate: str
@@ -53,9 +53,8 @@ FLEET = (
     FleetCamera("gate-north", "12mbit", 5.0, 0.0, 100),
     FleetCamera("gate-south", "8mbit", 8.0, 0.0, 100),
     FleetCamera("dock-1", "6mbit", 10.0, 0.0, 100),
-    FleetCamera(
-        "dock-2", "900kbit", 38.0, 0.04, 100
-    ),  # the one that an operator should see at once
+    # The one that an operator should notice at once.
+    FleetCamera("dock-2", "900kbit", 38.0, 0.04, 100),
     FleetCamera("yard-east", "4mbit", 12.0, 0.0, 150),
     FleetCamera("yard-west", "3mbit", 15.0, 0.001, 150),
     FleetCamera("crane-7", "20mbit", 4.0, 0.0, 100),
@@ -73,26 +72,30 @@ SCREENS: dict[str, dict[str, Any]] = {
 
 
 class FleetError(Exception):
-    """It could not be shown; the message says at which step."""
+    """The demonstration failed; the message names the step."""
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     parser.add_argument(
-        "--seconds", type=float, default=75.0, metavar="S", help="of streaming first (default 75)"
+        "--seconds",
+        type=float,
+        default=75.0,
+        metavar="S",
+        help="of streaming before the screenshots (default 75)",
     )
     parser.add_argument(
         "--out", type=Path, default=Path("docs/images"), metavar="DIR", help="default docs/images"
     )
     parser.add_argument("--scheme", choices=("dark", "light"), default="dark", help="default dark")
-    parser.add_argument("--keep", action="store_true", help="serve on until Ctrl-C")
+    parser.add_argument("--keep", action="store_true", help="keep serving until Ctrl-C")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Exit status: 0, or 1 if it could not be shown."""
+    """Exit status: 0, or 1 if a step failed."""
     try:
-        EncodedClip(None, 15, progress=_say).prepare()  # once, before eight need it
+        EncodedClip(None, 15, progress=_report).prepare()  # once, before eight publishers need it
         with _server() as port, _cameras(port):
             asyncio.run(_show(options, f"http://localhost:{port}/admin"))
     except (FleetError, BrowserMissingError, BrowserError) as error:
@@ -102,20 +105,20 @@ def run(options: argparse.Namespace) -> int:
 
 
 async def _show(options: argparse.Namespace, url: str) -> None:
-    _say(f"{len(FLEET)} cameras; {url}")
+    _report(f"{len(FLEET)} cameras; {url}")
     for name, screen in SCREENS.items():
         async with chromium(color_scheme=options.scheme, **screen) as browser:
             page = browser.pages[0]
             await page.goto(url)
             await _until_live(page, options.seconds)
-            (options.out / name).write_bytes(_small(await page.screenshot()))
-            _say(f"picture: {options.out / name}")
+            (options.out / name).write_bytes(_compressed(await page.screenshot()))
+            _report(f"picture: {options.out / name}")
     if options.keep:
         await asyncio.Event().wait()
 
 
 async def _until_live(page: Page, seconds: float) -> None:
-    """Until all are live and have been for so long, and the page is no burden any more."""
+    """Wait until every camera has been live for `seconds`, and the page has settled."""
     live = (
         "() => { const sessions = window.__admin?.state?.sessions ?? [];"
         f" const live = sessions.filter((each) => each.state === 'live' && each.age_s > {seconds});"
@@ -124,20 +127,20 @@ async def _until_live(page: Page, seconds: float) -> None:
     try:
         await page.wait_for_function(live, timeout=1000.0 * (START_S + seconds))
     except BrowserError as error:
-        raise FleetError(f"not all {len(FLEET)} cameras came to be live: {error}") from error
+        raise FleetError(f"not all {len(FLEET)} cameras became live: {error}") from error
 
 
 @contextlib.contextmanager
 def _server() -> Iterator[int]:
-    """`edge serve` as a process of its own; its port."""
+    """`edge serve` as a child process; its port."""
     command = [sys.executable, "-m", "edge", "serve", "--http", "--host", "0.0.0.0", "--port", "0"]
     command += ["--device", f"sim:{GPU}", f"sim:{GPU}"]
     kept = {name: value for name, value in os.environ.items() if not name.startswith("EDGE_")}
-    with tempfile.TemporaryFile("w+", prefix="edge-fleet-") as words:  # if it does not start
+    with tempfile.TemporaryFile("w+", prefix="edge-fleet-") as log:  # for the error message
         process = subprocess.Popen(
             command,
             stdout=subprocess.PIPE,
-            stderr=words,
+            stderr=log,
             text=True,
             env={**kept, "EDGE_ADMIN_LOOPBACK": "true"},
         )
@@ -145,8 +148,8 @@ def _server() -> Iterator[int]:
         try:
             line = process.stdout.readline().strip()
             if not line.startswith("Serving at "):
-                words.seek(0)
-                raise FleetError(f"the server did not start: {words.read()[-500:]}")
+                log.seek(0)
+                raise FleetError(f"the server did not start: {log.read()[-500:]}")
             yield int(line.rsplit(":", 1)[1].strip("/"))
         finally:
             process.terminate()
@@ -155,7 +158,7 @@ def _server() -> Iterator[int]:
 
 @contextlib.contextmanager
 def _cameras(port: int) -> Iterator[None]:
-    """All of them, each behind its link; gone afterwards."""
+    """All publishers, each behind its link; ended afterwards."""
     with contextlib.ExitStack() as stack:
         for number, camera in enumerate(FLEET):
             link = EmulatedLink(
@@ -180,13 +183,13 @@ def _cameras(port: int) -> Iterator[None]:
         yield
 
 
-def _small(png: bytes) -> bytes:
-    """The same pixels; large areas of one colour do best without a filter."""
+def _compressed(png: bytes) -> bytes:
+    """The same image, compressed without a filter: best for large areas of one colour."""
     image = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR)
-    assert image is not None  # it is a browser's
-    how = [cv2.IMWRITE_PNG_COMPRESSION, 9, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_NONE]
-    return bytes(cv2.imencode(".png", image, how)[1])
+    assert image is not None  # a browser's own PNG
+    options = [cv2.IMWRITE_PNG_COMPRESSION, 9, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_NONE]
+    return bytes(cv2.imencode(".png", image, options)[1])
 
 
-def _say(text: str) -> None:
+def _report(text: str) -> None:
     print(text, file=sys.stderr, flush=True)

@@ -1,7 +1,7 @@
-"""Temporary files of a command and of all that it starts, in one folder that says whose it is.
+"""Temporary files of a command and its child processes, in one folder named after its owner.
 
-Its name is `edgelab-<pid>-<start>`, as those of namespaces (netem/links/namespace.py): so what a
-command that was killed left behind is known, and the next one removes it.
+The name is `edgelab-<pid>-<start>`, like those of namespaces (netem/links/namespace.py), so that
+the next command can remove the files of one that was killed.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from pathlib import Path
 
 from netem.links.namespace import PREFIX, start_ticks
 
-_LONGEST = 60  # characters: a browser adds 45 for its socket, and 107 are the most
+_MAX_PATH = 60  # characters: a browser adds 45 for its socket, whose limit is 107
 _NAME = re.compile(rf"{PREFIX}-(\d+)-(\d+)")
 
 
 @contextlib.contextmanager
 def scratch() -> Iterator[Path]:
-    """A folder for temporary files, those of processes started meanwhile too; gone afterwards."""
+    """A folder for the temporary files of this process and its children; removed afterwards."""
     outer = tempfile.gettempdir()
     before = os.environ.get("TMPDIR")
-    clear()
+    remove_stale()
     folder = Path(outer) / f"{PREFIX}-{os.getpid()}-{start_ticks(os.getpid())}"
-    if len(str(folder)) > _LONGEST:
-        raise OSError(f"{folder}: too long a path for browsers' sockets: set TMPDIR to a short one")
+    if len(str(folder)) > _MAX_PATH:
+        raise OSError(f"{folder}: path too long for browsers' sockets: set TMPDIR to a shorter one")
     folder.mkdir(mode=0o700, exist_ok=True)
     os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
     try:
@@ -43,10 +43,9 @@ def scratch() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def clear() -> list[str]:
-    """Ends what commands that are gone had started, and removes their folders; returns their
-    names."""
-    gone = []
+def remove_stale() -> list[str]:
+    """End the child processes of commands that are gone, and remove their folders; their names."""
+    removed = []
     for path in Path(tempfile.gettempdir()).glob(f"{PREFIX}-*"):
         match = _NAME.fullmatch(path.name)
         if match and start_ticks(int(match[1])) != int(match[2]):
@@ -54,12 +53,12 @@ def clear() -> list[str]:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
             shutil.rmtree(path, ignore_errors=True)
-            gone.append(path.name)
-    return gone
+            removed.append(path.name)
+    return removed
 
 
 def users(folder: Path) -> list[int]:
-    """Processes that were started with this folder for their temporary files."""
+    """Process ids whose TMPDIR is this folder."""
     wanted = f"TMPDIR={folder}".encode()
     found = []
     for entry in Path("/proc").iterdir():

@@ -1,4 +1,4 @@
-"""Rates, times and shares as people write them on a command line."""
+"""Rates, times and shares in command-line notation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `python -m profiles accuracy` does."""
+"""`python -m profiles accuracy`: measure accuracy by sent size, bitrate, codec and input size."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from profiles.accuracy_measurement import (
     AccuracyMeasurement,
     EvaluationClip,
     continued,
-    looked_at,
+    evaluated,
     merge,
     plan,
 )
@@ -34,7 +34,7 @@ from profiles.codecs import CODECS, JPEG, JPEG_FIT, NONE
 from profiles.progress import ProgressReport
 
 _DEFAULT_CODECS = ("vp8", "h264", JPEG, JPEG_FIT)
-_BETTER = "yolov4"  # the reference, where its weights are at hand
+_REFERENCE = "yolov4"  # if its weights are in the cache
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fps", type=positive, default=15, metavar="N", help="default 15")
     parser.add_argument("--seconds", type=positive, default=10, metavar="N", help="default 10")
     parser.add_argument(
-        "--frames", type=positive, metavar="N", help="looked at, of each clip (default 36)"
+        "--frames", type=positive, metavar="N", help="evaluated, of each clip (default 36)"
     )
     parser.add_argument(
         "--coco",
@@ -77,15 +77,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--precision",
         default="auto",
         choices=get_args(Precision),
-        help="what networks compute in (default auto: as served here)",
+        help="number format of the networks (default auto: as served on this device)",
     )
-    parser.add_argument("--out", type=Path, metavar="FILE", help="default by the network's name")
-    parser.add_argument("--again", action="store_true", help="begin FILE anew")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="default: named after the network")
+    parser.add_argument("--again", action="store_true", help="replace FILE, do not continue it")
     parser.add_argument("--quick", action="store_true", help="few sizes, rates and frames")
 
 
 def run(options: argparse.Namespace, arguments: list[str]) -> int:
-    """Exit status 0; raises ValueError and OSError for what can't be used."""
+    """Exit status 0; raises ValueError and OSError for unusable input."""
     for name, value in OPENMP.items():  # as in a worker; read when torch loads
         os.environ.setdefault(name, value)
     from edge.models.detector import Detector  # noqa: PLC0415  # torch loads only where it is used
@@ -94,9 +94,9 @@ def run(options: argparse.Namespace, arguments: list[str]) -> int:
     ending = "-quick.json" if quick else ".json"
     out = options.out or Path("profiles") / f"accuracy-{options.network}{ending}"
     reference = Variant(options.network, LONG_SIDES[-1])
-    if cached(WEIGHTS[_BETTER]) is not None:
-        reference = Variant(_BETTER, LONG_SIDES[-1])
-    materials = _materials(options)
+    if cached(WEIGHTS[_REFERENCE]) is not None:
+        reference = Variant(_REFERENCE, LONG_SIDES[-1])
+    materials = _clips(options)
     tasks = plan(
         materials,
         options.codec or _codecs_for(options),
@@ -105,7 +105,7 @@ def run(options: argparse.Namespace, arguments: list[str]) -> int:
         options.kbps or ((120.0, 1000.0) if quick else KBPS),
     )
     if not tasks:
-        raise UsageError("nothing to measure: no codec and size suits these pictures")
+        raise UsageError("nothing to measure: no codec and size fits these pictures")
     clips = {material.name: material.about for material in materials}
     before = None if options.again else continued(out, reference.name, clips)
     rows = list(before.rows) if before else []
@@ -123,7 +123,7 @@ def run(options: argparse.Namespace, arguments: list[str]) -> int:
             options.precision,
         )
     progress = ProgressReport(sum(task.work for task in tasks))
-    survey = AccuracyMeasurement(
+    measurement = AccuracyMeasurement(
         options.network, detector, reference, reference_detector, progress.step, progress.skip
     )
     made_on = f"{describe_machine()}, {options.device}, {detector.precision}"
@@ -132,7 +132,7 @@ def run(options: argparse.Namespace, arguments: list[str]) -> int:
     elif before:
         made_on = before.machine
     for task in tasks:
-        for row in survey.rows(task, rows):
+        for row in measurement.rows(task, rows):
             rows = merge(rows, row)
             save_accuracy_profile(
                 AccuracyProfile(
@@ -154,7 +154,7 @@ def _codecs_for(options: argparse.Namespace) -> tuple[str, ...]:
     return (*_DEFAULT_CODECS, NONE) if options.coco else _DEFAULT_CODECS
 
 
-def _materials(options: argparse.Namespace) -> list[EvaluationClip]:
+def _clips(options: argparse.Namespace) -> list[EvaluationClip]:
     seconds = min(4, options.seconds) if options.quick else options.seconds
     frames = options.frames or (8 if options.quick else 36)
     clips: list[Clip] = []
@@ -166,7 +166,7 @@ def _materials(options: argparse.Namespace) -> list[EvaluationClip]:
         clips = [from_file(samples.street_video(), options.fps, seconds), pan(options.fps, seconds)]
     materials = []
     for clip in clips:
-        chosen = looked_at(len(clip.frames), clip.fps, frames)
+        chosen = evaluated(len(clip.frames), clip.fps, frames)
         about = f"{clip.about}, {len(chosen)} looked at"
         materials.append(EvaluationClip(clip.name, clip.frames, clip.fps, chosen, about))
     if options.coco:
@@ -180,7 +180,7 @@ def _materials(options: argparse.Namespace) -> list[EvaluationClip]:
                 1,
                 range(len(photographs)),
                 annotated.about,
-                (JPEG, JPEG_FIT, NONE),  # a video codec needs pictures that follow each other
+                (JPEG, JPEG_FIT, NONE),  # a video codec needs consecutive pictures
                 annotated.truth,
             )
         )

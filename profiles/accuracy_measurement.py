@@ -1,4 +1,4 @@
-"""What is still seen of a picture that was scaled and encoded: F1 and AP, measured on clips."""
+"""Measurement of accuracy: F1 and AP of detections in scaled and encoded pictures of clips."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from edge.profile.variant import Variant
 from profiles.average_precision import COCO_IOUS, average_precision
 from profiles.codecs import CODECS, JPEG, VIDEO, SentPictures, send
 
-CONFIDENCE = 0.25  # of a box that counts for F1, and of the reference's boxes
+CONFIDENCE = 0.25  # least score of a box that counts for F1, and of the reference's boxes
 LEAST_SCORE = 0.01  # of a box that counts for AP
 SENT_LONG_SIDES = (128, 192, 256, 320, 416, 512, 608)
 INPUT_LONG_SIDES = (128, 192, 256, 320, 416, 608)
 KBPS = (60.0, 120.0, 250.0, 500.0, 1000.0, 2000.0)
 
-_MOST_UPSCALING = 2.5  # input side by sent side: enlarging pays, but not without end
-_AN_INFERENCE = 12_000.0  # what each costs whatever its size, in pixels
-_NOTHING_NEW = 1.15  # times the bits of the rate before: the encoder can't, or needn't, change more
+_MAX_UPSCALING = 2.5  # input side over sent side: more enlarging gains nothing
+_INFERENCE_COST = 12_000.0  # of an inference whatever its size, in pixels
+_MIN_STEP = 1.15  # times the previous rate's bits: below, the encoder did not follow the rate
 
 
 class BoxDetector(Protocol):
-    """What finds boxes: `edge.models.detector.Detector`."""
+    """A detector, such as `edge.models.detector.Detector`."""
 
     def detect(
         self, pictures: Sequence[Picture], variant: Variant, *, score_threshold: float
@@ -41,16 +41,16 @@ class BoxDetector(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class EvaluationClip:
-    """Pictures to measure on, and which of them are looked at.
+    """Pictures to measure on, and the indices of those that are evaluated.
 
-    The others are encoded too, since a video codec needs its past. `truth` has a list of true
-    boxes for each picture looked at; empty: there are no annotations.
+    The others are encoded too, since a video codec depends on earlier frames. `truth` has a list of
+    true boxes for each evaluated picture; it is empty without annotations.
     """
 
     name: str
     frames: Sequence[av.VideoFrame]
     fps: int
-    looked_at: Sequence[int]
+    evaluated: Sequence[int]
     about: str
     codecs: tuple[str, ...] = CODECS
     truth: Sequence[Sequence[Box]] = ()
@@ -58,9 +58,9 @@ class EvaluationClip:
 
 @dataclass(frozen=True, slots=True)
 class AccuracyTask:
-    """Material to be sent at one size with one codec, at each of the rates, the least first."""
+    """A clip to be sent at one size with one codec, at each of the rates in ascending order."""
 
-    material: EvaluationClip
+    clip: EvaluationClip
     codec: str
     sent_long_side: int
     kbps: tuple[float, ...]
@@ -68,24 +68,24 @@ class AccuracyTask:
 
     @property
     def work(self) -> float:
-        """Of all its rates, in input pixels."""
+        """The cost of all its rates, in input pixels."""
         return len(self.kbps) * self.cost(self.inputs)
 
     def cost(self, inputs: Sequence[int]) -> float:
-        """Of one rate at these inputs: detection's time is about linear in their pixels."""
-        first = self.material.frames[0]
+        """The cost of one rate at these inputs: detection time is about linear in their pixels."""
+        first = self.clip.frames[0]
         shape = min(first.width, first.height) / max(first.width, first.height)
         if self.codec == JPEG:
             shape = 1.0
-        pixels = sum(shape * long_side * long_side + _AN_INFERENCE for long_side in inputs)
-        return len(self.material.looked_at) * pixels
+        pixels = sum(shape * long_side * long_side + _INFERENCE_COST for long_side in inputs)
+        return len(self.clip.evaluated) * pixels
 
 
 @dataclass(slots=True)
 class AccuracyMeasurement:
-    """The measurement: `network` against `reference`, row by row.
+    """Measures `network` against `reference`, row by row.
 
-    Of a task's work, all comes to `on_step(work, text)` when done or to `on_skip(work)`.
+    All of a task's work is reported, to `on_step(work, text)` when done or else to `on_skip(work)`.
     """
 
     network: str
@@ -97,13 +97,13 @@ class AccuracyMeasurement:
     _references: dict[str, list[list[Box]]] = field(default_factory=dict)
 
     def rows(self, task: AccuracyTask, known: Sequence[AccuracyRow] = ()) -> Iterator[AccuracyRow]:
-        """A task's rows, each once it is measured; what is in `known` is not measured again.
+        """A task's rows, each once it is measured; rows in `known` are not measured again.
 
-        Rates that the encoder can't go down to, or has no use for, make no row.
+        Rates below the encoder's least, or beyond its need, yield no row.
         """
-        material = task.material
+        clip = task.clip
         full = task.cost(task.inputs)
-        before = 0.0  # bits a frame at the rate before
+        before = 0.0  # bits a frame at the previous rate
         for kbps in task.kbps:
             row = next((row for row in known if _same(row, self.network, task, kbps)), None)
             inputs = [
@@ -111,30 +111,30 @@ class AccuracyMeasurement:
             ]
             if inputs:
                 bps = 1000.0 * kbps
-                sent = send(task.codec, material.frames, task.sent_long_side, material.fps, bps)
-                bits = fmean(sent.bits[material.looked_at[0] :])
-                if row is None and bits <= before * _NOTHING_NEW:
+                sent = send(task.codec, clip.frames, task.sent_long_side, clip.fps, bps)
+                bits = fmean(sent.bits[clip.evaluated[0] :])
+                if row is None and bits <= before * _MIN_STEP:
                     inputs = []
                 else:
                     row = self._row(task, kbps, bits, sent, inputs)
                     yield row
-                    text = f"{material.name}, {task.codec}, {task.sent_long_side} px"
+                    text = f"{clip.name}, {task.codec}, {task.sent_long_side} px"
                     text += f", {kbps:g} kbit/s" if kbps else ""
                     self.on_step(task.cost(inputs), text)
             self.on_skip(full - task.cost(inputs))
             before = before if row is None else row.bits
 
-    def truth(self, material: EvaluationClip) -> list[list[Box]]:
-        """What the reference finds in the untouched pictures."""
-        found = self._references.get(material.name)
+    def truth(self, clip: EvaluationClip) -> list[list[Box]]:
+        """The reference's boxes in the original pictures."""
+        found = self._references.get(clip.name)
         if found is None:
             found = []
-            for index in material.looked_at:
-                picture = Picture.from_av(material.frames[index])
+            for index in clip.evaluated:
+                picture = Picture.from_av(clip.frames[index])
                 found += self.reference_detector.detect(
                     [picture], self.reference, score_threshold=CONFIDENCE
                 )
-            self._references[material.name] = found
+            self._references[clip.name] = found
         return found
 
     def _row(
@@ -145,12 +145,12 @@ class AccuracyMeasurement:
         sent: SentPictures,
         inputs: Sequence[int],
     ) -> AccuracyRow:
-        material = task.material
-        truth = self.truth(material)
-        pictures = [sent.pictures[index] for index in material.looked_at]
+        clip = task.clip
+        truth = self.truth(clip)
+        pictures = [sent.pictures[index] for index in clip.evaluated]
         row = AccuracyRow(
             network=self.network,
-            clip=material.name,
+            clip=clip.name,
             codec=task.codec,
             sent_edge=task.sent_long_side,
             pixels=round(fmean(picture.width * picture.height for picture in pictures)),
@@ -168,10 +168,10 @@ class AccuracyMeasurement:
             ]
             f1[long_side] = round(_f1(found, truth), 4)
             ap[long_side] = round(average_precision(found, truth), 4)
-            if material.truth:
-                by_iou = [average_precision(found, material.truth, each) for each in COCO_IOUS]
+            if clip.truth:
+                by_iou = [average_precision(found, clip.truth, each) for each in COCO_IOUS]
                 absolute[long_side] = {
-                    "f1": round(_f1(found, material.truth), 4),
+                    "f1": round(_f1(found, clip.truth), 4),
                     "ap50": round(by_iou[0], 4),
                     "ap": round(fmean(by_iou), 4),
                 }
@@ -179,33 +179,33 @@ class AccuracyMeasurement:
 
 
 def plan(
-    materials: Sequence[EvaluationClip],
+    clips: Sequence[EvaluationClip],
     codecs: Sequence[str],
     sent_long_sides: Sequence[int],
     inputs: Sequence[int],
     kbps: Sequence[float],
 ) -> list[AccuracyTask]:
-    """What is to be measured, the small sizes first. Pictures are never sent enlarged."""
+    """The tasks, small sizes first. Pictures are never sent enlarged."""
     tasks = []
-    for material in materials:
-        first = material.frames[0]
+    for clip in clips:
+        first = clip.frames[0]
         for sent_long_side in sorted(sent_long_sides):
             if sent_long_side > max(first.width, first.height):
                 continue
             useful = tuple(
                 long_side
                 for long_side in sorted(inputs)
-                if long_side <= _MOST_UPSCALING * sent_long_side
+                if long_side <= _MAX_UPSCALING * sent_long_side
             )
             for codec in codecs:
-                if codec in material.codecs and useful:
+                if codec in clip.codecs and useful:
                     rates = tuple(sorted(kbps)) if codec in VIDEO else (0.0,)
-                    tasks.append(AccuracyTask(material, codec, sent_long_side, rates, useful))
+                    tasks.append(AccuracyTask(clip, codec, sent_long_side, rates, useful))
     return tasks
 
 
 def merge(rows: Sequence[AccuracyRow], new: AccuracyRow) -> list[AccuracyRow]:
-    """`rows` with `new` added; of one that is there already, its inputs join the others'."""
+    """`rows` with `new` added; a row of the same key takes the new inputs as well."""
     merged = []
     for row in rows:
         if _key(row) == _key(new):
@@ -221,9 +221,9 @@ def merge(rows: Sequence[AccuracyRow], new: AccuracyRow) -> list[AccuracyRow]:
 
 
 def continued(path: Path, reference: str, clips: dict[str, str]) -> AccuracyProfile | None:
-    """What a file already holds; None if there is no file.
+    """The profile in a file to continue; None if there is no file.
 
-    Raises AccuracyError if that was measured against something else, so that rows can't be mixed.
+    Raises AccuracyError if it was measured against another reference or on other clips.
     """
     if not path.is_file():
         return None
@@ -236,11 +236,11 @@ def continued(path: Path, reference: str, clips: dict[str, str]) -> AccuracyProf
     return profile
 
 
-def looked_at(count: int, fps: int, wanted: int) -> list[int]:
+def evaluated(count: int, fps: int, wanted: int) -> list[int]:
     """Indices of about `wanted` of `count` frames, evenly spread, from the second second on.
 
-    By then the first frame, larger than all others, is paid for. A shorter clip has its second
-    half looked at.
+    By then the rate control has compensated for the large first frame. Of a shorter clip, the
+    second half is evaluated.
     """
     first = min(fps, count // 2)
     return sorted({round(place) for place in np.linspace(first, count - 1, wanted).tolist()})
@@ -258,4 +258,4 @@ def _key(row: AccuracyRow) -> tuple[str, str, str, int, float]:
 
 
 def _same(row: AccuracyRow, network: str, task: AccuracyTask, kbps: float) -> bool:
-    return _key(row) == (network, task.material.name, task.codec, task.sent_long_side, kbps)
+    return _key(row) == (network, task.clip.name, task.codec, task.sent_long_side, kbps)

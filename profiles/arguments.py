@@ -1,4 +1,4 @@
-"""What both commands' flags have in common."""
+"""Flags that both commands share."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 
 class UsageError(ValueError):
-    """Flags that don't go together; the message names them."""
+    """Flags that do not go together; the message names them."""
 
 
 def torch_device(text: str) -> str:
@@ -33,7 +33,7 @@ def positive(text: str) -> int:
 
 
 def command_line(arguments: Sequence[str], before: str = "") -> str:
-    """The command, as one would type it again, after those that made the file `before`."""
+    """The command as typed, after the commands `before` that made the file so far."""
     line = "python -m profiles " + shlex.join(arguments)
     lines = before.split("; ") if before else []
     return "; ".join([*(each for each in lines if each != line), line])

@@ -1,4 +1,4 @@
-"""Average precision, as COCO defines it: 101 recalls, the mean over the classes that there are."""
+"""Average precision as COCO defines it: at 101 recalls, the mean over the classes present."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def average_precision(
 ) -> float:
     """AP, 0..1, of the boxes found in each picture against the true ones, picture by picture.
 
-    Of the true boxes only class and corners count. Classes that are nowhere true count for
-    nothing; 1 if there are none at all.
+    Only class and corners of the true boxes matter. Classes without a true box are ignored; 1 if
+    there is no true box.
     """
     classes = {box[0] for boxes in truth for box in boxes}
     if not classes:

@@ -1,4 +1,4 @@
-"""The pictures that accuracy is measured on, before anything is done to them."""
+"""The original pictures that accuracy is measured on."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from edge.assets import samples
 PAN = "photographs"
 
 _PAN_LONG_SIDE = 960
-_NOISE = 2.0  # standard deviation, of 255: a camera's sensor is never still
-_SWAY = 0.01  # of the view: nor is the hand that holds it
+_NOISE = 2.0  # standard deviation, of 255: sensor noise
+_SWAY = 0.01  # of the view: hand shake
 
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """Frames (yuv420p, one size) at `fps`; `about` tells a reader, and another run, what it is."""
+    """Frames (yuv420p, one size) at `fps`; `about` describes and identifies them."""
 
     name: str
     frames: list[av.VideoFrame]
@@ -37,7 +37,7 @@ class Clip:
 
 
 def from_file(path: Path, fps: int, seconds: float) -> Clip:
-    """The first `seconds` of a video at `fps`; ValueError if there are no pictures in it."""
+    """The first `seconds` of a video at `fps`. Raises ValueError if it has no pictures."""
     limit = max(1, round(fps * seconds))
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()[:8]
@@ -56,7 +56,7 @@ def from_file(path: Path, fps: int, seconds: float) -> Clip:
 
 
 def pan(fps: int, seconds: float) -> Clip:
-    """A hand-held camera moving over the two sample photographs, half of the time each."""
+    """A simulated hand-held camera over the two sample photographs, half of the time each."""
     random = np.random.default_rng(0)
     count = max(2, round(fps * seconds))
     frames = []
@@ -79,7 +79,7 @@ def _extent(frames: list[av.VideoFrame], fps: int) -> str:
 def _views(
     image: npt.NDArray[np.uint8], count: int, random: np.random.Generator
 ) -> list[npt.NDArray[np.uint8]]:
-    """16:9 views that cross the photograph once there and back, nearing it by a fifth."""
+    """16:9 views that cross the photograph there and back, and zoom in by a fifth."""
     height, width = image.shape[:2]
     widest = min(width, height * 16 / 9)
     size = (_PAN_LONG_SIDE, _PAN_LONG_SIDE * 9 // 16)

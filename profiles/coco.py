@@ -16,19 +16,19 @@ from edge.models.boxes import Box
 
 CLIP = "coco"
 
-_UNUSED = {12, 26, 29, 30, 45, 66, 68, 69, 71, 83}  # ids that COCO gave up
+_UNUSED = {12, 26, 29, 30, 45, 66, 68, 69, 71, 83}  # ids without a category
 CLASS_OF_ID = {
     number: index for index, number in enumerate(n for n in range(1, 91) if n not in _UNUSED)
 }
-"""COCO's category ids to class indices: 80 classes in the order of the ids, as Darknet has them."""
+"""COCO's category ids to class indices: 80 classes in the order of the ids, as in Darknet."""
 
 
 class AnnotationError(ValueError):
-    """An annotation file that can't be used; the message names file and field."""
+    """An annotation file that cannot be used; the message names file and field."""
 
 
 @dataclass(frozen=True, slots=True)
-class Annotated:
+class AnnotatedPhotographs:
     """Photographs and the true boxes in each (score 1, corners as fractions)."""
 
     paths: list[Path]
@@ -37,7 +37,7 @@ class Annotated:
 
 
 class Photographs(Sequence[av.VideoFrame]):
-    """Photographs by their index, each read when it is asked for: thousands need not fit memory."""
+    """Photographs by index, each read on access: thousands need not fit into memory."""
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self._paths = list(paths)
@@ -60,7 +60,7 @@ class Photographs(Sequence[av.VideoFrame]):
         return frame.reformat(format="yuv420p")
 
 
-def read(annotations: Path, images: Path, limit: int | None = None) -> Annotated:
+def read(annotations: Path, images: Path, limit: int | None = None) -> AnnotatedPhotographs:
     """The first `limit` annotated photographs, by id, that lie in the folder `images`.
 
     Crowds (`iscrowd`) are left out of the truth. Raises AnnotationError naming file and field,
@@ -97,7 +97,7 @@ def read(annotations: Path, images: Path, limit: int | None = None) -> Annotated
     if not here:
         raise AnnotationError(f"{images}: none of the photographs in {annotations} is there")
     count = sum(len(boxes[number]) for number in here)
-    return Annotated(
+    return AnnotatedPhotographs(
         [images / sizes[number][0] for number in here],
         [boxes[number] for number in here],
         f"{len(here)} photographs of {annotations.name} with {count} boxes",

@@ -1,4 +1,4 @@
-"""What becomes of pictures on their way: scaled, encoded as browsers do, decoded."""
+"""Pictures scaled, encoded as browsers do, and decoded again."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ CODECS = (*VIDEO, JPEG, JPEG_FIT, NONE)
 
 _ENCODERS: dict[str, tuple[str, dict[str, str]]] = {
     # As libwebrtc sets libvpx up: real time, no error resilience, no look-ahead, constant rate
-    # with a second of buffer, its limits of the quantiser. A negative speed is fixed, a positive
-    # one follows the processor's load: the result would depend on what else runs.
+    # with a second of buffer, its limits of the quantiser. A negative speed is fixed; a positive
+    # one adapts to the processor's load, so that results would depend on other programs.
     "vp8": (
         "libvpx",
         {
@@ -39,7 +39,7 @@ _ENCODERS: dict[str, tuple[str, dict[str, str]]] = {
             "g": "3000",
         },
     ),
-    # Constrained baseline, no B frames, no look-ahead, constant rate: what phones' encoders send.
+    # Constrained baseline, no B frames, no look-ahead, constant rate: like phones' encoders.
     "h264": (
         "libx264",
         {
@@ -56,14 +56,14 @@ _BUFFER_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class SentPictures:
-    """Pictures as they arrive, and the bits of each on the way."""
+    """Pictures as received, and the encoded bits of each."""
 
     pictures: list[Picture]
     bits: list[int]
 
 
 def sent_size(width: int, height: int, long_side: int) -> tuple[int, int]:
-    """(width, height) of a picture scaled to a longest side, sides even as browsers make them."""
+    """(width, height) of a picture scaled to a long side; even, as in browsers."""
     longest = max(width, height)
     return _even(width * long_side / longest), _even(height * long_side / longest)
 
@@ -73,8 +73,8 @@ def send(
 ) -> SentPictures:
     """Frames scaled to the longest side, sent with `codec`, and decoded again, in order.
 
-    jpeg90 sends squares of that edge, quality 90, as Jellyfish does, and jpeg90-fit keeps the
-    shape; they and "none" (12 bits a pixel) take no rate. ValueError for an unknown codec.
+    jpeg90 sends squares of that side at quality 90, as Jellyfish does, and jpeg90-fit keeps the
+    shape; they and "none" (12 bits a pixel) have no rate. Raises ValueError for an unknown codec.
     """
     if codec == JPEG:
         return _send_jpeg([_scaled(frame, long_side, long_side) for frame in frames])
@@ -98,7 +98,7 @@ def _send_video(codec: str, frames: Sequence[av.VideoFrame], fps: int, bps: floa
     encoder.pix_fmt = "yuv420p"
     encoder.framerate, encoder.time_base = Fraction(fps), Fraction(1, fps)
     encoder.bit_rate = round(bps)
-    encoder.thread_count = 1  # so that the same comes out on every machine
+    encoder.thread_count = 1  # the same result on every machine
     rate = str(round(bps))
     buffer = str(round(bps * _BUFFER_S))
     encoder.options = {**options, "minrate": rate, "maxrate": rate, "bufsize": buffer}
@@ -108,7 +108,7 @@ def _send_video(codec: str, frames: Sequence[av.VideoFrame], fps: int, bps: floa
     bits: list[int] = []
     for index, frame in enumerate(frames):
         frame.pts, frame.time_base = index, Fraction(1, fps)
-        frame.pict_type = 0  # or the source's key frames would be ours
+        frame.pict_type = 0  # not the source's key frames
         for packet in encoder.encode(frame):
             bits.append(8 * packet.size)
             pictures += (Picture.from_av(each) for each in decoder.decode(packet))
@@ -133,7 +133,7 @@ def _send_jpeg(frames: Sequence[av.VideoFrame]) -> SentPictures:
 
 
 def _scaled(frame: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
-    """The frame at a size, every source pixel counted."""
+    """The frame at a size, by area averaging."""
     return frame.reformat(width=width, height=height, format="yuv420p", interpolation="AREA")
 
 

@@ -1,4 +1,4 @@
-"""What `python -m profiles latency` does."""
+"""`python -m profiles latency`: measure p50 and p99 of batches on a device."""
 
 from __future__ import annotations
 
@@ -33,19 +33,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--network", default="yolov4-tiny", choices=list(WEIGHTS))
     parser.add_argument("--weights", type=Path, metavar="FILE", help="a Darknet weight file")
     parser.add_argument(
-        "--variants", type=_variants, metavar="LIST", help="default: every edge of the network"
+        "--variants",
+        type=_variants,
+        metavar="LIST",
+        help="default: all of the network",
     )
     parser.add_argument("--batches", type=_batches, metavar="LIST", help="default 1,2,4")
     parser.add_argument(
-        "--rounds", type=int, choices=range(1, 101), metavar="N", help="visits of each, default 5"
+        "--rounds", type=int, choices=range(1, 101), metavar="N", help="schedule of each, default 5"
     )
-    parser.add_argument("--out", type=Path, metavar="FILE", help="default by the device's name")
-    parser.add_argument("--again", action="store_true", help="begin FILE anew")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="default: named after the device")
+    parser.add_argument("--again", action="store_true", help="replace FILE, do not continue it")
     parser.add_argument("--quick", action="store_true", help="few variants, one shape, few rounds")
 
 
 def run(options: argparse.Namespace, arguments: list[str]) -> int:
-    """Exit status: 0, or 1 when the worker failed; raises ValueError for what can't be used."""
+    """Exit status: 0, or 1 if the worker failed; raises ValueError for unusable input."""
     try:
         return asyncio.run(_run(options, arguments))
     except (WorkerError, BatchFailedError) as error:
@@ -59,9 +62,9 @@ async def _run(options: argparse.Namespace, arguments: list[str]) -> int:
     variants = options.variants or [
         Variant(options.network, long_side).name for long_side in long_sides
     ]
-    strangers = [name for name in variants if Variant.parse(name).network != options.network]
-    if strangers:
-        raise UsageError(f"--variants: {strangers[0]} is none of {options.network}")
+    unknown = [name for name in variants if Variant.parse(name).network != options.network]
+    if unknown:
+        raise UsageError(f"--variants: {unknown[0]} is not a variant of {options.network}")
     shapes = _QUICK_SHAPES if quick else latency_measurement.SHAPES
     batches = options.batches or latency_measurement.BATCHES
     rounds = options.rounds or (_QUICK_ROUNDS if quick else latency_measurement.ROUNDS)
@@ -75,7 +78,7 @@ async def _run(options: argparse.Namespace, arguments: list[str]) -> int:
         on_progress=lambda text: print(text, file=sys.stderr, flush=True),
     ) as (description, run):
         name = processor_name() if options.device == "cpu" else description
-        # What a quick run finds is not to stand where a full one would look for its own.
+        # A quick measurement must not be taken for a full one.
         ending = "-quick.json" if quick else ".json"
         out = options.out or Path("profiles") / (file_stem(name) + ending)
         before = None if options.again else _before(out, name)
@@ -86,12 +89,12 @@ async def _run(options: argparse.Namespace, arguments: list[str]) -> int:
         if options.again:
             partial.unlink(missing_ok=True)
         here = {c.key for c in wanted}
-        done = [v for v in latency_measurement.read_visits(partial) if v.key in here]
-        todo = latency_measurement.visits(wanted, done, rounds)
+        done = [v for v in latency_measurement.read_series(partial) if v.key in here]
+        todo = latency_measurement.schedule(wanted, done, rounds)
         keep = latency_measurement.writer(partial)
         progress = ProgressReport(float(max(1, len(todo))))
         for case in todo:
-            done.append(await latency_measurement.visit(run, case))
+            done.append(await latency_measurement.measure(run, case))
             keep(done[-1])
             width, height = case.input_size
             progress.step(1.0, f"{case.variant}, {width}x{height}, batch {case.batch}")
@@ -113,7 +116,7 @@ async def _run(options: argparse.Namespace, arguments: list[str]) -> int:
 
 
 def _before(out: Path, device: str) -> LatencyProfile | None:
-    """What a file already holds; ValueError if that is another device's."""
+    """The profile in a file to continue. Raises ValueError if it is another device's."""
     if not out.is_file():
         return None
     profile = load_latency_profile(out)

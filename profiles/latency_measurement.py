@@ -1,4 +1,4 @@
-"""What batches take on a device, from the hand-over to the result: measured, and reckoned up."""
+"""Measurement of batch latency, from submission to result: sampling, and profile entries."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ SHAPES = ((16, 9), (9, 16), (4, 3), (1, 1))
 BATCHES = (1, 2, 4)
 ROUNDS = 5
 
-_LEAST_RUNS, _MOST_RUNS, _ENOUGH_MS = 4, 20, 500.0  # of one visit
-_POOL = 600  # ratios that a 99th percentile is taken of: six lie beyond it
+_MIN_RUNS, _MAX_RUNS, _ENOUGH_MS = 4, 20, 500.0  # of one series
+_POOL = 600  # ratios for a 99th percentile: six lie beyond it
 
 
 Key = tuple[str, int, int, int]
@@ -27,12 +27,12 @@ Key = tuple[str, int, int, int]
 
 
 class PartialFileError(ValueError):
-    """A file of samples that can't be gone on with; the message names the line."""
+    """A file of samples that cannot be continued; the message names the line."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class LatencyCase:
-    """A variant, its input size and a batch size; `picture` is a size that makes that input."""
+    """A variant, its input size and a batch size; pictures of size `picture` have that input."""
 
     variant: str
     input_size: tuple[int, int]
@@ -46,7 +46,7 @@ class LatencyCase:
 
 @dataclass(frozen=True, slots=True)
 class SampleSeries:
-    """Latencies, in ms, of one case in one go."""
+    """Latencies of one case, in ms, measured one after the other."""
 
     variant: str
     width: int
@@ -60,7 +60,7 @@ class SampleSeries:
 
 
 Run = Callable[[LatencyCase], Awaitable[float]]
-"""Runs one batch: milliseconds from the hand-over until the result was in hand."""
+"""Runs one batch: milliseconds from submission to result."""
 
 
 def cases(
@@ -70,7 +70,7 @@ def cases(
 ) -> list[LatencyCase]:
     """Every variant, shape and batch size, each distinct network input once.
 
-    Pictures come at the variant's own edge, as senders are asked for.
+    Pictures have the variant's own long side, as publishers are asked for.
     """
     found: dict[Key, LatencyCase] = {}
     for name in variants:
@@ -84,13 +84,13 @@ def cases(
     return list(found.values())
 
 
-def visits(
+def schedule(
     wanted: Sequence[LatencyCase], done: Iterable[SampleSeries], rounds: int, seed: int = 0
 ) -> list[LatencyCase]:
-    """The cases in the order of visiting: each once a round, each round in another order.
+    """The cases in the order of measurement: each once a round, each round in another order.
 
-    So a noisy moment of the machine meets one visit of a few cases, and never a case's all. What
-    was `done` counts.
+    So a noisy moment of the machine affects one series of a few cases, never all series of a case.
+    Series in `done` count.
     """
     left = {case.key: rounds for case in wanted}
     for each in done:
@@ -105,12 +105,12 @@ def visits(
     return order
 
 
-async def visit(run: Run, case: LatencyCase) -> SampleSeries:
-    """One case, a few times: the first, which may find caches cold, doesn't count."""
+async def measure(run: Run, case: LatencyCase) -> SampleSeries:
+    """Measure one case a few times; the first run, with cold caches, does not count."""
     await run(case)
     samples_ms: list[float] = []
-    while len(samples_ms) < _MOST_RUNS:
-        if len(samples_ms) >= _LEAST_RUNS and sum(samples_ms) >= _ENOUGH_MS:
+    while len(samples_ms) < _MAX_RUNS:
+        if len(samples_ms) >= _MIN_RUNS and sum(samples_ms) >= _ENOUGH_MS:
             break
         samples_ms.append(await run(case))
     return SampleSeries(case.variant, *case.input_size, case.batch, tuple(samples_ms))
@@ -119,11 +119,11 @@ async def visit(run: Run, case: LatencyCase) -> SampleSeries:
 def entries(done: Iterable[SampleSeries]) -> list[LatencyEntry]:
     """Profile entries: p50 is a case's own median, p99 that times a ratio of many cases.
 
-    Some dozens of samples have no 99th percentile of their own. So each sample is taken as a ratio
-    to its case's median, and a case's 99th percentile is of the ratios of itself and of those
-    nearest to it in latency, `_POOL` of them or more: near ones, since a hiccup of a millisecond is
-    much to a short batch and nothing to a long one. A case that was slow or unsteady by itself
-    keeps its own second-worst sample at least. Raw: nothing is made monotone here.
+    Some dozens of samples are too few for a 99th percentile. So each sample is divided by its
+    case's median, and a case's 99th percentile is taken over its own ratios and those of the cases
+    nearest in latency, at least `_POOL` in all: nearest, since a delay of a millisecond matters to
+    a short batch and not to a long one. The p99 is at least the case's own second-worst sample.
+    Entries are raw: nothing is made monotone here.
     """
     samples: dict[Key, list[float]] = {}
     for each in done:
@@ -141,7 +141,7 @@ def entries(done: Iterable[SampleSeries]) -> list[LatencyEntry]:
 
 
 def _neighbours(ratios: Sequence[list[float]], place: int) -> list[float]:
-    """The ratios at `place` and on both sides of it, as far as it takes to have `_POOL`."""
+    """The ratios at `place` and on both sides of it, until there are `_POOL`."""
     pool = list(ratios[place])
     low, high = place - 1, place + 1
     while len(pool) < _POOL and (low >= 0 or high < len(ratios)):
@@ -153,10 +153,10 @@ def _neighbours(ratios: Sequence[list[float]], place: int) -> list[float]:
     return pool
 
 
-def read_visits(path: Path) -> list[SampleSeries]:
-    """The visits of a run that was cut short; none if there is no file.
+def read_series(path: Path) -> list[SampleSeries]:
+    """The series of an interrupted measurement; none if there is no file.
 
-    A last line cut in two is left out. Raises PartialError naming the line.
+    An incomplete last line is ignored. Raises PartialError naming the line.
     """
     if not path.is_file():
         return []
@@ -183,7 +183,7 @@ def read_visits(path: Path) -> list[SampleSeries]:
 
 
 def writer(path: Path) -> Callable[[SampleSeries], None]:
-    """Appends visits to a file, a line each, so that nothing measured is lost."""
+    """Appends series to a file, a line each, so that an interruption loses none."""
 
     def write(each: SampleSeries) -> None:
         plain = asdict(each)

@@ -1,4 +1,4 @@
-"""The device under measurement: a real worker process, fed as the server feeds it."""
+"""The device under measurement: a real worker process, used as the server uses it."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from edge.profile.variant import LONG_SIDES
 from edge.workers import BatchFailure, BatchResult, WorkerOptions, WorkerPool
 from profiles.latency_measurement import LatencyCase, Run
 
-_FRAMES_A_SECOND = 1  # of the sample video, ten in all: no batch is one picture repeated
-_PATIENCE_MS = 3_000.0  # times the pool's own factor of 20: a batch of that length is a hang
-_GPU_WARM_UP_S = 3_600.0  # no limit: a batch without its graph would not be what is served
+_FRAMES_A_SECOND = 1  # of the sample video, ten in all, so that a batch has different pictures
+_TYPICAL_MS = 3_000.0  # assumed latency: the pool treats 20 times that as a hang
+_GPU_WARM_UP_S = 3_600.0  # ample: every batch must have its graph, as when serving
 
 
 class BatchFailedError(RuntimeError):
-    """The worker could not run a batch; the message says which and why."""
+    """The worker failed to run a batch; the message names it and the reason."""
 
 
 @asynccontextmanager
@@ -39,18 +39,18 @@ async def measured_device(
     weights: Path | None = None,
     on_progress: Callable[[str], None],
 ) -> AsyncIterator[tuple[str, Run]]:
-    """The device's description, and what runs a batch of `cases` on it; then the worker ends.
+    """The device's description, and a function that runs a batch of one of `cases` on it.
 
-    A GPU is warmed up for all cases first, as in a server: its graphs are recorded then. Raises
-    `edge.workers.WorkerError` if the worker can't be started, ValueError for a device's bad name.
+    A GPU is first warmed up for all cases, as in a server, which records its graphs. Raises
+    `edge.workers.WorkerError` if the worker cannot be started, ValueError for an unknown device.
     """
     outcomes: asyncio.Queue[BatchResult | BatchFailure] = asyncio.Queue(maxsize=1)
     frames = [_rgb(frame) for frame in samples.pictures(samples.street_video(), _FRAMES_A_SECOND)]
     pictures: dict[tuple[int, int], list[Picture]] = {}
     biggest = max(case.batch for case in cases)
     long_side = LONG_SIDES[-1]
-    patient = LatencyEntry(
-        f"{network}-{long_side}", long_side, long_side, biggest, _PATIENCE_MS, _PATIENCE_MS
+    assumed = LatencyEntry(
+        f"{network}-{long_side}", long_side, long_side, biggest, _TYPICAL_MS, _TYPICAL_MS
     )
     is_gpu = device.startswith("cuda")
     pool = WorkerPool(
@@ -61,8 +61,8 @@ async def measured_device(
         on_progress=lambda _device, _done, _total, text: on_progress(text),
         slots=biggest,
         max_pixels=long_side * long_side,
-        # A known profile: otherwise the pool would measure one itself while it starts.
-        profiles=[None if device.startswith("sim:") else LatencyProfile([patient])],
+        # With a profile, the pool does not measure one itself at its start.
+        profiles=[None if device.startswith("sim:") else LatencyProfile([assumed])],
         options=WorkerOptions(
             variants=tuple(dict.fromkeys(case.variant for case in cases)),
             shapes=tuple(shapes),
@@ -97,7 +97,7 @@ def _rgb(frame: av.VideoFrame) -> npt.NDArray[np.uint8]:
 
 
 def _cut(rgb: npt.NDArray[np.uint8], width: int, height: int) -> Picture:
-    """The middle of a picture, in another shape and size."""
+    """The middle of a picture, scaled to a size of another shape."""
     source_height, source_width = rgb.shape[:2]
     scale = min(source_width / width, source_height / height)
     columns, rows = round(width * scale), round(height * scale)

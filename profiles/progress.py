@@ -1,4 +1,4 @@
-"""How far a long measurement is, and how long it will still take."""
+"""Progress of a long measurement, and the time left."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import sys
 import time
 from collections.abc import Callable
 
-_EVERY_S = 5.0  # where lines can't be overwritten
+_EVERY_S = 5.0  # where lines cannot be overwritten
 
 
 class ProgressReport:
-    """Lines on standard error, with the time left by the work that was done so far.
+    """Lines on standard error, with the time left, extrapolated from the work done so far.
 
     `total` and all work are in any one unit.
     """
@@ -32,14 +32,14 @@ class ProgressReport:
 
     @property
     def left_s(self) -> float | None:
-        """Seconds left at the speed so far; None before anything was done."""
+        """Seconds left at the speed so far; None before the first step."""
         if not self._done:
             return None
         taken_s = self._clock_s() - self._started_s
         return taken_s / self._done * max(0.0, self._total - self._done)
 
     def step(self, work: float, text: str) -> None:
-        """`work` more is done; `text` says what."""
+        """Report `work` as done; `text` describes it."""
         self._done += work
         left_s = self.left_s
         left = "" if left_s is None else f", {duration(left_s)} left"
@@ -52,11 +52,11 @@ class ProgressReport:
             self._write(line + "\n")
 
     def skip(self, work: float) -> None:
-        """`work` turned out not to be needed."""
+        """Take `work` off the total: it is not needed."""
         self._total -= work
 
     def end(self) -> None:
-        """Leave the cursor on a line of its own."""
+        """Clear the progress line."""
         if self._is_terminal:
             self._write("\r\033[K")
 

@@ -1,4 +1,4 @@
-"""Link traces: how fast an uplink was over time. Readers, generators, the project's own."""
+"""Link traces: an uplink's rate over time. Readers, generators, shipped traces."""
 
 from pathlib import Path
 
@@ -11,9 +11,9 @@ DATA = Path(__file__).parent / "data"
 
 
 def shipped(name: str) -> Trace:
-    """A trace that comes with the project, by its name: lte, nr, stepped or wifi."""
+    """A trace that is shipped with the project, by name: lte, nr, stepped or wifi."""
     path = DATA / f"{name}.tsv"
     if not path.is_file():
         names = ", ".join(sorted(p.stem for p in DATA.glob("*.tsv")))
-        raise TraceError(f"{name}: no such trace comes with the project; there are {names}")
+        raise TraceError(f"{name}: no such shipped trace; there are {names}")
     return read(path)

@@ -1,11 +1,12 @@
-"""Uplinks made up from a seed: WiFi-like, LTE-like, 5G-like; and the Jellyfish paper's stepped one.
+"""Generated uplinks: WiFi-like, LTE-like, 5G-like; and the Jellyfish paper's stepped trace.
 
-A link is in one of a few states (good, poor, outage ...), stays for an exponential time and moves
-on by given weights. In a state the rate is its median times a lognormal factor that follows an
-AR(1) process with time constant `tau_s`, in all states the same one, cut at `most_mbps`. Rates are
-rounded to 1 kbit/s. Same kind, seed and duration: same trace, and a longer one starts alike.
+A link is in one of a few states (good, poor, outage ...), stays for an exponentially distributed
+time, and moves to another by given weights. In a state the rate is its median times a lognormal
+factor that follows an AR(1) process with time constant `tau_s`, one process for all states, cut at
+`most_mbps`. Rates are rounded to 1 kbit/s. The same kind, seed and duration give the same trace; a
+longer one begins with the same steps.
 
-What each is fitted to is said beside its recipe; `tests/traces/test_generate.py` checks it.
+The data that each is fitted to is cited at its recipe; `tests/traces/test_generate.py` checks it.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from traces.trace import Trace
 
 @dataclass(frozen=True)
 class RateState:
-    """Where a link stays for `stay_s` on average, at a median rate; `weight` is how likely it is
-    to be moved to, among the states that aren't the current one."""
+    """A state of a link: its median rate, its mean duration `stay_s`, and the `weight` of moving to
+    it, relative to the other states."""
 
     median_mbps: float
     stay_s: float
@@ -31,7 +32,7 @@ class RateState:
 
 @dataclass(frozen=True)
 class LinkRecipe:
-    """A kind of link: its states (the first is where it starts) and how the rate moves in them."""
+    """A kind of link: its states, the first one initial, and the variation of the rate in them."""
 
     kind: str
     states: tuple[RateState, ...]
@@ -53,8 +54,8 @@ WIFI = LinkRecipe(
 """A shared 802.11 channel: clear, contended, stalled. The wait for the hop: median some ms, 90th
 percentile about 20 ms, 99th about 250 ms (Sui et al., "Characterizing and Improving WiFi Latency
 in Large-Scale Operational Networks", MobiSys 2016), here of a 12 kB frame put to the link at
-random times; so stalls of 180 ms on average, some 4 % of the time. The level isn't theirs: it
-is chosen so that the link is at times the limit for one to four video uplinks."""
+random times; so stalls of 180 ms on average, some 4 % of the time. The level is a
+choice: the link is sometimes the limit for one to four video uplinks."""
 
 LTE = LinkRecipe(
     "lte",
@@ -86,7 +87,7 @@ of variation 0.55 to 0.85, below 0.1 Mbit/s for up to 25 % of the time."""
 
 
 def make(recipe: LinkRecipe, seed: int, seconds: float) -> Trace:
-    """A trace of `seconds` by the recipe; the seed is a whole number >= 0."""
+    """A trace of `seconds` by the recipe; the seed is an integer >= 0. Raises ValueError."""
     if seed < 0 or not 0.0 < seconds <= 86_400.0:
         raise ValueError("the seed must be 0 or more and the duration above 0 s, a day at most")
     step_s = recipe.step_ms / 1000.0
@@ -130,7 +131,7 @@ def nr(seed: int, seconds: float = 120.0) -> Trace:
 
 def stepped(seed: int = 0, seconds: float = 140.0) -> Trace:
     """The synthetic trace of Jellyfish (Nigade et al., RTSS 2022): 20, 15, 10, 7.5, 10, 15 and 20
-    Mbit/s for 20 s each, then again. There is no chance in it; the seed is ignored."""
+    Mbit/s for 20 s each, then again. It is not random: the seed is ignored."""
     rates = np.array([20.0, 15.0, 10.0, 7.5, 10.0, 15.0, 20.0]) * 1e6
     whole = Trace(
         np.arange(7, dtype=np.float64) * 20_000.0,
@@ -151,7 +152,7 @@ KINDS: dict[str, Callable[[int, float], Trace]] = {
 
 
 def _next(states: tuple[RateState, ...], current: int, choice: float) -> int:
-    """The state to move to, by a number from 0 to 1."""
+    """The next state, by a random number from 0 to 1."""
     others = [i for i in range(len(states)) if i != current]
     left = choice * sum(states[i].weight for i in others)
     for i in others:

@@ -1,4 +1,4 @@
-"""Traces drawn: the rate over time, and how much of the time it is below what."""
+"""Traces as a picture: the rate over time, and its distribution."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ import matplotlib.pyplot as plt
 
 from traces.trace import Trace
 
-# Okabe and Ito's colours, and dashes, so that neither colour nor a good printer is needed.
+# Okabe and Ito's colours for colour-blind readers, and dashes for black-and-white print.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 DASHES = ("-", "--", "-.", ":")
 
 
 def draw(traces: Sequence[Trace], path: Path) -> None:
-    """Writes a PNG with a row for each trace's rate over time and one for all distributions."""
+    """Write a PNG with a row for each trace's rate over time, and one for all distributions."""
     figure, axes = plt.subplots(
         len(traces) + 1, 1, figsize=(9, 2.0 * len(traces) + 3.2), layout="constrained"
     )

@@ -1,4 +1,4 @@
-"""What a link's rate did over time, piecewise constant, and what it can carry meanwhile."""
+"""A link's rate over time, piecewise constant, and its capacity over an interval."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from numpy.typing import ArrayLike, NDArray
 Series = NDArray[np.float64]
 
 MOST_BPS = 1e11
-"""A rate beyond this is a mistaken unit."""
+"""A rate above this is a mistaken unit."""
 
 SLACK_BITS = 1e-3
-"""So that rounding never leaves a packet's last bit to the far side of an outage."""
+"""Tolerance, so that rounding never moves a packet's last bit beyond an outage."""
 
 
 class TraceError(Exception):
-    """A trace that can't be used: says which file, line and rule."""
+    """A trace that cannot be used; the message names file, line and rule."""
 
 
 class TraceStep(NamedTuple):
-    """The link as it is until the next change; None where the trace doesn't say."""
+    """The link's state until the next change; None where the trace has no such series."""
 
     rate_bps: float
     delay_ms: float | None
@@ -36,9 +36,9 @@ class TraceStep(NamedTuple):
 @dataclass(frozen=True, eq=False)
 class Trace:
     """A link over time. `at_ms` holds the n start times, ascending from 0; `rate_bps` and, where
-    known, `delay_ms`, `jitter_ms` (both >= 0) and `loss` (0 to 1) one value for each. What is asked
-    of it beyond `duration_ms` is answered as if it repeated. `notes` says how it was made, or
-    what its reader changed. Raises TraceError where a rule is broken."""
+    known, `delay_ms`, `jitter_ms` (both >= 0) and `loss` (0 to 1) one value for each. The trace
+    repeats beyond `duration_ms`. `notes` say how it was made, and the corrections of its reader.
+    Raises TraceError for values that break a rule."""
 
     at_ms: Series
     rate_bps: Series
@@ -77,10 +77,10 @@ class Trace:
             if not np.all((values >= 0.0) & (values <= most)):
                 raise refuse(f"{key}: from 0 to {most:g}")
 
-    # At a time
+    # At one time
 
     def index_at(self, t_ms: float) -> int:
-        """Which step is in force."""
+        """The index of the step in force."""
         return bisect_right(self._starts_ms, t_ms % self.duration_ms) - 1
 
     def rate_at(self, t_ms: float) -> float:
@@ -88,7 +88,7 @@ class Trace:
         return self._rates_bps[self.index_at(t_ms)]
 
     def step_at(self, t_ms: float) -> TraceStep:
-        """All that is in force."""
+        """The step in force."""
         i = self.index_at(t_ms)
         return TraceStep(
             self._rates_bps[i],
@@ -96,30 +96,30 @@ class Trace:
         )
 
     def next_change_ms(self, t_ms: float) -> float:
-        """When the step after the one in force begins, a repetition's first included."""
+        """When the next step begins; after the last, the first of the next repetition."""
         turns, rest_ms = divmod(t_ms, self.duration_ms)
         i = bisect_right(self._starts_ms, rest_ms)
         end_ms = self._starts_ms[i] if i < len(self._starts_ms) else self.duration_ms
         return turns * self.duration_ms + end_ms
 
-    # Over a time
+    # Over an interval
 
     def capacity_bits(self, start_ms: float, end_ms: float) -> float:
-        """What can leave between two times, in bits; O(log n)."""
+        """The bits that can leave between two times; O(log n)."""
         return self._bits_until(end_ms) - self._bits_until(start_ms)
 
     def finish_ms(self, start_ms: float, bits: float) -> float:
-        """When so many bits have left a link that starts on them at `start_ms`; infinite when
-        nothing ever leaves. O(log n)."""
+        """When `bits` have left a link that starts sending them at `start_ms`; infinite if the link
+        has no rate at all. O(log n)."""
         if bits <= 0.0:
             return start_ms
-        a_turn = self._ends_bits[-1]
-        if a_turn <= 0.0:
+        period_bits = self._ends_bits[-1]
+        if period_bits <= 0.0:
             return math.inf
         target = self._bits_until(start_ms) + bits - SLACK_BITS
-        # Rounded up, less one: bits that end with a turn end where it last had a rate, not after.
-        turns = math.ceil(target / a_turn) - 1
-        rest = min(target - turns * a_turn, a_turn)
+        # Rounded up, minus one: bits that end with a repetition end at its last step with a rate.
+        turns = math.ceil(target / period_bits) - 1
+        rest = min(target - turns * period_bits, period_bits)
         i = min(bisect_left(self._ends_bits, rest), len(self._rates_bps) - 1)
         left = self._ends_bits[i] - rest
         end_ms = self._starts_ms[i + 1] if i + 1 < len(self._starts_ms) else self.duration_ms
@@ -128,7 +128,7 @@ class Trace:
         return max(start_ms, turns * self.duration_ms + end_ms)
 
     def window(self, start_ms: float, end_ms: float) -> Trace:
-        """What happens between two times, starting from 0, repetitions unrolled."""
+        """The trace between two times, shifted to start at 0, with repetitions unrolled."""
         if not 0.0 <= start_ms < end_ms:
             raise ValueError(f"window {start_ms:g} to {end_ms:g} ms: must start from 0 or later")
         first, last = int(start_ms // self.duration_ms), int(end_ms // self.duration_ms)
@@ -146,7 +146,7 @@ class Trace:
         )
 
     def resample(self, step_ms: float) -> Trace:
-        """The same by even steps, each the mean over its time; the last may be shorter."""
+        """The trace in even steps, each the mean over its interval; the last may be shorter."""
         if not step_ms > 0.0:
             raise ValueError("the step must be above 0 ms")
         count = max(1, math.ceil(self.duration_ms / step_ms - 1e-9))
@@ -169,11 +169,11 @@ class Trace:
 
     @property
     def mean_bps(self) -> float:
-        """The mean rate over one turn, by time."""
+        """The mean rate over one repetition, weighted by time."""
         return self._ends_bits[-1] * 1000.0 / self.duration_ms
 
     def quantile_bps(self, *shares: float) -> tuple[float, ...]:
-        """Rates below which the link is for these shares (0 to 1) of the time."""
+        """The rates below which the link is for these shares (0 to 1) of the time."""
         order = np.argsort(self.rate_bps, kind="stable")
         spent = np.cumsum(np.diff(np.append(self.at_ms, self.duration_ms))[order])
         places = np.searchsorted(spent, np.asarray(shares) * spent[-1])
@@ -184,7 +184,7 @@ class Trace:
         lengths = np.diff(np.append(self.at_ms, self.duration_ms))
         return float(lengths[self.rate_bps < rate_bps].sum() / self.duration_ms)
 
-    # The same as lists, for which bisect is faster than NumPy is for single values
+    # The series as lists: for single values, bisect on a list is faster than NumPy
 
     @cached_property
     def _starts_ms(self) -> list[float]:
@@ -212,7 +212,7 @@ class Trace:
 
 
 def constant(rate_bps: float) -> Trace:
-    """A link that doesn't change."""
+    """A link of constant rate."""
     return Trace(
         np.zeros(1), np.array([float(rate_bps)]), 1000.0, name=f"{rate_bps / 1e6:g} Mbit/s"
     )

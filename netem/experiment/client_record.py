@@ -1,4 +1,4 @@
-"""What a client took down of its frames: rows with times on this machine's monotonic clock."""
+"""A client's record of its frames: rows with times on this machine's monotonic clock."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from netem.footage.camera_file import CameraFile
 from netem.results.rows import ENCODER, LATE, LOST, FrameRow, HintRow
 
 _TICKS_A_MS = 90
-_SAME_MS = 8.0  # timestamps that are nearer are of one picture: RTP times are whole milliseconds
+_SAME_MS = 8.0  # closer timestamps are the same picture: RTP times are whole milliseconds
 
 
 class ClientRecordError(Exception):
-    """What a client took down can't be right; the message says why."""
+    """A client's record is inconsistent; the message gives the reason."""
 
 
 @dataclass(slots=True)
 class ClientRecord:
-    """A client's frames in the order of their capture, each with its answer's boxes, and hints."""
+    """A client's frames in order of capture, each with its answer's boxes, and its hints."""
 
     session: str = ""
     frames: list[tuple[FrameRow, Sequence[Sequence[Any]]]] = field(default_factory=list)
@@ -39,14 +39,14 @@ def by_page(
     session: str,
     shift_ms: float,
 ) -> ClientRecord:
-    """From the page's journal, and from the pictures that its observer saw: (timestamp, print,
-    width, height) each. `shift_ms` takes the page's clock to ours.
+    """From the page's journal and the pictures seen by its observer: (timestamp, fingerprint,
+    width, height) each. `shift_ms` is this machine's monotonic clock minus the page's.
 
     Raises ClientRecordError if a picture is not one of the camera's. Frames whose source is
     ambiguous are noted.
     """
     if journal["beyond"]:
-        raise ClientRecordError(f"{journal['beyond']} frames found no room in the page's journal")
+        raise ClientRecordError(f"{journal['beyond']} frames did not fit into the page's journal")
     written = ClientRecord(session)
     lines = [*journal["lines"]]
     _stamp(lines)
@@ -65,17 +65,17 @@ def by_page(
         row = _row(client, session, source, line, late_by_ms=late_by_ms, shift_ms=shift_ms)
         written.frames.append((row, (line["answer"] or {}).get("boxes") or ()))
     for stamp, place in sequence.between(min(seen, default=0), max(seen, default=0)):
-        if place not in seen:  # captured, and neither encoded nor seen by a page that was busy
+        if place not in seen:  # captured, but missed by encoder and page
             captured_ms = stamp + late_by_ms + shift_ms
             source = camera.sources[place % len(camera.sources)]
             written.frames.append((_blank(client, session, source, captured_ms, ENCODER), ()))
     if doubtful:
         written.notes.append(
-            f"client {client}: {doubtful} frames of a picture that another has too"
+            f"client {client}: {doubtful} frames share their picture with another frame"
         )
     if sequence.inferred:
         written.notes.append(
-            f"client {client}: {sequence.inferred} frames told by those around them"
+            f"client {client}: {sequence.inferred} frames identified by their neighbours"
         )
     for message in journal["hints"]:
         written.hints.append(_hint(client, message["hint"], message["heardMs"] + shift_ms))
@@ -83,38 +83,38 @@ def by_page(
 
 
 class PictureSequence:
-    """Which picture of an endless sequence of film was written when: by the prints of those seen.
+    """The position of each picture in a camera file that repeats endlessly, by fingerprints.
 
-    A camera file delivers its pictures one after the other. One that the observer was too busy to
-    see is counted from those before and after it, and must fit in between.
+    A camera file delivers its pictures in order, so a picture that the observer missed is
+    identified by counting from the ones before and after it.
     """
 
     def __init__(self, pictures: Sequence[tuple[float, int, int, int]], camera: CameraFile) -> None:
-        unknown = sum(key not in camera.prints for _, key, _, _ in pictures)
+        unknown = sum(key not in camera.fingerprints for _, key, _, _ in pictures)
         if unknown or not pictures:
-            raise ClientRecordError(
-                f"{unknown} of {len(pictures)} pictures are none of the camera's"
-            )
+            raise ClientRecordError(f"{unknown} of {len(pictures)} pictures are not the camera's")
         self.inferred = 0
         self._interval_ms = 1000.0 / camera.fps
         self._stamps = [stamp for stamp, *_ in pictures]
         self._turn = len(camera.sources)
         self._at: dict[int, list[int]] = {}
-        """Places on one turn of the film, by source frame: several where a video stands still."""
+        """Positions in the file by source frame: several where a video stands still."""
         for place, source in enumerate(camera.sources):
             self._at.setdefault(source, []).append(place)
-        sources = [camera.prints[key] for _, key, *_ in pictures]
+        sources = [camera.fingerprints[key] for _, key, *_ in pictures]
         rolls = [self._unroll(first, sources) for first in self._at[sources[0]]]
         _, self._places = min(rolls)
 
     def _unroll(self, first: int, sources: Sequence[int]) -> tuple[int, list[int]]:
-        """The places of all pictures seen, if the first was there; before them, how far they are
-        from where the time between them has them."""
+        """(deviation, positions) of all pictures seen if the first is at `first`.
+
+        The deviation sums the distances from the positions that the timestamps suggest.
+        """
         places, off = [first], 0
         for (one_ms, other_ms), source in zip(pairwise(self._stamps), sources[1:], strict=True):
             before = places[-1]
             expected = before + max(1, round((other_ms - one_ms) / self._interval_ms))
-            # Of the places with this source frame, in whatever turn, that nearest to the expected.
+            # Of the positions of this source frame in any repetition, the nearest to the expected.
             candidates = [
                 place + self._turn * around
                 for place in self._at[source]
@@ -126,25 +126,25 @@ class PictureSequence:
         return off, places
 
     def between(self, first: int, last: int) -> Iterator[tuple[float, int]]:
-        """Timestamp and place of the pictures seen from one place to another."""
+        """(timestamp, position) of the pictures seen between two positions, inclusive."""
         for stamp, place in zip(self._stamps, self._places, strict=True):
             if first <= place <= last:
                 yield stamp, place
 
     def place(self, stamp: float) -> int:
-        """Of the picture with this timestamp, give or take what the page's estimate may be off."""
+        """The position of the picture with about this timestamp."""
         after = bisect_left(self._stamps, stamp)
         near = [i for i in (after - 1, after) if 0 <= i < len(self._stamps)]
         best = min(near, key=lambda i: abs(self._stamps[i] - stamp))
         off_ms = stamp - self._stamps[best]
         if abs(off_ms) <= _SAME_MS:
             return self._places[best]
-        if len(near) == 1:  # before the first that was seen, or after the last
+        if len(near) == 1:  # before the first picture seen, or after the last
             self.inferred += 1
             steps = max(1, round(abs(off_ms) / self._interval_ms))
             return self._places[best] + (steps if off_ms > 0.0 else -steps)
         between = self._places[after] - self._places[after - 1]
-        if between == 1:  # there is no picture in between: the estimate was off by more
+        if between == 1:  # no picture in between: the timestamp was off by more
             return self._places[best]
         self.inferred += 1
         gap_ms = self._stamps[after] - self._stamps[after - 1]
@@ -153,13 +153,13 @@ class PictureSequence:
 
 
 def _stamp(lines: Sequence[dict[str, Any]]) -> None:
-    """Gives a picture's timestamp to frames that were over before the page knew it: RTP times run
-    as the pictures' do."""
+    """Set the missing picture timestamps (of frames that ended before the page learnt them) from
+    RTP times, which advance at the same rate."""
     known = [line for line in lines if line["stampMs"] is not None and line["rtp"] is not None]
     for line in lines:
         if line["stampMs"] is None:
             if not known:
-                raise ClientRecordError("the page never learnt which picture was sent when")
+                raise ClientRecordError("no frame in the page's journal has a picture timestamp")
             near = min(known, key=lambda other: abs(_ticks(line, other)))
             line["stampMs"] = near["stampMs"] + _ticks(line, near) / _TICKS_A_MS
 
@@ -170,7 +170,7 @@ def _ticks(line: Mapping[str, Any], since: Mapping[str, Any]) -> int:
 
 
 def by_publisher(client: int, record: Mapping[str, Any]) -> ClientRecord:
-    """From what `python -m netem publish --json` says of one client."""
+    """From one client's record in the output of `python -m netem publish --json`."""
     epoch_ms = record["epoch_ms"]
     session = (record["session"] or "")[:6]
     written = ClientRecord(session)
@@ -196,7 +196,7 @@ def by_publisher(client: int, record: Mapping[str, Any]) -> ClientRecord:
     for hint in record["hints"]:
         written.hints.append(_hint(client, hint, hint["at_ms"] - epoch_ms))
     if record["reason"] not in (None, "stopped"):
-        written.notes.append(f"client {client}: ended by itself: {record['reason']}")
+        written.notes.append(f"client {client}: ended early: {record['reason']}")
     return written
 
 

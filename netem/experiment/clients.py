@@ -1,4 +1,4 @@
-"""A run's clients: each in the namespace of its link, publishing until it is told to stop."""
+"""A run's clients: each publishes in its link's namespace until it is stopped."""
 
 from __future__ import annotations
 
@@ -31,48 +31,48 @@ _SECURE = "--unsafely-treat-insecure-origin-as-secure"
 
 
 class ClientError(Exception):
-    """A client that didn't come up or didn't end as it should; the message says which and how."""
+    """A client that failed to start or to end; the message names it and the failure."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClientRequest:
-    """What a client is: its number, its link, what it films and what it wants."""
+    """A client's number, link, video and objective."""
 
     number: int
     link: EmulatedLink
     footage: Footage
     slo_ms: float
     folder: Path
-    """For its files."""
+    """For the client's files."""
 
     @property
     def label(self) -> str:
         return label_of(self.number)
 
     def url(self, port: int) -> str:
-        """The server's, as seen from the client's namespace."""
+        """The server's base URL, as seen from the client's namespace."""
         return f"http://{self.link.outside_address}:{port}"
 
 
 class ExperimentClient(ABC):
-    """`start`, then `stop`, which tells what it took down; `close` ends it whatever its state."""
+    """`start`, then `stop`, which returns its record; `close` ends it in any state."""
 
     def __init__(self, request: ClientRequest) -> None:
         self.request = request
         self.session = ""
-        """What the server calls it, once it is live."""
+        """Its session on the server, once it is live."""
 
     @abstractmethod
     async def start(self, port: int) -> None:
-        """Begin to publish; who waits for its first answer asks the server."""
+        """Begin to publish; the server reports the first answer (`ServerProcess.live`)."""
 
     @abstractmethod
     async def stop(self) -> ClientRecord:
-        """Stop publishing, and wait until every frame has its end."""
+        """Stop publishing, and wait until every frame has an outcome."""
 
     @abstractmethod
     async def close(self) -> None:
-        """End it."""
+        """End the client, in any state."""
 
 
 class ChromiumClient(ExperimentClient):
@@ -122,11 +122,13 @@ class ChromiumClient(ExperimentClient):
             async with asyncio.timeout(FINISH_S + request.slo_ms / 1000.0):
                 snapshot = await page.evaluate("window.__edge.finish()")
         except TimeoutError:
-            raise ClientError(f"{request.label}: the page did not come to its end") from None
+            raise ClientError(f"{request.label}: the page did not finish") from None
         journal = await page.evaluate("window.__edge.journal()")
         observer = await page.evaluate("window.__observer")
         if observer["failed"]:
-            raise ClientError(f"{request.label}: its camera can't be watched: {observer['failed']}")
+            raise ClientError(
+                f"{request.label}: its camera cannot be observed: {observer['failed']}"
+            )
         counts = snapshot["counts"]
         if counts["captured"] != len(journal["lines"]):
             raise ClientError(
@@ -142,7 +144,7 @@ class ChromiumClient(ExperimentClient):
             shift_ms=shift_ms,
         )
         if snapshot["reconnects"]:
-            record.notes.append(f"{request.label}: connected anew {snapshot['reconnects']} times")
+            record.notes.append(f"{request.label}: reconnected {snapshot['reconnects']} times")
         return record
 
     async def page_text(self) -> str:
@@ -154,8 +156,7 @@ class ChromiumClient(ExperimentClient):
 
 
 async def _shift_ms(page: Page) -> float:
-    """What takes the page's clock to this machine's monotonic one: of several readings that with
-    the least time around it."""
+    """The monotonic clock minus the page's, from the fastest of several readings."""
     best = (float("inf"), 0.0)
     for _ in range(_CLOCK_READS):
         before_ms = now_ms()
@@ -166,7 +167,7 @@ async def _shift_ms(page: Page) -> float:
 
 
 class LightClient(ExperimentClient):
-    """The light publisher, in a process of its own."""
+    """The light publisher, in its own process."""
 
     def __init__(self, request: ClientRequest) -> None:
         super().__init__(request)

@@ -45,7 +45,7 @@ ERRORS = (
     FootageError, LinkError, PlaywrightError, ProfileError, ResultsError, ServerError, TraceError,
     OSError,
 )  # fmt: skip
-_AROUND_S = 12.0  # what a run takes beside its measured seconds, for the first guess of time left
+_OVERHEAD_S = 12.0  # of a run, beside its measured seconds, for the first estimate of time left
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -53,23 +53,25 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, metavar="FILE.toml", help="see netem/experiments")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the results folder")
     parser.add_argument(
-        "--runs", type=_count, metavar="N", help="make at most N runs now (default: all)"
+        "--runs", type=_count, metavar="N", help="make at most N runs (default: all)"
     )
     parser.add_argument(
-        "--minutes", type=_minutes, metavar="M", help="begin no run that would end after so long"
+        "--minutes", type=_minutes, metavar="M", help="start no run that would end later"
     )
     parser.add_argument(
-        "--seconds", type=_seconds, metavar="S", help="measure so long, instead of the file's"
+        "--seconds", type=_seconds, metavar="S", help="measured in each run, in place of the file's"
     )
     parser.add_argument(
         "--markdown", type=Path, metavar="FILE", help="write the table of all finished runs there"
     )
-    parser.add_argument("--list", action="store_true", help="say which runs there are, and stop")
+    parser.add_argument(
+        "--list", action="store_true", help="list the runs and their states, and stop"
+    )
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Exit status: 0 when all that was to be made is, 1 where a run failed, 2 on bad usage."""
+    """Exit status: 0 if the requested runs are finished, 1 if one failed, 2 on bad usage."""
     try:
         experiment = load(options.file)
         if options.seconds is not None:
@@ -84,7 +86,7 @@ def run(options: argparse.Namespace) -> int:
         return 0
     lack = missing()
     if lack:
-        print(f"error: runs can't be made here: {lack}", file=sys.stderr)
+        print(f"error: runs cannot be made here: {lack}", file=sys.stderr)
         return 1
     if any(cell.kind == "chromium" for cell in cells):
         try:
@@ -105,12 +107,15 @@ def run(options: argparse.Namespace) -> int:
         print(f"error: {problem}", file=sys.stderr)
     left = sum(_state(options.out, experiment, cell) != "finished" for cell in cells)
     if left and not failed:
-        print(f"{left} of {len(cells)} runs are left: call again to go on", file=sys.stderr)
+        print(
+            f"{left} of {len(cells)} runs are left: run the command again to continue",
+            file=sys.stderr,
+        )
     return 1 if failed else 0
 
 
 def write_runs(out: Path, order: list[str]) -> list[RunRow]:
-    """`runs.csv` afresh from the finished runs, those of the experiment in its order."""
+    """Rewrite `runs.csv` from the experiment's finished runs, in its order."""
     places = {name: place for place, name in enumerate(order)}
     rows = [folder.summary for folder in finished(out) if folder.path.name in places]
     rows.sort(key=lambda row: places[row.run])
@@ -121,9 +126,9 @@ def write_runs(out: Path, order: list[str]) -> list[RunRow]:
 def _make_all(
     experiment: Experiment, cells: list[ExperimentCell], out: Path, minutes: float | None
 ) -> list[str]:
-    """What failed, in words."""
+    """The failures, a line each."""
     failed = []
-    a_run_s = longest_s = experiment.seconds + experiment.settle_s + _AROUND_S
+    a_run_s = longest_s = experiment.seconds + experiment.settle_s + _OVERHEAD_S
     progress = ProgressReport(a_run_s * len(cells))
     first_s = time.monotonic()
     for number, cell in enumerate(cells, 1):
@@ -134,7 +139,7 @@ def _make_all(
         try:
             row = _make(experiment, cell, out)
         except ERRORS as error:
-            words = str(error).split("\nCall log", 1)[0]  # of Playwright, which goes on and on
+            words = str(error).split("\nCall log", 1)[0]  # Playwright appends a long one
             failed.append(f"{cell.name}: {words}")
             progress_line(f"failed: {words}")
         else:
@@ -150,7 +155,7 @@ def _make_all(
 
 
 def _make(experiment: Experiment, cell: ExperimentCell, out: Path) -> RunRow:
-    """One run, into a folder that gets its name once all is there."""
+    """Make one run, in a folder that gets its final name when it is complete."""
     final = out / run_folder.RUNS / cell.name
     part = out / run_folder.RUNS / f".{cell.name}.part"
     for stale in (final, part):

@@ -1,4 +1,4 @@
-"""How busy this machine is, and what it and the project are: for manifests and summaries."""
+"""Processor use and versions of this machine: for manifests and summaries."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _PACKAGES = ("aiortc", "av", "numpy", "opencv-python", "playwright", "pyroute2",
 
 @dataclass(frozen=True, slots=True)
 class MachineLoad:
-    """Processor time so far, in ticks: used by anybody, in all, used by one process, and by all
-    that belong to a run."""
+    """Processor time since boot, in clock ticks: used by all processes, available in total, used by
+    one process, and by all processes of a run."""
 
     busy: int
     total: int
@@ -29,13 +29,13 @@ class MachineLoad:
 
     @classmethod
     def now(cls, pid: int, own: Iterable[int]) -> MachineLoad:
-        """At this moment; `own` are the run's processes that are there for all of it."""
+        """The load now; `own` are the run's long-lived processes."""
         numbers = [int(each) for each in Path("/proc/stat").read_text().split("\n")[0].split()[1:9]]
         idle = numbers[3] + numbers[4]  # waiting for a disk is idle
         return cls(sum(numbers) - idle, sum(numbers), _ticks(pid), sum(map(_ticks, own)))
 
     def since(self, before: MachineLoad) -> ProcessorUsage:
-        """What was used in between."""
+        """The use between two samples."""
         total = max(1, self.total - before.total)
         busy = self.busy - before.busy
         return ProcessorUsage(
@@ -46,8 +46,8 @@ class MachineLoad:
 
 
 class ProcessorUsage(NamedTuple):
-    """Shares of the machine's processor time that were used, by anybody and by others than the
-    run; and cores that the one process used."""
+    """Shares of the machine's processor time: used in total, and by processes other than the run's;
+    and the cores that the one process used."""
 
     all: float
     others: float
@@ -55,7 +55,7 @@ class ProcessorUsage(NamedTuple):
 
 
 def _ticks(pid: int) -> int:
-    """Of a process, 0 where there is none."""
+    """A process's ticks, 0 if there is none."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -64,7 +64,7 @@ def _ticks(pid: int) -> int:
 
 
 def commit() -> str:
-    """The commit that this runs from, with `+` where the tree has changes; empty where unknown."""
+    """The running commit, with `+` if the tree has changes; empty if unknown."""
     try:
         head = _git("rev-parse", "--short=12", "HEAD")
         return head + ("+" if _git("status", "--porcelain") else "")
@@ -73,15 +73,15 @@ def commit() -> str:
 
 
 def versions() -> dict[str, str]:
-    """Of Python, the kernel, the browser and the packages that matter here."""
+    """Versions of Python, the kernel, the browser and the relevant packages."""
     found = {"python": platform.python_version(), "kernel": platform.release()}
     for name in _PACKAGES:
         found[name] = importlib.metadata.version(name)
     try:
-        said = subprocess.run(
+        done = subprocess.run(
             [chromium_path(), "--version"], capture_output=True, text=True, check=False
         )
-        found["chromium"] = said.stdout.strip()
+        found["chromium"] = done.stdout.strip()
     except BrowserMissingError:
         pass
     return found

@@ -1,4 +1,4 @@
-"""What the reference finds in untouched source frames: what answers are judged against."""
+"""The reference network's boxes in the original source frames: the truth for answers."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from netem.footage.camera_file import Footage
 
 REFERENCE = Variant("yolov4-tiny", LONG_SIDES[-1])
 PRECISION: NumberFormat = "float32"
-CONFIDENCE = 0.25  # of a box that counts, here and in answers
+CONFIDENCE = 0.25  # least score of a box that counts, here and in answers
 
 Truth = Mapping[int, list[Box]]
 """Boxes by source frame."""
 
 
 def truth_of(footage: Footage, progress: Callable[[str], None] = lambda text: None) -> Truth:
-    """The reference's boxes in each frame that the footage shows; kept in the cache."""
+    """The reference's boxes in each frame that the footage shows, cached."""
     path = cache_dir() / "references" / f"{REFERENCE.name}-{PRECISION}-{footage.key}.json"
-    known: dict[int, list[Box]] = {}
+    boxes_of: dict[int, list[Box]] = {}
     if path.is_file():
         stored = json.loads(path.read_text())
-        known = {int(source): [_box(box) for box in boxes] for source, boxes in stored.items()}
-    missing = set(footage.sources) - set(known)
+        boxes_of = {int(source): [_box(box) for box in boxes] for source, boxes in stored.items()}
+    missing = set(footage.sources) - set(boxes_of)
     if missing:
-        progress(f"{REFERENCE.name} looks at {len(missing)} frames of {footage.video.name} ...")
-        known.update(_look(footage, missing))
+        progress(f"{REFERENCE.name} detects in {len(missing)} frames of {footage.video.name} ...")
+        boxes_of.update(_detect(footage, missing))
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(f".{os.getpid()}.part")
-        partial.write_text(json.dumps(known))
+        partial.write_text(json.dumps(boxes_of))
         partial.replace(path)
-    return known
+    return boxes_of
 
 
-def _look(footage: Footage, sources: set[int]) -> dict[int, list[Box]]:
+def _detect(footage: Footage, sources: set[int]) -> dict[int, list[Box]]:
     from edge.models.detector import Detector  # noqa: PLC0415  # torch loads only where it is used
 
     detector = Detector(REFERENCE.network, load_network(REFERENCE.network), precision=PRECISION)

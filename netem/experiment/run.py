@@ -1,4 +1,4 @@
-"""One run: links, server and clients are made, measured for some seconds, and written down."""
+"""One run: links, server and clients are started, measured, and their results written."""
 
 from __future__ import annotations
 
@@ -41,15 +41,15 @@ from netem.scratch_folder import users
 from traces import Trace, constant
 
 LIVE_S = 90.0  # for all clients to have had an answer
-_STARTING = 2  # clients at a time: starting a browser takes a core
-_LOOK_S = 1.0  # between two looks at whether links and server still work
-_OTHERS_MOST = 0.05  # of the processors' time, without a word in the manifest
-_LEAST_BPS = 1e6  # of the rate that clients connect at
+_STARTING = 2  # clients started at a time: starting a browser takes a core
+_CHECK_S = 1.0  # between two checks that links and server still work
+_OTHERS_SHARE = 0.05  # of the processors' time; more is noted in the manifest
+_CONNECT_BPS = 1e6  # least link rate while clients connect
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedClient:
-    """A client before it is made: what it films and wants, and its link's trace."""
+    """A client before it is started: its video, its requests and its link's trace."""
 
     number: int
     footage: Footage
@@ -61,7 +61,7 @@ class PlannedClient:
 
 @dataclass(slots=True)
 class RunOutcome:
-    """What came of a run, with times on the monotonic clock."""
+    """The measurements of a run, with times on the monotonic clock."""
 
     records: list[ClientRecord]
     origin_ms: float
@@ -69,7 +69,7 @@ class RunOutcome:
 
 
 class ExperimentRun:
-    """A cell of an experiment, made into `folder`; `scratch` is for files that nobody keeps."""
+    """A cell of an experiment, run into `folder`; `scratch` is for temporary files."""
 
     def __init__(
         self,
@@ -77,13 +77,13 @@ class ExperimentRun:
         cell: ExperimentCell,
         folder: Path,
         scratch: Path,
-        say: Callable[[str], None],
+        on_progress: Callable[[str], None],
     ) -> None:
         self._experiment = experiment
         self._cell = cell
         self._folder = folder
         self._scratch = scratch
-        self._say = say
+        self._on_progress = on_progress
         self._accuracy = load_accuracy_profile(
             experiment.accuracy, as_network=experiment.as_network
         )
@@ -92,9 +92,14 @@ class ExperimentRun:
         self.notes: list[str] = []
 
     def make(self) -> RunRow:
-        """Run it, and write all but the manifest. Raises ClientError, FootageError, LinkError,
-        ServerError, ClientRecordError, TraceError."""
-        truths = {planned.footage: truth_of(planned.footage, self._say) for planned in self.planned}
+        """Run it, and write everything except the manifest.
+
+        Raises ClientError, ClientRecordError, FootageError, LinkError, ServerError, TraceError.
+        """
+        truths = {
+            planned.footage: truth_of(planned.footage, self._on_progress)
+            for planned in self.planned
+        }
         cameras = [self._camera(planned) for planned in self.planned]
         with self._links() as links:
             used = [link.used for link in links]
@@ -102,7 +107,7 @@ class ExperimentRun:
             outcome = asyncio.run(self._measure(links, clients))
         return self._write(outcome, used, truths)
 
-    # What it is made of
+    # Parts of the run
 
     def _planned_client(self, number: int) -> PlannedClient:
         experiment, cell = self._experiment, self._cell
@@ -145,7 +150,7 @@ class ExperimentRun:
                     log=self._scratch / f"link-{planned.number}.csv",
                 )
                 stack.enter_context(link)
-                link.follow(constant(max(planned.trace.mean_bps, _LEAST_BPS)))
+                link.follow(constant(max(planned.trace.mean_bps, _CONNECT_BPS)))
                 links.append(link)
             yield links
 
@@ -173,7 +178,7 @@ class ExperimentRun:
             "edges": list(chosen.long_sides),
             "max_batch": experiment.max_batch,
             "max_bps": experiment.max_bps,
-            "admission": False,  # what becomes of too many is what is asked
+            "admission": False,  # overload is part of the experiment
             "slo_ms": cell.slo_ms,
             "fps": max(planned.fps for planned in self.planned),
         }
@@ -186,7 +191,7 @@ class ExperimentRun:
             settings.update(sent_edge=chosen.sent_long_side, sent_bps=chosen.sent_bps)
         return RunSetup(settings, plans)
 
-    # The run itself
+    # Measurement
 
     async def _measure(
         self, links: Sequence[EmulatedLink], clients: Sequence[ExperimentClient]
@@ -203,7 +208,7 @@ class ExperimentRun:
             for link, planned in zip(links, self.planned, strict=True):
                 link.follow(planned.trace)
             own = {os.getpid(), *users(self._scratch)}
-            for link in links:  # browsers write their processes' titles over their environments
+            for link in links:  # browsers overwrite their environments with their titles
                 own.update(processes_in(link.namespace))
             before = MachineLoad.now(server.pid, own)
             await self._watch(server, links)
@@ -226,20 +231,22 @@ class ExperimentRun:
     async def _watch(self, server: ServerProcess, links: Sequence[EmulatedLink]) -> None:
         end_ms = now_ms() + 1000.0 * self._experiment.seconds
         while (left_ms := end_ms - now_ms()) > 0.0:
-            await asyncio.sleep(min(left_ms / 1000.0, _LOOK_S))
+            await asyncio.sleep(min(left_ms / 1000.0, _CHECK_S))
             server.check()
             for link in links:
                 link.check()
 
-    # What is written down
+    # Results
 
     def _write(
         self, outcome: RunOutcome, used: Sequence[str], truths: dict[Footage, Truth]
     ) -> RunRow:
         experiment, cell, folder = self._experiment, self._cell, self._folder
         self.origin_ms = outcome.origin_ms
-        if outcome.busy.others > _OTHERS_MOST:
-            self.notes.append(f"others used {outcome.busy.others:.0%} of the processors' time")
+        if outcome.busy.others > _OTHERS_SHARE:
+            self.notes.append(
+                f"other programs used {outcome.busy.others:.0%} of the processors' time"
+            )
         numbers = {name: index for index, name in enumerate(class_names())}
         rows: list[FrameRow] = []
         for planned, record in zip(self.planned, outcome.records, strict=True):
@@ -343,7 +350,7 @@ def _absolute_device(device: str) -> str:
 
 
 def _shift(record: ClientRecord, origin_ms: float, seconds: float) -> None:
-    """Times from the run's beginning, and which frames are measured."""
+    """Make times relative to the run's beginning, and mark the measured frames."""
     names = [f.name for f in dataclasses.fields(FrameRow) if f.name.endswith("_ms")]
     for row, _ in record.frames:
         for name in names:

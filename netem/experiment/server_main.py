@@ -1,10 +1,10 @@
 """The server of a run, as a process of its own: `python -m netem.experiment.server_main
 SETUP.json`.
 
-It is `edge.server.Server`, or the baseline, and tells on standard output what the runner waits for,
-one JSON object a line: {"url"} once it takes sessions, {"live", "session"} when a client has had
-its first answer. It writes down each plan. It ends when its standard input does, so also when the
-runner is killed.
+It runs `edge.server.Server` or the baseline, and reports to the runner on standard output, one JSON
+object a line: {"url"} once it accepts sessions, {"live", "session"} when a client has received its
+first answer. It records each plan. It ends with its standard input, so also when the runner is
+killed.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ from netem.results.csv_values import text_of
 from netem.results.rows import PlanRow
 from netem.results.run_folder import columns
 
-_LOOK_S = 0.05  # how often it is looked for clients that have come
+_POLL_S = 0.05  # between two looks for clients that have become live
 _LABEL = re.compile(r"client (\d+)")
 
 
 @dataclass(frozen=True)
 class RunSetup:
-    """What to serve with. `baseline`: (network's input side, sent side, bits a second)."""
+    """The server's settings. `baseline`: (network's input side, sent long side, bits a second)."""
 
     settings: dict[str, Any]
     plans: str
@@ -46,12 +46,12 @@ class RunSetup:
 
 
 def label_of(client: int) -> str:
-    """What the client with that number calls itself."""
+    """The label of the client with that number."""
     return f"client {client}"
 
 
 class PlanLog:
-    """Writes each plan down, a line a session; times are absolute."""
+    """Writes each plan as CSV, a line a session; times are on the monotonic clock."""
 
     def __init__(self, server: Server, file: TextIO) -> None:
         self._server = server
@@ -60,7 +60,7 @@ class PlanLog:
         self._writer.writerow(columns(PlanRow))
 
     def write(self, snapshots: Sequence[SessionSnapshot]) -> None:
-        """A plan is in force."""
+        """Write the plan that has just come into force."""
         controller = self._server.controller
         self._count += 1
         at_ms = now_ms()
@@ -91,7 +91,7 @@ class PlanLog:
 
 
 async def serve(setup: RunSetup, plans: TextIO) -> None:
-    """Until standard input ends."""
+    """Serve until standard input ends."""
     server = _made(load(**setup.settings), setup, plans)
     await server.start()
     garbage_collector.freeze()
@@ -120,7 +120,7 @@ async def _watch(server: Server | BaselineServer) -> None:
             if answered and session not in reported:
                 reported.add(session)
                 _report(live=label, session=session[:6])
-        await asyncio.sleep(_LOOK_S)
+        await asyncio.sleep(_POLL_S)
 
 
 def _sessions(server: Server | BaselineServer) -> Iterator[tuple[str, str, int]]:
@@ -150,7 +150,7 @@ async def _input_ended() -> None:
 
 
 def main() -> None:
-    """The process."""
+    """Run the process."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     for noisy in ("aiortc", "aioice", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -1,4 +1,4 @@
-"""The server of a run, seen from the runner: a process that says when it is ready."""
+"""The server of a run, from the runner's side: a child process that reports its state."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from netem.experiment.server_main import RunSetup, label_of
 ROOT = Path(__file__).parents[2]
 START_S = 180.0  # a CPU measures itself while it starts
 STOP_S = 20.0
-_KEPT = ("EDGE_CACHE", "EDGE_DATA", "EDGE_CHROMIUM")  # of EDGE_...: the others are settings
+_KEPT = ("EDGE_CACHE", "EDGE_DATA", "EDGE_CHROMIUM")  # other EDGE_... variables are settings
 _LOG_TAIL = 600
 
 
 class ServerError(Exception):
-    """The server of a run failed; the message has its last words."""
+    """The server of a run failed; the message has the end of its log."""
 
 
 class ServerProcess:
-    """`start`, wait for clients, `stop`."""
+    """`start`, wait for clients with `live`, `stop`."""
 
     def __init__(self, setup: RunSetup, folder: Path, log: Path) -> None:
         self._setup = setup
@@ -32,7 +32,7 @@ class ServerProcess:
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None
         self._live: dict[str, str] = {}
-        self._news = asyncio.Condition()
+        self._reported = asyncio.Condition()
         self._ended = False
         self.port = 0
 
@@ -41,7 +41,7 @@ class ServerProcess:
         return self._process.pid if self._process is not None else 0
 
     async def start(self) -> None:
-        """Until it takes sessions. Raises ServerError."""
+        """Start it, and wait until it accepts sessions. Raises ServerError."""
         path = self._folder / "setup.json"
         path.write_text(json.dumps(dataclasses.asdict(self._setup)))
         environment = {
@@ -61,24 +61,24 @@ class ServerProcess:
                 start_new_session=True,  # Ctrl-C is the runner's to act on
             )
         self._reading = asyncio.create_task(self._read())
-        await self._until(lambda: self.port != 0, START_S, "did not get ready")
+        await self._until(lambda: self.port != 0, START_S, "was not ready")
 
     async def live(self, clients: int, seconds: float) -> dict[int, str]:
-        """Until that many clients have had an answer; their sessions by number."""
+        """Wait until that many clients have received an answer; their sessions by number."""
         labels = {label_of(number): number for number in range(clients)}
         try:
             await self._until(lambda: set(labels) <= set(self._live), seconds, "")
         except ServerError:
-            silent = [label for label in labels if label not in self._live]
+            unanswered = [label for label in labels if label not in self._live]
             raise ServerError(
-                f"no answer for {', '.join(silent)} within {seconds:g} s; {self._words()}"
+                f"no answer for {', '.join(unanswered)} within {seconds:g} s; {self._log_end()}"
             ) from None
         return {number: self._live[label] for label, number in labels.items()}
 
     def check(self) -> None:
         """Raises ServerError if it has ended."""
         if self._ended:
-            raise ServerError(f"the server has ended; {self._words()}")
+            raise ServerError(f"the server has ended; {self._log_end()}")
 
     async def stop(self) -> None:
         """End it, and wait until it has."""
@@ -100,27 +100,29 @@ class ServerProcess:
         assert self._process is not None
         assert self._process.stdout is not None
         async for line in self._process.stdout:
-            said = json.loads(line)
-            async with self._news:
-                if "url" in said:
-                    self.port = int(said["url"].rstrip("/").rpartition(":")[2])
-                elif "live" in said:
-                    self._live[said["live"]] = said["session"]
-                self._news.notify_all()
-        async with self._news:
+            report = json.loads(line)
+            async with self._reported:
+                if "url" in report:
+                    self.port = int(report["url"].rstrip("/").rpartition(":")[2])
+                elif "live" in report:
+                    self._live[report["live"]] = report["session"]
+                self._reported.notify_all()
+        async with self._reported:
             self._ended = True
-            self._news.notify_all()
+            self._reported.notify_all()
 
-    async def _until(self, wanted: object, seconds: float, what: str) -> None:
-        assert callable(wanted)
+    async def _until(self, condition: object, seconds: float, failure: str) -> None:
+        assert callable(condition)
         try:
-            async with asyncio.timeout(seconds), self._news:
-                await self._news.wait_for(lambda: wanted() or self._ended)
+            async with asyncio.timeout(seconds), self._reported:
+                await self._reported.wait_for(lambda: condition() or self._ended)
         except TimeoutError:
-            raise ServerError(f"the server {what} within {seconds:g} s; {self._words()}") from None
-        if not wanted():
+            raise ServerError(
+                f"the server {failure} within {seconds:g} s; {self._log_end()}"
+            ) from None
+        if not condition():
             self.check()
 
-    def _words(self) -> str:
-        said = self._log.read_text(errors="replace")[-_LOG_TAIL:] if self._log.is_file() else ""
-        return f"its last words: {said.strip() or 'none'}"
+    def _log_end(self) -> str:
+        text = self._log.read_text(errors="replace")[-_LOG_TAIL:] if self._log.is_file() else ""
+        return f"the end of its log: {text.strip() or '(empty)'}"

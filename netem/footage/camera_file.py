@@ -1,8 +1,7 @@
-"""What clients film: a video at a frame rate and a width, as a camera file whose every frame can be
-told by its own pixels.
+"""The clients' video as a camera file, each of whose frames is identified by its own pixels.
 
-Nothing is drawn into the picture: a frame's *print* is a sum over its middle rows of luma, which a
-page can take of what its camera delivers as well (netem/experiment/observer.js).
+Nothing is drawn into the picture: a frame's *fingerprint* is a sum over its middle rows of luma,
+which a page can also compute of its camera's frames (netem/experiment/observer.js).
 """
 
 from __future__ import annotations
@@ -23,15 +22,15 @@ from edge.ipc.picture import Picture, Plane
 from netem.footage.encoded_clip import SECONDS, on_show
 from profiles.clips import pan
 
-PRINT_ROWS = 32
-_MIX = 2_654_435_761  # odd, so that each place in the rows counts in its own way
+FINGERPRINT_ROWS = 32
+_MIX = 2_654_435_761  # Knuth's multiplicative hash: a different weight for each position
 _PAN_FPS = 25
 
 SAMPLES = ("street", "photographs")
 
 
 class FootageError(Exception):
-    """A video whose frames can't be told apart; the message says which."""
+    """A video with frames that cannot be told apart; the message names them."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ class Footage:
 
     @cached_property
     def sources(self) -> tuple[int, ...]:
-        """The source frame on show at each tick, counted in the file's own frames."""
+        """The source frame shown at each tick, as its number in the file."""
         return tuple(source for source, _ in on_show(self.video, self.fps, SECONDS))
 
     def pictures(self) -> Iterator[tuple[int, Picture]]:
@@ -60,7 +59,7 @@ class Footage:
 
     @property
     def key(self) -> str:
-        """Of the pictures, whatever the frame rate: a short hash."""
+        """A short hash of file and width, the same for every frame rate."""
         facts = self.video.stat()
         text = f"{self.video.resolve()}:{facts.st_size}:{facts.st_mtime_ns}:{self.width}"
         return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -77,61 +76,61 @@ class Footage:
 
 @dataclass(frozen=True, slots=True)
 class CameraFile:
-    """A y4m file, its source frames in order, and which of them each print is."""
+    """A y4m file, its source frames in order, and the source frame of each fingerprint."""
 
     path: Path
     sources: tuple[int, ...]
-    prints: dict[int, int]
+    fingerprints: dict[int, int]
     fps: int
 
 
 def camera(footage: Footage, first: int, folder: Path) -> CameraFile:
-    """The footage from tick `first` on, and round again, as a file in `folder`; made once.
+    """The footage, rotated to begin at tick `first`, as a file in `folder`; made once.
 
-    Raises FootageError if two different pictures have one print.
+    Raises FootageError if two different pictures have the same fingerprint.
     """
     shown = list(footage.pictures())
     pictures = [picture for _, picture in shown]
-    prints: dict[int, int] = {}
-    by_print: dict[int, Picture] = {}
+    fingerprints: dict[int, int] = {}
+    by_fingerprint: dict[int, Picture] = {}
     for source, picture in shown:
-        key = print_of(picture.y)
-        other = by_print.setdefault(key, picture)
+        key = fingerprint(picture.y)
+        other = by_fingerprint.setdefault(key, picture)
         if other is not picture and not np.array_equal(other.y, picture.y):
             raise FootageError(
-                f"{footage.video}: frames {prints[key]} and {source} have the same middle rows,"
-                " so that they can't be told apart"
+                f"{footage.video}: frames {fingerprints[key]} and {source} have the same"
+                " middle rows and cannot be told apart"
             )
-        prints.setdefault(key, source)
+        fingerprints.setdefault(key, source)
     first %= len(pictures)
     path = folder / f"{footage.key}-{footage.fps}-{first}.y4m"
     if not path.is_file():
         samples.write_y4m(path, [*pictures[first:], *pictures[:first]], footage.fps)
     sources = tuple(source for source, _ in [*shown[first:], *shown[:first]])
-    return CameraFile(path, sources, prints, footage.fps)
+    return CameraFile(path, sources, fingerprints, footage.fps)
 
 
-def print_of(luma: Plane) -> int:
-    """A number by which a picture is known; 32 bits."""
+def fingerprint(luma: Plane) -> int:
+    """A picture's fingerprint; 32 bits."""
     height = luma.shape[0]
     first = first_row(height)
-    rows = luma[first : first + PRINT_ROWS].astype(np.uint64)
+    rows = luma[first : first + FINGERPRINT_ROWS].astype(np.uint64)
     places = np.arange(1, rows.size + 1, dtype=np.uint64) * np.uint64(_MIX) & np.uint64(0xFFFFFFFF)
     return int((rows.reshape(-1) * places).sum() & np.uint64(0xFFFFFFFF))
 
 
 def first_row(height: int) -> int:
-    """Of those that make the print; even, as cameras' colours want it."""
-    return max(0, (height - PRINT_ROWS) // 2) & ~1
+    """The first row of the fingerprint; even, because chroma is subsampled."""
+    return max(0, (height - FINGERPRINT_ROWS) // 2) & ~1
 
 
 def sample_video(name: str) -> Path:
-    """The video called `street` or `photographs`; made, or fetched, when first asked for."""
+    """The sample `street` (fetched) or `photographs` (made), at its first use."""
     return samples.street_video() if name == "street" else _pan_video()
 
 
 def _pan_video() -> Path:
-    """A pan over two photographs, nearly as it was made: a source, not something sent."""
+    """A pan over two photographs, at a quality high enough for a source."""
     path = cache_dir() / "photographs.mp4"
     if not path.is_file():
         clip = pan(_PAN_FPS, SECONDS)

@@ -3,8 +3,8 @@
 Each rendition is encoded as *takes*: take k begins with a key frame at the clip's tick k * step and
 runs for `STEPS` steps, continuing from the clip's beginning when it passes the end. So a new size,
 a new rate or a request for a key frame takes effect at the next step (`STEP_S`), while an
-undisturbed stream has a key frame only every `STEPS` steps. No frame depends on any second one
-(two temporal layers), so those can be left out.
+undisturbed stream has a key frame only every `STEPS` steps. Every second frame is one that no other
+depends on (two temporal layers), so it can be left out.
 
 The encoder is libvpx in its real-time mode, as in browsers: constant bitrate, no lookahead, key
 frames of at most three times a frame's bits.
@@ -29,20 +29,20 @@ from edge.assets import samples
 from edge.assets.store import cache_dir
 from edge.profile.variant import SENT_LONG_SIDES
 
-VERSION = 1  # of what is below: another, and all is encoded anew
-BITS = (0.05, 0.1, 0.2, 0.4, 0.8)  # a pixel: from where pictures suffer to where more buy nothing
-STEP_S = 0.75  # about: a whole, even number of frames
+VERSION = 1  # of the encoder's settings below: another invalidates the cache
+BITS = (0.05, 0.1, 0.2, 0.4, 0.8)  # a pixel: from visible damage to no further gain
+STEP_S = 0.75  # rounded to an even number of frames
 STEPS = 4  # of a take
-SECONDS = 10.0  # of the clip that are used
+SECONDS = 10.0  # of the clip
 _MAX_KEYFRAME = 300  # percent of a frame's bits
-_BASE_SHARE = 0.6  # of the bits, for the frames that others refer to
+_BASE_SHARE = 0.6  # of the bits: for the base layer
 
 Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Rendition:
-    """A longest side in pixels, and bits a pixel."""
+    """A size and a quality: long side in pixels, bits a pixel."""
 
     long_side: int
     bits: float
@@ -50,7 +50,7 @@ class Rendition:
 
 @dataclass(frozen=True, slots=True)
 class EncodedRendition:
-    """One rendition's takes: VP8 frames in order; `bps` is what they come to, on average."""
+    """A rendition's takes: VP8 frames in order; `bps` is their mean bitrate."""
 
     rendition: Rendition
     width: int
@@ -60,7 +60,7 @@ class EncodedRendition:
 
 
 class EncodeError(Exception):
-    """A video that can't be used; the message says which and why."""
+    """A video that cannot be used; the message names it and the reason."""
 
 
 class EncodedClip:
@@ -87,7 +87,7 @@ class EncodedClip:
         self._progress = progress
         self._lock = threading.Lock()
         self._made: dict[Rendition, EncodedRendition] = {}
-        self._pictures: tuple[int, list[av.VideoFrame]] = (0, [])  # of the edge made last
+        self._pictures: tuple[int, list[av.VideoFrame]] = (0, [])  # of the long side encoded last
         self._folder = cache_dir() / "encodes" / self._key()
         self.width, self.height, self.sources = self._index()
         longest = max(self.width, self.height)
@@ -102,17 +102,17 @@ class EncodedClip:
         return len(self.sources)
 
     def size(self, long_side: int) -> tuple[int, int]:
-        """The clip's picture with that longest side; sides are even, as VP8's colours want it."""
+        """(width, height) at that long side; even, because VP8 subsamples chroma."""
         scale = Fraction(long_side, max(self.width, self.height))
         return max(2, 2 * round(self.width * scale / 2)), max(2, 2 * round(self.height * scale / 2))
 
     def bps(self, rendition: Rendition, fps: float | None = None) -> float:
-        """What a rendition is meant to take at `fps` frames a second, at most its own rate."""
+        """A rendition's nominal bitrate at `fps` frames a second, at most the clip's rate."""
         width, height = self.size(rendition.long_side)
         return rendition.bits * width * height * min(self.fps, fps or self.fps)
 
     def rendition(self, max_edge: float, max_bps: float, fps: float | None = None) -> Rendition:
-        """The largest edge, then the most bits, at or below; the least where nothing is."""
+        """The largest long side, then the most bits, at or below the limits; else the smallest."""
         long_side = max(
             (each for each in self.long_sides if each <= max_edge), default=self.long_sides[0]
         )
@@ -126,7 +126,7 @@ class EncodedClip:
         return [Rendition(long_side, bits) for long_side in self.long_sides for bits in self.bits]
 
     def prepare(self) -> None:
-        """Make every rendition that the cache lacks, and say how far it is."""
+        """Encode every rendition that the cache lacks, with progress."""
         renditions = self.renditions
         for number, rendition in enumerate(renditions, 1):
             if not self._path(rendition).is_file():
@@ -138,11 +138,11 @@ class EncodedClip:
         self._pictures = (0, [])
 
     def ready(self, rendition: Rendition) -> EncodedRendition | None:
-        """The rendition, if it needs no making or reading."""
+        """The encoded rendition, if it is in memory."""
         return self._made.get(rendition)
 
     def get(self, rendition: Rendition) -> EncodedRendition:
-        """The rendition's encode: at once, from the cache, or made now."""
+        """The encoded rendition: from memory, from the cache, or encoded now."""
         with self._lock:
             if rendition not in self._made:
                 path = self._path(rendition)
@@ -164,7 +164,7 @@ class EncodedClip:
         return self._folder / f"{rendition.long_side}-{rendition.bits:g}.vp8"
 
     def _index(self) -> tuple[int, int, tuple[int, ...]]:
-        """(width, height, the source frame on show at each tick)."""
+        """(width, height, the source frame shown at each tick)."""
         path = self._folder / "index.json"
         if not path.is_file():
             sources = []
@@ -211,25 +211,27 @@ class EncodedClip:
 
 
 def on_show(video: Path, fps: int, seconds: float) -> Iterator[tuple[int, av.VideoFrame]]:
-    """At each tick, the last source frame (counted from 0) that has begun by then. Raises
-    EncodeError for what is no video."""
+    """(number, frame) of the source frame shown at each tick: the last that has begun by then.
+
+    Raises EncodeError if the file is not a video.
+    """
     tick, limit = 0, round(seconds * fps)
-    held: tuple[int, av.VideoFrame] | None = None
+    shown: tuple[int, av.VideoFrame] | None = None
     try:
         with av.open(str(video)) as container:
             begin: float | None = None
             for source, frame in enumerate(container.decode(video=0)):
                 begin = frame.time if begin is None else begin
-                while held is not None and tick / fps < frame.time - begin - 1e-6:
+                while shown is not None and tick / fps < frame.time - begin - 1e-6:
                     if tick >= limit:
                         return
-                    yield held
+                    yield shown
                     tick += 1
-                held = (source, frame)
+                shown = (source, frame)
     except (av.FFmpegError, IndexError) as error:
-        raise EncodeError(f"{video}: no video that can be read: {error}") from error
-    if held is not None and tick < limit:
-        yield held
+        raise EncodeError(f"{video}: not a readable video: {error}") from error
+    if shown is not None and tick < limit:
+        yield shown
 
 
 def _encode(
@@ -242,10 +244,10 @@ def _encode(
 
 
 def _take(pictures: Sequence[av.VideoFrame], warm: int, fps: int, bps: float) -> tuple[bytes, ...]:
-    """Frames from a key frame on, every second one referred to by none.
+    """Frames from a key frame on; no other frame depends on every second one.
 
-    The first `warm` pictures (an even number) only let the encoder find its rate: a fresh one
-    needs half a second to spend the bits that it may.
+    The first `warm` pictures (an even number) only let the rate control settle: a new encoder
+    needs half a second to reach its bitrate.
     """
     context = av.CodecContext.create("libvpx", "w")
     assert isinstance(context, VideoCodecContext)

@@ -1,4 +1,4 @@
-"""A client's link: a namespace, and a shaped way from it to the outside."""
+"""An emulated link: a namespace, and a shaped uplink from it to the outside."""
 
 from __future__ import annotations
 
@@ -13,7 +13,15 @@ from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
 from netem.links.link_log import LinkLog
-from netem.links.namespace import LinkError, Namespace, alone, index_of, missing, sweep, undisturbed
+from netem.links.namespace import (
+    LinkError,
+    Namespace,
+    exclusively,
+    index_of,
+    missing,
+    signals_deferred,
+    sweep,
+)
 from netem.links.token_bucket import BURST_BYTES, LEAST_BPS, TokenBucketFilter, TraceReplayer
 from netem.links.tun_link import TunLink
 from netem.links.uplink import Uplink
@@ -27,16 +35,17 @@ NETEM_PACKETS = 10_000
 
 
 class EmulatedLink:
-    """Between `namespace` (at `inside_address`) and here (at `outside_address`), while entered.
+    """A link from `namespace` (at `inside_address`) to this machine (at `outside_address`).
 
-    The uplink, from the namespace to here, has the rate of a trace, a drop-tail queue, `delay_ms`
-    one way, jitter, loss and reordering, as in Uplink. The downlink has a delay only:
-    `down_delay_ms`, the same by default, so that the round trip grows by twice the delay.
+    It exists while the context is entered. The uplink, from the namespace, has the rate of a trace,
+    a drop-tail queue, a one-way delay `delay_ms`, jitter, loss and reordering, as in Uplink. The
+    downlink has a delay only: `down_delay_ms`, the same by default, so that the round trip grows by
+    twice the delay.
 
-    `kind` is `kernel` (veth, tbf and, where needed, kernel netem), `tun` (a process of ours between
-    TUN devices), or `auto`: kernel where it can do all that is asked. `used` and `why` say what was
-    chosen. `log` is a CSV of what the uplink did (netem.links.link_log.Sample). `default_route`
-    sends all the namespace's traffic here, not only that for `outside_address`.
+    `kind` is `kernel` (veth, tbf and, if needed, kernel netem), `tun` (a process between two TUN
+    devices), or `auto`: kernel if it supports everything requested. `used` and `why` hold the
+    choice and its reason. `log` is a CSV of the uplink's state (netem.links.link_log.LinkSample).
+    `default_route` routes all the namespace's traffic here, not only that for `outside_address`.
 
     `origin_ms` is the trace's time 0 on this machine's monotonic clock. Needs root. Raises
     LinkError, and ValueError for values out of range.
@@ -87,13 +96,15 @@ class EmulatedLink:
         return self._shaping.origin_ms
 
     def set_rate(self, rate_bps: float) -> None:
-        """Leaves the trace for a fixed rate, in bit/s; the queue keeps its size in bytes."""
+        """Replace the trace by a constant rate, in bit/s; the queue keeps its size in bytes."""
         self._check(rate_bps)
         self._shaping.follow(constant(rate_bps))
 
     def follow(self, trace: Trace) -> None:
-        """Goes on by another trace's rate, from its beginning; the queue keeps its size in bytes,
-        and delay, jitter and loss stay."""
+        """Follow another trace's rate, from its beginning.
+
+        The queue keeps its size in bytes; delay, jitter and loss stay.
+        """
         self._check(float(trace.rate_bps.min()))
         self._shaping.follow(trace)
 
@@ -102,26 +113,25 @@ class EmulatedLink:
             raise ValueError(f"{rate_bps:g} bit/s: too low for a {self.used} link")
 
     def check(self) -> None:
-        """Raises LinkError when the link has stopped doing its work."""
+        """Raise LinkError if the link has stopped working."""
         if not self._shaping.alive:
             raise LinkError(f"the {self.used} link of {self.namespace} has failed")
 
     def popen(self, command: Sequence[str], **options: Any) -> subprocess.Popen[Any]:
-        """Starts a command in the namespace; it is ended with the link. Options as subprocess.Popen
-        has them."""
+        """Start a command in the namespace; it ends with the link. Options: subprocess.Popen's."""
         return self._space.popen(command, **options)
 
     def __enter__(self) -> EmulatedLink:
-        lack = missing()
-        if lack:
-            raise LinkError(f"links can't be made here: {lack}")
+        obstacle = missing()
+        if obstacle:
+            raise LinkError(f"links cannot be made here: {obstacle}")
         try:
-            with undisturbed(), alone():
+            with signals_deferred(), exclusively():
                 sweep()
                 self._make()
         except NetlinkError as error:
             self.close()
-            raise LinkError(f"the kernel refuses to make the link: {error}") from error
+            raise LinkError(f"the kernel refused to make the link: {error}") from error
         except BaseException:
             self.close()
             raise
@@ -131,8 +141,8 @@ class EmulatedLink:
         self.close()
 
     def close(self) -> None:
-        """Ends the processes in the namespace and removes all that was made; idempotent."""
-        with undisturbed():
+        """End the processes in the namespace and remove the link; idempotent."""
+        with signals_deferred():
             self._stack.close()
 
     def _make(self) -> None:
@@ -167,32 +177,32 @@ class EmulatedLink:
         shaping.start()
 
     def _choose(self, there: IPRoute) -> tuple[str, str]:
-        """What to use, and why."""
+        """The kind to use, and the reason."""
         wants_netem = bool(self._uplink.delay_ms or self._uplink.loss or self._down_delay_ms)
         obstacle = self._obstacle(wants_netem, there)
         if self._kind == "tun" or (self._kind == "auto" and obstacle):
             if not TUN.exists():
-                other = obstacle or "not asked for"
+                other = obstacle or "not requested"
                 raise LinkError(f"no TUN link: no {TUN}; no kernel link: {other}")
-            return "tun", obstacle or "asked for"
+            return "tun", obstacle or "requested"
         if obstacle:
             raise LinkError(f"no kernel link: {obstacle}")
-        return ("tbf+netem" if wants_netem else "tbf"), "the kernel has all that is asked"
+        return ("tbf+netem" if wants_netem else "tbf"), "the kernel supports everything requested"
 
     def _obstacle(self, wants_netem: bool, there: IPRoute) -> str | None:
-        """Why the kernel can't do it, if so."""
+        """The reason that the kernel cannot emulate the link; None if it can."""
         uplink = self._uplink
         if uplink.trace.rate_bps.min() < LEAST_BPS:
-            return "the trace has outages, which tbf can't follow"
+            return "the trace has outages, which tbf cannot follow"
         if uplink.jitter_ms:
-            return "jitter without reordering, which netem can't do"
+            return "jitter without reordering, which netem lacks"
         if uplink.loss_burst > 1:
             return "losses in bursts, which only the TUN link has"
         if uplink.varies:
             return "the trace has delay, jitter or loss of its own"
-        if not _has(there, "tbf", rate=1_000_000, burst=BURST_BYTES, limit=BURST_BYTES):
+        if not _supports(there, "tbf", rate=1_000_000, burst=BURST_BYTES, limit=BURST_BYTES):
             return "this kernel has no tbf"
-        if wants_netem and not _has(there, "netem", delay=0):
+        if wants_netem and not _supports(there, "netem", delay=0):
             return "this kernel has no netem"
         return None
 
@@ -223,18 +233,18 @@ class EmulatedLink:
 
 
 def _free_pair(here: IPRoute) -> tuple[str, str]:
-    """Two addresses of a /30 that no interface here has."""
-    taken = {message.get_attr("IFA_ADDRESS") for message in here.get_addr()}
+    """The (outside, inside) addresses of an unused /30."""
+    used = {message.get_attr("IFA_ADDRESS") for message in here.get_addr()}
     subnets: Iterator[ipaddress.IPv4Network] = ADDRESSES.subnets(new_prefix=30)  # type: ignore[assignment]
     for subnet in subnets:
         outside, inside = map(str, subnet.hosts())
-        if outside not in taken:
+        if outside not in used:
             return outside, inside
-    raise LinkError(f"no address left in {ADDRESSES}")
+    raise LinkError(f"no free address in {ADDRESSES}")
 
 
-def _has(there: IPRoute, discipline: str, **options: int) -> bool:
-    """Whether the kernel has a queueing discipline: tried on the namespace's own loopback."""
+def _supports(there: IPRoute, discipline: str, **options: int) -> bool:
+    """Whether the kernel has a queueing discipline: tried on the namespace's loopback."""
     loopback = index_of(there, "lo")
     try:
         there.tc("add", discipline, loopback, handle=NETEM_HANDLE, **options)
@@ -245,5 +255,5 @@ def _has(there: IPRoute, discipline: str, **options: int) -> bool:
 
 
 def _delete(route: IPRoute, index: int) -> None:
-    with contextlib.suppress(NetlinkError):  # gone with its namespace
+    with contextlib.suppress(NetlinkError):  # removed with its namespace
         route.link("del", index=index)

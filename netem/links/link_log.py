@@ -1,4 +1,4 @@
-"""What a link did, as CSV: a line every tenth of a second and at each change of the rate."""
+"""A link's state over time, as CSV: a line every tenth of a second."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ PERIOD_MS = 100.0
 
 
 class LinkSample(NamedTuple):
-    """The uplink at a time (this machine's monotonic clock): the rate in force, bytes that have
-    passed and packets that were dropped by the full queue or lost since the start."""
+    """The uplink at one time (monotonic ms): rate in force, backlog, and the bytes passed, packets
+    dropped by the full queue and packets lost since the start."""
 
     at_ms: float
     rate_bps: float
@@ -21,7 +21,7 @@ class LinkSample(NamedTuple):
 
 
 class LinkLog:
-    """Writes samples to a file; without a path, nowhere."""
+    """Writes samples to a file; false, and without effect, without a path."""
 
     def __init__(self, path: Path | None) -> None:
         self._file = path.open("w", buffering=1) if path else None
@@ -32,7 +32,7 @@ class LinkLog:
         return self._file is not None
 
     def add(self, sample: LinkSample) -> None:
-        """Writes a line."""
+        """Write a line."""
         if self._file:
             at_ms, rate_bps, *counts = sample
             self._file.write(
@@ -40,6 +40,6 @@ class LinkLog:
             )
 
     def close(self) -> None:
-        """No more lines."""
+        """Close the file."""
         if self._file:
             self._file.close()

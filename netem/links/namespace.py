@@ -1,8 +1,8 @@
-"""Network namespaces with a name that says whose they are, and processes in them.
+"""Network namespaces named after their owner, and the processes in them.
 
 A name is `edgelab-<pid>-<start>-<n>`: the owner's process id and its start time in clock ticks
-since boot, by which a pid that was given out again is told from the owner. `sweep` removes what
-owners that are gone (kill -9) left behind; it runs before anything is made.
+since boot, which distinguishes the owner from a later process with the same pid. `sweep` removes
+the namespaces of owners that are gone (kill -9); it runs before a new one is made.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ LOCK = Path("/run") / f"{PREFIX}.lock"
 NAME = re.compile(rf"{PREFIX}-(\d+)-(\d+)-(\d+)")
 INTERFACE = re.compile(r"el(\d+)[io]\d+")
 TERM_S = 2.0
-"""What processes in a namespace get to end by themselves, before they are killed."""
+"""How long processes in a namespace may take to end before they are killed."""
 KILL_S = 10.0
-"""How long the kernel may take over that."""
+"""How long the kernel may take to kill them."""
 
 _numbers = itertools.count()
 
 
 class LinkError(Exception):
-    """A link that can't be made or has failed, and why."""
+    """A link that cannot be made or has failed; the message gives the reason."""
 
 
 def missing() -> str | None:
-    """What this machine lacks for namespaces, in words; None when it has all."""
+    """What this machine lacks for namespaces; None if nothing."""
     if os.geteuid() != 0:
         return "needs root"
     if not Path("/proc/self/ns/net").exists():
@@ -52,7 +52,7 @@ def missing() -> str | None:
 
 
 class Namespace:
-    """A network namespace with its loopback up; gone after `close`, with all processes in it."""
+    """A network namespace with its loopback up; `close` removes it and ends its processes."""
 
     def __init__(self) -> None:
         self.number = next(_numbers)
@@ -69,15 +69,14 @@ class Namespace:
             raise
 
     def popen(self, command: Sequence[str], **options: Any) -> subprocess.Popen[Any]:
-        """Starts a command in the namespace; the process is the command's own. Options are those of
-        subprocess.Popen."""
+        """Start a command in the namespace; its process. Options: subprocess.Popen's."""
         enter = ["nsenter", f"--net={RUN / self.name}", "--", *command]
         child = subprocess.Popen(enter, **options)
         self._children.append(child)
         return child
 
     def close(self) -> None:
-        """Ends the processes in the namespace (TERM, then KILL) and removes it; idempotent."""
+        """End the processes in the namespace (TERM, then KILL) and remove it; idempotent."""
         _end_processes(self.name, TERM_S, self._children)
         for child in self._children:
             child.wait()
@@ -91,54 +90,56 @@ class Namespace:
 
 
 def sweep() -> list[str]:
-    """Removes namespaces, with their processes, and interfaces of owners that are gone. Returns
-    their names."""
-    gone = []
+    """Remove the namespaces, with their processes, and the interfaces of owners that are gone.
+
+    Returns their names.
+    """
+    removed = []
     for path in RUN.glob(f"{PREFIX}-*") if RUN.is_dir() else ():
         match = NAME.fullmatch(path.name)
         if match and start_ticks(int(match[1])) != int(match[2]):
             _end_processes(path.name, 0.0, [])
             _remove(path.name)
-            gone.append(path.name)
+            removed.append(path.name)
     with IPRoute() as route:
         for link in route.get_links():
             match = INTERFACE.fullmatch(link.get_attr("IFLA_IFNAME") or "")
             if match and not start_ticks(int(match[1])):
-                with contextlib.suppress(Exception):  # it went with its namespace meanwhile
+                with contextlib.suppress(Exception):  # already removed with its namespace
                     route.link("del", index=link["index"])
-                gone.append(match[0])
-    return gone
+                removed.append(match[0])
+    return removed
 
 
 @contextlib.contextmanager
-def alone() -> Iterator[None]:
-    """Only one process at a time makes or sweeps: so no two choose the same addresses."""
+def exclusively() -> Iterator[None]:
+    """One process at a time makes or sweeps, so that no two choose the same addresses."""
     with LOCK.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
 @contextlib.contextmanager
-def undisturbed() -> Iterator[None]:
-    """Ctrl-C waits until what is being made or removed is: in the main thread, at most once."""
+def signals_deferred() -> Iterator[None]:
+    """Deliver SIGINT and SIGTERM only afterwards, and once; in the main thread."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    seen: list[int] = []
+    received: list[int] = []
     before = {s: signal.getsignal(s) or signal.SIG_DFL for s in (signal.SIGINT, signal.SIGTERM)}
     for number in before:
-        signal.signal(number, lambda number, _: seen.append(number))
+        signal.signal(number, lambda number, _: received.append(number))
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        if seen:
-            signal.raise_signal(seen[0])
+        if received:
+            signal.raise_signal(received[0])
 
 
 def index_of(route: IPRoute, interface: str) -> int:
-    """The interface's index; LinkError where there is none."""
+    """The interface's index. Raises LinkError if there is none."""
     found = route.link_lookup(ifname=interface)
     if not found:
         raise LinkError(f"no interface {interface}")
@@ -151,25 +152,25 @@ def _remove(name: str) -> None:
 
 
 def _end_processes(name: str, term_s: float, children: Sequence[subprocess.Popen[Any]]) -> None:
-    """TERM, and KILL to what is still there after `term_s`."""
+    """Send TERM, then KILL to processes that are left after `term_s`."""
     deadline = time.monotonic() + term_s
-    asked: set[int] = set()
+    terminated: set[int] = set()
     while pids := processes_in(name):
         late = time.monotonic() >= deadline
         if time.monotonic() >= deadline + KILL_S:
-            raise LinkError(f"processes {pids} in {name} can't be killed")
+            raise LinkError(f"processes {pids} in {name} cannot be killed")
         for pid in pids:
-            if late or pid not in asked:
+            if late or pid not in terminated:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL if late else signal.SIGTERM)
-                asked.add(pid)
+                terminated.add(pid)
         for child in children:
             child.poll()
         time.sleep(0.01)
 
 
 def processes_in(name: str) -> list[int]:
-    """Who is in the namespace now, by comparing each process's namespace with it."""
+    """The ids of the processes in the namespace now, except this one's."""
     try:
         inode = (RUN / name).stat().st_ino
     except OSError:
@@ -178,14 +179,14 @@ def processes_in(name: str) -> list[int]:
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with contextlib.suppress(OSError):
-                # A zombie has no namespace to compare, and is its parent's business.
+                # A zombie has no namespace; its parent reaps it.
                 if (entry / "ns" / "net").stat().st_ino == inode:
                     pids.append(int(entry.name))
     return [pid for pid in pids if pid != os.getpid()]
 
 
 def start_ticks(pid: int) -> int:
-    """When a process started, in clock ticks since boot; 0 when there is none (or a zombie)."""
+    """A process's start time in clock ticks since boot; 0 if there is none, or it is a zombie."""
     try:
         state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:

@@ -1,9 +1,9 @@
-"""What a link does to packets, one property a class: a rate, a delay, losses.
+"""The effects of a link on packets, one class each: rate, delay, loss.
 
-Pure: times are arguments, in ms, and don't go back; chance comes from a generator with a seed. A
-stage first advances to the time, then acts, and hands packets on with the time at which they left,
-which may be earlier than the time it is asked at: a late wake-up delays a packet once, not once a
-stage (the queues of Mahimahi work so: Netravali et al., ATC 2015).
+Pure: times are arguments, in ms, and never go back; random numbers come from a seeded generator. A
+stage first advances to the given time, then acts, and returns packets with the time at which they
+left, which may be earlier: a late wake-up delays a packet once, not once a stage (like the queues
+of Mahimahi: Netravali et al., ATC 2015).
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from collections import deque
 from traces.trace import Trace
 
 TimedPacket = tuple[float, bytes]
-"""When a packet left, and the packet."""
+"""The time at which a packet left, and the packet."""
 
 
-# All have `put(packet, now_ms)`, which takes a packet or drops it; `take(now_ms)`, what has left by
-# now, in order; and `next_ms`, when the next one leaves, None when there is nothing to wait for.
+# All have `put(packet, now_ms)`, which accepts or drops a packet; `take(now_ms)`, which returns the
+# packets that have left by now, in order; and `next_ms`, when the next one leaves, or None.
 
 
 class RateQueue:
-    """Packets leave one after the other as fast as a trace says; a full queue drops the new one.
+    """Packets leave one after the other at a trace's rate; a full queue drops the new one.
 
-    `queue_bytes` bounds what waits, the packet being sent included; a packet is always taken when
-    nothing waits. The trace's time 0 is `origin_ms`.
+    `queue_bytes` bounds the queue, including the packet being sent; an empty queue accepts any
+    packet. The trace's time 0 is `origin_ms`.
     """
 
     def __init__(self, trace: Trace, queue_bytes: int, origin_ms: float = 0.0) -> None:
@@ -66,7 +66,7 @@ class RateQueue:
         return self._trace.rate_at(max(now_ms - self._origin_ms, 0.0))
 
     def change(self, trace: Trace, now_ms: float, origin_ms: float) -> list[TimedPacket]:
-        """Goes on by another trace; the packet on its way keeps what it has had. Returns what had
+        """Follow another trace; the packet being sent keeps its progress. Returns the packets that
         left before."""
         left = self.take(now_ms)
         rest_bits = 0.0
@@ -97,10 +97,10 @@ class RateQueue:
 
 
 class Delay:
-    """Packets leave `delay_ms` later, give or take up to `jitter_ms` (uniform, never below 0).
+    """Packets leave `delay_ms` later, plus or minus up to `jitter_ms` (uniform, never below 0).
 
     Jitter keeps the order: a packet leaves no earlier than the one before it. A share `reorder` of
-    the packets is not delayed at all and so overtakes those before it, as in kernel netem.
+    the packets is not delayed, and so overtakes earlier ones, as in kernel netem.
     """
 
     def __init__(
@@ -137,9 +137,9 @@ class Delay:
 
 
 class PacketLoss:
-    """A share of the packets is lost, `burst` in a row at a time; the others leave at once.
+    """A share of the packets is lost, `burst` in a row; the others leave at once.
 
-    Where bursts begin is chance; of one packet each, every packet is lost by itself.
+    Bursts begin at random; with bursts of one packet, losses are independent.
     """
 
     def __init__(self, share: float, seed: int = 0, burst: int = 1) -> None:
@@ -147,21 +147,21 @@ class PacketLoss:
         self._burst = burst
         self._random = random.Random(seed)
         self._left: list[TimedPacket] = []
-        self._doomed = 0  # of the burst that has begun
+        self._to_lose = 0  # packets left of the current burst
         self.lost = 0
 
     def put(self, packet: bytes, now_ms: float) -> None:
-        if not self._doomed and self.share and self._random.random() < self._begins:
-            self._doomed = self._burst
-        if self._doomed:
-            self._doomed -= 1
+        if not self._to_lose and self.share and self._random.random() < self._burst_probability:
+            self._to_lose = self._burst
+        if self._to_lose:
+            self._to_lose -= 1
             self.lost += 1
         else:
             self._left.append((now_ms, packet))
 
     @property
-    def _begins(self) -> float:
-        """The chance that a burst begins: the share lost is burst : burst + mean gap."""
+    def _burst_probability(self) -> float:
+        """That a burst begins at a packet: the share lost is burst / (burst + mean gap)."""
         return self.share / (self.share + self._burst * (1.0 - self.share))
 
     def take(self, now_ms: float) -> list[TimedPacket]:

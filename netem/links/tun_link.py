@@ -1,8 +1,8 @@
-"""A link of our own between two TUN devices, for what the kernel here doesn't offer.
+"""A link between two TUN devices, for effects that the kernel does not offer.
 
-A process of its own reads packets from a device in the namespace, passes them through the stages of
+A separate process reads packets from a device in the namespace, passes them through the stages of
 `netem.links.uplink`, and writes them to a device outside; and back, with a plain delay. It ends,
-and its devices with it, when its standard input does, so also when its owner is killed.
+and its devices with it, when its standard input ends, so also when its owner is killed.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from traces.trace import Trace
 
 TUNSETIFF = 0x400454CA
 IFF_TUN, IFF_NO_PI = 0x0001, 0x1000
-MOST_BYTES = 65_536
+READ_BYTES = 65_536
 BURST = 64
 """Packets read from one device before the other has its turn."""
 READY_S = 20.0
 
 
 class TunLink:
-    """The owner's side: starts the process, which makes both devices, and tells it what to do."""
+    """The owner's side: starts the process, which makes both devices, and controls it."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class TunLink:
             start_new_session=True,  # Ctrl-C is the owner's to act on
         )
         try:
-            self._tell(
+            self._send(
                 {
                     "namespace": namespace,
                     "devices": devices,
@@ -69,7 +69,7 @@ class TunLink:
             )
             assert self._process.stdout is not None
             if not select.select([self._process.stdout], [], [], READY_S)[0]:
-                raise LinkError("the TUN link's process doesn't answer")
+                raise LinkError("the TUN link's process does not answer")
             if self._process.stdout.readline() != b"ready\n":
                 raise LinkError("the TUN link's process has failed, see above")
         except BaseException:
@@ -77,9 +77,9 @@ class TunLink:
             raise
 
     def start(self) -> None:
-        """From now on packets pass, and this is the trace's time 0."""
+        """Let packets pass; this is the trace's time 0."""
         self.origin_ms = time.monotonic() * 1000.0
-        self._tell({"origin_ms": self.origin_ms})
+        self._send({"origin_ms": self.origin_ms})
 
     @property
     def alive(self) -> bool:
@@ -87,12 +87,12 @@ class TunLink:
         return self._process.poll() is None
 
     def follow(self, trace: Trace) -> None:
-        """Goes on by another trace's rate, from its beginning."""
+        """Follow another trace's rate, from its beginning."""
         self.origin_ms = time.monotonic() * 1000.0
-        self._tell({"trace": _plain(asdict(trace)), "origin_ms": self.origin_ms})
+        self._send({"trace": _plain(asdict(trace)), "origin_ms": self.origin_ms})
 
     def close(self) -> None:
-        """Ends the process, and so both devices; idempotent."""
+        """End the process, and so both devices; idempotent."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         with contextlib.suppress(BrokenPipeError):
@@ -104,7 +104,7 @@ class TunLink:
             self._process.wait()
         self._process.stdout.close()
 
-    def _tell(self, message: dict[str, Any]) -> None:
+    def _send(self, message: dict[str, Any]) -> None:
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(json.dumps(message).encode() + b"\n")
@@ -126,10 +126,10 @@ def _plain(trace: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Serves one link until standard input ends."""
+    """Serve one link until standard input ends."""
     lines = _Lines(sys.stdin.fileno())
     setup = json.loads(lines.wait())
-    # By descriptors, so that both devices are held by this process alone and go with it.
+    # Devices without persistence: the kernel removes them with this process.
     netns.pushns(setup["namespace"])
     inside = _open_tun(setup["devices"][0])
     netns.popns()
@@ -137,17 +137,17 @@ def main() -> None:
     with contextlib.suppress(PermissionError):
         os.setpriority(os.PRIO_PROCESS, 0, NICE)
     uplink = Uplink(**{**setup["uplink"], "trace": Trace(**setup["uplink"]["trace"])})
-    record = LinkLog(Path(setup["log"]) if setup["log"] else None)
+    link_log = LinkLog(Path(setup["log"]) if setup["log"] else None)
     print("ready", flush=True)
     start = lines.wait()
     if start:
         up = UplinkPath(uplink, json.loads(start)["origin_ms"])
-        _forward((inside, outside), up, Delay(setup["down_delay_ms"]), lines, record)
-    record.close()
+        _forward((inside, outside), up, Delay(setup["down_delay_ms"]), lines, link_log)
+    link_log.close()
 
 
 def _forward(
-    devices: tuple[int, int], up: UplinkPath, down: Delay, lines: _Lines, record: LinkLog
+    devices: tuple[int, int], up: UplinkPath, down: Delay, lines: _Lines, log: LinkLog
 ) -> None:
     inside, outside = devices
     passed_bytes = 0
@@ -155,20 +155,20 @@ def _forward(
     while True:
         now_ms = time.monotonic() * 1000.0
         while line := lines.take():
-            told = json.loads(line)
-            up.change(Trace(**told["trace"]), now_ms, told["origin_ms"])
+            order = json.loads(line)
+            up.change(Trace(**order["trace"]), now_ms, order["origin_ms"])
         for _, packet in up.take(now_ms):
             passed_bytes += len(packet)
             _write(outside, packet)
         for _, packet in down.take(now_ms):
             _write(inside, packet)
-        if record and now_ms >= sample_ms:
+        if log and now_ms >= sample_ms:
             queue = up.queue
             rate_bps = queue.rate_at(now_ms)
             sizes = passed_bytes, queue.backlog_bytes, queue.dropped, up.loss.lost
-            record.add(LinkSample(now_ms, rate_bps, *sizes))
+            log.add(LinkSample(now_ms, rate_bps, *sizes))
             sample_ms += PERIOD_MS
-        times = [t for t in (up.next_ms, down.next_ms, sample_ms if record else None) if t]
+        times = [t for t in (up.next_ms, down.next_ms, sample_ms if log else None) if t]
         wait_s = max(min(times) / 1000.0 - time.monotonic(), 0.0) if times else None
         ready, _, _ = select.select([inside, outside, lines.descriptor], [], [], wait_s)
         now_ms = time.monotonic() * 1000.0
@@ -193,31 +193,31 @@ def _read(descriptor: int) -> list[bytes]:
     packets: list[bytes] = []
     with contextlib.suppress(BlockingIOError):
         while len(packets) < BURST:
-            packets.append(os.read(descriptor, MOST_BYTES))
+            packets.append(os.read(descriptor, READ_BYTES))
     return packets
 
 
 def _write(descriptor: int, packet: bytes) -> None:
-    # A device that is down or whose buffers are full drops, as any interface does.
+    # A device that is down or full drops packets, like any interface.
     with contextlib.suppress(OSError):
         os.write(descriptor, packet)
 
 
 class _Lines:
-    """Lines from a descriptor; what `fill` has read, `take` must be asked for before `select`."""
+    """Lines from a descriptor; call `take` until it is empty before the next `select`."""
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
         self._rest = b""
 
     def fill(self) -> bool:
-        """Reads what there is, waiting for something; False at the end."""
-        chunk = os.read(self.descriptor, MOST_BYTES)
+        """Read what is available, or wait for it; False at the end."""
+        chunk = os.read(self.descriptor, READ_BYTES)
         self._rest += chunk
         return bool(chunk)
 
     def take(self) -> bytes:
-        """The next line that has been read whole; empty when there is none."""
+        """The next complete line; empty if there is none."""
         line, end, rest = self._rest.partition(b"\n")
         if not end:
             return b""

@@ -1,4 +1,4 @@
-"""What a link does to the packets of one direction, as a value and as a chain of stages."""
+"""A link's effects on the packets of one direction, as settings and as a chain of stages."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ FULL_PACKET_BYTES = 1514
 
 @dataclass(frozen=True)
 class Uplink:
-    """The rate by a trace; a drop-tail queue of `queue_ms` at the trace's mean rate, or of
-    `queue_bytes`; one-way delay, jitter, shares lost (`loss_burst` packets in a row at a time) and
-    reordered. What the trace itself says of delay, jitter and loss comes on top. Raises
-    ValueError."""
+    """A trace's rate; a drop-tail queue of `queue_ms` at the mean rate, or of `queue_bytes`;
+    one-way delay, jitter, shares lost (`loss_burst` packets in a row) and reordered.
+
+    The trace's own delay, jitter and loss are added. Raises ValueError for values out of range.
+    """
 
     trace: Trace
     delay_ms: float = 0.0
@@ -42,7 +43,7 @@ class Uplink:
 
     @property
     def limit_bytes(self) -> int:
-        """The queue's size; ten full packets at least, unless given in bytes."""
+        """The queue's size; at least ten full packets, unless given in bytes."""
         if self.queue_bytes is not None:
             return self.queue_bytes
         by_time = self.trace.mean_bps * self.queue_ms / 8000.0
@@ -56,8 +57,8 @@ class Uplink:
 
 
 class UplinkPath:
-    """The stages of an uplink: rate and queue, then loss (a lost packet had its time on the air),
-    then delay. Pure, as the stages are."""
+    """The stages of an uplink: rate and queue, then loss (a lost packet takes its time on the air),
+    then delay. Pure."""
 
     def __init__(self, uplink: Uplink, origin_ms: float) -> None:
         self._uplink = uplink
@@ -67,22 +68,22 @@ class UplinkPath:
         self._delay = Delay(uplink.delay_ms, uplink.jitter_ms, uplink.reorder, uplink.seed + 1)
 
     def put(self, packet: bytes, now_ms: float) -> None:
-        """Takes a packet."""
+        """Accept or drop a packet."""
         self.queue.put(packet, now_ms)
 
     def take(self, now_ms: float) -> list[TimedPacket]:
-        """What has come out by now."""
+        """The packets that have left by now."""
         self._pass_on(self.queue.take(now_ms))
         return self._delay.take(now_ms)
 
     @property
     def next_ms(self) -> float | None:
-        """When something next happens."""
+        """When the next packet moves; None if there is none."""
         times = [t for t in (self.queue.next_ms, self._delay.next_ms) if t is not None]
         return min(times, default=None)
 
     def change(self, trace: Trace, now_ms: float, origin_ms: float) -> None:
-        """Goes on by another trace's rate, which began at `origin_ms`."""
+        """Follow another trace's rate, with time 0 at `origin_ms`."""
         self._pass_on(self.queue.change(trace, now_ms, origin_ms))
 
     def _pass_on(self, left: list[TimedPacket]) -> None:

@@ -1,4 +1,4 @@
-"""What a publisher sends when: which encoded frame at each tick, and how fast its packets leave.
+"""Which encoded frame a publisher sends at each tick, and how fast its packets leave.
 
 Pure: ticks and times are arguments.
 """
@@ -11,15 +11,15 @@ from math import inf
 
 from netem.footage.encoded_clip import EncodedRendition
 
-PACE = 2.5  # times the estimate: how fast a frame leaves, as Chromium's pacer has it
+PACE = 2.5  # times the estimate: the pacer's rate, as in Chromium
 BURST_MS = 5.0  # of that rate may leave at once
-HURRY_MS = 50.0  # waiting in the pacer: frames that no other needs are left out
-STUCK_MS = 250.0  # waiting in the pacer: nothing more is taken until the next key frame
+SKIP_MS = 50.0  # waiting in the pacer: droppable frames are left out
+STOP_MS = 250.0  # waiting in the pacer: nothing is sent until the next key frame
 
 
 @dataclass(frozen=True, slots=True)
 class FrameToSend:
-    """A frame to send, and of which encode it is."""
+    """A frame to send, and the rendition it belongs to."""
 
     data: bytes
     keyframe: bool
@@ -28,14 +28,14 @@ class FrameToSend:
 
 
 class ClipStream:
-    """Goes through a clip's takes. A tick gives a frame, or why none: "paced" (fewer frames are
-    wanted) or "encoder" (those before have not left yet, or the first encode is awaited).
+    """Plays a clip's takes. Each tick yields a frame, or the reason for none: "paced" (fewer frames
+    are wanted) or "encoder" (the pacer is full, or no rendition is loaded yet).
 
-    What is wanted takes effect at the next step, `step` ticks apart.
+    A new rendition or a key frame takes effect at the next step, `step` ticks apart.
     """
 
     def __init__(self, step: int, run: int, ticks: int) -> None:
-        self.share = 1.0  # of the ticks that are wanted; at least every second is sent
+        self.share = 1.0  # of the ticks to send a frame at; at least every second
         self._step, self._run, self._ticks = step, run, ticks
         self._encode: EncodedRendition | None = None
         self._wanted: EncodedRendition | None = None
@@ -45,7 +45,7 @@ class ClipStream:
 
     @property
     def encode(self) -> EncodedRendition | None:
-        """What is being sent."""
+        """The rendition being sent; None before the first frame."""
         return self._encode
 
     def want(self, encode: EncodedRendition) -> None:
@@ -55,7 +55,7 @@ class ClipStream:
         self._renew = True
 
     def at(self, tick: int, waiting_ms: float) -> FrameToSend | str:
-        """The frame of this tick, when what is in the pacer takes `waiting_ms` to leave."""
+        """The frame of this tick; `waiting_ms` is how long the pacer's queue takes to leave."""
         place = tick % self._ticks
         if place % self._step == 0 and self._wanted is not None:
             over = self._encode is None or tick - self._start >= self._run
@@ -73,7 +73,7 @@ class ClipStream:
             if self._credit < 1.0:
                 return "paced"
             self._credit -= 1.0
-        if waiting_ms > (HURRY_MS if droppable else STUCK_MS):
+        if waiting_ms > (SKIP_MS if droppable else STOP_MS):
             if not droppable:
                 self._broken = self._renew = True
             return "encoder"
@@ -82,23 +82,23 @@ class ClipStream:
 
 
 class PacketPacer:
-    """Lets packets go at `PACE` times the estimate, in bursts of `BURST_MS`.
+    """Releases packets at `PACE` times the estimate, in bursts of `BURST_MS`.
 
-    Bounded by what `ClipStream` takes while packets wait.
+    The queue is bounded because `ClipStream` leaves frames out while packets wait.
     """
 
     def __init__(self, estimate_bps: float) -> None:
         self.estimate_bps = estimate_bps
         self._queue: deque[bytes] = deque()
         self._queued_bits = 0
-        self._free_ms = -inf  # when all that has left would have left, at the paced rate
+        self._free_ms = -inf  # when the packets released so far are sent, at the paced rate
 
     def __len__(self) -> int:
         return len(self._queue)
 
     @property
     def waiting_ms(self) -> float:
-        """How long what is queued takes to leave."""
+        """How long the queue takes to leave."""
         return 1000.0 * self._queued_bits / self._bps
 
     @property
@@ -120,5 +120,5 @@ class PacketPacer:
         return packet
 
     def next_ms(self) -> float | None:
-        """When the next packet may leave; None if there is none. A burst's time is let pass."""
+        """When the next packet may leave, without its burst allowance; None if there is none."""
         return self._free_ms if self._queue else None

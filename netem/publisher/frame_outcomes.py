@@ -10,15 +10,16 @@ from typing import Any
 
 from edge.adaptation.latency_budget import infeasible
 
-UNANSWERED_MS = 1000.0  # beyond the objective; then nothing is expected any more
-IN_TIME, LATE, UNANSWERED = "in_time", "late", "unanswered"  # other outcomes are why it dropped
+UNANSWERED_MS = 1000.0  # beyond the objective: no answer is expected any more
+IN_TIME, LATE, UNANSWERED = "in_time", "late", "unanswered"  # other outcomes are reasons for a drop
 
 
 @dataclass(slots=True)
 class PublishedFrame:
     """A captured frame. Times are Unix ms of the publisher's clock; `t` is the server's own.
 
-    `outcome` is None while it is open, then "in_time", "late", "unanswered" or why it was dropped.
+    `outcome` is None while the frame is open, then "in_time", "late", "unanswered" or the reason
+    for the drop.
     """
 
     tick: int
@@ -61,21 +62,21 @@ class PublisherStats:
     sizes: dict[str, int]
     variants: dict[str, int]
     lag_ms: float = 0.0
-    """The worst that the publisher's own loop was behind its frames: it was too busy if large."""
+    """Greatest delay of the capture loop behind its frames' times; large if the machine is busy."""
     resent: int = 0
-    """Packets that went again."""
+    """Retransmitted packets."""
     keyframes_asked: int = 0
 
     @property
     def misses(self) -> float:
-        """Share of the frames that ended and were not answered in time."""
+        """Share of the ended frames that were not answered in time."""
         ended = self.captured - self.pending
         return 1.0 - self.in_time / ended if ended else 0.0
 
 
 @dataclass(slots=True)
 class ReportInterval:
-    """What became known since the last report."""
+    """Outcomes since the last report."""
 
     latencies_ms: list[float] = field(default_factory=list)
     back_ms: list[float] = field(default_factory=list)
@@ -84,22 +85,21 @@ class ReportInterval:
 
 
 class FrameOutcomes:
-    """A publisher's frames, all that were not forgotten: `frames` in the order of their capture."""
+    """A publisher's frames, in order of capture."""
 
     def __init__(self, slo_ms: float) -> None:
         self.slo_ms = slo_ms
         self.frames: list[PublishedFrame] = []
         self.interval = ReportInterval()
-        self._open: dict[
-            int, PublishedFrame
-        ] = {}  # by rtp, oldest first; `expire` bounds it in time
+        # By RTP time, oldest first; `expire` bounds it.
+        self._open: dict[int, PublishedFrame] = {}
 
     @property
     def pending(self) -> int:
         return len(self._open)
 
     def captured(self, frame: PublishedFrame) -> None:
-        """A new frame; one that has its outcome already was never sent."""
+        """Add a frame; one that already has an outcome was not sent."""
         self.frames.append(frame)
         if frame.outcome is None:
             self._open[frame.rtp] = frame
@@ -108,10 +108,10 @@ class FrameOutcomes:
     def answered(
         self, message: Mapping[str, Any], now_ms: float, offset_ms: float | None = None
     ) -> PublishedFrame | None:
-        """A `detections` message; `offset_ms` is the server's clock less ours, once known."""
+        """Take a `detections` message; `offset_ms` is the server's clock minus the publisher's."""
         frame = self._open.pop(message.get("rtp", -1), None)
         if frame is None:
-            return None  # given up already, or said twice
+            return None  # expired already, or answered twice
         frame.returned_ms = now_ms
         frame.variant, frame.batch = message.get("variant"), message.get("batch")
         frame.boxes, frame.t = message.get("boxes", ()), message.get("t")
@@ -128,7 +128,7 @@ class FrameOutcomes:
         return frame
 
     def dropped(self, message: Mapping[str, Any]) -> PublishedFrame | None:
-        """A `dropped` message."""
+        """Take a `dropped` message."""
         frame = self._open.pop(message.get("rtp", -1), None)
         if frame is not None:
             frame.outcome = str(message.get("reason", "unknown"))
@@ -136,34 +136,34 @@ class FrameOutcomes:
         return frame
 
     def expire(self, now_ms: float) -> None:
-        """Give up on frames whose answer can't be expected any more."""
-        self._give_up(
+        """End the frames whose answer is no longer expected."""
+        self._end_unanswered(
             frame
             for frame in list(self._open.values())
             if now_ms - frame.captured_ms > self.slo_ms + UNANSWERED_MS
         )
 
     def forget(self, before_ms: float) -> None:
-        """What was captured before is not told any more, for who publishes for long."""
+        """Drop frames captured earlier, to bound the memory of a long run."""
         count = bisect_left(self.frames, before_ms, key=lambda frame: frame.captured_ms)
         del self.frames[:count]
 
     def close(self) -> None:
-        """The end: what is open stays unanswered."""
-        self._give_up(list(self._open.values()))
+        """End all open frames as unanswered."""
+        self._end_unanswered(list(self._open.values()))
 
-    def _give_up(self, frames: Iterable[PublishedFrame]) -> None:
+    def _end_unanswered(self, frames: Iterable[PublishedFrame]) -> None:
         for frame in frames:
             frame.outcome = UNANSWERED
             del self._open[frame.rtp]
 
     def report(self) -> ReportInterval:
-        """What is new since the last report."""
+        """The outcomes since the last call."""
         interval, self.interval = self.interval, ReportInterval()
         return interval
 
     def stats(self, **more: Any) -> PublisherStats:
-        """The counts so far; `more` are fields that the ledger does not know."""
+        """The counts so far; `more` are the fields that are counted elsewhere."""
         outcomes = collections.Counter(frame.outcome for frame in self.frames)
         counts = {name: outcomes.pop(name, 0) for name in (IN_TIME, LATE, UNANSWERED, None)}
         sent = [frame for frame in self.frames if frame.size is not None]
@@ -187,7 +187,7 @@ class FrameOutcomes:
 
 
 def quantiles(values: Sequence[float], of: Sequence[int] = (50, 90, 99)) -> dict[str, float]:
-    """{"p50": ...}: the least value that so many percent do not exceed; empty without values."""
+    """{"p50": ...}: percentiles by nearest rank; empty without values."""
     ordered = sorted(values)
     last = len(ordered) - 1
     return {f"p{p}": round(ordered[min(last, p * len(ordered) // 100)], 2) for p in of if ordered}

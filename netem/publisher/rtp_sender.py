@@ -1,4 +1,4 @@
-"""The sending side of RTP: VP8 frames to packets, a history for retransmissions, and feedback read.
+"""The sending side of RTP: VP8 frames to packets, a retransmission history, RTCP feedback.
 
 Pure: bytes, times and numbers in, bytes out.
 """
@@ -17,8 +17,8 @@ from edge.rtc.rtp import (
     unix_ms_to_ntp,
 )
 
-MAX_PAYLOAD = 1140  # bytes of a frame in a packet: with everything around it, under 1200
-HISTORY = 512  # packets that can be sent again; the oldest goes
+MAX_PAYLOAD = 1140  # bytes of a frame in a packet; under 1200 with all headers
+HISTORY = 512  # packets kept for retransmission; the oldest is dropped
 _DESCRIPTION = 202  # RTCP SDES
 _PICTURE_LOSS, _FULL_INTRA, _REMB, _NACK = 1, 4, 15, 1  # feedback message types
 
@@ -27,8 +27,8 @@ _HEADER = struct.Struct("!BBHLL")
 
 @dataclass(slots=True)
 class RtcpFeedback:
-    """What a compound RTCP packet asks of a sender: sequence numbers to send again, a key frame,
-    the receiver's estimate (draft-alvestrand-rmcat-remb-03)."""
+    """A compound RTCP packet's requests: sequence numbers to retransmit, a key frame, and the
+    receiver's estimate (draft-alvestrand-rmcat-remb-03)."""
 
     nacked: list[int] = field(default_factory=list)
     keyframe: bool = False
@@ -36,7 +36,10 @@ class RtcpFeedback:
 
 
 def read_feedback(data: bytes) -> RtcpFeedback:
-    """NACK (RFC 4585, 6.2.1), PLI (6.3.1), FIR (RFC 5104, 4.3.1) and REMB; stops at what is cut."""
+    """NACK (RFC 4585, 6.2.1), PLI (6.3.1), FIR (RFC 5104, 4.3.1) and REMB in a compound packet.
+
+    Reading stops at a truncated packet.
+    """
     feedback, at = RtcpFeedback(), 0
     while at + 4 <= len(data):
         kind, form = data[at + 1], data[at] & 0x1F
@@ -59,10 +62,10 @@ def read_feedback(data: bytes) -> RtcpFeedback:
 
 
 class Packetiser:
-    """Makes a source's packets; those of the last frames can be made again.
+    """Makes the RTP packets of one SSRC, and retransmissions of the last `HISTORY`.
 
-    A packet is finished by `stamp` only when it leaves: it carries the time it does. `rtx` is the
-    retransmissions' (payload type, SSRC), None to send originals again.
+    `stamp` completes a packet when it leaves, with its send time. `rtx` is the retransmissions'
+    (payload type, SSRC); None repeats the original packets.
     """
 
     def __init__(
@@ -89,7 +92,7 @@ class Packetiser:
     def frame(
         self, data: bytes, rtp: int, captured_unix_ms: float, *, droppable: bool
     ) -> list[bytes]:
-        """A VP8 frame's packets (RFC 7741), not stamped yet, about equal in size."""
+        """A VP8 frame's packets (RFC 7741), unstamped, about equal in size."""
         picture = 0x8000 | self._picture
         self._picture = (self._picture + 1) & 0x7FFF
         flags = 0x80 | 0x20 * droppable
@@ -118,7 +121,7 @@ class Packetiser:
         return packets
 
     def again(self, sequence: int) -> bytes | None:
-        """A packet sent before, as a retransmission (RFC 4588); None once it is forgotten."""
+        """A retransmission of a packet (RFC 4588); None if it is no longer kept."""
         packet = self._history.get(sequence)
         if packet is None or self._rtx is None:
             return packet
@@ -135,14 +138,14 @@ class Packetiser:
         return head + packet[12:body] + sequence.to_bytes(2, "big") + packet[body:]
 
     def stamp(self, packet: bytes, unix_ms: float) -> bytes:
-        """The packet as it leaves now: abs-send-time, 24 bits of 6.18 seconds of NTP."""
+        """The packet with its abs-send-time: 24 bits, 6.18 fixed-point seconds of NTP."""
         if not self._ids.abs_send_time:
             return packet
         send_time = (unix_ms_to_ntp(unix_ms) >> 14) & 0xFFFFFF
         return packet[:17] + send_time.to_bytes(3, "big") + packet[20:]
 
     def _extension(self, captured_unix_ms: float | None) -> bytes:
-        """One-byte header extensions (RFC 8285): abs-send-time, to be stamped, always first."""
+        """One-byte header extensions (RFC 8285); abs-send-time, set by `stamp`, is always first."""
         ids = self._ids
         body = bytes(((ids.abs_send_time << 4) | 2, 0, 0, 0)) if ids.abs_send_time else bytes(4)
         if captured_unix_ms is not None and ids.abs_capture_time:
@@ -157,7 +160,7 @@ class Packetiser:
         self._history[sequence] = packet
 
     def report(self, rtp: int, unix_ms: float, name: str) -> bytes:
-        """A sender report and who sent it (RFC 3550, 6.4.1 and 6.5): `rtp` is the time now."""
+        """A sender report and an SDES CNAME (RFC 3550, 6.4.1 and 6.5); `rtp` is the time now."""
         report = struct.pack(
             "!BBHLQLLL",
             0x80,

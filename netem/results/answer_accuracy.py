@@ -1,6 +1,5 @@
-"""What answers are worth: against the reference's boxes where devices detect, and what
-`edge.profile.accuracy` expects of the picture that was sent (its *simulated accuracy*)
-everywhere."""
+"""The accuracy of answers: against the reference's boxes on real devices, and as
+`edge.profile.accuracy` predicts it from the sent picture (*simulated accuracy*) on all."""
 
 from __future__ import annotations
 
@@ -14,7 +13,7 @@ from netem.experiment.client_record import ClientRecord
 from netem.experiment.references import CONFIDENCE, Truth
 from netem.results.rows import IN_TIME, FrameRow
 
-RATE_MS = 1_000.0  # bits a frame are the mean over so long: a key frame is paid for by the others
+RATE_MS = 1_000.0  # window of the mean bits a frame, so that a key frame counts as its share
 
 
 def judge(
@@ -28,7 +27,7 @@ def judge(
 ) -> None:
     """Fills in a client's rows: `truth`, `found`, `matched`, `f1_simulated`.
 
-    A frame whose answer was not in time detects nothing. `detects`: the devices are real.
+    A frame without an answer in time detects nothing. `detects`: the devices are real.
     """
     rows = [row for row, _ in record.frames]
     bits = _bits_a_frame(rows)
@@ -51,8 +50,7 @@ def judge(
 
 
 def f1_of(rows: Iterable[FrameRow]) -> float | None:
-    """F1 over many frames: 2 x matched / (found + true); None where nothing was detected, since
-    devices are simulated."""
+    """F1 over many frames: 2 x matched / (found + true); None on simulated devices."""
     matched = total = 0
     for row in rows:
         if row.found is None or row.matched is None:

@@ -1,4 +1,4 @@
-"""Values of dataclasses as texts of a table, and back."""
+"""Dataclass values to CSV cells, and back."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ Row = TypeVar("Row")
 
 
 class TableError(Exception):
-    """A table that isn't one of these rows: `: no column a`, or `:LINE: COLUMN: why`."""
+    """A table that does not fit the rows: `: no column a`, or `:LINE: COLUMN: reason`."""
 
 
 def text_of(value: Any) -> Any:
-    """A value as it stands in a table."""
+    """A value as a cell: floats to six digits or a thousandth, booleans 0 or 1, None empty."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -26,7 +26,7 @@ def text_of(value: Any) -> Any:
 
 
 def rows_of(lines: csv.DictReader[str], kind: type[Row]) -> list[Row]:
-    """A table's rows; its columns may come in any order, and there may be more."""
+    """A table's rows. Columns may be in any order; further ones are ignored. Raises TableError."""
     readers = {each.name: _reader(str(each.type)) for each in dataclasses.fields(kind)}  # type: ignore[arg-type]
     lacking = set(readers) - set(lines.fieldnames or ())
     if lacking:

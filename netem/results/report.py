@@ -20,18 +20,17 @@ IN_DOCUMENTS = (
 
 
 def cell_of(row: RunRow) -> str:
-    """What a run has in common with those that it is compared with."""
+    """The settings that a run shares with the runs it is compared with."""
     text = f"{row.clients} {row.kind}, {row.fps:g} fps, {row.slo_ms:g} ms, {row.trace}"
     if row.delay_ms:
         text += f" + {row.delay_ms:g} ms"
     if row.video != "street":
         text += f", {row.video}"
-    return text if row.repetition == 1 else f"{text}, again ({row.repetition})"
+    return text if row.repetition == 1 else f"{text}, repetition {row.repetition}"
 
 
 def figures(row: RunRow) -> list[str]:
-    """A run's figures, as HEADINGS has them. F1 is that of detections, or the simulated one in
-    brackets."""
+    """A run's figures in the order of HEADINGS; F1 in brackets is simulated."""
     f1 = f"{row.f1:.3f}" if row.f1 is not None else f"({row.f1_simulated:.3f})"
     return [
         str(row.captured),
@@ -52,7 +51,7 @@ def figures(row: RunRow) -> list[str]:
 
 
 def table(rows: Sequence[RunRow], title: str) -> Table:
-    """A line a run, cells apart."""
+    """A line a run, with a rule between cells."""
     made = Table("cell", "policy", title=title, pad_edge=False)
     for name in HEADINGS:
         made.add_column(name, justify="right")
@@ -67,7 +66,7 @@ def table(rows: Sequence[RunRow], title: str) -> Table:
 
 
 def markdown(rows: Sequence[RunRow]) -> str:
-    """The same for a document, with fewer columns."""
+    """The table in Markdown, with fewer columns."""
     lines = ["| cell | policy | " + " | ".join(IN_DOCUMENTS) + " |"]
     lines.append("| --- | --- |" + " ---: |" * len(IN_DOCUMENTS))
     for place, row in enumerate(rows):

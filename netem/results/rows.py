@@ -21,7 +21,7 @@ here, apart from an answer that came late. `lost` has neither an answer nor a re
 
 @dataclass(slots=True)
 class FrameRow:
-    """A captured frame; each is there once."""
+    """A captured frame; each has one row."""
 
     client: int
     """Its number in the run, from 0."""
@@ -31,14 +31,14 @@ class FrameRow:
     rtp: int | None
     captured_ms: float
     sent_ms: float | None
-    """It had left the encoder (Chromium), or its last packet the pacer (light publisher)."""
+    """When it had left the encoder (Chromium), or its last packet the pacer (light publisher)."""
     received_ms: float | None
-    """The server's, as all up to `inferred_ms`: the last packet came."""
+    """Arrival of its last packet; this and the times to `inferred_ms` are the server's."""
     decoded_ms: float | None
     dispatched_ms: float | None
     inferred_ms: float | None
     returned_ms: float | None
-    """The answer was in the client's hands, and drawn."""
+    """When the client had the answer, and had drawn it."""
     width: int | None
     """Of the sent picture."""
     height: int | None
@@ -48,23 +48,22 @@ class FrameRow:
     batch: int | None
     outcome: str
     infeasible: bool
-    """The network's time alone had eaten the objective."""
+    """The network alone took longer than the objective."""
     measured: bool
-    """Captured within the run's measured seconds: summaries are of these."""
+    """Captured within the run's measured seconds; summaries count only these."""
     truth: int
-    """Boxes that the reference finds in the untouched source frame."""
+    """Boxes that the reference finds in the original source frame."""
     found: int | None
-    """Boxes of the answer, 0 if there was none in time; not known on simulated devices."""
+    """Boxes of the answer, 0 without an answer in time; empty on simulated devices."""
     matched: int | None
-    """Of those, how many agree with a true one (same class, IoU of 0.5)."""
+    """How many of those match a true one (same class, IoU of 0.5)."""
     f1_simulated: float
-    """What `edge.profile.accuracy` expects of the variant at the sent size and bits; 0 if not in
-    time."""
+    """F1 predicted by `edge.profile.accuracy` at the sent size and bits; 0 if not in time."""
 
 
 @dataclass(slots=True)
 class PlanRow:
-    """A session's part in a plan, and what was known of it when it was made."""
+    """A session's part in a plan, and the measurements that the plan was made from."""
 
     at_ms: float
     plan: int
@@ -75,14 +74,14 @@ class PlanRow:
     slo_ms: float
     fps: float
     left_ms: float
-    """Of the objective, for queueing and inference."""
+    """What the objective leaves for queueing and inference."""
     bps: float
-    """What its link was known to carry in time."""
+    """The link's estimated capacity for frames in time."""
     hinted_edge: int
     variant: str
-    """Empty: not served."""
+    """Empty if not served."""
     edge: int
-    """The longest side worth sending."""
+    """The largest useful long side."""
     useful_bps: float
     gain: float
     reason: str
@@ -90,7 +89,7 @@ class PlanRow:
 
 @dataclass(slots=True)
 class HintRow:
-    """What a client was asked to send, when it heard of it."""
+    """A hint, when the client received it."""
 
     at_ms: float
     client: int
@@ -104,7 +103,7 @@ class HintRow:
 
 @dataclass(slots=True)
 class LinkRow:
-    """An uplink at a time: the rate in force, and counts since the link was made."""
+    """An uplink at one time: the rate in force, and counts since the link was made."""
 
     at_ms: float
     client: int
@@ -112,13 +111,13 @@ class LinkRow:
     passed_bytes: int
     backlog_bytes: int
     dropped: int
-    """Packets that a full queue refused."""
+    """Packets dropped by the full queue."""
     lost: int
 
 
 @dataclass
 class SessionDescription:
-    """Which client it is, and what it wants."""
+    """A client and its settings."""
 
     client: int
     kind: str
@@ -133,15 +132,15 @@ class SessionDescription:
     trace: str
     delay_ms: float
     link: str
-    """What emulated it: `tun`, `tbf`, `tbf+netem`."""
+    """The link's kind: `tun`, `tbf`, `tbf+netem`."""
 
 
 @dataclass
 class RunDescription:
-    """A run's place in the matrix, and how busy the machine was."""
+    """A run's settings, and the machine's load."""
 
     run: str
-    """Its folder's name."""
+    """The name of its folder."""
     experiment: str
     policy: str
     kind: str
@@ -153,20 +152,20 @@ class RunDescription:
     video: str
     device: str
     simulated: bool
-    """The devices: then the run's F1 is `f1_simulated`."""
+    """Whether the devices are simulated; the run's F1 is then `f1_simulated`."""
     repetition: int
     seconds: float
     plans: int
     cpu_busy: float
-    """Share of the machine's processor time that was used meanwhile, by anybody: near 1, lateness
-    may be the machine's and nobody's policy."""
+    """Share of the machine's processor time in use, by all programs; near 1, late answers may be
+    due to the machine rather than the policy."""
     server_cores: float
-    """Processor time of the server's own process (without workers) over time."""
+    """Cores used by the server's own process, without its workers."""
 
 
 @dataclass
 class OutcomeCounts:
-    """What became of the measured frames, of a client or of a run.
+    """Outcomes of the measured frames, of a client or of a run.
 
     captured = in_time + late + superseded + overload + hopeless + lost + no_plan + failed +
     too_large + paced + encoder + stopped.
@@ -188,21 +187,21 @@ class OutcomeCounts:
     infeasible: int
     """Among all that were not in time."""
     miss_rate: float
-    """Frames neither in time nor infeasible nor `paced`, of those that are neither of the two."""
+    """Share of frames not in time, of those neither infeasible nor `paced`."""
     infeasible_share: float
     """Of captured."""
     in_time_share: float
-    """Of captured: nothing is taken off."""
+    """Of all captured frames."""
     sender_share: float
-    """Of captured: misses of the client's own making, `encoder` or late with over half of the
-    objective gone before the frame had left the encoder. Large: its machine is too busy."""
+    """Of captured: misses caused by the client itself: `encoder`, or late after the frame took over
+    half of the objective to leave the encoder. If large, its machine is too busy."""
     f1: float | None
-    """At IoU 0.5 over all captured frames, a frame not in time detecting nothing; only where
-    devices detect."""
+    """At IoU 0.5 over all captured frames, where a frame not in time detects nothing; real devices
+    only."""
     f1_simulated: float
-    """Mean over all captured frames of what `edge.profile.accuracy` expects."""
+    """Mean of the frames' `f1_simulated` over all captured frames."""
     p50_ms: float | None
-    """From capture to the answer in hand, of answered frames."""
+    """From capture to the received answer, of answered frames."""
     p90_ms: float | None
     p99_ms: float | None
     encode_p50_ms: float | None
@@ -216,33 +215,33 @@ class OutcomeCounts:
     server_p99_ms: float | None
     back_p99_ms: float | None
     sent_mbps: float
-    """Encoded video a client, mean."""
+    """Encoded video, mean of the clients."""
     link_mbps: float
-    """What a client's uplink could carry, mean."""
+    """Capacity of the uplinks, mean of the clients."""
     size_changes: int
     variant_changes: int
 
 
 @dataclass
 class SessionRow(OutcomeCounts, SessionDescription):
-    """A client, and what became of its measured frames."""
+    """A client, and the outcomes of its measured frames."""
 
 
 @dataclass
 class RunRow(OutcomeCounts, RunDescription):
-    """A run, and what became of all its clients' measured frames."""
+    """A run, and the outcomes of its clients' measured frames."""
 
 
 @dataclass(slots=True)
 class Manifest:
-    """How a run was made. Written last: where it is, the run is whole."""
+    """How a run was made. Written last: a run with a manifest is complete."""
 
     run: str
     key: str
-    """Of all that was asked for: another key, and the run is made anew."""
+    """A hash of all settings; a run with another key is repeated."""
     command: str
     commit: str
-    """With `+` where the working tree had changes."""
+    """With `+` if the working tree had changes."""
     machine: str
     versions: dict[str, str]
     seeds: dict[str, int]
@@ -251,5 +250,5 @@ class Manifest:
     """ISO 8601, UTC."""
     took_s: float
     asked: dict[str, Any]
-    """The run's place in the matrix and all its settings."""
+    """The run's cell and all its settings."""
     notes: list[str] = field(default_factory=list)

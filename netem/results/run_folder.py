@@ -32,7 +32,7 @@ SERVER_LOG = "server.log"
 
 
 class ResultsError(Exception):
-    """Results that can't be read; the message names file, line and column."""
+    """Results that cannot be read; the message names file, line and column."""
 
 
 Row = TypeVar("Row")

@@ -1,4 +1,4 @@
-"""Frames counted up: of a client, and of a run."""
+"""Summaries of frames: of a client, and of a run."""
 
 from __future__ import annotations
 
@@ -13,20 +13,23 @@ from netem.results.rows import ENCODER, IN_TIME, LATE, OUTCOMES, PACED, FrameRow
 from traces import Trace
 
 _LEGS = ("encode", "network", "server", "back")
-_SENDER_PART = 0.5  # of the objective, gone before a frame has left its encoder
+_SENDER_SHARE = 0.5  # of the objective: the sender is to blame if encoding took more
 
 
 def counts(
     rows: Sequence[FrameRow], slo_ms: Sequence[float], links: Sequence[Trace], seconds: float
 ) -> dict[str, Any]:
-    """The fields of `results.Counts`, from the measured rows of clients; `slo_ms` and `links` by a
-    client's number in the run (of those clients alone that rows are of)."""
+    """The fields of `OutcomeCounts`, from the measured rows of clients.
+
+    `slo_ms` is indexed by the client's number in the run; `links` are the traces of the clients
+    that `rows` belong to.
+    """
     measured = [row for row in rows if row.measured]
     captured = len(measured)
     ends = collections.Counter(row.outcome for row in measured)
     infeasible = sum(row.infeasible for row in measured if row.outcome != IN_TIME)
     misses = sum(row.outcome not in (IN_TIME, PACED) and not row.infeasible for row in measured)
-    could = ends[IN_TIME] + misses
+    feasible = ends[IN_TIME] + misses
     latencies = sorted(
         row.returned_ms - row.captured_ms for row in measured if row.returned_ms is not None
     )
@@ -41,7 +44,7 @@ def counts(
         "captured": captured,
         **{name: ends[name] for name in OUTCOMES},
         "infeasible": infeasible,
-        "miss_rate": round(misses / could, 6) if could else 0.0,
+        "miss_rate": round(misses / feasible, 6) if feasible else 0.0,
         "infeasible_share": round(infeasible / max(1, captured), 6),
         "in_time_share": round(ends[IN_TIME] / max(1, captured), 6),
         "sender_share": round(
@@ -63,7 +66,7 @@ def counts(
 def _by_sender(row: FrameRow, slo_ms: float) -> bool:
     if row.outcome == ENCODER:
         return True
-    slow = row.sent_ms is not None and row.sent_ms - row.captured_ms > _SENDER_PART * slo_ms
+    slow = row.sent_ms is not None and row.sent_ms - row.captured_ms > _SENDER_SHARE * slo_ms
     return row.outcome == LATE and slow
 
 

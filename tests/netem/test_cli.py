@@ -66,4 +66,4 @@ def test_without_root_the_link_is_refused(
 ) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     assert main(["link", "--rate", "8mbit", "--", "true"]) == 1
-    assert "links can't be made here: needs root" in capsys.readouterr().err
+    assert "links cannot be made here: needs root" in capsys.readouterr().err

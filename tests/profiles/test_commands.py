@@ -101,7 +101,7 @@ class TestLatency:
         self, latency: Measure, capsys: pytest.CaptureFixture[str]
     ) -> None:
         assert latency("--variants", "yolov4-608") == 2
-        assert "yolov4-608 is none of yolov4-tiny" in capsys.readouterr().err
+        assert "yolov4-608 is not a variant of yolov4-tiny" in capsys.readouterr().err
 
     @pytest.mark.parametrize(
         ("name", "file"),

@@ -16,9 +16,9 @@ from profiles.latency_measurement import (
     SampleSeries,
     cases,
     entries,
-    read_visits,
-    visit,
-    visits,
+    measure,
+    read_series,
+    schedule,
     writer,
 )
 
@@ -42,17 +42,17 @@ def test_each_input_is_measured_once() -> None:
 
 def test_each_round_visits_each_case_in_another_order() -> None:
     wanted = cases([TINY], batches=[1, 2])
-    order = visits(wanted, [], 3)
+    order = schedule(wanted, [], 3)
     rounds = [order[place : place + len(wanted)] for place in range(0, len(order), len(wanted))]
     assert [set(each) for each in rounds] == [set(wanted)] * 3
     assert rounds[0] != rounds[1]
-    assert visits(wanted, [], 3) == order
+    assert schedule(wanted, [], 3) == order
 
 
 def test_what_was_done_is_not_done_again() -> None:
     wanted = cases([TINY], batches=[1, 2])
-    first = [_of(case) for case in visits(wanted, [], 3)[:11]]
-    rest = visits(wanted, first, 3)
+    first = [_of(case) for case in schedule(wanted, [], 3)[:11]]
+    rest = schedule(wanted, first, 3)
     assert len(rest) == 3 * len(wanted) - 11
     counts = [sum(v.key == case.key for v in first) + rest.count(case) for case in wanted]
     assert counts == [3] * len(wanted)
@@ -68,7 +68,7 @@ async def test_short_batches_are_run_more_often_and_the_first_never_counts(
     async def run(_case: LatencyCase) -> float:
         return next(times)
 
-    assert (await visit(run, case)).samples_ms == (ms,) * expected
+    assert (await measure(run, case)).samples_ms == (ms,) * expected
 
 
 def test_p50_is_the_median_and_p99_covers_that_share_of_a_steady_device() -> None:
@@ -127,12 +127,12 @@ def test_whatever_was_measured_makes_a_profile(
 class TestPartialFiles:
     def test_visits_come_back(self, tmp_path: Path) -> None:
         path = tmp_path / "p.json.part"
-        assert read_visits(path) == []
+        assert read_series(path) == []
         write = writer(path)
         done = [_of(case) for case in cases([TINY])]
         for each in done:
             write(each)
-        assert read_visits(path) == done
+        assert read_series(path) == done
 
     def test_a_line_cut_in_two_is_left_out(self, tmp_path: Path) -> None:
         path = tmp_path / "p.json.part"
@@ -140,13 +140,13 @@ class TestPartialFiles:
         for case in cases([TINY], batches=[1])[:2]:
             write(_of(case))
         path.write_text(path.read_text()[:-9])
-        assert len(read_visits(path)) == 1
+        assert len(read_series(path)) == 1
 
     def test_nonsense_is_refused_by_its_line(self, tmp_path: Path) -> None:
         path = tmp_path / "p.json.part"
         path.write_text("{}\n")
         with pytest.raises(PartialFileError, match="p.json.part:1:.*variant"):
-            read_visits(path)
+            read_series(path)
 
 
 def _of(case: LatencyCase) -> SampleSeries:

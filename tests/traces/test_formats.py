@@ -127,7 +127,7 @@ def test_written_is_read_back(tmp_path: Path, extras: tuple[str, ...]) -> None:
         ("a.up", "  \n\n", "a.up", "empty"),
         ("a.up", "0\n0\n", "a.up:2", "above 0"),
         ("a.up", "5\n3\n", "a.up:2", "must not go back"),
-        ("a.up", "1\nx\n", "a.up:2", "is no number"),
+        ("a.up", "1\nx\n", "a.up:2", "is not a number"),
         ("a.txt", "1\n-2\n", "a.txt:2", "not below 0"),
         ("a.txt", "1\nnan\n", "a.txt:2", "finite"),
         ("a.txt", "1\n\n200000\n", "a.txt:3", "over 100 Gbit/s"),

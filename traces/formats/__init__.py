@@ -1,8 +1,8 @@
 """Trace files: which format a file is in, reading it, and writing our own.
 
-Rules for all formats: zeros are kept (an outage is an outage); values that are no numbers, are
-negative or beyond 100 Gbit/s are refused; times must ascend; an empty file is refused. What a
-format adds to that, its module says. All refusals are TraceErrors naming file, line and rule.
+Rules for all formats: zeros are outages and are kept; values that are not numbers, are negative or
+exceed 100 Gbit/s are refused; times must ascend; an empty file is refused. Each format's module
+adds its own. All refusals are TraceErrors naming file, line and rule.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def read(path: Path | str, format: str | None = None, **options: float) -> Trace
     """A trace from a file, in the format named (a key of FORMATS) or the one found by `detect`.
 
     Options are the format's own: bin_ms (mahimahi), step_ms (jellyfish), clip (alphartc), run and
-    leg (nuwins). Raises TraceError, also for an option that the format hasn't.
+    leg (nuwins). Raises TraceError, also for an option that the format does not have.
     """
     text = TraceText.load(Path(path))
     format = format or detect(text)
@@ -49,7 +49,7 @@ def read(path: Path | str, format: str | None = None, **options: float) -> Trace
 
 
 def detect(text: TraceText) -> str:
-    """The format's name, by the file's name where that says it, or else by its first lines."""
+    """The name of the format, from the file's name or else from its first lines."""
     first = text.lines[0][1]
     if text.path.suffix in (".up", ".down"):
         return "mahimahi"

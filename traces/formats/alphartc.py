@@ -1,9 +1,9 @@
 """AlphaRTC's JSON (OpenNetLab gym): `uplink.trace_pattern`, a list of steps.
 
-A step has `capacity` (kbit/s), `duration` (ms) and perhaps `rtt` and `jitter` (ms) and `loss` (a
-share); half of the rtt is taken as delay. These files hold single steps of 80 Mbit/s or 8 Gbit/s on
-a link of 3: bytes that the log gave to the wrong step. Rates over `clip` times the 95th percentile
-(of those above 0) are cut to that; 0 keeps them. Steps of no duration are left out.
+A step has `capacity` (kbit/s), `duration` (ms) and optionally `rtt` and `jitter` (ms) and `loss` (a
+share); half of the rtt is taken as delay. These files contain single steps of 80 Mbit/s or 8 Gbit/s
+on a link of 3 Mbit/s: bytes that were logged in the wrong step. Rates over `clip` times the 95th
+percentile (of those above 0) are cut to that; 0 keeps them. Steps of no duration are left out.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The Irish 5G data set's CSV (Raca et al., "Beyond Throughput, the Next Generation", MMSys 2020).
 
-`Timestamp` (2019.12.14_10.16.30, to the second) and `UL_bitrate` (kbit/s) are read. Rows with the
-same second are averaged, rows without a rate (`-`) left out, and gaps over ten usual steps closed:
-while the log paused nothing is known. Going back in time is refused.
+`Timestamp` (2019.12.14_10.16.30, to the second) and `UL_bitrate` (kbit/s) are read. Rows of the
+same second are averaged, rows without a rate (`-`) left out, and gaps over ten usual steps closed,
+since nothing is known about them. Times that go back are refused.
 """
 
 from __future__ import annotations

@@ -9,8 +9,8 @@ from traces.trace import Trace
 
 
 def parse(text: TraceText, *, step_ms: float | None = None) -> Trace:
-    """A step lasts `step_ms`: by default 1 s, or 20 s where the file's name has `synthetic` in it,
-    as in the paper. Raises TraceError with the line."""
+    """A step lasts `step_ms`: by default 1 s, or 20 s if the file's name contains `synthetic`, as
+    in the paper. Raises TraceError with the line."""
     if step_ms is None:
         step_ms = 20_000.0 if "synthetic" in text.path.stem else 1_000.0
     if not step_ms > 0.0:

@@ -1,9 +1,9 @@
 """Mahimahi's `.up` and `.down`: a millisecond a line, at which one packet of 1500 bytes may leave.
 
 Netravali et al., "Mahimahi: Accurate Record-and-Replay for HTTP", ATC 2015. The file repeats after
-its last millisecond. Chances are counted in bins, which keeps their sum and loses when, within a
-bin, each was; a last bin shorter than half is joined to the one before. Several chances in one
-millisecond are usual; going back in time is refused.
+its last millisecond. Opportunities are counted in bins, which keeps their sum and loses their times
+within a bin; a last bin shorter than half joins the one before. Several opportunities in one
+millisecond are common; times that go back are refused.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from traces.formats.trace_text import TraceText
 from traces.trace import Trace
 
-CHANCE_BITS = 1500 * 8
+OPPORTUNITY_BITS = 1500 * 8
 
 
 def parse(text: TraceText, *, bin_ms: float = 100.0) -> Trace:
@@ -33,11 +33,11 @@ def parse(text: TraceText, *, bin_ms: float = 100.0) -> Trace:
     duration_ms = stamps[-1]
     count = max(1, round(duration_ms / bin_ms))
     bin_edges_ms = np.append(np.arange(count) * bin_ms, duration_ms)
-    chances = np.histogram(stamps, bin_edges_ms)[0]
+    opportunities = np.histogram(stamps, bin_edges_ms)[0]
     return Trace(
         bin_edges_ms[:-1],
-        chances * CHANCE_BITS * 1000.0 / np.diff(bin_edges_ms),
+        opportunities * OPPORTUNITY_BITS * 1000.0 / np.diff(bin_edges_ms),
         duration_ms,
         name=text.path.stem,
-        notes=(f"{len(stamps)} chances of 1500 bytes, counted in bins of {bin_ms:g} ms",),
+        notes=(f"{len(stamps)} opportunities of 1500 bytes, counted in bins of {bin_ms:g} ms",),
     )

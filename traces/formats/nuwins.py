@@ -1,8 +1,8 @@
 """NUWiNS `*_throughput.list` (5G-MeMU 2022): runs, each a `Run N` line and lines of values.
 
-A run holds, for each leg, a line of seconds and a line of Mbit/s; or a single line of Mbit/s, one
-each 100 ms. The 5G walks have two legs: 1 is 5G, 2 the LTE anchor. Gaps over ten usual steps are
-closed; going back in time is refused.
+A run has, for each leg, a line of seconds and a line of Mbit/s; or a single line of Mbit/s, one
+value every 100 ms. The 5G walks have two legs: 1 is 5G, 2 the LTE anchor. Gaps over ten usual steps
+are closed; times that go back are refused.
 """
 
 from __future__ import annotations
@@ -56,5 +56,5 @@ def _times(text: TraceText, number: int, line: str) -> tuple[Series, int]:
     seconds = np.array([text.number(number, word, "seconds") for word in line.split(",")])
     back = np.flatnonzero(np.diff(seconds) <= 0.0)
     if len(back):
-        raise text.error(number, f"times must ascend, but value {back[0] + 2} doesn't")
+        raise text.error(number, f"times must ascend, but value {back[0] + 2} does not")
     return close_gaps(np.round((seconds - seconds[0]) * 1000.0, 6))

@@ -1,9 +1,9 @@
-"""Our own format, which `seconds<TAB>Mbit/s` files are a case of.
+"""The project's own format (docs/formats/traces.md): `seconds<TAB>Mbit/s`, and optional columns.
 
-A line a step: when it starts and the values, separated by tabs or blanks. `#` starts a comment, of
+A line a step: its start and its values, separated by tabs or blanks. `#` starts a comment, of
 which three are read: `# columns: seconds mbps [delay_ms] [jitter_ms] [loss]` in any order,
 `# duration_s: S` (or else the last step lasts the median step), and `# note: ...`, kept. Times
-ascend strictly; where the first isn't 0, all are moved.
+ascend strictly; if the first is not 0, all are shifted.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def parse(text: TraceText) -> Trace:
 
 
 def write(trace: Trace, path: Path | str) -> None:
-    """The trace in our format, readable by `parse` to the same values (to 9 digits)."""
+    """Write a trace in this format; `parse` reads the same values (to 9 digits)."""
     extras = {"delay_ms": trace.delay_ms, "jitter_ms": trace.jitter_ms, "loss": trace.loss}
     series = {"seconds": trace.at_ms / 1e3, "mbps": trace.rate_bps / 1e6}
     series.update({key: values for key, values in extras.items() if values is not None})

@@ -15,7 +15,7 @@ MOST_BYTES = 64 * 2**20
 
 @dataclass(frozen=True)
 class TraceText:
-    """The file's lines that aren't blank, stripped, each with its number from 1."""
+    """The file's non-blank lines, stripped, each with its number from 1."""
 
     path: Path
     lines: tuple[tuple[int, str], ...]
@@ -42,17 +42,17 @@ class TraceText:
         return TraceError(f"{self.path}:{number}: {rule}")
 
     def number(self, line: int, word: str, what: str) -> float:
-        """A finite number >= 0, or TraceError."""
+        """A finite number >= 0. Raises TraceError."""
         try:
             value = float(word)
         except ValueError:
-            raise self.error(line, f"{what}: {word[:40]!r} is no number") from None
+            raise self.error(line, f"{what}: {word[:40]!r} is not a number") from None
         if not math.isfinite(value) or value < 0.0:
             raise self.error(line, f"{what}: {word[:40]} must be finite and not below 0")
         return value
 
     def bits(self, line: int, word: str, unit_bps: float, what: str) -> float:
-        """A rate in bit/s, or TraceError; rounded to 1/1000, so that 0.1 Mbit/s is 100 kbit/s."""
+        """A rate in bit/s, rounded to 1/1000: 0.1 Mbit/s is 100 kbit/s. Raises TraceError."""
         value = round(self.number(line, word, what) * unit_bps, 3)
         if value > MOST_BPS:
             raise self.error(line, f"{what}: {word[:40]} is over {MOST_BPS / 1e9:g} Gbit/s")
@@ -60,14 +60,14 @@ class TraceText:
 
 
 def usual_step_ms(at_ms: Series) -> float:
-    """The median step: how long the last value is taken to hold; 1000 where there is one value."""
+    """The median step, which is also the assumed length of the last; 1000 for a single value."""
     return float(np.median(np.diff(at_ms))) if len(at_ms) > 1 else 1000.0
 
 
 def close_gaps(at_ms: Series) -> tuple[Series, int]:
-    """The times with every step over 10 usual ones cut to a usual one, and how many there were.
+    """The times with every step over 10 usual ones cut to a usual one, and the number of cuts.
 
-    For logs: where logging stopped nothing is known, neither an outage nor the last value.
+    For logs: a pause in logging is neither an outage nor a continuation of the last value.
     """
     steps = np.diff(at_ms)
     usual = usual_step_ms(at_ms)

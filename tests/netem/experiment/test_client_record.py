@@ -43,7 +43,7 @@ def test_pictures_that_went_unseen_are_counted_from_those_around(
 
 
 def test_a_picture_of_another_camera_is_refused() -> None:
-    with pytest.raises(ClientRecordError, match="none of the camera's"):
+    with pytest.raises(ClientRecordError, match="are not the camera's"):
         PictureSequence([*seen([0, 1]), (900.0, 5, 64, 48)], CAMERA)
 
 
@@ -94,7 +94,7 @@ def test_two_frames_of_one_picture_are_noted() -> None:
     journal = {"lines": [line(1), line(1, rtp=5)], "hints": [], "beyond": 0}
     found = by_page(0, journal, seen([0, 1, 2]), CAMERA, session="s", shift_ms=0.0)
     assert len(found.frames) == 2
-    assert found.notes == ["client 0: 1 frames of a picture that another has too"]
+    assert found.notes == ["client 0: 1 frames share their picture with another frame"]
 
 
 def test_pictures_close_together_are_told_apart_though_one_went_unseen() -> None:

@@ -12,13 +12,13 @@ from edge.assets.samples import write_y4m
 from edge.ipc.picture import Picture
 from netem.footage import camera_file
 from netem.footage.camera_file import (
-    PRINT_ROWS,
+    FINGERPRINT_ROWS,
     CameraFile,
     Footage,
     FootageError,
     camera,
+    fingerprint,
     first_row,
-    print_of,
 )
 from profiles.clips import Clip
 
@@ -48,14 +48,14 @@ def test_a_camera_begins_where_it_is_told_and_knows_each_frame(tmp_path: Path) -
     assert made.sources == (8, 10, 12, 14, 16, 18, 19, 0, 2, 4, 6)
     with av.open(str(made.path)) as container:
         shown = [Picture.from_av(frame) for frame in container.decode(video=0)]
-    assert [made.prints[print_of(picture.y)] for picture in shown] == list(made.sources)
+    assert [made.fingerprints[fingerprint(picture.y)] for picture in shown] == list(made.sources)
 
 
 def test_pictures_that_differ_only_outside_the_middle_rows_are_refused(tmp_path: Path) -> None:
     one, other = noise(1)[0], noise(1)[0].copy()
     other[0] = 255 - other[0]
     assert first_row(96) > 0
-    with pytest.raises(FootageError, match="can't be told apart"):
+    with pytest.raises(FootageError, match="cannot be told apart"):
         camera(Footage(video(tmp_path / "b.mkv", [one, other]), 10), 0, tmp_path)
 
 
@@ -64,12 +64,12 @@ def test_the_same_picture_twice_is_no_matter(tmp_path: Path) -> None:
     made = camera(Footage(video(tmp_path / "c.mkv", [one, one, other]), 10), 0, tmp_path)
     assert isinstance(made, CameraFile)
     assert made.sources == (0, 1, 2)
-    assert set(made.prints.values()) == {0, 2}
+    assert set(made.fingerprints.values()) == {0, 2}
 
 
 def test_a_low_picture_is_its_own_print(tmp_path: Path) -> None:
-    low = noise(1, height=PRINT_ROWS // 2)[0]
-    assert print_of(low) != print_of(255 - low)
+    low = noise(1, height=FINGERPRINT_ROWS // 2)[0]
+    assert fingerprint(low) != fingerprint(255 - low)
     y4m = tmp_path / "low.y4m"
     write_y4m(y4m, [Picture.from_rgb(np.repeat(low[..., None], 3, axis=2))], 5)
     assert y4m.is_file()

@@ -148,7 +148,11 @@ def test_prepare_says_what_it_makes(video: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "rule"),
-    [("none.mp4", "No such file"), ("noise.mp4", "no video"), ("short.mp4", "shorter than 0.8 s")],
+    [
+        ("none.mp4", "No such file"),
+        ("noise.mp4", "not a readable video"),
+        ("short.mp4", "shorter than 0.8 s"),
+    ],
 )
 def test_a_bad_file_is_named(tmp_path: Path, name: str, rule: str) -> None:
     (tmp_path / "noise.mp4").write_bytes(bytes(range(256)))

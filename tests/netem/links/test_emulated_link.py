@@ -173,7 +173,7 @@ def test_a_default_route_only_if_asked_for() -> None:
 def test_a_kernel_without_the_queueing_disciplines_is_reported(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("netem.links.emulated_link._has", lambda *_, **__: False)
+    monkeypatch.setattr("netem.links.emulated_link._supports", lambda *_, **__: False)
     with pytest.raises(LinkError, match="no kernel link: this kernel has no tbf"):
         EmulatedLink(STEPS, kind="kernel").__enter__()
     with EmulatedLink(STEPS) as link:
