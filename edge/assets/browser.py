@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 log = get_logger("edge.assets.browser")
 
-# Nothing may leave for the vendor's hosts, and a timing must not depend on throttling.
+# No requests to the vendor's hosts, and no throttling that would affect timings.
 _FLAGS = (
     "--disable-gpu",
     "--disable-quic",
@@ -31,8 +31,7 @@ _FLAGS = (
     "--autoplay-policy=no-user-gesture-required",
 )
 
-# How long to wait for a browser to start, and then for another: one that hangs must not hang us.
-_START_MS = (45_000.0, 90_000.0)
+_START_TIMEOUT_MS = (45_000.0, 90_000.0)  # of the first browser, and of another if it hangs
 
 
 class BrowserMissingError(Exception):
@@ -67,8 +66,8 @@ async def chromium(
 ) -> AsyncIterator[BrowserContext]:
     """A fresh headless browser; `context` goes to Playwright (viewport, is_mobile, ...).
 
-    `executable` starts it, where `chromium_path` shall not. Its profile is a temporary folder that
-    is gone afterwards.
+    `executable` is started in the place of `chromium_path()`. The browser's profile is a temporary
+    folder that is removed afterwards.
     """
     # Imported here, since the server and `edge setup` work without it.
     from playwright.async_api import TimeoutError as StartTimeoutError  # noqa: PLC0415
@@ -79,7 +78,7 @@ async def chromium(
         arguments.append("--no-sandbox")  # Chromium refuses to run sandboxed as root
     async with async_playwright() as playwright, AsyncExitStack() as stack:
 
-        async def start(patience_ms: float) -> BrowserContext:
+        async def start(timeout_ms: float) -> BrowserContext:
             profile = tempfile.TemporaryDirectory(
                 prefix="edge-chromium-", ignore_cleanup_errors=True
             )
@@ -89,15 +88,15 @@ async def chromium(
                 headless=True,
                 args=arguments,
                 ignore_https_errors=True,
-                timeout=patience_ms,
+                timeout=timeout_ms,
                 **context,
             )
 
         try:
-            browser = await start(_START_MS[0])
+            browser = await start(_START_TIMEOUT_MS[0])
         except StartTimeoutError:
-            log.warning("browser_hung", after_s=_START_MS[0] / 1000.0)
-            browser = await start(_START_MS[1])
+            log.warning("browser_hung", after_s=_START_TIMEOUT_MS[0] / 1000.0)
+            browser = await start(_START_TIMEOUT_MS[1])
         try:
             yield browser
         finally:

@@ -1,4 +1,4 @@
-"""Sample media: a real street video and two photographs, in the forms that browsers take."""
+"""Sample media: a street video and two photographs, in formats that browsers read."""
 
 from __future__ import annotations
 
@@ -48,26 +48,26 @@ def photo(name: str) -> Path:
 
 
 def pictures(video: Path, fps: Fraction | int | None = None) -> Iterator[av.VideoFrame]:
-    """A video's frames in order; with `fps`, the frame on show at each tick of that rate."""
+    """A video's frames in order; with `fps`, the frame that is shown at each tick of that rate."""
     with av.open(str(video)) as container:
         if container.format.name == "tty":
             raise ValueError("text")  # FFmpeg would draw its letters
         tick = 0
-        held: av.VideoFrame | None = None
+        shown: av.VideoFrame | None = None
         for frame in container.decode(video=0):
             if fps is None:
                 yield frame
                 continue
-            while held is not None and Fraction(tick) / fps < frame.time:
-                yield held
+            while shown is not None and Fraction(tick) / fps < frame.time:
+                yield shown
                 tick += 1
-            held = frame
-        if held is not None:
-            yield held
+            shown = frame
+        if shown is not None:
+            yield shown
 
 
 def write_y4m(path: Path, frames: Iterable[Picture], fps: int) -> None:
-    """Write pictures of one size as YUV4MPEG2, the raw video that Chromium takes as a camera."""
+    """Write pictures of one size as YUV4MPEG2, the raw video that Chromium can play as a camera."""
     partial = path.with_suffix(f".{os.getpid()}.part")  # another process may write the same
     with partial.open("wb") as file:
         for index, picture in enumerate(frames):
@@ -109,6 +109,7 @@ def webm(video: Path) -> Path:
     path = cache_dir() / f"{video.stem}.webm"
     if path.is_file() and path.stat().st_mtime >= video.stat().st_mtime:
         return path
+    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(f".webm.{os.getpid()}.part")
     with av.open(str(video)) as source, av.open(str(partial), "w", format="webm") as target:
         origin = source.streams.video[0]

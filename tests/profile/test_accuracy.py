@@ -1,6 +1,5 @@
 """Accuracy profiles: interpolation, what they promise a scheduler, files."""
 
-import json
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.profile.accuracy import AccuracyError, AccuracyProfile, AccuracyRow, wide_pixels
-from edge.profile.accuracy_file import load_accuracy_profile, save_accuracy_profile
 from edge.profile.variant import LONG_SIDES
 
 TINY = "yolov4-tiny-416"
@@ -187,70 +185,3 @@ def test_the_table_says_what_single_questions_say(
         bps = bits * wide_pixels(sent) * 15
         single = [profile.f1(name, sent, bps, 15) for name in names]
         assert line.tolist() == pytest.approx(single, abs=1e-9)
-
-
-class TestFiles:
-    def test_saved_and_loaded_it_is_the_same(self, tmp_path: Path) -> None:
-        annotated = AccuracyRow(
-            "yolov4-tiny", "coco", "jpeg90", 320, 320 * 320, 0.0, 9e4, {320: 0.5}, {320: 0.4},
-            {320: {"f1": 0.4, "ap50": 0.3, "ap": 0.2}},
-        )  # fmt: skip
-        profile = AccuracyProfile(
-            [*two_sizes().rows, annotated],
-            reference="yolov4-tiny-608",
-            clips={"street": "a street"},
-            machine="somewhere",
-            versions={"torch": "2"},
-            command="python -m profiles accuracy",
-        )
-        path = tmp_path / "a.json"
-        save_accuracy_profile(profile, path)
-        again = load_accuracy_profile(path)
-        for name in ("rows", "reference", "clips", "machine", "versions", "command"):
-            assert getattr(again, name) == getattr(profile, name)
-        assert [each.name for each in tmp_path.iterdir()] == ["a.json"]
-
-    @pytest.mark.parametrize(
-        ("change", "says"),
-        [
-            ({"rows": []}, "rows"),
-            ({"rows": 3}, "rows"),
-            ({"clips": 3}, "clips: must be an object"),
-            ({"rows": [3]}, r"rows\[0\]"),
-            ({"network": "resnet"}, r"rows\[0\].*resnet"),
-            ({"sent_edge": 0}, r"rows\[0\].*sent_edge"),
-            ({"bits": 0}, r"rows\[0\].*bits"),
-            ({"bits": "many"}, r"rows\[0\].bits: .*number"),
-            ({"f1": {}}, r"rows\[0\].*f1"),
-            ({"f1": [1]}, r"rows\[0\]"),
-            ({"f1": {"100": 0.5}}, r"rows\[0\].*input side 100"),
-            ({"ap": {"128": 1.5}}, r"rows\[0\].*ap\[128\]"),
-            ({"ap": None}, r"rows\[0\]"),
-        ],
-    )
-    def test_a_bad_file_is_refused_with_what_is_wrong(
-        self, tmp_path: Path, change: dict[str, object], says: str
-    ) -> None:
-        path = tmp_path / "bad.json"
-        save_accuracy_profile(two_sizes(), path)
-        data = json.loads(path.read_text())
-        (data if change.keys() & data.keys() else data["rows"][0]).update(change)
-        path.write_text(json.dumps(data))
-        with pytest.raises(AccuracyError, match=f"bad.json: {says}"):
-            load_accuracy_profile(path)
-
-    def test_what_is_no_json_is_refused(self, tmp_path: Path) -> None:
-        path = tmp_path / "bad.json"
-        path.write_text("{")
-        with pytest.raises(AccuracyError, match="not JSON"):
-            load_accuracy_profile(path)
-
-    def test_shipped_profiles_show_what_bits_and_size_buy(self) -> None:
-        shipped = sorted((REPO / "profiles").glob("accuracy-*.json"))
-        assert shipped
-        for path in shipped:
-            profile = load_accuracy_profile(path)
-            for network in profile.networks:
-                best = profile.f1(f"{network}-608", 608, 4e6, 15)
-                assert best > profile.f1(f"{network}-128", 128, 4e6, 15)
-                assert best > 1.1 * profile.f1(f"{network}-608", 608, 1e5, 15)

@@ -1,6 +1,5 @@
 """Profiles: interpolation, and staying true while serving."""
 
-import json
 import math
 import random
 from itertools import pairwise
@@ -11,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.profile.latency import LatencyEntry, LatencyProfile
-from edge.profile.latency_file import ProfileError, load_latency_profile, save_latency_profile
 from edge.profile.variant import LONG_SIDES, Variant
 
 TINY = "yolov4-tiny-416"
@@ -308,57 +306,3 @@ def test_latency_is_finite_and_monotone_whatever_was_observed(
         for batch in (1, 3, 9):
             low, high_ms = profile.typical_ms(TINY, size, batch), row[batch - 1]
             assert low <= high_ms * (1 + 1e-9)
-
-
-class TestFiles:
-    def test_saved_and_loaded_it_is_the_same(self, tmp_path: Path) -> None:
-        profile = LatencyProfile(
-            [square(416, 1, 20.5), square(416, 8, 99.25)],
-            device="cpu",
-            machine="somewhere",
-            versions={"torch": "2"},
-            command="python -m profiles latency",
-            max_batch=8,
-        )
-        path = tmp_path / "p.json"
-        save_latency_profile(profile, path)
-        again = load_latency_profile(path)
-        assert again.entries == profile.entries
-        assert (again.device, again.machine, again.versions, again.command, again.max_batch) == (
-            "cpu", "somewhere", {"torch": "2"}, "python -m profiles latency", 8,
-        )  # fmt: skip
-        assert len(path.read_text().splitlines()) < 15  # one entry a line
-
-    @pytest.mark.parametrize(
-        ("text", "says"),
-        [
-            ("{", "not JSON"),
-            ("[]", "object"),
-            ("{}", "entries"),
-            ('{"entries": []}', "entries"),
-            ('{"entries": [{"variant": "yolov4-416"}]}', r"entries\[0\].*width"),
-            ('{"entries": [3]}', r"entries\[0\]"),
-            ('{"entries": [{"variant": "resnet-50", "width": 1, "height": 1, "batch": 1, '
-             '"p50_ms": 1, "p99_ms": 1}]}', "resnet"),
-            ('{"entries": [{"variant": "yolov4-416", "width": 416, "height": 416, "batch": 1, '
-             '"p50_ms": 2, "p99_ms": 1}]}', "p50_ms <= p99_ms"),
-            ('{"entries": [{"variant": "yolov4-416", "width": 416, "height": 416, "batch": 1, '
-             '"p50_ms": 1, "p99_ms": NaN}]}', "p99_ms"),
-            ('{"max_batch": 0, "entries": [{"variant": "yolov4-416", "width": 416, "height": 416, '
-             '"batch": 1, "p50_ms": 1, "p99_ms": 1}]}', "max_batch"),
-        ],
-    )  # fmt: skip
-    def test_a_bad_file_is_refused_with_what_is_wrong(
-        self, tmp_path: Path, text: str, says: str
-    ) -> None:
-        path = tmp_path / "bad.json"
-        path.write_text(text)
-        with pytest.raises(ProfileError, match=says):
-            load_latency_profile(path)
-
-    def test_shipped_profiles_can_be_read(self) -> None:
-        shipped = sorted((REPO / "profiles").glob("*.json"))
-        assert shipped
-        for path in shipped:
-            if "entries" in json.loads(path.read_text()):
-                assert load_latency_profile(path).latency_ms("yolov4-tiny-416", S416, 1) > 0
