@@ -24,10 +24,10 @@ def _asset(tmp_path: Path, served: bytes) -> Asset:
 def test_fetched_once_then_from_the_cache(tmp_path: Path) -> None:
     asset = _asset(tmp_path, CONTENT)
     assert cached(asset) is None
-    seen: list[tuple[int, int]] = []
-    path = fetch(asset, lambda done, total: seen.append((done, total)))
+    reported: list[tuple[int, int]] = []
+    path = fetch(asset, lambda done, total: reported.append((done, total)))
     assert path.read_bytes() == CONTENT
-    assert seen[-1][0] == len(CONTENT)
+    assert reported[-1][0] == len(CONTENT)
     (tmp_path / "published").unlink()
     assert fetch(asset) == path == cached(asset)
 

@@ -334,8 +334,8 @@ class TestClosedLoop:
         assert started <= 2  # before rates are known
         simulation.run(20_000)
         assert simulation.missed() == started
-        settled = long_sides(simulation)[240:]
-        assert min(settled) >= 352  # 416 px costs 47 % of 608: 94 % load; 384 px, 80 %
+        later = long_sides(simulation)[240:]
+        assert min(later) >= 352  # 416 px costs 47 % of 608: 94 % load; 384 px, 80 %
         shares = [
             c.outcomes["in_time"] / c.outcomes["captured"] for c in simulation.clients.values()
         ]

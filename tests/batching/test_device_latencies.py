@@ -51,12 +51,12 @@ def test_a_lost_device_no_longer_counts_until_it_is_live_again() -> None:
 def test_refresh_follows_a_profile_that_has_drifted() -> None:
     profile = cpu(46.0)
     latencies = DeviceLatencies([profile], max_batch=8)
-    held = options(latencies, 608)
+    found = options(latencies, 608)
     for index in range(10):
         profile.observe("yolov4-tiny-608", SQUARE, 1, 92.0, float(index))
     latencies.check()
-    latencies.refresh(held)
-    assert held.fastest_ms == pytest.approx(92.0, rel=0.02)
+    latencies.refresh(found)
+    assert found.fastest_ms == pytest.approx(92.0, rel=0.02)
 
 
 def test_time_passes_for_one_profile_after_the_other() -> None:

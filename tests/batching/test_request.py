@@ -1,4 +1,4 @@
-"""Requests are told apart by identity, not by value."""
+"""Requests are distinguished by identity, not by value."""
 
 from __future__ import annotations
 

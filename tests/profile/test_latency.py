@@ -155,14 +155,14 @@ class TestObserved:
         declared = profile.latency_ms(TINY, S416, 1)
         now = feed(profile, 20.0, 10)
         assert profile.latency_ms(TINY, S416, 1) > 10 * declared
-        settled = []
+        latencies_ms = []
         for _ in range(80):  # 20 s in which nothing could be dispatched
             now += 250.0
             profile.advance(now)
-            settled.append(profile.latency_ms(TINY, S416, 1))
-        assert settled == sorted(settled, reverse=True)
-        assert settled[15] < 2.0 * declared  # a probe gets through within 4 s
-        assert settled[-1] == pytest.approx(declared, rel=0.02)
+            latencies_ms.append(profile.latency_ms(TINY, S416, 1))
+        assert latencies_ms == sorted(latencies_ms, reverse=True)
+        assert latencies_ms[15] < 2.0 * declared  # a probe gets through within 4 s
+        assert latencies_ms[-1] == pytest.approx(declared, rel=0.02)
 
     def test_a_probe_that_is_slow_again_is_believed_at_once(self) -> None:
         profile = cpu_like()
@@ -283,11 +283,11 @@ observations = st.lists(
 @settings(max_examples=60, deadline=None)
 @given(observations)
 def test_latency_is_finite_and_monotone_whatever_was_observed(
-    seen: list[tuple[int, tuple[int, int], int, float, float]],
+    observed: list[tuple[int, tuple[int, int], int, float, float]],
 ) -> None:
     profile = cpu_like()
     now = 0.0
-    for long_side, (wide, high), batch, ms, gap_ms in seen:
+    for long_side, (wide, high), batch, ms, gap_ms in observed:
         now += gap_ms
         variant = Variant("yolov4-tiny", long_side)
         profile.observe(variant.name, variant.input_size(wide, high), batch, ms, now)

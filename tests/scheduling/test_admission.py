@@ -58,12 +58,12 @@ def test_what_one_more_would_overload_is_named(load: ServerLoad, word: str | Non
     st.booleans() | st.none(),
 )
 def test_more_load_never_admits_a_session_that_less_load_refused(
-    devices: float, core: float, measured: int, newcomers: int, room: bool | None
+    devices: float, ingest: float, planned: int, newcomers: int, can_serve: bool | None
 ) -> None:
-    now = ServerLoad(devices, core, measured, newcomers, room)
+    now = ServerLoad(devices, ingest, planned, newcomers, can_serve)
     if refusal_reason(now) is not None:
         assert refusal_reason(replace(now, devices=devices + 0.1)) is not None
-        assert refusal_reason(replace(now, ingest=core + 0.1)) is not None
+        assert refusal_reason(replace(now, ingest=ingest + 0.1)) is not None
         assert refusal_reason(replace(now, newcomers=newcomers + 1)) is not None
 
 

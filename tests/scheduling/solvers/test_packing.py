@@ -25,7 +25,7 @@ def best_value(worth: Floats, weight: Integers, capacity: Integers) -> float:
     for places in itertools.product(range(bins + 1), repeat=clients):
         loads = [sum(int(weight[c]) for c, p in enumerate(places) if p == b) for b in range(bins)]
         values = [worth[c, p] for c, p in enumerate(places) if p < bins]
-        if all(load <= room for load, room in zip(loads, capacity, strict=True)) and all(values):
+        if all(load <= most for load, most in zip(loads, capacity, strict=True)) and all(values):
             best = max(best, float(sum(values)))
     return best
 

@@ -47,11 +47,11 @@ def test_rates_that_are_multiples_but_for_rounding_lose_next_to_nothing() -> Non
 @pytest.mark.parametrize("batch_ms", [10.0, 1e-6])
 def test_odd_rates_are_counted_in_few_steps_on_the_safe_side(batch_ms: float) -> None:
     arrays = ProblemArrays(problem(odd_rates(), batch_ms))
-    room = arrays.load_units(arrays.columns.capacity)
+    units = arrays.load_units(arrays.columns.capacity)
     # Every dynamic programme is over the loads of one bin, so this bounds its cells.
-    assert 0 < room.max() <= STEPS + len(arrays.rate)
+    assert 0 < units.max() <= STEPS + len(arrays.rate)
     assert (arrays.weight * arrays.unit >= arrays.rate).all()
-    assert (room * arrays.unit <= arrays.columns.capacity).all()
+    assert (units * arrays.unit <= arrays.columns.capacity).all()
     assert np.gcd.reduce(arrays.rate) == 1
 
 
