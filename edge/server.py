@@ -263,8 +263,10 @@ def _latency_profiles(settings: Settings) -> list[LatencyProfile] | None:
     try:
         if settings.profile:
             return [load_latency_profile(path) for path in settings.profile]
-        profile = find_stored_profile(settings)
-        return None if profile is None else [profile]
+        if settings.device == ["cpu"] and settings.threads is None and settings.weights is None:
+            profile = find_stored_profile(settings.network)
+            return None if profile is None else [profile]
+        return None
     except OSError as error:
         raise StartError(f"profile: {error}") from error
 

@@ -25,6 +25,7 @@ from math import inf
 from edge.adaptation.backoff import ExponentialBackoff
 from edge.adaptation.measurements import LinkMeasurements
 from edge.adaptation.queue_response import ALLOWED_LOSS, MAX_SHARE, QueueResponse
+from edge.scheduling.assignment import mbit
 from edge.sliding_windows import QuantileWindow
 
 MIN_BPS = 100_000
@@ -336,8 +337,3 @@ class BitrateController:
         if capacity_bps is not None and before_bps is not None and capacity_bps > 1.15 * before_bps:
             reason = f"link is at {mbit(capacity_bps)} again"
         return BitrateCap(min(probed_bps, UP_FACTOR * bps), reason)
-
-
-def mbit(bps: float) -> str:
-    """A rate in words: "1.2 Mbit/s", "340 kbit/s"."""
-    return f"{bps / 1e6:.1f} Mbit/s" if bps >= 950_000 else f"{round(bps, -4) / 1e3:.0f} kbit/s"

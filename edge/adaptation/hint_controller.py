@@ -22,10 +22,10 @@ from dataclasses import dataclass, replace
 from math import inf
 
 from edge.adaptation.backoff import ConditionTimer, ExponentialBackoff
-from edge.adaptation.bitrate_controller import MIN_BPS, BitrateController, mbit
+from edge.adaptation.bitrate_controller import MIN_BPS, BitrateController
 from edge.adaptation.measurements import SessionMeasurements
 from edge.adaptation.queue_response import MAX_SHARE
-from edge.scheduling.assignment import Assignment
+from edge.scheduling.assignment import Assignment, mbit
 
 MIN_FPS = 5.0
 START_BPS = 1_500_000.0

@@ -18,9 +18,10 @@ import edge
 from edge.api.dashboard import MISSES, Dashboard
 from edge.config import Settings
 from edge.devices import Devices
+from edge.histogram import BOUNDS_MS, Histogram
 from edge.ingest.handle import IngestStatus
 from edge.observability.event_loop import EventLoopMonitor
-from edge.observability.metrics_data import BOUNDS_MS, TIMED, Histogram
+from edge.observability.metrics_data import TIMED
 from edge.scheduling.controller import Controller
 from edge.session.registry import SessionRegistry
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from edge.assets.resources import resource
-from edge.config import Settings
 from edge.event_log import get_logger
 from edge.profile.host import describe_machine, file_stem, package_versions, processor_name
 from edge.profile.latency import LatencyProfile
@@ -17,14 +16,12 @@ log = get_logger("edge.profile.stored_profile")
 PROFILES = resource("profiles")
 
 
-def find_stored_profile(settings: Settings, folder: Path = PROFILES) -> LatencyProfile | None:
+def find_stored_profile(network: str, folder: Path = PROFILES) -> LatencyProfile | None:
     """The profile of this machine in `folder`, as `python -m profiles latency` writes it.
 
-    It is of one CPU worker on all cores. None if there is none for these settings; the log has the
-    reason where one was measured on another machine or with other software.
+    It is of one CPU worker on all cores, with the published weights. None if there is none of this
+    network; the log has the reason where it was measured on another machine or with other software.
     """
-    if settings.device != ["cpu"] or settings.threads is not None or settings.weights is not None:
-        return None
     path = folder / f"{file_stem(processor_name())}.json"
     if not path.is_file():
         return None
@@ -33,7 +30,7 @@ def find_stored_profile(settings: Settings, folder: Path = PROFILES) -> LatencyP
     except (ProfileError, OSError) as error:
         log.warning("profile_unusable", file=path.name, error=str(error))
         return None
-    difference = _difference(profile, settings.network)
+    difference = _difference(profile, network)
     if difference is not None:
         log.info("profile_not_used", file=path.name, reason=difference)
         return None

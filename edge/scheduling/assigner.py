@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 
-from edge.adaptation.bitrate_controller import mbit
 from edge.profile.variant import Variant
-from edge.scheduling.assignment import Assignment
+from edge.scheduling.assignment import Assignment, mbit
 from edge.scheduling.draft import Draft
 from edge.scheduling.picture_choice import MIN_GAIN, PictureChooser
 from edge.scheduling.plan import Plan

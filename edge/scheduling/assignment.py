@@ -56,3 +56,8 @@ class Assignment:
     useful_bps: float
     gain: float
     reason: str
+
+
+def mbit(bps: float) -> str:
+    """A rate in words: "1.2 Mbit/s", "340 kbit/s"."""
+    return f"{bps / 1e6:.1f} Mbit/s" if bps >= 950_000 else f"{round(bps, -4) / 1e3:.0f} kbit/s"

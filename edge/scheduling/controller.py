@@ -15,7 +15,7 @@ from typing import Protocol
 
 from edge.clock import now_ms
 from edge.event_log import get_logger
-from edge.observability.metrics_data import Histogram
+from edge.histogram import Histogram
 from edge.profile.latency import LatencyProfile
 from edge.scheduling.admission import ASK_SCHEDULER_FROM, minimum_load
 from edge.scheduling.assignment import Assignment, SessionSnapshot

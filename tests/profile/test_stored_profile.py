@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from edge import server
 from edge.config import Settings
 from edge.profile.host import describe_machine, file_stem, package_versions, processor_name
 from edge.profile.latency import LatencyEntry, LatencyProfile
@@ -29,9 +30,9 @@ def save(folder: Path, **changes: Any) -> None:
 
 
 def test_this_machines_own_is_found(tmp_path: Path) -> None:
-    assert find_stored_profile(Settings(), tmp_path) is None
+    assert find_stored_profile("yolov4-tiny", tmp_path) is None
     save(tmp_path)
-    found = find_stored_profile(Settings(), tmp_path)
+    found = find_stored_profile("yolov4-tiny", tmp_path)
     assert found is not None
     assert found.latency_ms("yolov4-tiny-320", (320, 192), 1) == 12.0
 
@@ -48,22 +49,29 @@ def test_anothers_is_not_used_and_the_log_says_so(
 ) -> None:
     save(tmp_path, **changes)
     with caplog.at_level(logging.INFO):
-        assert find_stored_profile(Settings(), tmp_path) is None
+        assert find_stored_profile("yolov4-tiny", tmp_path) is None
     assert why in caplog.text
 
 
+def test_a_profile_of_another_network_is_not_used(tmp_path: Path) -> None:
+    save(tmp_path)
+    assert find_stored_profile("yolov4", tmp_path) is None
+
+
 @pytest.mark.parametrize(
-    "settings",
+    ("settings", "is_searched"),
     [
-        {"threads": 1},
-        {"network": "yolov4"},
-        {"device": ["cpu", "cpu"]},
-        {"device": ["cuda:0"]},
-        {"weights": Path("others.weights")},
+        ({}, True),
+        ({"threads": 1}, False),
+        ({"device": ["cpu", "cpu"]}, False),
+        ({"device": ["cuda:0"]}, False),
+        ({"weights": Path("others.weights")}, False),
     ],
 )
 def test_another_use_of_the_device_is_another_measurement(
-    settings: dict[str, Any], tmp_path: Path
+    settings: dict[str, Any], is_searched: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    save(tmp_path)
-    assert find_stored_profile(Settings(**settings), tmp_path) is None
+    stored = LatencyProfile([LatencyEntry("yolov4-tiny-320", 320, 192, 1, 10.0, 12.0)])
+    monkeypatch.setattr(server, "find_stored_profile", lambda network: stored)
+    found = server._latency_profiles(Settings(**settings))
+    assert found == ([stored] if is_searched else None)
