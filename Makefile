@@ -34,10 +34,11 @@ test: setup  ## all tests (ARGS="-m 'not browser'")
 run: setup  ## serve until Ctrl-C (ARGS="--port 9000")
 	$(BIN)/python -m edge serve $(ARGS)
 
-check: $(STAMP)  ## ruff and mypy
+check: $(STAMP)  ## ruff, mypy and the layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
 
 experiment: PACKAGES = chromium
 experiment: setup  ## the smoke matrix, with figures: real browsers behind LTE-like links, beside plain aiortc; as root
@@ -64,4 +65,4 @@ lock:  ## write requirements.txt and requirements-dev.txt from pyproject.toml
 	$(LOCK) $(ARGS) --extra lab --extra dev --output-file requirements-dev.txt
 
 clean:  ## remove what was set up here (not the cache of fetched files)
-	rm -rf $(VENV) out .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) out .import_linter_cache .mypy_cache .ruff_cache .pytest_cache .hypothesis

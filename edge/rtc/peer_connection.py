@@ -22,7 +22,6 @@ from edge.rtc import aiortc_adapter
 from edge.rtc.bwe.bandwidth_estimator import BandwidthEstimator
 from edge.rtc.capture_clock import CaptureClock
 from edge.rtc.decoding.decoder import MAX_PIXELS
-from edge.rtc.jitter.frames import DecodedFrame
 from edge.rtc.reception_stats import ReceptionCounts
 from edge.rtc.rtp import ExtensionIds
 from edge.rtc.sdp import (
@@ -35,7 +34,7 @@ from edge.rtc.sdp import (
     read_offer,
     read_ufrags,
 )
-from edge.rtc.video_receiver import VideoReceiver
+from edge.rtc.video_receiver import DecodedFrame, VideoReceiver
 
 __all__ = ["DecodedFrame", "PeerConnection", "SdpError"]
 

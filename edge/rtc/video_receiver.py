@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import av
 
@@ -16,7 +17,7 @@ from edge.rtc.bwe.twcc import EVERY_MS, PacketArrivals
 from edge.rtc.capture_clock import CaptureClock
 from edge.rtc.decoding.decoder import MAX_PIXELS, Decoder
 from edge.rtc.jitter.depacketizer import depacketize
-from edge.rtc.jitter.frames import DecodedFrame, EncodedFrame
+from edge.rtc.jitter.frames import EncodedFrame
 from edge.rtc.jitter.jitter_buffer import JitterBuffer, JitterBufferOutput
 from edge.rtc.jitter.loss_recovery import TAIL_MS
 from edge.rtc.reception_stats import ReceptionStats
@@ -31,6 +32,24 @@ _NETWORK_SHARE = 0.6  # of the SLO: a frame that is complete later than this is 
 _SOURCE_SILENT_MS = 500.0  # after which another source (SSRC) may take over
 
 _log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedFrame:
+    """One decoded picture, in 8-bit YUV 4:2:0 (yuv420p or yuvj420p).
+
+    `rtp` is the raw 32-bit timestamp. Times in ms on the server's monotonic clock: captured, last
+    packet received, decoded.
+    """
+
+    rtp: int
+    image: av.VideoFrame
+    width: int
+    height: int
+    captured_ms: float
+    received_ms: float
+    decoded_ms: float
+
 
 OnFrame = Callable[[DecodedFrame], None]
 OnLost = Callable[[Sequence[int], str], None]

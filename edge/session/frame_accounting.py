@@ -15,7 +15,7 @@ from edge.config import Settings
 from edge.ipc.picture import Picture
 from edge.observability.last_picture import LastPicture, NamedBox
 from edge.observability.metrics_data import FrameMetrics
-from edge.rtc.jitter.frames import DecodedFrame
+from edge.rtc.video_receiver import DecodedFrame
 from edge.session.control_messages import detections, message
 from edge.session.frame_statistics import FrameStatistics
 from edge.session.rate_limits import FramePacer

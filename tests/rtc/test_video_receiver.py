@@ -11,9 +11,8 @@ from aiortc import rtp
 from edge.clock import now_ms
 from edge.rtc.bwe.bandwidth_estimator import BandwidthEstimator
 from edge.rtc.capture_clock import CaptureClock
-from edge.rtc.jitter.frames import DecodedFrame
 from edge.rtc.rtp import ExtensionIds
-from edge.rtc.video_receiver import VideoReceiver
+from edge.rtc.video_receiver import DecodedFrame, VideoReceiver
 from tests.rtc.streams import FRAME_MS, Packet, encode, packetise
 from tests.rtc.twcc_feedback import parse
 

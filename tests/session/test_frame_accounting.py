@@ -11,7 +11,7 @@ from edge.batching.dispatcher import Answer, Job
 from edge.batching.request import FrameRequest
 from edge.config import load
 from edge.observability.metrics_data import FrameMetrics
-from edge.rtc.jitter.frames import DecodedFrame
+from edge.rtc.video_receiver import DecodedFrame
 from edge.session.frame_accounting import BACK_MS, FrameAccounting, FrameTimeline
 from tests.serving import noise
 

@@ -1,10 +1,8 @@
-"""The three forms of a frame on the way in: being assembled, encoded, decoded."""
+"""The two forms of a frame before decoding: being assembled, and encoded."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-
-import av
 
 from edge.rtc.jitter.depacketizer import Payload
 
@@ -24,23 +22,6 @@ class EncodedFrame:
     received_ms: float
     width: int = 0
     height: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class DecodedFrame:
-    """One decoded picture, in 8-bit YUV 4:2:0 (yuv420p or yuvj420p).
-
-    `rtp` is the raw 32-bit timestamp. Times in ms on the server's monotonic clock: captured, last
-    packet received, decoded.
-    """
-
-    rtp: int
-    image: av.VideoFrame
-    width: int
-    height: int
-    captured_ms: float
-    received_ms: float
-    decoded_ms: float
 
 
 @dataclass(slots=True, eq=False)
