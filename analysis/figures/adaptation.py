@@ -1,4 +1,4 @@
-"""How one client's bits, size and network follow its link over time, and what it has of them."""
+"""One client's bitrate, size, network input and latency over time, with its link."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from analysis.figures.exhibit import Exhibit
-from analysis.figures.recorded import Recorded
+from analysis.figures.recorded_run import RecordedRun
 from analysis.figures.style import (
     BLACK,
     BLUE,
@@ -27,17 +27,17 @@ from analysis.figures.table import Column, Table
 from edge.profile.variant import Variant
 from netem.results.rows import IN_TIME, PACED, FrameRow, HintRow, LinkRow
 
-SENT_EVERY_S = 0.5  # what was sent is averaged over
+SENT_BIN_S = 0.5  # over which the sent bitrate is averaged
 _BINS_S = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600)
 _MOST_BINS = 16  # of the table
 _TICKS_PX = (128, 320, 608, 960, 1280, 1920)
-_MARKS = (("late", "x", VERMILION), ("network's doing", "1", PURPLE), ("other", "|", BLACK))
+_MARKS = (("late", "x", VERMILION), ("infeasible", "1", PURPLE), ("other", "|", BLACK))
 
 
 @styled
-def over_time(run: Recorded, client: int, name: str, title: str) -> Exhibit:
-    """Rates, sizes and latency of one client over a run's seconds; raises ValueError if the run
-    has no frames of it."""
+def over_time(run: RecordedRun, client: int, name: str, title: str) -> Exhibit:
+    """Rates, sizes and latency of one client over a run. Raises ValueError without measured frames
+    of it."""
     frames = sorted((f for f in run.frames if f.client == client), key=lambda f: f.captured_ms)
     measured = [frame for frame in frames if frame.measured]
     if not measured:
@@ -60,10 +60,10 @@ def over_time(run: Recorded, client: int, name: str, title: str) -> Exhibit:
         name,
         title,
         f"Client {client} of {run.summary.clients}, {run.summary.fps:g} frames a second. Above: "
-        f"what the link could carry, what was asked of the encoder and what it sent (means of "
-        f"{SENT_EVERY_S:g} s). Middle: the longest side sent, that asked for, and the input of the "
-        "network that answered. Below: from capture to the answer in hand, against the objective; "
-        "frames without an answer stand at the top.",
+        f"the link's rate, the bitrate asked of the encoder and the bitrate sent (means of "
+        f"{SENT_BIN_S:g} s). Middle: the long side sent, the one asked for, and the answering "
+        "network's input. Below: latency from capture to the answer, against the objective; "
+        "frames without an answer are at the top.",
         figure,
         _table(measured, link, hints),
     )
@@ -85,13 +85,13 @@ def _rates(
         axes.step(
             *zip(*asked, strict=True), where="post", color=VERMILION, linestyle="--", label="asked"
         )
-    long_sides = np.linspace(*span_s, 1 + max(1, round((span_s[1] - span_s[0]) / SENT_EVERY_S)))
+    long_sides = np.linspace(*span_s, 1 + max(1, round((span_s[1] - span_s[0]) / SENT_BIN_S)))
     if span_s[1] > span_s[0]:
         came_s = [f.captured_ms / 1e3 for f in frames]
         bits, _ = np.histogram(came_s, long_sides, weights=[8.0 * (f.bytes or 0) for f in frames])
         sent_mbps = bits / np.diff(long_sides) / 1e6
         axes.stairs(sent_mbps, long_sides, baseline=None, color=BLUE, lw=1.6, label="sent")
-        # A link may carry far more than is ever sent: the picture is of what is sent and asked.
+        # A link may carry far more than is ever sent: the axis fits the sent and asked bitrates.
         most = max([0.01, float(sent_mbps.max()), *(each for _, each in asked)])
         if link and max(row.rate_bps for row in link) / 1e6 > 5 * most:
             axes.set_ylim(0, 5 * most)
@@ -137,7 +137,7 @@ def _latency(axes: Axes, frames: Sequence[FrameRow], slo_ms: float) -> None:
         if frame.outcome not in (IN_TIME, PACED):
             ms = _latency_ms(frame)
             late = "late" if frame.outcome == "late" else "other"
-            kind = "network's doing" if frame.infeasible else late
+            kind = "infeasible" if frame.infeasible else late
             kinds[kind].append((frame.captured_ms / 1e3, min(top, top if ms is None else ms)))
     for kind, marker, colour in _MARKS:
         if kinds[kind]:
@@ -154,7 +154,7 @@ def _latency(axes: Axes, frames: Sequence[FrameRow], slo_ms: float) -> None:
 
 
 def _table(frames: Sequence[FrameRow], link: Sequence[LinkRow], hints: Sequence[HintRow]) -> Table:
-    """A line each few seconds; every measured frame is in one of them."""
+    """A line for every few seconds; each measured frame is in one of them."""
     first_s, last_s = frames[0].captured_ms / 1e3, frames[-1].captured_ms / 1e3
     bin_s = next((b for b in _BINS_S if (last_s - first_s) / b <= _MOST_BINS), _BINS_S[-1])
     table = Table(
@@ -192,13 +192,13 @@ def _table(frames: Sequence[FrameRow], link: Sequence[LinkRow], hints: Sequence[
 
 
 def _steps(points: list[tuple[float, float]], last_s: float) -> list[tuple[float, float]]:
-    """The points, the last one's value held to the end."""
+    """The points, with the last value continued to the end."""
     return [*points, (last_s, points[-1][1])] if points else []
 
 
 def _long_side(frame: FrameRow) -> int | None:
-    known = [side for side in (frame.width, frame.height) if side is not None]
-    return max(known, default=None)
+    sides = [side for side in (frame.width, frame.height) if side is not None]
+    return max(sides, default=None)
 
 
 def _latency_ms(frame: FrameRow) -> float | None:

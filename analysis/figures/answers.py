@@ -1,4 +1,4 @@
-"""How soon frames are answered under each policy, of all that were captured."""
+"""Distribution of the time to the answer under each policy, over all captured frames."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.figures.exhibit import Exhibit
-from analysis.figures.style import BLACK, blank, looks, plain_ticks, styled
+from analysis.figures.style import BLACK, blank, plain_ticks, styled, styles
 from analysis.figures.table import Cell, Column, Table
 from analysis.simulator.judge import OURS
 from netem.results.rows import FrameRow
@@ -23,8 +23,9 @@ Floats = NDArray[np.float64]
 def by_policy(
     frames: Mapping[str, Sequence[FrameRow]], slo_ms: float, name: str, title: str
 ) -> Exhibit:
-    """Share of measured frames whose answer was in hand after so long, a line a policy; a frame
-    without an answer never counts. Raises ValueError where a policy has no measured frames."""
+    """Share of measured frames by the time until the publisher has the answer, a line for each
+    policy; a frame without an answer never counts. Raises ValueError for a policy without measured
+    frames."""
     figure = blank(3.4)
     axes = figure.subplots()
     table = Table(
@@ -36,7 +37,7 @@ def by_policy(
     )  # fmt: skip
     policies = sorted(frames, key=lambda policy: (policy != OURS, policy))
     slowest = 1.5 * slo_ms
-    for policy, look in looks(policies).items():
+    for policy, style in styles(policies).items():
         measured = [frame for frame in frames[policy] if frame.measured]
         if not measured:
             raise ValueError(f"{title}: {policy} has no measured frames")
@@ -51,9 +52,9 @@ def by_policy(
         )  # fmt: skip
         every = max(1, len(took) // 10)
         axes.plot(
-            took, shares, **look.line(), markevery=(every // 2, every), markersize=4,
+            took, shares, **style.line(), markevery=(every // 2, every), markersize=4,
             drawstyle="steps-post", label=policy,
-            markerfacecolor=look.colour if policy == OURS else "white",
+            markerfacecolor=style.colour if policy == OURS else "white",
         )  # fmt: skip
         slowest = max(slowest, float(took[-1]) if len(took) else 0.0)
     axes.axvline(slo_ms, color=BLACK, lw=0.9, linestyle=(0, (6, 3)))
@@ -63,7 +64,7 @@ def by_policy(
     )  # fmt: skip
     axes.set(
         xscale="log", xlim=(min(10.0, slo_ms / 5), 1.1 * slowest), ylim=(0, 1.01),
-        xlabel="ms from capture until the answer is in hand (logarithmic)",
+        xlabel="ms from capture until the publisher has the answer (logarithmic)",
         ylabel="share of captured frames",
     )  # fmt: skip
     plain_ticks(axes.xaxis, [tick for tick in _TICKS_MS if tick <= 1.1 * slowest])
@@ -71,14 +72,14 @@ def by_policy(
     return Exhibit(
         name,
         title,
-        "Of all measured frames, those without an answer too: a line that ends below 1 is short "
-        "of the frames that were dropped or lost. Higher and more to the left is better.",
+        "Of all measured frames, answered or not: a line that ends below 1 lacks the frames "
+        "that were dropped or lost. Higher and further left is better.",
         figure,
         table,
     )
 
 
 def _quantile(took: Floats, captured: int, share: float) -> Cell:
-    """What that share of all captured frames had its answer in; None if it never had."""
+    """The time until that share of all captured frames was answered; None if it never was."""
     place = int(np.ceil(share * captured)) - 1
     return float(took[place]) if place < len(took) else None

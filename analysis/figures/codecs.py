@@ -1,4 +1,4 @@
-"""What a video codec saves: bits of VP8 and of JPEGs of quality 90 at equal F1, by sent size."""
+"""Bits of VP8 and of JPEGs of quality 90 at equal F1, by sent size."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from edge.profile.accuracy import AccuracyError, AccuracyProfile, AccuracyRow
 
 VIDEO = "vp8"
 JPEGS: Mapping[str, str] = {"jpeg90": "square", "jpeg90-fit": "shape kept"}
-SHARES = (0.98, 0.95)  # of JPEG's F1, that are worth knowing beside all of it
+SHARES = (0.98, 0.95)  # of JPEG's F1, compared besides all of it
 _STEPS = 2000  # along a curve's bits, in proportion
 _LOOK = {"jpeg90": (ORANGE, "s"), "jpeg90-fit": (VERMILION, "D")}
 _CLIP_LINES = ((SKY, (0, (4, 1.5))), (GREEN, (0, (1, 1))))
@@ -37,24 +37,24 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class CodecCurve:
-    """F1 by bits a second, between the fewest and the most that were measured; never falls."""
+    """F1 by bitrate, between the lowest and the highest that were measured; never falls."""
 
     bps: Floats
     f1: Floats
 
     def least_bps(self, f1: float) -> float | None:
-        """The fewest bits with that much F1 or more; None if no number of them has."""
+        """The lowest bitrate with at least that F1; None if there is none."""
         place = int(np.searchsorted(self.f1, f1 - 1e-9))
         return float(self.bps[place]) if place < len(self.bps) else None
 
 
 @dataclass(frozen=True, slots=True)
-class Saving:
-    """A size of JPEG, and the VP8 that has `share` of its F1 with the same network's input.
+class CodecSaving:
+    """JPEGs of one size, and the VP8 that has `share` of their F1 with the same network input.
 
-    `video_bps` is of VP8 of the same longest side (None: it never gets there), `best_bps` of
-    the size of VP8 that needs the fewest. `is_bound`: the fewest measured are enough for
-    `video_bps`, so that it is an upper bound, and `times` a lower one.
+    `video_bps` is for VP8 of the same long side (None if it never has that F1), `best_bps` for the
+    size of VP8 that needs the fewest bits. `is_bound`: the lowest measured bitrate already has that
+    F1, so that `video_bps` is an upper bound and `times` a lower one.
     """
 
     jpeg: str
@@ -73,11 +73,11 @@ class Saving:
         return None if self.video_bps is None else self.jpeg_bps / self.video_bps
 
 
-class Comparison:
-    """One network's measurements on some clips, taken together: means of F1 at equal bits.
+class CodecComparison:
+    """One network's measurements on several clips: means of F1 at equal bits.
 
-    `edges` are the sent sizes at which all codecs were measured with an input as large. Raises
-    AccuracyError where something needed was not measured.
+    `long_sides` are the sent sizes at which all codecs were measured with a network input of the
+    same size. Raises AccuracyError for missing measurements.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class Comparison:
         )
 
     def curve(self, long_side: int, input_long_side: int) -> CodecCurve:
-        """VP8's, of one size."""
+        """The curve of VP8 of one size."""
         if (long_side, input_long_side) not in self._curves:
             self._curves[long_side, input_long_side] = self._curve(long_side, input_long_side)
         return self._curves[long_side, input_long_side]
@@ -131,16 +131,16 @@ class Comparison:
         return CodecCurve(bps, np.mean(np.array(of_clips), axis=0))
 
     def points(self, long_side: int, input_long_side: int) -> tuple[list[float], list[float]]:
-        """What was measured of VP8: bits a second, and F1; means over the clips, by rate asked."""
+        """VP8's measured bitrates and F1s: means over the clips, by the bitrate asked for."""
         asked: dict[float, list[AccuracyRow]] = {}
         for clip in self.clips:
             for row in self._measured(clip, VIDEO, long_side):
                 if input_long_side in row.f1:
                     asked.setdefault(row.kbps, []).append(row)
-        whole = [rows for rows in asked.values() if len(rows) == len(self.clips)]
+        complete = [rows for rows in asked.values() if len(rows) == len(self.clips)]
         return (
-            [fmean(row.bits for row in rows) * self.fps for rows in whole],
-            [fmean(row.f1[input_long_side] for row in rows) for rows in whole],
+            [fmean(row.bits for row in rows) * self.fps for rows in complete],
+            [fmean(row.f1[input_long_side] for row in rows) for rows in complete],
         )
 
     def jpeg(self, name: str, long_side: int, input_long_side: int) -> tuple[float, float]:
@@ -154,20 +154,20 @@ class Comparison:
                 )
         return fmean(r.bits for r in rows) * self.fps, fmean(r.f1[input_long_side] for r in rows)
 
-    def saving(self, name: str, long_side: int, share: float = 1.0) -> Saving:
-        """At one size, which is the network's input too, as Jellyfish has it."""
+    def saving(self, name: str, long_side: int, share: float = 1.0) -> CodecSaving:
+        """The saving at one size, which is the network's input too, as in Jellyfish."""
         bps, f1 = self.jpeg(name, long_side, long_side)
         target = share * f1
         same = self.curve(long_side, long_side)
         least = same.least_bps(target)
         others = [(self.curve(each, long_side).least_bps(target), each) for each in self._of_video]
         best = min(((bits, each) for bits, each in others if bits is not None), default=None)
-        return Saving(
+        return CodecSaving(
             name, long_side, share, bps, f1, least, least == float(same.bps[0]),
             best[0] if best else None, best[1] if best else None,
         )  # fmt: skip
 
-    def savings(self, share: float = 1.0) -> list[Saving]:
+    def savings(self, share: float = 1.0) -> list[CodecSaving]:
         """Both kinds of JPEG at each size."""
         return [
             self.saving(name, long_side, share)
@@ -191,14 +191,12 @@ class Comparison:
 def bits_for_equal_f1(
     profile: AccuracyProfile, network: str = "yolov4-tiny", fps: float = 15.0
 ) -> Exhibit:
-    """F1 against bitrate at each size, and what VP8 saves where F1 is that of JPEG.
-
-    `fps` is that of the clips as they were measured. Raises AccuracyError.
-    """
-    whole = Comparison(profile, network, fps)
+    """F1 against bitrate at each size, and VP8's saving at JPEG's F1. `fps` is that of the measured
+    clips. Raises AccuracyError."""
+    whole = CodecComparison(profile, network, fps)
     if not whole.jpegs or not whole.long_sides:
         raise AccuracyError(f"{network}: {VIDEO} and JPEG were measured at no size in common")
-    single = {clip: Comparison(profile, network, fps, [clip]) for clip in whole.clips}
+    single = {clip: CodecComparison(profile, network, fps, [clip]) for clip in whole.clips}
     savings = whole.savings()
     nearly = [whole.savings(share) for share in SHARES]
     figure = blank(5.0)
@@ -234,7 +232,10 @@ def bits_for_equal_f1(
 
 
 def _panel(
-    axes: Axes, whole: Comparison, single: Mapping[str, Comparison], savings: Sequence[Saving]
+    axes: Axes,
+    whole: CodecComparison,
+    single: Mapping[str, CodecComparison],
+    savings: Sequence[CodecSaving],
 ) -> None:
     long_side = savings[0].long_side
     for (clip, of_clip), (colour, dash) in zip(single.items(), _CLIP_LINES, strict=False):
@@ -257,7 +258,7 @@ def _panel(
     plain_ticks(axes.xaxis, _TICKS_MBPS)
 
 
-def _arrow(axes: Axes, saving: Saving) -> None:
+def _arrow(axes: Axes, saving: CodecSaving) -> None:
     if saving.video_bps is None or saving.times is None:
         return
     axes.annotate(
@@ -272,7 +273,7 @@ def _arrow(axes: Axes, saving: Saving) -> None:
     )  # fmt: skip
 
 
-def _ratios(axes: Axes, savings: Sequence[Saving], nearly: Sequence[Saving]) -> None:
+def _ratios(axes: Axes, savings: Sequence[CodecSaving], nearly: Sequence[CodecSaving]) -> None:
     for name, (colour, marker) in _LOOK.items():
         for of_all, dash, face in ((savings, "-", colour), (nearly, "--", "white")):
             known = [
@@ -290,9 +291,9 @@ def _ratios(axes: Axes, savings: Sequence[Saving], nearly: Sequence[Saving]) -> 
 
 
 def _table(
-    savings: Sequence[Saving],
-    nearly: Sequence[Sequence[Saving]],
-    single: Mapping[str, Comparison],
+    savings: Sequence[CodecSaving],
+    nearly: Sequence[Sequence[CodecSaving]],
+    single: Mapping[str, CodecComparison],
 ) -> Table:
     table = Table(
         (
@@ -326,7 +327,7 @@ def _table(
     return table
 
 
-def _times(saving: Saving) -> str:
+def _times(saving: CodecSaving) -> str:
     if saving.times is None:
         return "not reached"
     return f"{'≥ ' if saving.is_bound else ''}{saving.times:.1f}"

@@ -41,9 +41,9 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _draw(options: argparse.Namespace) -> int:
-    from analysis.figures.found import PROFILES, find  # noqa: PLC0415
+    from analysis.figures.exhibit import page  # noqa: PLC0415
     from analysis.figures.gallery import exhibits  # noqa: PLC0415
-    from analysis.figures.page import page  # noqa: PLC0415
+    from analysis.figures.sources import PROFILES, find  # noqa: PLC0415
 
     profiles: Path = options.profiles or PROFILES
     found = find(options.results)

@@ -1,11 +1,11 @@
-"""What networks take and what they see: latency by variant and batch, F1 by variant."""
+"""Latency of networks by variant and batch, and their F1 by variant and bitrate."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from analysis.figures.exhibit import Exhibit
-from analysis.figures.style import ROUND, blank, label_ends, looks, plain_ticks, styled
+from analysis.figures.style import ROUND_TICKS, blank, label_ends, plain_ticks, styled, styles
 from analysis.figures.table import Column, Table
 from edge.profile.accuracy import AccuracyProfile
 from edge.profile.latency import LatencyProfile
@@ -24,9 +24,9 @@ def latency(
     shape: tuple[int, int] = SHAPE,
     long_sides: Sequence[int] = LONG_SIDES,
 ) -> Exhibit:
-    """A device's latency by variant and batch, a panel a network; `name` is the figure's."""
-    held = {Variant.parse(entry.variant).network for entry in profile.entries}
-    networks = [network for network in NETWORKS if network in held]
+    """A device's latency by variant and batch, a panel for each network; `name` is the figure's."""
+    measured = {Variant.parse(entry.variant).network for entry in profile.entries}
+    networks = [network for network in NETWORKS if network in measured]
     batches = sorted({entry.batch for entry in profile.entries})
     figure = blank(3.4)
     panels = figure.subplots(1, len(networks), squeeze=False, sharey=True)[0]
@@ -38,20 +38,22 @@ def latency(
     )  # fmt: skip
     for axes, network in zip(panels, networks, strict=True):
         ends = []
-        apart = 0.012 * (batches[-1] - batches[0])  # between whiskers, or they hide each other
-        for place, (long_side, look) in enumerate(looks(long_sides).items()):
+        apart = 0.012 * (
+            batches[-1] - batches[0]
+        )  # between whiskers, so that they do not hide each other
+        for place, (long_side, style) in enumerate(styles(long_sides).items()):
             variant = Variant(network, long_side)
             size = variant.input_size(*shape)
             p50 = [profile.typical_ms(variant.name, size, batch) for batch in batches]
             p99 = [profile.latency_ms(variant.name, size, batch) for batch in batches]
-            axes.plot(batches, p50, **look.line())
+            axes.plot(batches, p50, **style.line())
             up = [worst - usual for usual, worst in zip(p50, p99, strict=True)]
             shifted = [batch - apart * (len(long_sides) - 1 - place) for batch in batches]
             axes.errorbar(
-                shifted, p50, [[0.0] * len(up), up], color=look.colour, linestyle="",
+                shifted, p50, [[0.0] * len(up), up], color=style.colour, linestyle="",
                 elinewidth=0.7, capsize=2,
             )  # fmt: skip
-            ends.append((batches[-1], p50[-1], f"{long_side}", look.colour))
+            ends.append((batches[-1], p50[-1], f"{long_side}", style.colour))
             for batch, usual, worst in zip(batches, p50, p99, strict=True):
                 shown = f"{size[0]}x{size[1]}"
                 table.add(variant.name, shown, batch, usual, worst, usual / batch)
@@ -60,7 +62,7 @@ def latency(
         label_ends(axes, ends, 1.12)
     panels[0].set_ylabel("latency of a batch, ms (logarithmic)")
     low, high = panels[0].get_ylim()
-    plain_ticks(panels[0].yaxis, [tick for tick in ROUND if low <= tick <= high])
+    plain_ticks(panels[0].yaxis, [tick for tick in ROUND_TICKS if low <= tick <= high])
     return Exhibit(
         f"dnn-latency-{name}",
         f"Latency by variant and batch: {name}",
@@ -80,7 +82,7 @@ def accuracy(
     long_sides: Sequence[int] = LONG_SIDES,
     fps: float = 15.0,
 ) -> Exhibit:
-    """F1 by the network's input size, a line a bitrate of VP8 that is sent at its best size."""
+    """F1 by the network's input size, a line for each bitrate of VP8, sent at its best size."""
     figure = blank(3.2)
     axes = figure.subplots()
     table = Table((Column("variant"), *(Column(f"F1 at {kbps:,} kbit/s", ".3f") for kbps in KBPS)))
@@ -93,10 +95,10 @@ def accuracy(
     for name, values in zip(names, best, strict=True):
         table.add(name, *values)
     ends = []
-    for place, (kbps, look) in enumerate(looks(KBPS).items()):
+    for place, (kbps, style) in enumerate(styles(KBPS).items()):
         values = [row[place] for row in best]
-        axes.plot(long_sides, values, **look.line())
-        ends.append((long_sides[-1], values[-1], f"{kbps:,} kbit/s", look.colour))
+        axes.plot(long_sides, values, **style.line())
+        ends.append((long_sides[-1], values[-1], f"{kbps:,} kbit/s", style.colour))
     axes.set(xlabel="network's input, longest side in px", ylabel="relative F1", ylim=(0, 1))
     plain_ticks(axes.xaxis, long_sides)
     label_ends(axes, ends, 0.05)
@@ -104,7 +106,7 @@ def accuracy(
         "dnn-accuracy",
         "F1 by variant and bitrate",
         f"{network}, F1 relative to {profile.reference}; VP8 at {fps:g} frames a second, 16:9, at "
-        f"each bitrate sent in the size that does best; clips {', '.join(profile.clips)}.",
+        f"each bitrate sent at its best size; clips {', '.join(profile.clips)}.",
         figure,
         table,
     )

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from analysis.figures import adaptation, answers, codecs, dnn, grid, legs, solvers
 from analysis.figures.exhibit import Exhibit
-from analysis.figures.found import Found, rivals_of, telling
-from analysis.figures.recorded import Recorded, load, read_simulated
+from analysis.figures.recorded_run import RecordedRun, load, read_simulated
+from analysis.figures.sources import Sources, representative_runs, rivals_of
 from edge.profile.accuracy import AccuracyError
 from edge.profile.accuracy_file import load_accuracy_profile
 from edge.profile.latency_file import load_latency_profile
@@ -17,7 +17,7 @@ from edge.profile.latency_file import load_latency_profile
 _ACCURACY = "accuracy-"  # the beginning of such profiles' names
 
 
-def exhibits(found: Found, profiles: Path) -> Iterator[Exhibit]:
+def exhibits(found: Sources, profiles: Path) -> Iterator[Exhibit]:
     """All figures, as they are made; the results are read, and refused, before the first."""
     runs = []
     for number, folder in enumerate(found.runs, 1):
@@ -50,10 +50,10 @@ def of_profiles(folder: Path) -> Iterator[Exhibit]:
             yield dnn.latency(load_latency_profile(path), path.stem)
 
 
-def of_runs(runs: list[Recorded]) -> Iterator[Exhibit]:
+def of_runs(runs: list[RecordedRun]) -> Iterator[Exhibit]:
     """One run of each setting looked into, beside its rivals."""
     summaries = [run.summary for run in runs]
-    for place in telling(summaries):
+    for place in representative_runs(summaries):
         run = runs[place]
         name, row = run.folder.path.name, run.summary
         measured = {frame.client for frame in run.frames if frame.measured}

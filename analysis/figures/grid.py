@@ -1,4 +1,4 @@
-"""Accuracy, misses and what was infeasible, by clients, frame rate and objective."""
+"""Accuracy, misses and infeasible frames, by clients, frame rate and objective."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from analysis.figures.exhibit import Exhibit
-from analysis.figures.style import WIDTH_IN, FigureStyle, blank, looks, styled
+from analysis.figures.style import WIDTH_IN, FigureStyle, blank, styled, styles
 from analysis.figures.table import Column, Table
 from analysis.simulator import results as simulated
 from analysis.simulator.judge import OURS
@@ -23,11 +23,12 @@ _FLOOR = 0.001  # below it the scale of misses is linear
 
 @dataclass(frozen=True, slots=True)
 class CellOutcome:
-    """What one policy made of one cell of a grid.
+    """One policy's results in one cell of a grid.
 
-    `setting` is what is never pooled: the experiment, its devices, the link. `seed` tells
-    repetitions and videos apart. `f1` is the mean over `frames`, and `simulated` where no device
-    detected anything; misses are of the feasible ones.
+    Outcomes of different `setting` (experiment, devices, link) are never pooled; `seed`
+    distinguishes repetitions and videos. `f1` is the mean over `frames`, and `simulated` if no
+    device detected anything; `missed` counts feasible frames. `busy` is the share of the machine's
+    processor time in use, `by_sender` the frames that their sender missed.
     """
 
     setting: str
@@ -44,7 +45,6 @@ class CellOutcome:
     f1: float
     simulated: bool = False
     busy: float | None = None
-    """Share of the machine's processor time in use; the next: frames that their sender missed."""
     by_sender: int = 0
 
     @property
@@ -53,8 +53,8 @@ class CellOutcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Pool:
-    """Outcomes taken together: shares are of all their frames."""
+class PooledOutcomes:
+    """Several outcomes as one: shares are of all their frames."""
 
     outcomes: Sequence[CellOutcome]
 
@@ -73,13 +73,13 @@ class Pool:
 
     @property
     def by_sender(self) -> float:
-        """Of captured."""
+        """Share of the captured frames that their sender missed."""
         captured = sum(o.captured for o in self.outcomes)
         return sum(o.by_sender for o in self.outcomes) / max(1, captured)
 
     @property
     def busiest(self) -> float | None:
-        """The most that the machine was busy; None for simulations."""
+        """The largest share of processor time in use; None for simulations."""
         return max((o.busy for o in self.outcomes if o.busy is not None), default=None)
 
     @property
@@ -93,7 +93,7 @@ _AXES: Mapping[str, Callable[[CellOutcome], float]] = {
     "objective, ms": lambda outcome: outcome.slo_ms,
 }
 _SHORT = {"clients": "clients", "frames a second": "fps", "objective, ms": "ms"}
-_MEASURES: Mapping[str, Callable[[Pool], float]] = {
+_MEASURES: Mapping[str, Callable[[PooledOutcomes], float]] = {
     "F1": lambda pool: pool.f1,
     "missed, of feasible": lambda pool: pool.miss_rate,
     "infeasible, of captured": lambda pool: pool.infeasible_share,
@@ -101,7 +101,7 @@ _MEASURES: Mapping[str, Callable[[Pool], float]] = {
 
 
 def from_runs(rows: Iterable[RunRow]) -> list[CellOutcome]:
-    """Those of real runs."""
+    """Outcomes of real runs."""
     outcomes = []
     for row in rows:
         feasible = row.captured - row.infeasible - row.paced
@@ -122,13 +122,13 @@ def from_runs(rows: Iterable[RunRow]) -> list[CellOutcome]:
 
 
 def _devices(text: str) -> str:
-    """`sim:a/b.json sim:a/b.json cpu` in short: `2 x b, cpu`."""
+    """`sim:a/b.json sim:a/b.json cpu` abbreviated: `2 x b, cpu`."""
     names = Counter(Path(name.removeprefix("sim:")).stem for name in text.split())
     return ", ".join(f"{count} x {name}" if count > 1 else name for name, count in names.items())
 
 
 def from_simulator(rows: Iterable[simulated.RunResult], name: str) -> list[CellOutcome]:
-    """Those of the simulator's rows; `name` is the experiment's."""
+    """Outcomes of simulated runs; `name` is the experiment's."""
     return [
         CellOutcome(
             setting=f"{name}: {row.trace}, SIMULATED, devices: {row.devices}",
@@ -142,16 +142,16 @@ def from_simulator(rows: Iterable[simulated.RunResult], name: str) -> list[CellO
 
 
 def grids(outcomes: Sequence[CellOutcome]) -> list[Exhibit]:
-    """One figure a setting; raises ValueError where a cell's result is there twice."""
-    seen = set()
+    """One figure for each setting. Raises ValueError if a cell has two results of one policy."""
+    keys = set()
     for o in outcomes:
         key = (o.setting, o.policy, o.cell)
-        if key in seen:
+        if key in keys:
             raise ValueError(
                 f"{o.setting}: two results of {o.policy}, {o.clients} clients, {o.fps:g} fps, "
                 f"{o.slo_ms:g} ms ({o.seed}): leave one folder out"
             )
-        seen.add(key)
+        keys.add(key)
     settings = dict.fromkeys(outcome.setting for outcome in outcomes)
     return [grid([o for o in outcomes if o.setting == setting]) for setting in settings]
 
@@ -160,9 +160,9 @@ def grids(outcomes: Sequence[CellOutcome]) -> list[Exhibit]:
 def grid(outcomes: Sequence[CellOutcome]) -> Exhibit:
     """F1, miss rate and infeasible share of each policy along each axis that varies.
 
-    A column holds all else: it takes the slices of the grid that go through the most of its axis'
-    values, pools them, and at each value only the cells that all policies there ran, so that they
-    are compared on the same.
+    A column takes the slices of the grid that have the most values of its axis, and pools them; at
+    each value it takes only the cells that all policies at that value ran, so that all are compared
+    on the same cells.
     """
     policies = sorted({o.policy for o in outcomes}, key=lambda name: (name != OURS, name))
     columns = {name: _slices(outcomes, name) for name in _AXES}
@@ -181,7 +181,7 @@ def grid(outcomes: Sequence[CellOutcome]) -> Exhibit:
             Column("frames", ",d"), Column("runs"),
         )
     )  # fmt: skip
-    look = looks(policies)
+    style = styles(policies)
     for column, (name, taken) in enumerate(columns.items()):
         pools = _pooled(taken, _AXES[name])
         values = sorted({value for value, _ in pools})
@@ -194,7 +194,7 @@ def grid(outcomes: Sequence[CellOutcome]) -> Exhibit:
                         pool.by_sender, pool.busiest, pool.frames, len(pool.outcomes),
                     )  # fmt: skip
         for axes, (measure, of) in zip(panels[:, column], _MEASURES.items(), strict=True):
-            _lines(axes, pools, values, look, of)
+            _lines(axes, pools, values, style, of)
             if measure != "F1":
                 _shares(axes)
             if column == 0:
@@ -202,7 +202,7 @@ def grid(outcomes: Sequence[CellOutcome]) -> Exhibit:
         panels[-1, column].set_xlabel(_axis_label(name, taken))
     if any(outcome.simulated for outcome in outcomes):
         panels[0, 0].set_ylabel("F1, simulated")
-    _room(panels[0, 0])
+    _fit(panels[0, 0])
     handles, labels = panels[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=len(columns) + 1)
     setting = outcomes[0].setting
@@ -212,27 +212,27 @@ def grid(outcomes: Sequence[CellOutcome]) -> Exhibit:
     return Exhibit(
         "grid-" + re.sub(r"[^a-z0-9]+", "-", setting.lower()).strip("-"),
         f"Accuracy and misses by policy: {setting}",
-        "A column pools what it says below it, and at each value takes only cells that all "
-        "policies there ran. Misses are of the frames that the network alone did not make late; "
-        "those that it did are apart, below. Shares under 0.1 % are on a linear scale, above on a "
-        f"logarithmic one.{_on_busy(outcomes)}{left}",
+        "A column pools the cells named below it, and at each value takes only cells that all "
+        "policies at that value ran. Misses are of the frames that the network alone did not make "
+        "late; those that it did are in the row below. Shares under 0.1 % are on a linear scale, "
+        f"above on a logarithmic one.{_busy_note(outcomes)}{left}",
         figure,
         table,
     )
 
 
-def _on_busy(outcomes: Sequence[CellOutcome]) -> str:
+def _busy_note(outcomes: Sequence[CellOutcome]) -> str:
     if all(outcome.busy is None for outcome in outcomes):
         return ""
     return (
         " Clients, links, server and devices shared a machine: where the table has it busy all the "
-        "time, or many frames missed by their sender, lateness may be nobody's policy."
+        "time, or many frames missed by their sender, lateness may not be due to any policy."
     )
 
 
 def _slices(outcomes: Sequence[CellOutcome], axis: str) -> list[CellOutcome]:
-    """Those in slices along an axis that go through as many of its values as any does, save in
-    cells that not all policies at that value ran."""
+    """Outcomes in the slices along an axis that have the most of its values, without cells that not
+    all policies at that value ran."""
     slices: dict[tuple[object, ...], list[CellOutcome]] = {}
     for outcome in outcomes:
         others = [of(outcome) for name, of in _AXES.items() if name != axis]
@@ -245,47 +245,49 @@ def _slices(outcomes: Sequence[CellOutcome], axis: str) -> list[CellOutcome]:
 
 
 def _comparable(outcomes: Sequence[CellOutcome], axis: str) -> list[CellOutcome]:
-    """Those in cells that all policies at their value of the axis ran; where no cell is such, all
-    at that value."""
+    """Outcomes in cells that all policies at their value of the axis ran; all outcomes at a value
+    where there is no such cell."""
     of = _AXES[axis]
     ran: dict[tuple[int, float, float, str], set[str]] = {}
-    there: dict[float, set[str]] = {}
+    policies_at: dict[float, set[str]] = {}
     for outcome in outcomes:
         ran.setdefault(outcome.cell, set()).add(outcome.policy)
-        there.setdefault(of(outcome), set()).add(outcome.policy)
-    whole = {outcome.cell: ran[outcome.cell] == there[of(outcome)] for outcome in outcomes}
-    reached = {of(outcome) for outcome in outcomes if whole[outcome.cell]}
-    return [o for o in outcomes if whole[o.cell] or of(o) not in reached]
+        policies_at.setdefault(of(outcome), set()).add(outcome.policy)
+    complete = {outcome.cell: ran[outcome.cell] == policies_at[of(outcome)] for outcome in outcomes}
+    reached = {of(outcome) for outcome in outcomes if complete[outcome.cell]}
+    return [o for o in outcomes if complete[o.cell] or of(o) not in reached]
 
 
 def _axis_label(axis: str, outcomes: Sequence[CellOutcome]) -> str:
-    """The axis, and what the others are."""
-    said = []
+    """The axis, and the values of the other ones."""
+    others = []
     for name, of in _AXES.items():
         if name != axis:
             values = sorted({of(outcome) for outcome in outcomes})
-            said.append(f"{_SHORT[name]} {', '.join(f'{value:g}' for value in values)}")
-    return f"{axis}\n({'; '.join(said)})"
+            others.append(f"{_SHORT[name]} {', '.join(f'{value:g}' for value in values)}")
+    return f"{axis}\n({'; '.join(others)})"
 
 
 def _pooled(
     outcomes: Sequence[CellOutcome], of: Callable[[CellOutcome], float]
-) -> dict[tuple[float, str], Pool]:
+) -> dict[tuple[float, str], PooledOutcomes]:
     groups: dict[tuple[float, str], list[CellOutcome]] = {}
     for outcome in outcomes:
         groups.setdefault((of(outcome), outcome.policy), []).append(outcome)
-    return {key: Pool(group) for key, group in groups.items()}
+    return {key: PooledOutcomes(group) for key, group in groups.items()}
 
 
 def _lines(
     axes: Axes,
-    pools: Mapping[tuple[float, str], Pool],
+    pools: Mapping[tuple[float, str], PooledOutcomes],
     values: Sequence[float],
-    look: Mapping[str, FigureStyle],
-    of: Callable[[Pool], float],
+    style: Mapping[str, FigureStyle],
+    of: Callable[[PooledOutcomes], float],
 ) -> None:
-    for number, (policy, how) in enumerate(look.items()):
-        shift = 0.03 * (number - (len(look) - 1) / 2)  # equal policies don't hide one another
+    for number, (policy, how) in enumerate(style.items()):
+        shift = 0.03 * (
+            number - (len(style) - 1) / 2
+        )  # so that equal policies do not hide each other
         points = [
             (place + shift, of(pools[value, policy]))
             for place, value in enumerate(values)
@@ -307,7 +309,7 @@ def _shares(axes: Axes) -> None:
     axes.set_ylim(-0.0002, 1.3)
 
 
-def _room(axes: Axes) -> None:
-    """From just below the least to just above the most."""
+def _fit(axes: Axes) -> None:
+    """From just below the lowest value to just above the highest."""
     low, high = axes.get_ylim()
     axes.set_ylim(max(0.0, low - 0.02), min(1.02, high + 0.02))

@@ -1,4 +1,4 @@
-"""Where a frame's time goes: each leg's latency, from capture until the answer is in hand."""
+"""Latency of each leg of a frame, from capture until the publisher has the answer."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.figures.exhibit import Exhibit
-from analysis.figures.style import BLACK, LOOKS, blank, plain_ticks, styled
+from analysis.figures.style import BLACK, STYLES, blank, plain_ticks, styled
 from analysis.figures.table import Column, Table
 from netem.results.rows import FrameRow
 
@@ -22,7 +22,7 @@ LEGS = {
 }
 TOTAL = "capture to answer"
 _TIMES = ("captured_ms", *(end for _, end in LEGS.values()))
-_LEAST_MS = 0.1  # the logarithmic axis begins there
+_MIN_MS = 0.1  # where the logarithmic axis begins
 _QUANTILES = (0.5, 0.9, 0.99)
 _TICKS_MS = (0.1, 1, 10, 100, 1000, 10_000)
 
@@ -31,10 +31,8 @@ Floats = NDArray[np.float64]
 
 @styled
 def cdf(frames: Sequence[FrameRow], slo_ms: float, name: str, title: str) -> Exhibit:
-    """Of measured frames that were answered, with all their times known; `slo_ms` is marked.
-
-    Raises ValueError if there are none.
-    """
+    """Distribution of each leg over the measured frames that were answered and have all times;
+    `slo_ms` is marked. Raises ValueError without such frames."""
     measured = [frame for frame in frames if frame.measured]
     answered = [
         frame for frame in measured if all(getattr(frame, time) is not None for time in _TIMES)
@@ -67,21 +65,21 @@ def cdf(frames: Sequence[FrameRow], slo_ms: float, name: str, title: str) -> Exh
             leg, *(float(q) for q in np.quantile(values, _QUANTILES)), float(values.max()), mean_ms,
             mean_ms / total_ms,
         )  # fmt: skip
-        look = LOOKS[place % len(LOOKS)]
+        style = STYLES[place % len(STYLES)]
         is_total = leg == TOTAL
         how = {
-            "color": BLACK if is_total else look.colour,
-            "linestyle": "-" if is_total else look.dash,
+            "color": BLACK if is_total else style.colour,
+            "linestyle": "-" if is_total else style.dash,
             "lw": 2.2 if is_total else 1.4,
         }  # fmt: skip
-        ordered = np.maximum(np.sort(values), _LEAST_MS)
+        ordered = np.maximum(np.sort(values), _MIN_MS)
         whole.plot(
-            ordered, shares, **how, marker=None if is_total else look.marker, markersize=4,
+            ordered, shares, **how, marker=None if is_total else style.marker, markersize=4,
             markevery=(place * every // len(legs), every), label=leg, drawstyle="steps-post",
         )  # fmt: skip
         tail.plot(ordered, 1.0 - shares + 1.0 / count, **how, drawstyle="steps-pre")
         tail.plot(
-            ordered[-1], 1.0 / count, marker=look.marker if not is_total else "o", markersize=4,
+            ordered[-1], 1.0 / count, marker=style.marker if not is_total else "o", markersize=4,
             color=how["color"],
         )  # fmt: skip
     whole.set(ylim=(0, 1.0), ylabel="share that took that or less")
@@ -91,7 +89,7 @@ def cdf(frames: Sequence[FrameRow], slo_ms: float, name: str, title: str) -> Exh
     most = max(2 * slo_ms, float(legs[TOTAL].max()))
     for axes in (whole, tail):
         axes.axvline(slo_ms, color=BLACK, lw=0.9, linestyle=(0, (6, 3)))
-        axes.set(xscale="log", xlim=(_LEAST_MS, most), xlabel="ms (logarithmic)")
+        axes.set(xscale="log", xlim=(_MIN_MS, most), xlabel="ms (logarithmic)")
         plain_ticks(axes.xaxis, [tick for tick in _TICKS_MS if tick <= most])
     figure.legend(loc="outside upper center", ncols=4)
     return Exhibit(
@@ -99,9 +97,10 @@ def cdf(frames: Sequence[FrameRow], slo_ms: float, name: str, title: str) -> Exh
         title,
         f"{len(answered):,} answered of {len(measured):,} frames captured; the others have no "
         "latency, and are in the counts of misses. Encode: capture until the frame left the "
-        "encoder (a light publisher's pacer); network: until its last packet came; queue: decoded "
-        "until dispatched; back: from the detection's end until the answer was in hand. The "
-        f"dashed line is the objective, {slo_ms:g} ms; less than {_LEAST_MS:g} ms is drawn as "
+        "encoder (a light publisher's pacer); network: until its last packet arrived; queue: "
+        "decoded until dispatched; back: from the detection's end until the publisher had the "
+        "answer. The "
+        f"dashed line is the objective, {slo_ms:g} ms; less than {_MIN_MS:g} ms is drawn as "
         "that. Right: the same, from above, to the slowest frame.",
         figure,
         table,

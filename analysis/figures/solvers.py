@@ -1,4 +1,4 @@
-"""How good the scheduler's plans are and how long they take, from its benchmark's JSON."""
+"""Quality and time of the scheduler's plans, from its benchmark's JSON."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from typing import Any
 from matplotlib.ticker import FuncFormatter
 
 from analysis.figures.exhibit import Exhibit
-from analysis.figures.style import LOOKS, ROUND, blank, plain_ticks, styled
+from analysis.figures.style import ROUND_TICKS, STYLES, blank, plain_ticks, styled
 from analysis.figures.table import Column, Table
 
-SOLVERS = {"auto": "auto", "sa-dp": "sa_dp"}  # as the file's fields call them
+SOLVERS = {"auto": "auto", "sa-dp": "sa_dp"}  # the prefix of the file's fields
 
 
-class BenchError(ValueError):
-    """A benchmark's file that can't be used; the message names the file and the field."""
+class SolverResultsError(ValueError):
+    """A benchmark's file that cannot be used; the message names the file and the field."""
 
 
 @dataclass(frozen=True, slots=True)
-class Size:
+class SolverTimings:
     """Problems of one size: shares of the proved optimum, and milliseconds, by solver."""
 
     gpus: int
@@ -38,19 +38,19 @@ class Size:
         return f"{self.gpus} x {self.clients}"
 
 
-def read(path: Path) -> list[Size]:
-    """What `python -m analysis bench scheduler --json FILE` wrote; raises BenchError, and
-    OSError."""
+def read(path: Path) -> list[SolverTimings]:
+    """Reads the file of `python -m analysis bench scheduler --json FILE`. Raises SolverResultsError
+    and OSError."""
     try:
         data = json.loads(path.read_text())
         sizes = [_size(item) for item in data["single"]]
     except (KeyError, TypeError, ValueError) as error:
-        raise BenchError(f"{path}: not of `analysis bench scheduler`: {error!r}") from error
+        raise SolverResultsError(f"{path}: not of `analysis bench scheduler`: {error!r}") from error
     for place, size in enumerate(sizes):
         for solver in SOLVERS:
             counts = (len(size.ms[solver]), len(size.quality[solver]))
             if counts != (size.problems, size.proved):
-                raise BenchError(
+                raise SolverResultsError(
                     f"{path}: single[{place}]: {solver}: {counts[0]} times and {counts[1]} "
                     f"qualities of {size.problems} problems, {size.proved} of them proved"
                 )
@@ -58,7 +58,7 @@ def read(path: Path) -> list[Size]:
 
 
 @styled
-def quality_and_time(sizes: list[Size]) -> Exhibit:
+def quality_and_time(sizes: list[SolverTimings]) -> Exhibit:
     """Accuracy against the proved optimum, and time, of both solvers by size of problem."""
     figure = blank(3.2)
     left, right = figure.subplots(1, 2)
@@ -78,24 +78,26 @@ def quality_and_time(sizes: list[Size]) -> Exhibit:
                 fmean(quality) if quality else None, min(quality, default=None),
                 median(ms), max(ms),
             )  # fmt: skip
-    for number, (solver, look) in enumerate(zip(SOLVERS, LOOKS, strict=False)):
+    for number, (solver, style) in enumerate(zip(SOLVERS, STYLES, strict=False)):
         shift = 0.16 * (2 * number - 1)
-        known = [
+        points = [
             (place + shift, 1.0 - fmean(q), 1.0 - min(q))
             for place, size in enumerate(sizes)
             if (q := size.quality[solver])
         ]
-        for x, usual, worst in known:
-            left.plot([x, x], [usual, worst], color=look.colour, lw=1.2)
-            left.plot(x, worst, marker="_", color=look.colour, ms=7)
+        for x, usual, worst in points:
+            left.plot([x, x], [usual, worst], color=style.colour, lw=1.2)
+            left.plot(x, worst, marker="_", color=style.colour, ms=7)
         left.plot(
-            [x for x, _, _ in known], [usual for _, usual, _ in known], linestyle="",
-            marker=look.marker, color=look.colour, label=solver,
+            [x for x, _, _ in points], [usual for _, usual, _ in points], linestyle="",
+            marker=style.marker, color=style.colour, label=solver,
         )  # fmt: skip
-        right.plot(places, [median(size.ms[solver]) for size in sizes], **look.line(), label=solver)
+        right.plot(
+            places, [median(size.ms[solver]) for size in sizes], **style.line(), label=solver
+        )
         right.fill_between(
             places, [min(size.ms[solver]) for size in sizes],
-            [max(size.ms[solver]) for size in sizes], color=look.colour, alpha=0.15, linewidth=0,
+            [max(size.ms[solver]) for size in sizes], color=style.colour, alpha=0.15, linewidth=0,
         )  # fmt: skip
     left.set(ylabel="accuracy short of the optimum", title="dots: mean; bars: to the worst")
     left.set_yscale("symlog", linthresh=1e-5)
@@ -103,7 +105,7 @@ def quality_and_time(sizes: list[Size]) -> Exhibit:
     left.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.4g} %"))
     right.set(ylabel="ms (logarithmic)", yscale="log", title="line: median; shade: all problems")
     low, high = right.get_ylim()
-    plain_ticks(right.yaxis, [tick for tick in ROUND if low <= tick <= high])
+    plain_ticks(right.yaxis, [tick for tick in ROUND_TICKS if low <= tick <= high])
     for axes in (left, right):
         axes.set_xlabel("GPUs x clients")
         axes.set_xticks(places, [size.name for size in sizes], rotation=45, ha="right")
@@ -119,8 +121,8 @@ def quality_and_time(sizes: list[Size]) -> Exhibit:
     )
 
 
-def _size(item: Any) -> Size:
-    return Size(
+def _size(item: Any) -> SolverTimings:
+    return SolverTimings(
         gpus=int(item["gpus"]),
         clients=int(item["clients"]),
         problems=int(item["problems"]),

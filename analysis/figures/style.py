@@ -1,4 +1,4 @@
-"""How figures look: legible in print, in grey, and to the colour-blind."""
+"""The style of figures: legible in print, in grey, and to the colour-blind."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-# Okabe and Ito's palette, which all kinds of colour vision tell apart; yellow is left out, since
-# it vanishes on paper. Colour is never alone: markers or dashes say the same.
+# Okabe and Ito's palette, distinguishable with every kind of colour vision; without yellow, which
+# vanishes on paper. Colour is never alone: markers or dashes make the same distinction.
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 BLUE, VERMILION, PURPLE, GREY = "#0072B2", "#D55E00", "#CC79A7", "#777777"
-WIDTH_IN = 7.2  # of a page's two columns
-ROUND = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)  # a logarithmic axis' ticks
+WIDTH_IN = 7.2  # of both columns of a page
+ROUND_TICKS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)  # of logarithmic axes
 
 _RC: dict[Any, Any] = {
     "font.size": 8.5,
@@ -47,7 +47,7 @@ _K = TypeVar("_K")
 
 @dataclass(frozen=True, slots=True)
 class FigureStyle:
-    """One thing's colour, marker and dash, the same in all panels of a figure."""
+    """Colour, marker and dash of one series, the same in all panels of a figure."""
 
     colour: str
     marker: str
@@ -58,7 +58,7 @@ class FigureStyle:
         return {"color": self.colour, "marker": self.marker, "linestyle": self.dash}
 
 
-LOOKS = (
+STYLES = (
     FigureStyle(BLUE, "o", "-"),
     FigureStyle(VERMILION, "s", "--"),
     FigureStyle(GREEN, "^", "-."),
@@ -69,13 +69,13 @@ LOOKS = (
 )
 
 
-def looks(names: Iterable[_K]) -> dict[_K, FigureStyle]:
-    """A look for each name, in order; after seven they come round again."""
-    return {name: LOOKS[place % len(LOOKS)] for place, name in enumerate(names)}
+def styles(names: Iterable[_K]) -> dict[_K, FigureStyle]:
+    """A style for each name, in order; the eighth is the first again."""
+    return {name: STYLES[index % len(STYLES)] for index, name in enumerate(names)}
 
 
 def styled(draw: Callable[_P, _R]) -> Callable[_P, _R]:
-    """Has a function draw in the project's style, whatever the caller's is."""
+    """Makes a function draw in the project's style, whatever the caller's is."""
 
     @wraps(draw)
     def inner(*args: _P.args, **kwargs: _P.kwargs) -> _R:
@@ -86,15 +86,13 @@ def styled(draw: Callable[_P, _R]) -> Callable[_P, _R]:
 
 
 def blank(height_in: float, width_in: float = WIDTH_IN) -> Figure:
-    """An empty figure of a page's width; no window, no global state."""
+    """An empty figure of a page's width, without a window or global state."""
     return Figure(figsize=(width_in, height_in), layout="constrained")
 
 
 def label_ends(axes: Axes, ends: Iterable[tuple[float, float, str, str]], gap: float) -> None:
-    """Direct labels right of lines' ends (x, y, text, colour), moved apart to `gap` or more in y.
-
-    On a logarithmic axis the gap is a ratio.
-    """
+    """Labels to the right of lines' ends (x, y, text, colour), at least `gap` apart in y; on a
+    logarithmic axis the gap is a ratio."""
     placed: list[float] = []
     is_log = axes.get_yscale() == "log"
     for x, y, text, colour in sorted(ends, key=lambda end: end[1]):
@@ -109,7 +107,7 @@ def label_ends(axes: Axes, ends: Iterable[tuple[float, float, str, str]], gap: f
 
 
 def plain_ticks(axis: mpl.axis.Axis, ticks: Iterable[float]) -> None:
-    """These ticks, written as people write numbers, on whatever scale."""
+    """Sets these ticks, labelled with plain numbers, on any scale."""
     axis.set_ticks(list(ticks))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
     axis.set_minor_formatter(NullFormatter())

@@ -1,4 +1,4 @@
-"""The numbers beside a figure: a table that can be read, and the same as CSV."""
+"""The numbers of a figure as a table: Markdown, HTML and CSV."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ MISSING = "-"
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """Its heading, with the unit, and how a reader sees its numbers; CSV has them in full."""
+    """A column's heading with its unit, and its number format; CSV has all digits."""
 
     heading: str
     form: str = ""
 
     def show(self, cell: Cell) -> str:
-        """A cell as readers see it."""
+        """A cell as text."""
         if cell is None:
             return MISSING
         return cell if isinstance(cell, str) else format(cell, self.form)
@@ -28,7 +28,7 @@ class Column:
 
 @dataclass(slots=True)
 class Table:
-    """Rows under columns; every row has a cell for each column."""
+    """Rows with one cell for each column."""
 
     columns: tuple[Column, ...]
     rows: list[tuple[Cell, ...]] = field(default_factory=list)
@@ -38,7 +38,7 @@ class Table:
             self._check(row)
 
     def add(self, *cells: Cell) -> None:
-        """Another row."""
+        """Adds a row."""
         self._check(cells)
         self.rows.append(cells)
 
@@ -48,14 +48,14 @@ class Table:
         return [row[place] for row in self.rows]
 
     def markdown(self) -> str:
-        """As docs have it, numbers to the right."""
+        """A Markdown table, numbers right-aligned."""
         lines = [_line(column.heading for column in self.columns)]
         lines.append(_line("---:" if self._is_numeric(n) else "---" for n in self._places()))
         lines += [_line(self._shown(row)) for row in self.rows]
         return "\n".join(lines) + "\n"
 
     def html(self) -> str:
-        """A `<table>`."""
+        """An HTML `<table>`."""
         head = "".join(f"<th>{html.escape(column.heading)}</th>" for column in self.columns)
         body = []
         for row in self.rows:
@@ -68,7 +68,7 @@ class Table:
         return f"<table><thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody></table>"
 
     def csv(self) -> str:
-        """All digits; what is missing is empty."""
+        """CSV with all digits; missing cells are empty."""
         file = io.StringIO()
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow([column.heading for column in self.columns])

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from analysis.figures.codecs import Comparison, bits_for_equal_f1
-from analysis.figures.found import PROFILES
+from analysis.figures.codecs import CodecComparison, bits_for_equal_f1
+from analysis.figures.sources import PROFILES
 from edge.profile.accuracy import AccuracyError, AccuracyProfile, AccuracyRow
 from edge.profile.accuracy_file import load_accuracy_profile
 
@@ -30,7 +30,7 @@ VP8 = [row("a", "vp8", bits, f1) for bits, f1 in ((1e4, 0.4), (2e4, 0.5), (4e4, 
 
 def test_the_saving_is_read_off_the_curve() -> None:
     measured = profile(*VP8, row("a", "jpeg90", 3e5, 0.55))
-    saving = Comparison(measured, "yolov4-tiny", FPS).saving("jpeg90", 320)
+    saving = CodecComparison(measured, "yolov4-tiny", FPS).saving("jpeg90", 320)
     # F1 is linear in the logarithm of bits: 0.55 lies half-way between 20 and 40 kbit a frame.
     assert saving.video_bps == pytest.approx(FPS * math.sqrt(2e4 * 4e4), rel=0.01)
     assert saving.times == pytest.approx(3e5 / math.sqrt(2e4 * 4e4), rel=0.01)
@@ -39,17 +39,17 @@ def test_the_saving_is_read_off_the_curve() -> None:
 
 def test_fewer_bits_than_were_measured_are_a_bound() -> None:
     measured = profile(*VP8, row("a", "jpeg90", 3e5, 0.3))
-    saving = Comparison(measured, "yolov4-tiny", FPS).saving("jpeg90", 320)
+    saving = CodecComparison(measured, "yolov4-tiny", FPS).saving("jpeg90", 320)
     assert saving.is_bound
     assert saving.video_bps == pytest.approx(FPS * 1e4)
 
 
 def test_an_f1_that_video_never_has_is_no_saving() -> None:
     measured = profile(*VP8, row("a", "jpeg90", 3e5, 0.7))
-    saving = Comparison(measured, "yolov4-tiny", FPS).saving("jpeg90", 320)
+    saving = CodecComparison(measured, "yolov4-tiny", FPS).saving("jpeg90", 320)
     assert (saving.video_bps, saving.times, saving.best_bps) == (None, None, None)
-    (told,) = bits_for_equal_f1(measured, fps=FPS).table.column("times fewer")
-    assert told == "not reached"
+    (text,) = bits_for_equal_f1(measured, fps=FPS).table.column("times fewer")
+    assert text == "not reached"
 
 
 def test_another_size_may_need_less() -> None:
@@ -58,7 +58,7 @@ def test_another_size_may_need_less() -> None:
         for b, f in ((1e4, 0.58), (4e4, 0.6))
     ]
     measured = profile(*VP8, *larger, row("a", "jpeg90", 3e5, 0.55))
-    comparison = Comparison(measured, "yolov4-tiny", FPS)
+    comparison = CodecComparison(measured, "yolov4-tiny", FPS)
     saving = comparison.saving("jpeg90", 320)
     assert saving.best_long_side == 416
     assert saving.best_bps == pytest.approx(1e5)
@@ -67,7 +67,7 @@ def test_another_size_may_need_less() -> None:
 def test_clips_count_alike() -> None:
     other = [row("b", "vp8", bits, f1 - 0.2) for bits, f1 in ((1e4, 0.4), (2e4, 0.5), (4e4, 0.6))]
     jpegs = [row("a", "jpeg90", 2e5, 0.5), row("b", "jpeg90", 4e5, 0.3)]
-    comparison = Comparison(profile(*VP8, *other, *jpegs), "yolov4-tiny", FPS)
+    comparison = CodecComparison(profile(*VP8, *other, *jpegs), "yolov4-tiny", FPS)
     assert comparison.jpeg("jpeg90", 320, 320) == pytest.approx((3e6, 0.4))
     curve = comparison.curve(320, 320)
     assert (np.diff(curve.f1) >= 0).all()
@@ -76,10 +76,10 @@ def test_clips_count_alike() -> None:
 
 def test_what_was_not_measured_is_named() -> None:
     with pytest.raises(AccuracyError, match="no vp8"):
-        Comparison(profile(row("a", "jpeg90", 3e5, 0.5)), "yolov4-tiny", FPS)
+        CodecComparison(profile(row("a", "jpeg90", 3e5, 0.5)), "yolov4-tiny", FPS)
     two = profile(*VP8, *[row("b", "vp8", r.bits, 0.5) for r in VP8], row("a", "jpeg90", 3e5, 0.5))
     with pytest.raises(AccuracyError, match="b: jpeg90 of 320 px"):
-        Comparison(two, "yolov4-tiny", FPS).saving("jpeg90", 320)
+        CodecComparison(two, "yolov4-tiny", FPS).saving("jpeg90", 320)
 
 
 def test_the_projects_own_measurements_have_every_size() -> None:

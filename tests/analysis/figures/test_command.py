@@ -1,17 +1,15 @@
-"""`python -m analysis figures`: all figures of what it is given, an index, and clear refusals."""
+"""`python -m analysis figures`: all figures of its sources, an index, and clear refusals."""
 
 from __future__ import annotations
 
 import re
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from analysis.__main__ import main
-from analysis.figures.found import PROFILES, find, rivals_of, telling
-from analysis.figures.notebook import RECORDED
+from analysis.figures.sources import PROFILES, RECORDED
 from netem.results.rows import FrameRow
 from netem.results.run_folder import FRAMES, write
 from tests.analysis.figures.recording import frame, run_of
@@ -66,7 +64,7 @@ def test_runs_of_one_name_do_not_replace_each_other(tmp_path: Path) -> None:
     assert {path.stem for path in out.glob("legs*.svg")} == {"legs-same", "legs-same-2"}
 
 
-def test_what_cannot_be_drawn_is_told(
+def test_sources_that_cannot_be_drawn_are_refused(
     results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = ["--out", str(tmp_path / "out")]
@@ -83,34 +81,6 @@ def test_what_cannot_be_drawn_is_told(
     write(run / FRAMES, FrameRow, [frame(client, n) for n in range(11) for client in (0, 1)])
     assert main(["figures", str(results), *out]) == 1
     assert "sessions.csv:2: in_time: 11, but 10 in frames.csv" in capsys.readouterr().err
-
-
-def test_the_run_looked_into_is_ours_with_the_most_clients(tmp_path: Path) -> None:
-    frames = [frame(0, n) for n in range(3)]
-    cases: dict[str, dict[str, Any]] = {
-        "a": {"policy": "fixed", "clients": 8},
-        "b": {"policy": "ours", "clients": 4, "slo_ms": 150.0},
-        "c": {"policy": "ours", "clients": 4, "slo_ms": 100.0},
-        "d": {"policy": "ours", "clients": 1, "slo_ms": 75.0},
-        "e": {"policy": "fixed", "clients": 1, "trace": "nr"},
-    }
-    for name, changes in cases.items():
-        run_of(tmp_path, frames, name, **changes)
-    summaries = [folder.summary for folder in find([tmp_path]).runs]
-    assert [summaries[place].run for place in telling(summaries)] == ["c", "e"]
-
-
-def test_rivals_are_those_of_the_same_cell(tmp_path: Path) -> None:
-    cases: dict[str, dict[str, Any]] = {
-        "a": {"policy": "ours"},
-        "b": {"policy": "fixed"},
-        "c": {"policy": "fixed", "repetition": 2},
-        "d": {"policy": "fixed", "delay_ms": 0.0},
-    }
-    for name, changes in cases.items():
-        run_of(tmp_path, [frame(0, 1)], name, **changes)
-    summaries = [folder.summary for folder in find([tmp_path]).runs]
-    assert rivals_of(0, summaries) == [1]
 
 
 def test_profiles_alone_make_figures(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from analysis.figures import dnn
-from analysis.figures.found import PROFILES
+from analysis.figures.sources import PROFILES
 from edge.profile.accuracy import AccuracyProfile, AccuracyRow
 from edge.profile.latency import LatencyEntry, LatencyProfile
 from edge.profile.latency_file import load_latency_profile

@@ -6,7 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from analysis.figures.grid import CellOutcome, Pool, from_runs, from_simulator, grid, grids
+from analysis.figures.grid import (
+    CellOutcome,
+    PooledOutcomes,
+    from_runs,
+    from_simulator,
+    grid,
+    grids,
+)
 from analysis.simulator.results import COLUMNS
 from analysis.simulator.results import RunResult as Simulated
 from netem.results.rows import RunRow
@@ -20,7 +27,7 @@ OURS = CellOutcome(
 
 def test_shares_are_of_all_frames_of_a_pool() -> None:
     other = replace(OURS, frames=300, captured=300, infeasible=0, feasible=300, missed=30, f1=0.4)
-    pool = Pool([OURS, other])
+    pool = PooledOutcomes([OURS, other])
     assert pool.f1 == pytest.approx((80 + 120) / 400)
     assert pool.miss_rate == pytest.approx(38 / 380)
     assert pool.infeasible_share == pytest.approx(20 / 400)
@@ -31,8 +38,8 @@ def test_a_busy_machine_is_told() -> None:
     exhibit = grid(busy)
     assert exhibit.table.column("machine busy") == [0.99]
     assert exhibit.table.column("missed by the sender") == [0.05]
-    assert "may be nobody's policy" in exhibit.caption
-    assert "may be nobody's policy" not in grid([OURS]).caption
+    assert "may not be due to any policy" in exhibit.caption
+    assert "may not be due to any policy" not in grid([OURS]).caption
 
 
 def test_a_row_for_each_value_and_policy_of_each_axis_that_varies() -> None:

@@ -8,7 +8,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from analysis.figures.found import PROJECT
+from analysis.figures.sources import PROJECT
 
 NOTEBOOKS = sorted((PROJECT / "analysis" / "notebooks").glob("*.ipynb"))
 

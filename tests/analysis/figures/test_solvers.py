@@ -1,4 +1,4 @@
-"""The scheduler's benchmark drawn: what it wrote, and what can't be it."""
+"""The scheduler's benchmark drawn, and files that are not its results."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from analysis.figures.solvers import BenchError, quality_and_time, read
+from analysis.figures.solvers import SolverResultsError, quality_and_time, read
 
 ROW: dict[str, Any] = {
     "gpus": 2, "clients": 8, "problems": 3, "proved": 2, "sa_dp_quality": [0.99, 0.97],
@@ -30,13 +30,15 @@ def test_the_table_has_means_worsts_and_medians(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ({"auto_ms": [1.0]}, r"single\[0\]: auto: 1 times and 2 qualities of 3 problems"),
         ({"proved": 3}, "3 times and 2 qualities of 3 problems, 3 of them proved"),
         ({"auto_quality": None}, "s.json: not of `analysis bench scheduler`"),
     ],
 )
-def test_what_does_not_add_up_is_refused(tmp_path: Path, change: dict[str, Any], told: str) -> None:
-    with pytest.raises(BenchError, match=told):
+def test_results_that_do_not_add_up_are_refused(
+    tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(SolverResultsError, match=message):
         read(write(tmp_path / "s.json", ROW | change))

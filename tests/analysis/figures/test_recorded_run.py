@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.figures.recorded import load, read_simulated
+from analysis.figures.recorded_run import load, read_simulated
 from analysis.simulator.results import COLUMNS
 from netem.results.rows import FrameRow, SessionRow
 from netem.results.run_folder import (
@@ -33,7 +33,7 @@ def test_a_run_whose_tables_agree_is_read(run: RunFolder) -> None:
 
 
 @pytest.mark.parametrize(
-    ("place", "change", "told"),
+    ("place", "change", "message"),
     [
         (1, {"outcome": "gone"}, "frames.csv:3: outcome 'gone'"),
         (2, {"returned_ms": None}, "frames.csv:4: returned_ms"),
@@ -44,13 +44,13 @@ def test_a_run_whose_tables_agree_is_read(run: RunFolder) -> None:
     ],
 )
 def test_frames_that_do_not_fit_are_refused(
-    run: RunFolder, place: int, change: dict[str, object], told: str
+    run: RunFolder, place: int, change: dict[str, object], message: str
 ) -> None:
     frames = run.frames
     for name, value in change.items():
         setattr(frames[place], name, value)
     write(run.path / FRAMES, FrameRow, frames)
-    with pytest.raises(ResultsError, match=told):
+    with pytest.raises(ResultsError, match=message):
         load(run)
 
 
@@ -64,7 +64,7 @@ def test_a_frame_that_never_was_encoded_is_there_once(run: RunFolder) -> None:
         load(run)
 
 
-def test_a_frame_that_is_missing_is_told(run: RunFolder) -> None:
+def test_a_frame_that_is_missing_is_message(run: RunFolder) -> None:
     write(run.path / FRAMES, FrameRow, run.frames[:-1])
     with pytest.raises(ResultsError, match=r"sessions.csv:3: hopeless: 1, but 0 in frames.csv"):
         load(run)
@@ -91,7 +91,7 @@ SIMULATED = dict.fromkeys(COLUMNS, "0") | {
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ({"late": "2"}, "many.csv:2: captured, by ends: 10, but its parts make 9"),
         ({"network": "2"}, "many.csv:2: captured, by classes"),
@@ -99,12 +99,14 @@ SIMULATED = dict.fromkeys(COLUMNS, "0") | {
         ({"fps": "many"}, "many.csv:2: fps"),
     ],
 )
-def test_the_simulators_rows_must_add_up(tmp_path: Path, change: dict[str, str], told: str) -> None:
+def test_the_simulators_rows_must_add_up(
+    tmp_path: Path, change: dict[str, str], message: str
+) -> None:
     path = tmp_path / "many.csv"
     for changes in ({}, change):
         path.write_text(",".join(COLUMNS) + "\n" + ",".join((SIMULATED | changes).values()) + "\n")
         if not changes:
             (row,) = read_simulated(path)
             assert (row.captured, row.misses) == (10, 2)
-    with pytest.raises(ResultsError, match=told):
+    with pytest.raises(ResultsError, match=message):
         read_simulated(path)

@@ -1,8 +1,9 @@
-"""What there is to draw: results in a folder, by what they look like, and the measured profiles."""
+"""Files to draw: runs, simulations and benchmarks found in folders, and the measured profiles."""
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,16 +14,17 @@ from netem.results.run_folder import RUNS, RunFolder, finished
 
 PROJECT = Path(__file__).parents[2]
 PROFILES = PROJECT / "profiles"
-_DEEPEST = 3  # folders below the one that was named
+RECORDED = PROJECT / "tests" / "data"  # small results, the same everywhere
+_MAX_DEPTH = 3  # folders below the one that was named
 
 
-class FoundError(ValueError):
-    """A path that nothing can be drawn from; the message names it."""
+class SourceError(ValueError):
+    """A path without anything to draw; the message names it."""
 
 
 @dataclass(slots=True)
-class Found:
-    """Finished runs, the simulator's CSVs, and the scheduler benchmark's JSONs."""
+class Sources:
+    """Finished runs, CSV files of the simulator, and JSON files of the scheduler's benchmark."""
 
     runs: list[RunFolder] = field(default_factory=list)
     simulated: list[Path] = field(default_factory=list)
@@ -32,47 +34,53 @@ class Found:
         return bool(self.runs or self.simulated or self.benches)
 
 
-def find(paths: Iterable[Path]) -> Found:
-    """All that the paths hold, in folders up to three deep; raises FoundError for a path that holds
-    nothing, or isn't there."""
-    found = Found()
+def find(paths: Iterable[Path]) -> Sources:
+    """Everything to draw at the paths, in folders up to three deep. Raises SourceError for a path
+    without any, or that does not exist."""
+    found = Sources()
     for path in paths:
         before = (len(found.runs), len(found.simulated), len(found.benches))
         if path.is_dir():
-            _search(path, found, _DEEPEST)
+            _search(path, found, _MAX_DEPTH)
         elif path.is_file():
             _file(path, found)
         else:
-            raise FoundError(f"{path}: no such file or folder")
+            raise SourceError(f"{path}: no such file or folder")
         if before == (len(found.runs), len(found.simulated), len(found.benches)):
-            raise FoundError(
-                f"{path}: no finished run (runs/NAME/manifest.json), no simulator's CSV, no JSON "
-                "of `analysis bench scheduler`"
+            raise SourceError(
+                f"{path}: no finished run (runs/NAME/manifest.json), no CSV of the simulator, no "
+                "JSON of `analysis bench scheduler`"
             )
     return found
 
 
-def telling(summaries: Sequence[RunRow]) -> Iterator[int]:
-    """Which runs to look into, a place in `summaries` for each experiment, device and link: ours,
-    with the most clients, at the middle objective."""
+def notebook_sources() -> Sources:
+    """The contents of the folder that the environment's RESULTS names; by default the small results
+    recorded for the tests."""
+    return find([Path(os.environ.get("RESULTS", RECORDED))])
+
+
+def representative_runs(summaries: Sequence[RunRow]) -> Iterator[int]:
+    """The run to draw in detail for each experiment, device and link, by its index in `summaries`:
+    of our policy, with the most clients, at the middle objective."""
     groups: dict[tuple[object, ...], list[int]] = {}
-    for place, row in enumerate(summaries):
-        groups.setdefault(_setting(row), []).append(place)
-    for places in groups.values():
-        objectives = sorted({summaries[place].slo_ms for place in places})
+    for index, row in enumerate(summaries):
+        groups.setdefault(_setting(row), []).append(index)
+    for indices in groups.values():
+        objectives = sorted({summaries[index].slo_ms for index in indices})
         middle = objectives[(len(objectives) - 1) // 2]
 
-        def worth(place: int, middle: float = middle) -> tuple[bool, int, bool, float, int]:
-            row = summaries[place]
+        def rank(index: int, middle: float = middle) -> tuple[bool, int, bool, float, int]:
+            row = summaries[index]
             is_middle = row.slo_ms == middle
             return row.policy == "ours", row.clients, is_middle, -row.fps, -row.repetition
 
-        yield max(places, key=worth)
+        yield max(indices, key=rank)
 
 
-def rivals_of(place: int, summaries: Sequence[RunRow]) -> list[int]:
-    """The runs of other policies in the same cell with measured frames."""
-    own = summaries[place]
+def rivals_of(index: int, summaries: Sequence[RunRow]) -> list[int]:
+    """Indices of the other policies' runs in the same cell that have measured frames."""
+    own = summaries[index]
     return [
         other
         for other, row in enumerate(summaries)
@@ -88,7 +96,7 @@ def _cell(row: RunRow) -> tuple[object, ...]:
     return (*_setting(row), row.clients, row.fps, row.slo_ms, row.video, row.repetition)
 
 
-def _search(folder: Path, found: Found, depth: int) -> None:
+def _search(folder: Path, found: Sources, depth: int) -> None:
     found.runs += finished(folder)
     for path in sorted(folder.iterdir()):
         if path.is_file():
@@ -97,7 +105,7 @@ def _search(folder: Path, found: Found, depth: int) -> None:
             _search(path, found, depth - 1)
 
 
-def _file(path: Path, found: Found) -> None:
+def _file(path: Path, found: Sources) -> None:
     if path.suffix == ".csv":
         with path.open(errors="replace") as file:
             if file.readline().strip() == ",".join(simulated.COLUMNS):

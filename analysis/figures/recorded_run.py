@@ -1,4 +1,4 @@
-"""Results as they were recorded, refused where they don't add up."""
+"""Recorded results, refused where their counts do not agree."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from netem.results import run_folder
 from netem.results.rows import IN_TIME, OUTCOMES, FrameRow, OutcomeCounts, RunRow, SessionRow
 from netem.results.run_folder import FRAMES, SESSIONS, SUMMARY, ResultsError, RunFolder
 
-_FIRST_LINE = 2  # of a CSV's rows, for an editor
+_FIRST_LINE = 2  # of a CSV file's rows, counted as editors do
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
-    """A finished run whose frames, sessions and summary tell the same."""
+class RecordedRun:
+    """A finished run whose frames, sessions and summary agree."""
 
     folder: RunFolder
     summary: RunRow
@@ -25,9 +25,9 @@ class Recorded:
     frames: Sequence[FrameRow]
 
 
-def load(folder: RunFolder) -> Recorded:
-    """Reads a run and checks it; raises ResultsError naming file and line, OSError as open does."""
-    run = Recorded(folder, folder.summary, folder.sessions, folder.frames)
+def load(folder: RunFolder) -> RecordedRun:
+    """Reads a run and checks its counts. Raises ResultsError with file and line, and OSError."""
+    run = RecordedRun(folder, folder.summary, folder.sessions, folder.frames)
     _check_frames(folder.path / FRAMES, run.frames)
     ends = {row.client: Counter[str]() for row in run.sessions}
     infeasible = Counter[int]()
@@ -50,7 +50,7 @@ def load(folder: RunFolder) -> Recorded:
 
 
 def check_counts(place: str, counts: OutcomeCounts) -> None:
-    """Raises ResultsError unless every captured frame has one end."""
+    """Raises ResultsError unless every captured frame has one outcome."""
     total = sum(getattr(counts, outcome) for outcome in OUTCOMES)
     if total != counts.captured:
         raise ResultsError(f"{place}: captured: {counts.captured}, but {total} frames have ended")
@@ -62,7 +62,8 @@ def check_counts(place: str, counts: OutcomeCounts) -> None:
 
 
 def read_simulated(path: Path) -> list[simulated.RunResult]:
-    """The simulator's CSV, checked; raises ResultsError naming file and line, and OSError."""
+    """Reads the simulator's CSV and checks its counts. Raises ResultsError with file and line, and
+    OSError."""
     rows = run_folder.read(path, simulated.RunResult)
     for number, row in enumerate(rows, _FIRST_LINE):
         sums = {
@@ -77,9 +78,11 @@ def read_simulated(path: Path) -> list[simulated.RunResult]:
                 sum(getattr(row, f"miss_{reason}") for reason in simulated.REASONS),
             ),
         }  # fmt: skip
-        for name, (told, counted) in sums.items():
-            if told != counted:
-                raise ResultsError(f"{path}:{number}: {name}: {told}, but its parts make {counted}")
+        for name, (total, sum_of_parts) in sums.items():
+            if total != sum_of_parts:
+                raise ResultsError(
+                    f"{path}:{number}: {name}: {total}, but its parts make {sum_of_parts}"
+                )
     return rows
 
 
@@ -91,22 +94,20 @@ def _check_frames(path: Path, frames: Sequence[FrameRow]) -> None:
             raise ResultsError(f"{place}: outcome {frame.outcome!r}: one of {', '.join(OUTCOMES)}")
         if frame.outcome == IN_TIME and frame.returned_ms is None:
             raise ResultsError(f"{place}: returned_ms: empty, though the frame is {IN_TIME}")
-        if frame.rtp is None:  # it never was encoded
-            what, known = "captured_ms", (frame.source, frame.captured_ms)
+        if frame.rtp is None:  # it was never encoded
+            column, key = "captured_ms", (frame.source, frame.captured_ms)
         else:
-            what, known = "rtp", (frame.rtp, 0.0)
-        before = lines.setdefault((frame.client, frame.session, what, known), number)
+            column, key = "rtp", (frame.rtp, 0.0)
+        before = lines.setdefault((frame.client, frame.session, column, key), number)
         if before != number:
-            raise ResultsError(f"{place}: {what}: the frame is in line {before} already")
+            raise ResultsError(f"{place}: {column}: the frame is in line {before} already")
 
 
 def _same_counts(place: str, counts: OutcomeCounts, ends: Counter[str], infeasible: int) -> None:
-    told = {outcome: getattr(counts, outcome) for outcome in OUTCOMES}
     for outcome in OUTCOMES:
-        if told[outcome] != ends[outcome]:
-            raise ResultsError(
-                f"{place}: {outcome}: {told[outcome]}, but {ends[outcome]} in {FRAMES}"
-            )
+        count = getattr(counts, outcome)
+        if count != ends[outcome]:
+            raise ResultsError(f"{place}: {outcome}: {count}, but {ends[outcome]} in {FRAMES}")
     if counts.infeasible != infeasible:
         raise ResultsError(
             f"{place}: infeasible: {counts.infeasible}, but {infeasible} in {FRAMES}"
