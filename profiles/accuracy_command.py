@@ -140,7 +140,7 @@ def run(options: argparse.Namespace, arguments: list[str]) -> int:
                     reference=reference.name,
                     clips=clips,
                     machine=made_on,
-                    versions=package_versions("torch", "av", "opencv-python"),
+                    versions=package_versions("torch", "av", "opencv-python-headless"),
                     command=command_line(arguments, before.command if before else ""),
                 ),
                 out,

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from edge.assets.browser import BrowserMissingError, chromium_path
 
 ROOT = Path(__file__).parents[2]
-_PACKAGES = ("aiortc", "av", "numpy", "opencv-python", "playwright", "pyroute2", "torch")
+_PACKAGES = ("aiortc", "av", "numpy", "opencv-python-headless", "playwright", "pyroute2", "torch")
 
 
 @dataclass(frozen=True, slots=True)
