@@ -111,7 +111,7 @@ async def _show(options: argparse.Namespace, url: str) -> None:
             page = browser.pages[0]
             await page.goto(url)
             await _until_live(page, options.seconds)
-            (options.out / name).write_bytes(_compressed(await page.screenshot()))
+            (options.out / name).write_bytes(compressed_png(await page.screenshot()))
             _report(f"picture: {options.out / name}")
     if options.keep:
         await asyncio.Event().wait()
@@ -183,7 +183,7 @@ def _cameras(port: int) -> Iterator[None]:
         yield
 
 
-def _compressed(png: bytes) -> bytes:
+def compressed_png(png: bytes) -> bytes:
     """The same image, compressed without a filter: best for large areas of one colour."""
     image = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR)
     assert image is not None  # a browser's own PNG

@@ -127,7 +127,7 @@ def _plain(trace: dict[str, Any]) -> dict[str, Any]:
 
 def main() -> None:
     """Serve one link until standard input ends."""
-    lines = _Lines(sys.stdin.fileno())
+    lines = LineReader(sys.stdin.fileno())
     setup = json.loads(lines.wait())
     # Devices without persistence: the kernel removes them with this process.
     netns.pushns(setup["namespace"])
@@ -147,7 +147,7 @@ def main() -> None:
 
 
 def _forward(
-    devices: tuple[int, int], up: UplinkPath, down: Delay, lines: _Lines, log: LinkLog
+    devices: tuple[int, int], up: UplinkPath, down: Delay, lines: LineReader, log: LinkLog
 ) -> None:
     inside, outside = devices
     passed_bytes = 0
@@ -203,7 +203,7 @@ def _write(descriptor: int, packet: bytes) -> None:
         os.write(descriptor, packet)
 
 
-class _Lines:
+class LineReader:
     """Lines from a descriptor; call `take` until it is empty before the next `select`."""
 
     def __init__(self, descriptor: int) -> None:

@@ -14,7 +14,6 @@ from edge.rtc.peer_connection import PeerConnection
 from edge.server import Server
 from edge.session.control_messages import message
 from edge.session.session import Session
-from netem.__main__ import main
 from netem.footage.encoded_clip import EncodedClip
 from netem.publisher import command, publisher
 from netem.publisher.clocks import EPOCH_MS
@@ -186,12 +185,3 @@ async def test_nothing_is_left_running(clip: EncodedClip) -> None:
         async with streaming(clip):
             raise KeyError
     assert asyncio.all_tasks() == before
-
-
-@pytest.mark.parametrize(
-    "wrong", [[], ["x"], ["http://x", "--fps", "0"], ["http://x", "--slo-ms", "5"]]
-)
-def test_bad_usage_is_told(wrong: list[str]) -> None:
-    with pytest.raises(SystemExit) as exit_:
-        main(["publish", *wrong])
-    assert exit_.value.code == 2
