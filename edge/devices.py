@@ -81,7 +81,7 @@ class Devices:
         await self.pool.stop()
 
     def offer(self, request: FrameRequest) -> None:
-        """Queue a frame for a batch: see `edge.batching.dispatcher.Intake`."""
+        """Queue a frame for a batch: see `edge.batching.dispatcher.FrameSink`."""
         assert self.dispatcher is not None, "sessions are admitted once devices are ready"
         self.dispatcher.offer(request)
 

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from edge.batching.dispatcher import Answer, Job
+from edge.batching.dispatcher import Answer, InferenceJob
 from edge.batching.request import FrameRequest
 from edge.clock import now_ms
 from edge.config import load
@@ -45,7 +45,7 @@ class Watched:
     def offer(self) -> asyncio.Future[Answer | str]:
         """Offer a frame; its answer, or the reason of its drop."""
         end: asyncio.Future[Answer | str] = asyncio.get_running_loop().create_future()
-        job = Job(PICTURE, answered=end.set_result, dropped=end.set_result)
+        job = InferenceJob(PICTURE, answered=end.set_result, dropped=end.set_result)
         now = now_ms()
         request = FrameRequest("s", 1, (320, 192), now, now + 60_000.0, (VARIANT,), job)
         self.devices.offer(request)

@@ -38,7 +38,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class InferenceJob:
     """A request's payload: its picture, and two callbacks, exactly one of which is called."""
 
     picture: Packable
@@ -46,11 +46,11 @@ class Job:
     dropped: Callable[[str], None]
 
 
-class Intake(Protocol):
+class FrameSink(Protocol):
     """Takes a session's frames: the dispatcher itself, or a connection to its process."""
 
     def offer(self, request: FrameRequest) -> None:
-        """Takes a frame whose payload is a Job; it supersedes an older one of its session."""
+        """Takes a frame with an InferenceJob as payload; it supersedes an older one of its session."""
 
     def remove(self, session: str) -> None:
         """Drops a session's waiting frames."""
@@ -86,7 +86,7 @@ class Dispatcher:
         return self._batcher.waiting
 
     def offer(self, request: FrameRequest) -> None:
-        """Takes a frame whose payload is a Job; it supersedes an older one of its session."""
+        """Takes a frame with an InferenceJob as payload; it supersedes an older one of its session."""
         if self._idle is not None:
             _job(request).dropped("no_plan")
             return
@@ -197,5 +197,5 @@ class Dispatcher:
             _job(drop.request).dropped(drop.reason)
 
 
-def _job(request: FrameRequest) -> Job:
-    return cast(Job, request.payload)
+def _job(request: FrameRequest) -> InferenceJob:
+    return cast(InferenceJob, request.payload)

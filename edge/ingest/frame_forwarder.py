@@ -6,14 +6,14 @@ import itertools
 from collections.abc import Callable
 from typing import cast
 
-from edge.batching.dispatcher import Answer, Job
+from edge.batching.dispatcher import Answer, InferenceJob
 from edge.batching.request import FrameRequest
 from edge.ingest.messages import FrameAnswered, FrameDropped, FrameOffered, Message
 from edge.ipc.shared_memory import NoFreeSlotError, PictureTooLargeError, SharedPictures
 
 
 class FrameForwarder:
-    """The Intake of an ingest process: frames at the server, bounded by the slots.
+    """The frame sink of an ingest process: frames at the server, bounded by the slots.
 
     Drop rule: a frame for which no slot is free is dropped as "overload". A slot is free again once
     the server has sent the end of its frame.
@@ -23,11 +23,11 @@ class FrameForwarder:
         self._slots = slots
         self._send = send
         self._numbers = itertools.count()
-        self._forwarded: dict[int, tuple[Job, int]] = {}  # by number: (job, slot)
+        self._forwarded: dict[int, tuple[InferenceJob, int]] = {}  # by number: (job, slot)
 
     def offer(self, request: FrameRequest) -> None:
-        """Forward a frame whose payload is a Job."""
-        job = cast(Job, request.payload)
+        """Forward a frame whose payload is an InferenceJob."""
+        job = cast(InferenceJob, request.payload)
         picture = job.picture
         try:
             [slot] = self._slots.put([picture])

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from edge.batching.batcher import FrameRequest
-from edge.batching.dispatcher import Answer, Intake, Job
+from edge.batching.dispatcher import Answer, FrameSink, InferenceJob
 from edge.event_log import get_logger
 from edge.ingest.messages import (
     CODEC,
@@ -76,14 +76,14 @@ class IngestHandle:
         self,
         number: int,
         setup: IngestSetup,
-        intake: Intake,
+        frame_sink: FrameSink,
         *,
         on_step: Callable[[], None],
         metrics: FrameMetrics,
     ) -> None:
         self._number = number
         self._setup = setup
-        self._intake = intake
+        self._frame_sink = frame_sink
         self._on_step = on_step
         self._metrics = metrics
         self._sessions: dict[str, SessionProxy] = {}
@@ -147,7 +147,7 @@ class IngestHandle:
                 reply.set_exception(IngestLostError(reason))
         sessions, self._sessions = self._sessions, {}
         for session in sessions.values():
-            self._intake.remove(session.id)
+            self._frame_sink.remove(session.id)
             session.handle_lost(reason)
 
     # As its sessions' host (`edge.ingest.session_proxy.IngestHost`)
@@ -158,7 +158,7 @@ class IngestHandle:
 
     def leave(self, session: SessionProxy) -> None:
         self._sessions.pop(session.id, None)
-        self._intake.remove(session.id)
+        self._frame_sink.remove(session.id)
 
     def send(self, message: Message) -> None:
         self._supervisor.send(message)
@@ -242,7 +242,7 @@ class IngestHandle:
                 )
             )
 
-        self._intake.offer(
+        self._frame_sink.offer(
             FrameRequest(
                 session=message.session,
                 rtp=message.rtp,
@@ -250,7 +250,7 @@ class IngestHandle:
                 ready_ms=message.ready_ms,
                 deadline_ms=message.deadline_ms,
                 variants=message.variants,
-                payload=Job(
+                payload=InferenceJob(
                     picture,
                     answered=answered,
                     dropped=lambda reason: child.send(FrameDropped(message.frame, reason)),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edge.adaptation.measurements import SessionMeasurements
-from edge.batching.dispatcher import Intake
+from edge.batching.dispatcher import FrameSink
 from edge.config import Settings
 from edge.ingest.handle import IngestHandle, IngestStatus
 from edge.ingest.messages import IngestSetup
@@ -60,7 +60,7 @@ class IngestPool:
     def __init__(
         self,
         settings: Settings,
-        intake: Intake,
+        frame_sink: FrameSink,
         *,
         worker_slots: int,
         on_step: Callable[[], None],
@@ -74,7 +74,7 @@ class IngestPool:
             log_level=logging.getLogger().getEffectiveLevel(),
         )
         self._handles = [
-            IngestHandle(number, setup, intake, on_step=on_step, metrics=metrics)
+            IngestHandle(number, setup, frame_sink, on_step=on_step, metrics=metrics)
             for number in range(settings.ingest)
         ]
 

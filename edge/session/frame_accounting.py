@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 import av
 
 from edge.adaptation.latency_budget import LatencyBudget, Leg, infeasible
-from edge.batching.dispatcher import Answer, Intake, Job
+from edge.batching.dispatcher import Answer, FrameSink, InferenceJob
 from edge.batching.request import FrameRequest
 from edge.config import Settings
 from edge.ipc.picture import Picture
@@ -69,7 +69,7 @@ class FrameAccounting:
         self,
         session_id: str,
         settings: Settings,
-        intake: Intake,
+        frame_sink: FrameSink,
         *,
         slo_ms: float,
         class_names: Sequence[str],
@@ -85,7 +85,7 @@ class FrameAccounting:
         self.budget = LatencyBudget()
         """Of feasible frames: no plan can help the others, and they would distort it."""
         self._session_id = session_id
-        self._intake = intake
+        self._frame_sink = frame_sink
         self._class_names = class_names
         self._classes = classes
         self._clock = clock
@@ -106,7 +106,7 @@ class FrameAccounting:
         if not self._pacer.admits(asked_fps, frame.decoded_ms):
             self.dropped(frame.rtp, "paced", infeasible=is_infeasible)
             return
-        self._intake.offer(
+        self._frame_sink.offer(
             FrameRequest(
                 session=self._session_id,
                 rtp=frame.rtp,
@@ -114,7 +114,7 @@ class FrameAccounting:
                 ready_ms=frame.decoded_ms,
                 deadline_ms=frame.captured_ms + self.slo_ms - self._back_ms(0.9),
                 variants=variants,
-                payload=Job(
+                payload=InferenceJob(
                     Picture.from_av(frame.image),
                     answered=lambda answer: self._answered(frame, answer, is_infeasible),
                     dropped=lambda reason: self.dropped(

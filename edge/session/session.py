@@ -17,7 +17,7 @@ from structlog.contextvars import bound_contextvars
 
 from edge.adaptation.hint_controller import Hint
 from edge.adaptation.measurements import SessionMeasurements
-from edge.batching.dispatcher import Intake
+from edge.batching.dispatcher import FrameSink
 from edge.clock import now_ms
 from edge.config import Settings
 from edge.event_log import get_logger
@@ -51,7 +51,7 @@ class Session:
     def __init__(
         self,
         settings: Settings,
-        intake: Intake,
+        frame_sink: FrameSink,
         adaptation: SessionAdaptation,
         options: SessionOptions,
         *,
@@ -67,7 +67,7 @@ class Session:
         self.label = options.label
         self.fps = settings.fps
         self._settings = settings
-        self._intake = intake
+        self._frame_sink = frame_sink
         self._adaptation = adaptation
         self._class_names = list(class_names)
         self._on_close_request = on_close_request
@@ -84,7 +84,7 @@ class Session:
         self._frames = FrameAccounting(
             self.id,
             settings,
-            intake,
+            frame_sink,
             slo_ms=options.slo_ms or settings.slo_ms,
             class_names=self._class_names,
             classes=options.classes,
@@ -215,7 +215,7 @@ class Session:
         bye = message("bye", code=code, message=reason)
         self.peer.send("control", bye)
         self._streams.put(bye)
-        self._intake.remove(self.id)
+        self._frame_sink.remove(self.id)
         self._streams.end()
         await self.peer.close()
 

@@ -10,7 +10,7 @@ import pytest
 
 from edge.batching import dispatcher as module
 from edge.batching.batcher import Batcher
-from edge.batching.dispatcher import Answer, Dispatcher, Job
+from edge.batching.dispatcher import Answer, Dispatcher, InferenceJob
 from edge.batching.request import FrameRequest
 from edge.ipc.picture import Packable
 from edge.ipc.shared_memory import NoFreeSlotError
@@ -59,7 +59,7 @@ class Stage:
             self.drops.append((session, reason))
             self.dropped.set()
 
-        job = Job(
+        job = InferenceJob(
             cast(Packable, object()),
             answered=lambda answer: self.answers.append((session, answer)),
             dropped=on_drop,
@@ -147,7 +147,7 @@ async def test_one_session_s_defect_costs_no_other_its_answer(clock: Clock) -> N
     def raises(_answer: Answer) -> None:
         raise RuntimeError("defect")
 
-    job = Job(cast(Packable, object()), answered=raises, dropped=lambda _reason: None)
+    job = InferenceJob(cast(Packable, object()), answered=raises, dropped=lambda _reason: None)
     variants = names(608)
     request = FrameRequest("a", 0, (608, 608), clock.ms, clock.ms + 200.0, variants, job)
     stage.dispatcher.offer(request)

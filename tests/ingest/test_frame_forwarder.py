@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edge.batching.dispatcher import Answer, Job
+from edge.batching.dispatcher import Answer, InferenceJob
 from edge.batching.request import FrameRequest
 from edge.ingest.frame_forwarder import FrameForwarder
 from edge.ingest.messages import FrameAnswered, FrameDropped, FrameOffered, Message
@@ -30,7 +30,7 @@ class ForwarderStage:
         self.sent.append(message)
 
     def offer(self, shade: int) -> None:
-        job = Job(
+        job = InferenceJob(
             _picture(shade),
             answered=lambda answer: self.ends.append(f"{answer.variant} {len(answer.boxes)}"),
             dropped=self.ends.append,
@@ -68,7 +68,7 @@ def test_a_frame_crosses_by_its_slot_and_ends_once() -> None:
 def test_an_answer_arrives_with_all_its_fields() -> None:
     answers: list[Answer] = []
     stage = ForwarderStage()
-    job = Job(_picture(1), answered=answers.append, dropped=stage.ends.append)
+    job = InferenceJob(_picture(1), answered=answers.append, dropped=stage.ends.append)
     stage.forwarder.offer(FrameRequest("id", 1, (32, 16), 1.0, 2.0, ("v",), job))
     box = (3, 0.5, 0.0, 0.0, 1.0, 1.0)
     stage.forwarder.handle_end(FrameAnswered(stage.sent[0].frame, "v", 4, [box], 1.0, 2.0, 3))

@@ -8,7 +8,7 @@ from typing import cast
 import numpy as np
 import pytest
 
-from edge.batching.dispatcher import Answer, Job
+from edge.batching.dispatcher import Answer, InferenceJob
 from edge.batching.request import FrameRequest
 from edge.ingest.handle import SILENCE_S, IngestHandle
 from edge.ingest.messages import (
@@ -75,7 +75,7 @@ class FakeSupervisor:
 
 
 class IngestHandleStage:
-    """A ready process with one session, "a"; frames that reach the intake are kept."""
+    """A ready process with one session, "a"; frames that reach the frame sink are kept."""
 
     def __init__(self) -> None:
         self.offered: list[FrameRequest] = []
@@ -163,7 +163,7 @@ def test_a_frame_reaches_the_intake_with_its_picture_and_its_end_the_process(
     [slot] = child.slots.put([picture])
     stage.handle.on_message(stage.frame(1, slot=slot))
     stage.handle.on_message(stage.frame(2, slot=slot))
-    jobs = [cast(Job, request.payload) for request in stage.offered]
+    jobs = [cast(InferenceJob, request.payload) for request in stage.offered]
     copied, expected = bytearray(picture.nbytes), bytearray(picture.nbytes)
     jobs[0].picture.write_into(memoryview(copied))
     picture.write_into(memoryview(expected))
@@ -182,7 +182,7 @@ def test_an_answer_for_a_lost_process_does_not_reach_its_successor(
 ) -> None:
     stage.handle.on_message(stage.frame(1))
     former, stage.supervisor.child = stage.supervisor.child, FakeChild()
-    cast(Job, stage.offered[0].payload).dropped("late")
+    cast(InferenceJob, stage.offered[0].payload).dropped("late")
     assert stage.sent == []
     assert former is not None
     assert former.sent == [FrameDropped(1, "late")]

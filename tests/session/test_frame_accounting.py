@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from edge.batching.dispatcher import Answer, Job
+from edge.batching.dispatcher import Answer, InferenceJob
 from edge.batching.request import FrameRequest
 from edge.config import load
 from edge.observability.metrics_data import FrameMetrics
@@ -21,7 +21,7 @@ BOXES = [(0, 0.9, 0.1, 0.2, 0.3, 0.4), (1, 0.8, 0.5, 0.5, 0.6, 0.6)]
 SLO_MS = 100.0
 
 
-class Intake:
+class FakeSink:
     """Keeps the requests that it is offered."""
 
     def __init__(self) -> None:
@@ -35,16 +35,16 @@ class Intake:
 
 
 class Accounted:
-    """A session's frames, an intake, and the result messages; `now_ms` is the clock."""
+    """A session's frames, a frame sink, and the result messages; `now_ms` is the clock."""
 
     def __init__(self, *, classes: frozenset[str] | None = None, pictures: bool = False) -> None:
         self.now_ms = 0.0
-        self.intake = Intake()
+        self.frame_sink = FakeSink()
         self.results: list[dict[str, Any]] = []
         self.frames = FrameAccounting(
             "session",
             load(admin_pictures=pictures),
-            self.intake,
+            self.frame_sink,
             slo_ms=SLO_MS,
             class_names=["car", "bus"],
             classes=classes,
@@ -67,8 +67,8 @@ class Accounted:
         )
         self.frames.decoded(frame, asked_fps=15.0, variants=VARIANTS)
 
-    def job(self, index: int = -1) -> Job:
-        return cast(Job, self.intake.requests[index].payload)
+    def job(self, index: int = -1) -> InferenceJob:
+        return cast(InferenceJob, self.frame_sink.requests[index].payload)
 
     def answer(self, captured_ms: float, sent_ms: float) -> None:
         """The latest request's answer: dispatched 30 ms after capture, inferred after 45."""
@@ -88,7 +88,7 @@ class Accounted:
 def test_a_frame_asks_for_service_by_its_deadline() -> None:
     accounted = Accounted()
     accounted.decode(7, captured_ms=1000.0)
-    [request] = accounted.intake.requests
+    [request] = accounted.frame_sink.requests
     assert (request.session, request.rtp, request.size) == ("session", 7, (64, 48))
     assert request.variants == VARIANTS
     assert request.ready_ms == 1025.0
@@ -101,7 +101,7 @@ def test_the_measured_return_time_shortens_the_deadline_to_half_the_slo_at_most(
     for back_ms, expected_ms in ((10.0, 10.0), (500.0, SLO_MS / 2)):
         accounted.frames.budget.observe("back", back_ms, 1000.0)
         accounted.decode(1, captured_ms=1000.0)
-        assert accounted.intake.requests[-1].deadline_ms == 1000.0 + SLO_MS - expected_ms
+        assert accounted.frame_sink.requests[-1].deadline_ms == 1000.0 + SLO_MS - expected_ms
 
 
 def test_an_answer_becomes_detections_with_its_timeline() -> None:
@@ -156,8 +156,8 @@ def test_frames_beyond_the_asked_rate_are_paced() -> None:
         accounted.decode(number, captured_ms=0.0)
     paced = [each["rtp"] for each in accounted.results]
     assert {each["reason"] for each in accounted.results} == {"paced"}
-    assert len(paced) + len(accounted.intake.requests) == 20
-    assert 0 < len(accounted.intake.requests) < 20
+    assert len(paced) + len(accounted.frame_sink.requests) == 20
+    assert 0 < len(accounted.frame_sink.requests) < 20
     assert accounted.frames.statistics.drops == {"paced": len(paced)}
 
 
@@ -176,7 +176,7 @@ def test_a_new_objective_holds_for_the_next_frame() -> None:
     accounted = Accounted()
     accounted.frames.slo_ms = 400.0
     accounted.decode(7, captured_ms=0.0, network_ms=SLO_MS + 1.0)
-    assert accounted.intake.requests[0].deadline_ms == 400.0 - BACK_MS
+    assert accounted.frame_sink.requests[0].deadline_ms == 400.0 - BACK_MS
     accounted.answer(0.0, sent_ms=300.0)
     assert accounted.frames.statistics.by_outcome() == {"in_time": 1}
 
