@@ -50,7 +50,7 @@ class FrameSink(Protocol):
     """Takes a session's frames: the dispatcher itself, or a connection to its process."""
 
     def offer(self, request: FrameRequest) -> None:
-        """Takes a frame with an InferenceJob as payload; it supersedes an older one of its session."""
+        """Takes a frame whose payload is an InferenceJob; an older one is superseded."""
 
     def remove(self, session: str) -> None:
         """Drops a session's waiting frames."""
@@ -86,7 +86,7 @@ class Dispatcher:
         return self._batcher.waiting
 
     def offer(self, request: FrameRequest) -> None:
-        """Takes a frame with an InferenceJob as payload; it supersedes an older one of its session."""
+        """Takes a frame whose payload is an InferenceJob; an older one is superseded."""
         if self._idle is not None:
             _job(request).dropped("no_plan")
             return
