@@ -146,7 +146,7 @@ async def test_a_picture_off_by_one_would_be_caught(tmp_path: Path) -> None:
         serving(boxes=box_that_tells_the_index) as standin,
         opened(standin.url, camera) as page,
     ):
-        await page.page.route("**/frames.js", shifted)
+        await page.page.route("**/picture-ring.js", shifted)
         await page.open(autostart=1, slo=250)
         await page.until("edge.counts.in_time > 8")
         pairs = await drawn(page, 20)

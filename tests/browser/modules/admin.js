@@ -2,7 +2,7 @@
 
 import { equal, ok } from "./check.js";
 import { verdict } from "/static/js/admin/verdict.js";
-import { ageText, judge, percent, tally } from "/static/js/admin/words.js";
+import { ageText, rateSession, percent, tally } from "/static/js/admin/texts.js";
 
 const MISSES = ["answered_late", "late", "lost"];
 const session = (/** @type {any} */ fields) => ({
@@ -29,13 +29,13 @@ export function test_frames_left_out_as_asked_are_not_missed() {
 }
 
 export function test_a_session_is_judged_by_its_last_frames() {
-  equal(judge(session({}), MISSES).level, "good");
-  equal(judge(session({ recent: { in_time: 96, lost: 4 } }), MISSES).level, "fair");
-  equal(judge(session({ recent: { in_time: 60, lost: 30, late: 10 } }), MISSES).words, "misses 40 %: mostly lost on the way");
-  equal(judge(session({ recent: {} }), MISSES).words, "no frame for 10 s");
-  equal(judge(session({ recent: {}, age_s: 2 }), MISSES).level, "idle");
+  equal(rateSession(session({}), MISSES).level, "good");
+  equal(rateSession(session({ recent: { in_time: 96, lost: 4 } }), MISSES).level, "fair");
+  equal(rateSession(session({ recent: { in_time: 60, lost: 30, late: 10 } }), MISSES).words, "misses 40 %: mostly lost on the way");
+  equal(rateSession(session({ recent: {} }), MISSES).words, "no frame for 10 s");
+  equal(rateSession(session({ recent: {}, age_s: 2 }), MISSES).level, "idle");
   const legs = { network: { p50_ms: 40, p99_ms: 90 }, inference: { p50_ms: 10, p99_ms: 12 } };
-  ok(judge(session({ recent: { in_time: 1, late: 9 }, legs }), MISSES).words.endsWith("network takes up to 90 of 100 ms"));
+  ok(rateSession(session({ recent: { in_time: 1, late: 9 }, legs }), MISSES).words.endsWith("network takes up to 90 of 100 ms"));
 }
 
 export function test_the_first_line_tells_what_is_wrong() {

@@ -1,9 +1,9 @@
-import { ClockEstimate } from "/static/js/clock.js";
-import { encodingFor, Hints } from "/static/js/hint.js";
-import { msText, rateText } from "/static/js/panel.js";
-import { retryDelayMs } from "/static/js/session.js";
-import { reportMessage } from "/static/js/stats.js";
-import { describe, Problem } from "/static/js/words.js";
+import { ClockEstimate } from "/static/js/client/clock.js";
+import { encodingFor, HintApplier } from "/static/js/client/hint.js";
+import { msText, rateText } from "/static/js/page/panel.js";
+import { retryDelayMs } from "/static/js/page/session.js";
+import { reportMessage } from "/static/js/client/stats.js";
+import { describe, Problem } from "/static/js/client/problem.js";
 import { close, equal, ok, random } from "./check.js";
 
 export function test_the_exchange_with_the_least_round_trip_tells_the_offset() {
@@ -70,7 +70,7 @@ function noting(maxBitrate) {
 function hintsTo(sender) {
   const applied = [];
   const camera = { track: { getSettings: () => ({ width: 640, height: 360, frameRate: 30 }) }, kind: "camera", setRate() {} };
-  return { hints: new Hints(sender, camera, (seq) => applied.push(seq)), applied };
+  return { hints: new HintApplier(sender, camera, (seq) => applied.push(seq)), applied };
 }
 
 export async function test_a_cut_first_takes_from_the_encoder_what_it_has_saved() {

@@ -1,33 +1,33 @@
-import { Journal } from "/static/js/journal.js";
-import { Ledger } from "/static/js/ledger.js";
+import { Journal } from "/static/js/client/journal.js";
+import { FrameCounts } from "/static/js/client/frame-counts.js";
 import { equal } from "./check.js";
 
 const frame = (rtp, leftMs) => ({ rtp, leftMs, bytes: 900, key: false, width: 320, height: 180 });
 const answer = (handledMs) => ({ handledMs, t: { received: 1 }, offsetMs: null });
 
-/** A ledger and its journal after four frames: in time, late, dropped, and left out by the encoder. */
+/** A frameCounts and its journal after four frames: in time, late, dropped, and left out by the encoder. */
 function both(journal = new Journal()) {
-  const ledger = new Ledger(100, journal);
+  const frameCounts = new FrameCounts(100, journal);
   for (const rtp of [1, 2, 3]) {
     journal.encoded(frame(rtp, 100 * rtp + 5));
-    ledger.encoded(rtp, 100 * rtp + 5, 100 * rtp);
+    frameCounts.encoded(rtp, 100 * rtp + 5, 100 * rtp);
     journal.placed(rtp, 7000 + 100 * rtp);
   }
-  ledger.skipped("encoder", 1);
+  frameCounts.skipped("encoder", 1);
   journal.skipped(7400, 400, "encoder");
   journal.answered(1, { rtp: 1, variant: "a" });
-  ledger.answered(1, answer(150), () => null);
-  ledger.answered(2, answer(350), () => null);
+  frameCounts.answered(1, answer(150), () => null);
+  frameCounts.answered(2, answer(350), () => null);
   journal.answered(3, { rtp: 3, variant: "a" }); // came, but the frame was dropped before it was handled
-  ledger.settleDropped(3, "late", true);
-  return { ledger, journal };
+  frameCounts.settleDropped(3, "late", true);
+  return { frameCounts, journal };
 }
 
 export function test_each_count_has_its_line() {
-  const { ledger, journal } = both();
+  const { frameCounts, journal } = both();
   const { lines } = journal.take();
   equal(lines.map((line) => line.outcome), ["in_time", "late", "hopeless", "encoder"]);
-  equal(lines.length, ledger.counts().captured);
+  equal(lines.length, frameCounts.counts().captured);
   equal(lines.map((line) => line.stampMs), [7100, 7200, 7300, 7400]);
   equal(lines.map((line) => line.captureMs), [100, 200, 300, 400]);
   equal(lines.map((line) => line.infeasible), [false, false, true, false]);

@@ -1,5 +1,5 @@
-import { Ledger } from "/static/js/ledger.js";
-import { Link } from "/static/js/link.js";
+import { FrameCounts } from "/static/js/client/frame-counts.js";
+import { Link } from "/static/js/client/link.js";
 import { equal } from "./check.js";
 
 /** A link that is never opened, to be told what a server would tell it. */
@@ -9,13 +9,13 @@ function linkOf() {
   const stream = canvas.captureStream(0);
   const [track] = stream.getVideoTracks();
   const source = { kind: "sample", track, stream, mirrored: false, setRate: () => {}, stop: () => track.stop() };
-  const ledger = new Ledger(100);
+  const frameCounts = new FrameCounts(100);
   const link = new Link({
-    url: "/whip", token: "", iceServers: [], source, sloMs: 100, fps: 15, label: "", ledger, sentSizes: {}, variants: {},
+    url: "/whip", token: "", iceServers: [], source, sloMs: 100, fps: 15, label: "", frameCounts, sentSizes: {}, variants: {},
     onOpen: () => {}, onLost: () => {}, onResult: () => {}, onChange: () => {},
   });
   const say = (message) => link.heard("results", JSON.stringify(message));
-  return { link, ledger, say };
+  return { link, frameCounts, say };
 }
 
 /** @param {() => void} work with a browser that has no encoded transforms */
@@ -35,25 +35,25 @@ const counts = (dropped, infeasible) => {
 };
 
 export function test_a_drop_that_the_network_alone_made_is_infeasible() {
-  const { link, ledger, say } = linkOf();
-  for (const rtp of [1, 2, 3]) ledger.encoded(rtp, 5, 0);
+  const { link, frameCounts, say } = linkOf();
+  for (const rtp of [1, 2, 3]) frameCounts.encoded(rtp, 5, 0);
   say({ type: "dropped", rtp: 1, reason: "late", infeasible: true });
   say({ type: "dropped", rtp: 2, reason: "late", infeasible: false });
   say({ type: "dropped", rtp: 3, reason: "overload" });
   say({ type: "dropped", rtp: 3, reason: "overload", infeasible: true }); // settled already
   say({ type: "dropped", rtp: 4, reason: "late", infeasible: true }); // never sent
-  equal(ledger.counts(), counts({ late: 2, overload: 1 }, 1));
+  equal(frameCounts.counts(), counts({ late: 2, overload: 1 }, 1));
   link.close("test");
 }
 
 export function test_without_transforms_a_drop_opens_the_frame_and_settles_it() {
   withoutTransforms(() => {
-    const { link, ledger, say } = linkOf();
+    const { link, frameCounts, say } = linkOf();
     equal(link.publisher.watching, false);
     say({ type: "dropped", rtp: 1, reason: "late", infeasible: true });
     say({ type: "dropped", rtp: 2, reason: "network_loss" });
     say({ type: "dropped", reason: "late" }); // of no frame
-    equal(ledger.counts(), counts({ late: 1, network_loss: 1 }, 1));
+    equal(frameCounts.counts(), counts({ late: 1, network_loss: 1 }, 1));
     link.close("test");
   });
 }

@@ -1,5 +1,5 @@
-import { Overlay } from "/static/js/overlay.js";
-import { Session } from "/static/js/session.js";
+import { Overlay } from "/static/js/page/overlay.js";
+import { Session } from "/static/js/page/session.js";
 import { equal } from "./check.js";
 
 /** An overlay on a stage of its own, that has seen pictures at a rate for as long as told. */

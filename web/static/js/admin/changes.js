@@ -1,10 +1,10 @@
 /** The operator's actions: a dialog for a session, and draining the server. */
 
-import { $, say } from "./dom.js";
-import { titleOf } from "./words.js";
+import { $, setText } from "./dom.js";
+import { titleOf } from "./texts.js";
 
 /** A second press within this time confirms the first. */
-const SURE_MS = 4000;
+const CONFIRM_MS = 4000;
 
 /**
  * @param {string} path
@@ -15,8 +15,8 @@ async function post(path, body) {
   try {
     const response = await fetch(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
     if (response.ok) return "";
-    const told = await response.json().catch(() => null);
-    return told?.error?.message ?? `The server refused (${response.status}).`;
+    const refusal = await response.json().catch(() => null);
+    return refusal?.error?.message ?? `The server refused (${response.status}).`;
   } catch {
     return "The server can't be reached.";
   }
@@ -29,11 +29,11 @@ async function post(path, body) {
  * @param {() => string} ask the question that is shown after the first press
  * @param {() => void} act
  */
-function twice(button, ask, act) {
+function onSecondPress(button, ask, act) {
   let label = "";
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
-  const rest = () => {
+  const reset = () => {
     clearTimeout(timer);
     if (timer !== undefined) button.textContent = label;
     timer = undefined;
@@ -42,10 +42,10 @@ function twice(button, ask, act) {
     if (timer === undefined) {
       label = button.textContent ?? "";
       button.textContent = ask();
-      timer = setTimeout(rest, SURE_MS);
+      timer = setTimeout(reset, CONFIRM_MS);
       return;
     }
-    rest();
+    reset();
     act();
   });
 }
@@ -60,14 +60,14 @@ export class Changes {
       event.preventDefault();
       this.apply();
     });
-    twice($("change-end"), () => "Really end it?", async () => this.finish(await this.act({ kind: "end" })));
+    onSecondPress($("change-end"), () => "Really end it?", async () => this.finish(await this.act({ kind: "end" })));
     this.draining = false;
-    twice($("drain"), () => (this.draining ? "Accept newcomers?" : "Refuse newcomers?"), () => post("/api/drain", { on: !this.draining }));
+    onSecondPress($("drain"), () => (this.draining ? "Accept newcomers?" : "Refuse newcomers?"), () => post("/api/drain", { on: !this.draining }));
   }
 
   /** @param {boolean} draining */
   show(draining) {
-    if (draining !== this.draining) say($("drain"), draining ? "Stop draining" : "Drain");
+    if (draining !== this.draining) setText($("drain"), draining ? "Stop draining" : "Drain");
     this.draining = draining;
     $("drain").setAttribute("aria-pressed", String(draining));
   }

@@ -1,11 +1,11 @@
 /** The devices and the plan: each device's utilisation, its batches and its sessions. */
 
-import { $, el, say, mark } from "./dom.js";
-import { bytesText, counted, percent, titleOf } from "./words.js";
+import { $, el, setText, setAttribute } from "./dom.js";
+import { bytesText, counted, percent, titleOf } from "./texts.js";
 
 /**
  * @param {any} device
- * @returns {import("./words.js").Level}
+ * @returns {import("./texts.js").Level}
  */
 export function levelOf(device) {
   if (device.state !== "ready") return "poor";
@@ -47,18 +47,18 @@ function make() {
 function fill(card, device, titles) {
   const part = (/** @type {string} */ name) => /** @type {any} */ (card.querySelector(name));
   const level = levelOf(device);
-  mark(card, "data-level", level);
-  say(part(".name"), `Device ${device.number} · ${device.name}`);
-  say(part(".state"), device.state === "ready" ? `${percent(device.utilisation)} used` : device.state);
+  setAttribute(card, "data-level", level);
+  setText(part(".name"), `Device ${device.number} · ${device.name}`);
+  setText(part(".state"), device.state === "ready" ? `${percent(device.utilisation)} used` : device.state);
   part(".meter i").style.width = `${Math.min(100, 100 * device.utilisation)}%`;
-  mark(part(".meter"), "data-level", device.utilisation > 0.95 ? "poor" : device.utilisation > 0.8 ? "fair" : "good");
-  mark(part(".meter"), "aria-label", `${percent(device.utilisation)} of its time used`);
+  setAttribute(part(".meter"), "data-level", device.utilisation > 0.95 ? "poor" : device.utilisation > 0.8 ? "fair" : "good");
+  setAttribute(part(".meter"), "aria-label", `${percent(device.utilisation)} of its time used`);
   const planned = Math.max(0, ...device.plan.map((/** @type {any} */ slot) => slot.batch));
   const fill_ = device.mean_batch === null ? "no batch" : `${device.mean_batch.toFixed(1)}${planned ? ` of ${planned}` : ""} a batch`;
   const memory = device.memory_bytes === null ? "" : ` · ${bytesText(device.memory_bytes)} of ${bytesText(device.memory_total_bytes)}`;
-  say(part(".work"), `${Math.round(device.frames_per_s)} frames/s · ${fill_} · ${counted(device.in_flight, "batch").replace("batchs", "batches")} there${memory}`);
+  setText(part(".work"), `${Math.round(device.frames_per_s)} frames/s · ${fill_} · ${counted(device.in_flight, "batch").replace("batchs", "batches")} there${memory}`);
   const trouble = [device.restarts && `${device.restarts} restarts`, device.failures && `${device.failures} batches failed`].filter(Boolean);
-  say(part(".what"), [device.description, ...trouble].join(" · "));
+  setText(part(".what"), [device.description, ...trouble].join(" · "));
   const slots = device.plan.map((/** @type {any} */ slot) => {
     const who = slot.sessions.map((/** @type {string} */ name) => titles.get(name) ?? name).join(", ");
     return el("p", {}, el("b", { text: `${slot.variant} at ${slot.input.replace("x", "×")}, batches of ${slot.batch}` }), `: ${who}`);
@@ -69,7 +69,7 @@ function fill(card, device, titles) {
 /** @param {any} state */
 export function showPlan(state) {
   const { plan } = state;
-  say($("plan-words"), plan ? `${plan.words} Expected accuracy ${plan.accuracy.toFixed(2)} (F1); made in ${plan.solve_ms.toFixed(0)} ms.` : "No plan yet.");
+  setText($("plan-words"), plan ? `${plan.words} Expected accuracy ${plan.accuracy.toFixed(2)} (F1); made in ${plan.solve_ms.toFixed(0)} ms.` : "No plan yet.");
   const items = state.sessions.map((/** @type {any} */ session) => {
     const variant = session.planned ?? "not served";
     return el("li", {}, el("b", { text: `${titleOf(session)}: ${variant}` }), ` – ${session.reason || "not planned yet"}`);

@@ -54,7 +54,7 @@ function assign(node, attributes) {
  * @param {Element} node
  * @param {string} text
  */
-export function say(node, text) {
+export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
@@ -63,6 +63,6 @@ export function say(node, text) {
  * @param {string} name
  * @param {string} value
  */
-export function mark(node, name, value) {
+export function setAttribute(node, name, value) {
   if (node.getAttribute(name) !== value) node.setAttribute(name, value);
 }

@@ -2,13 +2,13 @@
 
 import { Changes } from "./changes.js";
 import { Chart } from "./charts.js";
-import { $, mark, say } from "./dom.js";
+import { $, setAttribute, setText } from "./dom.js";
 import { showDevices, showPlan } from "./devices.js";
 import { Feed } from "./feed.js";
-import { One } from "./one.js";
+import { SessionPage } from "./session-page.js";
 import { Sessions } from "./sessions.js";
 import { showVerdict, verdict } from "./verdict.js";
-import { ageText, counted, percent, REASONS, tally } from "./words.js";
+import { ageText, counted, percent, REASONS, tally } from "./texts.js";
 
 const settings = JSON.parse($("settings").textContent);
 const feed = new Feed(settings.misses);
@@ -79,35 +79,35 @@ function fleet() {
         for (const [end, count] of Object.entries(session.recent)) recent[end] = (recent[end] ?? 0) + Number(count);
       }
       const { share } = tally(recent, settings.misses);
-      say(figure("in_time"), share === null ? "–" : percent(1 - share));
-      mark(figure("in_time"), "data-level", share === null ? "" : share > 0.1 ? "poor" : share > 0.015 ? "fair" : "");
+      setText(figure("in_time"), share === null ? "–" : percent(1 - share));
+      setAttribute(figure("in_time"), "data-level", share === null ? "" : share > 0.1 ? "poor" : share > 0.015 ? "fair" : "");
       const strain = state.point.strain_p99[0];
-      say(figure("strain"), strain === null ? "–" : percent(strain));
-      mark(figure("strain"), "data-level", strain > 1 ? "poor" : "");
-      say(figure("sessions"), `${state.sessions.length} of ${state.server.max_sessions}`);
-      say(figure("rate"), String(Math.round(state.devices.reduce((/** @type {number} */ sum, /** @type {any} */ each) => sum + each.frames_per_s, 0))));
+      setText(figure("strain"), strain === null ? "–" : percent(strain));
+      setAttribute(figure("strain"), "data-level", strain > 1 ? "poor" : "");
+      setText(figure("sessions"), `${state.sessions.length} of ${state.server.max_sessions}`);
+      setText(figure("rate"), String(Math.round(state.devices.reduce((/** @type {number} */ sum, /** @type {any} */ each) => sum + each.frames_per_s, 0))));
       const busy = state.devices.reduce((/** @type {number} */ sum, /** @type {any} */ each) => sum + each.utilisation, 0) / state.devices.length;
-      say(figure("busy"), percent(busy));
+      setText(figure("busy"), percent(busy));
       for (const chart of charts) chart.show({ ...feed.fleet, objective: feed.fleet.t.map(() => 100) });
     },
   };
 }
 
-const one = settings.session === null ? null : new One(settings, open);
+const one = settings.session === null ? null : new SessionPage(settings, open);
 const page = one ?? fleet();
 
 feed.addEventListener("history", () => one?.load());
 feed.addEventListener("state", () => {
   const { state } = feed;
-  mark(document.body, "data-stale", "false");
+  setAttribute(document.body, "data-stale", "false");
   showVerdict(verdict(state, settings.misses));
   changes.show(state.server.draining);
   const { version, uptime_s: uptime, waiting } = state.server;
-  say($("about"), `${version} · up ${ageText(uptime)}${waiting ? ` · ${counted(waiting, "frame")} waiting` : ""}`);
+  setText($("about"), `${version} · up ${ageText(uptime)}${waiting ? ` · ${counted(waiting, "frame")} waiting` : ""}`);
   page.show(state);
 });
 feed.addEventListener("stale", () => {
-  mark(document.body, "data-stale", "true");
+  setAttribute(document.body, "data-stale", "true");
   const line = feed.refused ? "Log in again: reload this page" : "No word from the server: what is shown is old";
   showVerdict({ level: "poor", line, causes: [] });
 });

@@ -1,7 +1,7 @@
 /** The sessions: one row each, worst first; rows persist from one state to the next. */
 
-import { $, el, mark, say, svg } from "./dom.js";
-import { ageText, judge, msText, percent, rateText, REASONS, tally, titleOf } from "./words.js";
+import { $, el, setAttribute, setText, svg } from "./dom.js";
+import { ageText, rateSession, msText, percent, rateText, REASONS, tally, titleOf } from "./texts.js";
 
 const WIDTH = 132;
 const HEIGHT = 30;
@@ -60,31 +60,31 @@ export class Sessions {
     }
     row.session = session;
     row.title = titleOf(session);
-    const { level } = judge(session, this.misses);
-    if (row.seen === level) row.since += 1;
-    else [row.seen, row.since] = [level, 0];
-    if (row.level === undefined || row.since >= SETTLE || level === "poor") row.level = level;
-    mark(row.tr, "data-level", level);
-    say(row.link, row.title);
-    say(row.about, [session.label ? session.name : "", ageText(session.age_s)].filter(Boolean).join(" · "));
-    say(row.p50, msText(session.latency?.p50_ms));
-    say(row.p99, msText(session.latency?.p99_ms));
-    mark(row.p99, "data-over", String((session.latency?.p99_ms ?? 0) > session.slo_ms));
-    mark(row.p99, "data-slo", String(session.slo_ms));
-    say(row.slo, `${session.slo_ms}`);
+    const { level } = rateSession(session, this.misses);
+    if (row.lastLevel === level) row.unchanged += 1;
+    else [row.lastLevel, row.unchanged] = [level, 0];
+    if (row.level === undefined || row.unchanged >= SETTLE || level === "poor") row.level = level;
+    setAttribute(row.tr, "data-level", level);
+    setText(row.link, row.title);
+    setText(row.about, [session.label ? session.name : "", ageText(session.age_s)].filter(Boolean).join(" · "));
+    setText(row.p50, msText(session.latency?.p50_ms));
+    setText(row.p99, msText(session.latency?.p99_ms));
+    setAttribute(row.p99, "data-over", String((session.latency?.p99_ms ?? 0) > session.slo_ms));
+    setAttribute(row.p99, "data-slo", String(session.slo_ms));
+    setText(row.slo, `${session.slo_ms}`);
     const { share, reasons, all } = tally(session.recent, this.misses);
     const why = reasons.slice(0, 2).map(([reason, n]) => `${REASONS[reason]} ${percent(n / all)}`);
-    mark(row.misses, "data-level", level);
-    say(row.misses, share === null ? (level === "poor" ? "no frames" : "–") : why.join(", ") || "no misses");
-    say(row.network, rateText(session.link_bps));
+    setAttribute(row.misses, "data-level", level);
+    setText(row.misses, share === null ? (level === "poor" ? "no frames" : "–") : why.join(", ") || "no misses");
+    setText(row.network, rateText(session.link_bps));
     const link = [session.loss >= 0.001 && `${percent(session.loss)} lost`, session.rtt_ms !== null && `${msText(session.rtt_ms)} ms round trip`];
-    say(row.more, link.filter(Boolean).join(" · "));
-    say(row.size, session.size ? `${session.size[0]}×${session.size[1]}${session.pins.edge ? " pinned" : ""}` : "–");
-    say(row.bits, `${Math.round(session.fps)} fps · ${rateText(session.bps)}`);
+    setText(row.more, link.filter(Boolean).join(" · "));
+    setText(row.size, session.size ? `${session.size[0]}×${session.size[1]}${session.pins.edge ? " pinned" : ""}` : "–");
+    setText(row.bits, `${Math.round(session.fps)} fps · ${rateText(session.bps)}`);
     const served = (session.variant ?? session.planned ?? "–").replace("yolov4-tiny-", "tiny ").replace("yolov4-", "v4 ");
-    say(row.variant, `${served}${session.pins.variant ? " pinned" : ""}`);
+    setText(row.variant, `${served}${session.pins.variant ? " pinned" : ""}`);
     row.variant.title = session.reason;
-    say(row.device, session.device === null ? "" : deviceName(state.devices[session.device]));
+    setText(row.device, session.device === null ? "" : deviceName(state.devices[session.device]));
     draw(row.spark, spark);
   }
 

@@ -1,7 +1,7 @@
 /** The first line: whether all is well and, if not, which sessions and devices have problems. */
 
-import { $, el, mark, say } from "./dom.js";
-import { counted, judge, msText, titleOf } from "./words.js";
+import { $, el, setAttribute, setText } from "./dom.js";
+import { counted, rateSession, msText, titleOf } from "./texts.js";
 
 const MOST_CAUSES = 4;
 const LAG_MS = 50;
@@ -9,11 +9,11 @@ const LAG_MS = 50;
 /**
  * @param {any} state
  * @param {string[]} misses
- * @returns {{level: import("./words.js").Level, line: string, causes: {text: string, name?: string, title?: string}[]}}
+ * @returns {{level: import("./texts.js").Level, line: string, causes: {text: string, name?: string, title?: string}[]}}
  */
 export function verdict(state, misses) {
-  const judged = state.sessions.map((/** @type {any} */ session) => ({ session, ...judge(session, misses) }));
-  const wrong = judged.filter((/** @type {any} */ each) => ["poor", "fair"].includes(each.level))
+  const rated = state.sessions.map((/** @type {any} */ session) => ({ session, ...rateSession(session, misses) }));
+  const wrong = rated.filter((/** @type {any} */ each) => ["poor", "fair"].includes(each.level))
     .sort((/** @type {any} */ a, /** @type {any} */ b) => Number(b.level === "poor") - Number(a.level === "poor"));
   const down = state.devices.filter((/** @type {any} */ device) => device.state !== "ready");
   const { server } = state;
@@ -24,21 +24,21 @@ export function verdict(state, misses) {
   const serverCauses = causes.length;
   for (const { session, words } of wrong.slice(0, MOST_CAUSES)) causes.push({ name: session.name, title: titleOf(session), text: words });
   if (wrong.length > MOST_CAUSES) causes.push({ text: `and ${wrong.length - MOST_CAUSES} more, below` });
-  const live = judged.filter((/** @type {any} */ each) => each.level !== "idle").length;
+  const live = rated.filter((/** @type {any} */ each) => each.level !== "idle").length;
   const poor = down.length > 0 || wrong.some((/** @type {any} */ each) => each.level === "poor");
   const level = poor ? "poor" : serverCauses || wrong.length ? "fair" : live ? "good" : "idle";
   let line = live ? (live === 1 ? "The one session is in time" : `All ${live} sessions in time`) : "No session";
   if (!server.ready) line = "No device takes frames";
-  else if (wrong.length) line = `${wrong.length} of ${counted(judged.length, "session")} ${wrong.length === 1 ? "misses" : "miss"} the objective`;
+  else if (wrong.length) line = `${wrong.length} of ${counted(rated.length, "session")} ${wrong.length === 1 ? "misses" : "miss"} the objective`;
   else if (down.length) line = `${counted(down.length, "device")} down`;
   if (server.draining) line += " · draining: newcomers are refused";
   return { level, line, causes };
 }
 
-/** @param {ReturnType<typeof verdict>} told */
+/** @param {ReturnType<typeof verdict>} summary */
 export function showVerdict({ level, line, causes }) {
-  mark(document.body, "data-level", level);
-  say($("verdict-text"), line);
+  setAttribute(document.body, "data-level", level);
+  setText($("verdict-text"), line);
   const items = causes.map(({ text, name, title }) => {
     if (!name) return el("li", { text });
     return el("li", {}, el("a", { href: `/admin/session/${encodeURIComponent(name)}`, text: title }), ` ${text}`);

@@ -17,7 +17,7 @@
  *   hint           the server's last hint, or null
  *   snapshot()     all of this and more: {state, slo_ms, fps, label, source, counts, latency_ms, legs_ms, classes,
  *                  sent_sizes, variants, hint, hints_applied, session, reconnects, drawn, undrawn, sender, server, clock}
- *   journal()      with journal=1, a line for every frame captured since the start, and the hints: js/journal.js
+ *   journal()      with journal=1, a line for every frame captured since the start, and the hints: client/journal.js
  *   start(kind), stop(), flip()
  *   finish()       stops sending, waits until every frame is counted, stops, and returns a snapshot
  * Each drawn answer is an event "edge:drawn" on window, detail {rtp, stampMs, boxes, mirrored}, sent while the
@@ -27,8 +27,8 @@
 import { Overlay } from "./overlay.js";
 import { Panel } from "./panel.js";
 import { Session } from "./session.js";
-import { describe } from "./words.js";
-import { pageNow } from "./clock.js";
+import { describe } from "../client/problem.js";
+import { pageNow } from "../client/clock.js";
 
 const SLO_KEY = "edge.slo_ms";
 const TOKEN_KEY = "edge.token";
@@ -128,7 +128,7 @@ function render() {
   }
   renderNotice();
   renderToast();
-  holdScreen(state === "live");
+  keepScreenOn(state === "live");
 }
 
 function renderNotice() {
@@ -174,7 +174,7 @@ function renderToast() {
  *
  * @param {boolean} wanted
  */
-async function holdScreen(wanted) {
+async function keepScreenOn(wanted) {
   try {
     if (wanted && !wakeLock) {
       wakeLock = true;
@@ -242,17 +242,17 @@ if (token) {
 
 /** @returns {Record<string, any>} */
 function snapshot() {
-  const { ledger, link } = session;
-  const { p50, p90, p99 } = ledger.latency.summary();
+  const { frameCounts, link } = session;
+  const { p50, p90, p99 } = frameCounts.latency.summary();
   return {
     state: session.state,
     slo_ms: session.options.sloMs,
     fps: session.options.fps,
     label: session.options.label,
     source: session.kind,
-    counts: ledger.counts(),
+    counts: frameCounts.counts(),
     latency_ms: { p50, p90, p99 },
-    legs_ms: Object.fromEntries(Object.entries(ledger.legs).map(([leg, samples]) => {
+    legs_ms: Object.fromEntries(Object.entries(frameCounts.legs).map(([leg, samples]) => {
       const summary = samples.summary();
       return [leg, { p50: summary.p50, p90: summary.p90, p99: summary.p99 }];
     })),
@@ -274,9 +274,9 @@ function snapshot() {
 /** @type {any} */ (window).__edge = Object.freeze({
   get state() { return session.state; },
   get problem() { return session.problem ? describe(session.problem) : null; },
-  get counts() { return session.ledger.counts(); },
-  get latency() { return session.ledger.latency.summary(); },
-  get legs() { return Object.fromEntries(Object.entries(session.ledger.legs).map(([leg, s]) => [leg, s.summary()])); },
+  get counts() { return session.frameCounts.counts(); },
+  get latency() { return session.frameCounts.latency.summary(); },
+  get legs() { return Object.fromEntries(Object.entries(session.frameCounts.legs).map(([leg, s]) => [leg, s.summary()])); },
   get classes() { return { ...session.classes }; },
   get sent_sizes() { return { ...session.sentSizes }; },
   get variants() { return { ...session.variants }; },

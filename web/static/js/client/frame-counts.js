@@ -57,7 +57,7 @@ export function tally(table, name, n = 1) {
 }
 
 /** The counts of one run of the page, over all its connections. */
-export class Ledger {
+export class FrameCounts {
   /**
    * @param {number} sloMs
    * @param {import("./journal.js").Journal | null} [journal] records each outcome

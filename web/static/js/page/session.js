@@ -6,14 +6,14 @@
  */
 
 import { openCamera, openSample } from "./camera.js";
-import { pageNow } from "./clock.js";
-import { askIceServers } from "./ice.js";
-import { Journal } from "./journal.js";
-import { Ledger, tally } from "./ledger.js";
-import { Link } from "./link.js";
+import { pageNow } from "../client/clock.js";
+import { askIceServers } from "../client/ice.js";
+import { Journal } from "../client/journal.js";
+import { FrameCounts, tally } from "../client/frame-counts.js";
+import { Link } from "../client/link.js";
 import { className } from "./overlay.js";
 import { watchPictures } from "./pictures.js";
-import { describe, Problem } from "./words.js";
+import { describe, Problem } from "../client/problem.js";
 
 const FIRST_RETRY_MS = 500;
 const LAST_RETRY_MS = 8000;
@@ -89,7 +89,7 @@ export class Session extends EventTarget {
   forget() {
     /** @type {Journal | null} */
     this.journal = this.options.journal ? new Journal() : null;
-    this.ledger = new Ledger(this.options.sloMs, this.journal);
+    this.frameCounts = new FrameCounts(this.options.sloMs, this.journal);
     /** @type {Record<string, number>} */
     this.classes = {};
     /** @type {Record<string, number>} */
@@ -143,7 +143,7 @@ export class Session extends EventTarget {
         source.stop();
         return;
       }
-      this.hold(source);
+      this.attach(source);
     } catch (error) {
       if (run !== this.run) return;
       this.release("stopped");
@@ -166,16 +166,16 @@ export class Session extends EventTarget {
   }
 
   /** @param {import("./camera.js").Source} source */
-  hold(source) {
+  attach(source) {
     this.source = source;
     this.overlay.reset();
     this.keepPictures();
-    this.unwatch = watchPictures(source, this.video, (seen) => {
-      this.overlay.keep(seen, source.mirrored);
-      this.link?.captured(seen);
-      if (seen.width !== this.width || seen.height !== this.height) {
-        this.width = seen.width;
-        this.height = seen.height;
+    this.unwatch = watchPictures(source, this.video, (picture) => {
+      this.overlay.keep(picture, source.mirrored);
+      this.link?.captured(picture);
+      if (picture.width !== this.width || picture.height !== this.height) {
+        this.width = picture.width;
+        this.height = picture.height;
         this.link?.hints.again();
       }
     });
@@ -204,7 +204,7 @@ export class Session extends EventTarget {
     const token = options.token();
     const iceServers = settings.ask_ice ? await askIceServers(settings.whip, token) : (settings.ice_servers ?? []);
     if (run !== this.run || source !== this.source) return;
-    /** @type {import("./link.js").LinkOptions} */
+    /** @type {import("../client/link.js").LinkOptions} */
     const linkOptions = {
       url: `${settings.whip}?${query}`,
       token,
@@ -213,7 +213,7 @@ export class Session extends EventTarget {
       sloMs: options.sloMs,
       fps: options.fps,
       label: options.label,
-      ledger: this.ledger,
+      frameCounts: this.frameCounts,
       journal: this.journal,
       sentSizes: this.sentSizes,
       variants: this.variants,
@@ -273,7 +273,7 @@ export class Session extends EventTarget {
     const old = this.source.track.getSettings();
     const wasFacing = old.facingMode ?? this.facing;
     this.facing = wasFacing === "environment" ? "user" : "environment";
-    this.letGo(); // Phones can't open two cameras at once.
+    this.releaseSource(); // Phones can't open two cameras at once.
     let source;
     try {
       source = await this.openSource(old.facingMode ? undefined : old.deviceId).catch((error) => {
@@ -290,7 +290,7 @@ export class Session extends EventTarget {
       source.stop();
       return;
     }
-    this.hold(source);
+    this.attach(source);
     const { link } = this;
     if (link) await link.replace(source).catch(() => link.lose(new Problem("link_lost")));
     else if (this.retryTimer === undefined) await this.connect(run); // The link was lost meanwhile.
@@ -310,7 +310,7 @@ export class Session extends EventTarget {
    */
   adoptSlo(sloMs) {
     this.options.sloMs = sloMs;
-    this.ledger.sloMs = sloMs;
+    this.frameCounts.sloMs = sloMs;
     this.keepPictures();
     this.dispatchEvent(new Event("change"));
   }
@@ -343,7 +343,7 @@ export class Session extends EventTarget {
    */
   async finish() {
     await this.link?.publisher.sender.replaceTrack(null);
-    const settled = () => this.ledger.pending === 0 || !this.link;
+    const settled = () => this.frameCounts.pending === 0 || !this.link;
     await new Promise((resolve) => {
       const check = () => {
         if (!settled()) return;
@@ -365,11 +365,11 @@ export class Session extends EventTarget {
     const { link } = this;
     this.link = null;
     link?.close(reason);
-    this.letGo();
+    this.releaseSource();
     this.overlay.clear();
   }
 
-  letGo() {
+  releaseSource() {
     this.unwatch?.();
     this.unwatch = undefined;
     this.source?.stop();

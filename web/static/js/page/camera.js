@@ -12,14 +12,14 @@
  * @property {() => void} stop releases the device
  */
 
-import { Problem } from "./words.js";
+import { Problem } from "../client/problem.js";
 
 const CAPTURE_WIDTH = 1280;
 const CAPTURE_HEIGHT = 720;
 const FRONT_LABEL = /front|user|facetime|selfie/i;
 const START_TIMEOUT_MS = 10000;
 
-/** @type {Record<string, import("./words.js").ProblemCode>} */
+/** @type {Record<string, import("../client/problem.js").ProblemCode>} */
 const CAMERA_PROBLEMS = {
   NotAllowedError: "camera_refused",
   SecurityError: "camera_refused",

@@ -50,10 +50,10 @@ export function encodingFor(encoding, hint, { longest, fps, scalesTo }) {
 }
 
 /** Applies hints one at a time; of the waiting hints, the newest wins. */
-export class Hints {
+export class HintApplier {
   /**
    * @param {RTCRtpSender} sender
-   * @param {import("./camera.js").Source} source
+   * @param {import("../page/camera.js").Source} source
    * @param {(seq: number) => void} onApplied
    */
   constructor(sender, source, onApplied) {

@@ -1,7 +1,7 @@
 /** The panel: latency, misses, the server's hint, and the time of each leg. */
 
-import { LEGS } from "./ledger.js";
-import { pageNow } from "./clock.js";
+import { LEGS } from "../client/frame-counts.js";
+import { pageNow } from "../client/clock.js";
 
 /** The panel covers this window, not the whole run. */
 const WINDOW_MS = 10000;
@@ -45,7 +45,7 @@ function misses({ late, dropped }) {
 }
 
 /**
- * @param {import("./ledger.js").Counts | undefined} counts
+ * @param {import("../client/frame-counts.js").Counts | undefined} counts
  * @returns {number}
  */
 function missed(counts) {
@@ -55,8 +55,8 @@ function missed(counts) {
 /**
  * The share of captured frames that were answered in time, without frames left out on request.
  *
- * @param {import("./ledger.js").Counts} now
- * @param {import("./ledger.js").Counts} [before]
+ * @param {import("../client/frame-counts.js").Counts} now
+ * @param {import("../client/frame-counts.js").Counts} [before]
  * @returns {number | null} between 0 and 1
  */
 export function shareInTime(now, before) {
@@ -106,11 +106,11 @@ export class Panel {
   /** @param {import("./session.js").Session} session */
   show(session) {
     const now = pageNow();
-    const { ledger, link } = session;
-    const latency = ledger.latency.summary(now - WINDOW_MS);
+    const { frameCounts, link } = session;
+    const latency = frameCounts.latency.summary(now - WINDOW_MS);
     this.set("p50", latency.p50 === null ? "–" : String(Math.round(latency.p50)));
     this.set("p99", latency.p99 === null ? "–" : String(Math.round(latency.p99)));
-    const counts = ledger.counts();
+    const counts = frameCounts.counts();
     const before = this.history.find((entry) => entry.atMs >= now - WINDOW_MS)?.counts;
     this.history = [...this.history.filter((entry) => entry.atMs >= now - WINDOW_MS), { atMs: now, counts }];
     const share = shareInTime(counts, before) ?? shareInTime(counts);
@@ -129,26 +129,26 @@ export class Panel {
     this.set("link", `${rateText(link?.serverStats?.link_bps ?? stats?.availableBps)} · ${msText(rtt)} ms round trip`);
     this.set("variant", link?.serverStats?.variant ?? hint?.variant ?? "–");
     this.set("misses", misses(counts).map(([reason, n]) => `${reason} ${n}`).join(", ") || "none");
-    this.showLegs(ledger, now);
+    this.showLegs(frameCounts, now);
   }
 
   /**
-   * @param {import("./ledger.js").Ledger} ledger
+   * @param {import("../client/frame-counts.js").FrameCounts} frameCounts
    * @param {number} now
    */
-  showLegs(ledger, now) {
-    const median = Object.fromEntries(LEGS.map((leg) => [leg, ledger.legs[leg].summary(now - WINDOW_MS).p50]));
-    const said = [];
+  showLegs(frameCounts, now) {
+    const median = Object.fromEntries(LEGS.map((leg) => [leg, frameCounts.legs[leg].summary(now - WINDOW_MS).p50]));
+    const spokenLegs = [];
     for (const [name, parts] of Object.entries(SHOWN_LEGS)) {
       const known = /** @type {number[]} */ (parts.map((leg) => median[leg]).filter((part) => part !== null));
       const ms = known.length ? known.reduce((sum, part) => sum + part, 0) : null;
       const segment = /** @type {HTMLElement | null} */ (this.root.querySelector(`.legs [data-leg="${name}"]`));
-      if (segment) segment.style.flexGrow = String(Math.max(0, ms ?? 0) / ledger.sloMs);
+      if (segment) segment.style.flexGrow = String(Math.max(0, ms ?? 0) / frameCounts.sloMs);
       const label = this.root.querySelector(`.legend [data-leg="${name}"] b`);
       if (label) label.textContent = msText(ms);
-      if (ms !== null) said.push(`${name} ${msText(ms)} milliseconds`);
+      if (ms !== null) spokenLegs.push(`${name} ${msText(ms)} milliseconds`);
     }
-    const spoken = `Where the time goes: ${said.join(", ") || "nothing yet"}`;
+    const spoken = `Where the time goes: ${spokenLegs.join(", ") || "nothing yet"}`;
     this.root.querySelector(".legs")?.setAttribute("aria-label", spoken);
   }
 }

@@ -12,7 +12,7 @@ self.onrtctransform = async (/** @type {any} */ event) => {
     if (done) break;
     const leftMs = performance.timeOrigin + performance.now();
     const { rtpTimestamp, width, height } = frame.getMetadata();
-    const seen = {
+    const message = {
       rtp: rtpTimestamp ?? frame.timestamp,
       leftMs,
       bytes: frame.data.byteLength,
@@ -21,6 +21,6 @@ self.onrtctransform = async (/** @type {any} */ event) => {
       height,
     };
     writer.write(frame).catch(() => {});
-    self.postMessage(seen);
+    self.postMessage(message);
   }
 };

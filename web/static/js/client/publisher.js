@@ -3,7 +3,7 @@
  */
 
 import { watchEncoded } from "./encoded.js";
-import { Problem } from "./words.js";
+import { Problem } from "./problem.js";
 
 const GATHERING_MS = 1000;
 const SIGNALLING_MS = 10000;
@@ -15,7 +15,7 @@ const FIRST_BPS = 1_200_000;
 /**
  * The server's reasons to refuse a session for now; any other 503 comes from a proxy whose server is down.
  *
- * @type {Record<string, import("./words.js").ProblemCode>}
+ * @type {Record<string, import("./problem.js").ProblemCode>}
  */
 const UNAVAILABLE = { full: "full", busy: "full", not_ready: "not_ready", draining: "draining" };
 

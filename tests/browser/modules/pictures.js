@@ -1,4 +1,6 @@
-import { CaptureMap, PictureRing, ringCapacity, RtpUnwrapper, SlipMender } from "/static/js/frames.js";
+import { CaptureMap, RtpUnwrapper } from "/static/js/client/capture-map.js";
+import { PictureRing, ringCapacity } from "/static/js/page/picture-ring.js";
+import { SlipCorrector } from "/static/js/page/pictures.js";
 import { close, equal, ok, random } from "./check.js";
 
 /**
@@ -137,7 +139,7 @@ export function test_the_server_can_tell_where_the_encoder_cannot() {
   const map = new CaptureMap();
   for (let i = 0; i < 50; i += 1) {
     map.captured(i * 66, 1000 + i * 66);
-    map.told(777 + i * 66 * 90, 1000 + i * 66 + (i % 3));
+    map.observeCaptureTime(777 + i * 66 * 90, 1000 + i * 66 + (i % 3));
   }
   close(map.stampOf(777 + 40 * 66 * 90), 40 * 66, 5);
 }
@@ -146,21 +148,21 @@ export function test_a_better_exchange_of_clocks_is_followed_within_three_frames
   const map = new CaptureMap();
   for (let i = 0; i < 24; i += 1) {
     map.captured(i * 66, 1000 + i * 66);
-    map.told(777 + i * 66 * 90, 1000 + i * 66 + (i < 20 ? 90 : 0));
+    map.observeCaptureTime(777 + i * 66 * 90, 1000 + i * 66 + (i < 20 ? 90 : 0));
   }
   close(map.stampOf(777 + 23 * 66 * 90), 23 * 66, 5);
 }
 
 export function test_lost_media_time_is_mended_and_load_is_not_taken_for_it() {
   const next = random(9);
-  const mender = new SlipMender();
+  const corrector = new SlipCorrector();
   let lost = 0;
   for (let i = 0; i < 600; i += 1) {
     const at = i * 33;
     if (i === 200) lost = 93;
     if (i === 400) lost = 128;
     const load = i > 100 && i < 150 ? 80 * next() : 0;
-    const stamp = mender.stamp(at - lost, 2000 + at + 12 * next() + load);
+    const stamp = corrector.stamp(at - lost, 2000 + at + 12 * next() + load);
     const settled = i < 200 || (i > 215 && i < 400) || i > 415;
     if (settled) close(stamp, at, 12, `picture ${i}:`);
   }

@@ -1,7 +1,7 @@
 /**
  * Each picture as the source captured it, with its timestamps, by the best method that the browser offers.
  *
- * @typedef {object} Seen valid during the callback only
+ * @typedef {object} CapturedPicture valid during the callback only
  * @property {number} stampMs the source's own timestamp
  * @property {number} arrivedMs page clock
  * @property {number} captureMs page clock: the browser's capture time if it has one, else the earliest delivery
@@ -11,8 +11,7 @@
  * @property {number} height
  */
 
-import { pageNow } from "./clock.js";
-import { SlipMender } from "./frames.js";
+import { pageNow } from "../client/clock.js";
 
 const CALIBRATION_SAMPLES = 11;
 const RECENT = 8;
@@ -20,7 +19,7 @@ const RECENT = 8;
 /**
  * @param {import("./camera.js").Source} source
  * @param {HTMLVideoElement} video a muted, inline element of the page, for browsers that present frames only there
- * @param {(seen: Seen) => void} onPicture
+ * @param {(picture: CapturedPicture) => void} onPicture
  * @returns {() => void} stops
  */
 export function watchPictures(source, video, onPicture) {
@@ -35,7 +34,7 @@ export function watchPictures(source, video, onPicture) {
  * The page draws the sample's pictures itself, so it knows when each was captured.
  *
  * @param {import("./camera.js").Source} source
- * @param {(seen: Seen) => void} onPicture
+ * @param {(picture: CapturedPicture) => void} onPicture
  * @returns {() => void}
  */
 function watchCanvas(source, onPicture) {
@@ -62,7 +61,7 @@ function watchCanvas(source, onPicture) {
  * @param {any} processor
  * @param {MediaStream} stream
  * @param {HTMLVideoElement} video
- * @param {(seen: Seen) => void} onPicture
+ * @param {(picture: CapturedPicture) => void} onPicture
  * @returns {() => void}
  */
 function watchTrack(processor, stream, video, onPicture) {
@@ -71,7 +70,7 @@ function watchTrack(processor, stream, video, onPicture) {
   const recent = [];
   /** @type {number[]} */
   const samples = [];
-  let leastDelay = Infinity;
+  let minDelay = Infinity;
   /** @type {number | null} */
   let calibrated = null;
   let stopped = false;
@@ -103,16 +102,16 @@ function watchTrack(processor, stream, video, onPicture) {
     video.requestVideoFrameCallback(calibrate);
   }
 
-  const see = (/** @type {VideoFrame} */ frame) => {
+  const deliver = (/** @type {VideoFrame} */ frame) => {
     const arrivedMs = pageNow();
     const stampMs = frame.timestamp / 1000;
-    leastDelay = Math.min(leastDelay, arrivedMs - stampMs);
+    minDelay = Math.min(minDelay, arrivedMs - stampMs);
     recent.push({ stampMs, arrivedMs });
     if (recent.length > RECENT) recent.shift();
     onPicture({
       stampMs,
       arrivedMs,
-      captureMs: Math.min(arrivedMs, stampMs + (calibrated ?? leastDelay)),
+      captureMs: Math.min(arrivedMs, stampMs + (calibrated ?? minDelay)),
       presented: false,
       image: frame,
       width: frame.displayWidth,
@@ -129,7 +128,7 @@ function watchTrack(processor, stream, video, onPicture) {
         return;
       }
       try {
-        see(frame);
+        deliver(frame);
       } finally {
         frame.close(); // the camera has few buffers: keeping one stalls it
       }
@@ -147,16 +146,16 @@ function watchTrack(processor, stream, video, onPicture) {
  *
  * @param {MediaStream} stream
  * @param {HTMLVideoElement} video
- * @param {(seen: Seen) => void} onPicture
+ * @param {(picture: CapturedPicture) => void} onPicture
  * @returns {() => void}
  */
 function watchVideo(stream, video, onPicture) {
   let stopped = false;
   let lastStamp = -1;
   let sameBase = false;
-  const mender = new SlipMender();
-  let leastDelay = Infinity;
-  const see = (/** @type {VideoFrameCallbackMetadata | null} */ metadata) => {
+  const corrector = new SlipCorrector();
+  let minDelay = Infinity;
+  const deliver = (/** @type {VideoFrameCallbackMetadata | null} */ metadata) => {
     const arrivedMs = pageNow();
     const mediaMs = (metadata ? metadata.mediaTime : video.currentTime) * 1000;
     let frame = null;
@@ -166,24 +165,24 @@ function watchVideo(stream, video, onPicture) {
     } catch {
       frame = null;
     }
-    const told = metadata?.captureTime;
+    const captureTime = metadata?.captureTime;
     const moved = frame && metadata ? frame.timestamp / 1000 - mediaMs : 0;
     // Firefox gives such frames timestamps of another base: then there is nothing to correct.
     if (frame && mediaMs > 1 && Math.abs(moved) < 0.5) sameBase = true;
     const shift = sameBase && Math.abs(moved) < 500 ? moved : 0;
-    let stampMs = mender.stamp(mediaMs + shift, arrivedMs);
-    if (told !== undefined) stampMs = performance.timeOrigin + told + shift;
+    let stampMs = corrector.stamp(mediaMs + shift, arrivedMs);
+    if (captureTime !== undefined) stampMs = performance.timeOrigin + captureTime + shift;
     else if (!metadata && frame) stampMs = frame.timestamp / 1000;
     if (stampMs === lastStamp) {
       frame?.close();
       return;
     }
     lastStamp = stampMs;
-    leastDelay = Math.min(leastDelay, arrivedMs - stampMs);
+    minDelay = Math.min(minDelay, arrivedMs - stampMs);
     onPicture({
       stampMs,
       arrivedMs,
-      captureMs: Math.min(arrivedMs, told === undefined ? stampMs + leastDelay : stampMs),
+      captureMs: Math.min(arrivedMs, captureTime === undefined ? stampMs + minDelay : stampMs),
       presented: true,
       image: frame ?? video,
       width: video.videoWidth,
@@ -196,14 +195,14 @@ function watchVideo(stream, video, onPicture) {
   if ("requestVideoFrameCallback" in video) {
     const next = (/** @type {number} */ _now, /** @type {VideoFrameCallbackMetadata} */ metadata) => {
       if (stopped) return;
-      see(metadata);
+      deliver(metadata);
       video.requestVideoFrameCallback(next);
     };
     video.requestVideoFrameCallback(next);
   } else {
     const tick = () => {
       if (stopped) return;
-      if (video.videoWidth) see(null);
+      if (video.videoWidth) deliver(null);
       requestAnimationFrame(tick);
     };
     requestAnimationFrame(tick);
@@ -213,4 +212,38 @@ function watchVideo(stream, video, onPicture) {
     video.pause();
     video.srcObject = null;
   };
+}
+
+const SLIP_WINDOW = 10;
+const SLIP_MS = 20;
+
+/**
+ * Corrects media times that permanently lose time: Firefox counts them in audio blocks, and a stall of that count
+ * shifts all later ones. Such a slip is a delay that grows in one step and is then as even as before, unlike delay by load.
+ */
+export class SlipCorrector {
+  constructor() {
+    this.added = 0;
+    this.least = Infinity;
+    /** @type {number[]} the newest delays */
+    this.delays = [];
+  }
+
+  /**
+   * @param {number} mediaMs
+   * @param {number} arrivedMs
+   * @returns {number} a stamp that continues as if no time had been lost
+   */
+  stamp(mediaMs, arrivedMs) {
+    const delay = arrivedMs - mediaMs - this.added;
+    this.delays.push(delay);
+    if (this.delays.length > SLIP_WINDOW) this.delays.shift();
+    const [low, high] = [Math.min(...this.delays), Math.max(...this.delays)];
+    if (this.delays.length === SLIP_WINDOW && low > this.least + SLIP_MS && high - low < 2 * SLIP_MS) {
+      this.added += low - this.least;
+      this.delays = [];
+    }
+    this.least = Math.min(this.least, delay);
+    return mediaMs + this.added;
+  }
 }

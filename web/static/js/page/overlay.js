@@ -4,7 +4,7 @@
  */
 
 import { boxRect, contain, labelPlace, storedSize } from "./geometry.js";
-import { PictureRing, ringCapacity } from "./frames.js";
+import { PictureRing, ringCapacity } from "./picture-ring.js";
 
 const MAX_DEVICE_PIXELS = 2;
 const MAX_EDGE = 1600;
@@ -46,7 +46,7 @@ export class Overlay {
     this.place = "";
     /** @type {Result | null} one slot, for a result whose picture has not arrived; a newer result replaces it */
     this.waiting = null;
-    /** @type {{picture: import("./frames.js").Picture, result: Result | null} | null} */
+    /** @type {{picture: import("./picture-ring.js").Picture, result: Result | null} | null} */
     this.shown = null;
     this.shownStamp = -Infinity;
     this.answeredMs = -Infinity;
@@ -58,27 +58,27 @@ export class Overlay {
   /**
    * Keeps a picture for its result.
    *
-   * @param {import("./pictures.js").Seen} seen
+   * @param {import("./pictures.js").CapturedPicture} captured
    * @param {boolean} mirrored
    */
-  keep(seen, mirrored) {
-    this.fitTo(seen.width, seen.height);
+  keep(captured, mirrored) {
+    this.fitTo(captured.width, captured.height);
     const surface = this.ring.borrow();
-    const size = storedSize(seen.width, seen.height, this.canvas.width, this.canvas.height);
+    const size = storedSize(captured.width, captured.height, this.canvas.width, this.canvas.height);
     if (surface.width !== size.width || surface.height !== size.height) {
       surface.width = size.width;
       surface.height = size.height;
     }
     const context = surface.getContext("2d", { alpha: false });
-    context.drawImage(seen.image, 0, 0, size.width, size.height);
-    const { stampMs, captureMs, width, height } = seen;
+    context.drawImage(captured.image, 0, 0, size.width, size.height);
+    const { stampMs, captureMs, width, height } = captured;
     this.ring.push({ stampMs, captureMs, width, height, mirrored, surface });
     if (this.waiting) {
       const result = this.waiting;
       this.waiting = null;
-      this.show(result, seen.arrivedMs);
-    } else if (seen.arrivedMs - this.answeredMs > LIVE_AFTER_MS) {
-      this.draw(/** @type {import("./frames.js").Picture} */ (this.ring.newest), null);
+      this.show(result, captured.arrivedMs);
+    } else if (captured.arrivedMs - this.answeredMs > LIVE_AFTER_MS) {
+      this.draw(/** @type {import("./picture-ring.js").Picture} */ (this.ring.newest), null);
     }
   }
 
@@ -172,7 +172,7 @@ export class Overlay {
   }
 
   /**
-   * @param {import("./frames.js").Picture} picture
+   * @param {import("./picture-ring.js").Picture} picture
    * @param {Result | null} result
    */
   draw(picture, result) {

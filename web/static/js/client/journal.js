@@ -1,11 +1,11 @@
 /**
  * A line for every captured frame, for measurements (journal=1 in the query). Pure: no clock.
  *
- * The ledger counts frames; the journal records them. Each count of the ledger has its line here, and vice versa.
+ * The frameCounts counts frames; the journal records them. Each count of the frameCounts has its line here, and vice versa.
  */
 
 /** Lines kept; further ones are counted and not recorded. */
-const MOST_LINES = 50_000;
+const MAX_LINES = 50_000;
 
 /**
  * @typedef {object} Line times are the page's clock, ms; unknown values are null
@@ -29,7 +29,7 @@ const MOST_LINES = 50_000;
 
 export class Journal {
   /** @param {number} [most] lines kept */
-  constructor(most = MOST_LINES) {
+  constructor(most = MAX_LINES) {
     this.most = most;
     /** @type {Line[]} in the order of their capture, except for frames that the encoder left out */
     this.lines = [];

@@ -14,7 +14,7 @@ const KEPT_STAMPS = 96;
 const KEPT_EVENTS = 48;
 const EVENTS_TO_TRUST = 6;
 /** So many observations in a row that point to another picture move the constant at once. */
-const LEAPS = 3;
+const MAX_JUMPS = 3;
 /** The first pictures that a browser presents are late, so more of them are needed to find the shortest delay. */
 const PRESENTED_TO_TRUST = 16;
 const EVENTS_TO_LOCK = 32;
@@ -59,13 +59,13 @@ export class CaptureMap {
     this.stamps = [];
     /** @type {{media: number, left: number}[]} */
     this.events = [];
-    this.seen = 0;
-    this.leastDelay = Infinity;
+    this.encodedCount = 0;
+    this.minDelay = Infinity;
     this.presented = false;
     this.bound = Infinity;
     /** @type {number | null} */
     this.shift = null;
-    this.leaps = 0;
+    this.jumps = 0;
     this.locked = false;
   }
 
@@ -81,7 +81,7 @@ export class CaptureMap {
     if (stampMs <= this.stamps[this.stamps.length - 1]) this.stamps = []; // the source restarted
     this.stamps.push(stampMs);
     if (this.stamps.length > KEPT_STAMPS) this.stamps.shift();
-    this.leastDelay = Math.min(this.leastDelay, arrivedMs - stampMs);
+    this.minDelay = Math.min(this.minDelay, arrivedMs - stampMs);
   }
 
   /**
@@ -95,9 +95,9 @@ export class CaptureMap {
     this.events.push({ media, left: leftMs });
     if (this.events.length > KEPT_EVENTS) this.events.shift();
     this.bound = Math.min(this.bound, leftMs - media);
-    this.seen += 1;
+    this.encodedCount += 1;
     if (!this.locked) this.fit();
-    else if (this.seen % 8 === 0) this.follow();
+    else if (this.encodedCount % 8 === 0) this.follow();
   }
 
   /**
@@ -106,14 +106,14 @@ export class CaptureMap {
    * @param {number} rtp
    * @param {number} capturedMs page clock
    */
-  told(rtp, capturedMs) {
+  observeCaptureTime(rtp, capturedMs) {
     const media = this.unwrapper.unwrap(rtp) / TICKS_PER_MS;
-    if (this.leastDelay === Infinity) return;
-    const shift = capturedMs - this.leastDelay - media;
+    if (this.minDelay === Infinity) return;
+    const shift = capturedMs - this.minDelay - media;
     // A better clock exchange shifts all later capture times: the constant jumps with them instead of averaging.
-    const leapt = this.shift !== null && Math.abs(shift - this.shift) > this.intervalMs / 2;
-    this.leaps = leapt ? this.leaps + 1 : 0;
-    if (this.shift === null || this.leaps >= LEAPS) this.shift = shift;
+    const jumped = this.shift !== null && Math.abs(shift - this.shift) > this.intervalMs / 2;
+    this.jumps = jumped ? this.jumps + 1 : 0;
+    if (this.shift === null || this.jumps >= MAX_JUMPS) this.shift = shift;
     else this.shift += (shift - this.shift) / 16;
   }
 
@@ -140,7 +140,7 @@ export class CaptureMap {
   }
 
   /** @returns {number} the shortest time from a stamp to its frame's leaving the encoder, ms */
-  get leastEncodedMs() {
+  get minEncodeMs() {
     return this.shift === null ? Infinity : this.bound - this.shift;
   }
 
@@ -149,7 +149,7 @@ export class CaptureMap {
     const enough = this.presented ? PRESENTED_TO_TRUST : EVENTS_TO_TRUST;
     if (this.events.length < enough || this.stamps.length < enough) return;
     const slack = this.presented ? PRESENTED_SLACK * this.intervalMs : 0;
-    const limit = this.bound - this.leastDelay + Math.max(DELIVERED_SLACK_MS, slack);
+    const limit = this.bound - this.minDelay + Math.max(DELIVERED_SLACK_MS, slack);
     const tolerance = this.toleranceMs;
     /** @type {{shift: number, score: number}[]} */
     const candidates = [];
@@ -175,10 +175,10 @@ export class CaptureMap {
     if (this.shift === null) return;
     const errors = this.matches(this.shift, this.toleranceMs);
     if (errors.length < 0.4 * this.events.length) {
-      const { stamps, leastDelay } = this;
+      const { stamps, minDelay } = this;
       this.reset();
       this.stamps = stamps;
-      this.leastDelay = leastDelay;
+      this.minDelay = minDelay;
       return;
     }
     this.shift += median(errors);
@@ -212,129 +212,4 @@ function median(values) {
   if (values.length === 0) return 0;
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[sorted.length >> 1];
-}
-
-const SLIP_WINDOW = 10;
-const SLIP_MS = 20;
-
-/**
- * Corrects media times that permanently lose time: Firefox counts them in audio blocks, and a stall of that count
- * shifts all later ones. Such a slip is a delay that grows in one step and is then as even as before, unlike delay by load.
- */
-export class SlipMender {
-  constructor() {
-    this.added = 0;
-    this.least = Infinity;
-    /** @type {number[]} the newest delays */
-    this.delays = [];
-  }
-
-  /**
-   * @param {number} mediaMs
-   * @param {number} arrivedMs
-   * @returns {number} a stamp that continues as if no time had been lost
-   */
-  stamp(mediaMs, arrivedMs) {
-    const delay = arrivedMs - mediaMs - this.added;
-    this.delays.push(delay);
-    if (this.delays.length > SLIP_WINDOW) this.delays.shift();
-    const [low, high] = [Math.min(...this.delays), Math.max(...this.delays)];
-    if (this.delays.length === SLIP_WINDOW && low > this.least + SLIP_MS && high - low < 2 * SLIP_MS) {
-      this.added += low - this.least;
-      this.delays = [];
-    }
-    this.least = Math.min(this.least, delay);
-    return mediaMs + this.added;
-  }
-}
-
-/**
- * @typedef {object} Picture
- * @property {number} stampMs the source's own timestamp
- * @property {number} captureMs page clock
- * @property {number} width of the captured picture
- * @property {number} height of the captured picture
- * @property {boolean} mirrored whether to show it mirrored
- * @property {any} surface its kept copy, for drawing
- */
-
-const LEAST_KEPT = 16;
-/** A picture is kept at the size at which it is shown: up to some MB. */
-const MOST_KEPT = 48;
-/** Pictures that arrive while the page handles an answer. */
-const KEPT_BEYOND = 3;
-
-/**
- * The number of pictures to keep so that an answer within the objective still finds its own. Pure.
- *
- * @param {number} sloMs
- * @param {number} fps of the source
- * @returns {number}
- */
-export function ringCapacity(sloMs, fps) {
-  const wanted = Math.ceil((sloMs * fps) / 1000) + KEPT_BEYOND;
-  return Number.isFinite(wanted) ? Math.min(MOST_KEPT, Math.max(LEAST_KEPT, wanted)) : LEAST_KEPT;
-}
-
-/** The newest pictures up to a capacity; the oldest passes its surface on to the next. */
-export class PictureRing {
-  /**
-   * @param {number} capacity
-   * @param {() => any} makeSurface
-   */
-  constructor(capacity, makeSurface) {
-    this.capacity = capacity;
-    this.makeSurface = makeSurface;
-    /** @type {Picture[]} */
-    this.pictures = [];
-    /** @type {any[]} */
-    this.spare = [];
-  }
-
-  /** @param {number} capacity beyond it, the oldest pictures and spare surfaces are discarded */
-  resize(capacity) {
-    this.capacity = capacity;
-    this.pictures.splice(0, Math.max(0, this.pictures.length - capacity));
-    this.spare.length = Math.min(this.spare.length, capacity - this.pictures.length);
-  }
-
-  /** @returns {any} a surface to paint the next picture on */
-  borrow() {
-    if (this.pictures.length >= this.capacity) return /** @type {Picture} */ (this.pictures.shift()).surface;
-    return this.spare.pop() ?? this.makeSurface();
-  }
-
-  /** @param {Picture} picture newest */
-  push(picture) {
-    this.pictures.push(picture);
-  }
-
-  /** @returns {Picture | null} */
-  get newest() {
-    return this.pictures[this.pictures.length - 1] ?? null;
-  }
-
-  /**
-   * @param {number} stampMs
-   * @param {number} toleranceMs
-   * @returns {Picture | null} the nearest picture, null when none is within the tolerance
-   */
-  find(stampMs, toleranceMs) {
-    let found = null;
-    let least = toleranceMs;
-    for (const picture of this.pictures) {
-      const error = Math.abs(picture.stampMs - stampMs);
-      if (error <= least) {
-        least = error;
-        found = picture;
-      }
-    }
-    return found;
-  }
-
-  /** Drops all pictures; their surfaces are kept for reuse. */
-  clear() {
-    for (const picture of this.pictures) this.spare.push(picture.surface);
-    this.pictures = [];
-  }
 }

@@ -4,13 +4,13 @@
  */
 
 import { ClockEstimate, Pinger, pageNow } from "./clock.js";
-import { CaptureMap } from "./frames.js";
-import { Hints } from "./hint.js";
-import { tally } from "./ledger.js";
+import { CaptureMap } from "./capture-map.js";
+import { HintApplier } from "./hint.js";
+import { tally } from "./frame-counts.js";
 import { Publisher } from "./publisher.js";
 import { Samples } from "./quantiles.js";
 import { reportMessage, StatsReader } from "./stats.js";
-import { Problem } from "./words.js";
+import { Problem } from "./problem.js";
 
 const REPORT_MS = 500;
 const CONNECT_MS = 10000;
@@ -26,18 +26,18 @@ const MAX_UNPLACED = 240;
  * @property {string} url WHIP endpoint with its query
  * @property {string} token
  * @property {RTCIceServer[]} iceServers
- * @property {import("./camera.js").Source} source
+ * @property {import("../page/camera.js").Source} source
  * @property {number} sloMs
  * @property {number} fps
  * @property {string} label
- * @property {import("./ledger.js").Ledger} ledger
+ * @property {import("./frame-counts.js").FrameCounts} frameCounts
  * @property {import("./journal.js").Journal | null} [journal] for measurements
  * @property {Record<string, number>} sentSizes tallied here
  * @property {Record<string, number>} variants tallied here
  * @property {(sloMs: number) => void} [onSlo] the server's operator has changed the objective
  * @property {() => void} onOpen
  * @property {(problem: Problem) => void} onLost
- * @property {(result: import("./overlay.js").Result) => void} onResult
+ * @property {(result: import("../page/overlay.js").Result) => void} onResult
  * @property {() => void} onChange the panel's data changed
  */
 
@@ -45,7 +45,7 @@ export class Link {
   /** @param {LinkOptions} options */
   constructor(options) {
     this.options = options;
-    this.ledger = options.ledger;
+    this.frameCounts = options.frameCounts;
     this.journal = options.journal ?? null;
     this.map = new CaptureMap();
     this.clock = new ClockEstimate();
@@ -92,11 +92,11 @@ export class Link {
   }
 
   /**
-   * @param {import("./camera.js").Source} source
-   * @returns {Hints}
+   * @param {import("../page/camera.js").Source} source
+   * @returns {HintApplier}
    */
   hintsFor(source) {
-    return new Hints(this.publisher.sender, source, (seq) => {
+    return new HintApplier(this.publisher.sender, source, (seq) => {
       this.hintsApplied += 1;
       this.publisher.send({ type: "applied", seq });
     });
@@ -135,7 +135,7 @@ export class Link {
    *
    * @param {any} sloMs
    */
-  told(sloMs) {
+  adoptSlo(sloMs) {
     this.unwelcomed -= 1;
     if (this.unwelcomed >= 0) return; // it answers a hello, so the value is the page's own
     this.unwelcomed = 0;
@@ -147,7 +147,7 @@ export class Link {
   /**
    * Sends another source on the same connection.
    *
-   * @param {import("./camera.js").Source} source
+   * @param {import("../page/camera.js").Source} source
    */
   async replace(source) {
     this.options.source = source;
@@ -174,7 +174,7 @@ export class Link {
     clearTimeout(this.connectTimer);
     clearInterval(this.timer);
     this.pinger.stop();
-    this.ledger.close(reason);
+    this.frameCounts.close(reason);
     this.publisher.close();
   }
 
@@ -184,7 +184,7 @@ export class Link {
       this.lose(new Problem("link_lost"));
       return;
     }
-    this.ledger.expire(now, this.captureOf);
+    this.frameCounts.expire(now, this.captureOf);
     const stats = await this.reader.read().catch(() => null);
     if (this.ended || !stats) return;
     this.stats = stats;
@@ -198,12 +198,12 @@ export class Link {
   /**
    * The source delivered a picture.
    *
-   * @param {import("./pictures.js").Seen} seen
+   * @param {import("../page/pictures.js").CapturedPicture} picture
    */
-  captured(seen) {
-    this.map.captured(seen.stampMs, seen.arrivedMs, seen.presented);
-    this.captureShiftMs = seen.captureMs - seen.stampMs;
-    this.stamps.push(seen.stampMs);
+  captured(picture) {
+    this.map.captured(picture.stampMs, picture.arrivedMs, picture.presented);
+    this.captureShiftMs = picture.captureMs - picture.stampMs;
+    this.stamps.push(picture.stampMs);
     if (this.stamps.length > MAX_UNPLACED) this.stamps.shift();
   }
 
@@ -212,13 +212,13 @@ export class Link {
     if (this.ended) return;
     this.map.encoded(frame.rtp, frame.leftMs);
     this.journal?.encoded(frame);
-    this.ledger.encoded(frame.rtp, frame.leftMs, this.captureOf(frame.rtp));
+    this.frameCounts.encoded(frame.rtp, frame.leftMs, this.captureOf(frame.rtp));
     const { width = this.stats?.width, height = this.stats?.height } = frame;
     if (width && height) tally(this.options.sentSizes, `${width}x${height}`);
     this.unplaced.push({ rtp: frame.rtp, bytes: frame.bytes });
     if (this.unplaced.length > MAX_UNPLACED) this.unplaced.shift();
     this.place();
-    this.ledger.expire(frame.leftMs, this.captureOf);
+    this.frameCounts.expire(frame.leftMs, this.captureOf);
   }
 
   /** Matches encoded frames to pictures, and counts the pictures in between as left out. */
@@ -249,7 +249,7 @@ export class Link {
     for (const stamp of stamps) {
       const paced = stamp - before < wantedMs || after - stamp < wantedMs;
       const reason = paced ? "paced" : "encoder";
-      this.ledger.skipped(reason, 1);
+      this.frameCounts.skipped(reason, 1);
       this.journal?.skipped(stamp, stamp + this.captureShiftMs, reason);
     }
   }
@@ -257,7 +257,7 @@ export class Link {
   /** @type {(rtp: number) => number | null} page clock */
   captureOf = (rtp) => {
     const stamp = this.map.stampOf(rtp);
-    return stamp === null ? null : stamp + Math.min(this.captureShiftMs, this.map.leastEncodedMs);
+    return stamp === null ? null : stamp + Math.min(this.captureShiftMs, this.map.minEncodeMs);
   };
 
   /**
@@ -286,7 +286,7 @@ export class Link {
       case "welcome":
         this.serverSession = message.session;
         if (Array.isArray(message.classes)) this.classes = message.classes;
-        this.told(message.slo_ms);
+        this.adoptSlo(message.slo_ms);
         this.options.onChange();
         break;
       case "hint":
@@ -308,7 +308,7 @@ export class Link {
     }
   }
 
-  /** @param {{rtp: number, variant: string, boxes: any[], t: import("./ledger.js").ServerTimes}} message */
+  /** @param {{rtp: number, variant: string, boxes: any[], t: import("./frame-counts.js").ServerTimes}} message */
   detections(message) {
     const { rtp, variant, boxes, t } = message;
     const offsetMs = this.clock.best?.offsetMs ?? null;
@@ -318,7 +318,7 @@ export class Link {
     this.journal?.answered(rtp, message);
     const done = () => {
       const handledMs = pageNow();
-      const settled = this.ledger.answered(rtp, { handledMs, t, offsetMs }, this.captureOf);
+      const settled = this.frameCounts.answered(rtp, { handledMs, t, offsetMs }, this.captureOf);
       if (!settled) return;
       this.recent.answers.add(settled.latencyMs);
       if (settled.late) this.recent.late += 1;
@@ -334,22 +334,22 @@ export class Link {
    * answers or by the notice of a drop.
    *
    * @param {number} rtp
-   * @param {import("./ledger.js").ServerTimes} t
+   * @param {import("./frame-counts.js").ServerTimes} t
    * @param {number | null} offsetMs
    */
   guess(rtp, t, offsetMs) {
     if (offsetMs === null || !t) return;
     const capturedMs = t.captured - offsetMs;
-    this.map.told(rtp, capturedMs);
-    this.ledger.encoded(rtp, capturedMs, capturedMs);
+    this.map.observeCaptureTime(rtp, capturedMs);
+    this.frameCounts.encoded(rtp, capturedMs, capturedMs);
   }
 
   /** @param {{rtp: number, reason: string, infeasible?: boolean}} message */
   dropped({ rtp, reason, infeasible }) {
     if (!Number.isFinite(rtp)) return;
     // Without an encoded transform, this is the first message about the frame.
-    if (!this.publisher.watching) this.ledger.encoded(rtp, pageNow(), null);
-    this.ledger.settleDropped(rtp, String(reason), infeasible === true);
+    if (!this.publisher.watching) this.frameCounts.encoded(rtp, pageNow(), null);
+    this.frameCounts.settleDropped(rtp, String(reason), infeasible === true);
   }
 
   /** @param {{code: string, message: string}} message */

@@ -1,6 +1,6 @@
 /** Figures and ratings as texts for operators. */
 
-import { msText, rateText } from "../panel.js";
+import { msText, rateText } from "../page/panel.js";
 
 export { msText, rateText };
 
@@ -19,7 +19,7 @@ export const REASONS = {
 };
 
 /** @type {Record<string, string>} */
-export const ENDS = { in_time: "in time", paced: "left out on request", ...REASONS };
+export const OUTCOMES = { in_time: "in time", paced: "left out on request", ...REASONS };
 
 /** @type {Record<string, string>} */
 export const LEGS = {
@@ -64,7 +64,7 @@ export function tally(ends, misses) {
  * @param {string[]} misses
  * @returns {{level: Level, words: string}}
  */
-export function judge(session, misses) {
+export function rateSession(session, misses) {
   if (session.state === "connecting") return { level: "idle", words: "connecting" };
   const { all, share, reasons } = tally(session.recent, misses);
   if (!all || share === null) {
@@ -72,7 +72,7 @@ export function judge(session, misses) {
   }
   if (1 - share < FAIR) {
     const [reason, count] = reasons[0];
-    const words = `misses ${percent(share)}: ${count < share * all * 0.9 ? "mostly " : ""}${REASONS[reason]}${blame(session)}`;
+    const words = `misses ${percent(share)}: ${count < share * all * 0.9 ? "mostly " : ""}${REASONS[reason]}${longestLeg(session)}`;
     return { level: 1 - share < POOR ? "poor" : "fair", words };
   }
   return { level: "good", words: "in time" };
@@ -84,7 +84,7 @@ export function judge(session, misses) {
  * @param {any} session
  * @returns {string}
  */
-function blame(session) {
+function longestLeg(session) {
   const legs = Object.entries(session.legs).sort((a, b) => b[1].p99_ms - a[1].p99_ms);
   if (!legs.length) return "";
   const [leg, { p99_ms: ms }] = legs[0];

@@ -1,13 +1,13 @@
-/** One session's page: the legs of its frames, its charts, and its last picture if that is enabled. */
+/** SessionPage session's page: the legs of its frames, its charts, and its last picture if that is enabled. */
 
-import { $, el, say } from "./dom.js";
+import { $, el, setText } from "./dom.js";
 import { Chart } from "./charts.js";
 import { deviceName } from "./sessions.js";
-import { ageText, ENDS, LEGS, msText, percent, rateText, tally, titleOf } from "./words.js";
+import { ageText, OUTCOMES, LEGS, msText, percent, rateText, tally, titleOf } from "./texts.js";
 
 const BOX_COLOURS = ["#3ddc97", "#ffc857", "#7aa2ff", "#c792ea", "#5fd3f3", "#ff6b6b"];
 
-export class One {
+export class SessionPage {
   /**
    * @param {{session: string, misses: string[], pictures: boolean}} settings
    * @param {(session: any) => void} onChange
@@ -41,7 +41,7 @@ export class One {
     /** @type {any} */
     this.history = null;
     $("one-change").addEventListener("click", () => this.session && onChange(this.session));
-    this.looking = false;
+    this.fetching = false;
   }
 
   async load() {
@@ -54,16 +54,16 @@ export class One {
     const session = state.sessions.find((/** @type {any} */ each) => each.name === this.settings.session);
     $("one-change").disabled = !session;
     if (!session) {
-      say($("one-reason"), "This session has ended, or never was.");
+      setText($("one-reason"), "This session has ended, or never was.");
       this.session = null;
       return;
     }
     const before = this.session;
     this.session = session;
-    say($("one-title"), titleOf(session));
+    setText($("one-title"), titleOf(session));
     const { share } = tally(session.recent, this.settings.misses);
     const served = session.planned === null ? "Not served" : `Served with ${session.planned}`;
-    say($("one-reason"), `${served}: ${session.reason || "not planned yet"}. ${session.hint ? `Asked to send ${session.hint.max_edge} px, ${session.hint.fps} fps, ${rateText(session.hint.max_bps)}: ${session.hint.reason}.` : ""}`);
+    setText($("one-reason"), `${served}: ${session.reason || "not planned yet"}. ${session.hint ? `Asked to send ${session.hint.max_edge} px, ${session.hint.fps} fps, ${rateText(session.hint.max_bps)}: ${session.hint.reason}.` : ""}`);
     this.tiles([
       [msText(session.latency?.p50_ms), "p50 ms"],
       [msText(session.latency?.p99_ms), "p99 ms", (session.latency?.p99_ms ?? 0) > session.slo_ms ? "poor" : ""],
@@ -72,10 +72,10 @@ export class One {
       [String(Math.round(session.fps)), "frames a second"],
     ]);
     this.legs(session);
-    this.ends(session);
+    this.showOutcomes(session);
     this.facts(session, state);
     this.point(session, before, state);
-    if (this.settings.pictures && session.variant !== null) this.look();
+    if (this.settings.pictures && session.variant !== null) this.fetchPicture();
   }
 
   /** @param {[string, string, string?][]} tiles */
@@ -113,11 +113,11 @@ export class One {
   }
 
   /** @param {any} session */
-  ends({ outcomes, recent }) {
-    $("end-rows").replaceChildren(...Object.keys(ENDS).filter((end) => outcomes[end]).map((end) => el(
+  showOutcomes({ outcomes, recent }) {
+    $("end-rows").replaceChildren(...Object.keys(OUTCOMES).filter((end) => outcomes[end]).map((end) => el(
       "tr",
       {},
-      el("td", { text: ENDS[end] }),
+      el("td", { text: OUTCOMES[end] }),
       el("td", { class: "num", text: String(recent[end] ?? 0) }),
       el("td", { class: "num", text: String(outcomes[end]) }),
     )));
@@ -168,18 +168,18 @@ export class One {
   }
 
   /** Fetches and draws the current picture. */
-  async look() {
-    if (this.looking || document.hidden) return;
-    this.looking = true;
+  async fetchPicture() {
+    if (this.fetching || document.hidden) return;
+    this.fetching = true;
     try {
       const response = await fetch(`${this.path}/picture`).catch(() => null);
       if (response?.ok) await this.draw(await response.json());
     } finally {
-      this.looking = false;
+      this.fetching = false;
     }
   }
 
-  /** @param {{width: number, height: number, jpeg: string, boxes: [string, number, number, number, number, number][]}} seen */
+  /** @param {{width: number, height: number, jpeg: string, boxes: [string, number, number, number, number, number][]}} picture */
   async draw({ width, height, jpeg, boxes }) {
     const image = new Image();
     image.src = `data:image/jpeg;base64,${jpeg}`;
@@ -195,6 +195,6 @@ export class One {
       context.strokeRect(x1 * width, y1 * height, (x2 - x1) * width, (y2 - y1) * height);
       context.fillText(`${name} ${score.toFixed(2)}`, x1 * width + 4, Math.max(13, y1 * height - 4));
     });
-    say($("picture-text"), `${boxes.length} boxes`);
+    setText($("picture-text"), `${boxes.length} boxes`);
   }
 }
