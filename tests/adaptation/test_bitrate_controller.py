@@ -84,7 +84,7 @@ class TestOutage:
     @staticmethod
     def caps(after_bps: float) -> tuple[list[tuple[float, float]], BitrateController]:
         cap = BitrateController(1.5e6, 4e6)
-        told = []
+        decided = []
         for step in range(600):
             now = 20.0 * step
             gone = 10_000 <= now < 10_200
@@ -100,24 +100,24 @@ class TestOutage:
             )
             made = cap.decide(4e6, now)
             if made is not None:
-                told.append((now, made.bps))
-        return told, cap
+                decided.append((now, made.bps))
+        return decided, cap
 
     def test_a_link_that_is_back_carries_at_once_what_it_did(self) -> None:
-        told, _ = self.caps(20e6)
-        low = [bps for now, bps in told if 10_000 <= now < 10_200]
-        back = [bps for now, bps in told if 10_200 <= now < 10_400]
+        decided, _ = self.caps(20e6)
+        low = [bps for now, bps in decided if 10_000 <= now < 10_200]
+        back = [bps for now, bps in decided if 10_200 <= now < 10_400]
         assert min(low) == 0.75 * 0.3e6  # a stall: no more than the link carries in the long run
         assert max(back) == 4e6
 
     def test_a_link_that_barely_carries_it_gets_less(self) -> None:
-        told, _ = self.caps(7.5e6)
-        back = [bps for now, bps in told if 10_200 <= now < 10_400]
+        decided, _ = self.caps(7.5e6)
+        back = [bps for now, bps in decided if 10_200 <= now < 10_400]
         assert max(back) == pytest.approx(0.85 * 4e6)
 
     def test_another_link_gets_what_it_carries(self) -> None:
-        told, cap = self.caps(2e6)
-        assert all(bps <= 0.6 * 2e6 for now, bps in told if now >= 10_200)
+        decided, cap = self.caps(2e6)
+        assert all(bps <= 0.6 * 2e6 for now, bps in decided if now >= 10_200)
         assert cap.usual_bps == pytest.approx(0.6 * 2e6)
 
     def test_an_outage_says_nothing_about_the_link(self) -> None:

@@ -97,7 +97,7 @@ class TestLink:
                     if hint.max_bps > MIN_BPS:
                         assert crossing_ms <= 0.5 * slo_ms
 
-    def test_what_can_be_counted_on_follows_the_link(self) -> None:
+    def test_the_usual_bitrate_follows_the_link(self) -> None:
         controller = HintController()
         run(stepping(1e6, 2, 10), 4, controller=controller)
         assert controller.usual_bps == pytest.approx(450_000, rel=0.01)
@@ -216,7 +216,7 @@ class TestSize:
         assert {hint.max_edge for _, hint in hints} == {608}
         assert hints[-1][1].variant == "yolov4-tiny-320"
 
-    def test_wishes_that_swing_come_to_nothing(self) -> None:
+    def test_a_plan_that_swings_changes_nothing(self) -> None:
         def swing(t: float) -> Assignment:
             return replace(SMALL, long_side=256 if t % 800 < 400 else 608, gain=0.1)
 
@@ -236,7 +236,7 @@ class TestServer:
         assert (hints[1][1].max_edge, hints[1][1].variant) == (608, "yolov4-tiny-320")
         assert hints[1][1].reason
 
-    def test_who_cannot_be_served_is_told_why_and_sends_fewer_frames(self) -> None:
+    def test_a_session_that_is_not_served_learns_why_and_sends_fewer_frames(self) -> None:
         m = replace(IDLE, fps=30.0)
         hints = run(lambda _: m, 30, plan=lambda t: NONE if t >= 5000 else LARGE)
         assert hints[1][0] == 5000
@@ -251,7 +251,7 @@ class TestServer:
         assert hints[-1][1].fps == 15.0
         assert any(hint.reason == LARGE.reason for t, hint in hints if t >= 10_000)
 
-    def test_who_cannot_be_served_from_the_start_is_told(self) -> None:
+    def test_a_session_that_is_never_served_learns_why(self) -> None:
         hint = HintController().decide(IDLE, NONE, 0.0)
         assert hint is not None
         assert hint.reason == NONE.reason

@@ -148,7 +148,7 @@ def test_no_values_make_a_capture_time_implausible(
     assert now_ms - MAX_AGE_MS <= captured_ms <= now_ms
 
 
-def test_another_source_begins_anew_by_the_same_clock_of_the_page() -> None:
+def test_another_source_starts_over_with_the_same_page_clock() -> None:
     clock = _synchronised()
     clock.observe_capture(9000, _ntp(1000.0), 1010.0)
     clock.observe_report(9000, _ntp(1000.0), 1010.0)

@@ -463,11 +463,11 @@ def test_any_arrivals_into_receiver_reports(script: list[tuple[int, int, float]]
 )
 def test_any_arrivals_into_transport_wide_feedback(script: list[tuple[int, float, bool]]) -> None:
     arrivals, at_ms = PacketArrivals(), 0.0
-    for number, step_ms, tell in script:
+    for number, step_ms, is_due in script:
         at_ms += step_ms
         arrivals.add(number, at_ms)
         assert len(arrivals._arrived) <= 1000
-        if tell:
+        if is_due:
             data = arrivals.feedback(1, 7)
             if data is not None:
                 assert len(data) <= 2200

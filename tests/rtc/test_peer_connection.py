@@ -58,7 +58,7 @@ async def test_every_picture_comes_with_its_own_timestamp(codec: str) -> None:
         assert watcher.states[:2] == ["connecting", "connected"]
 
 
-async def test_who_watches_the_wire_sees_media_as_it_came() -> None:
+async def test_tapped_datagrams_include_media() -> None:
     async with connected() as (watcher, _):
         seen: list[int] = []
         connection = watcher.peer._connection
@@ -187,7 +187,7 @@ async def test_messages_go_both_ways() -> None:
         assert set(publisher.messages) == {("results", "boxes"), ("control", "welcome")}
 
 
-async def test_what_would_only_queue_is_not_sent() -> None:
+async def test_a_message_that_would_queue_is_not_sent() -> None:
     async with connected() as (watcher, _):
         assert not watcher.peer.send("results", "too early")
         await watcher.until(lambda: "results" in watcher.channels)
@@ -365,10 +365,10 @@ async def test_closing_leaves_no_task_thread_or_socket_and_is_silent() -> None:
             closing = asyncio.ensure_future(watcher.peer.close())
             await watcher.peer.close()  # twice is no harm
             await closing
-            seen = (len(watcher.frames), len(watcher.lost), len(watcher.states))
+            before = (len(watcher.frames), len(watcher.lost), len(watcher.states))
             assert not watcher.peer.send("results", "text")
             watcher.peer.request_keyframe()
-        assert seen == (len(watcher.frames), len(watcher.lost), len(watcher.states))
+        assert before == (len(watcher.frames), len(watcher.lost), len(watcher.states))
     await asyncio.sleep(0)  # finished tasks are taken off the loop's list by its next turn
     assert len(asyncio.all_tasks()) <= tasks
     assert threading.active_count() <= threads
@@ -392,7 +392,7 @@ async def test_closing_early_completes(stage: str) -> None:
         await watcher.peer.answer("v=0")
 
 
-async def test_a_publisher_that_leaves_is_told_by_its_state() -> None:
+async def test_a_publisher_that_leaves_changes_the_state() -> None:
     async with connected() as (watcher, publisher):
         await watcher.until(lambda: bool(watcher.frames))
         await publisher.connection.close()

@@ -154,9 +154,9 @@ def test_aiortc_reads_our_picture_loss() -> None:
 def test_aiortc_reads_our_remb(bitrate_bps: float) -> None:
     packet = _parsed(edge_rtp.remb(1, 2, bitrate_bps))
     assert isinstance(packet, aiortc_rtp.RtcpPsfbPacket)
-    told, sources = aiortc_rtp.unpack_remb_fci(packet.fci)
+    encoded_bps, sources = aiortc_rtp.unpack_remb_fci(packet.fci)
     assert sources == [2]
-    assert bitrate_bps * (1 - 2**-17) - 1 <= told <= bitrate_bps
+    assert bitrate_bps * (1 - 2**-17) - 1 <= encoded_bps <= bitrate_bps
 
 
 def test_aiortc_reads_our_receiver_report() -> None:

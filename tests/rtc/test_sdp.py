@@ -77,12 +77,12 @@ def test_refuses_the_rest_with_port_0_in_its_place() -> None:
     assert "a=mid:w" in completed
 
 
-def test_an_encoder_is_told_what_to_begin_with() -> None:
+def test_the_answer_has_the_encoders_start_bitrate() -> None:
     offer = read_offer(_offer(VIDEO, bundle="v"))
     codecs = "a=rtpmap:96 VP8/90000\r\na=rtpmap:97 rtx/90000\r\n"
     answer = f"v=0\r\ns=-\r\nm=video 1 X 96 97\r\na=mid:v\r\n{codecs}"
-    told = [line for line in offer.complete(answer).splitlines() if "start-bitrate" in line]
-    assert told == ["a=fmtp:96 x-google-start-bitrate=1000"]
+    start_lines = [line for line in offer.complete(answer).splitlines() if "start-bitrate" in line]
+    assert start_lines == ["a=fmtp:96 x-google-start-bitrate=1000"]
 
 
 def test_a_receiving_section_before_the_sending_one_is_passed_over() -> None:
@@ -121,7 +121,7 @@ def test_attributes_may_stand_at_session_level() -> None:
         (_offer(VIDEO.replace("a=mid:v\n", ""), DATA), "bad_sdp"),
     ],
 )
-def test_what_is_of_no_use_is_refused_in_words(text: str, code: str) -> None:
+def test_an_unusable_offer_is_refused_with_a_reason(text: str, code: str) -> None:
     with pytest.raises(SdpError) as refused:
         read_offer(text)
     assert refused.value.code == code

@@ -106,10 +106,10 @@ async def test_transport_wide_feedback_goes_out_and_no_estimate() -> None:
     def send(packet: bytes) -> bool:
         sent.append(packet)
         if any(packet[at + 1] == 205 for at in _parts(packet)):
-            told.set()
+            feedback_sent.set()
         return True
 
-    told = asyncio.Event()
+    feedback_sent = asyncio.Event()
     receiver = VideoReceiver(
         codecs={97: "vp8"},
         retransmissions={},
@@ -126,7 +126,7 @@ async def test_transport_wide_feedback_goes_out_and_no_estimate() -> None:
     came_ms = now_ms()
     receiver.handle_rtp(header + extension + b"\x10\x00\x00", came_ms)
     async with asyncio.timeout(60):
-        await told.wait()
+        await feedback_sent.wait()
     feedbacks = [parse(packet[at:]) for packet in sent for at in _parts(packet)]
     (feedback,) = [each for each in feedbacks if each is not None]
     assert feedback.first == 0x0102
@@ -146,7 +146,7 @@ def _parts(compound: bytes) -> list[int]:
 
 
 @pytest.mark.parametrize("sign", ["silence", "slow packets", "slow packets, read late"])
-async def test_a_link_that_steps_is_told_of(sign: str) -> None:
+async def test_a_step_of_the_link_is_reported(sign: str) -> None:
     stepped = asyncio.Event()
     receiver = VideoReceiver(
         codecs={97: "vp8"},
@@ -173,7 +173,7 @@ async def test_a_link_that_steps_is_told_of(sign: str) -> None:
         async with asyncio.timeout(60):
             await stepped.wait()
     else:
-        if sign == "slow packets, read late":  # the process itself was held up
+        if sign == "slow packets, read late":  # the process itself was delayed
             at_ms = now_ms() + 500.0
         for index in range(6):
             packet = Packet(sequence, 6000 * 30, False, b"\x10\x00" + bytes(1000))

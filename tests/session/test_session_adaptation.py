@@ -74,7 +74,7 @@ def test_the_same_plan_again_is_no_news() -> None:
     assert hints.decide(replace(FAST_LINK, capacity_bps=300e3), 10.0) is None
 
 
-def test_a_hint_that_may_not_have_been_heard_is_said_again() -> None:
+def test_a_hint_that_may_have_been_missed_is_repeated() -> None:
     hints = _hints()
     first = hints.decide(UNKNOWN, 0.0)
     assert hints.decide(UNKNOWN, 1000.0) is None
@@ -126,7 +126,7 @@ def test_a_session_that_is_not_served_has_no_variants() -> None:
     assert _hints(Assignment(None, 128, 0.0, 0.0, "full")).variants == ()
 
 
-def test_an_urgent_question_is_answered_at_once() -> None:
+def test_an_urgent_decision_is_made_at_once() -> None:
     hints = _hints()
     hints.decide(FAST_LINK, 0.0)
     slow = replace(FAST_LINK, capacity_bps=300e3)
@@ -145,7 +145,7 @@ def test_where_the_publisher_controls_its_rate_the_hint_is_the_operators_cap() -
     assert hints.current.max_bps == 1_000_000
 
 
-def test_held_hints_ask_once_for_what_the_settings_hold() -> None:
+def test_fixed_hints_are_sent_once() -> None:
     hints = SessionAdaptation("yolov4-tiny", LONG_SIDES, FixedHintController(320, 300_000))
     hints.assign(BEST)
     hint = hints.decide(FAST_LINK, 0.0)
@@ -158,7 +158,7 @@ def test_held_hints_ask_once_for_what_the_settings_hold() -> None:
     assert hints.decide(collapsed, 2_000.0) == hint
 
 
-def test_held_hints_leave_the_variant_to_the_plan() -> None:
+def test_fixed_hints_leave_the_variant_to_the_plan() -> None:
     hints = SessionAdaptation("yolov4-tiny", LONG_SIDES, FixedHintController(320, 300_000))
     hints.assign(BEST)
     hints.decide(FAST_LINK, 0.0)

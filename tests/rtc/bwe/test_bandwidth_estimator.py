@@ -115,7 +115,7 @@ def test_short_trains_in_a_burst_of_the_link_do_not_run_away_with_the_estimate()
     assert link.capacity_bps < 1.5e6
 
 
-def test_what_the_sender_spread_out_is_only_a_lower_bound() -> None:
+def test_a_train_that_the_sender_spread_is_only_a_lower_bound() -> None:
     link = Link(50e6, pacer_bps=50e6).send(10, packets=5)
     fast_bps = link.capacity_bps
     link.pacer_bps = 1e6
@@ -133,7 +133,7 @@ def test_packets_read_in_one_go_are_clamped() -> None:
     assert estimator.remb.bps(2000.0) <= MAX_REMB_BPS
 
 
-def test_a_step_is_told_once() -> None:
+def test_a_step_is_detected_once() -> None:
     link = Link(8e6)
     for _ in range(30):
         link.send(1, packets=9)
@@ -177,7 +177,7 @@ def test_a_link_that_is_gone_after_a_frames_first_packet_is_noticed() -> None:
     assert link.capacity_bps < 0.1e6
 
 
-def test_a_usual_frame_is_known_under_its_cap_while_frames_come() -> None:
+def test_the_usual_frame_is_known_while_frames_come_under_the_cap() -> None:
     link = Link(8e6).send(20, packets=9)
     link.estimator.set_cap(600e3, link.now_ms)
     assert link.estimator.frame_bits(link.now_ms) is None
@@ -199,7 +199,7 @@ def test_an_encoder_that_made_too_much_is_silent_not_the_link() -> None:
 
 
 def test_an_encoder_that_leaves_out_frames_leaves_no_queue() -> None:
-    """What it sent has come, late, and it sends nothing: the queue that was seen is gone."""
+    """All that it sent has come, late, and it sends nothing more: the queue is gone."""
     link = Link(8e6).send(30, packets=9)
     link.estimator.set_cap(1.2e6, link.now_ms)
     link.bps = 0.5e6
@@ -253,21 +253,21 @@ def test_the_estimate_holds_the_encoder_only_where_nothing_else_does() -> None:
     assert spare.estimator.remb.bps(spare.now_ms) > 1.5 * 8e6
 
 
-def test_the_estimate_is_told_at_once_when_it_falls_and_seldom_otherwise() -> None:
+def test_the_estimate_is_sent_at_once_when_it_falls_and_at_intervals_otherwise() -> None:
     link = Link(20e6)
     assert link.estimator.remb.due(0.0) == START_BPS
     assert link.estimator.remb.due(100.0) is None
     link.send(15, packets=9)
-    told_bps = link.estimator.remb.due(link.now_ms)
-    assert told_bps is not None
-    assert told_bps > START_BPS
+    sent_bps = link.estimator.remb.due(link.now_ms)
+    assert sent_bps is not None
+    assert sent_bps > START_BPS
     assert not link.estimator.remb.is_falling(link.now_ms)
     link.bps = 1e6
     link.send(3, packets=9)
     assert link.estimator.remb.is_falling(link.now_ms)
     fallen_bps = link.estimator.remb.due(link.now_ms)
     assert fallen_bps is not None
-    assert fallen_bps < 0.5 * told_bps
+    assert fallen_bps < 0.5 * sent_bps
 
 
 def test_loss_is_that_of_the_last_two_seconds() -> None:

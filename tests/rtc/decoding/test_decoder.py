@@ -147,7 +147,7 @@ async def test_nothing_is_decoded_before_a_key_frame(sink: Sink) -> None:
 @pytest.mark.parametrize("codec", ["vp8", "h264"])
 async def test_pictures_over_the_cap_are_dropped_with_their_reason(codec: str) -> None:
     sink = Sink(max_pixels=200 * 200)
-    size = (320, 240) if codec == "vp8" else (0, 0)  # only VP8 tells before it is decoded
+    size = (320, 240) if codec == "vp8" else (0, 0)  # only VP8's size is known before decoding
     large = [
         _frame(frame, index, 0.0, size) for index, frame in enumerate(encode(codec, 1, 320, 240))
     ]
@@ -235,10 +235,10 @@ async def test_stopping_is_prompt_final_and_leaves_no_thread() -> None:
     for index, frame in enumerate(encode("vp8", 20, 640, 480)):
         sink.decoder.submit("vp8", _frame(frame, index))
     sink.decoder.stop()
-    seen = len(sink.pictures) + len(sink.dropped)
+    ended = len(sink.pictures) + len(sink.dropped)
     await sink.decoder.stopped()
     assert threading.active_count() == before
-    assert len(sink.pictures) + len(sink.dropped) == seen
+    assert len(sink.pictures) + len(sink.dropped) == ended
     assert not sink.decoder.submit("vp8", _frame(encode("vp8", 1)[0], 99))
 
 

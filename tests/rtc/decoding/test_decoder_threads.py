@@ -42,18 +42,18 @@ async def test_threads_are_few_and_end_with_the_last_user() -> None:
 
 
 async def test_results_come_in_order_and_a_failing_one_stops_none() -> None:
-    threads, seen, done = DecoderThreads.acquire(), list[int](), asyncio.Event()
+    threads, results, done = DecoderThreads.acquire(), list[int](), asyncio.Event()
 
     def job() -> None:
-        threads.call_in_loop(seen.append, 1)
+        threads.call_in_loop(results.append, 1)
         threads.call_in_loop(lambda: 1 // 0)
-        threads.call_in_loop(seen.append, 2)
+        threads.call_in_loop(results.append, 2)
         threads.call_in_loop(done.set)
         raise SystemExit  # a thread is for all sessions: it lives on
 
     threads.submit(job)
     async with asyncio.timeout(60):
         await done.wait()
-    assert seen == [1, 2]
+    assert results == [1, 2]
     threads.release()
     threads.join()

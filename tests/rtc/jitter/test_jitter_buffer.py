@@ -160,7 +160,7 @@ def test_sequence_and_timestamp_wrap() -> None:
 
 @pytest.mark.parametrize("codec", ["vp8", "h264"])
 @pytest.mark.parametrize("which", ["first", "middle", "last", "all"])
-def test_what_a_nack_brings_back_is_not_lost(codec: str, which: str) -> None:
+def test_a_packet_that_a_nack_recovers_is_not_lost(codec: str, which: str) -> None:
     stream = packetise(codec, encode(codec, 8))
     victim = stream[3]
     gone = {
@@ -176,7 +176,7 @@ def test_what_a_nack_brings_back_is_not_lost(codec: str, which: str) -> None:
     assert {sequence for _, sequence in run.nacked} >= {packet.sequence for packet in gone}
 
 
-def test_what_was_missing_asked_for_and_recovered_is_counted() -> None:
+def test_missing_requested_and_recovered_packets_are_counted() -> None:
     stream = packetise("vp8", encode("vp8", 4), size=60)
     flat = [packet.sequence for packets in stream for packet in packets]
     run = Run(answer=lambda packet, attempt: packet.sequence == flat[1] or attempt > 1)
@@ -195,7 +195,7 @@ def test_a_lost_tail_is_asked_for_before_the_next_frame_shows_it() -> None:
     assert run.served[1].received_ms < 2 * FRAME_MS + RTT_MS
 
 
-def test_a_lost_retransmission_is_asked_for_again() -> None:
+def test_a_lost_retransmission_is_requested_again() -> None:
     stream = packetise("vp8", encode("vp8", 6), size=60)
     gone = stream[2][1].sequence
     run = Run(buffer=JitterBuffer(200.0, RTT_MS), answer=lambda packet, attempt: attempt >= 3)
@@ -218,7 +218,7 @@ def test_the_round_trip_is_learnt_from_the_answers(guess_ms: float) -> None:
 
 
 @pytest.mark.parametrize("codec", ["vp8", "h264"])
-def test_what_cannot_come_in_time_is_given_up_for_a_key_frame(codec: str) -> None:
+def test_a_packet_that_cannot_arrive_in_time_is_given_up_for_a_key_frame(codec: str) -> None:
     frames = encode(codec, 20, keys=(0, 12))
     stream = packetise(codec, frames, size=60)
     gone = stream[4][1]
@@ -264,7 +264,7 @@ def test_a_frame_that_nothing_refers_to_costs_only_itself() -> None:
 
 
 @pytest.mark.parametrize("late", [False, True])
-def test_what_follows_a_key_frame_lost_whole_is_kept_for_it(late: bool) -> None:
+def test_frames_after_a_lost_key_frame_are_kept_for_it(late: bool) -> None:
     stream = packetise("vp8", encode("vp8", 8, keys=(0, 4)), size=60)
     key = stream[4]
     gone = {stream[2][0].sequence, *(packet.sequence for packet in key)}
@@ -275,7 +275,7 @@ def test_what_follows_a_key_frame_lost_whole_is_kept_for_it(late: bool) -> None:
     assert sorted(run.lost) == rtps[2:4]
 
 
-def test_joining_in_the_middle_asks_for_a_key_frame() -> None:
+def test_joining_in_the_middle_requests_a_key_frame() -> None:
     stream = packetise("vp8", encode("vp8", 10, keys=(0, 6)), size=60)
     run = Run().play([stream[2][1:], *stream[3:]], _nothing)
     assert [frame.rtp for frame in run.served] == [packets[0].rtp for packets in stream[6:]]
@@ -283,7 +283,7 @@ def test_joining_in_the_middle_asks_for_a_key_frame() -> None:
     assert run.keyframes_asked_ms[0] == 0.0
 
 
-def test_no_key_frame_is_asked_for_while_one_comes_in() -> None:
+def test_no_key_frame_is_requested_while_one_arrives() -> None:
     stream = packetise("vp8", encode("vp8", 2), size=50)
     assert len(stream[0]) > 20
     run = Run()
@@ -346,7 +346,7 @@ def test_a_damaged_packet_is_never_served() -> None:
     assert run.lost == rtps[2:4]
 
 
-def test_a_sender_that_begins_anew_is_followed() -> None:
+def test_a_sender_that_starts_over_is_followed() -> None:
     frames = encode("vp8", 8)
     first = packetise("vp8", frames[:4], sequence=100)
     again = packetise("vp8", frames, sequence=30000, rtp=5_000_000)
@@ -368,7 +368,7 @@ def test_a_stray_packet_far_away_changes_nothing() -> None:
     assert run.buffer.counts.resets == 0
 
 
-def test_a_silent_stream_is_not_asked_for_key_frames_for_ever() -> None:
+def test_a_silent_stream_is_not_asked_for_key_frames_endlessly() -> None:
     stream = packetise("vp8", encode("vp8", 4))
     run = Run().play([stream[2]], _nothing)
     run.until(run.now_ms + 60_000.0)
@@ -380,7 +380,7 @@ def test_a_late_timer_in_silence_does_not_wake_for_ever() -> None:
     run = Run()
     for packet in head:
         run.put(packet)
-    run.put(following[-1])  # the rest of its frame never comes, and the loop is held up
+    run.put(following[-1])  # the rest of its frame never comes, and the loop is delayed
     run.now_ms = 3000.0
     run.take(run.buffer.poll(run.now_ms))
     assert run.lost == [following[0].rtp]
@@ -399,7 +399,7 @@ def test_nacks_are_bounded_a_message() -> None:
     assert len(output.nack) == MAX_NACKS
 
 
-def test_what_is_held_is_bounded() -> None:
+def test_the_buffer_is_bounded() -> None:
     run = Run(answer=lambda packet, attempt: False)
     (head, *_) = packetise("vp8", encode("vp8", 1))
     for packet in head:
@@ -497,13 +497,13 @@ def test_no_packets_in_any_order_make_it_raise(
 ) -> None:
     buffer = JitterBuffer(20.0, 10.0)
     now_ms = 0.0
-    seen: set[int] = set()
+    sent: set[int] = set()
     ended: list[int] = []
     for sequence, rtp, marker, payload, step_ms in script:
         now_ms += step_ms
         packet = Packet(sequence, rtp, marker, payload or b"")
         output = buffer.add(sequence, rtp, marker, packet.media, now_ms, damaged=payload is None)
-        seen.add(rtp)
+        sent.add(rtp)
         ended += output.lost + [frame.rtp for frame in output.frames]
         wake_ms = buffer.wake_ms()
         if wake_ms is not None and step_ms > 50:
@@ -513,7 +513,7 @@ def test_no_packets_in_any_order_make_it_raise(
         packets, size = buffer.size
         assert packets <= MAX_PACKETS
         assert size >= 0
-    assert set(ended) <= seen
+    assert set(ended) <= sent
     assert len(set(ended)) == len(ended)  # each in one count
 
 
