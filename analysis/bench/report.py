@@ -53,7 +53,7 @@ def all_kept(promises: Iterable[Promise]) -> bool:
     return all(promise.kept is not False for promise in promises)
 
 
-class Report:
+class BenchmarkReport:
     """A benchmark's output; made before the measurement, since it notes the machine's load.
 
     `versions` are those of the libraries compared, by name.

@@ -276,12 +276,12 @@ def _arrow(axes: Axes, saving: CodecSaving) -> None:
 def _ratios(axes: Axes, savings: Sequence[CodecSaving], nearly: Sequence[CodecSaving]) -> None:
     for name, (colour, marker) in _LOOK.items():
         for of_all, dash, face in ((savings, "-", colour), (nearly, "--", "white")):
-            known = [
+            points = [
                 (s.long_side, s.times) for s in of_all if s.jpeg == name and s.times is not None
             ]
             axes.plot(
-                [long_side for long_side, _ in known], [times for _, times in known], marker=marker,
-                linestyle=dash, lw=1.0, color=colour, markerfacecolor=face,
+                [long_side for long_side, _ in points], [times for _, times in points],
+                marker=marker, linestyle=dash, lw=1.0, color=colour, markerfacecolor=face,
                 markeredgecolor="black", markeredgewidth=0.6,
             )  # fmt: skip
     axes.set(title="JPEG's bits / VP8's", xlabel="sent, px", yscale="log")

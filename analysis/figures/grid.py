@@ -167,9 +167,9 @@ def grid(outcomes: Sequence[CellOutcome]) -> Exhibit:
     policies = sorted({o.policy for o in outcomes}, key=lambda name: (name != OURS, name))
     columns = {name: _slices(outcomes, name) for name in _AXES}
     columns = {
-        name: taken
-        for name, taken in columns.items()
-        if len({_AXES[name](outcome) for outcome in taken}) > 1
+        name: chosen
+        for name, chosen in columns.items()
+        if len({_AXES[name](outcome) for outcome in chosen}) > 1
     } or {"clients": _comparable(outcomes, "clients")}
     figure = blank(5.6, WIDTH_IN * (len(columns) + 1) / (len(_AXES) + 1))
     panels = figure.subplots(len(_MEASURES), len(columns), squeeze=False, sharey="row")
@@ -182,8 +182,8 @@ def grid(outcomes: Sequence[CellOutcome]) -> Exhibit:
         )
     )  # fmt: skip
     style = styles(policies)
-    for column, (name, taken) in enumerate(columns.items()):
-        pools = _pooled(taken, _AXES[name])
+    for column, (name, chosen) in enumerate(columns.items()):
+        pools = _pooled(chosen, _AXES[name])
         values = sorted({value for value, _ in pools})
         for value in values:
             for policy in policies:
@@ -199,14 +199,14 @@ def grid(outcomes: Sequence[CellOutcome]) -> Exhibit:
                 _shares(axes)
             if column == 0:
                 axes.set_ylabel(measure)
-        panels[-1, column].set_xlabel(_axis_label(name, taken))
+        panels[-1, column].set_xlabel(_axis_label(name, chosen))
     if any(outcome.simulated for outcome in outcomes):
         panels[0, 0].set_ylabel("F1, simulated")
     _fit(panels[0, 0])
     handles, labels = panels[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=len(columns) + 1)
     setting = outcomes[0].setting
-    drawn = {id(outcome) for taken in columns.values() for outcome in taken}
+    drawn = {id(outcome) for chosen in columns.values() for outcome in chosen}
     missing = sum(id(outcome) not in drawn for outcome in outcomes)
     left = f" {missing} of {len(outcomes)} runs are in no column." if missing else ""
     return Exhibit(
@@ -240,8 +240,8 @@ def _slices(outcomes: Sequence[CellOutcome], axis: str) -> list[CellOutcome]:
     of = _AXES[axis]
     reach = {key: len({of(outcome) for outcome in group}) for key, group in slices.items()}
     most = max(reach.values())
-    taken = [o for key, group in slices.items() if reach[key] == most for o in group]
-    return _comparable(taken, axis)
+    chosen = [o for key, group in slices.items() if reach[key] == most for o in group]
+    return _comparable(chosen, axis)
 
 
 def _comparable(outcomes: Sequence[CellOutcome], axis: str) -> list[CellOutcome]:

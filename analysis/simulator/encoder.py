@@ -19,7 +19,7 @@ _JPEG = [(128, 2.0e6 / 25), (320, 9.1e6 / 25), (640, 27.0e6 / 25)]
 
 @dataclass(frozen=True, slots=True)
 class SendRequest:
-    """What an encoder is asked for: long side in pixels, frames and bits a second."""
+    """A request to an encoder: long side in pixels, frames and bits a second."""
 
     long_side: int
     fps: float

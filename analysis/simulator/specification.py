@@ -1,4 +1,4 @@
-"""An experiment as a TOML file: a grid of cells, and what is the same in all of them."""
+"""A simulator file (docs/formats/simulator.md): a grid of cells, and the values that all share."""
 
 # ruff: noqa: RUF012  # pydantic copies mutable defaults
 from __future__ import annotations
@@ -53,7 +53,7 @@ class SimulatedLinkSpec(TraceSource):
 
 
 class DeviceSpec(SpecPart):
-    """So many devices of one profile."""
+    """Devices that share a latency profile."""
 
     profile: ExistingFile
     count: Annotated[int, Field(ge=1, le=64)] = 1
@@ -67,7 +67,7 @@ class AccuracySpec(SpecPart):
 
 
 class Costs(SpecPart):
-    """What a frame's way takes beside link and devices, ms."""
+    """A frame's time besides link and devices, ms."""
 
     encode_ms: Annotated[float, Field(ge=0)] = 4.0
     decode_ms: Annotated[float, Field(ge=0)] = 0.3
@@ -75,7 +75,7 @@ class Costs(SpecPart):
 
 
 class Simulation(SpecPart):
-    """The grid: every combination of clients, fps, slo_ms, traces, seeds and policies is a run."""
+    """A grid: every combination of clients, fps, slo_ms, traces, seeds and policies is a run."""
 
     name: str
     clients: Annotated[list[Annotated[int, Field(ge=1, le=4096)]], Field(min_length=1)]
@@ -103,7 +103,7 @@ class Simulation(SpecPart):
 
     @property
     def cells(self) -> Iterator[SimulationCell]:
-        """In the order of the results."""
+        """The cells in the order of the results."""
         for trace, clients, fps, slo_ms, seed in itertools.product(
             self.traces, self.clients, self.fps, self.slo_ms, self.seeds
         ):

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from rich.table import Table
 
-from analysis.bench.report import Promise, Report
+from analysis.bench.report import BenchmarkReport, Promise
 from edge.assets import samples
 from edge.assets.store import fetch
 from edge.ipc.picture import Picture
@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
     if options.threads:
         torch.set_num_threads(options.threads)
         cv2.setNumThreads(options.threads)
-    report = Report(options.json, {"torch": torch.__version__, "opencv": cv2.__version__})
+    report = BenchmarkReport(options.json, {"torch": torch.__version__, "opencv": cv2.__version__})
     network = load_network(_NETWORK)
     boxes, same_boxes = _compare_boxes(network)
     report.console.print(boxes)
@@ -260,7 +260,7 @@ def _time_runners(
         "width": width,
         "height": height,
         "batch": batch,
-        "images_s": {runner_name: batch / median(taken) for runner_name, taken in seconds.items()},
+        "images_s": {runner_name: batch / median(times) for runner_name, times in seconds.items()},
         "ratio": paired,
     }
 

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from analysis.bench.fair.link_shares import LinkShare, markdown, promises, table
-from analysis.bench.report import Report, aiortc_versions, write_section
+from analysis.bench.report import BenchmarkReport, aiortc_versions, write_section
 
 QUEUES_BYTES = (256_000, 30_000)  # a radio link's, and a shallow one
 CONTROLLERS = ("receiver", "transport-cc")
@@ -32,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
     """Exit status: 0 when no flow starves, and equals share equally; 1 otherwise."""
     from analysis.bench.rate.browser_publisher import check_links  # noqa: PLC0415
 
-    report = Report(options.json, aiortc_versions())
+    report = BenchmarkReport(options.json, aiortc_versions())
     check_links()
     shares = asyncio.run(_measure(options))
     report.console.print(table(shares))

@@ -11,7 +11,7 @@ import asyncio
 
 from rich.table import Table
 
-from analysis.bench.report import Promise, Report
+from analysis.bench.report import BenchmarkReport, Promise
 
 MIN_RATIO = 2.0  # pickled to shared, medians, at the largest picture
 _COLUMNS = {
@@ -32,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
     """Exit status: 0 if the largest picture is handed over MIN_RATIO times faster, 1 otherwise."""
     from analysis.bench.handover.measurement import measure  # noqa: PLC0415
 
-    report = Report(options.json)
+    report = BenchmarkReport(options.json)
     figures = asyncio.run(measure(options.rounds))
     table = Table(title="handing a picture over and its boxes back, ms")
     for heading in ("picture", *_COLUMNS):

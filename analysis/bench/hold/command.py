@@ -19,7 +19,7 @@ from rich.table import Table
 
 from analysis.bench.edge_server import simulated_device
 from analysis.bench.hold.figures import Minute, promises
-from analysis.bench.report import Promise, Report
+from analysis.bench.report import BenchmarkReport, Promise
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
     """Exit status: 0 when the load was sustained, 1 otherwise."""
     from analysis.bench.hold.load import FPS, hold  # noqa: PLC0415
 
-    report = Report(options.json)
+    report = BenchmarkReport(options.json)
     with tempfile.TemporaryDirectory(prefix="edge-bench-") as folder:
         device = options.device or simulated_device(Path(folder))
         load = asyncio.run(hold(options, device))

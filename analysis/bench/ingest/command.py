@@ -21,7 +21,7 @@ from rich import box
 from rich.table import Table
 
 from analysis.bench.ingest.figures import Stage, max_streams
-from analysis.bench.report import MeasurementError, Promise, Report, aiortc_versions
+from analysis.bench.report import BenchmarkReport, MeasurementError, Promise, aiortc_versions
 
 LONG_SIDE, FPS, BPS = 416, 15, 1e6
 LIMIT_MS = 10.0  # p99 of a frame's last packet to its picture
@@ -66,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
     """Exit status: 0 when every promise was kept, 1 otherwise."""
     from analysis.bench.ingest import bare_c, server_cost  # noqa: PLC0415
 
-    report = Report(options.json, aiortc_versions())
+    report = BenchmarkReport(options.json, aiortc_versions())
     if len(os.sched_getaffinity(0)) < 2:
         raise MeasurementError("two processors are needed, 0 and 1")
     c_ms, missing = bare_c.cpu_ms(LONG_SIDE, FPS, BPS)

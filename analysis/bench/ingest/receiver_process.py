@@ -85,10 +85,10 @@ class WhipServer:
 
     def take(self) -> dict[str, Pictures]:
         """The pictures since the last call, by connection."""
-        taken = {location: list(pictures) for location, pictures in self._pictures.items()}
+        noted = {location: list(pictures) for location, pictures in self._pictures.items()}
         for pictures in self._pictures.values():
             pictures.clear()
-        return taken
+        return noted
 
     async def close(self) -> None:
         await asyncio.gather(*(each.close() for each in self._receivers.values()))

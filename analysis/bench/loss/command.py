@@ -12,7 +12,7 @@ import asyncio
 from pathlib import Path
 
 from analysis.bench.loss.results import LOSSES, RECEIVERS, markdown, promises, table, to_json
-from analysis.bench.report import Report, aiortc_versions, write_section
+from analysis.bench.report import BenchmarkReport, aiortc_versions, write_section
 
 FPS = (15, 30)
 
@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
     from analysis.bench.loss.measurement import measure  # noqa: PLC0415
     from analysis.bench.rate.browser_publisher import check_links  # noqa: PLC0415
 
-    report = Report(options.json, aiortc_versions())
+    report = BenchmarkReport(options.json, aiortc_versions())
     check_links()
     seconds, rates = (8.0, [FPS[0]]) if options.quick else (options.seconds, options.fps)
     losses = [LOSSES[name] for name in options.only or LOSSES]

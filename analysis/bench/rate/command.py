@@ -20,7 +20,7 @@ from pathlib import Path
 from analysis.bench.rate.markdown import markdown
 from analysis.bench.rate.result_store import ResultStore
 from analysis.bench.rate.results import CONTROLLERS, promises, table
-from analysis.bench.report import MeasurementError, Report, aiortc_versions, write_section
+from analysis.bench.report import BenchmarkReport, MeasurementError, aiortc_versions, write_section
 
 KINDS = ("steady", "steps", "traces")
 
@@ -83,7 +83,7 @@ def run(options: argparse.Namespace) -> int:
     from analysis.bench.rate.browser_publisher import check_links  # noqa: PLC0415
     from analysis.bench.rate.measurement import cells_of, measure  # noqa: PLC0415
 
-    report = Report(None, aiortc_versions())  # the store writes the file
+    report = BenchmarkReport(None, aiortc_versions())  # the store writes the file
     check_links()
     store = ResultStore(options.json)
     cells = list(cells_of(options, options.only or KINDS))

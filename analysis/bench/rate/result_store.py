@@ -34,7 +34,7 @@ class ResultStore:
         return [row for row, _ in self._rows.values()]
 
     def chosen(self, keys: Sequence[Key]) -> list[RateResult]:
-        """Those of these results that the store has."""
+        """The results with these keys, as far as the store has them."""
         return [self._rows[key][0] for key in keys if key in self._rows]
 
     def put(self, row: RateResult, busy: float = 0.0) -> None:
@@ -54,7 +54,7 @@ class ResultStore:
 
 
 class Processors:
-    """How busy this machine's processors are, from one call to the next, by `/proc/stat`."""
+    """Load of this machine's processors from one call to the next, by `/proc/stat`."""
 
     def __init__(self, stat: Path = Path("/proc/stat")) -> None:
         self._stat = stat

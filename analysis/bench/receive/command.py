@@ -16,7 +16,7 @@ from rich import box
 from rich.table import Table
 
 from analysis.bench.receive.figures import LEGS, TOTAL, promises
-from analysis.bench.report import Report, aiortc_versions
+from analysis.bench.report import BenchmarkReport, aiortc_versions
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
     """Exit status: 0 when both promises were kept at every frame rate, 1 otherwise."""
     from analysis.bench.receive.measurement import measure  # noqa: PLC0415
 
-    report = Report(options.json, aiortc_versions())
+    report = BenchmarkReport(options.json, aiortc_versions())
     rows = asyncio.run(measure(options.seconds))
     report.console.print(_table(rows))
     return report.finish(promises(rows), rows=rows)

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from analysis.bench.report import Promise
 from analysis.bench.scheduler import problems
 from edge.profile.latency_file import load_latency_profile
 from edge.scheduling.capacity_rules import Rule
@@ -59,15 +60,6 @@ class Gain:
     more_served: int = 0
     worse: int = 0
     shared_ms: list[float] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class Promise:
-    """Something that must hold; `kept` is None where this run can't judge it."""
-
-    name: str
-    kept: bool | None
-    found: str
 
 
 def run(options: argparse.Namespace) -> int:

@@ -19,7 +19,7 @@ from rich import box
 from rich.table import Table
 
 from analysis.bench.edge_server import simulated_device
-from analysis.bench.report import Report
+from analysis.bench.report import BenchmarkReport
 from analysis.bench.soak.figures import Course, promises
 
 
@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
     """Exit status: 0 when nothing grew and nothing was left behind, 1 otherwise."""
     from analysis.bench.soak.sampling import soak  # noqa: PLC0415
 
-    report = Report(options.json)
+    report = BenchmarkReport(options.json)
     with tempfile.TemporaryDirectory(prefix="edge-bench-") as folder:
         device = options.device or simulated_device(Path(folder))
         course, ends = asyncio.run(soak(options, device))

@@ -31,7 +31,7 @@ class Policy(ABC):
 
     @abstractmethod
     def first_request(self, number: int) -> SendRequest:
-        """What a client sends until its first hint."""
+        """The request that a client obeys until its first hint."""
 
     def start(self) -> None:  # noqa: B027  # most have nothing to do
         """Called before the first capture, to schedule the policy's own events."""

@@ -7,7 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from analysis.bench.report import Promise, Report, markdown_table, write_json, write_section
+from analysis.bench.report import (
+    BenchmarkReport,
+    Promise,
+    markdown_table,
+    write_json,
+    write_section,
+)
 
 KEPT, BROKEN = Promise("fast", True), Promise("small", False, "3 MB")
 UNJUDGED = Promise("exact", None)
@@ -21,7 +27,7 @@ def test_a_broken_promise_is_exit_status_1(
     promises: list[Promise], status: int, tmp_path: Path
 ) -> None:
     path = tmp_path / "figures.json"
-    assert Report(path, {"aiortc": "1"}).finish(promises, rows=[1, 2]) == status
+    assert BenchmarkReport(path, {"aiortc": "1"}).finish(promises, rows=[1, 2]) == status
     values = json.loads(path.read_text())
     assert values["kept"] is (status == 0)
     assert values["rows"] == [1, 2]
@@ -30,7 +36,7 @@ def test_a_broken_promise_is_exit_status_1(
 
 
 def test_every_promise_is_printed_with_its_verdict(capsys: pytest.CaptureFixture[str]) -> None:
-    Report(None).finish([KEPT, BROKEN, UNJUDGED])
+    BenchmarkReport(None).finish([KEPT, BROKEN, UNJUDGED])
     lines = capsys.readouterr().out.splitlines()
     assert lines[1:] == ["kept: fast", "BROKEN: small (3 MB)", "not judged here: exact"]
 
