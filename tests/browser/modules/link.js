@@ -2,7 +2,7 @@ import { FrameCounts } from "/static/js/client/frame-counts.js";
 import { Link } from "/static/js/client/link.js";
 import { equal } from "./check.js";
 
-/** A link that is never opened, to be told what a server would tell it. */
+/** A link that is never opened; the test delivers the server's messages. */
 function linkOf() {
   const canvas = document.createElement("canvas");
   canvas.getContext("2d");

@@ -2,7 +2,7 @@ import { Overlay } from "/static/js/page/overlay.js";
 import { Session } from "/static/js/page/session.js";
 import { equal } from "./check.js";
 
-/** An overlay on a stage of its own, that has seen pictures at a rate for as long as told. */
+/** An overlay on its own stage, after pictures at a rate for a given time. */
 function overlayOf(sloMs, fps) {
   const stage = document.createElement("div");
   stage.style.cssText = "width: 64px; height: 36px";
