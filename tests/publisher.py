@@ -50,7 +50,7 @@ class FramesTrack(MediaStreamTrack):
         return frame
 
 
-class Publisher:
+class WhipPublisher:
     """A connection that has been answered; messages are kept as they come."""
 
     def __init__(
@@ -95,7 +95,7 @@ class Publisher:
             self.response = response.headers
         await self.connection.setRemoteDescription(RTCSessionDescription(answer, "answer"))
 
-    def say(self, kind: str, **fields: object) -> None:
+    def send(self, kind: str, **fields: object) -> None:
         self.control.send(json.dumps({"type": kind, **fields}))
 
     async def wait_for(self, wanted: Predicate, timeout: float = 20.0) -> dict[str, Any]:
@@ -133,9 +133,9 @@ async def publishing(
     query: dict[str, str] | None = None,
     channels: bool = True,
     headers: dict[str, str] | None = None,
-) -> AsyncIterator[Publisher]:
+) -> AsyncIterator[WhipPublisher]:
     """A publisher streaming `frames` to the server at `url`; gone afterwards."""
-    publisher = Publisher(FramesTrack(frames, fps), channels)
+    publisher = WhipPublisher(FramesTrack(frames, fps), channels)
     try:
         async with aiohttp.ClientSession() as http:
             await publisher.publish(http, url, query, headers)

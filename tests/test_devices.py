@@ -22,7 +22,7 @@ VARIANT = "yolov4-tiny-416"
 PICTURE = Picture.from_av(noise(320, 192, count=1)[0])
 
 
-class Watched:
+class WatchedDevices:
     """Devices, and the changes and progress that they reported."""
 
     def __init__(self) -> None:
@@ -53,8 +53,8 @@ class Watched:
 
 
 @asynccontextmanager
-async def _started() -> AsyncIterator[Watched]:
-    watched = Watched()
+async def _started() -> AsyncIterator[WatchedDevices]:
+    watched = WatchedDevices()
     try:
         await watched.devices.start()
         yield watched
@@ -63,7 +63,7 @@ async def _started() -> AsyncIterator[Watched]:
 
 
 def test_before_the_start_no_device_is_ready() -> None:
-    devices = Watched().devices
+    devices = WatchedDevices().devices
     assert devices.ready == []
     assert list(devices.usage) == []
     assert devices.waiting == 0
@@ -103,7 +103,7 @@ async def test_draining_refuses_frames() -> None:
 
 
 async def test_devices_that_have_not_started_can_be_drained_and_stopped() -> None:
-    devices = Watched().devices
+    devices = WatchedDevices().devices
     await devices.drain(1.0)
     await devices.stop()
 

@@ -74,7 +74,7 @@ class BackTime(_Message):
     p50: _Duration | None = None
 
 
-class Report(_Message):
+class PageReport(_Message):
     """The page's own measurements, twice a second; a browser omits those that it lacks."""
 
     type: Literal["report"]
@@ -89,7 +89,7 @@ class Applied(_Message):
     seq: Annotated[int, Field(ge=0)]
 
 
-Incoming = Hello | Ping | Report | Applied
+Incoming = Hello | Ping | PageReport | Applied
 
 _incoming: TypeAdapter[Incoming] = TypeAdapter(Annotated[Incoming, Field(discriminator="type")])
 _TYPES = ("hello", "ping", "report", "applied")

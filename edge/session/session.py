@@ -26,7 +26,7 @@ from edge.rtc.peer_connection import DecodedFrame, PeerConnection
 from edge.scheduling.assignment import Assignment, SessionSnapshot
 from edge.session import actions, turn
 from edge.session.control_channel import ControlChannel
-from edge.session.control_messages import VERSION, Applied, Hello, Ping, Report, message
+from edge.session.control_messages import VERSION, Applied, Hello, PageReport, Ping, message
 from edge.session.frame_accounting import FrameAccounting
 from edge.session.interface import OnCloseRequest, SessionIdentity, SessionOptions
 from edge.session.liveness import LivenessMonitor
@@ -269,7 +269,7 @@ class Session:
                 self._on_hello(incoming)
             case Ping():
                 self._on_ping(incoming, received_ms)
-            case Report():
+            case PageReport():
                 self._available_bps = incoming.available_bps
                 if incoming.back_ms is not None and incoming.back_ms.p50 is not None:
                     self._frames.budget.observe("back", incoming.back_ms.p50, received_ms)

@@ -87,7 +87,7 @@ class _Controller:
     solve_times: Histogram = field(default_factory=Histogram)
 
 
-class Parts:
+class ServerParts:
     """The parts, and as the keyword arguments that endpoints take."""
 
     def __init__(self, settings: Settings | None = None) -> None:

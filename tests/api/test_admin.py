@@ -27,19 +27,19 @@ async def test_a_session_is_seen_with_its_times_and_counts() -> None:
     ):
         await me.wait_for_answers(5)
         async with http.get(f"{base(server)}/api/sessions") as it:
-            [seen] = (await it.json())["sessions"]
+            [listed] = (await it.json())["sessions"]
         name = me.location.rsplit("/", 1)[1][:6]
-        assert (seen["name"], seen["label"], seen["state"]) == (name, "gate", "live")
-        assert me.location.rsplit("/", 1)[1] not in json.dumps(seen)  # its publisher's secret
-        assert seen["device"] == 0
-        assert seen["size"] == [320, 192]
-        assert seen["fps"] > 0
-        ends = seen["outcomes"]
-        assert ends.get("in_time", 0) + ends.get("answered_late", 0) >= 5
-        assert set(seen["legs"]) == {"network", "decode", "queue", "inference", "back"}
-        assert seen["latency"]["p50_ms"] <= seen["latency"]["p99_ms"]
-        whole = sum(leg["p50_ms"] for leg in seen["legs"].values())
-        assert seen["latency"]["p50_ms"] == pytest.approx(whole, rel=0.5)
+        assert (listed["name"], listed["label"], listed["state"]) == (name, "gate", "live")
+        assert me.location.rsplit("/", 1)[1] not in json.dumps(listed)  # its publisher's secret
+        assert listed["device"] == 0
+        assert listed["size"] == [320, 192]
+        assert listed["fps"] > 0
+        outcomes = listed["outcomes"]
+        assert outcomes.get("in_time", 0) + outcomes.get("answered_late", 0) >= 5
+        assert set(listed["legs"]) == {"network", "decode", "queue", "inference", "back"}
+        assert listed["latency"]["p50_ms"] <= listed["latency"]["p99_ms"]
+        whole = sum(leg["p50_ms"] for leg in listed["legs"].values())
+        assert listed["latency"]["p50_ms"] == pytest.approx(whole, rel=0.5)
         async with http.get(f"{base(server)}/api/sessions/{name}") as it:
             assert (await it.json())["name"] == name
         async with http.get(f"{base(server)}/api/sessions/nobody") as it:
@@ -110,7 +110,7 @@ async def test_an_operator_changes_an_objective_pins_and_ends() -> None:
 
         status, _ = await _act(http, url, name, kind="variant", variant="yolov4-tiny-160")
         assert status == 200
-        seen = len(me.messages)
+        count = len(me.messages)
         await me.wait_for(
             lambda it: it.get("variant") == "yolov4-tiny-160" and it["type"] == "detections"
         )
@@ -120,7 +120,7 @@ async def test_an_operator_changes_an_objective_pins_and_ends() -> None:
         status, _ = await _act(http, url, name, kind="size", edge=192)
         assert status == 200
         await me.wait_for(lambda it: it.get("max_edge") == 192)
-        assert len(me.messages) > seen
+        assert len(me.messages) > count
         status, _ = await _act(http, url, name, kind="size", edge=None)
         await _act(http, url, name, kind="variant", variant=None)
         await me.wait_for(lambda it: it["type"] == "detections" and it["variant"] > "yolov4-tiny-2")
@@ -132,7 +132,7 @@ async def test_an_operator_changes_an_objective_pins_and_ends() -> None:
 
 
 @pytest.mark.parametrize(
-    ("action", "said"),
+    ("action", "words"),
     [
         ({"kind": "slo", "slo_ms": 19}, "slo_ms"),
         ({"kind": "slo", "slo_ms": "fast"}, "slo_ms"),
@@ -144,7 +144,9 @@ async def test_an_operator_changes_an_objective_pins_and_ends() -> None:
         ({"kind": "end", "really": True}, "really"),
     ],
 )
-async def test_what_cannot_be_done_is_refused_in_words(action: dict[str, Any], said: str) -> None:
+async def test_an_action_that_cannot_be_done_is_refused_in_words(
+    action: dict[str, Any], words: str
+) -> None:
     async with (
         serving() as server,
         publishing(base(server), PICTURES) as me,
@@ -154,7 +156,7 @@ async def test_what_cannot_be_done_is_refused_in_words(action: dict[str, Any], s
         [session] = server.sessions
         status, body = await _act(http, base(server), session.name, **action)
         assert status == 400
-        assert said in body["error"]["message"]
+        assert words in body["error"]["message"]
         async with http.post(
             f"{base(server)}/api/sessions/{session.name}/actions", data='{"kind": "end"}'
         ) as it:
@@ -213,12 +215,12 @@ async def test_sessions_of_ingest_processes_are_seen_and_changed() -> None:
         async for message in dashboard_states(http, base(server)):
             if message["type"] == "state" and message["sessions"][0]["recent"]:
                 break
-        [seen] = message["sessions"]
-        assert seen["state"] == "live"
-        assert seen["legs"]["inference"]["p50_ms"] > 0
-        assert (await _act(http, base(server), seen["name"], kind="slo", slo_ms=300.0))[0] == 200
+        [listed] = message["sessions"]
+        assert listed["state"] == "live"
+        assert listed["legs"]["inference"]["p50_ms"] > 0
+        assert (await _act(http, base(server), listed["name"], kind="slo", slo_ms=300.0))[0] == 200
         await me.wait_for(lambda it: it["type"] == "welcome" and it["slo_ms"] == 300.0)
-        async with http.get(f"{base(server)}/api/sessions/{seen['name']}/picture") as it:
+        async with http.get(f"{base(server)}/api/sessions/{listed['name']}/picture") as it:
             assert (await it.json())["width"] == 320
         async for _ in dashboard_states(
             http, base(server)

@@ -1,5 +1,5 @@
-"""Everything that can be asked over HTTP, made up from the API's own description: answered as
-described, no exception in the log, nobody touched but the session that was meant."""
+"""Requests generated from the API's own description: each is answered as described, logs no
+exception, and affects no session but the one it names."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from edge.server import Server
-from tests.publisher import Publisher, publishing
+from tests.publisher import WhipPublisher, publishing
 from tests.serving import base, noise, serving
 
 CHECKS = [
@@ -82,20 +82,20 @@ schemathesis.openapi.media_type(
 
 
 class Errors(logging.Handler):
-    """What the log must not have: exceptions."""
+    """Collects errors and exceptions that are logged: there must be none."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.seen: list[str] = []
+        self.lines: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.levelno >= logging.ERROR or record.exc_info:
-            self.seen.append(self.format(record))
+            self.lines.append(self.format(record))
 
 
 class Running:
-    """A server on a loop and thread of its own, with a session that is answered all the time and
-    one that may be harmed."""
+    """A server on a loop and thread of its own, with a session that must go on and
+    one that may be ended."""
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
@@ -103,8 +103,8 @@ class Running:
         self._thread.start()
         self._stack = AsyncExitStack()
         self.server: Server
-        self.bystander: Publisher
-        self.victim: Publisher
+        self.bystander: WhipPublisher
+        self.victim: WhipPublisher
         self.do(self._start())
         self.url = base(self.server)
 
@@ -122,7 +122,7 @@ class Running:
                 max_posts_per_minute=100_000,
                 max_messages_per_s=10_000,
                 media_timeout_s=600,
-                slo_ms=5000,  # a busy machine is not what is tested here
+                slo_ms=5000,  # so that a busy machine is no miss
             )
         )
         frames = noise(128, 96)
@@ -132,7 +132,7 @@ class Running:
         await self.victim.wait_for_answers(1)
 
     def name(self) -> str:
-        """Of a session that may be harmed; another where the last was ended."""
+        """The name of a session that may be ended; a new one if the last has been."""
         session_id = self.victim.location.rsplit("/", 1)[1]
         if self.server.sessions.get(session_id) is None:
             self.do(self._another())
@@ -145,8 +145,8 @@ class Running:
             publishing(base(self.server), noise(128, 96), fps=5)
         )
 
-    async def _settle(self) -> None:
-        """What ICE still has to end, ended."""
+    async def _cancel_tasks(self) -> None:
+        """Cancel the tasks that ICE leaves behind."""
         others = asyncio.all_tasks() - {asyncio.current_task()}
         for task in others:
             task.cancel()
@@ -154,7 +154,7 @@ class Running:
 
     def stop(self) -> None:
         self.do(self._stack.aclose())
-        self.do(self._settle())
+        self.do(self._cancel_tasks())
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join()
         self.loop.close()
@@ -189,10 +189,10 @@ def test_every_route_answers_as_described(
     draining = response.status_code == 503 and case.method == "POST"
     checks = CHECKS[1:] if draining or case.path == "/readyz" else CHECKS  # 503 is their answer
     case.validate_response(response, checks=checks)
-    assert not errors.seen
+    assert not errors.lines
 
 
-def test_nobody_else_was_touched(running: Running, errors: Errors) -> None:
+def test_no_other_session_was_affected(running: Running, errors: Errors) -> None:
     running.do(running.bystander.wait_for_answers(3))
     assert running.bystander.of_type("bye") == []
-    assert not errors.seen
+    assert not errors.lines

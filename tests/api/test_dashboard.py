@@ -13,25 +13,25 @@ from edge.scheduling.assignment import Assignment
 from edge.scheduling.plan import CycleStep, Plan
 from edge.scheduling.problem import Problem, ProblemClient, ProblemVariant
 from edge.session.view import LatencyQuantiles
-from tests.api.parts import Parts, ingest_status, view, worker
+from tests.api.parts import ServerParts, ingest_status, view, worker
 
 LEGS: dict[Leg, float] = {"network": 50.0}
 
 
-def _dashboard(parts: Parts) -> Dashboard:
+def _dashboard(parts: ServerParts) -> Dashboard:
     names = ("metrics", "sessions", "devices", "controller", "ingest", "event_loop")
     return Dashboard(parts.settings, **parts.arguments(*names))
 
 
 def test_before_the_first_refresh_there_is_nothing_to_see() -> None:
-    dashboard = _dashboard(Parts())
+    dashboard = _dashboard(ServerParts())
     assert dashboard.history_message()["fleet"]["t"] == []
     assert dashboard.plan() is None
     assert dashboard.state_message()["sessions"] == []
 
 
 def test_a_point_sums_up_a_second() -> None:
-    parts = Parts()
+    parts = ServerParts()
     dashboard = _dashboard(parts)
     for slo_ms in (100.0, 100.0, 40.0):
         parts.metrics.answered(LEGS, 50.0, slo_ms)
@@ -55,7 +55,7 @@ def test_a_point_sums_up_a_second() -> None:
 
 
 def test_a_session_s_recent_outcomes_are_of_the_last_seconds() -> None:
-    parts = Parts()
+    parts = ServerParts()
     dashboard = _dashboard(parts)
     for second in range(30):
         outcomes = {"in_time": 10 * second, "lost": min(second, 5)}
@@ -67,7 +67,7 @@ def test_a_session_s_recent_outcomes_are_of_the_last_seconds() -> None:
 
 
 def test_a_session_s_history_has_its_misses_and_latency_each_second() -> None:
-    parts = Parts()
+    parts = ServerParts()
     dashboard = _dashboard(parts)
     for lost in (1, 3):
         parts.sessions.now = [
@@ -83,7 +83,7 @@ def test_a_session_s_history_has_its_misses_and_latency_each_second() -> None:
 
 
 def test_the_state_describes_server_devices_and_plan() -> None:
-    parts = Parts(load(max_sessions=7, device=["cpu", "cuda:0"]))
+    parts = ServerParts(load(max_sessions=7, device=["cpu", "cuda:0"]))
     parts.devices.status = [worker("lost"), worker(device="cuda:0")]
     parts.devices.ready = [1]
     parts.devices.usage.append(parts.devices.usage[0])

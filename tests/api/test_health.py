@@ -10,10 +10,10 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from edge.api.health import HealthEndpoint
 from edge.session.registry import FullError
-from tests.api.parts import Parts, ingest_status, view, worker
+from tests.api.parts import ServerParts, ingest_status, view, worker
 
 
-async def _get(parts: Parts, path: str) -> tuple[int, dict[str, Any]]:
+async def _get(parts: ServerParts, path: str) -> tuple[int, dict[str, Any]]:
     app = web.Application()
     arguments = parts.arguments("sessions", "devices", "ingest", "event_loop")
     app.add_routes(HealthEndpoint(**arguments).routes())
@@ -22,7 +22,7 @@ async def _get(parts: Parts, path: str) -> tuple[int, dict[str, Any]]:
 
 
 async def test_a_healthy_server_counts_its_parts() -> None:
-    parts = Parts()
+    parts = ServerParts()
     parts.sessions.now = [view("a"), view("b")]
     parts.devices.status = [worker(), worker("lost")]
     parts.event_loop.observe(2.04, 0.0, 0.0)
@@ -40,14 +40,14 @@ async def test_a_healthy_server_counts_its_parts() -> None:
 
 
 async def test_a_server_without_a_device_is_starting() -> None:
-    parts = Parts()
+    parts = ServerParts()
     parts.sessions.ready, parts.devices.ready = False, []
     status, body = await _get(parts, "/healthz")
     assert (status, body["status"], body["devices_ready"]) == (503, "starting", 0)
 
 
 async def test_ingest_processes_are_part_of_the_server_s_health() -> None:
-    parts = Parts()
+    parts = ServerParts()
     parts.ingest = [ingest_status(lag_ms=7.0, tasks=1000), ingest_status(lag_ms=9.0)]
     _, body = await _get(parts, "/healthz")
     assert body["loop_lag_ms"] == 9.0
@@ -66,10 +66,10 @@ async def test_ingest_processes_are_part_of_the_server_s_health() -> None:
     ],
 )
 async def test_a_server_that_admits_nobody_is_not_ready(code: str, status: str) -> None:
-    parts = Parts()
+    parts = ServerParts()
     parts.sessions.refused = FullError(code, "words")
     assert await _get(parts, "/readyz") == (503, {"status": status})
 
 
 async def test_a_server_that_admits_sessions_is_ready() -> None:
-    assert await _get(Parts(), "/readyz") == (200, {"status": "ready"})
+    assert await _get(ServerParts(), "/readyz") == (200, {"status": "ready"})

@@ -1,4 +1,4 @@
-"""The local authority: what it makes verifies, lasts, and is renewed when it should be."""
+"""The local authority: its certificates verify, are kept, and are renewed in time."""
 
 import datetime
 import ipaddress
@@ -35,7 +35,7 @@ def test_keys_are_the_users_alone(tmp_path: Path) -> None:
         assert stat.S_IMODE(key.stat().st_mode) == 0o600
 
 
-def test_what_is_good_is_kept(tmp_path: Path) -> None:
+def test_a_valid_certificate_is_kept(tmp_path: Path) -> None:
     first = local_ca.ensure(tmp_path, HOME, NOW).cert.read_bytes()
     assert local_ca.ensure(tmp_path, HOME, NOW).cert.read_bytes() == first
 

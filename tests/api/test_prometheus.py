@@ -1,4 +1,4 @@
-"""Prometheus metrics: what they count, and that the dashboard and the documents know them."""
+"""Prometheus metrics: their values, and that Grafana's dashboard and the documents name them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from edge.config import load
 from edge.scheduling.assignment import Assignment
 from edge.session.view import LatencyQuantiles
 from tests.api.events import dashboard_states, metric
-from tests.api.parts import Parts, ingest_status, view, worker
+from tests.api.parts import ServerParts, ingest_status, view, worker
 from tests.publisher import publishing
 from tests.serving import base, noise, serving
 
@@ -31,7 +31,7 @@ ROOT = Path(__file__).parents[2]
 PICTURES = noise(320, 192)
 
 
-async def _scrape(parts: Parts) -> dict[tuple[str, str], float]:
+async def _scrape(parts: ServerParts) -> dict[tuple[str, str], float]:
     """Samples by name and label values (in the order of the labels' names), of these parts."""
     names = ("sessions", "devices", "controller", "ingest", "event_loop")
     dashboard = Dashboard(parts.settings, metrics=parts.metrics, **parts.arguments(*names))
@@ -49,7 +49,7 @@ async def _scrape(parts: Parts) -> dict[tuple[str, str], float]:
 
 
 async def test_frames_and_their_legs_are_counted() -> None:
-    parts = Parts()
+    parts = ServerParts()
     parts.metrics.answered({"network": 20.0}, 60.0, 100.0)
     parts.metrics.answered({"network": 3.0}, 600.0, 100.0)
     parts.metrics.dropped("lost")
@@ -65,7 +65,7 @@ async def test_frames_and_their_legs_are_counted() -> None:
 
 
 async def test_sessions_are_counted_by_state_objective_and_plan() -> None:
-    parts = Parts(load(max_sessions=9))
+    parts = ServerParts(load(max_sessions=9))
     slow, fast = LatencyQuantiles(50.0, 101.0), LatencyQuantiles(50.0, 99.0)
     parts.sessions.now = [
         view("a", state="connecting"),
@@ -86,7 +86,7 @@ async def test_sessions_are_counted_by_state_objective_and_plan() -> None:
 
 
 async def test_devices_are_counted_each() -> None:
-    parts = Parts()
+    parts = ServerParts()
     parts.devices.status = [worker("lost", restarts=2), worker(in_flight=1, memory=(5, 10))]
     parts.devices.usage = [DeviceUsage(), DeviceUsage(busy_ms=1500.0)]
     parts.devices.usage[1].sizes.update([1, 3, 3, 20])
@@ -105,7 +105,7 @@ async def test_devices_are_counted_each() -> None:
 
 
 async def test_a_server_that_has_not_started_can_be_scraped() -> None:
-    parts = Parts()
+    parts = ServerParts()
     parts.sessions.ready = False
     parts.devices.status, parts.devices.usage = [worker("starting")], []
     samples = await _scrape(parts)
@@ -116,7 +116,7 @@ async def test_a_server_that_has_not_started_can_be_scraped() -> None:
 
 
 async def test_the_server_s_own_times_are_histograms_of_seconds() -> None:
-    parts = Parts()
+    parts = ServerParts()
     parts.controller.solve_times.add(7.0)
     parts.event_loop.observe(3.0, 0.0, 0.0)
     parts.ingest = [ingest_status(restarts=1), ingest_status(restarts=2)]

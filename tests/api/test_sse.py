@@ -1,4 +1,4 @@
-"""Event streams: what a reader gets, and what becomes of one that is slow, silent or gone."""
+"""Event streams: their format, their end, and clients that stop reading or disconnect."""
 
 from __future__ import annotations
 

@@ -161,14 +161,14 @@ async def test_event_stream_for_publishers_without_channels() -> None:
         http.get(f"{me.location}/results") as stream,
     ):
         assert stream.content_type == "text/event-stream"
-        seen: list[dict[str, Any]] = []
+        events: list[dict[str, Any]] = []
         async with asyncio.timeout(20):
             async for line in stream.content:
                 if line.startswith(b"data: "):
-                    seen.append(json.loads(line[6:]))
-                if seen and seen[-1]["type"] == "detections":
+                    events.append(json.loads(line[6:]))
+                if events and events[-1]["type"] == "detections":
                     break
-        assert seen[0]["type"] == "welcome"
+        assert events[0]["type"] == "welcome"
         [session] = local(server)
         await server.sessions.close(session, "test")
         async with asyncio.timeout(20):

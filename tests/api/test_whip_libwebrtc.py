@@ -93,16 +93,16 @@ async def test_libwebrtc_publishes_and_gets_its_detections_by_event_stream() -> 
         _publishing(http, base(server)) as location,
         http.get(f"{location}/results") as stream,
     ):
-        seen: list[dict[str, Any]] = []
+        events: list[dict[str, Any]] = []
         async with asyncio.timeout(60):
             async for event in _events(stream):
-                seen.append(event)
-                if sum(each["type"] == "detections" for each in seen) >= 10:
+                events.append(event)
+                if sum(each["type"] == "detections" for each in events) >= 10:
                     break
         [session] = server.sessions
-        assert seen[0]["type"] == "welcome"
-        assert seen[0]["session"] == session.id
-        answers = [each for each in seen if each["type"] == "detections"]
+        assert events[0]["type"] == "welcome"
+        assert events[0]["session"] == session.id
+        answers = [each for each in events if each["type"] == "detections"]
         stamps = [answer["rtp"] for answer in answers]
         assert len(set(stamps)) == len(stamps)
         assert any(answer["boxes"] for answer in answers)

@@ -1,1 +1,1 @@
-"""Faults put into a running server under load: what each costs, and whom."""
+"""Faults injected into a running server under load, and their cost."""

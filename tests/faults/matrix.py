@@ -25,7 +25,7 @@ from netem.publisher.clocks import unix_ms
 from netem.publisher.frame_outcomes import IN_TIME
 from netem.publisher.publisher import LightPublisher
 from netem.publisher.rtp_sender import Packetiser
-from tests.faults.stage import FPS, SLO_MS, Resources, Stage, seconds_since, stage
+from tests.faults.stage import FPS, SLO_MS, FaultStage, Resources, seconds_since, stage
 from tests.serving import simulated
 
 FRAMES = 15  # answered in time of each publisher before a fault, and after it
@@ -65,11 +65,11 @@ class Fault:
     is put into."""
 
     name: str
-    inject: Callable[[Stage], Awaitable[None]]
-    victims: Callable[[Stage], Sequence[LightPublisher]] = lambda _: ()
+    inject: Callable[[FaultStage], Awaitable[None]]
+    victims: Callable[[FaultStage], Sequence[LightPublisher]] = lambda _: ()
 
 
-async def observe(fault: Fault, at: Stage) -> FaultResult:
+async def observe(fault: Fault, at: FaultStage) -> FaultResult:
     """Undisturbed load, the fault and its recovery, and load again."""
     victims = fault.victims(at)
     others = [each for each in at.publishers if each not in victims]
@@ -99,24 +99,24 @@ async def observe(fault: Fault, at: Stage) -> FaultResult:
 # -- the faults -----------------------------------------------------------------------------------
 
 
-async def worker_killed(at: Stage) -> None:
+async def worker_killed(at: FaultStage) -> None:
     """SIGKILL to one of the workers, as the kernel does where memory runs out."""
     await _replaced_after(at, signal.SIGKILL)
 
 
-async def worker_hung(at: Stage) -> None:
+async def worker_hung(at: FaultStage) -> None:
     """SIGSTOP: the process is there, and does nothing. The server must notice by itself."""
     await _replaced_after(at, signal.SIGSTOP)
 
 
-async def _replaced_after(at: Stage, number: signal.Signals) -> None:
+async def _replaced_after(at: FaultStage, number: signal.Signals) -> None:
     worker = at.workers()[0]
     os.kill(worker, number)
     await at.replaced(worker)
     await at.answered()
 
 
-async def worker_slow(at: Stage) -> None:
+async def worker_slow(at: FaultStage) -> None:
     """One worker is stopped most of the time, as beside a greedy neighbour."""
     pid = at.workers()[0]
     end_ms = now_ms() + 1000.0 * _SLOW_S
@@ -131,7 +131,7 @@ async def worker_slow(at: Stage) -> None:
     await at.answered()
 
 
-async def decoder_error(at: Stage) -> None:
+async def decoder_error(at: FaultStage) -> None:
     """One publisher sends undecodable pictures over a sound transport; others are answered."""
     [victim] = _first(at)
     others = [each for each in at.publishers if each is not victim]
@@ -159,11 +159,11 @@ class _Spoilt:
         return self._sound.frame(noise, *arguments, **options)  # type: ignore[arg-type]
 
 
-def _first(at: Stage) -> Sequence[LightPublisher]:
+def _first(at: FaultStage) -> Sequence[LightPublisher]:
     return at.publishers[:1]
 
 
-async def out_of_memory(at: Stage) -> None:
+async def out_of_memory(at: FaultStage) -> None:
     """The device (simulated) holds one picture at once: every batch of more fails in it."""
     workers = at.workers()
     async with asyncio.timeout(60):
@@ -183,7 +183,7 @@ async def _gathered(pid: int) -> None:
         os.kill(pid, signal.SIGCONT)
 
 
-async def disk_full(at: Stage) -> None:
+async def disk_full(at: FaultStage) -> None:
     """The log's file system is filled to its last byte, sessions come and go, then it is freed."""
     root = Path(f"/proc/{at.pid}/root")
     log, filler = (root / str(at.folder / name).lstrip("/") for name in ("edge.log", "filler"))
@@ -208,7 +208,7 @@ def _fill(path: Path) -> None:
             return
 
 
-async def _come_and_go(at: Stage) -> None:
+async def _come_and_go(at: FaultStage) -> None:
     """Lines for the log: offers that are refused after a session was made for them."""
     async with aiohttp.ClientSession() as http:
         headers = {"Content-Type": "application/sdp"}
@@ -217,19 +217,19 @@ async def _come_and_go(at: Stage) -> None:
                 assert response.status == 400
 
 
-async def clock_stepped(at: Stage) -> None:
+async def clock_stepped(at: FaultStage) -> None:
     """The server's wall clock jumps a day ahead, and then two back."""
     for days in (1, -1):
         _set_clock(at.folder, days * 86_400.0)
         async with aiohttp.ClientSession() as http, http.get(f"{at.url}healthz") as response:
-            told = parsedate_to_datetime(response.headers["Date"])
-        ahead = told - datetime.now(UTC)
+            date = parsedate_to_datetime(response.headers["Date"])
+        ahead = date - datetime.now(UTC)
         assert abs(ahead - timedelta(days=days)) < timedelta(minutes=5), "the clock did not step"
         await at.answered(more=10)
 
 
-async def terminated(at: Stage) -> None:
-    """SIGTERM: publishers are told, newcomers refused, and the process ends by itself."""
+async def terminated(at: FaultStage) -> None:
+    """SIGTERM: publishers are notified, new ones refused, and the process ends by itself."""
     at.process.send_signal(signal.SIGTERM)
     reasons = await asyncio.gather(*(each.ended() for each in at.publishers))
     assert all(reason.startswith("draining: ") for reason in reasons), reasons
@@ -240,20 +240,20 @@ async def terminated(at: Stage) -> None:
 
 
 @asynccontextmanager
-async def two_devices(folder: Path) -> AsyncIterator[Stage]:
+async def two_devices(folder: Path) -> AsyncIterator[FaultStage]:
     async with stage(folder, [simulated(), simulated()]) as at:
         yield at
 
 
 @asynccontextmanager
-async def short_of_memory(folder: Path) -> AsyncIterator[Stage]:
+async def short_of_memory(folder: Path) -> AsyncIterator[FaultStage]:
     """One device, so that frames which wait for each other would share a batch."""
     async with stage(folder, [simulated()], environment={"EDGE_SIM_MEMORY": "1"}) as at:
         yield at
 
 
 @asynccontextmanager
-async def small_disk(folder: Path) -> AsyncIterator[Stage]:
+async def small_disk(folder: Path) -> AsyncIterator[FaultStage]:
     """Its log lies on a file system of 64 KiB, in a mount namespace that ends with the server."""
     script = f'mount -t tmpfs -o size=64k none {folder} && exec "$@"'
     before = ["unshare", "--mount", "sh", "-c", script, "sh"]
@@ -263,7 +263,7 @@ async def small_disk(folder: Path) -> AsyncIterator[Stage]:
 
 
 @asynccontextmanager
-async def own_clock(folder: Path) -> AsyncIterator[Stage]:
+async def own_clock(folder: Path) -> AsyncIterator[FaultStage]:
     """Its wall clock can be set, its monotonic one is the kernel's."""
     shim = folder / "wallclock.so"
     source = Path(__file__).with_name("wallclock.c")
@@ -284,14 +284,14 @@ def _set_clock(folder: Path, ahead_s: float) -> None:
 
 
 @asynccontextmanager
-async def processor(folder: Path) -> AsyncIterator[Stage]:
+async def processor(folder: Path) -> AsyncIterator[FaultStage]:
     """A real network on the processor, for one publisher."""
     options = ("--slo-ms", str(SLO_MS))
     async with stage(folder, ["cpu"], *options, clients=1) as at:
         yield at
 
 
-OpenStage = Callable[[Path], "contextlib.AbstractAsyncContextManager[Stage]"]
+OpenStage = Callable[[Path], "contextlib.AbstractAsyncContextManager[FaultStage]"]
 
 MATRIX: dict[str, tuple[OpenStage, list[Fault]]] = {
     "two simulated devices": (

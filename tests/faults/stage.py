@@ -30,7 +30,7 @@ _ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True)
 class Resources:
-    """Counts of what a process uses."""
+    """A process's use of the system, in counts."""
 
     descriptors: int
     threads: int
@@ -38,7 +38,7 @@ class Resources:
 
 
 @dataclass
-class Stage:
+class FaultStage:
     """The server and its publishers."""
 
     url: str
@@ -133,7 +133,7 @@ async def stage(
     clients: int = CLIENTS,
     environment: Mapping[str, str] | None = None,
     before: Sequence[str] = (),
-) -> AsyncIterator[Stage]:
+) -> AsyncIterator[FaultStage]:
     """A server on loopback, and publishers that have been answered; all gone afterwards.
 
     `before`: words in front of the command, that end by becoming it.
@@ -156,7 +156,7 @@ async def stage(
             line = (await process.stdout.readline()).decode()
             match = re.match(r"Serving at (\S+)", line)
             assert match, "".join(errors[-20:]) or line
-            at = Stage(match[1], process, folder, clip, errors)
+            at = FaultStage(match[1], process, folder, clip, errors)
             await asyncio.to_thread(clip.prepare)
             for number in range(clients):
                 publisher = publishing(at.url, clip, slo_ms=SLO_MS, label=f"client {number}")

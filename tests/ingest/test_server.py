@@ -13,7 +13,7 @@ import pytest
 
 from edge.ingest.handle import IngestStatus
 from edge.server import Server
-from tests.publisher import Publisher, publishing
+from tests.publisher import WhipPublisher, publishing
 from tests.serving import base, error_of, noise, serving
 
 FRAG = {"Content-Type": "application/trickle-ice-sdpfrag"}
@@ -24,7 +24,7 @@ def processes(server: Server) -> list[IngestStatus]:
     return server.ingests.status
 
 
-def place(server: Server, publisher: Publisher) -> int:
+def place(server: Server, publisher: WhipPublisher) -> int:
     """The number of the process that its session is in."""
     session = publisher.location.rsplit("/", 1)[1]
     assert server.ingests is not None
@@ -52,7 +52,7 @@ async def test_sessions_are_spread_served_and_reached_by_their_own_urls() -> Non
         left = [1, 0] if place(server, first) == 0 else [0, 1]
         await first.wait_for_answers(3)
         welcome_wanted = {"version": 1, "slo_ms": 400, "fps": 15}
-        first.say("hello", **welcome_wanted)
+        first.send("hello", **welcome_wanted)
         welcome = await first.wait_for_type("welcome")
         assert first.location.endswith(welcome["session"])
         assert welcome["slo_ms"] == 400
@@ -102,7 +102,7 @@ async def test_a_lost_process_costs_its_own_sessions_only(
     monkeypatch.setattr("edge.ingest.handle.SILENCE_S", 4.0)
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(serving(ingest=2))
-        publishers: list[Publisher] = [
+        publishers: list[WhipPublisher] = [
             await stack.enter_async_context(publishing(base(server), noise(320, 192)))
             for _ in range(2)
         ]

@@ -1,11 +1,11 @@
-"""What lives as long as its process is out of the garbage collector's way."""
+"""Objects that live as long as their process are exempt from garbage collection."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 
-_HELD = """
+_SCRIPT = """
 import gc
 from edge.observability import garbage_collector
 kept = [[] for _ in range(10_000)]
@@ -16,16 +16,16 @@ print(gc.get_freeze_count() >= 10_000, before - len(gc.get_objects()) >= 10_000,
 """
 
 
-def _said(act: str) -> str:
+def _printed(act: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-c", _HELD.format(act=act)], capture_output=True, text=True, check=True
+        [sys.executable, "-c", _SCRIPT.format(act=act)], capture_output=True, text=True, check=True
     )
     return done.stdout.strip()
 
 
-def test_what_was_there_is_not_looked_at_again() -> None:
-    assert _said("freeze") == "True True True"
+def test_objects_of_before_are_frozen() -> None:
+    assert _printed("freeze") == "True True True"
 
 
 def test_a_tool_that_must_not_pause_collects_nothing() -> None:
-    assert _said("disable") == "True True False"
+    assert _printed("disable") == "True True False"

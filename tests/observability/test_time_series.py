@@ -1,4 +1,4 @@
-"""The operator's history: bounded, in order, gaps kept."""
+"""The operator's history: bounded, in order, with gaps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An operator's actions: their JSON, and what is refused."""
+"""An operator's actions: their JSON, and invalid ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Messages: what is understood, what is refused, and with which words."""
+"""Control messages: valid ones, ignored ones, and refusals in words."""
 
 import json
 
@@ -11,9 +11,9 @@ from edge.session.control_messages import (
     Applied,
     BackTime,
     Hello,
+    PageReport,
     Ping,
     ProtocolError,
-    Report,
     detections,
     message,
     parse,
@@ -30,7 +30,7 @@ def test_a_report_is_read_without_the_fields_that_are_not_used() -> None:
         '{"type": "report", "available_bps": 2.5e6, "rtt_ms": null, "width": 640,'
         ' "shown": {"n": 7, "late": 1, "p50_ms": 40.5}, "back_ms": {"p50": 1, "p99": 3.5}}'
     )
-    assert report == Report(type="report", available_bps=2.5e6, back_ms=BackTime(p50=1))
+    assert report == PageReport(type="report", available_bps=2.5e6, back_ms=BackTime(p50=1))
 
 
 def test_ping_and_applied() -> None:
@@ -98,7 +98,7 @@ def test_any_text_is_read_ignored_or_refused(text: str | bytes) -> None:
         assert str(error)
 
 
-def test_messages_leave_out_what_is_unknown() -> None:
+def test_messages_leave_out_fields_without_a_value() -> None:
     assert json.loads(message("stats", link_bps=None, edge=416)) == {"type": "stats", "edge": 416}
 
 

@@ -21,7 +21,7 @@ BOXES = [(0, 0.9, 0.1, 0.2, 0.3, 0.4), (1, 0.8, 0.5, 0.5, 0.6, 0.6)]
 SLO_MS = 100.0
 
 
-class FakeSink:
+class RecordedRequests:
     """Keeps the requests that it is offered."""
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class Accounted:
 
     def __init__(self, *, classes: frozenset[str] | None = None, pictures: bool = False) -> None:
         self.now_ms = 0.0
-        self.frame_sink = FakeSink()
+        self.frame_sink = RecordedRequests()
         self.results: list[dict[str, Any]] = []
         self.frames = FrameAccounting(
             "session",

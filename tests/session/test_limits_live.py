@@ -1,4 +1,4 @@
-"""What one publisher, one address, or all of them may ask of a server, and how each is refused."""
+"""Limits for one publisher, one address, and the whole server, over real connections."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def test_an_address_gets_its_number_of_sessions_and_others_theirs() -> Non
             assert (await error_of(it))["code"] == "no_video"  # its place is free again
 
 
-async def test_this_machine_is_exempt_from_what_an_address_may() -> None:
+async def test_this_machine_is_exempt_from_limits_by_address() -> None:
     settings = {"max_sessions_per_address": 1, "max_posts_per_minute": 1}
     async with (
         serving(**settings) as server,
@@ -55,7 +55,7 @@ async def test_an_address_gets_its_rate_of_offers() -> None:
             assert it.status == 400
 
 
-async def test_sizes_and_rates_of_what_is_said_are_settings() -> None:
+async def test_sizes_and_rates_of_messages_are_settings() -> None:
     settings = {"max_sdp_bytes": 8192, "max_message_bytes": 1024, "max_messages_per_s": 10}
     async with serving(**settings) as server, aiohttp.ClientSession() as http:
         async with http.post(f"{base(server)}/whip", data="v=0\r\n" * 2000, headers=SDP) as it:
@@ -67,7 +67,7 @@ async def test_sizes_and_rates_of_what_is_said_are_settings() -> None:
             error = await me.wait_for(lambda each: each.get("code") == "too_large")
             assert "at most 1024" in error["message"]
             for _ in range(30):
-                me.say("ping", t0_ms=1)
+                me.send("ping", t0_ms=1)
             error = await me.wait_for(lambda each: each.get("code") == "too_many")
             assert "over 10 messages" in error["message"]
 
@@ -95,7 +95,7 @@ async def test_a_flood_of_trickled_fragments_is_refused() -> None:
         ({"max_bps": 100_000, "end_bps": 100_000}, 30, "Mbit/s, and at most 0.1 are taken"),
     ],
 )
-async def test_who_sends_far_more_than_it_may_is_ended_and_others_are_not(
+async def test_a_publisher_far_above_its_limits_is_ended_and_others_are_not(
     settings: dict[str, Any], fps: int, words: str
 ) -> None:
     async with (
@@ -111,7 +111,7 @@ async def test_who_sends_far_more_than_it_may_is_ended_and_others_are_not(
         assert [session.id for session in server.sessions] == [stays.location.rsplit("/", 1)[1]]
 
 
-async def test_newcomers_are_refused_before_those_who_are_there_pay() -> None:
+async def test_new_sessions_are_refused_before_others_would_suffer() -> None:
     slow = simulated(times=30.0)  # over 30 ms a picture at the least: 15 a second take half of it
     async with (
         serving(device=[slow], slo_ms=2000) as server,

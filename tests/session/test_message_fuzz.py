@@ -1,4 +1,4 @@
-"""Whatever one publisher says on its channels: no exception, and nobody else is touched."""
+"""Any messages of one publisher: no exception, and no other session is affected."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from edge.server import Server
-from edge.session.control_messages import Applied, Hello, Ping, Report
-from tests.publisher import Publisher, publishing
+from edge.session.control_messages import Applied, Hello, PageReport, Ping
+from tests.publisher import WhipPublisher, publishing
 from tests.serving import base, local, noise, serving
 
 KINDS: dict[str, type[BaseModel]] = {
     "hello": Hello,
     "ping": Ping,
-    "report": Report,
+    "report": PageReport,
     "applied": Applied,
 }
 T = TypeVar("T")
@@ -45,7 +45,7 @@ _anything = st.recursive(
 
 @st.composite
 def _values(draw: st.DrawFn) -> Any:
-    """What a field may be given: something sound, a number, or anything at all."""
+    """A field's value: a valid one, a number, or anything at all."""
     return draw(st.sampled_from([1, 2.0]) | _numbers | _anything)
 
 
@@ -66,13 +66,13 @@ def _messages(kind: str) -> st.SearchStrategy[str | bytes]:
     return texts | texts | cut | texts.map(str.encode)
 
 
-class Room:
-    """A server, one publisher who says anything, and one who does not; on a thread's own loop."""
+class Scene:
+    """A server, a publisher that sends anything, and a bystander; on a loop in a thread."""
 
     def __init__(self) -> None:
         self.server: Server
-        self.offender: Publisher
-        self.bystander: Publisher
+        self.offender: WhipPublisher
+        self.bystander: WhipPublisher
         self._loop = asyncio.new_event_loop()
         self._over = asyncio.Event()
         self._open = threading.Event()
@@ -80,7 +80,7 @@ class Room:
         self._thread = threading.Thread(target=self._loop.run_until_complete, args=[self._hold()])
 
     @contextlib.contextmanager
-    def opened(self) -> Iterator[Room]:
+    def opened(self) -> Iterator[Scene]:
         self._thread.start()
         assert self._open.wait(60)
         try:
@@ -103,46 +103,46 @@ class Room:
                 await each.wait_for_type("detections")
             self._open.set()
             while not self._over.is_set():
-                self.offender.say("ping", t0_ms=0)  # who has pinged once is gone if it stops
+                self.offender.send("ping", t0_ms=0)  # a page that stops its pings is ended
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(1.0):
                         await self._over.wait()
 
-    async def say(self, messages: list[str | bytes], channel: str) -> None:
-        """Say them, and wait until the server has got beyond them."""
+    async def send(self, messages: list[str | bytes], channel: str) -> None:
+        """Send them, and wait until the server has handled them."""
         self.offender.messages.clear()  # waiting looks through all that came
         for each in messages:
             (self.offender.control if channel == "control" else self.offender.results).send(each)
         token = 1000 + next(self._tokens)
-        self.offender.say("ping", t0_ms=token)
+        self.offender.send("ping", t0_ms=token)
         await self.offender.wait_for(
             lambda heard: heard["type"] == "pong" and heard["t0_ms"] == token
         )
 
-    async def alive(self, publisher: Publisher) -> None:
+    async def alive(self, publisher: WhipPublisher) -> None:
         await publisher.wait_for_answers(1)
 
 
 @pytest.fixture(scope="module")
-def room() -> Iterator[Room]:
-    with Room().opened() as room:
-        yield room
+def scene() -> Iterator[Scene]:
+    with Scene().opened() as scene:
+        yield scene
 
 
 @pytest.fixture
 def complaints() -> Iterator[list[logging.LogRecord]]:
-    """What is logged as an error, or with a traceback, meanwhile."""
-    seen: list[logging.LogRecord] = []
+    """Records logged meanwhile as an error or with a traceback."""
+    records: list[logging.LogRecord] = []
 
-    class Watch(logging.Handler):
+    class ErrorHandler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             if record.levelno >= logging.ERROR or record.exc_info:
-                seen.append(record)
+                records.append(record)
 
-    watch = Watch()
-    logging.getLogger().addHandler(watch)
-    yield seen
-    logging.getLogger().removeHandler(watch)
+    handler = ErrorHandler()
+    logging.getLogger().addHandler(handler)
+    yield records
+    logging.getLogger().removeHandler(handler)
 
 
 # It is the server that uses `random`, on its own thread, while a strategy draws on this one.
@@ -150,7 +150,7 @@ def complaints() -> Iterator[list[logging.LogRecord]]:
 @pytest.mark.parametrize("channel", ["control", "results"])
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_no_message_of_any_type_hurts(
-    room: Room, complaints: list[logging.LogRecord], kind: str, channel: str
+    scene: Scene, complaints: list[logging.LogRecord], kind: str, channel: str
 ) -> None:
     @settings(
         max_examples=150 if channel == "control" else 10,
@@ -158,18 +158,18 @@ def test_no_message_of_any_type_hurts(
         deadline=None,
     )
     @given(st.lists(_messages(kind), min_size=1, max_size=6))
-    def said(messages: list[str | bytes]) -> None:
-        room.run(room.say(messages, channel))
+    def send_any(messages: list[str | bytes]) -> None:
+        scene.run(scene.send(messages, channel))
         assert not complaints, complaints[0].getMessage()
 
-    said()
-    # A sound greeting puts right what an earlier one may have asked for.
+    send_any()
+    # A valid hello replaces the wishes of earlier ones.
     greeting = {"type": "hello", "version": 1, "slo_ms": 500, "fps": 5}
-    room.run(room.say([json.dumps(greeting)], "control"))
-    for each in (room.offender, room.bystander):
-        room.run(room.alive(each))
-    assert not room.bystander.of_type("error")
-    assert not room.bystander.of_type("bye")
-    assert len(room.server.sessions) == 2
-    assert all(session.peer.suppressed_errors == 0 for session in local(room.server))
+    scene.run(scene.send([json.dumps(greeting)], "control"))
+    for each in (scene.offender, scene.bystander):
+        scene.run(scene.alive(each))
+    assert not scene.bystander.of_type("error")
+    assert not scene.bystander.of_type("bye")
+    assert len(scene.server.sessions) == 2
+    assert all(session.peer.suppressed_errors == 0 for session in local(scene.server))
     assert not complaints, complaints[0].getMessage()

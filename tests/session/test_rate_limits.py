@@ -1,4 +1,4 @@
-"""What one publisher may send."""
+"""Limits of messages, frames and events."""
 
 from edge.session.rate_limits import FramePacer, KeyedRateLimiter, MessageRateLimiter
 

@@ -17,8 +17,8 @@ from edge.session.registry import FullError, SessionRegistry
 from edge.session.view import SessionView
 
 
-class FakeSession:
-    """Answers any offer but "bad"; notes what it is asked to do."""
+class RegisteredSession:
+    """Answers any offer but "bad"; records its calls."""
 
     def __init__(self, number: int, options: SessionOptions, on_close: OnCloseRequest) -> None:
         self.id = f"{number:06}-secret"
@@ -73,11 +73,11 @@ class FakeSession:
         self._on_close(self, reason, "timeout")
 
 
-class Hall:
-    """A registry of such sessions, and everything that it was told."""
+class Registered:
+    """A registry of such sessions, and the changes that it reported."""
 
     def __init__(self, **limits: int) -> None:
-        self.made: list[FakeSession] = []
+        self.made: list[RegisteredSession] = []
         self.changes: list[str] = []
         self.ready = True
         self.overload: str | None = None
@@ -91,11 +91,11 @@ class Hall:
             on_change=self.changes.append,
         )
 
-    def _create(self, options: SessionOptions, on_close: OnCloseRequest) -> FakeSession:
-        self.made.append(FakeSession(len(self.made), options, on_close))
+    def _create(self, options: SessionOptions, on_close: OnCloseRequest) -> RegisteredSession:
+        self.made.append(RegisteredSession(len(self.made), options, on_close))
         return self.made[-1]
 
-    async def open(self, address: str | None = None, label: str = "") -> FakeSession:
+    async def open(self, address: str | None = None, label: str = "") -> RegisteredSession:
         await self.registry.open("offer", SessionOptions(label=label), address)
         return self.made[-1]
 
@@ -106,29 +106,29 @@ class Hall:
 
 
 async def test_an_offer_opens_a_session_that_is_found_until_it_is_closed() -> None:
-    hall = Hall()
+    registered = Registered()
     options = SessionOptions(slo_ms=200.0, label="door")
-    session, answer = await hall.registry.open("offer", options)
+    session, answer = await registered.registry.open("offer", options)
     assert answer == "answer to offer"
-    assert hall.made[0].options is options
-    assert hall.registry.get(session.id) is session
-    assert hall.registry.by_name(session.name) is session
-    assert [view.name for view in hall.registry.views()] == [session.name]
-    assert hall.changes == ["join"]
-    await hall.registry.close(session, "done")
-    await hall.registry.close(session, "again")
-    assert hall.made[0].closed == [("done", "ended")]
-    assert hall.registry.get(session.id) is hall.registry.by_name(session.name) is None
-    assert hall.changes == ["join", "leave"]
+    assert registered.made[0].options is options
+    assert registered.registry.get(session.id) is session
+    assert registered.registry.by_name(session.name) is session
+    assert [view.name for view in registered.registry.views()] == [session.name]
+    assert registered.changes == ["join"]
+    await registered.registry.close(session, "done")
+    await registered.registry.close(session, "again")
+    assert registered.made[0].closed == [("done", "ended")]
+    assert registered.registry.get(session.id) is registered.registry.by_name(session.name) is None
+    assert registered.changes == ["join", "leave"]
 
 
 async def test_a_bad_offer_leaves_no_session_behind() -> None:
-    hall = Hall(limit=1, limit_per_address=1)
+    registered = Registered(limit=1, limit_per_address=1)
     with pytest.raises(SdpError):
-        await hall.registry.open("bad", SessionOptions(), "a")
-    assert len(hall.registry) == 0
-    assert hall.made[0].closed == [("its offer was refused", "ended")]
-    await hall.open("a")  # its place, and its address's, are free
+        await registered.registry.open("bad", SessionOptions(), "a")
+    assert len(registered.registry) == 0
+    assert registered.made[0].closed == [("its offer was refused", "ended")]
+    await registered.open("a")  # its place, and its address's, are free
 
 
 @pytest.mark.parametrize(
@@ -142,73 +142,73 @@ async def test_a_bad_offer_leaves_no_session_behind() -> None:
 async def test_a_session_is_refused_with_the_first_reason(
     ready: bool, draining: bool, overload: str, code: str
 ) -> None:
-    hall = Hall()
-    hall.ready, hall.overload = ready, overload
-    hall.registry.drain(draining)
-    assert await hall.refused() == code
-    refusal = hall.registry.refusal()
+    registered = Registered()
+    registered.ready, registered.overload = ready, overload
+    registered.registry.drain(draining)
+    assert await registered.refused() == code
+    refusal = registered.registry.refusal()
     assert refusal is not None
     assert refusal.code == code
-    assert not hall.made
+    assert not registered.made
 
 
 async def test_places_are_limited_in_all_and_by_address() -> None:
-    hall = Hall(limit=3, limit_per_address=1)
-    first = await hall.open("a")
-    assert await hall.refused("a") == "address_full"
-    await hall.open("b")
-    await hall.open(None)  # this machine itself: its address does not count
-    assert await hall.refused("c") == "full"
-    await hall.registry.close(first, "done")
-    assert hall.registry.refusal("a") is None
+    registered = Registered(limit=3, limit_per_address=1)
+    first = await registered.open("a")
+    assert await registered.refused("a") == "address_full"
+    await registered.open("b")
+    await registered.open(None)  # this machine itself: its address does not count
+    assert await registered.refused("c") == "full"
+    await registered.registry.close(first, "done")
+    assert registered.registry.refusal("a") is None
 
 
 async def test_draining_can_be_taken_back() -> None:
-    hall = Hall()
-    hall.registry.drain()
-    assert hall.registry.draining
-    assert await hall.refused() == "draining"
-    hall.registry.drain(False)
-    await hall.open()
+    registered = Registered()
+    registered.registry.drain()
+    assert registered.registry.draining
+    assert await registered.refused() == "draining"
+    registered.registry.drain(False)
+    await registered.open()
 
 
 async def test_actions_reach_the_session_of_that_name() -> None:
-    hall = Hall()
-    first, second = await hall.open(), await hall.open()
+    registered = Registered()
+    first, second = await registered.open(), await registered.open()
     action = SetSlo(slo_ms=200.0)
-    assert await hall.registry.act(second.name, action)
+    assert await registered.registry.act(second.name, action)
     assert (first.actions, second.actions) == ([], [action])
-    assert hall.changes[-1] == "pin"  # so that the next plan takes it into account
-    assert await hall.registry.act(first.name, EndSession())
+    assert registered.changes[-1] == "pin"  # so that the next plan takes it into account
+    assert await registered.registry.act(first.name, EndSession())
     assert first.closed == [("ended by the operator", "ended")]
-    assert not await hall.registry.act(first.name, action)
+    assert not await registered.registry.act(first.name, action)
 
 
 async def test_a_session_that_fails_in_its_tick_does_not_keep_others_from_theirs() -> None:
-    hall = Hall()
-    faulty = await hall.open(label="faulty")
-    sound = await hall.open()
-    hall.registry.tick()
+    registered = Registered()
+    faulty = await registered.open(label="faulty")
+    sound = await registered.open()
+    registered.registry.tick()
     assert len(faulty.ticks) == len(sound.ticks) == 1
 
 
 async def test_a_session_that_asks_to_be_closed_is_closed_with_its_reason() -> None:
-    hall = Hall()
-    session = await hall.open()
+    registered = Registered()
+    session = await registered.open()
     session.fail("the page is gone")
     async with asyncio.timeout(20):
         await session.ended.wait()
     assert session.closed == [("the page is gone", "timeout")]
-    assert len(hall.registry) == 0
-    await hall.registry.close_all("the server is shutting down")
+    assert len(registered.registry) == 0
+    await registered.registry.close_all("the server is shutting down")
     assert len(session.closed) == 1
 
 
 async def test_all_sessions_are_closed_before_the_server_stops(caplog: Any) -> None:
     caplog.set_level("INFO")
-    hall = Hall()
-    sessions = [await hall.open() for _ in range(3)]
-    await hall.registry.close_all("bye")
+    registered = Registered()
+    sessions = [await registered.open() for _ in range(3)]
+    await registered.registry.close_all("bye")
     assert [session.closed for session in sessions] == 3 * [[("bye", "draining")]]
-    assert await hall.refused() == "draining"
+    assert await registered.refused() == "draining"
     assert "event=session_closed session=000002 reason=bye answered=2" in caplog.text

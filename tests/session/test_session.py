@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from edge.session.session import Session
-from tests.publisher import Publisher, publishing
+from tests.publisher import WhipPublisher, publishing
 from tests.serving import base, local, noise, serving
 
 LEGS = ["captured", "received", "decoded", "dispatched", "inferred", "sent"]
@@ -25,7 +25,7 @@ async def test_a_publisher_gets_a_welcome_a_hint_and_timed_detections() -> None:
     ):
         me_hello = {"version": 1, "slo_ms": 400, "fps": 15, "label": "gate"}
         await me.wait_for_type("detections")
-        me.say("hello", **me_hello)
+        me.send("hello", **me_hello)
         welcome = await me.wait_for_type("welcome")
         hint = await me.wait_for_type("hint")
         answer = me.of_type("detections")[-1]
@@ -64,7 +64,7 @@ async def test_statistics_tell_what_became_of_packets() -> None:
 async def test_clock_messages_are_echoed() -> None:
     async with serving() as server, publishing(base(server), noise(320, 192)) as me:
         await me.wait_for_type("detections")
-        me.say("ping", t0_ms=123.5)
+        me.send("ping", t0_ms=123.5)
         pong = await me.wait_for_type("pong")
     assert pong["t0_ms"] == 123.5
     assert pong["t1_ms"] <= pong["t2_ms"]
@@ -86,7 +86,7 @@ async def test_bad_messages_cost_an_error_and_nothing_else(text: str | bytes, co
         await me.wait_for_type("detections")
         me.control.send(text)
         assert (await me.wait_for_type("error"))["code"] == code
-        me.say("ping", t0_ms=1)
+        me.send("ping", t0_ms=1)
         await me.wait_for_type("pong")
         assert len(server.sessions) == 1
 
@@ -95,7 +95,7 @@ async def test_a_flood_of_messages_is_cut_short() -> None:
     async with serving() as server, publishing(base(server), noise(320, 192)) as me:
         await me.wait_for_type("detections")
         for _ in range(300):
-            me.say("ping", t0_ms=1)
+            me.send("ping", t0_ms=1)
         await me.wait_for(lambda each: each.get("code") == "too_many")
         assert len(me.of_type("pong")) <= 250  # two seconds' worth, and some
 
@@ -128,7 +128,7 @@ async def test_a_publisher_cannot_ask_for_more_than_the_operator_gives() -> None
     async with serving(fps=10) as server, publishing(base(server), noise(320, 192), fps=30) as me:
         me_hello = {"version": 1, "fps": 240}
         await me.wait_for_type("detections")
-        me.say("hello", **me_hello)
+        me.send("hello", **me_hello)
         await me.wait_for_type("welcome")
         hint = await me.wait_for_type("hint")
         paced = await me.wait_for(lambda each: each.get("reason") == "paced")
@@ -160,7 +160,7 @@ async def test_sizes_may_change_in_mid_stream() -> None:
         await me.wait_for_answers(1, timeout=60)
 
 
-def _more_than(publisher: Publisher, count: int, _: dict[str, Any]) -> bool:
+def _more_than(publisher: WhipPublisher, count: int, _: dict[str, Any]) -> bool:
     return len(publisher.messages) > count
 
 
@@ -177,8 +177,8 @@ async def test_a_publisher_that_vanishes_is_let_go_and_others_stay() -> None:
         goes.track.running.clear()
         async with asyncio.timeout(20):
             while gone in list(server.sessions):
-                seen = len(stays.messages)
-                await stays.wait_for(partial(_more_than, stays, seen))
+                count = len(stays.messages)
+                await stays.wait_for(partial(_more_than, stays, count))
         assert isinstance(gone, Session)
         assert gone.state == "closed"
         assert len(server.sessions) == 1
@@ -189,8 +189,8 @@ async def test_each_frame_that_came_ends_in_one_count() -> None:
         await me.wait_for_answers(30)
         [session] = local(server)
         await server.sessions.close(session, "test")
-    told = me.of_type("detections") + me.of_type("dropped")
-    stamps = [each["rtp"] for each in told]
+    ended = me.of_type("detections") + me.of_type("dropped")
+    stamps = [each["rtp"] for each in ended]
     assert len(stamps) == len(set(stamps))
     in_the_pipe = session.peer.counts.frames - sum(session.outcomes.values())
     assert 0 <= in_the_pipe <= 4  # on their way to the decoder, or in a worker, at the end

@@ -1,4 +1,4 @@
-"""TURN: credentials that end by themselves, told to who may publish, taken by a real coturn."""
+"""TURN credentials: they expire, only publishers get them, and a real coturn accepts them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from aiortc import RTCIceServer
 from edge.config import ConfigError, IceServer, load
 from edge.session import turn
 from tests.coturn import SECRET, coturn, turnserver
-from tests.publisher import FramesTrack, Publisher
+from tests.publisher import FramesTrack, WhipPublisher
 from tests.serving import base, noise, serving
 
 
-def test_credentials_are_what_the_convention_says() -> None:
+def test_credentials_follow_the_convention() -> None:
     # printf 1700000000:door | openssl dgst -sha1 -hmac north -binary | base64
     assert turn.credentials("north", "door", 1_699_996_400.9, 3600) == (
         "1700000000:door",
@@ -58,7 +58,7 @@ def test_a_turn_server_nobody_could_use_is_named(server: dict[str, Any], words: 
         load(ice_servers=[server])
 
 
-async def test_credentials_are_told_to_those_who_may_publish_alone() -> None:
+async def test_only_publishers_get_credentials() -> None:
     settings: dict[str, Any] = {
         "token": "hush",
         "turn_secret": SECRET,
@@ -78,15 +78,15 @@ async def test_credentials_are_told_to_those_who_may_publish_alone() -> None:
     assert '"ask_ice": true' in page
 
 
-async def _told(http: aiohttp.ClientSession, url: str) -> RTCIceServer:
-    """The relay and its credentials, as the endpoint tells them before an offer."""
+async def _relay_of(http: aiohttp.ClientSession, url: str) -> RTCIceServer:
+    """The relay and its credentials, as the endpoint's OPTIONS has them."""
     async with http.options(f"{url}/whip") as it:
         link = it.headers["Link"]
     words = link.replace(">", '"').replace("<", '"').split('"')
     return RTCIceServer(words[1], username=words[5], credential=words[7])
 
 
-def _nominated(publisher: Publisher) -> tuple[str, str]:
+def _nominated(publisher: WhipPublisher) -> tuple[str, str]:
     """The kinds of address at both ends of the path that media takes."""
     [transport] = {
         sender.transport.transport for sender in publisher.connection.getSenders() if sender
@@ -96,14 +96,14 @@ def _nominated(publisher: Publisher) -> tuple[str, str]:
 
 
 @coturn
-async def test_a_publisher_relays_through_coturn_by_the_credentials_it_was_told(
+async def test_a_publisher_relays_through_coturn_by_its_credentials(
     tmp_path: Path,
 ) -> None:
     async with turnserver(tmp_path) as url, aiohttp.ClientSession() as http:
         servers = [IceServer(urls=[url])]
         async with serving(turn_secret=SECRET, ice_servers=servers, slo_ms=1000) as server:
-            relay = await _told(http, base(server))
-            me = Publisher(FramesTrack(noise(320, 192), 15), relay=relay)
+            relay = await _relay_of(http, base(server))
+            me = WhipPublisher(FramesTrack(noise(320, 192), 15), relay=relay)
             try:
                 await me.publish(http, base(server))
                 await me.wait_for_type("detections")
@@ -116,12 +116,12 @@ async def test_a_publisher_relays_through_coturn_by_the_credentials_it_was_told(
 
 
 @coturn
-async def test_coturn_takes_no_credentials_whose_time_is_over(tmp_path: Path) -> None:
+async def test_coturn_refuses_expired_credentials(tmp_path: Path) -> None:
     async with turnserver(tmp_path) as url:
         for now_s, relayed in ((time.time() - 7200.0, False), (time.time(), True)):
             username, password = turn.credentials(SECRET, "test", now_s, 3600)
             relay = RTCIceServer(url, username, password)
-            me = Publisher(FramesTrack(noise(320, 192), 15), relay=relay)
+            me = WhipPublisher(FramesTrack(noise(320, 192), 15), relay=relay)
             try:
                 await me.connection.setLocalDescription(await me.connection.createOffer())
                 assert (" typ relay " in me.connection.localDescription.sdp) == relayed

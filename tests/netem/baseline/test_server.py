@@ -34,9 +34,9 @@ async def test_every_client_gets_one_fixed_hint_and_late_pictures_are_answered_i
         publishing(server.url.rstrip("/"), frames, query={"label": "client 0"}) as publisher,
     ):
         await publisher.wait_for(lambda each: each.get("batch", 0) > 1)  # a queue has built up
-        publisher.say("hello")
+        publisher.send("hello")
         hint = await publisher.wait_for_type("hint")
-        publisher.say("ping", t0_ms=1.5)
+        publisher.send("ping", t0_ms=1.5)
         pong = await publisher.wait_for_type("pong")
         answers = publisher.of_type("detections")
         [session] = server.sessions.values()

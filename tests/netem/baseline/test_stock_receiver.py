@@ -10,7 +10,7 @@ from aiortc import RTCSessionDescription
 
 from edge.rtc.rtp import is_rtcp
 from netem.baseline.stock_receiver import StockReceiver
-from tests.publisher import FramesTrack, Publisher
+from tests.publisher import FramesTrack, WhipPublisher
 from tests.serving import noise
 
 ENOUGH = 5
@@ -39,8 +39,8 @@ class Recorder:
             self.sent_rtps.add(int.from_bytes(data[4:8], "big"))
 
 
-async def connected(recorder: Recorder) -> Publisher:
-    publisher = Publisher(FramesTrack(noise(128, 96), 30))
+async def connected(recorder: Recorder) -> WhipPublisher:
+    publisher = WhipPublisher(FramesTrack(noise(128, 96), 30))
     connection = publisher.connection
     await connection.setLocalDescription(await connection.createOffer())
     answer = await recorder.receiver.answer(connection.localDescription.sdp)
@@ -58,7 +58,7 @@ async def test_frames_carry_the_timestamps_of_their_packets_and_messages_are_ans
             await recorder.enough.wait()
             if publisher.control.readyState != "open":
                 await opened.wait()
-            publisher.say("hello")
+            publisher.send("hello")
             echo = await publisher.wait_for_type("echo")
     finally:
         await recorder.receiver.close()
