@@ -99,6 +99,7 @@ class Settings(BaseSettings):
     ice_servers: list[IceServer] = []
     udp_ports: Annotated[str, Field(pattern=r"^\d{1,5}-\d{1,5}$")] | None = None
     announce: Annotated[list[IPvAnyAddress], NoDecode] = []
+    ice_allow: Annotated[list[IPvAnyNetwork], NoDecode] = []
     turn_secret: Token | None = None
     turn_ttl_s: Annotated[int, Field(ge=60, le=7 * 86_400)] = 3_600
 
@@ -128,6 +129,7 @@ class Settings(BaseSettings):
     max_messages_per_s: Annotated[int, Field(ge=10, le=10_000)] = 100
     end_fps: Annotated[float, Field(gt=0)] = 120.0
     end_bps: Annotated[int, Field(ge=100_000)] = 16_000_000
+    end_cpu_share: Annotated[float, Field(gt=0, le=1)] = 0.25
     max_pixels: Annotated[int, Field(ge=128 * 128)] = 1920 * 1088
     media_timeout_s: Annotated[float, Field(gt=0)] = 15.0
 
@@ -136,7 +138,9 @@ class Settings(BaseSettings):
     log_file_bytes: Annotated[int, Field(ge=10_000)] = 10_000_000
     log_files: Annotated[int, Field(ge=1, le=1000)] = 5
 
-    @field_validator("device", "edges", "profile", "trusted_proxies", "announce", mode="before")
+    @field_validator(
+        "device", "edges", "profile", "trusted_proxies", "announce", "ice_allow", mode="before"
+    )
     @classmethod
     def _comma_separated(cls, value: Any) -> Any:
         if not isinstance(value, str):

@@ -23,6 +23,7 @@ from pydantic import SecretStr
 from edge.api.errors import Handler, json_error
 from edge.clock import now_ms
 from edge.config import Settings
+from edge.rtc.guard.candidate_policy import own_addresses
 from edge.session.rate_limits import KeyedRateLimiter
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -204,6 +205,14 @@ class AccessControl:
         host = urlsplit(f"//{request.host}").hostname or ""
         literal = _address(host)
         return literal.is_loopback if literal is not None else host.lower() == "localhost"
+
+    def is_on_this_machine(self, request: web.Request) -> bool:
+        """Whether the client's address is one of this machine's, as far as proxies report it."""
+        client, peer = self.client(request), _address(request.remote or "")
+        forwarded = any(name in request.headers for name in _FORWARDED)
+        if client is None or (client == peer and forwarded):
+            return False  # by a proxy that is not trusted to name the client
+        return client.is_loopback or client in own_addresses()
 
 
 def is_cross_site(request: web.Request) -> bool:

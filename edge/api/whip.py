@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from http import HTTPStatus
 from typing import NoReturn, cast
 
@@ -92,7 +93,10 @@ class WhipEndpoint:
         if address is not None and (wait_ms := self._posts.take(address, now_ms())):
             _refuse_rate("too many offers from this address", wait_ms)
         _require_type(request, "application/sdp")
-        options = _session_options(request, self._sessions.class_names)
+        options = replace(
+            _session_options(request, self._sessions.class_names),
+            local_publisher=self._access.is_on_this_machine(request),
+        )
         offer = await self._body(request)
         try:
             session, answer = await self._sessions.open(offer, options, address)

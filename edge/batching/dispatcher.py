@@ -18,7 +18,6 @@ from edge.batching.device_usage import DeviceUsage
 from edge.clock import now_ms
 from edge.event_log import get_logger
 from edge.ipc.picture import Packable
-from edge.ipc.shared_memory import NoFreeSlotError
 from edge.models.boxes import Box
 from edge.workers import BatchFailure, BatchResult, WorkerPool
 
@@ -88,7 +87,7 @@ class Dispatcher:
     def offer(self, request: FrameRequest) -> None:
         """Takes a frame whose payload is an InferenceJob; an older one is superseded."""
         if self._idle is not None:
-            _job(request).dropped("no_plan")
+            _drop(request, "no_plan")
             return
         self._notify_dropped(self._batcher.put(request, now_ms()))
         self.pump()
@@ -117,7 +116,7 @@ class Dispatcher:
         if isinstance(outcome, BatchFailure):
             log.warning("batch_failed", device=device, reason=outcome.message)
             for request in dispatch.requests:
-                _job(request).dropped("failed")
+                _drop(request, "failed")
         else:
             size = len(dispatch.requests)
             # A frame waits for the way to the worker and back, too. The host's part of that time is
@@ -139,10 +138,7 @@ class Dispatcher:
                     outcome.ended_ms,
                     device,
                 )
-                try:
-                    _job(request).answered(answer)
-                except Exception:  # one session's defect must not cost the others their answers
-                    log.exception("answer_failed", session=request.session[:6])
+                _answer(request, answer)
         self.pump()
         if self._idle is not None and not self._in_flight:
             self._idle.set()
@@ -182,19 +178,36 @@ class Dispatcher:
         self.usage[dispatch.device].began(now_ms())
         try:
             self._pool.submit(dispatch.device, number, dispatch.variant, pictures)
-        except (NoFreeSlotError, ValueError) as error:
+        except Exception as error:  # without a free slot, or a picture that can't be packed
             del self._in_flight[number]
             log.warning("submit_refused", device=dispatch.device, reason=str(error))
             self._batcher.done(dispatch.device, now_ms())
             self.usage[dispatch.device].ended(len(dispatch.requests), now_ms())
             for request in dispatch.requests:
-                _job(request).dropped("failed")
+                _drop(request, "failed")
             asyncio.get_running_loop().call_soon(self.pump)  # the device is still idle
 
     @staticmethod
     def _notify_dropped(drops: Sequence[Drop]) -> None:
         for drop in drops:
-            _job(drop.request).dropped(drop.reason)
+            _drop(drop.request, drop.reason)
+
+
+# One session's defect must not cost the others their answers, nor the batcher its state.
+
+
+def _answer(request: FrameRequest, answer: Answer) -> None:
+    try:
+        _job(request).answered(answer)
+    except Exception:
+        log.exception("answer_failed", session=request.session[:6])
+
+
+def _drop(request: FrameRequest, reason: str) -> None:
+    try:
+        _job(request).dropped(reason)
+    except Exception:
+        log.exception("drop_failed", session=request.session[:6], reason=reason)
 
 
 def _job(request: FrameRequest) -> InferenceJob:

@@ -1,4 +1,4 @@
-"""The one module that touches aiortc's and aioice's private names.
+"""aiortc's and aioice's private names, which only this module and `edge.rtc.guard` touch.
 
 aiortc keeps ICE, DTLS, SRTP's keys and SCTP; RTP and RTCP are taken off the socket before its own
 receiver sees them. `check` compares the installed versions with the expected ones at start-up.
@@ -11,9 +11,7 @@ import errno
 import importlib.metadata
 import random
 import socket
-import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from types import FunctionType, ModuleType
 from typing import Any, cast
 
@@ -30,30 +28,50 @@ from aiortc.rtcsctptransport import RTCSctpTransport
 
 from edge.clock import now_ms
 from edge.event_log import get_logger
+from edge.rtc.guard.ice_guard import IceGuard
+from edge.rtc.guard.sctp_guard import guard_sctp, meter_dtls
+from edge.rtc.guard.suppressed_errors import SuppressedErrors
+from edge.rtc.guard.transport_guard import TransportGuard
 from edge.rtc.rtp import ABS_CAPTURE_TIME, ABS_SEND_TIME, TRANSPORT_CC, ExtensionIds, is_rtcp
 from edge.rtc.sdp import Candidate
-from edge.rtc.udp_socket import read_until_empty
 
 VERSIONS = {"aiortc": "1.16.0", "aioice": "0.13.0"}
 MAX_DATAGRAMS = 512  # DTLS datagrams unread; the newest is dropped, and DTLS and SCTP resend it
 _COMPONENT = 1  # of ICE: RTP, and everything multiplexed with it
 _GATHER_S = 1.0  # a silent STUN server must not delay the SDP answer by aioice's 5 s
-_INITIAL_WINDOW = 10 * 1200  # bytes, as RFC 6928 has it for TCP: a result never waits for it
 
 # Methods by class, attributes that its constructor sets, and functions by module.
 _METHODS: dict[type, tuple[str, ...]] = {
     RTCRtpReceiver: ("receive", "stop"),
     RTCSctpTransport: ("_handle_data", "_abort"),
-    ice.Connection: ("data_received", "get_component_candidates", "add_remote_candidate"),
+    RTCIceTransport: ("addRemoteCandidate",),
+    ice.Connection: (
+        "data_received",
+        "get_component_candidates",
+        "request_received",
+        "respond_error",
+        "_valid_username",
+    ),
+    ice.StunProtocol: ("datagram_received", "error_received"),
 }
 _ATTRIBUTES: dict[type, tuple[str, ...]] = {
     RTCDtlsTransport: ("_rx_srtp", "_tx_srtp", "_data_receiver"),
-    RTCIceTransport: ("_connection",),
+    RTCIceTransport: ("_connection", "_recv"),
     RTCRtpReceiver: ("_RTCRtpReceiver__timestamp_mapper",),
     RTCRtpSender: ("_ssrc",),
     RTCRtpTransceiver: ("_codecs", "_headerExtensions"),
-    RTCSctpTransport: ("_cwnd", "_advertised_rwnd"),
-    ice.Connection: ("_nominated", "_protocols", "_queue"),
+    RTCSctpTransport: (
+        "_advertised_rwnd",
+        "_association_state",
+        "_cwnd",
+        "_inbound_streams",
+        "_last_received_tsn",
+        "_last_sacked_tsn",
+        "_local_tsn",
+        "_outbound_queue",
+    ),
+    ice.Connection: ("_check_list", "_nominated", "_protocols", "_queue"),
+    ice.StunProtocol: ("transactions",),
 }
 
 _FUNCTIONS: dict[ModuleType, tuple[str, ...]] = {
@@ -92,27 +110,12 @@ def check() -> None:
                 raise InternalsError(f"{owner.__module__}.{owner.__name__} has no {name}")
 
 
-@dataclass(slots=True)
-class SuppressedErrors:
-    """Exceptions that were kept from ending a transport; the first of each kind is logged."""
-
-    count: int = 0
-    datagrams_dropped: int = 0
-    kinds: set[str] = field(default_factory=set)
-
-    def add(self, where: str) -> None:
-        """Count the present exception, if any; its kind `where` is one of a few names."""
-        self.count += 1
-        if where not in self.kinds:
-            self.kinds.add(where)
-            _log.error("handler_failed", where=where, exc_info=sys.exc_info()[0] is not None)
-
-
 class MediaTransport:
     """One publisher's video as datagrams: RTP and RTCP in, RTCP out.
 
     `on_rtp(packet, arrival_ms)` and `on_rtcp(packet, arrival_ms)` get decrypted packets straight
-    from the socket. Their exceptions are counted in `errors` and end nothing.
+    from the socket. Their exceptions are counted in `guard.errors` and
+    end nothing.
     """
 
     def __init__(
@@ -121,10 +124,12 @@ class MediaTransport:
         transceiver: RTCRtpTransceiver,
         on_rtp: Callable[[bytes, float], None],
         on_rtcp: Callable[[bytes, float], None],
+        *,
         ports: range | None = None,
+        guard: TransportGuard | None = None,
     ) -> None:
         """`ports` are the local UDP ports that may be used; None: any."""
-        self.errors = SuppressedErrors()
+        self._guard = guard or TransportGuard(lambda code, reason: None, SuppressedErrors())
         self._on_rtp = on_rtp
         self._on_rtcp = on_rtcp
         self._dtls = transceiver.receiver.transport
@@ -134,26 +139,32 @@ class MediaTransport:
         receiver: Any = transceiver.receiver
         receiver.receive = _do_nothing
         receiver.stop = _do_nothing
-        for transport in _ice_transports(connection):
-            _replace_gathering(transport, ports)
-        self._divert_media()
+        self._ice = {
+            transport: IceGuard(transport._connection, self._guard)
+            for transport in _ice_transports(connection)
+        }
+        for transport, ice_guard in self._ice.items():
+            _replace_gathering(transport, ice_guard, ports)
+            self._divert_media(transport)
+        meter_dtls(self._dtls, self._guard)
         if connection.sctp is not None:
-            self._guard_sctp(connection.sctp)
+            if connection.sctp.transport is not self._dtls:
+                meter_dtls(connection.sctp.transport, self._guard)
+            guard_sctp(connection.sctp, self._guard)
 
-    def _divert_media(self) -> None:
-        ice_connection: Any = self._dtls.transport._connection
+    def _divert_media(self, transport: RTCIceTransport) -> None:
+        ice_connection: Any = transport._connection
         deliver = ice_connection.data_received
         queue: asyncio.Queue[object] = ice_connection._queue
+        is_video = transport is self._dtls.transport
 
         def received(data: bytes, component: int) -> None:
-            if not data:
-                return  # aiortc would fail on an empty datagram
-            if 127 < data[0] < 192:
+            if is_video and 127 < data[0] < 192:
                 self._on_media(data)
             elif queue.qsize() < MAX_DATAGRAMS:
                 deliver(data, component)
             else:
-                self.errors.datagrams_dropped += 1
+                self._guard.refuse("queue full")
 
         ice_connection.data_received = received
 
@@ -166,33 +177,30 @@ class MediaTransport:
             rtcp = is_rtcp(data)
             plain = srtp.unprotect_rtcp(data) if rtcp else srtp.unprotect(data)
         except Exception:  # forged, replayed, truncated or too long
-            self.errors.datagrams_dropped += 1
+            self._guard.refuse("not authentic")
             return
         try:
             (self._on_rtcp if rtcp else self._on_rtp)(plain, arrival_ms)
         except Exception:
-            self.errors.add("a packet handler")
+            self._guard.errors.add("a packet handler")
 
-    def _guard_sctp(self, sctp: RTCSctpTransport) -> None:
-        guarded: Any = sctp
-        guarded._cwnd = _INITIAL_WINDOW
-        handle = sctp._handle_data
-
-        async def handle_data(data: bytes) -> None:
-            try:
-                await handle(data)
-            except ConnectionError:
-                raise
-            except Exception:
-                self.errors.add("a data channel packet")
-            if guarded._advertised_rwnd < -(1 << 20):
-                # Fragments beyond the advertised window would use up all sessions' memory.
-                self.errors.add("data channel reassembly")
-                guarded._inbound_streams.clear()
-                guarded._advertised_rwnd = 0
-                raise ConnectionError
-
-        guarded._handle_data = handle_data
+    async def add_candidate(self, candidate: Candidate) -> None:
+        """Let ICE try a remote address, on every transport: each has its own credentials."""
+        for transport, ice_guard in self._ice.items():
+            if not ice_guard.has_room_for_candidate:
+                self._guard.refuse("too many candidate pairs")
+                continue
+            await transport.addRemoteCandidate(
+                RTCIceCandidate(
+                    component=1,
+                    foundation=candidate.foundation,
+                    ip=candidate.address,
+                    port=candidate.port,
+                    priority=candidate.priority,
+                    protocol="udp",
+                    type=candidate.kind,
+                )
+            )
 
     def send_rtcp(self, packet: bytes) -> bool:
         """Send a compound packet; False before the connection is established and after its end."""
@@ -205,7 +213,7 @@ class MediaTransport:
             encrypted = self._dtls._tx_srtp.protect_rtcp(packet)
             pair.protocol.transport.sendto(encrypted, pair.remote_addr)
         except Exception:
-            self.errors.add("sending RTCP")
+            self._guard.errors.add("sending RTCP")
             return False
         return True
 
@@ -225,31 +233,40 @@ def _ice_transports(connection: RTCPeerConnection) -> set[RTCIceTransport]:
     return found
 
 
-def _replace_gathering(transport: RTCIceTransport, ports: range | None = None) -> None:
+def _replace_gathering(
+    transport: RTCIceTransport, ice_guard: IceGuard, ports: range | None
+) -> None:
     """Gather candidates quickly, within `ports`, on the loopback where there is nothing else."""
     connection: Any = transport._connection
     gather = connection.get_component_candidates
 
     async def gather_quickly(component: int, addresses: list[str], **_: object) -> object:
         local = addresses or ["127.0.0.1"]
-        found = await _gather_in(connection, component, local, ports) if ports else []
-        found += await gather(component, [] if ports else local, timeout=_GATHER_S)
+        found = await _gather_in(connection, component, local, ports, ice_guard.attach)
+        found += await gather(component, [], timeout=_GATHER_S)  # relayed ones
         for protocol in connection._protocols:
-            read_until_empty(protocol)
+            ice_guard.attach(protocol)
         return found
 
     connection.get_component_candidates = gather_quickly
 
 
 async def _gather_in(
-    connection: Any, component: int, addresses: list[str], ports: range
+    connection: Any,
+    component: int,
+    addresses: list[str],
+    ports: range | None,
+    attach: Callable[[ice.StunProtocol], None],
 ) -> list[candidates.Candidate]:
     """Host candidates on ports of a range, which aioice does not support, and the server-reflexive
-    candidates of those; OSError if no address has a free port."""
+    candidates of those; OSError if no address has a free port.
+
+    `attach` is called with each protocol before anything is read from its socket.
+    """
     protocols: list[ice.StunProtocol] = []
     for number, address in enumerate(addresses, start=1):
         try:
-            protocol = await _bind(connection, component, address, ports)
+            protocol = await _bind(connection, component, address, ports or range(1), attach)
         except OSError as error:
             _log.debug("no_socket", address=address, error=error)
             if number == len(addresses) and not protocols:
@@ -271,7 +288,13 @@ async def _gather_in(
     return found
 
 
-async def _bind(connection: Any, component: int, address: str, ports: range) -> ice.StunProtocol:
+async def _bind(
+    connection: Any,
+    component: int,
+    address: str,
+    ports: range,
+    attach: Callable[[ice.StunProtocol], None],
+) -> ice.StunProtocol:
     loop = asyncio.get_running_loop()
     for port in random.sample(ports, len(ports)):
         try:
@@ -291,9 +314,10 @@ async def _bind(connection: Any, component: int, address: str, ports: range) -> 
             transport="udp",
             priority=candidates.candidate_priority(component, "host"),
             host=address,
-            port=port,
+            port=transport.get_extra_info("sockname")[1],
             type="host",
         )
+        attach(protocol)
         return protocol
     raise OSError(f"no UDP port from {ports[0]} to {ports[-1]} is free on {address}")
 
@@ -331,22 +355,6 @@ def payload_types(transceiver: RTCRtpTransceiver) -> tuple[dict[int, str], dict[
         elif name in ("vp8", "h264"):
             codecs[codec.payloadType] = name
     return codecs, retransmissions
-
-
-async def add_candidate(connection: RTCPeerConnection, candidate: Candidate) -> None:
-    """Let ICE check a remote address, on every transport: each knows its own credentials."""
-    for transport in _ice_transports(connection):
-        await transport.addRemoteCandidate(
-            RTCIceCandidate(
-                component=1,
-                foundation=candidate.foundation,
-                ip=candidate.address,
-                port=candidate.port,
-                priority=candidate.priority,
-                protocol="udp",
-                type=candidate.kind,
-            )
-        )
 
 
 def abort_sockets(connection: RTCPeerConnection) -> None:

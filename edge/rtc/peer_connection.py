@@ -22,6 +22,9 @@ from edge.rtc import aiortc_adapter
 from edge.rtc.bwe.bandwidth_estimator import BandwidthEstimator
 from edge.rtc.capture_clock import CaptureClock
 from edge.rtc.decoding.decoder import MAX_PIXELS
+from edge.rtc.guard.candidate_policy import CandidatePolicy, own_addresses
+from edge.rtc.guard.suppressed_errors import SuppressedErrors
+from edge.rtc.guard.transport_guard import TransportGuard
 from edge.rtc.reception_stats import ReceptionCounts
 from edge.rtc.rtp import ExtensionIds
 from edge.rtc.sdp import (
@@ -33,6 +36,7 @@ from edge.rtc.sdp import (
     read_candidates,
     read_offer,
     read_ufrags,
+    with_message_size,
 )
 from edge.rtc.video_receiver import DecodedFrame, VideoReceiver
 
@@ -60,6 +64,11 @@ class PeerConnection:
     which this machine is reached on the same ports. `rate_control` is "receiver"
     (`edge.rtc.bwe.bandwidth_estimator`) or "transport-cc": the publisher's own estimator decides,
     if its offer includes transport-cc.
+
+    `on_offence(code, reason)` is called once, with "abuse" or "excess", when the publisher's
+    packets break the transport's rules or take more than `max_processor_share` cores (None: no
+    limit); later ones are dropped. `candidate_policy` decides which of its addresses are used;
+    None: those that do not lead into this host.
     """
 
     def __init__(
@@ -77,6 +86,9 @@ class PeerConnection:
         max_pixels: int = MAX_PIXELS,
         ports: range | None = None,
         announce: Sequence[str] = (),
+        on_offence: Callable[[str, str], None] = lambda code, reason: None,
+        max_processor_share: float | None = None,
+        candidate_policy: CandidatePolicy | None = None,
     ) -> None:
         self.clock = CaptureClock()
         self.estimator = BandwidthEstimator()
@@ -91,9 +103,16 @@ class PeerConnection:
             "channel": on_channel,
             "state": on_state,
             "step": on_step,
+            "offence": on_offence,
         }
         self._rate_control = rate_control
-        self._errors = aiortc_adapter.SuppressedErrors()
+        self._errors = SuppressedErrors()
+        self._guard = TransportGuard(
+            lambda code, reason: self._call("offence", code, reason),
+            self._errors,
+            max_processor_share,
+        )
+        self._policy = candidate_policy or CandidatePolicy(own_addresses())
         self._connection: RTCPeerConnection | None = None  # without this it would be collected
         self._transport: aiortc_adapter.MediaTransport | None = None
         self._receiver: VideoReceiver | None = None
@@ -146,7 +165,8 @@ class PeerConnection:
         self._receive_video(connection, transceiver, extensions, codecs, retransmissions)
         answer = await connection.createAnswer()
         await connection.setLocalDescription(answer)
-        return announced(offer.complete(connection.localDescription.sdp), self._announce)
+        answer_sdp = offer.complete(connection.localDescription.sdp)
+        return announced(with_message_size(answer_sdp), self._announce)
 
     def _receive_video(
         self,
@@ -170,9 +190,13 @@ class PeerConnection:
             max_pixels=self._max_pixels,
         )
         self._transport = aiortc_adapter.MediaTransport(
-            connection, transceiver, receiver.handle_rtp, receiver.handle_rtcp, self._ports
+            connection,
+            transceiver,
+            receiver.handle_rtp,
+            receiver.handle_rtcp,
+            ports=self._ports,
+            guard=self._guard,
         )
-        self._transport.errors = self._errors
         receiver.ssrc = self._transport.ssrc
 
     async def add_candidates(self, sdpfrag: str) -> None:
@@ -188,14 +212,18 @@ class PeerConnection:
         await self._try_candidates(read_candidates(sdpfrag))
 
     async def _try_candidates(self, candidates: Sequence[Candidate]) -> None:
-        if self._connection is None or self._closing is not None:
+        if self._transport is None or self._closing is not None:
             return
         # The end of candidates is not passed on: ICE would give up before the checks of hidden
         # (mDNS) addresses arrive.
         for candidate in candidates:
-            if self._candidates < MAX_CANDIDATES:
-                self._candidates += 1
-                await aiortc_adapter.add_candidate(self._connection, candidate)
+            if self._candidates >= MAX_CANDIDATES:
+                return
+            self._candidates += 1
+            if (reason := self._policy.refusal(candidate.address, candidate.port)) is not None:
+                self._guard.refuse(f"candidate: {reason}")
+            else:
+                await self._transport.add_candidate(candidate)
 
     # -- messages ---------------------------------------------------------------------------------
 
@@ -252,6 +280,11 @@ class PeerConnection:
         """Exceptions that were kept from ending the connection; 0 unless there is a bug."""
         return self._errors.count
 
+    @property
+    def received_bytes(self) -> int:
+        """All bytes from the publisher's addresses, of every protocol, with headers."""
+        return self._guard.received_bytes
+
     def _send_rtcp(self, packet: bytes) -> bool:
         return self._transport is not None and self._transport.send_rtcp(packet)
 
@@ -280,6 +313,8 @@ class PeerConnection:
             self._transport.release()
         if self._receiver is not None:
             self._receiver.close()
+        if self._guard.refused:
+            _log.info("datagrams_refused", reasons=dict(self._guard.refused))
         connection = self._connection
         if connection is not None:
             try:

@@ -16,11 +16,17 @@ from edge.rtc.rtp import ABS_CAPTURE_TIME, ABS_SEND_TIME, TRANSPORT_CC, Extensio
 MAX_CHARS = 64_000
 MAX_LINES = 2_000
 MAX_SECTIONS = 32
-MAX_CANDIDATES = 64  # of one session; further ones are ignored
+MAX_CANDIDATES = 32  # of one session; further ones are ignored
+MAX_MESSAGE_BYTES = 65_536  # on a data channel: fewer fragments than a stream may hold unfinished
 START_KBPS = 1000  # at its default of 300, libwebrtc starts at half of the requested size or less
 
 _AUDIO = {"opus/48000", "pcmu/8000", "pcma/8000", "g722/8000"}
 _DIRECTIONS = ("sendrecv", "sendonly", "recvonly", "inactive")
+_CREDENTIALS = {
+    "ice-ufrag": re.compile(r"[A-Za-z0-9+/]{4,256}"),
+    "ice-pwd": re.compile(r"[A-Za-z0-9+/]{22,256}"),
+}
+"""RFC 8839, section 5.4: checks carry the fragment to whatever address an offer names."""
 _M_LINE = re.compile(r"m=([a-z]+) (\d{1,5})(?:/\d+)? ([A-Z/]+) (\S.*)", re.ASCII)
 
 
@@ -124,6 +130,7 @@ def read_offer(text: str) -> Offer:
         raise SdpError("bad_sdp", "the offer is not SDP: it does not begin with v=0")
     if len(session) + sum(map(len, groups)) > MAX_LINES or len(groups) > MAX_SECTIONS:
         raise SdpError("sdp_too_large", "the offer has too many lines")
+    _check_credentials(session, *groups)
     sections = [_section(lines) for lines in groups]
     default = next((name for name in _DIRECTIONS if f"a={name}" in session), "sendrecv")
     video = _accept_video(sections, default)
@@ -178,6 +185,11 @@ def read_candidates(fragment: str) -> list[Candidate]:
                 if candidate is not None:
                     found.append(candidate)
     return found
+
+
+def with_message_size(answer: str) -> str:
+    """The answer with `MAX_MESSAGE_BYTES` in the place of aiortc's own (RFC 8841, section 6)."""
+    return re.sub(r"a=max-message-size:\d+", f"a=max-message-size:{MAX_MESSAGE_BYTES}", answer)
 
 
 def announced(answer: str, addresses: Sequence[str]) -> str:
@@ -243,6 +255,14 @@ def _section(lines: list[str]) -> _Section:
     if match is None or int(match[2]) > 65535:
         raise SdpError("bad_sdp", f"unreadable media line: {lines[0][:80]!r}")
     return _Section(lines, match[1], int(match[2]), match[3], match[4])
+
+
+def _check_credentials(*groups: list[str]) -> None:
+    for line in (line for lines in groups for line in lines):
+        name, _, value = line.removeprefix("a=").partition(":")
+        rule = _CREDENTIALS.get(name) if line.startswith("a=") else None
+        if rule is not None and rule.fullmatch(value) is None:
+            raise SdpError("bad_sdp", f"a={name} does not have the form of RFC 8839")
 
 
 def _accept_video(sections: list[_Section], default: str) -> _Section:

@@ -1,48 +1,50 @@
 """Reading a UDP socket until it is empty: a frame's packets in one turn of the event loop.
 
-asyncio's own transport reads one datagram a turn, with an allocation of 256 kB each, and aioice
-tries to parse every datagram as STUN, though the first byte identifies it (RFC 7983).
+asyncio's own transport reads one datagram a turn, with an allocation of 256 kB each.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
-import struct
+from collections.abc import Callable
 from typing import Any
 
 MAX_BYTES = 2048  # of a datagram; longer ones are truncated and then fail to authenticate
 MAX_PER_TURN = 64  # datagrams, then the event loop's other work comes first
 
 
-def read_until_empty(protocol: Any) -> bool:
-    """Read the socket of aioice's `protocol` from now on; False where this event loop can't.
+def read_until_empty(
+    transport: Any,
+    on_datagram: Callable[[bytes, Any], None],
+    on_error: Callable[[OSError], None],
+    on_turn: Callable[[Callable[[], None]], bool],
+) -> bool:
+    """Read an asyncio transport's socket from now on; False where this event loop can't.
 
-    STUN goes to `protocol`, everything else to its receiver. The transport still sends and closes.
+    `on_datagram(data, address)` must not raise. `on_turn(read)` has to call `read`, which reads at
+    most `MAX_PER_TURN` datagrams; once it returns False, no more are read. The transport still
+    sends and closes.
     """
     loop: Any = asyncio.get_running_loop()
-    transport: Any = protocol.transport
     inner: Any = getattr(transport, "_sock", None)
     if not isinstance(inner, socket.socket) or not hasattr(loop, "_remove_reader"):
         return False
-    component = protocol.local_candidate.component
-    receive, receiver = inner.recvfrom, protocol.receiver
+    receive, descriptor = inner.recvfrom, inner.fileno()
 
-    def readable() -> None:
+    def read() -> None:
         try:
             for _ in range(MAX_PER_TURN):
-                data, address = receive(MAX_BYTES)
-                if data and data[0] > 3:
-                    receiver.data_received(data, component)
-                else:
-                    with contextlib.suppress(struct.error):  # STUN with truncated attributes
-                        protocol.datagram_received(data, address)
+                on_datagram(*receive(MAX_BYTES))
         except (BlockingIOError, InterruptedError):
             return
         except OSError as error:
-            protocol.error_received(error)
+            on_error(error)
 
-    loop._remove_reader(inner.fileno())
-    loop._add_reader(inner.fileno(), readable)
+    def readable() -> None:
+        if not on_turn(read):
+            loop._remove_reader(descriptor)
+
+    loop._remove_reader(descriptor)
+    loop._add_reader(descriptor, readable)
     return True

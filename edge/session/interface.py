@@ -36,6 +36,8 @@ class SessionOptions:
     label: str = ""
     classes: frozenset[str] | None = None
     """Names of the classes to report; None: all."""
+    local_publisher: bool = False
+    """The offer came from this machine, so ICE may use its addresses."""
 
 
 class SessionInterface(Protocol):

@@ -25,7 +25,8 @@ class MessageRateLimiter:
 
 
 class TrafficLimit:
-    """Detects a publisher far above its limits, on average over `WINDOW_MS`: bursts are allowed.
+    """Detects a publisher far above its limits, on average over `WINDOW_MS`: bursts are allowed,
+    but no more than the whole window's traffic.
 
     `observe` takes totals since the start, at any times.
     """
@@ -37,17 +38,20 @@ class TrafficLimit:
         self._window_start: tuple[float, int, int] | None = None
 
     def observe(self, received_bytes: int, frames: int, now_ms: float) -> str | None:
-        """The limit that the window ending now exceeded, in words; None if there is none."""
+        """The limit that the present window exceeds, in words; None if there is none."""
         if self._window_start is None:
             self._window_start = (now_ms, received_bytes, frames)
             return None
         began_ms, bytes_before, frames_before = self._window_start
-        if now_ms - began_ms < self.WINDOW_MS:
+        bits, count = 8.0 * (received_bytes - bytes_before), frames - frames_before
+        window_s = self.WINDOW_MS / 1000.0
+        ended = now_ms - began_ms >= self.WINDOW_MS
+        if ended:
+            self._window_start = (now_ms, received_bytes, frames)
+        elif bits <= self._max_bps * window_s and count <= self._max_fps * window_s:
             return None
-        self._window_start = (now_ms, received_bytes, frames)
-        seconds = (now_ms - began_ms) / 1000.0
-        bps = 8.0 * (received_bytes - bytes_before) / seconds
-        fps = (frames - frames_before) / seconds
+        seconds = max((now_ms - began_ms) / 1000.0, 0.001)
+        bps, fps = bits / seconds, count / seconds
         if bps > self._max_bps:
             return f"{bps / 1e6:.1f} Mbit/s, and at most {self._max_bps / 1e6:g} are taken"
         if fps > self._max_fps:

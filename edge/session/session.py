@@ -22,6 +22,7 @@ from edge.clock import now_ms
 from edge.config import Settings
 from edge.event_log import get_logger
 from edge.observability.metrics_data import FrameMetrics
+from edge.rtc.guard.candidate_policy import CandidatePolicy, own_addresses
 from edge.rtc.peer_connection import DecodedFrame, PeerConnection
 from edge.scheduling.assignment import Assignment, SessionSnapshot
 from edge.session import actions, turn
@@ -106,6 +107,13 @@ class Session:
             max_pixels=settings.max_pixels,
             ports=settings.udp_port_range,
             announce=[str(address) for address in settings.announce],
+            on_offence=lambda code, reason: self._request_close(reason, code),
+            max_processor_share=settings.end_cpu_share,
+            candidate_policy=CandidatePolicy(
+                own_addresses() | frozenset(settings.announce),
+                settings.ice_allow,
+                local_publisher=options.local_publisher,
+            ),
         )
         self.peer.estimator.remb.max_cap_bps = float(settings.max_bps)
 
@@ -162,7 +170,8 @@ class Session:
         if self._state == "closed":
             return
         live, counts = self._state == "live", self.peer.counts
-        end = self._liveness.end_reason(live, counts.bytes, counts.frames, now)
+        received_bytes = self.peer.received_bytes
+        end = self._liveness.end_reason(live, received_bytes, counts.frames, now)
         if end is not None:
             self._request_close(*end)
         elif live:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import logging
 
 import pytest
 from aiortc.rtcdtlstransport import RTCDtlsTransport
@@ -34,19 +33,3 @@ def test_a_missing_attribute_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(aiortc_adapter._ATTRIBUTES, RTCDtlsTransport, ("_gone",))
     with pytest.raises(aiortc_adapter.InternalsError, match="_gone"):
         aiortc_adapter.check()
-
-
-def test_the_first_failure_of_each_kind_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    errors = aiortc_adapter.SuppressedErrors()
-    with caplog.at_level(logging.ERROR):
-        for where in ("on_frame", "on_frame", "on_message", "on_frame", "on_message"):
-            try:
-                raise ValueError(where)
-            except ValueError:
-                errors.add(where)
-    assert errors.count == 5
-    assert [record.getMessage() for record in caplog.records] == [
-        "event=handler_failed where=on_frame",
-        "event=handler_failed where=on_message",
-    ]
-    assert all(record.exc_info for record in caplog.records)

@@ -18,7 +18,7 @@ from edge.clock import now_ms
 from edge.rtc import aiortc_adapter
 from edge.rtc.peer_connection import MAX_BUFFERED, MAX_CHANNELS, SdpError
 from edge.rtc.rtp import ABS_CAPTURE_TIME, TRANSPORT_CC, RtpPacket
-from edge.rtc.sdp import read_candidates
+from edge.rtc.sdp import MAX_MESSAGE_BYTES, read_candidates
 from tests.rtc.publishing import Publisher, Watcher
 
 
@@ -403,7 +403,7 @@ async def test_another_peer_is_not_disturbed() -> None:
     async with connected() as (first, _), connected() as (second, other):
         await second.until(lambda: len(second.frames) >= 2)
         await other.opened("control")
-        other.channels["control"].send("x" * 200_000)
+        other.channels["control"].send("x" * MAX_MESSAGE_BYTES)
         await first.until(lambda: len(first.frames) >= 5)
         assert first.peer.suppressed_errors == 0
 

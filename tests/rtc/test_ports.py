@@ -34,18 +34,24 @@ async def test_media_comes_by_the_ports_of_the_range_and_is_answered() -> None:
     assert "203.0.113.5" in {address for address, _ in found}
 
 
+def _unread(_: ice.StunProtocol) -> None:
+    """asyncio's own transport goes on reading."""
+
+
 async def test_an_address_without_a_socket_costs_itself_alone() -> None:
     elsewhere = "203.0.113.77"  # of no interface here
     for addresses in ([elsewhere, "127.0.0.1"], ["127.0.0.1", elsewhere]):
         connection = ice.Connection(ice_controlling=False)
-        found = await aiortc_adapter._gather_in(connection, 1, addresses, range(FIRST, LAST + 1))
+        found = await aiortc_adapter._gather_in(
+            connection, 1, addresses, range(FIRST, LAST + 1), _unread
+        )
         assert [each.host for each in found] == ["127.0.0.1"]
         await connection.close()
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
             other.bind(("127.0.0.1", found[0].port))  # given back
     connection = ice.Connection(ice_controlling=False)
     with pytest.raises(OSError, match="assign"):
-        await aiortc_adapter._gather_in(connection, 1, [elsewhere], range(FIRST, LAST + 1))
+        await aiortc_adapter._gather_in(connection, 1, [elsewhere], range(FIRST, LAST + 1), _unread)
     await connection.close()
 
 

@@ -20,6 +20,7 @@ MAX_STREAMS = 64  # that data came on; a publisher opens two
 MAX_TSN_AHEAD = 256  # of the last in sequence: a hole is that long at most
 MAX_REASSEMBLY_CHUNKS = 128  # that wait in one stream for the rest of their message, or a hole
 MAX_DUPLICATES = 256  # reported in a SACK
+ENDLESS_PARAMETER = "a parameter shorter than its header"  # holds aiortc for ever
 
 _COMMON_HEADER_BYTES = 12
 _CHUNK_HEADER_BYTES = 4
@@ -172,7 +173,7 @@ def _parameter_violation(body: bytes, position: int, most: int) -> str | None:
     while position <= len(body) - 4:
         length = struct.unpack_from("!HH", body, position)[1]
         if length < 4:
-            return "a parameter shorter than its header"
+            return ENDLESS_PARAMETER
         count += 1
         if count > most:
             return f"more than {most} parameters in a chunk"

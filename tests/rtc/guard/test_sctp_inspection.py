@@ -13,7 +13,8 @@ from google_crc32c import value as crc32c
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.rtc.sctp_inspection import (
+from edge.rtc.guard.sctp_guard import association_of
+from edge.rtc.guard.sctp_inspection import (
     MAX_PACKET_BYTES,
     MAX_REASSEMBLY_CHUNKS,
     MAX_STREAMS,
@@ -128,17 +129,6 @@ def test_any_body_is_read_without_exceptions(body: bytes, kind: int) -> None:
     violation(body, OPEN)
 
 
-def state_of(association: Any) -> Association:
-    sent = association._sent_queue
-    return Association(
-        established=association._association_state == sctp.RTCSctpTransport.State.ESTABLISHED,
-        received_tsn=association._last_received_tsn,
-        sent_tsn=sent[-1].tsn if sent else association._advanced_peer_ack_tsn,
-        acknowledged_tsn=association._last_sacked_tsn,
-        streams={n: len(s.reassembly) for n, s in association._inbound_streams.items()},
-    )
-
-
 class Wire:
     """The DTLS transport of an association that sends into nothing."""
 
@@ -169,7 +159,7 @@ class Peer:
     async def send(self, raw: bytes) -> float:
         """Milliseconds of processor that the packet took, inspection included."""
         began = time.thread_time()
-        if violation(raw, state_of(self.association)) is None:
+        if violation(raw, association_of(self.association)) is None:
             await self.association._handle_data(raw)
         else:
             self.rejected += 1
