@@ -7,13 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from analysis.simulator.devices import HANDOVER_MS, SimulatedDevices
 from analysis.simulator.encoder import LEAST_BITS, Encoder, JpegEncoder
 from analysis.simulator.event_queue import EventQueue
 from analysis.simulator.frame import IN_TIME, LATE, FrameTally, SimulatedFrame
-from analysis.simulator.link import SimulatedLink
+from analysis.simulator.link import Crossing, SimulatedLink
 from analysis.simulator.specification import SimulatedLinkSpec, Simulation, SimulationCell
 from edge.profile.accuracy import AccuracyProfile
 from edge.profile.accuracy_file import load_accuracy_profile
@@ -21,9 +21,6 @@ from edge.profile.latency_file import load_latency_profile
 from edge.profile.variant import Variant
 from traces import Trace, read
 from traces.generate import KINDS
-
-if TYPE_CHECKING:
-    from analysis.simulator.policies import Policy
 
 
 @dataclass(slots=True)
@@ -49,6 +46,20 @@ class SimulatedClient:
         return self.back_ms + abs(self.rng.gauss(0.0, self.jitter_ms))
 
 
+class RunPolicy(Protocol):
+    """The part of a policy that a run calls (`analysis.simulator.policies.base`)."""
+
+    def encoder(self, number: int, rng: random.Random) -> Encoder: ...
+
+    def start(self) -> None: ...
+
+    def sent(
+        self, client: SimulatedClient, frame: SimulatedFrame, crossing: Crossing, sent_ms: float
+    ) -> None: ...
+
+    def ready(self, client: SimulatedClient, frame: SimulatedFrame) -> None: ...
+
+
 class SimulationRun:
     """One run, with all that a policy may read and do. `profiles` are the devices' as declared at
     first; the server's batcher updates them."""
@@ -57,7 +68,7 @@ class SimulationRun:
         self,
         experiment: Simulation,
         cell: SimulationCell,
-        policy: Callable[[SimulationRun], Policy],
+        policy: Callable[[SimulationRun], RunPolicy],
     ) -> None:
         self.experiment, self.cell = experiment, cell
         self.events = EventQueue()

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections import deque
 from functools import partial
-from typing import TYPE_CHECKING
 
 from analysis.simulator.encoder import SendRequest
 from analysis.simulator.event_queue import Action
 from analysis.simulator.frame import SimulatedFrame
 from analysis.simulator.link import Crossing
+from analysis.simulator.run import SimulatedClient, SimulationRun
 from edge.adaptation.latency_budget import LatencyBudget, infeasible
 from edge.adaptation.measurements import SessionMeasurements
 from edge.rtc.bwe.bandwidth_estimator import BandwidthEstimator
 from edge.scheduling.assignment import Assignment, SessionSnapshot
 from edge.session.session_adaptation import SessionAdaptation, measure
 from edge.sliding_windows import QuantileWindow
-
-if TYPE_CHECKING:
-    from analysis.simulator.run import SimulatedClient, SimulationRun
 
 BACK_MS = 2.0  # the delay to the client until it has been measured
 REPORT_EVERY_MS = 500.0

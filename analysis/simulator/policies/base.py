@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import random
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
 
 from analysis.simulator.encoder import Encoder, SendRequest
 from analysis.simulator.frame import SimulatedFrame
 from analysis.simulator.link import Crossing
+from analysis.simulator.run import SimulatedClient, SimulationRun
 from edge.profile.variant import Variant
-
-if TYPE_CHECKING:
-    from analysis.simulator.run import SimulatedClient, SimulationRun
 
 ENOUGH = 0.98  # of the accuracy that a size can reach: the bitrate that a fixed size is sent with
 

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from analysis.simulator.encoder import SendRequest
 from analysis.simulator.frame import SimulatedFrame
 from analysis.simulator.policies.base import Policy
+from analysis.simulator.run import SimulatedClient, SimulationRun
 from analysis.simulator.server import FifoServer
-
-if TYPE_CHECKING:
-    from analysis.simulator.run import SimulatedClient, SimulationRun
 
 
 class Fixed(Policy):

@@ -12,21 +12,18 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from typing import TYPE_CHECKING
 
 from analysis.simulator.devices import HANDOVER_MS
 from analysis.simulator.encoder import Encoder, JpegEncoder, SendRequest, jpeg_bits
 from analysis.simulator.frame import SimulatedFrame
 from analysis.simulator.link import Crossing
 from analysis.simulator.policies.base import Policy
+from analysis.simulator.run import SimulatedClient, SimulationRun
 from analysis.simulator.server import FifoServer
 from edge.profile.variant import Variant
 from edge.scheduling.plan import Plan
 from edge.scheduling.problem import Problem, ProblemClient, ProblemVariant
 from edge.scheduling.solvers import solve
-
-if TYPE_CHECKING:
-    from analysis.simulator.run import SimulatedClient, SimulationRun
 
 PLAN_MS = 500.0
 DROP_MS, SPARE_MS = 5.0, 10.0

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from analysis.simulator.encoder import SendRequest
 from analysis.simulator.frame import SimulatedFrame
 from analysis.simulator.link import Crossing
 from analysis.simulator.policies.base import Policy
+from analysis.simulator.run import SimulatedClient, SimulationRun
 from analysis.simulator.server import BatcherServer
 from analysis.simulator.session import SimulatedSession
 from edge.adaptation.hint_controller import START_BPS, HintController
@@ -16,9 +16,6 @@ from edge.scheduling.planner import PERIOD_MS, Planner, min_period_ms
 from edge.scheduling.solvers import solve
 from edge.session.session_adaptation import SessionAdaptation
 from netem.experiment.fixed_size import fixed_long_side
-
-if TYPE_CHECKING:
-    from analysis.simulator.run import SimulatedClient, SimulationRun
 
 TICK_MS = 100.0
 
