@@ -67,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
     names = set(Settings.model_fields) & set(vars(options))
     settings = load(options.config, **{name: getattr(options, name) for name in names})
     if options.print_config:
-        print(settings_toml.printed(settings), end="")
+        print(settings_toml.render(settings), end="")
         return 0
     try:
         log = logs.Logs(

@@ -19,9 +19,11 @@ HIDDEN = "(set, not shown)"
 _KEY = re.compile(r"^#?(\w+) = ")
 
 
-def printed(settings: Settings, template: Path = TEMPLATE) -> str:
-    """edge.toml with each key's value in force. Keys that are not set stay comments, and so do
-    secrets, marked as set."""
+def render(settings: Settings, template: Path = TEMPLATE) -> str:
+    """edge.toml with each key's value in force.
+
+    Keys that are not set stay comments. So do secrets, which are only marked as set.
+    """
     lines = []
     for line in template.read_text(encoding="utf-8").splitlines():
         match = _KEY.match(line)

@@ -1,4 +1,4 @@
-"""edge.toml and the code say the same; what is printed is what is in force, and tells no secret."""
+"""edge.toml agrees with the code; the printed settings are those in force, without secrets."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from edge.cli.main import main
-from edge.cli.settings_toml import HIDDEN, TEMPLATE, printed
+from edge.cli.settings_toml import HIDDEN, TEMPLATE, render
 from edge.config import Settings, load
 
 _KEY = re.compile(r"^#(\w+) = ", re.M)
@@ -45,7 +45,7 @@ def test_each_setting_has_a_comment() -> None:
             assert re.match(r"# \w|# \"", lines[above]), f"{line!r} has no comment above it"
 
 
-def test_what_is_printed_is_in_force(tmp_path: Path) -> None:
+def test_the_printed_settings_are_those_in_force(tmp_path: Path) -> None:
     settings = load(
         port=9000,
         http=True,
@@ -57,18 +57,18 @@ def test_what_is_printed_is_in_force(tmp_path: Path) -> None:
         media_timeout_s=7.5,
     )
     file = tmp_path / "printed.toml"
-    file.write_text(printed(settings))
+    file.write_text(render(settings))
     assert load(file).model_dump() == settings.model_dump()
 
 
-def test_secrets_are_told_to_be_set_and_no_more(tmp_path: Path) -> None:
+def test_secrets_are_only_marked_as_set(tmp_path: Path) -> None:
     secrets: dict[str, Any] = {
         "token": "hush",
         "admin_token": "hush hush",
         "turn_secret": "hush-hush-hush",
         "ice_servers": [{"urls": ["turn:x"], "username": "me", "credential": "hush"}],
     }
-    text = printed(load(**secrets))
+    text = render(load(**secrets))
     assert "hush" not in text
     assert text.count(HIDDEN) == len(secrets)
     file = tmp_path / "printed.toml"
