@@ -30,7 +30,7 @@ _COMPONENT = 1  # of ICE: RTP, and all that is multiplexed with it
 
 
 class AnswerError(Exception):
-    """The answer cannot be used; the message says why."""
+    """The answer cannot be used; the message gives the reason."""
 
 
 class SenderConnection:
@@ -107,9 +107,9 @@ class SenderConnection:
         """Take the answer; the packetiser for its parameters. Raises AnswerError."""
         try:
             await self._connection.setRemoteDescription(RTCSessionDescription(answer, "answer"))
-        except Exception as error:  # aiortc raises many kinds for an answer that it can't use
+        except Exception as error:  # aiortc raises many kinds for an unusable answer
             raise AnswerError(
-                f"the answer can't be used: {error or type(error).__name__}"
+                f"the answer cannot be used: {error or type(error).__name__}"
             ) from error
         codecs, retransmissions = aiortc_adapter.payload_types(self._transceiver)
         vp8 = next((number for number, name in codecs.items() if name == "vp8"), None)

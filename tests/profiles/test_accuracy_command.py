@@ -36,7 +36,9 @@ def test_a_street_from_file_to_file(tmp_path: Path) -> None:
     assert all(0.0 < row.f1[128] < 1.0 for row in rows)
 
 
-def test_what_is_no_video_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_that_is_not_a_video_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "clip.mp4"
     path.write_bytes(b"no video" * 100)
     assert main(["accuracy", "--out", str(tmp_path / "o.json"), "--video", str(path)]) == 1

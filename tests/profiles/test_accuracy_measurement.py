@@ -187,14 +187,14 @@ class TestContinuing:
         assert len(before.rows) == 1
 
     @pytest.mark.parametrize(
-        ("reference", "clips", "says"),
+        ("reference", "clips", "message"),
         [
             ("yolov4-608", {}, "reference: yolov4-tiny-608, now yolov4-608"),
             ("yolov4-tiny-608", {"a": "changed"}, "clips: a: a clip, now changed"),
         ],
     )
     def test_what_was_measured_otherwise_is_not_mixed(
-        self, tmp_path: Path, reference: str, clips: dict[str, str], says: str
+        self, tmp_path: Path, reference: str, clips: dict[str, str], message: str
     ) -> None:
-        with pytest.raises(AccuracyError, match=says):
+        with pytest.raises(AccuracyError, match=message):
             continued(self.saved(tmp_path / "a.json"), reference, clips)

@@ -59,7 +59,7 @@ def test_photographs_are_read_when_they_are_asked_for(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("change", "message"),
     [
         ({"images": 3}, "images: must be a list"),
         ({"annotations": None}, "annotations: must be a list"),
@@ -82,10 +82,10 @@ def test_photographs_are_read_when_they_are_asked_for(tmp_path: Path) -> None:
     ],
 )
 def test_a_bad_file_is_refused_by_its_field(
-    tmp_path: Path, annotated: dict[str, Any], change: dict[str, Any], says: str
+    tmp_path: Path, annotated: dict[str, Any], change: dict[str, Any], message: str
 ) -> None:
     path = write(tmp_path / "instances.json", {**annotated, **change})
-    with pytest.raises(AnnotationError, match=says):
+    with pytest.raises(AnnotationError, match=message):
         read(path, tmp_path)
 
 

@@ -88,7 +88,7 @@ def test_another_device_s_file_is_not_mixed_with(
     assert "measured on other" in capsys.readouterr().err
 
 
-def test_a_device_that_can_t_start_is_told(
+def test_a_device_that_cannot_start_is_reported(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     missing = tmp_path / "none.json"

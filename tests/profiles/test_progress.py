@@ -1,4 +1,4 @@
-"""Progress: the time left, and how often it is told."""
+"""Progress: the time left, and how often it is written."""
 
 import pytest
 

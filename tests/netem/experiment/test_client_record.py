@@ -1,4 +1,4 @@
-"""Every frame's source is told from what the camera delivered, also where a picture went unseen."""
+"""Every frame's source is found from the camera's pictures, even if the observer missed one."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_pictures_that_went_unseen_are_counted_from_those_around(
     first: int, kept: list[bool]
 ) -> None:
     places = [first + step for step, keep in enumerate(kept) if keep or step == 0]
-    # Longer gaps than a turn of the film can't be told, and don't occur.
+    # Gaps longer than the whole file are ambiguous, and do not occur.
     if max((b - a for a, b in pairwise(places)), default=0) > 4:
         return
     pictures = seen(places)
@@ -97,7 +97,7 @@ def test_two_frames_of_one_picture_are_noted() -> None:
     assert found.notes == ["client 0: 1 frames share their picture with another frame"]
 
 
-def test_pictures_close_together_are_told_apart_though_one_went_unseen() -> None:
+def test_pictures_close_together_are_distinguished_though_one_was_missed() -> None:
     lines = [line(0), line(1, stampMs=625.0), line(2, stampMs=640.0), line(3)]
     pictures = [(500.0, 1000, 64, 48), (640.0, 1004, 64, 48), (800.0, 1007, 64, 48)]
     journal = {"lines": lines, "hints": [], "beyond": 0}
@@ -105,7 +105,7 @@ def test_pictures_close_together_are_told_apart_though_one_went_unseen() -> None
     assert [row.source for row, _ in found.frames] == [0, 2, 4, 7]
 
 
-def test_a_publishers_late_answers_and_late_drops_are_told_apart() -> None:
+def test_a_publishers_late_answers_and_late_drops_are_distinguished() -> None:
     def frame(outcome: str | None, returned_ms: float | None) -> dict[str, Any]:
         return {
             "source": 3, "rtp": 9, "captured_ms": 1_000.0, "sent_ms": 1_003.0, "size": (64, 48),

@@ -78,13 +78,13 @@ async def test_a_frames_source_is_the_picture_that_arrived() -> None:
                         await enough.wait()
                 except TimeoutError:
                     pytest.fail(f"{len(came)} frames came; the page: {await client.page_text()}")
-                taken = await client.stop()
+                record = await client.stop()
             finally:
                 await client.close()
-    told = {row.rtp: row.source for row, _ in taken.frames if row.rtp in came}
-    assert len(told) > FRAMES
+    found = {row.rtp: row.source for row, _ in record.frames if row.rtp in came}
+    assert len(found) > FRAMES
     nearest = {
         rtp: min(sources, key=lambda source: float(np.abs(sources[source] - came[rtp]).mean()))
-        for rtp in told
+        for rtp in found
     }
-    assert told == nearest
+    assert found == nearest

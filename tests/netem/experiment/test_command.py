@@ -1,4 +1,4 @@
-"""`python -m netem run` without root: what it says of runs, and how it refuses."""
+"""`python -m netem run` without root: the states of runs, and refusals."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def states(out: Path, capsys: pytest.CaptureFixture[str], *more: str) -> list[st
     return [line.rpartition(" ")[0].strip() for line in capsys.readouterr().out.splitlines()]
 
 
-def test_runs_are_known_by_their_manifests_and_what_was_asked_for(
+def test_a_run_with_a_manifest_of_the_same_settings_is_finished(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert states(RECORDED, capsys) == ["finished"] * 4
@@ -32,7 +32,7 @@ def test_runs_are_known_by_their_manifests_and_what_was_asked_for(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "status", "told"),
+    ("arguments", "status", "message"),
     [
         (["none.toml", "--out", "x"], 2, "none.toml: No such file"),
         ([str(RECORDED.with_suffix(".toml"))], 2, "--out"),
@@ -41,11 +41,11 @@ def test_runs_are_known_by_their_manifests_and_what_was_asked_for(
     ],
 )
 def test_bad_usage_is_refused(
-    arguments: list[str], status: int, told: str, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], status: int, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     try:
         found = main(["run", *arguments])
     except SystemExit as end:
         found = int(str(end.code))
     assert found == status
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Shares of processor time between two samples, and what a manifest tells of the machine."""
+"""Shares of processor time between two samples, and the versions in a manifest."""
 
 from __future__ import annotations
 

@@ -85,8 +85,8 @@ def start(file: Path, out: Path, temporary: Path) -> subprocess.Popen[str]:
 
 def run(file: Path, out: Path, temporary: Path) -> int:
     process = start(file, out, temporary)
-    said, _ = process.communicate(timeout=TIMEOUT_S)
-    print(said)
+    output, _ = process.communicate(timeout=TIMEOUT_S)
+    print(output)
     assert left_by(process.pid) == []
     assert list(temporary.glob("*")) == []
     return process.returncode

@@ -1,4 +1,4 @@
-"""A camera file's frames are told by their own pixels."""
+"""A camera file's frames are identified by their own pixels."""
 
 from __future__ import annotations
 

@@ -137,10 +137,12 @@ def test_another_clip_of_the_same_name_is_another(video: Path) -> None:
 
 
 def test_prepare_says_what_it_makes(video: Path) -> None:
-    said: list[str] = []
+    reported: list[str] = []
     for _ in range(2):
-        EncodedClip(video, FPS, long_sides=(96,), bits=(0.1, 0.8), progress=said.append).prepare()
-    assert said == [
+        EncodedClip(
+            video, FPS, long_sides=(96,), bits=(0.1, 0.8), progress=reported.append
+        ).prepare()
+    assert reported == [
         f"encoding clip.mp4 at 96 px, {bits} bits a pixel ({number} of 2) ..."
         for number, bits in ((1, 0.1), (2, 0.8))
     ]

@@ -50,7 +50,7 @@ def hint(session: Session, monkeypatch: pytest.MonkeyPatch, seq: int, **fields: 
     monkeypatch.setattr(
         peer,
         "send",
-        lambda label, said: '"hint"' in said or PeerConnection.send(peer, label, said),
+        lambda label, text: '"hint"' in text or PeerConnection.send(peer, label, text),
     )
     PeerConnection.send(peer, "control", text)
 
@@ -86,9 +86,9 @@ async def test_each_frame_has_its_answer_and_its_source(
     assert me.reason == "stopped"
     command.show([me])
     assert "me" in capsys.readouterr().out
-    told = json.loads(json.dumps(command.record(me)))
-    assert [frame["source"] for frame in told["frames"]] == sources
-    assert told["stats"]["in_time"] == stats.in_time
+    written = json.loads(json.dumps(command.record(me)))
+    assert [frame["source"] for frame in written["frames"]] == sources
+    assert written["stats"]["in_time"] == stats.in_time
 
 
 async def test_a_hint_changes_the_size_that_arrives(
@@ -151,7 +151,7 @@ async def test_a_lost_packet_is_sent_again(
         assert frame.outcome in ("in_time", "superseded")  # it came, if behind the next
 
 
-async def test_a_server_that_stops_says_so(clip: EncodedClip) -> None:
+async def test_a_server_that_stops_gives_its_reason(clip: EncodedClip) -> None:
     async with streaming(clip) as (server, _, me):
         await server.stop()
         await me.wait_for(lambda it: it.reason)
@@ -169,7 +169,7 @@ async def test_a_silent_server_is_given_up(
         assert "silent" in await me.ended()
 
 
-async def test_a_refusal_is_told_in_the_servers_words(clip: EncodedClip) -> None:
+async def test_a_refusal_has_the_servers_reason(clip: EncodedClip) -> None:
     async with serving(token="hush") as server:
         with pytest.raises(PublishError, match=r"401: .*bearer"):
             async with publishing(base(server), clip):

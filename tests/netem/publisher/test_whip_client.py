@@ -15,7 +15,7 @@ from netem.publisher.whip_client import PublishError, WhipClient, refusal
 
 @dataclass
 class StandIn:
-    """Answers as told, and records the requests."""
+    """Gives one response to every request, and records the requests."""
 
     response: web.Response = field(default_factory=web.Response)
     requests: list[tuple[str, str, str, str]] = field(default_factory=list)

@@ -26,20 +26,20 @@ def frame(**more: object) -> FrameRow:
 def judged(
     *frames: tuple[FrameRow, list[tuple[object, ...]]], detects: bool = True
 ) -> ClientRecord:
-    taken = ClientRecord("s", list(frames))
+    record = ClientRecord("s", list(frames))
     accuracy = load_accuracy_profile(ROOT / "profiles" / "accuracy-yolov4-tiny.json")
-    judge(taken, TRUTH, CLASSES, detects=detects, accuracy=accuracy, fps=15.0)
-    return taken
+    judge(record, TRUTH, CLASSES, detects=detects, accuracy=accuracy, fps=15.0)
+    return record
 
 
 def test_f1_is_over_all_frames_and_one_not_in_time_detects_nothing() -> None:
     car_elsewhere = ("car", 0.7, 0.0, 0.0, 0.1, 0.1)
     weak = ("bicycle", 0.1, 0.2, 0.2, 0.4, 0.4)  # does not count
-    taken = judged(
+    record = judged(
         (frame(rtp=1), [PERSON, car_elsewhere, weak]),
         (frame(rtp=2, outcome="late"), [PERSON]),
     )
-    rows = [row for row, _ in taken.frames]
+    rows = [row for row, _ in record.frames]
     assert [(row.truth, row.found, row.matched) for row in rows] == [(2, 2, 1), (2, 0, 0)]
     assert f1_of(rows) == pytest.approx(2 * 1 / (2 + 4))
     assert rows[0].f1_simulated > 0.2
@@ -47,14 +47,14 @@ def test_f1_is_over_all_frames_and_one_not_in_time_detects_nothing() -> None:
 
 
 def test_simulated_devices_detect_nothing_that_counts() -> None:
-    taken = judged((frame(found=None, matched=None), [PERSON]), detects=False)
-    [row] = [row for row, _ in taken.frames]
+    record = judged((frame(found=None, matched=None), [PERSON]), detects=False)
+    [row] = [row for row, _ in record.frames]
     assert (row.found, row.matched) == (None, None)
     assert f1_of([row]) is None
     assert row.f1_simulated > 0.2
 
 
-def test_a_key_frame_is_paid_for_by_those_before_it() -> None:
+def test_a_key_frames_bits_are_averaged_with_the_frames_before_it() -> None:
     small = [frame(rtp=number, captured_ms=60.0 * number, bytes=300) for number in range(10)]
     large = frame(rtp=99, captured_ms=600.0, bytes=30_000)
     rows = [row for row, _ in judged(*((row, []) for row in [*small, large])).frames]

@@ -21,7 +21,7 @@ def test_policies_of_a_cell_stand_below_each_other() -> None:
     assert table(rows, "recorded").row_count == len(rows) == 4
 
 
-def test_simulated_f1_is_told_apart() -> None:
+def test_simulated_f1_is_in_brackets() -> None:
     [row, *_] = read(RECORDED / RUN_ROWS, RunRow)
     assert f"| {row.f1:.3f} |" in markdown([row])
     assert f"| ({row.f1_simulated:.3f}) |" in markdown([replace(row, f1=None)])

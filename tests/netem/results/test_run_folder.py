@@ -1,4 +1,4 @@
-"""Tables come back as they were written; what can't be read is refused by line and column."""
+"""Tables come back as they were written; an unreadable table is refused by line and column."""
 
 from __future__ import annotations
 
@@ -42,15 +42,15 @@ def test_a_table_comes_back_as_it_was_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("at_ms,client\n1.0,0\n", "no column"),
         (",".join(columns(LinkRow)) + "\n1.0,first,0,0,0,0,0\n", "link.csv:2: client"),
     ],
 )
-def test_a_table_that_cannot_be_read_is_refused(tmp_path: Path, text: str, told: str) -> None:
+def test_a_table_that_cannot_be_read_is_refused(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "link.csv").write_text(text)
-    with pytest.raises(ResultsError, match=told):
+    with pytest.raises(ResultsError, match=message):
         read(tmp_path / "link.csv", LinkRow)
 
 

@@ -16,7 +16,7 @@ def frame(**more: object) -> FrameRow:
     return dataclasses.replace(FRAME, **more)  # type: ignore[arg-type]
 
 
-def test_counts_add_up_and_say_whose_fault_a_miss_was() -> None:
+def test_counts_add_up_and_misses_have_their_causes() -> None:
     rows = [
         frame(),
         frame(outcome="late", sent_ms=60.0, returned_ms=130.0),  # half of 100 ms in its encoder
