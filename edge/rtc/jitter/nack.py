@@ -10,6 +10,9 @@ from heapq import heapify, heappop, heappush
 from edge.rtc.reception_stats import ReceptionCounts
 
 MAX_NACKS = 200  # packets requested at a time; the others wait for the next time
+REQUESTS_PER_PACKET = 1.0  # received: an invented gap must not draw more than was sent
+FIRST_REQUESTS = 64.0  # before packets have earned any
+_BUDGET_PAUSE_MS = 10.0  # before more is requested once the budget is used up
 _MAX_REQUESTS = 8  # for one packet
 _STALL_MS = 30.0  # by which sender, network or receiver may be late without a packet being lost
 _SLACK_MS = 20.0  # the same over three requests
@@ -60,6 +63,9 @@ class NackRequester:
         self._ambiguous_ms = -_NEVER
         self._reorder_ms = 0.0
         self._probe = _Probe()
+        self._budget = FIRST_REQUESTS  # requests that may be sent now
+        self._budgeted_packets = 0
+        self._paused_until_ms = -_NEVER
 
     def __len__(self) -> int:
         return len(self._missing)
@@ -100,6 +106,7 @@ class NackRequester:
         self._probe.last_request_ms = now_ms
         self._probe.sent = sent
         self._counts.nacked += len(numbers) if sent else 0
+        self._budget -= len(numbers)
 
     def arrived(self, number: int, now_ms: float) -> bool:
         """A packet came out of order; whether it was missing."""
@@ -192,8 +199,18 @@ class NackRequester:
         answer_ms = missing.since_ms + max(first_ms, third_ms)
         return max(since_ms + self.max_wait_ms + self.extra_wait_ms, answer_ms)
 
+    def _available_requests(self) -> int:
+        packets = self._counts.packets
+        earned = REQUESTS_PER_PACKET * (packets - self._budgeted_packets)
+        self._budgeted_packets = packets
+        self._budget = min(float(MAX_NACKS), self._budget + earned)
+        return max(0, int(self._budget))
+
     def wake_ms(self) -> float:
         """When the next request is due; infinity where none is."""
+        return max(self._next_due_ms(), self._paused_until_ms)
+
+    def _next_due_ms(self) -> float:
         while self._due:
             due_ms, number = self._due[0]
             missing = self._missing.get(number)
@@ -208,7 +225,13 @@ class NackRequester:
         `give_up(number)` may `forget` a packet instead, and returns whether it did.
         """
         due: list[int] = []
-        while self.wake_ms() <= now_ms and len(due) < MAX_NACKS:
+        if now_ms < self._paused_until_ms:
+            return due
+        available = self._available_requests()
+        while self._next_due_ms() <= now_ms:
+            if len(due) >= available:
+                self._paused_until_ms = now_ms + _BUDGET_PAUSE_MS
+                break
             _, number = heappop(self._due)
             if give_up is not None and give_up(number):
                 continue
@@ -226,4 +249,5 @@ class NackRequester:
             heappush(self._due, (missing.due_ms, number))
             due.append(number)
         self._counts.nacked += len(due)
+        self._budget -= len(due)
         return due

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edge.rtc.jitter.nack import MAX_NACKS, NackRequester
+from edge.rtc.jitter.nack import FIRST_REQUESTS, MAX_NACKS, REQUESTS_PER_PACKET, NackRequester
 from edge.rtc.reception_stats import ReceptionCounts
 
 RTT_MS = 30.0
@@ -76,10 +76,13 @@ class TestRequests:
         assert nacks.wake_ms() == float("inf")
 
     def test_a_request_is_bounded(self) -> None:
-        nacks = _requester()
+        counts = ReceptionCounts(packets=1000)
+        nacks = NackRequester(300.0, RTT_MS, counts)
         nacks.add(0, 500, 0.0)
         assert nacks.due(0.0) == list(range(MAX_NACKS))
-        assert nacks.due(0.0) == list(range(MAX_NACKS, 2 * MAX_NACKS))
+        counts.packets += 1000
+        assert nacks.due(0.0) == []
+        assert nacks.due(10.0) == list(range(MAX_NACKS, 2 * MAX_NACKS))
 
     def test_after_reordering_the_first_request_waits_as_long(self) -> None:
         nacks = _requester()
@@ -186,3 +189,30 @@ class TestRoundTrip:
                 nacks.due(start_ms + after_ms)
             nacks.arrived(number, start_ms + 40.0)
         assert nacks.rtt_ms == pytest.approx(40.0, rel=0.3)
+
+
+def test_requests_are_budgeted_against_packets_received() -> None:
+    counts = ReceptionCounts()
+    nacks = NackRequester(60.0, 20.0, counts)
+    requested = 0
+    for jump in range(200):  # each packet comes with an invented gap before it
+        counts.packets += 1
+        nacks.add(500 * jump, 500 * jump + 499, 10.0 * jump)
+        requested += len(nacks.due(10.0 * jump))
+    assert requested <= 200 * REQUESTS_PER_PACKET + FIRST_REQUESTS
+
+
+def test_without_budget_the_next_look_is_later() -> None:
+    nacks = NackRequester(60.0, 20.0, ReceptionCounts())
+    nacks.add(0, 500, 0.0)
+    assert len(nacks.due(0.0)) == FIRST_REQUESTS
+    assert nacks.wake_ms() == 10.0
+    assert nacks.due(9.0) == []
+
+
+def test_a_usual_stream_earns_a_burst_of_requests() -> None:
+    counts = ReceptionCounts()
+    nacks = NackRequester(60.0, 20.0, counts)
+    counts.packets = 1000
+    nacks.add(0, 500, 0.0)
+    assert len(nacks.due(0.0)) == MAX_NACKS
