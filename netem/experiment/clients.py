@@ -17,11 +17,11 @@ from playwright.async_api import Page
 
 from edge.assets.browser import chromium, chromium_path
 from edge.clock import now_ms
-from netem.experiment.client_record import ClientRecord, by_page, by_publisher
 from netem.experiment.server_main import label_of
 from netem.footage.camera_file import CameraFile, Footage
 from netem.links.emulated_link import EmulatedLink
 from netem.links.namespace import RUN
+from netem.results.client_record import ClientRecord, by_page, by_publisher
 
 ROOT = Path(__file__).parents[2]
 OBSERVER = Path(__file__).with_name("observer.js")

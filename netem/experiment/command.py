@@ -19,7 +19,6 @@ from edge.profile.accuracy import AccuracyError
 from edge.profile.host import describe_machine
 from edge.profile.latency_file import ProfileError
 from netem.experiment import machine_load
-from netem.experiment.client_record import ClientRecordError
 from netem.experiment.clients import ClientError
 from netem.experiment.run import ExperimentRun
 from netem.experiment.server_process import ServerError
@@ -28,6 +27,7 @@ from netem.footage.camera_file import FootageError
 from netem.footage.encoded_clip import EncodeError
 from netem.links.namespace import LinkError, missing
 from netem.results import run_folder
+from netem.results.client_record import ClientRecordError
 from netem.results.report import markdown, table
 from netem.results.rows import Manifest, RunRow
 from netem.results.run_folder import ResultsError, finished

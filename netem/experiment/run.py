@@ -15,7 +15,6 @@ from typing import Any
 from edge.clock import now_ms
 from edge.models.weights import class_names
 from edge.profile.accuracy_file import load_accuracy_profile
-from netem.experiment.client_record import ClientRecord
 from netem.experiment.clients import (
     ChromiumClient,
     ClientError,
@@ -25,16 +24,17 @@ from netem.experiment.clients import (
 )
 from netem.experiment.machine_load import MachineLoad, ProcessorUsage
 from netem.experiment.policies import PolicySettings, policy_settings
-from netem.experiment.references import Truth, truth_of
 from netem.experiment.server_main import RunSetup
 from netem.experiment.server_process import ServerProcess
 from netem.experiment.specification import ClientSpec, Experiment, ExperimentCell
 from netem.footage.camera_file import Footage, camera
+from netem.footage.references import Truth, truth_of
 from netem.links.emulated_link import EmulatedLink
 from netem.links.link_log import LinkSample
 from netem.links.namespace import processes_in
 from netem.results import run_folder
 from netem.results.answer_accuracy import judge
+from netem.results.client_record import ClientRecord
 from netem.results.rows import FrameRow, HintRow, LinkRow, PlanRow, RunRow, SessionRow
 from netem.results.summary import counts
 from netem.scratch_folder import users

@@ -9,8 +9,8 @@ from typing import Any
 
 from edge.models.boxes import Box, match
 from edge.profile.accuracy import AccuracyProfile
-from netem.experiment.client_record import ClientRecord
-from netem.experiment.references import CONFIDENCE, Truth
+from netem.footage.references import CONFIDENCE, Truth
+from netem.results.client_record import ClientRecord
 from netem.results.rows import IN_TIME, FrameRow
 
 RATE_MS = 1_000.0  # window of the mean bits a frame, so that a key frame counts as its share

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from edge.profile.accuracy_file import load_accuracy_profile
-from netem.experiment.client_record import ClientRecord
 from netem.results.answer_accuracy import f1_of, judge
+from netem.results.client_record import ClientRecord
 from netem.results.rows import FrameRow
 from tests.netem.results.test_run_folder import FRAME
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netem.experiment.client_record import ClientRecordError, PictureSequence, by_page, by_publisher
 from netem.footage.camera_file import CameraFile
+from netem.results.client_record import ClientRecordError, PictureSequence, by_page, by_publisher
 
 FPS = 10
 # Ticks of a clip; frames 7 and 7 are on show twice, as where a video is slower than the camera.

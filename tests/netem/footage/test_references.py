@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from edge.models.boxes import Box
-from netem.experiment import references
+from netem.footage import references
 from netem.footage.camera_file import Footage
 
 BOX: Box = (2, 0.5, 0.1, 0.2, 0.3, 0.4)
