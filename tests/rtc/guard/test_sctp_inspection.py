@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from aiortc import rtcsctptransport as sctp
-from google_crc32c import value as crc32c
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,35 +21,19 @@ from edge.rtc.guard.sctp_inspection import (
     Association,
     violation,
 )
+from tests.rtc.guard.sctp_packets import (
+    FIRST,
+    UNORDERED,
+    SilentTransport,
+    chunk,
+    data,
+    forward_tsn,
+    packet,
+    sack,
+)
 
 RECEIVED, SENT = 0xFFFFFFF0, 1000
 OPEN = Association(True, RECEIVED, SENT, SENT - 10, {0: 0, 1: 0})
-FIRST, LAST, UNORDERED = 2, 1, 4
-
-
-def chunk(kind: int, body: bytes, flags: int = 0) -> bytes:
-    length = 4 + len(body)
-    return struct.pack("!BBH", kind, flags, length) + body + bytes(-length % 4)
-
-
-def data(tsn: int, stream: int = 0, user_data: bytes = b"x", flags: int = FIRST | LAST) -> bytes:
-    return chunk(0, struct.pack("!LHHL", tsn % 2**32, stream, 0, 51) + user_data, flags)
-
-
-def sack(tsn: int, gaps: list[tuple[int, int]], duplicates: int = 0) -> bytes:
-    body = struct.pack("!LLHH", tsn, 1 << 17, len(gaps), duplicates)
-    body += b"".join(struct.pack("!HH", *gap) for gap in gaps)
-    return chunk(3, body + bytes(4 * duplicates))
-
-
-def forward_tsn(tsn: int, streams: list[int]) -> bytes:
-    body = struct.pack("!L", tsn % 2**32)
-    return chunk(192, body + b"".join(struct.pack("!HH", stream, 0) for stream in streams))
-
-
-def packet(*chunks: bytes, tag: int = 0) -> bytes:
-    head, body = struct.pack("!HHL", 5000, 5000, tag), b"".join(chunks)
-    return head + struct.pack("<L", crc32c(head + bytes(4) + body)) + body
 
 
 INIT_BODY = struct.pack("!LLHHL", 1, 1 << 17, 2, 2, 5)
@@ -129,27 +112,12 @@ def test_any_body_is_read_without_exceptions(body: bytes, kind: int) -> None:
     violation(body, OPEN)
 
 
-class Wire:
-    """The DTLS transport of an association that sends into nothing."""
-
-    state = "connected"
-
-    def __init__(self) -> None:
-        self.sent = 0
-
-    async def _send_data(self, _: bytes) -> None:
-        self.sent += 1
-
-    def _register_data_receiver(self, _: object) -> None: ...
-    def _unregister_data_receiver(self, _: object) -> None: ...
-
-
 class Peer:
     """A real association of aiortc's with the inspection before it, in the state `established`."""
 
     def __init__(self) -> None:
-        wire: Any = Wire()
-        self.association: Any = sctp.RTCSctpTransport(wire)
+        transport: Any = SilentTransport()
+        self.association: Any = sctp.RTCSctpTransport(transport)
         self.association._association_state = sctp.RTCSctpTransport.State.ESTABLISHED
         self.association._last_received_tsn = RECEIVED
         self.association._ssthresh = 1 << 17

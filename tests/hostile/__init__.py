@@ -1,0 +1,1 @@
+"""Attacks on a running server, over real connections, and fuzzing for exceptions and time."""

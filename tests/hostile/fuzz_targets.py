@@ -1,0 +1,401 @@
+"""The readers of a publisher's bytes, each with a generator of inputs for it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import random
+import struct
+from typing import Any, ClassVar
+
+from aioice import ice, stun
+from aiortc import rtcsctptransport as sctp
+from aiortc.sdp import SessionDescription
+from google_crc32c import value as crc32c
+
+from edge.rtc.bwe.bandwidth_estimator import BandwidthEstimator
+from edge.rtc.capture_clock import CaptureClock
+from edge.rtc.guard.ice_guard import IceGuard
+from edge.rtc.guard.sctp_guard import guard_sctp
+from edge.rtc.guard.suppressed_errors import SuppressedErrors
+from edge.rtc.guard.transport_guard import TransportGuard
+from edge.rtc.rtp import ExtensionIds
+from edge.rtc.sdp import SdpError, read_candidates, read_offer, read_ufrags
+from edge.rtc.video_receiver import VideoReceiver
+from edge.session import control_messages
+from tests.rtc.guard.sctp_packets import SilentTransport, chunk, data, forward_tsn, packet, sack
+
+STRANGER = ("192.0.2.1", 5000)
+_EDGES = (0, 1, 2, 3, 4, 0x7F, 0x80, 0xFF)
+
+
+def mutated(rng: random.Random, original: bytes) -> bytes:
+    """Some bytes changed, and now and then a part cut out, repeated or appended."""
+    changed = bytearray(original)
+    for _ in range(rng.choice((0, 1, 1, 2, 8))):
+        if changed:
+            at = rng.randrange(len(changed))
+            changed[at] = rng.choice(_EDGES) if rng.random() < 0.5 else rng.randrange(256)
+    at = rng.randrange(len(changed) + 1)
+    fate = rng.random()
+    if fate < 0.05:
+        del changed[at:]
+    elif fate < 0.1:
+        del changed[at : at + rng.randrange(1, 9)]
+    elif fate < 0.15:
+        changed[at:at] = changed[at : at + rng.randrange(1, 400)] * rng.choice((1, 2, 30))
+    elif fate < 0.2:
+        changed += rng.randbytes(rng.randrange(1, 300))
+    return bytes(changed[:65_000])
+
+
+class SctpTarget:
+    """An association of aiortc's behind the guard, established or just begun."""
+
+    def __init__(self) -> None:
+        self.suppressed = 0
+        self._association: Any = None
+        self._guard: TransportGuard | None = None
+
+    async def open(self, rng: random.Random) -> None:
+        errors = SuppressedErrors()
+        transport: Any = SilentTransport()
+        association: Any = sctp.RTCSctpTransport(transport)
+        association._local_tsn = association._reconfig_request_seq = 1000
+        association._last_sacked_tsn = association._advanced_peer_ack_tsn = 999
+        association._remote_port = 5000
+        if rng.random() < 0.8:
+            association._association_state = sctp.RTCSctpTransport.State.ESTABLISHED
+            association._last_received_tsn = rng.choice((0, 5000, 0xFFFFFFF0))
+            association._ssthresh = 1 << 17
+            association._data_channel_id = 1
+        else:
+            await association.start(sctp.RTCSctpTransport.getCapabilities(), 5000)
+        self._guard = TransportGuard(lambda code, reason: None, errors)
+        guard_sctp(association, self._guard)
+        self._association = association
+
+    def make(self, rng: random.Random) -> bytes:
+        received = self._association._last_received_tsn or 0
+        chunks = [self._chunk(rng, received) for _ in range(rng.choice((1, 1, 1, 2, 4, 30)))]
+        if rng.random() < 0.5:
+            chunks = [mutated(rng, each) for each in chunks]
+        tag = rng.choice((self._association._local_verification_tag,) * 9 + (0,))
+        raw = packet(*chunks, tag=tag)
+        if rng.random() < 0.2:
+            raw = mutated(rng, raw)
+            if len(raw) >= 12:
+                checksum = crc32c(raw[:8] + bytes(4) + raw[12:])
+                raw = raw[:8] + struct.pack("<L", checksum) + raw[12:]
+        return raw
+
+    @staticmethod
+    def _chunk(rng: random.Random, received: int) -> bytes:
+        kind = rng.randrange(9)
+        stream = rng.choice((0, 1, 2, rng.randrange(1 << 16)))
+        ahead = rng.choice((1, 1, 2, 3, rng.randrange(300), -rng.randrange(50)))
+        if kind < 3:
+            text = rng.choice((b"", b"x", b'{"type":"ping"}', rng.randbytes(rng.randrange(1100))))
+            opening = struct.pack("!BBHLHH", 3, rng.choice((0, 0x80, 0x82)), 0, 0, 1, 0) + b"x"
+            body = rng.choice((text, opening))
+            protocol = rng.choice((50, 51, 53, 56, 57, 0))
+            head = struct.pack("!LHHL", (received + ahead) % 2**32, stream, 0, protocol)
+            return chunk(0, head + body, flags=rng.randrange(8))
+        if kind == 3:
+            gaps, end = [], 0
+            for _ in range(rng.choice((0, 1, 3, 280))):
+                first = end + rng.randrange(1, 4)
+                end = first + rng.randrange(3)
+                gaps.append((first, min(end, 65535)))
+            return sack(rng.choice((999, 1000, 5, 990)), gaps, rng.choice((0, 0, 3)))
+        if kind == 4:
+            streams = [rng.randrange(100) for _ in range(rng.choice((0, 1, 4, 400)))]
+            return forward_tsn(received + ahead, streams)
+        if kind == 5:
+            length = rng.choice((4, 4, 8, 0, 3, 12, 65535))
+            body = struct.pack("!HH", rng.choice((1, 13, 16, 17, 0x8008)), length)
+            parameters = (body + rng.randbytes(max(0, min(length, 40) - 4))) * rng.choice(
+                (1, 2, 20)
+            )
+            return chunk(rng.choice((4, 5, 6, 9, 130)), parameters)
+        if kind == 6:
+            return chunk(rng.choice((1, 2)), struct.pack("!LLHHL", 1, 1 << 17, 2, 2, 5))
+        if kind == 7:
+            return data(received + ahead, stream)
+        return chunk(rng.randrange(256), rng.randbytes(rng.randrange(60)))
+
+    async def feed(self, data: bytes) -> None:
+        assert self._guard is not None
+        self._guard.ended = False  # the next input counts, too
+        with contextlib.suppress(ConnectionError):  # ends the connection
+            await self._association._handle_data(data)
+
+    async def close(self) -> None:
+        assert self._guard is not None
+        self.suppressed = self._guard.errors.count
+        await self._association.stop()
+
+
+class StunTarget:
+    """A connection of aioice's behind the guard, with one socket on loopback."""
+
+    def __init__(self) -> None:
+        self.suppressed = 0
+        self._connection: Any = ice.Connection(ice_controlling=False)
+        self._errors = SuppressedErrors()
+        self._protocol: Any = None
+
+    async def open(self, rng: random.Random) -> None:
+        connection = self._connection
+        connection.remote_username, connection.remote_password = "them", "p" * 22
+        connection._early_checks_done = connection._check_list_done = True
+        connection.check_start_task = lambda pair: None  # would send, and wait for replies
+        await connection.get_component_candidates(1, ["127.0.0.1"])
+        [self._protocol] = connection._protocols
+        self._protocol.send_stun = lambda message, address: bytes(message)
+        self._guard = TransportGuard(lambda code, reason: None, self._errors)
+        IceGuard(connection, self._guard).attach(self._protocol)
+
+    def make(self, rng: random.Random) -> bytes:
+        request = stun.Message(stun.Method.BINDING, rng.choice(list(stun.Class)), rng.randbytes(12))
+        names = (f"{self._connection.local_username}:them", "x:y", "x" * rng.randrange(900))
+        possible: dict[str, Any] = {
+            "USERNAME": rng.choice(names),
+            "PRIORITY": rng.randrange(1 << 32),
+            "ICE-CONTROLLING": rng.randrange(1 << 64),
+            "ICE-CONTROLLED": rng.randrange(1 << 64),
+            "USE-CANDIDATE": None,
+            "XOR-MAPPED-ADDRESS": ("192.0.2.3", 9),
+            "ERROR-CODE": (487, "conflict"),
+            "SOFTWARE": "x" * rng.randrange(300),
+        }
+        for name, value in possible.items():
+            if rng.random() < (0.9 if name in ("USERNAME", "PRIORITY") else 0.3):
+                request.attributes[name] = value
+        if rng.random() < 0.8:
+            password = rng.choice((self._connection.local_password, "wrong"))
+            request.add_message_integrity(password.encode())
+        raw = bytes(request)
+        if rng.random() < 0.5:
+            raw = mutated(rng, raw)
+        if rng.random() < 0.3 and len(raw) >= 20:
+            raw = raw[:2] + struct.pack("!H", (len(raw) - 20) & 0xFFFF) + raw[4:]
+        return raw[:2048]
+
+    async def feed(self, data: bytes) -> None:
+        self._guard._strangers._tokens = self._guard._packets._tokens = 1.0  # each is looked at
+        self._protocol.datagram_received(data, ("192.0.2.1", 1 + hash(data) % 64))
+
+    async def close(self) -> None:
+        self.suppressed = self._errors.count
+        await self._connection.close()
+
+
+class RtpTarget:
+    """The receiver of decrypted packets, decoder included."""
+
+    is_rtcp: ClassVar[bool] = False
+
+    def __init__(self) -> None:
+        self.suppressed = 0
+        self._now_ms = 1e6
+        self._sequence = 0
+        self._receiver: VideoReceiver | None = None
+
+    async def open(self, rng: random.Random) -> None:
+        self._receiver = VideoReceiver(
+            codecs={97: rng.choice(("vp8", "h264"))},
+            retransmissions={98: 97},
+            extensions=ExtensionIds(1, 2, 3),
+            send_rtcp=lambda compound: True,
+            on_frame=lambda frame: None,
+            on_lost=lambda rtps, reason: None,
+            clock=CaptureClock(),
+            estimator=BandwidthEstimator(),
+            slo_ms=100.0,
+        )
+
+    def make(self, rng: random.Random) -> bytes:
+        self._sequence += rng.choice((1, 1, 1, 1, 2, -1, 20, 998, rng.randrange(1 << 16)))
+        kind = rng.choice((97, 97, 97, 98, 0)) | rng.choice((0, 0x80))
+        head = struct.pack(
+            "!BBHLL",
+            0x80 | rng.choice((0, 0x10, 0x10, 0x20, 0x0F)),
+            kind,
+            self._sequence & 0xFFFF,
+            3000 * (self._sequence // 5) & 0xFFFFFFFF,
+            7,
+        )
+        if head[0] & 0x10:
+            elements = rng.choice((b"\x31\x00\x05\x00", bytes(1600), b"\x50\x01" * 800))
+            elements = rng.choice((elements, rng.randbytes(4 * rng.randrange(12))))
+            profile = rng.choice((0xBEDE, 0x1000))
+            head += struct.pack("!HH", profile, len(elements) // 4) + elements
+        bodies = (
+            b"\x10\x00\x00\x00\x9d\x01\x2a\x10\x00\x10\x00",
+            b"\x10\x01delta",
+            b"",
+            b"\x7c\x85x",
+        )
+        raw = head + rng.choice((*bodies, rng.randbytes(rng.randrange(1200))))
+        return (mutated(rng, raw) if rng.random() < 0.4 else raw)[:2048]
+
+    async def feed(self, data: bytes) -> None:
+        assert self._receiver is not None
+        self._now_ms += 3.0
+        if self.is_rtcp:
+            self._receiver.handle_rtcp(data, self._now_ms)
+        else:
+            self._receiver.handle_rtp(data, self._now_ms)
+
+    async def close(self) -> None:
+        assert self._receiver is not None
+        self._receiver.close()
+        await self._receiver.closed()
+
+
+class RtcpTarget(RtpTarget):
+    is_rtcp = True
+
+    def make(self, rng: random.Random) -> bytes:
+        parts = []
+        for _ in range(rng.choice((1, 1, 2, 5, 500))):
+            kind, count = rng.choice((200, 201, 203, 205, 206, 207)), rng.choice((0, 1, 31))
+            words = rng.choice((0, 1, 6, 6, 31))
+            parts.append(struct.pack("!BBH", 0x80 | count, kind, words) + rng.randbytes(4 * words))
+        raw = b"".join(parts)[:2048]
+        return (mutated(rng, raw) if rng.random() < 0.5 else raw)[:2048]
+
+
+_OFFER = """v=0
+o=- 1 2 IN IP4 127.0.0.1
+s=-
+t=0 0
+a=group:BUNDLE 0 1
+a=ice-options:trickle
+m=video 9 UDP/TLS/RTP/SAVPF 97 98 99
+c=IN IP4 0.0.0.0
+a=mid:0
+a=sendonly
+a=rtcp-mux
+a=ice-ufrag:abcd
+a=ice-pwd:0123456789012345678901
+a=fingerprint:sha-256 00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF
+a=setup:actpass
+a=extmap:1 http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time
+a=rtpmap:97 VP8/90000
+a=rtcp-fb:97 nack pli
+a=rtpmap:98 rtx/90000
+a=fmtp:98 apt=97
+a=rtpmap:99 H264/90000
+a=fmtp:99 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f
+a=ssrc-group:FID 1 2
+a=ssrc:1 cname:x
+a=candidate:1 1 udp 2122260223 192.0.2.7 50000 typ host
+a=candidate:2 1 udp 2122260223 0a1b2c3d.local 50000 typ host
+m=application 9 UDP/DTLS/SCTP webrtc-datachannel
+c=IN IP4 0.0.0.0
+a=mid:1
+a=ice-ufrag:abcd
+a=ice-pwd:0123456789012345678901
+a=fingerprint:sha-256 00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF
+a=setup:actpass
+a=sctp-port:5000
+a=max-message-size:262144
+"""
+
+
+class SdpTarget:
+    """Offers, candidates and user names, and what aiortc parses of an offer that is accepted."""
+
+    suppressed = 0
+
+    async def open(self, rng: random.Random) -> None: ...
+
+    def make(self, rng: random.Random) -> bytes:
+        lines = _OFFER.splitlines()
+        for _ in range(rng.choice((0, 1, 3))):
+            at, other = rng.randrange(len(lines)), rng.randrange(len(lines))
+            fate = rng.random()
+            if fate < 0.3:
+                del lines[at]
+            elif fate < 0.6:
+                lines.insert(other, lines[at])
+            else:
+                lines[at:at] = [lines[other]] * rng.choice((1, 50, 1500))
+        raw = "\r\n".join(lines).encode()
+        return mutated(rng, raw) if rng.random() < 0.7 else raw
+
+    async def feed(self, data: bytes) -> None:
+        try:
+            text = data.decode()
+        except UnicodeDecodeError:
+            return  # 400, before any of this
+        for read in (read_candidates, read_ufrags):
+            with contextlib.suppress(SdpError):
+                read(text)
+        try:
+            offer = read_offer(text)
+        except SdpError:
+            return
+        try:
+            SessionDescription.parse(offer.sdp)
+        except Exception:  # `PeerConnection.answer` refuses the offer
+            self.suppressed += 1
+
+    async def close(self) -> None: ...
+
+
+_MESSAGES: tuple[dict[str, Any], ...] = (
+    {"type": "hello", "version": 1, "slo_ms": 100, "fps": 15, "label": "door"},
+    {"type": "ping", "t0_ms": 1.5, "offset_ms": 2.5, "rtt_ms": 3.5},
+    {"type": "report", "available_bps": 1e6, "back_ms": {"p50": 4.0}},
+    {"type": "applied", "seq": 3},
+)
+_VALUES: tuple[Any, ...] = (
+    None,
+    True,
+    -1,
+    1e308,
+    10**40,
+    "x",
+    "",
+    [],
+    [[[[]]]] * 50,
+    {},
+    {"p50": "x"},
+    "\u2028",
+)
+
+
+class ControlTarget:
+    """Messages on the control channel."""
+
+    suppressed = 0
+
+    async def open(self, rng: random.Random) -> None: ...
+
+    def make(self, rng: random.Random) -> bytes:
+        message = dict(rng.choice(_MESSAGES))
+        if rng.random() < 0.5:
+            message[rng.choice(list(message))] = rng.choice(_VALUES)
+        raw = json.dumps(message).encode()
+        deep = rng.choice((b"[", b'{"type":', b"1", b'"')) * rng.randrange(1, 9000)
+        raw = deep if rng.random() < 0.05 else raw
+        return mutated(rng, raw) if rng.random() < 0.5 else raw
+
+    async def feed(self, data: bytes) -> None:
+        with contextlib.suppress(control_messages.ProtocolError):
+            control_messages.parse(data.decode(errors="replace"))
+
+    async def close(self) -> None: ...
+
+
+TARGETS: dict[str, Any] = {
+    "SCTP": SctpTarget,
+    "STUN": StunTarget,
+    "RTP": RtpTarget,
+    "RTCP": RtcpTarget,
+    "SDP": SdpTarget,
+    "control": ControlTarget,
+}
