@@ -1,19 +1,35 @@
-"""The listening HTTP server: the socket, TLS, and the URLs that it is reached at."""
+"""The listening HTTP server: sockets, TLS, time limits, and the URLs that it is reached at."""
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import ssl
 from collections.abc import Iterable, Sequence
+from http import HTTPStatus
 from pathlib import Path
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from edge.api import local_ca
+from edge.api.auth import Address
+from edge.api.errors import Handler
+from edge.api.listener import (
+    ConnectionLimits,
+    Listener,
+    listeners,
+    raise_descriptor_limit,
+    usable_descriptors,
+)
 from edge.config import Settings
 
 SHUTDOWN_S = 0.5  # for open requests, once the server stops
+TLS_S = 10.0  # for the TLS handshake
+TLS_CLOSE_S = 2.0  # for the client's part of the end of TLS
+HEAD_S = 20.0  # for a request's line and headers, from the connection's start or the last response
+BODY_S = 15.0  # for a request's body; the largest, an offer, has 64 kB
+UNREAD_BODY_S = 2.0  # for the rest of a body that the response did not depend on
 
 
 class ListenError(Exception):
@@ -28,6 +44,13 @@ class HttpServer:
         """ListenError for a certificate that cannot be used."""
         self._settings = settings
         self._context, self.ca = _tls(settings)
+        self._descriptors = raise_descriptor_limit()
+        self.limits = ConnectionLimits(
+            settings.max_connections,
+            settings.max_connections_per_address,
+            descriptors=usable_descriptors(self._descriptors, settings.max_sessions),
+            is_exempt=self._is_proxy,
+        )
         self._runner: web.AppRunner | None = None
         self.url = ""
         self.lan_urls: list[str] = []
@@ -38,15 +61,22 @@ class HttpServer:
     ) -> None:
         """Listen; ListenError if the address cannot be used."""
         settings = self._settings
-        app = web.Application(middlewares=middlewares, client_max_size=settings.max_sdp_bytes)
+        app = web.Application(
+            middlewares=[limit_body_time, *middlewares], client_max_size=settings.max_sdp_bytes
+        )
         app.add_routes(routes)
         self._runner = web.AppRunner(
-            app, handle_signals=False, access_log=None, shutdown_timeout=SHUTDOWN_S
+            app,
+            handle_signals=False,
+            access_log=None,
+            shutdown_timeout=SHUTDOWN_S,
+            keepalive_timeout=HEAD_S,  # aiohttp counts an unfinished head as an idle connection
+            lingering_time=UNREAD_BODY_S,
         )
         await self._runner.setup()
-        site = web.TCPSite(self._runner, settings.host, settings.port, ssl_context=self._context)
         try:
-            await site.start()
+            for listener in listeners(settings.host, settings.port, self.limits):
+                await _Site(self._runner, listener, self._context).start()
         except OSError as error:
             await self._runner.cleanup()
             raise ListenError(_explanation(error, settings)) from error
@@ -55,6 +85,9 @@ class HttpServer:
     async def stop(self) -> None:
         if self._runner is not None:
             await self._runner.cleanup()
+
+    def _is_proxy(self, address: Address) -> bool:
+        return any(address in network for network in self._settings.trusted_proxies)
 
     def _set_urls(self, port: int) -> None:
         host = self._settings.host
@@ -68,6 +101,55 @@ class HttpServer:
             ]
         elif host not in ("127.0.0.1", "::1", "localhost"):
             self.url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}/"
+
+
+class _Site(web.BaseSite):
+    """aiohttp's SockSite, with time limits for TLS."""
+
+    def __init__(
+        self, runner: web.AppRunner, listener: Listener, context: ssl.SSLContext | None
+    ) -> None:
+        super().__init__(runner, ssl_context=context)
+        self._listener = listener
+
+    @property
+    def name(self) -> str:
+        return str(self._listener.getsockname())
+
+    async def start(self) -> None:
+        await super().start()
+        assert self._runner.server is not None
+        encrypted = self._ssl_context is not None
+        self._server = await asyncio.get_running_loop().create_server(
+            self._runner.server,
+            sock=self._listener,
+            ssl=self._ssl_context,
+            backlog=self._backlog,
+            ssl_handshake_timeout=TLS_S if encrypted else None,
+            ssl_shutdown_timeout=TLS_CLOSE_S if encrypted else None,
+        )
+
+
+@web.middleware
+async def limit_body_time(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Disconnect a client whose body has not arrived within BODY_S; no error if one disconnects."""
+    timer = None
+    if not request.content.is_eof():
+        timer = asyncio.get_running_loop().call_later(BODY_S, _disconnect_if_unfinished, request)
+    try:
+        return await handler(request)
+    except ConnectionError:
+        if request.transport is not None and not request.transport.is_closing():
+            raise  # not the client's connection
+        return web.Response(status=HTTPStatus.REQUEST_TIMEOUT)  # nobody receives it
+    finally:
+        if timer is not None:
+            timer.cancel()
+
+
+def _disconnect_if_unfinished(request: web.Request) -> None:
+    if request.transport is not None and not request.content.is_eof():
+        request.transport.abort()
 
 
 def _tls(settings: Settings) -> tuple[ssl.SSLContext | None, Path | None]:

@@ -27,6 +27,9 @@ _Note = Callable[[], None]
 QUEUE = 10_000  # lines not yet written; the newest is dropped, and counted
 CLOSE_S = 0.5  # for what waits at the end; then only what is read at once is still written
 NOISY = ("aiortc", "aioice", "asyncio")
+REPEATING = ("aiortc", "aioice", "asyncio", "aiohttp")
+REPEAT_S = 1.0  # a library's repeated error is written once in this time, with its count
+REPEAT_KINDS = 256  # distinct errors that are remembered
 
 
 class Logs:
@@ -52,6 +55,7 @@ class Logs:
             handler.setFormatter(formatter)
         lines: queue.Queue[logging.LogRecord] = queue.Queue(QUEUE)
         self._handler = _Queue(lines, self._note_lost)
+        self._handler.addFilter(RepeatFilter())
         self._handlers = handlers
         self._listener = _Writer(lines, *handlers, give_up=stream.give_up)
         self._listener.start()
@@ -89,6 +93,35 @@ class _Queue(QueueHandler):
 
     def handleError(self, record: logging.LogRecord) -> None:
         self._note_lost()
+
+
+class RepeatFilter(logging.Filter):
+    """Drops a library's record if its like was written less than REPEAT_S ago; the next one that
+    is written ends with the number of those dropped.
+
+    Records are alike if they come from the same statement: a peer that provokes an error can
+    choose its values, not its source.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._recent: dict[tuple[str, str, int], tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name.partition(".")[0] not in REPEATING:
+            return True
+        cause = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else ""
+        key = (f"{record.name} {cause}", record.pathname, record.lineno)
+        written_s, dropped = self._recent.pop(key, (float("-inf"), 0))
+        if 0.0 <= record.created - written_s < REPEAT_S:
+            self._recent[key] = (written_s, dropped + 1)
+            return False
+        self._recent[key] = (record.created, 0)
+        if len(self._recent) > REPEAT_KINDS:
+            del self._recent[next(iter(self._recent))]
+        if dropped:
+            record.msg, record.args = f"{record.getMessage()} (and {dropped} like it)", None
+        return True
 
 
 class _Writer(QueueListener):

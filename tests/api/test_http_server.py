@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import ipaddress
 import socket
 import ssl
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from edge.api import local_ca
+from edge.api import http_server, listener, local_ca
 from edge.api.http_server import HttpServer, ListenError
 from edge.config import load
 
@@ -116,4 +119,100 @@ async def test_bodies_are_limited() -> None:
             async with http.post(server.url, data=b"x" * 4097) as response:
                 assert response.status == 413
     finally:
+        await server.stop()
+
+
+async def _read(request: web.Request) -> web.Response:
+    return web.Response(text=str(len(await request.read())))
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nHost: a\r\nX-Slow: "])
+async def test_an_unfinished_head_is_ended(monkeypatch: pytest.MonkeyPatch, sent: bytes) -> None:
+    monkeypatch.setattr(http_server, "HEAD_S", 0.05)
+    async with _raw(_server(), sent) as reader:
+        assert await reader.read() == b""
+
+
+async def test_an_idle_connection_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_server, "HEAD_S", 0.2)
+    async with _raw(_server(), b"GET / HTTP/1.1\r\nHost: a\r\n\r\n") as reader:
+        assert (await reader.read()).endswith(b"hello")
+
+
+async def test_an_unfinished_body_is_ended_and_is_no_error(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(http_server, "BODY_S", 0.05)
+    head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n1"
+    async with _raw(_server(), head, [web.post("/", _read)]) as reader:
+        with contextlib.suppress(ConnectionResetError):
+            assert await reader.read() == b""
+    assert caplog.text == ""
+
+
+async def test_a_silent_client_does_not_start_tls_for_long(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("EDGE_DATA", str(tmp_path))
+    monkeypatch.setattr(http_server, "TLS_S", 0.05)
+    async with _raw(_server(http=False), b"") as reader:
+        assert await reader.read() == b""
+
+
+async def test_a_client_that_leaves_its_response_unread_is_disconnected(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(listener, "UNREAD_MS", 200)
+    ended = asyncio.Event()
+
+    async def endless(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        try:
+            while True:
+                await response.write(b"x" * 65_536)
+        finally:
+            ended.set()
+
+    async with _raw(_server(), b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", [web.get("/", endless)]):
+        async with asyncio.timeout(30):
+            await ended.wait()
+    assert caplog.text == ""
+
+
+async def test_connections_beyond_the_limit_are_closed_and_others_go_on() -> None:
+    server = _server(max_connections_per_address=4)
+    await server.start([], ROUTES)
+    port = int(server.url.rstrip("/").rsplit(":", 1)[1])
+    try:
+        slow = [
+            await asyncio.open_connection("127.0.0.1", port, local_addr=("127.0.0.2", 0))
+            for _ in range(8)
+        ]
+        ends = [asyncio.create_task(reader.read()) for reader, _ in slow]
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        async with aiohttp.ClientSession() as http, http.get(server.url) as response:
+            assert await response.text() == "hello"
+        assert server.limits.refused["connections_of_address"] == 4
+        for _, writer in slow:
+            writer.close()
+        await asyncio.wait(ends)
+    finally:
+        await server.stop()
+
+
+@contextlib.asynccontextmanager
+async def _raw(
+    server: HttpServer, sent: bytes, routes: list[web.RouteDef] = ROUTES
+) -> AsyncIterator[asyncio.StreamReader]:
+    """A connection to `server` on which `sent` was sent."""
+    await server.start([], routes)
+    port = int(server.url.rstrip("/").rsplit(":", 1)[1])
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        writer.write(sent)
+        async with asyncio.timeout(60):
+            yield reader
+    finally:
+        writer.close()
         await server.stop()

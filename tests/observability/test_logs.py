@@ -18,7 +18,7 @@ import pytest
 from structlog.contextvars import bound_contextvars, get_contextvars
 
 from edge.event_log import get_logger
-from edge.observability.logs import QUEUE, Logs
+from edge.observability.logs import QUEUE, REPEAT_KINDS, Logs, RepeatFilter
 from edge.rtc.shared_timer import SharedTimer
 from edge.session.session import Session
 from tests.publisher import publishing
@@ -246,3 +246,40 @@ def test_files_are_not_left_open(tmp_path: Path) -> None:
     with logged(file=tmp_path / "a.log"):
         log.info("x")
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def _record(name: str, created_s: float, line: int = 1, value: int = 0) -> logging.LogRecord:
+    record = logging.LogRecord(name, logging.ERROR, "x.py", line, "failed: %d", (value,), None)
+    record.created = created_s
+    return record
+
+
+def test_a_librarys_repeated_error_is_written_once_a_second_with_its_count() -> None:
+    repeats = RepeatFilter()
+    records = [_record("asyncio", 100.0 + tick / 100, value=tick) for tick in range(201)]
+    written = [record.getMessage() for record in records if repeats.filter(record)]
+    assert written == ["failed: 0", "failed: 100 (and 99 like it)", "failed: 200 (and 99 like it)"]
+
+
+def test_other_errors_and_our_own_events_are_not_held_back() -> None:
+    repeats = RepeatFilter()
+    assert repeats.filter(_record("aiohttp.server", 100.0))
+    assert not repeats.filter(_record("aiohttp.server", 100.1))
+    assert repeats.filter(_record("aiohttp.server", 100.1, line=2))
+    assert repeats.filter(_record("aiohttp.web", 100.1))
+    assert all(repeats.filter(_record("edge.session", 100.1)) for _ in range(3))
+
+
+def test_the_memory_of_repeated_errors_is_bounded() -> None:
+    repeats = RepeatFilter()
+    for line in range(REPEAT_KINDS + 1):
+        assert repeats.filter(_record("aioice", 100.0, line))
+    assert repeats.filter(_record("aioice", 100.1, 0)), "the oldest is forgotten"
+    assert not repeats.filter(_record("aioice", 100.1, REPEAT_KINDS))
+
+
+def test_a_servers_logs_hold_repeated_errors_back(capsys: pytest.CaptureFixture[str]) -> None:
+    with logged():
+        for _ in range(50):
+            logging.getLogger("asyncio").error("socket.accept() out of system resource")
+    assert capsys.readouterr().err.count("out of system resource") == 1
