@@ -100,7 +100,7 @@ class ConnectionLimits:
         self.refused[reason] += 1
         self._unlogged[reason] += 1
         if now_ms - self._logged_ms >= LOG_INTERVAL_MS:
-            counts: dict[str, int] = {**self._unlogged}
+            counts = {str(reason): count for reason, count in self._unlogged.items()}
             log.warning("connections_refused", open=len(self), **counts)
             self._unlogged.clear()
             self._logged_ms = now_ms
