@@ -44,7 +44,3 @@ def _add_bench(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("rest", nargs="*")
     moved = "benchmarks have moved: python -m analysis bench NAME"
     parser.set_defaults(run=lambda options: fail(moved, EXIT_USAGE))
-
-
-if __name__ == "__main__":
-    sys.exit(main())
