@@ -59,6 +59,19 @@ def test_checks_and_responses_pass() -> None:
         (message((USERNAME, bytes(MAX_USERNAME_BYTES + 1))), "user name"),
         (check(priority=False), "PRIORITY"),
     ],
+    ids=[
+        "empty",
+        "two bytes",
+        "too long",
+        "other cookie",
+        "bytes left over",
+        "length beyond the end",
+        "attribute beyond the end",
+        "too many attributes",
+        "empty PRIORITY",
+        "long user name",
+        "no PRIORITY",
+    ],  # the data itself differs from one collection to the next
 )
 def test_each_malformation(data: bytes, reason: str) -> None:
     assert reason in (malformation(data) or "passed")
