@@ -7,6 +7,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ARGS ?=
+# Processes that run the tests, which mostly wait; 0: none beside the main one.
+WORKERS ?= 3
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -28,8 +30,8 @@ demo: setup  ## the main job on a sample video, end to end (ARGS="--seconds 60")
 	$(BIN)/python -m edge demo $(ARGS)
 
 test: PACKAGES = chromium firefox-esr coturn
-test: setup  ## all tests (ARGS="-m 'not browser'")
-	$(BIN)/python -m pytest $(ARGS)
+test: setup  ## all tests (ARGS="-m 'not browser'"; WORKERS=0 for one process)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 run: setup  ## serve until Ctrl-C (ARGS="--port 9000")
 	$(BIN)/python -m edge serve $(ARGS)
