@@ -135,6 +135,8 @@ class Settings(BaseSettings):
     max_pixels: Annotated[int, Field(ge=128 * 128)] = 1920 * 1088
     media_timeout_s: Annotated[float, Field(gt=0)] = 15.0
 
+    stuck_exit_s: Annotated[float, Field(ge=0, le=3600)] = 30.0
+
     log_format: Literal["text", "json"] = "text"
     log_file: Path | None = None
     log_file_bytes: Annotated[int, Field(ge=10_000)] = 10_000_000

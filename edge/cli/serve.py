@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
-import signal
 from pathlib import Path
 
 from edge.cli import fail
@@ -89,7 +88,8 @@ def run(options: argparse.Namespace) -> int:
 def _serve(settings: Settings) -> str | None:
     """Serve until a signal; the reason if that failed, else None."""
     from edge.cli import terminal  # noqa: PLC0415
-    from edge.observability import garbage_collector, systemd  # noqa: PLC0415
+    from edge.cli.end_signals import EndSignals  # noqa: PLC0415
+    from edge.observability import garbage_collector, heartbeat, systemd  # noqa: PLC0415
     from edge.rtc.aiortc_adapter import InternalsError  # noqa: PLC0415
     from edge.server import Server, StartError  # noqa: PLC0415
 
@@ -98,13 +98,15 @@ def _serve(settings: Settings) -> str | None:
             server = Server(settings, on_progress=terminal.progress)
         except (InternalsError, StartError, OSError, ValueError) as error:  # aiortc, a file
             return str(error)
-        _end_on_signals()
+        task = asyncio.current_task()
+        assert task is not None
+        EndSignals(task)
         try:
             await server.start()
             garbage_collector.freeze()
             terminal.announce(server)
             systemd.notify("READY=1")
-            await asyncio.Event().wait()  # until a signal
+            await heartbeat.beat(settings.stuck_exit_s)  # until a signal
         except StartError as error:
             return str(error)
         except asyncio.CancelledError:
@@ -115,16 +117,3 @@ def _serve(settings: Settings) -> str | None:
         return None
 
     return asyncio.run(serve())
-
-
-def _end_on_signals() -> None:
-    """SIGINT and SIGTERM cancel the current task, once; a second one ends the process."""
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
-    assert task is not None
-
-    def end(number: signal.Signals) -> None:
-        loop.remove_signal_handler(number)
-        task.cancel()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, end, number)

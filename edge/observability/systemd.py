@@ -8,7 +8,7 @@ import socket
 
 
 def notify(state: str) -> None:
-    """Send `READY=1` or `STOPPING=1`; does nothing where systemd did not ask for notifications."""
+    """Send `READY=1`, `STOPPING=1` or `WATCHDOG=1`; nothing where systemd did not ask for it."""
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address.startswith(("/", "@")):
         return
@@ -18,3 +18,12 @@ def notify(state: str) -> None:
         socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as manager,
     ):
         manager.sendto(state.encode(), path)
+
+
+def watchdog_s() -> float | None:
+    """The time within which systemd expects each `WATCHDOG=1` (sd_watchdog_enabled(3)); None where
+    it does not expect any from this process."""
+    interval = os.environ.get("WATCHDOG_USEC", "")
+    if os.environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
+        return None
+    return int(interval) / 1e6 if interval.isdecimal() and int(interval) > 0 else None

@@ -30,3 +30,24 @@ def test_without_a_manager_nothing_happens(monkeypatch: pytest.MonkeyPatch, addr
     systemd.notify("READY=1")
     monkeypatch.delenv("NOTIFY_SOCKET")
     systemd.notify("STOPPING=1")
+
+
+@pytest.mark.parametrize(
+    ("interval", "process", "expected"),
+    [
+        ("45000000", None, 45.0),
+        ("45000000", str(os.getpid()), 45.0),
+        ("45000000", "1", None),
+        ("", None, None),
+        ("0", None, None),
+        ("soon", None, None),
+    ],
+)
+def test_the_watchdogs_interval_is_that_of_this_process(
+    monkeypatch: pytest.MonkeyPatch, interval: str, process: str | None, expected: float | None
+) -> None:
+    monkeypatch.setenv("WATCHDOG_USEC", interval)
+    monkeypatch.delenv("WATCHDOG_PID", raising=False)
+    if process is not None:
+        monkeypatch.setenv("WATCHDOG_PID", process)
+    assert systemd.watchdog_s() == expected
