@@ -20,7 +20,7 @@ from edge.api.errors import CORS, Handler, json_error
 from edge.api.sse import event_stream
 from edge.clock import now_ms
 from edge.config import SLO_MAX_MS, SLO_MIN_MS, Settings
-from edge.rtc.peer_connection import SdpError
+from edge.rtc.sdp import SHORTAGES, SdpError
 from edge.session import turn
 from edge.session.control_messages import LABEL_MAX_CHARS
 from edge.session.interface import SessionInterface, SessionOptions
@@ -109,7 +109,14 @@ class WhipEndpoint:
                 {"Retry-After": str(RETRY_AFTER_S)},
             ) from None
         except SdpError as error:
-            raise _RefusedError(HTTPStatus.BAD_REQUEST, error.code, str(error)) from None
+            if error.code in SHORTAGES:
+                status, headers = (
+                    HTTPStatus.SERVICE_UNAVAILABLE,
+                    {"Retry-After": str(RETRY_AFTER_S)},
+                )
+            else:
+                status, headers = HTTPStatus.BAD_REQUEST, {}
+            raise _RefusedError(status, error.code, str(error), headers) from None
         response = web.Response(
             status=HTTPStatus.CREATED,
             body=answer.encode(),

@@ -319,7 +319,9 @@ async def _bind(
         )
         attach(protocol)
         return protocol
-    raise OSError(f"no UDP port from {ports[0]} to {ports[-1]} is free on {address}")
+    raise OSError(
+        errno.EADDRINUSE, f"no UDP port from {ports[0]} to {ports[-1]} is free on {address}"
+    )
 
 
 def negotiate(transceiver: RTCRtpTransceiver, ids: ExtensionIds) -> None:

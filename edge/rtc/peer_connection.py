@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Literal
@@ -139,6 +140,10 @@ class PeerConnection:
         except SdpError:
             await self.close()
             raise
+        except OSError as error:
+            _log.warning("no_sockets", error=error)
+            await self.close()
+            raise _shortage(error) from error
         except Exception as error:
             _log.debug("unusable_offer", exc_info=True)
             await self.close()
@@ -337,6 +342,13 @@ def _ice_server(server: Any) -> RTCIceServer:
         username=server.username,
         credential=secret.get_secret_value() if hasattr(secret, "get_secret_value") else secret,
     )
+
+
+def _shortage(error: OSError) -> SdpError:
+    """No fault of the offer's; the message names no address of this machine."""
+    if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+        return SdpError("no_descriptors", "the server has too many open sockets: try again later")
+    return SdpError("no_ports", "the server has no free UDP port: try again later")
 
 
 def _summary(error: Exception) -> str:

@@ -30,6 +30,10 @@ _CREDENTIALS = {
 _M_LINE = re.compile(r"m=([a-z]+) (\d{1,5})(?:/\d+)? ([A-Z/]+) (\S.*)", re.ASCII)
 
 
+SHORTAGES = frozenset({"no_ports", "no_descriptors"})
+"""Codes of an SdpError that is the server's shortage: the same offer may be used later."""
+
+
 class SdpError(Exception):
     """An offer or a candidate list that can't be used; `code` is for programs."""
 
@@ -147,6 +151,11 @@ def read_offer(text: str) -> Offer:
     for section in accepted:
         _check_transport(session, section, alone=len(accepted) == 1)
     mids = {section.mid for section in accepted}
+    if len(accepted) > 1 and not mids <= set(bundle or ()):
+        # Each further transport would take a UDP port and a descriptor on every address.
+        raise SdpError(
+            "no_bundle", "the offer's sections do not share a transport (a=group:BUNDLE)"
+        )
     kept = [line for line in session if not line.startswith("a=group:BUNDLE")]
     if bundle is not None and any(mid in mids for mid in bundle):
         kept.append("a=group:BUNDLE " + " ".join(mid for mid in bundle if mid in mids))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 from typing import Any
 
@@ -10,6 +11,7 @@ import aiohttp
 import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection
 
+from edge.rtc import aiortc_adapter
 from tests.publisher import publishing
 from tests.serving import base, error_of, local, noise, serving
 
@@ -173,3 +175,31 @@ async def test_event_stream_for_publishers_without_channels() -> None:
         await server.sessions.close(session, "test")
         async with asyncio.timeout(20):
             await stream.content.read()  # ends, since the session has
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        (errno.EADDRINUSE, "no_ports"),
+        (errno.EADDRNOTAVAIL, "no_ports"),
+        (errno.EMFILE, "no_descriptors"),
+        (errno.ENOBUFS, "no_descriptors"),
+    ],
+)
+async def test_a_shortage_of_the_servers_is_503_and_names_no_address(
+    monkeypatch: pytest.MonkeyPatch, number: int, code: str
+) -> None:
+    async def fail(*_: object) -> None:
+        raise OSError(number, "10.0.0.7")
+
+    monkeypatch.setattr(aiortc_adapter, "_bind", fail)
+    offer = await _audio_offer()
+    async with serving() as server, aiohttp.ClientSession() as http:
+        offer = offer.replace("m=audio", "m=video").replace("opus/48000/2", "VP8/90000")
+        async with http.post(f"{base(server)}/whip", data=offer, headers=SDP) as it:
+            assert it.status == 503
+            assert int(it.headers["Retry-After"]) > 0
+            error = await error_of(it)
+        assert len(server.sessions) == 0
+    assert error["code"] == code
+    assert "10.0.0.7" not in error["message"]

@@ -190,3 +190,14 @@ def test_candidates_are_bounded() -> None:
     assert len(read_candidates(fragment)) == MAX_CANDIDATES
     with pytest.raises(SdpError):
         read_candidates("x" * (MAX_CHARS + 1))
+
+
+@pytest.mark.parametrize("bundle", ["", "v", "d"])
+def test_sections_that_do_not_share_a_transport_are_refused(bundle: str) -> None:
+    with pytest.raises(SdpError) as refused:
+        read_offer(_offer(VIDEO, DATA, bundle=bundle))
+    assert refused.value.code == "no_bundle"
+
+
+def test_video_alone_needs_no_bundle() -> None:
+    assert read_offer(_offer(VIDEO).replace("a=group:BUNDLE v a d\n", "")).mid == "v"
