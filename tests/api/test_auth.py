@@ -7,8 +7,11 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
 
-from edge.api.auth import WRONG_TOKENS_PER_MINUTE
+from edge.api.auth import WRONG_TOKENS_PER_MINUTE, AccessControl
+from edge.config import load
 from tests.api.guarded import BEARER, OUTSIDE, PROXY, TOKEN, ask, guarded
 from tests.serving import base, error_of, serving
 
@@ -110,3 +113,27 @@ async def test_the_guard_is_in_the_server_and_publishing_has_its_own_token() -> 
             assert "frame-ancestors 'none'" in it.headers["Content-Security-Policy"]
         async with http.post(f"{base(server)}/whip", data="v=0", headers=BEARER) as it:
             assert it.status == 401
+
+
+@pytest.mark.parametrize(
+    ("settings", "headers", "local"),
+    [
+        ({}, {}, True),
+        ({}, {"X-Forwarded-For": "127.0.0.1"}, False),  # by a proxy that may forward anybody
+        ({}, {"Via": "1.1 proxy"}, False),
+        ({"trusted_proxies": ["127.0.0.1"]}, {"X-Forwarded-For": "198.51.100.7"}, False),
+        ({"trusted_proxies": ["127.0.0.1"]}, {"X-Forwarded-For": "127.0.0.9"}, True),
+    ],
+)
+async def test_a_client_on_this_machine_is_recognised(
+    settings: dict[str, Any], headers: dict[str, str], local: bool
+) -> None:
+    access = AccessControl(load(**settings))
+
+    async def where(request: web.Request) -> web.Response:
+        return web.json_response(access.is_on_this_machine(request))
+
+    app = web.Application()
+    app.router.add_get("/", where)
+    async with TestClient(TestServer(app)) as client, client.get("/", headers=headers) as it:
+        assert await it.json() is local

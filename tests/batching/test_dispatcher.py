@@ -205,3 +205,32 @@ async def test_draining_gives_up_after_its_time(clock: Clock) -> None:
     stage.offer("a", clock)
     await stage.dispatcher.drain(timeout_s=0.0)
     assert stage.dispatcher.in_flight == 1
+
+
+async def test_a_drop_that_a_session_cannot_take_costs_no_other_its_frame(clock: Clock) -> None:
+    stage = Stage(cpu(46.0))
+    stage.offer("b", clock)
+
+    def fail(_reason: str) -> None:
+        raise RuntimeError("defect")
+
+    job = InferenceJob(cast(Packable, object()), answered=lambda _answer: None, dropped=fail)
+    for _ in range(2):  # the second supersedes the first, in the mailbox
+        stage.dispatcher.offer(
+            FrameRequest("a", 0, (608, 608), clock.ms, clock.ms + 200.0, names(608), job)
+        )
+    stage.dispatcher.remove("a")
+    stage.finish(clock, [BOX])
+    assert [session for session, _ in stage.answers] == ["b"]
+    assert stage.dispatcher.waiting == stage.dispatcher.in_flight == 0
+
+
+async def test_a_picture_that_cannot_be_packed_costs_its_batch_alone(clock: Clock) -> None:
+    stage = Stage(cpu(46.0))
+    stage.pool.refusal = TypeError("not a picture")
+    stage.offer("a", clock)
+    assert stage.drops == [("a", "failed")]
+    stage.pool.refusal = None
+    stage.offer("b", clock)
+    stage.finish(clock, [BOX])
+    assert [session for session, _ in stage.answers] == ["b"]

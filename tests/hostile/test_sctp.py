@@ -37,8 +37,8 @@ def _behind_a_hole(me: SctpAttacker) -> Iterator[list[bytes]]:
 
 
 def _streams(me: SctpAttacker) -> Iterator[list[bytes]]:
-    for number in range(136):
-        yield [forward_tsn(me.next_tsn, list(range(480 * number, 480 * number + 480)))]
+    for number in range(218):
+        yield [forward_tsn(me.next_tsn, list(range(300 * number, 300 * number + 300)))]
 
 
 def _endless_parameter(me: SctpAttacker) -> Iterator[list[bytes]]:
