@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from aiohttp import web
 
 KEEPALIVE_S = 10.0
-SEND_TIMEOUT_S = 30.0  # a client that reads nothing for so long is disconnected
+SEND_TIMEOUT_S = 5.0  # a client that leaves full buffers unread for so long is disconnected
 
 _HEADERS = {
     "Cache-Control": "no-store",
@@ -25,11 +25,12 @@ async def event_stream(
     """Send the texts in `queue` as events, until None or until the client disconnects.
 
     A comment is sent after each `KEEPALIVE_S` without an event, which keeps proxies from closing
-    the connection and makes a vanished client noticed.
+    the connection and makes a vanished client noticed. A client that reads nothing outlives the
+    queue's end by at most twice `SEND_TIMEOUT_S`: one write that waits, and one of all the rest.
     """
     response = web.StreamResponse(headers={**(headers or {}), **_HEADERS})
     response.content_type = "text/event-stream"
-    with contextlib.suppress(ConnectionResetError):  # the client has disconnected
+    with contextlib.suppress(ConnectionError):  # the client has disconnected
         await response.prepare(request)
         try:
             await _send_all(response, queue)
@@ -40,16 +41,26 @@ async def event_stream(
 
 
 async def _send_all(response: web.StreamResponse, queue: asyncio.Queue[str | None]) -> None:
-    while (event := await _next_event(queue)) is not None:
+    more = True
+    while more:
+        events, more = await _next_events(queue)
         async with asyncio.timeout(SEND_TIMEOUT_S):
-            await response.write(event)
-    await response.write_eof()
+            await response.write(events)
+            if not more:
+                await response.write_eof()
 
 
-async def _next_event(queue: asyncio.Queue[str | None]) -> bytes | None:
+async def _next_events(queue: asyncio.Queue[str | None]) -> tuple[bytes, bool]:
+    """All that is waiting, at least one event or comment, and whether more may follow."""
     try:
         async with asyncio.timeout(KEEPALIVE_S):
             text = await queue.get()
     except TimeoutError:
-        return b": keep-alive\n\n"
-    return None if text is None else f"data: {text}\n\n".encode()
+        return b": keep-alive\n\n", True
+    events = []
+    while text is not None:
+        events.append(f"data: {text}\n\n")
+        if queue.empty():
+            break
+        text = queue.get_nowait()
+    return "".join(events).encode(), text is not None

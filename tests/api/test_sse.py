@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import cast
 
 import aiohttp
 import pytest
@@ -65,15 +66,59 @@ async def test_a_reader_that_disconnects_ends_its_stream(monkeypatch: pytest.Mon
             await ended.wait()
 
 
-async def test_a_reader_that_stops_reading_is_disconnected(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_reader_that_stops_reading_is_disconnected(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setattr(sse, "SEND_TIMEOUT_S", 0.2)
     queue: Queue = asyncio.Queue()
-    for _ in range(64):  # more than sockets and buffers take
-        queue.put_nowait("x" * 1_000_000)
+    queue.put_nowait("x" * 64_000_000)  # more than sockets and buffers take
     async with _served(queue) as (client, ended):
         response = await client.get("/")
         async with asyncio.timeout(20):
             await ended.wait()
-        assert not queue.empty()
         with pytest.raises(aiohttp.ClientError):
             await response.read()
+    assert caplog.text == ""
+
+
+class _StuckResponse:
+    """A response whose reader has stopped: no write ends."""
+
+    def __init__(self) -> None:
+        self.writes: list[bytes] = []
+
+    async def write(self, data: bytes) -> None:
+        self.writes.append(data)
+        await asyncio.Event().wait()
+
+
+async def test_what_waits_is_sent_in_one_write_with_one_deadline(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sse, "SEND_TIMEOUT_S", 0.0)
+    queue: Queue = asyncio.Queue()
+    for text in ("a", "b", None):
+        queue.put_nowait(text)
+    response = _StuckResponse()
+    with pytest.raises(TimeoutError):
+        await sse._send_all(cast(web.StreamResponse, response), queue)
+    assert response.writes in ([], [b"data: a\n\ndata: b\n\n"])
+    assert queue.empty()
+
+
+@pytest.mark.parametrize("error", [ConnectionError("Connection lost"), ConnectionResetError()])
+async def test_a_lost_connection_is_no_error(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def lost(self: web.StreamResponse, data: bytes) -> None:
+        raise error
+
+    monkeypatch.setattr(web.StreamResponse, "write", lost)
+    queue: Queue = asyncio.Queue()
+    queue.put_nowait("a")
+    async with _served(queue) as (client, ended):
+        response = await client.get("/")
+        async with asyncio.timeout(20):
+            await ended.wait()
+        response.close()
+    assert caplog.text == ""
