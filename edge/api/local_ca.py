@@ -2,7 +2,11 @@
 
 The authority's key stays in the user's data directory, readable by the user alone. The leaf
 certificate names this machine's current addresses, and is renewed when they change or when it is
-about to expire.
+about to expire. Name constraints (RFC 5280, section 4.2.1.10) keep the authority, which phones may
+trust, from vouching for any site of the Internet.
+
+Each file is replaced at once and synced. A key and its certificate are two files: a pair that does
+not match, as a crash between the two leaves it, is made anew.
 """
 
 from __future__ import annotations
@@ -23,9 +27,19 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from edge.event_log import get_logger
+
 CA_DAYS = 3650
 LEAF_DAYS = 397  # phones refuse server certificates that live longer than 398 days
 RENEW_DAYS = 30
+
+_PRIVATE_NETWORKS = (
+    *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"),  # RFC 1918
+    *("100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16"),  # shared, loopback, link-local
+    *("::1/128", "fc00::/7", "fe80::/10"),  # loopback, RFC 4193, link-local
+)
+
+log = get_logger("edge.api.local_ca")
 
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -60,28 +74,26 @@ def lan_addresses() -> list[IpAddress]:
 def ensure(
     directory: Path, addresses: Sequence[IpAddress], now: datetime.datetime | None = None
 ) -> Certificates:
-    """The authority and a leaf for `addresses`, localhost and the host's name, issued if needed."""
+    """The authority and a leaf for `addresses`, localhost and the host's name, issued if needed.
+
+    Names that the authority's constraints exclude, such as public addresses, are left out.
+    """
     now = now or datetime.datetime.now(datetime.UTC)
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     files = Certificates(directory / "ca.crt", directory / "leaf.crt", directory / "leaf.key")
     ca_key_file = directory / "ca.key"
     ca = _usable(files.ca, now)
-    if ca is None or not ca_key_file.is_file():
+    ca_key = _key_of(ca_key_file, ca)
+    if ca is None or ca_key is None:
+        log.info("certificate_authority_made", file=files.ca)
         ca_key = ec.generate_private_key(ec.SECP256R1())
         ca = _issue_ca(ca_key, now)
         _write_key(ca_key_file, ca_key)
         _write(files.ca, ca.public_bytes(serialization.Encoding.PEM), 0o644)
-    else:
-        loaded = serialization.load_pem_private_key(ca_key_file.read_bytes(), password=None)
-        if not isinstance(loaded, ec.EllipticCurvePrivateKey):
-            raise ValueError(
-                f"{ca_key_file}: not an elliptic-curve key; delete it to create another"
-            )
-        ca_key = loaded
 
-    names = _subject_names(addresses)
+    names = {name for name in _subject_names(addresses) if _permits(ca, name)}
     leaf = _usable(files.cert, now)
-    if leaf is None or not files.key.is_file() or not _covers(leaf, ca, names):
+    if leaf is None or _key_of(files.key, leaf) is None or not _covers(leaf, ca, names):
         leaf_key = ec.generate_private_key(ec.SECP256R1())
         leaf = _issue_leaf(leaf_key, ca, ca_key, names, now)
         _write_key(files.key, leaf_key)
@@ -118,6 +130,55 @@ def _usable(path: Path, now: datetime.datetime) -> x509.Certificate | None:
         return None
     ends = certificate.not_valid_after_utc - datetime.timedelta(days=RENEW_DAYS)
     return certificate if certificate.not_valid_before_utc <= now < ends else None
+
+
+def _key_of(path: Path, certificate: x509.Certificate | None) -> ec.EllipticCurvePrivateKey | None:
+    """The key at `path`; None if it is missing, damaged or another certificate's.
+
+    Raises OSError for a file that may not be read, ValueError for a key of another kind: an
+    operator's own, which is not to be replaced.
+    """
+    try:
+        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+    except (FileNotFoundError, ValueError):
+        return None
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise ValueError(f"{path}: not an elliptic-curve key; delete it to create another")
+    matches = certificate is not None and key.public_key() == certificate.public_key()
+    return key if matches else None
+
+
+def _permits(ca: x509.Certificate, name: x509.GeneralName) -> bool:
+    """Whether the authority's name constraints permit `name`; one of earlier versions has none."""
+    try:
+        constraints = ca.extensions.get_extension_for_class(x509.NameConstraints).value
+    except x509.ExtensionNotFound:
+        return True
+    permitted = constraints.permitted_subtrees or []
+    if isinstance(name, x509.IPAddress):
+        networks = [each.value for each in permitted if isinstance(each, x509.IPAddress)]
+        return any(
+            name.value in network
+            for network in networks
+            if isinstance(network, ipaddress.IPv4Network | ipaddress.IPv6Network)
+        )
+    return isinstance(name, x509.DNSName) and any(
+        f".{name.value}".endswith(f".{each.value}")
+        for each in permitted
+        if isinstance(each, x509.DNSName)
+    )
+
+
+def _constraints() -> x509.NameConstraints:
+    names = {"localhost", "local", socket.gethostname()}
+    networks = map(ipaddress.ip_network, _PRIVATE_NETWORKS)
+    return x509.NameConstraints(
+        permitted_subtrees=[
+            *(x509.DNSName(name) for name in sorted(names)),
+            *(x509.IPAddress(network) for network in networks),
+        ],
+        excluded_subtrees=None,
+    )
 
 
 def _covers(leaf: x509.Certificate, ca: x509.Certificate, names: set[x509.GeneralName]) -> bool:
@@ -165,6 +226,7 @@ def _issue_ca(key: ec.EllipticCurvePrivateKey, now: datetime.datetime) -> x509.C
         .issuer_name(name)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(usage, critical=True)
+        .add_extension(_constraints(), critical=True)
         .sign(key, hashes.SHA256())
     )
 
@@ -202,4 +264,11 @@ def _write(path: Path, data: bytes, mode: int) -> None:
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
     partial.replace(path)
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(directory)  # the new name, too, outlives a loss of power
+    finally:
+        os.close(directory)

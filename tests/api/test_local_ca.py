@@ -1,18 +1,23 @@
 """The local authority: its certificates verify, are kept, and are renewed in time."""
 
+import contextlib
 import datetime
 import ipaddress
+import socket
 import ssl
 import stat
 from pathlib import Path
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from edge.api import local_ca
 
 HOME = [ipaddress.ip_address("192.168.1.7")]
 NOW = datetime.datetime(2026, 11, 23, tzinfo=datetime.UTC)
+TODAY = datetime.datetime.now(datetime.UTC)  # where OpenSSL checks the dates by its own clock
 
 
 def _leaf(files: local_ca.Certificates) -> x509.Certificate:
@@ -67,3 +72,94 @@ def test_lan_addresses_could_be_reached_by_a_neighbour() -> None:
     for address in local_ca.lan_addresses():
         assert not address.is_loopback
         assert not address.is_link_local
+
+
+class _Killed(BaseException):
+    """Stands for the process's end in the midst of it."""
+
+
+@pytest.mark.parametrize("written", range(4))
+@pytest.mark.parametrize("renewed", [False, True])
+def test_a_crash_between_two_files_is_mended_at_the_next_start(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, written: int, renewed: bool
+) -> None:
+    if renewed:  # files of old are there, and all have expired
+        local_ca.ensure(tmp_path, HOME, TODAY - datetime.timedelta(days=local_ca.CA_DAYS))
+    write = local_ca._write
+    calls: list[Path] = []
+
+    def killed(path: Path, data: bytes, mode: int) -> None:
+        calls.append(path)
+        if len(calls) > written:
+            path.with_suffix(f"{path.suffix}.part").write_bytes(data[: len(data) // 2])
+            raise _Killed
+        write(path, data, mode)
+
+    monkeypatch.setattr(local_ca, "_write", killed)
+    with pytest.raises(_Killed):
+        local_ca.ensure(tmp_path, HOME, TODAY)
+    monkeypatch.setattr(local_ca, "_write", write)
+    _assert_usable(local_ca.ensure(tmp_path, HOME, TODAY))
+
+
+@pytest.mark.parametrize("name", ["ca.crt", "ca.key", "leaf.crt", "leaf.key"])
+@pytest.mark.parametrize("damage", ["empty", "cut", "another's", "missing"])
+def test_damaged_files_are_made_anew(tmp_path: Path, name: str, damage: str) -> None:
+    local_ca.ensure(tmp_path / "other", HOME, TODAY)
+    local_ca.ensure(tmp_path / "tls", HOME, TODAY)
+    path = tmp_path / "tls" / name
+    if damage == "missing":
+        path.unlink()
+    else:
+        content = path.read_bytes()
+        other = (tmp_path / "other" / name).read_bytes()
+        path.write_bytes({"empty": b"", "cut": content[:60], "another's": other}[damage])
+    _assert_usable(local_ca.ensure(tmp_path / "tls", HOME, TODAY))
+
+
+def test_an_operators_own_key_of_another_kind_is_not_replaced(tmp_path: Path) -> None:
+    local_ca.ensure(tmp_path, HOME, NOW)
+    key = rsa.generate_private_key(65_537, 2048).private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    (tmp_path / "ca.key").write_bytes(key)
+    with pytest.raises(ValueError, match=r"ca\.key: not an elliptic-curve key"):
+        local_ca.ensure(tmp_path, HOME, NOW)
+    assert (tmp_path / "ca.key").read_bytes() == key
+
+
+def test_the_authority_is_bound_to_this_host_and_its_networks(tmp_path: Path) -> None:
+    files = local_ca.ensure(tmp_path, [*HOME, ipaddress.ip_address("198.51.100.7")], NOW)
+    ca = x509.load_pem_x509_certificate(files.ca.read_bytes())
+    assert ca.extensions.get_extension_for_class(x509.NameConstraints).critical
+    permits = {
+        name: local_ca._permits(ca, x509.DNSName(name))
+        for name in ("localhost", "edge.local", socket.gethostname(), "example.com", "notlocal")
+    }
+    assert list(permits.values()) == [True, True, True, False, False]
+    for text in ("10.1.2.3", "172.31.0.1", "127.0.0.1", "fd00::7", "::1"):
+        assert local_ca._permits(ca, x509.IPAddress(ipaddress.ip_address(text)))
+    for text in ("198.51.100.7", "172.32.0.1", "2001:db8::7"):
+        assert not local_ca._permits(ca, x509.IPAddress(ipaddress.ip_address(text)))
+    names = _leaf(files).extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert ipaddress.ip_address("198.51.100.7") not in names.get_values_for_type(x509.IPAddress)
+    assert set(HOME) <= set(names.get_values_for_type(x509.IPAddress))
+
+
+def _assert_usable(files: local_ca.Certificates) -> None:
+    """A TLS client that trusts the authority accepts the server, by name and by address."""
+    server = local_ca.server_context(files.cert, files.key)
+    for name in ("localhost", "127.0.0.1", str(HOME[0])):
+        trust = ssl.create_default_context(cafile=str(files.ca))
+        trust.verify_flags |= ssl.VERIFY_X509_STRICT
+        to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+        sides = [
+            trust.wrap_bio(to_client, to_server, server_hostname=name),
+            server.wrap_bio(to_server, to_client, server_side=True),
+        ]
+        for side in sides * 2:
+            with contextlib.suppress(ssl.SSLWantReadError):
+                side.do_handshake()
+        assert sides[0].version() == "TLSv1.3"
