@@ -79,6 +79,8 @@ class Server:
             self._create_session,
             limit=settings.max_sessions,
             limit_per_address=settings.max_sessions_per_address,
+            half_open_limit=settings.max_half_open,
+            half_open_limit_per_address=settings.max_half_open_per_address,
             ready=self._ready,
             overload=self._overload,
             class_names=self._class_names,
@@ -94,7 +96,7 @@ class Server:
                 if settings.sent_edge is None
                 else [settings.sent_edge],
             ),
-            sessions=lambda: self.sessions,
+            sessions=lambda: self.sessions.connected,
             profiles=lambda: self.devices.ready_profiles,
         )
         self.ingests = None if settings.ingest == 1 else self._ingest_pool()
@@ -206,14 +208,15 @@ class Server:
             return None
         loops = [each.loop for each in self._ingest_status()]
         planned = self.controller.assignments
-        present = sum(session.id in planned for session in self.sessions)
+        connected = self.sessions.connected
+        present = sum(session.id in planned for session in connected)
         remaining = present / max(1, len(planned))  # others have left since the plan was made
         return refusal_reason(
             ServerLoad(
                 devices=self.controller.minimum_load * remaining,
                 ingest=min(loops, default=self._event_loop.cpu.mean) * remaining,
                 planned=present,
-                newcomers=len(self.sessions) - present,
+                newcomers=len(connected) - present,
                 can_serve_another=self.controller.can_serve_another
                 if present == len(planned)
                 else None,

@@ -26,6 +26,7 @@ from edge.ingest.messages import (
     OpenSession,
     Reply,
     ResultText,
+    SessionConnected,
     SessionDead,
     SessionViews,
     TakePicture,
@@ -199,6 +200,9 @@ class IngestHandle:
                 if (session := self._sessions.get(message.snapshot.id)) is not None:
                     session.latest_snapshot = message.snapshot
                     self._on_step()
+            case SessionConnected():
+                if (session := self._sessions.get(message.session)) is not None:
+                    session.connected = True
             case Reply():
                 future = self._replies.get(message.request)
                 if future is not None and not future.done():

@@ -197,6 +197,14 @@ class LinkStep:
 
 
 @dataclass(frozen=True, slots=True)
+class SessionConnected:
+    """Ingest to server: a session's DTLS is up."""
+
+    session: str
+    type: Literal["connected"] = "connected"
+
+
+@dataclass(frozen=True, slots=True)
 class SessionDead:
     """Ingest to server: a session should be closed, and why; `code` is for programs."""
 
@@ -234,6 +242,7 @@ Message = (
     | IngestState
     | SessionViews
     | LinkStep
+    | SessionConnected
     | SessionDead
     | ResultText
 )

@@ -75,6 +75,7 @@ class SessionProxy:
         self.latest_view = SessionView(
             name=self.name, label=self.label, state="connecting", age_s=0.0, slo_ms=snapshot.slo_ms
         )
+        self.connected = False
         self.assignment: Assignment | None = None
         self._host = host
         self._on_close_request = on_close_request

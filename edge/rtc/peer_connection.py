@@ -290,6 +290,11 @@ class PeerConnection:
         """All bytes from the publisher's addresses, of every protocol, with headers."""
         return self._guard.received_bytes
 
+    @property
+    def checked(self) -> bool:
+        """Whether an authenticated ICE check of the publisher has come."""
+        return self._guard.checked
+
     def _send_rtcp(self, packet: bytes) -> bool:
         return self._transport is not None and self._transport.send_rtcp(packet)
 

@@ -49,6 +49,8 @@ class SessionInterface(Protocol):
     """The start of the id, for logs and the operator."""
     etag: str
     label: str
+    connected: bool
+    """Whether its DTLS has been up; before that it is half-open, and no part of admission."""
     outcomes: collections.Counter[str]
     """Of its frames; those of a session in another process are known at its end."""
 

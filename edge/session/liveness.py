@@ -5,7 +5,11 @@ from __future__ import annotations
 from edge.config import Settings
 from edge.session.rate_limits import TrafficLimit
 
-CONNECT_TIMEOUT_MS = 15_000.0
+CHECK_TIMEOUT_MS = 4_000.0
+"""From the offer to the first ICE check: browsers send it within a second, by TURN in two."""
+HANDSHAKE_TIMEOUT_MS = 5_000.0
+"""From the first check to DTLS: its timer retransmits after 1 and 3 s (RFC 6347, 4.2.4.1)."""
+CONNECT_TIMEOUT_MS = 15_000.0  # from the offer to the first media
 PING_TIMEOUT_MS = 8_000.0  # a page pings once a second
 
 
@@ -18,6 +22,7 @@ class LivenessMonitor:
     def __init__(self, settings: Settings, opened_ms: float) -> None:
         self._opened_ms = self._media_ms = opened_ms
         self._ping_ms: float | None = None
+        self._check_ms: float | None = None
         self._media_timeout_ms = settings.media_timeout_s * 1000.0
         self._traffic = TrafficLimit(settings.end_bps, settings.end_fps)
 
@@ -27,6 +32,19 @@ class LivenessMonitor:
 
     def on_ping(self, now_ms: float) -> None:
         self._ping_ms = now_ms
+
+    def half_open_end_reason(self, checked: bool, now_ms: float) -> tuple[str, str] | None:
+        """Why a session whose DTLS is not up must end now, as (message, code); None if it may wait.
+
+        `checked`: an authenticated ICE check has come.
+        """
+        if not checked:
+            late = now_ms - self._opened_ms > CHECK_TIMEOUT_MS
+            return ("no connectivity check came", "timeout") if late else None
+        if self._check_ms is None:
+            self._check_ms = now_ms
+        late = now_ms - self._check_ms > HANDSHAKE_TIMEOUT_MS
+        return ("the connection was not established", "timeout") if late else None
 
     def end_reason(
         self, live: bool, received_bytes: int, frames: int, now_ms: float

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from edge.clock import now_ms
 from edge.event_log import get_logger
@@ -13,10 +13,13 @@ from edge.session.view import SessionView
 
 log = get_logger("edge.session.registry")
 
+HALF_OPEN_MIN_MS = 1_000.0
+"""Before a half-open session may give way to a new offer: an honest one is connected sooner."""
+
 
 class FullError(Exception):
-    """No session can be admitted now. `code`: draining, not_ready, full, address_full, busy, or
-    lost (with its ingest process)."""
+    """No session can be admitted now. `code`: draining, not_ready, full, address_full,
+    half_open_full, address_half_open, busy, or lost (with its ingest process)."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -28,6 +31,10 @@ class SessionRegistry:
 
     `create` makes one, `ready` returns whether one can be served at all, `overload` why one more
     would be too many (None: it would not), and `on_change` is called with "join", "leave" or "pin".
+
+    A session is half-open until its DTLS is up: it has bounds of its own, joins no plan, and is
+    checked against the other limits when it is offered and again when it connects. So offers that
+    never connect keep nobody out.
     """
 
     def __init__(
@@ -36,6 +43,8 @@ class SessionRegistry:
         *,
         limit: int,
         limit_per_address: int,
+        half_open_limit: int,
+        half_open_limit_per_address: int,
         ready: Callable[[], bool],
         overload: Callable[[], str | None],
         class_names: Sequence[str],
@@ -45,11 +54,14 @@ class SessionRegistry:
         self._create = create
         self._limit = limit
         self._limit_per_address = limit_per_address
+        self._half_open_limit = half_open_limit
+        self._half_open_limit_per_address = half_open_limit_per_address
         self._ready = ready
         self._overload = overload
         self._on_change = on_change
         self._draining = False
         self._sessions: dict[str, SessionInterface] = {}
+        self._half_open: dict[str, float] = {}  # by session id, when it was opened, in ms
         self._addresses: dict[str, str] = {}  # by session id, where the address is limited
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -58,6 +70,11 @@ class SessionRegistry:
 
     def __iter__(self) -> Iterator[SessionInterface]:
         return iter(list(self._sessions.values()))
+
+    @property
+    def connected(self) -> list[SessionInterface]:
+        """The sessions that are not half-open, and so count for admission and plans."""
+        return [session for session in self if session.id not in self._half_open]
 
     def get(self, session_id: str) -> SessionInterface | None:
         return self._sessions.get(session_id)
@@ -108,15 +125,32 @@ class SessionRegistry:
             return FullError("draining", "the server takes no newcomers for now")
         if not self._ready():
             return FullError("not_ready", "no device is ready yet: try again in a few seconds")
-        if len(self._sessions) >= self._limit:
+        connected = self.connected
+        if len(connected) >= self._limit:
             return FullError("full", f"all {self._limit} places are taken")
         most = self._limit_per_address
-        if address is not None and list(self._addresses.values()).count(address) >= most:
+        if address is not None and self._count(connected, address) >= most:
             return FullError(
                 "address_full", f"this address has {most} sessions, and may have no more"
             )
         overload = self._overload()
         return None if overload is None else FullError("busy", overload)
+
+    def _count(self, sessions: Iterable[SessionInterface], address: str) -> int:
+        return sum(self._addresses.get(session.id) == address for session in sessions)
+
+    def _half_open_refusal(self, address: str | None, now: float) -> FullError | None:
+        """Why one more half-open session from `address` would be too many; None if it would not."""
+        half_open = [self._sessions[session_id] for session_id in self._half_open]
+        most = self._half_open_limit_per_address
+        if address is not None and self._count(half_open, address) >= most:
+            return FullError(
+                "address_half_open", f"{most} offers of this address have not connected yet"
+            )
+        oldest_ms = min(self._half_open.values(), default=now)
+        if len(half_open) >= self._half_open_limit and now - oldest_ms < HALF_OPEN_MIN_MS:
+            return FullError("half_open_full", "too many offers have not connected yet: try again")
+        return None
 
     async def open(
         self, offer: str, options: SessionOptions, address: str | None = None
@@ -127,8 +161,15 @@ class SessionRegistry:
         """
         if (refusal := self.refusal(address)) is not None:
             raise refusal
+        now = now_ms()
+        if (refusal := self._half_open_refusal(address, now)) is not None:
+            raise refusal
+        if len(self._half_open) >= self._half_open_limit:
+            oldest = self._sessions[next(iter(self._half_open))]
+            self._on_close_request(oldest, "not connected in time, and displaced", "timeout")
         session = self._create(options, self._on_close_request)
         self._sessions[session.id] = session
+        self._half_open[session.id] = now
         if address is not None:
             self._addresses[session.id] = address
         try:
@@ -136,22 +177,33 @@ class SessionRegistry:
         except BaseException:
             await self.close(session, "its offer was refused")
             raise
-        self._on_change("join")
         log.info("session_opened", session=session.name, label=session.label)
         return session, answer
 
     async def close(self, session: SessionInterface, reason: str, code: str = "ended") -> None:
         """End a session; ending it twice is harmless."""
+        if self._remove(session):
+            await self._end(session, reason, code)
+
+    def _remove(self, session: SessionInterface) -> bool:
+        """Free its place; False if that has been done."""
         if self._sessions.pop(session.id, None) is None:
-            return
+            return False
         self._addresses.pop(session.id, None)
-        self._on_change("leave")
+        if self._half_open.pop(session.id, None) is None:
+            self._on_change("leave")
+        return True
+
+    async def _end(self, session: SessionInterface, reason: str, code: str) -> None:
         await session.close(reason, code)
         log.info("session_closed", session=session.name, reason=reason, **session.outcomes)
 
     def tick(self) -> None:
-        """Tick every session; to be called several times a second."""
+        """Tick every session, and count those that have connected; several times a second."""
         now = now_ms()
+        for session in self:
+            if session.connected and session.id in self._half_open:
+                self._on_connected(session)
         for session in self:
             try:
                 session.tick(now)
@@ -165,7 +217,18 @@ class SessionRegistry:
         if self._closing:
             await asyncio.wait(self._closing)
 
+    def _on_connected(self, session: SessionInterface) -> None:
+        """A half-open session's DTLS is up: it takes a place, if there still is one."""
+        refusal = None if self._draining else self.refusal(self._addresses.get(session.id))
+        if refusal is not None:
+            self._on_close_request(session, str(refusal), refusal.code)
+            return
+        del self._half_open[session.id]
+        self._on_change("join")
+
     def _on_close_request(self, session: SessionInterface, reason: str, code: str) -> None:
-        task = asyncio.ensure_future(self.close(session, reason, code))
+        if not self._remove(session):
+            return
+        task = asyncio.ensure_future(self._end(session, reason, code))
         self._closing.add(task)  # the loop itself holds only weak references to tasks
         task.add_done_callback(self._closing.discard)

@@ -46,7 +46,8 @@ class Session:
     """Implements `edge.session.interface.SessionInterface` in this process.
 
     `on_close_request` is called once when the session must be closed for a reason within itself,
-    `on_step` when its link became much worse, after its own hint has been sent.
+    `on_connected` once its DTLS is up, `on_step` when its link became much worse, after its own
+    hint has been sent.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Session:
         on_close_request: OnCloseRequest,
         on_step: Callable[[], None],
         metrics: FrameMetrics,
+        on_connected: Callable[[], None] = lambda: None,
         identity: SessionIdentity | None = None,
     ) -> None:
         identity = identity or SessionIdentity.fresh()
@@ -73,6 +75,8 @@ class Session:
         self._class_names = list(class_names)
         self._on_close_request = on_close_request
         self._on_step = on_step
+        self._on_connected = on_connected
+        self.connected = False
         self._state: State = "connecting"
         self._opened_ms = now_ms()
         self._stats_sent_ms = self._too_large_sent_ms = 0.0
@@ -172,6 +176,8 @@ class Session:
         live, counts = self._state == "live", self.peer.counts
         received_bytes = self.peer.received_bytes
         end = self._liveness.end_reason(live, received_bytes, counts.frames, now)
+        if end is None and not self.connected:
+            end = self._liveness.half_open_end_reason(self.peer.checked, now)
         if end is not None:
             self._request_close(*end)
         elif live:
@@ -257,7 +263,10 @@ class Session:
             self._send_hint(now_ms())
 
     def _on_peer_state(self, state: str) -> None:
-        if state in ("failed", "closed"):
+        if state == "connected" and not self.connected:
+            self.connected = True
+            self._on_connected()
+        elif state in ("failed", "closed"):
             self._request_close(f"the connection {state}")
 
     def _on_link_step(self) -> None:

@@ -5,13 +5,34 @@ from __future__ import annotations
 import pytest
 
 from edge.config import load
-from edge.session.liveness import CONNECT_TIMEOUT_MS, PING_TIMEOUT_MS, LivenessMonitor
+from edge.session.liveness import (
+    CHECK_TIMEOUT_MS,
+    CONNECT_TIMEOUT_MS,
+    HANDSHAKE_TIMEOUT_MS,
+    PING_TIMEOUT_MS,
+    LivenessMonitor,
+)
 
 SETTINGS = load(media_timeout_s=3.0, fps=10, end_fps=20, max_bps=1_000_000, end_bps=1_000_000)
 
 
 def _monitor() -> LivenessMonitor:
     return LivenessMonitor(SETTINGS, 0.0)
+
+
+def test_an_offer_without_a_connectivity_check_ends() -> None:
+    monitor = _monitor()
+    assert monitor.half_open_end_reason(False, CHECK_TIMEOUT_MS) is None
+    end = monitor.half_open_end_reason(False, CHECK_TIMEOUT_MS + 1)
+    assert end == ("no connectivity check came", "timeout")
+
+
+def test_a_checked_offer_ends_without_a_handshake() -> None:
+    monitor = _monitor()
+    assert monitor.half_open_end_reason(True, 3_000.0) is None
+    assert monitor.half_open_end_reason(True, 3_000.0 + HANDSHAKE_TIMEOUT_MS) is None
+    end = monitor.half_open_end_reason(True, 3_001.0 + HANDSHAKE_TIMEOUT_MS)
+    assert end == ("the connection was not established", "timeout")
 
 
 def test_a_session_without_media_ends_after_the_connect_timeout() -> None:

@@ -13,7 +13,7 @@ from edge.rtc.sdp import SdpError
 from edge.scheduling.assignment import Assignment, SessionSnapshot
 from edge.session.actions import Change, EndSession, SetSlo
 from edge.session.interface import OnCloseRequest, SessionOptions
-from edge.session.registry import FullError, SessionRegistry
+from edge.session.registry import HALF_OPEN_MIN_MS, FullError, SessionRegistry
 from edge.session.view import SessionView
 
 
@@ -25,6 +25,7 @@ class RegisteredSession:
         self.name = self.id[:6]
         self.etag = "etag"
         self.label = options.label
+        self.connected = False
         self.options = options
         self.outcomes: Counter[str] = Counter(answered=number)
         self.ticks: list[float] = []
@@ -85,6 +86,8 @@ class Registered:
             self._create,
             limit=limits.get("limit", 8),
             limit_per_address=limits.get("limit_per_address", 8),
+            half_open_limit=limits.get("half_open_limit", 4),
+            half_open_limit_per_address=limits.get("half_open_limit_per_address", 2),
             ready=lambda: self.ready,
             overload=lambda: self.overload,
             class_names=["car"],
@@ -96,6 +99,15 @@ class Registered:
         return self.made[-1]
 
     async def open(self, address: str | None = None, label: str = "") -> RegisteredSession:
+        """A session that has connected."""
+        session = await self.offer(address, label)
+        session.connected = True
+        self.registry.tick()
+        session.ticks.clear()
+        return session
+
+    async def offer(self, address: str | None = None, label: str = "") -> RegisteredSession:
+        """A session that is half-open."""
         await self.registry.open("offer", SessionOptions(label=label), address)
         return self.made[-1]
 
@@ -114,6 +126,9 @@ async def test_an_offer_opens_a_session_that_is_found_until_it_is_closed() -> No
     assert registered.registry.get(session.id) is session
     assert registered.registry.by_name(session.name) is session
     assert [view.name for view in registered.registry.views()] == [session.name]
+    assert registered.changes == []
+    registered.made[0].connected = True
+    registered.registry.tick()
     assert registered.changes == ["join"]
     await registered.registry.close(session, "done")
     await registered.registry.close(session, "again")
@@ -163,6 +178,55 @@ async def test_places_are_limited_in_all_and_by_address() -> None:
     assert registered.registry.refusal("a") is None
 
 
+async def test_offers_that_never_connect_take_no_place() -> None:
+    registered = Registered(limit=1, limit_per_address=1)
+    await registered.offer("a")
+    await registered.offer("a")
+    assert registered.registry.connected == []
+    assert await registered.refused("a") == "address_half_open"
+    honest = await registered.open("b")
+    assert registered.registry.connected == [honest]
+    assert registered.changes == ["join"]
+
+
+async def test_a_half_open_session_ends_without_having_left() -> None:
+    registered = Registered()
+    await registered.registry.close(await registered.offer(), "done")
+    assert registered.changes == []
+
+
+async def test_the_oldest_half_open_session_gives_way_once_it_had_time_to_connect(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 0.0
+    monkeypatch.setattr("edge.session.registry.now_ms", lambda: now)
+    registered = Registered(half_open_limit=2)
+    first, second = await registered.offer("a"), await registered.offer("b")
+    now = HALF_OPEN_MIN_MS - 1.0
+    assert await registered.refused("c") == "half_open_full"
+    now = HALF_OPEN_MIN_MS
+    await registered.open("c")
+    async with asyncio.timeout(20):
+        await first.ended.wait()
+    assert first.closed == [("not connected in time, and displaced", "timeout")]
+    assert not second.closed
+
+
+@pytest.mark.parametrize("code", ["full", "address_full", "busy"])
+async def test_limits_are_checked_again_when_a_session_connects(code: str) -> None:
+    limits = {"full": {"limit": 1}, "address_full": {"limit_per_address": 1}, "busy": {}}
+    registered = Registered(**limits[code])
+    late = await registered.offer("a")
+    await registered.open("a")
+    registered.overload = "too many" if code == "busy" else None
+    late.connected = True
+    registered.registry.tick()
+    async with asyncio.timeout(20):
+        await late.ended.wait()
+    assert late.closed[0][1] == code
+    assert len(registered.registry) == 1
+
+
 async def test_draining_can_be_taken_back() -> None:
     registered = Registered()
     registered.registry.drain()
@@ -188,6 +252,7 @@ async def test_a_session_that_fails_in_its_tick_does_not_keep_others_from_theirs
     registered = Registered()
     faulty = await registered.open(label="faulty")
     sound = await registered.open()
+    faulty.ticks.clear()
     registered.registry.tick()
     assert len(faulty.ticks) == len(sound.ticks) == 1
 

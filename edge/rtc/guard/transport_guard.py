@@ -85,6 +85,11 @@ class TransportGuard:
         self._addresses.add(address)
         return True
 
+    @property
+    def checked(self) -> bool:
+        """Whether an authenticated check has come."""
+        return bool(self._addresses)
+
     def may_respond_with_error(self, now_ms: float) -> bool:
         if self._errors.take(now_ms):
             return True

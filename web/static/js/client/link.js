@@ -354,7 +354,16 @@ export class Link {
 
   /** @param {{code: string, message: string}} message */
   bye({ code, message }) {
-    const known = { replaced: "replaced", draining: "draining", timeout: "link_lost" };
+    const known = {
+      replaced: "replaced",
+      draining: "draining",
+      timeout: "link_lost",
+      // The last place was taken between the offer and the connection.
+      full: "full",
+      busy: "full",
+      address_full: "full",
+      not_ready: "not_ready",
+    };
     const problem = /** @type {any} */ (known)[code] ?? "ended";
     this.lose(new Problem(problem, { detail: message ?? "" }));
   }

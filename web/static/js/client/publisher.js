@@ -17,7 +17,7 @@ const FIRST_BPS = 1_200_000;
  *
  * @type {Record<string, import("./problem.js").ProblemCode>}
  */
-const UNAVAILABLE = { full: "full", busy: "full", no_ports: "full", no_descriptors: "full", not_ready: "not_ready", draining: "draining" };
+const UNAVAILABLE = { full: "full", busy: "full", half_open_full: "full", no_ports: "full", no_descriptors: "full", not_ready: "not_ready", draining: "draining" };
 
 /**
  * @typedef {object} PublisherOptions
