@@ -50,6 +50,16 @@ Token = Annotated[SecretStr, Field(min_length=1, max_length=512)]
 AdminToken = Annotated[SecretStr, Field(min_length=8, max_length=512)]
 
 
+class PublishingToken(BaseModel):
+    """One of several tokens for publishing; logs have its name."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    name: Annotated[str, Field(pattern=r"^[\w.-]{1,64}$")]
+    token: Token
+    max_sessions: Annotated[int, Field(ge=1)] | None = None
+
+
 class IceServer(BaseModel):
     """A STUN or TURN server, for publishers and the server itself."""
 
@@ -80,6 +90,11 @@ class IceServer(BaseModel):
         """Whether it is a TURN server whose credentials are not fixed."""
         return self.credential is None and self.urls[0].startswith("turn")
 
+    @property
+    def gives_credentials(self) -> bool:
+        """Whether publishers receive credentials for it."""
+        return self.credential is not None or self.wants_credentials
+
 
 class Settings(BaseSettings):
     """Everything that can be set; edge.toml in the project's root comments each key."""
@@ -92,6 +107,8 @@ class Settings(BaseSettings):
     cert: Path | None = None
     key: Path | None = None
     token: Token | None = None
+    tokens: list[PublishingToken] = []
+    tokens_file: Path | None = None
     admin_token: AdminToken | None = None
     admin_loopback: bool | None = None
     admin_pictures: bool = False
@@ -101,6 +118,7 @@ class Settings(BaseSettings):
     announce: Annotated[list[IPvAnyAddress], NoDecode] = []
     ice_allow: Annotated[list[IPvAnyNetwork], NoDecode] = []
     turn_secret: Token | None = None
+    turn_without_token: bool = False
     turn_ttl_s: Annotated[int, Field(ge=60, le=7 * 86_400)] = 3_600
 
     device: Annotated[list[str], NoDecode] = ["cpu"]
@@ -211,6 +229,24 @@ class Settings(BaseSettings):
                     f"ice_servers: {server.urls[0]} needs username and credential, or turn_secret"
                 )
         return self
+
+    @model_validator(mode="after")
+    def _tokens(self) -> Settings:
+        names = [token.name for token in self.tokens] + ["default"] * (self.token is not None)
+        if len(names) > len(set(names)):
+            raise ValueError("tokens: each name once; `default` is that of `token`")
+        gives = any(server.gives_credentials for server in self.ice_servers)
+        if gives and not self.publishing_protected and not self.turn_without_token:
+            raise ValueError(
+                "ice_servers with TURN credentials would be given to anybody, as token is not set:"
+                " set token (or tokens, or tokens_file), or turn_without_token = true to accept it"
+            )
+        return self
+
+    @property
+    def publishing_protected(self) -> bool:
+        """Whether publishing takes a token."""
+        return bool(self.token or self.tokens or self.tokens_file)
 
     @property
     def udp_port_range(self) -> range | None:

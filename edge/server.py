@@ -18,6 +18,7 @@ from edge.api.http_server import HttpServer, ListenError
 from edge.api.login import LoginPages
 from edge.api.pages import Pages, security_headers
 from edge.api.prometheus import MetricsEndpoint
+from edge.api.tokens import TokensError
 from edge.api.whip import WhipEndpoint
 from edge.clock import now_ms
 from edge.config import Settings
@@ -110,6 +111,7 @@ class Server:
             event_loop=self._event_loop,
         )
         self._admin = AdminApi(settings, sessions=self.sessions, dashboard=self._dashboard)
+        self._access = _access_control(settings)
         self._http = self._http_server()
 
     def _ingest_pool(self) -> IngestPool:
@@ -168,7 +170,7 @@ class Server:
 
     async def _listen(self) -> None:
         settings = self.settings
-        access = AccessControl(settings)
+        access = self._access
         endpoints: list[web.AbstractRouteDef] = [
             *WhipEndpoint(settings, self.sessions, access).routes(),
             *LoginPages(access).routes(),
@@ -184,6 +186,7 @@ class Server:
                 event_loop=self._event_loop,
             ).routes(),
             *HealthEndpoint(
+                access=self._access,
                 sessions=self.sessions,
                 devices=self.devices,
                 ingest=self._ingest_status,
@@ -272,6 +275,13 @@ def _latency_profiles(settings: Settings) -> list[LatencyProfile] | None:
         return None
     except OSError as error:
         raise StartError(f"profile: {error}") from error
+
+
+def _access_control(settings: Settings) -> AccessControl:
+    try:
+        return AccessControl(settings)
+    except TokensError as error:
+        raise StartError(f"tokens_file: {error}") from error
 
 
 def _accuracy_profile(settings: Settings) -> AccuracyProfile:

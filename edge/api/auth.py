@@ -1,15 +1,14 @@
 """Access control: one token for publishing, another for administering.
 
-Administering is also allowed from this machine itself. One middleware, `AccessControl.guard`,
-protects every administering route (`/admin`, `/api`, `/metrics`), so that no handler can forget it.
+Where no admin token is set, administering is allowed from this machine itself. One middleware,
+`AccessControl.guard`, protects every administering route (`/admin`, `/api`, `/metrics`), so that no
+handler can forget it.
 Tokens are compared in constant time, never logged, and never stored in a browser: a login sets a
-cookie that is valid until the server restarts.
+random cookie that is valid until the logout, the end of its time, another admin token or a restart.
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import ipaddress
 import secrets
 from http import HTTPStatus
@@ -18,13 +17,16 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
-from pydantic import SecretStr
 
 from edge.api.errors import Handler, json_error
+from edge.api.tokens import TokenStore, equal_to
 from edge.clock import now_ms
-from edge.config import Settings
+from edge.config import PublishingToken, Settings
+from edge.event_log import get_logger
 from edge.rtc.guard.candidate_policy import own_addresses
 from edge.session.rate_limits import KeyedRateLimiter
+
+log = get_logger("edge.api.auth")
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Proof = Literal["token", "cookie", "local"]
@@ -33,6 +35,7 @@ ADMIN_PATHS = ("/admin", "/api", "/metrics")
 LOGIN_PATH = "/admin/login"
 COOKIE = "edge_admin"
 LOGIN_S = 12 * 3600
+MAX_LOGINS = 256  # at a time; a further one ends the oldest
 WRONG_TOKENS_PER_MINUTE = 10  # from one address; then 429 for any token
 PROOF = web.RequestKey("edge_proof", str)
 """How an administering request was authorised: "token", "cookie" or "local"."""
@@ -46,16 +49,32 @@ class AccessControl:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._tokens = TokenStore(settings)
         chosen = settings.admin_loopback
-        self._local = not settings.http if chosen is None else chosen
-        self._key = secrets.token_bytes(32)  # signs cookies: a restart ends every login
+        self._trusts_loopback = not settings.http if chosen is None else chosen
+        if chosen and self._tokens.admin is not None:
+            log.warning(
+                "deprecated_value",
+                key="admin_loopback",
+                reason="where admin_token is set, this machine needs it, too",
+            )
+        self._logins: dict[str, tuple[float, str]] = {}  # end in ms and admin token, by cookie
         self._failures = KeyedRateLimiter(WRONG_TOKENS_PER_MINUTE, 60_000.0)
 
     # Publishing
 
     def may_publish(self, request: web.Request) -> bool:
         """Whether the request has the publishers' token, if one is configured."""
-        return self._settings.token is None or _has_bearer(request, self._settings.token)
+        return not self.publishing_protected or self.publishing_token(request) is not None
+
+    def publishing_token(self, request: web.Request) -> PublishingToken | None:
+        """The publishing token that the request has."""
+        return self._tokens.publishing(_bearer(request))
+
+    @property
+    def publishing_protected(self) -> bool:
+        """Whether publishing takes a token."""
+        return self._tokens.publishing_protected
 
     # Administering
 
@@ -95,28 +114,38 @@ class AccessControl:
             HTTPStatus.UNAUTHORIZED,
             "unauthorized",
             "administering takes the admin token"
-            if self._settings.admin_token
+            if self.has_admin_token
             else "administering takes an admin token, and none is set (admin_token)",
             {"WWW-Authenticate": 'Bearer realm="edge admin"'},
         )
 
     def _proof(self, request: web.Request) -> Proof | None:
-        token = self._settings.admin_token
-        if token is not None:
-            if _has_bearer(request, token):
+        if self.has_admin_token:
+            if self.is_admin_token(_bearer(request)):
                 return "token"
-            if self._cookie_is_valid(request.cookies.get(COOKIE, "")):
-                return "cookie"
-        return "local" if self._local and self.is_local(request) else None
+            return "cookie" if self._is_logged_in(request) else None
+        return "local" if self._trusts_loopback and self.is_local(request) else None
+
+    def may_see_counts(self, request: web.Request) -> bool:
+        """Whether the request may see the server's counts: an administrator's, or a local one."""
+        if self._trusts_loopback and self.is_local(request):
+            return True
+        given = "Authorization" in request.headers
+        if given and self.retry_after_s(request):
+            return False
+        proof = self._proof(request)
+        if proof is None and given:
+            self.record_failure(request)
+        return proof is not None
 
     @property
     def has_admin_token(self) -> bool:
-        return self._settings.admin_token is not None
+        return self._tokens.admin is not None
 
     def is_admin_token(self, text: str) -> bool:
         """Whether `text` is the admin token; never where none is configured."""
-        token = self._settings.admin_token
-        return token is not None and _equal(text, token)
+        token = self._tokens.admin
+        return token is not None and equal_to(text, token)
 
     def retry_after_s(self, request: web.Request) -> float:
         """Seconds until the request's address may try a token again; 0 if it may now."""
@@ -128,10 +157,13 @@ class AccessControl:
 
     def log_in(self, request: web.Request, response: web.Response) -> None:
         """Set the login cookie, which scripts and pages of other sites cannot use."""
-        until_s = int(now_ms() / 1000.0) + LOGIN_S
+        while len(self._logins) >= MAX_LOGINS:
+            del self._logins[next(iter(self._logins))]
+        cookie = secrets.token_urlsafe(32)
+        self._logins[cookie] = (now_ms() + 1000.0 * LOGIN_S, self._admin_secret)
         response.set_cookie(
             COOKIE,
-            f"{until_s}.{self._mac(until_s)}",
+            cookie,
             max_age=LOGIN_S,
             path="/",
             httponly=True,
@@ -139,23 +171,19 @@ class AccessControl:
             secure=self.is_https(request),
         )
 
-    def log_out(self, response: web.Response) -> None:
+    def log_out(self, request: web.Request, response: web.Response) -> None:
+        """End the login here, too: a copy of its cookie is of no use any more."""
+        self._logins.pop(request.cookies.get(COOKIE, ""), None)
         response.del_cookie(COOKIE, path="/")
 
-    def _cookie_is_valid(self, value: str) -> bool:
-        until, _, mac = value.partition(".")
-        if not (until.isascii() and until.isdecimal() and len(until) < 16):
-            return False
-        return (
-            hmac.compare_digest(mac.encode("utf-8", "replace"), self._mac(int(until)).encode())
-            and int(until) > now_ms() / 1000.0
-        )
+    def _is_logged_in(self, request: web.Request) -> bool:
+        until_ms, secret = self._logins.get(request.cookies.get(COOKIE, ""), (0.0, ""))
+        return until_ms > now_ms() and secret == self._admin_secret
 
-    def _mac(self, until_s: int) -> str:
-        """Authenticates the login's end; covers the token, so that changing it ends every login."""
-        token = self._settings.admin_token
-        secret = "" if token is None else token.get_secret_value()
-        return hmac.new(self._key, f"{until_s} {secret}".encode(), hashlib.sha256).hexdigest()
+    @property
+    def _admin_secret(self) -> str:
+        token = self._tokens.admin
+        return "" if token is None else token.get_secret_value()
 
     # Addresses
 
@@ -202,7 +230,10 @@ class AccessControl:
             return False
         if any(name in request.headers for name in _FORWARDED):
             return False
-        host = urlsplit(f"//{request.host}").hostname or ""
+        try:
+            host = urlsplit(f"//{request.host}").hostname or ""
+        except ValueError:  # brackets that are no address
+            return False
         literal = _address(host)
         return literal.is_loopback if literal is not None else host.lower() == "localhost"
 
@@ -224,7 +255,22 @@ def is_cross_site(request: web.Request) -> bool:
     if site is not None:
         return site not in ("same-origin", "none")
     origin = request.headers.get("Origin")  # browsers before 2023; programs send neither
-    return origin is not None and urlsplit(origin).netloc.lower() != request.host.lower()
+    return origin is not None and not _is_own_origin(request, origin)
+
+
+def is_cross_origin(request: web.Request) -> bool:
+    """Whether a page of another origin sent this, whatever the method."""
+    origin = request.headers.get("Origin")
+    if origin is not None and not _is_own_origin(request, origin):
+        return True
+    return request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site")
+
+
+def _is_own_origin(request: web.Request, origin: str) -> bool:
+    try:
+        return urlsplit(origin).netloc.lower() == request.host.lower()
+    except ValueError:  # brackets that are no address
+        return False
 
 
 def subscriber(address: Address | None) -> str:
@@ -248,16 +294,10 @@ def _route(request: web.Request) -> str:
     return resource.canonical if resource is not None else "/"
 
 
-def _has_bearer(request: web.Request, token: SecretStr) -> bool:
+def _bearer(request: web.Request) -> str:
+    """The bearer token of a request; empty if it has none."""
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-    return scheme.lower() == "bearer" and _equal(given.strip(), token)
-
-
-def _equal(given: str, token: SecretStr) -> bool:
-    """Compares in constant time."""
-    return hmac.compare_digest(
-        given.encode("utf-8", "surrogatepass"), token.get_secret_value().encode()
-    )
+    return given.strip() if scheme.lower() == "bearer" else ""
 
 
 def _address(text: str) -> Address | None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from aiohttp import web
 
+from edge.api.auth import AccessControl
 from edge.devices import Devices
 from edge.ingest.handle import IngestStatus
 from edge.observability.event_loop import EventLoopMonitor
@@ -16,16 +17,18 @@ _STATUS_OF_REFUSAL = {"draining": "draining", "not_ready": "starting", "full": "
 
 
 class HealthEndpoint:
-    """Handlers of the two routes, open to everybody."""
+    """Handlers of the two routes, open to everybody; counts are for administrators."""
 
     def __init__(
         self,
         *,
+        access: AccessControl,
         sessions: SessionRegistry,
         devices: Devices,
         ingest: Callable[[], Sequence[IngestStatus]],
         event_loop: EventLoopMonitor,
     ) -> None:
+        self._access = access
         self._sessions = sessions
         self._devices = devices
         self._ingest = ingest
@@ -37,10 +40,13 @@ class HealthEndpoint:
     async def _healthz(self, request: web.Request) -> web.Response:
         """200 once sessions can be served, 503 before."""
         ready = self._sessions.ready
+        code, status = (200, "ok") if ready else (503, "starting")
+        if not self._access.may_see_counts(request):
+            return web.json_response({"status": status}, status=code)
         ingest = [each.to_json() for each in self._ingest()]
         lag_ms = max(self._event_loop.lag_ms, *(each["lag_ms"] for each in ingest), 0.0)
         body = {
-            "status": "ok" if ready else "starting",
+            "status": status,
             "sessions": len(self._sessions),
             "devices_ready": len(self._devices.ready),
             "devices": len(self._devices.status),
@@ -48,7 +54,7 @@ class HealthEndpoint:
             "tasks": len(asyncio.all_tasks()) + sum(each["tasks"] for each in ingest),
             "ingest": ingest,
         }
-        return web.json_response(body, status=200 if ready else 503)
+        return web.json_response(body, status=code)
 
     async def _readyz(self, request: web.Request) -> web.Response:
         """200 while a new session would be admitted, 503 with the reason otherwise."""

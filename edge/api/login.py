@@ -58,7 +58,7 @@ class LoginPages:
 
     async def _log_out(self, request: web.Request) -> web.Response:
         response = web.Response(status=HTTPStatus.SEE_OTHER, headers={"Location": LOGIN_PATH})
-        self._access.log_out(response)
+        self._access.log_out(request, response)
         return response
 
     def _page(self, status: HTTPStatus, message: str) -> web.Response:

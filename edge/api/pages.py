@@ -77,16 +77,13 @@ class Pages:
             "fps": settings.fps,
             "sample": "/sample.webm" if cached(samples.STREET) else None,
             # Credentials are for authorised publishers only: the page requests them with its token.
-            "ask_ice": any(
-                server.credential is not None or server.wants_credentials
-                for server in settings.ice_servers
-            ),
+            "ask_ice": any(server.gives_credentials for server in settings.ice_servers),
             "ice_servers": [
                 {"urls": server.urls}
                 for server in settings.ice_servers
-                if server.credential is None and not server.wants_credentials
+                if not server.gives_credentials
             ],
-            "token_required": settings.token is not None,
+            "token_required": settings.publishing_protected,
             "whip": "/whip",
             "ca": "/ca.crt" if self._ca else None,
         }

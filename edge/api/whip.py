@@ -15,7 +15,7 @@ from typing import NoReturn, cast
 
 from aiohttp import web
 
-from edge.api.auth import AccessControl
+from edge.api.auth import AccessControl, is_cross_origin
 from edge.api.errors import CORS, Handler, json_error
 from edge.api.sse import event_stream
 from edge.clock import now_ms
@@ -93,17 +93,18 @@ class WhipEndpoint:
         if address is not None and (wait_ms := self._posts.take(address, now_ms())):
             _refuse_rate("too many offers from this address", wait_ms)
         _require_type(request, "application/sdp")
+        token = self._access.publishing_token(request)
         options = replace(
             _session_options(request, self._sessions.class_names),
             local_publisher=self._access.is_on_this_machine(request),
         )
         offer = await self._body(request)
         try:
-            session, answer = await self._sessions.open(offer, options, address)
+            session, answer = await self._sessions.open(offer, options, address, token)
         except FullError as full:
-            of_address = full.code == "address_full"
+            own = full.code in ("address_full", "address_half_open", "token_full")
             raise _RefusedError(
-                HTTPStatus.TOO_MANY_REQUESTS if of_address else HTTPStatus.SERVICE_UNAVAILABLE,
+                HTTPStatus.TOO_MANY_REQUESTS if own else HTTPStatus.SERVICE_UNAVAILABLE,
                 full.code,
                 str(full),
                 {"Retry-After": str(RETRY_AFTER_S)},
@@ -125,7 +126,7 @@ class WhipEndpoint:
         response.headers["Location"] = f"/whip/{session.id}"
         response.headers["ETag"] = _etag(session)
         response.headers["Accept-Patch"] = "application/trickle-ice-sdpfrag"
-        self._add_links(response, session.name)
+        self._add_links(request, response, session.name)
         return response
 
     async def _trickle(self, request: web.Request) -> web.Response:
@@ -164,12 +165,18 @@ class WhipEndpoint:
         if request.path == "/whip":
             response.headers["Accept-Post"] = "application/sdp"
             if self._access.may_publish(request):  # a browser's preflight has no token
-                self._add_links(response, "offer")
+                self._add_links(request, response, "offer")
         return response
 
-    def _add_links(self, response: web.Response, name: str) -> None:
-        """Add the ICE servers, with TURN credentials issued to `name`."""
-        for link in turn.links(turn.ice_servers(self._settings, name, time.time())):
+    def _add_links(self, request: web.Request, response: web.Response, name: str) -> None:
+        """Add the ICE servers, with TURN credentials issued to `name`.
+
+        Without a publishing token, pages of other origins get no credentials.
+        """
+        servers = turn.ice_servers(self._settings, name, time.time())
+        if not self._access.publishing_protected and is_cross_origin(request):
+            servers = [server for server in servers if not server.gives_credentials]
+        for link in turn.links(servers):
             response.headers.add("Link", link)
 
     def _session(self, request: web.Request) -> SessionInterface:

@@ -129,9 +129,13 @@ def _load(handle: IngestHandle) -> ProcessLoad:
     return ProcessLoad(status.busy, status.sessions, handle.unmeasured_sessions)
 
 
+_OWN_SECRETS = {"token", "tokens", "tokens_file", "admin_token"}
+
+
 def _plain(settings: Settings) -> dict[str, Any]:
     """The settings as JSON has them, secrets too: for the pipe, never for a log."""
-    plain = settings.model_dump(mode="json", exclude={"token", "admin_token"})
+    plain = settings.model_dump(mode="json", exclude=_OWN_SECRETS)
+    plain["turn_without_token"] = True  # whether tokens are set was checked here
     if settings.turn_secret is not None:
         plain["turn_secret"] = settings.turn_secret.get_secret_value()
     for server, described in zip(settings.ice_servers, plain["ice_servers"], strict=True):

@@ -20,7 +20,7 @@ from edge.ipc.shared_memory import SharedPictures
 _ROOT = Path(__file__).resolve().parents[2]  # the folder that holds the package `edge`
 _EXIT_GRACE_S = 0.2  # between a child's closing its socket and its end
 # Settings that hold secrets: a child that needs one gets it in a message, not by its environment.
-_SECRETS = {"EDGE_TOKEN", "EDGE_ADMIN_TOKEN", "EDGE_TURN_SECRET", "EDGE_ICE_SERVERS"}
+_SECRETS = {"EDGE_TOKEN", "EDGE_TOKENS", "EDGE_ADMIN_TOKEN", "EDGE_TURN_SECRET", "EDGE_ICE_SERVERS"}
 
 
 @dataclass(frozen=True, slots=True)

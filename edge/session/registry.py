@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from edge.clock import now_ms
+from edge.config import PublishingToken
 from edge.event_log import get_logger
 from edge.session import actions
 from edge.session.interface import OnCloseRequest, SessionInterface, SessionOptions
@@ -19,7 +20,7 @@ HALF_OPEN_MIN_MS = 1_000.0
 
 class FullError(Exception):
     """No session can be admitted now. `code`: draining, not_ready, full, address_full,
-    half_open_full, address_half_open, busy, or lost (with its ingest process)."""
+    half_open_full, address_half_open, token_full, busy, or lost (with its ingest process)."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -63,6 +64,7 @@ class SessionRegistry:
         self._sessions: dict[str, SessionInterface] = {}
         self._half_open: dict[str, float] = {}  # by session id, when it was opened, in ms
         self._addresses: dict[str, str] = {}  # by session id, where the address is limited
+        self._tokens: dict[str, str] = {}  # by session id, the name of its publishing token
         self._closing: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
@@ -153,7 +155,11 @@ class SessionRegistry:
         return None
 
     async def open(
-        self, offer: str, options: SessionOptions, address: str | None = None
+        self,
+        offer: str,
+        options: SessionOptions,
+        address: str | None = None,
+        token: PublishingToken | None = None,
     ) -> tuple[SessionInterface, str]:
         """A session for an SDP offer, and the answer.
 
@@ -164,6 +170,10 @@ class SessionRegistry:
         now = now_ms()
         if (refusal := self._half_open_refusal(address, now)) is not None:
             raise refusal
+        most = None if token is None else token.max_sessions
+        names = list(self._tokens.values())
+        if token is not None and most is not None and names.count(token.name) >= most:
+            raise FullError("token_full", f"this token has {most} sessions, and may have no more")
         if len(self._half_open) >= self._half_open_limit:
             oldest = self._sessions[next(iter(self._half_open))]
             self._on_close_request(oldest, "not connected in time, and displaced", "timeout")
@@ -172,12 +182,15 @@ class SessionRegistry:
         self._half_open[session.id] = now
         if address is not None:
             self._addresses[session.id] = address
+        if token is not None:
+            self._tokens[session.id] = token.name
         try:
             answer = await session.answer(offer)
         except BaseException:
             await self.close(session, "its offer was refused")
             raise
-        log.info("session_opened", session=session.name, label=session.label)
+        name = {} if token is None else {"token": token.name}
+        log.info("session_opened", session=session.name, label=session.label, **name)
         return session, answer
 
     async def close(self, session: SessionInterface, reason: str, code: str = "ended") -> None:
@@ -190,6 +203,7 @@ class SessionRegistry:
         if self._sessions.pop(session.id, None) is None:
             return False
         self._addresses.pop(session.id, None)
+        self._tokens.pop(session.id, None)
         if self._half_open.pop(session.id, None) is None:
             self._on_change("leave")
         return True

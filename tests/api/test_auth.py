@@ -13,7 +13,8 @@ from aiohttp.test_utils import TestClient, TestServer
 from edge.api.auth import WRONG_TOKENS_PER_MINUTE, AccessControl
 from edge.config import load
 from tests.api.guarded import BEARER, OUTSIDE, PROXY, TOKEN, ask, guarded
-from tests.serving import base, error_of, serving
+from tests.publisher import publishing
+from tests.serving import base, error_of, noise, serving
 
 
 @pytest.mark.parametrize("path", ["/admin", "/api/sessions", "/metrics", "/%61pi/x", "/admin/x"])
@@ -37,6 +38,10 @@ async def test_other_routes_are_open() -> None:
         ({"http": True}, {}, 401),  # perhaps a proxy's connection, for anybody
         ({"http": True, "admin_loopback": True}, {}, 200),
         ({"admin_loopback": False}, {}, 401),
+        ({"admin_token": TOKEN}, {}, 401),
+        ({"admin_token": TOKEN, "admin_loopback": True}, {}, 401),
+        ({}, {"Host": "[::1"}, 401),
+        ({}, {"Host": "[x]:1]"}, 401),
         ({}, {"X-Forwarded-For": "127.0.0.1"}, 401),
         ({}, {"Forwarded": "for=192.0.2.1"}, 401),
         ({}, {"Via": "1.1 proxy"}, 401),
@@ -61,6 +66,8 @@ async def test_loopback_is_enough_only_where_nobody_stands_in_between(
         ("POST", {"Sec-Fetch-Site": "same-site"}, 403),
         ("DELETE", {"Origin": "https://evil.example"}, 403),
         ("POST", {"Origin": "null"}, 403),
+        ("POST", {"Origin": "https://[::1"}, 403),
+        ("POST", {"Origin": "//[x]]"}, 403),
         ("GET", {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}, 403),
         ("GET", {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}, 200),
         ("POST", {"Sec-Fetch-Site": "same-origin", "Origin": "https://behind.a.proxy"}, 200),
@@ -72,8 +79,8 @@ async def test_other_sites_pages_are_refused_even_with_the_right(
     method: str, headers: dict[str, str], status: int
 ) -> None:
     async with guarded(admin_token=TOKEN) as client:
-        for right in ({}, BEARER):
-            assert (await ask(client, method=method, headers={**headers, **right}))[0] == status
+        found, _ = await ask(client, method=method, headers={**headers, **BEARER})
+        assert found == status
 
 
 async def test_guessing_tokens_is_slow_and_costs_the_guesser_alone(
@@ -137,3 +144,25 @@ async def test_a_client_on_this_machine_is_recognised(
     app.router.add_get("/", where)
     async with TestClient(TestServer(app)) as client, client.get("/", headers=headers) as it:
         assert await it.json() is local
+
+
+async def test_tokens_have_names_and_limits_of_their_own(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    tokens = [{"name": "door", "token": "d", "max_sessions": 1}, {"name": "yard", "token": "y"}]
+    door, yard = ({"Authorization": f"Bearer {text}"} for text in "dy")
+    async with (
+        serving(tokens=tokens) as server,
+        aiohttp.ClientSession() as http,
+        publishing(base(server), noise(320, 192), headers=door) as me,
+        publishing(base(server), noise(320, 192), headers=yard),
+    ):
+        sdp = me.connection.localDescription.sdp
+        headers = {"Content-Type": "application/sdp"}
+        url = f"{base(server)}/whip"
+        async with http.post(url, data=sdp, headers={**headers, **door}) as it:
+            assert it.status == 429
+            assert (await error_of(it))["code"] == "token_full"
+        async with http.post(url, data=sdp, headers=headers) as it:
+            assert it.status == 401
+    names = [line for line in caplog.text.splitlines() if "event=session_opened" in line]
+    assert ["token=door" in names[0], "token=yard" in names[1]] == [True, True]

@@ -8,16 +8,24 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
+from edge.api.auth import AccessControl
 from edge.api.health import HealthEndpoint
+from edge.config import load
 from edge.session.registry import FullError
 from tests.api.parts import ServerParts, ingest_status, view, worker
 
 
-async def _get(parts: ServerParts, path: str) -> tuple[int, dict[str, Any]]:
+async def _get(
+    parts: ServerParts, path: str, headers: dict[str, str] | None = None
+) -> tuple[int, dict[str, Any]]:
     app = web.Application()
     arguments = parts.arguments("sessions", "devices", "ingest", "event_loop")
-    app.add_routes(HealthEndpoint(**arguments).routes())
-    async with TestClient(TestServer(app)) as client, client.get(path) as response:
+    access = AccessControl(load(admin_token="correct horse"))
+    app.add_routes(HealthEndpoint(**arguments, access=access).routes())
+    async with (
+        TestClient(TestServer(app)) as client,
+        client.get(path, headers=headers or {}) as response,
+    ):
         return response.status, await response.json()
 
 
@@ -37,6 +45,18 @@ async def test_a_healthy_server_counts_its_parts() -> None:
         "loop_lag_ms": 2.0,
         "ingest": [],
     }
+
+
+async def test_strangers_see_the_status_alone() -> None:
+    stranger = {"X-Forwarded-For": "198.51.100.7"}
+    wrong = {**stranger, "Authorization": "Bearer wrong"}
+    right = {**stranger, "Authorization": "Bearer correct horse"}
+    parts = ServerParts()
+    for headers in (stranger, wrong):
+        assert await _get(parts, "/healthz", headers) == (200, {"status": "ok"})
+    assert "sessions" in (await _get(parts, "/healthz", right))[1]
+    parts.sessions.ready = False
+    assert await _get(parts, "/healthz", stranger) == (503, {"status": "starting"})
 
 
 async def test_a_server_without_a_device_is_starting() -> None:

@@ -36,6 +36,7 @@ def test_each_value_in_edge_toml_is_the_default_or_could_be_set() -> None:
             "ice_servers",
             "trusted_proxies",
             "announce",
+            "tokens",
         ):
             continue  # an example of what could stand there
         assert examples[key] == default, f"{key}: {field.default!r} in the code"
@@ -70,6 +71,7 @@ def test_the_printed_settings_are_those_in_force(tmp_path: Path) -> None:
 def test_secrets_are_only_marked_as_set(tmp_path: Path) -> None:
     secrets: dict[str, Any] = {
         "token": "hush",
+        "tokens": [{"name": "door", "token": "hush2"}],
         "admin_token": "hush hush",
         "turn_secret": "hush-hush-hush",
         "ice_servers": [{"urls": ["turn:x"], "username": "me", "credential": "hush"}],

@@ -20,6 +20,7 @@ async def test_an_address_gets_its_number_of_sessions_and_others_theirs() -> Non
     async with serving(**settings) as server, aiohttp.ClientSession() as http:
         url = f"{base(server)}/whip"
         async with publishing(base(server), noise(320, 192), headers=FROM_A) as first:
+            await first.wait_for_type("detections")  # it counts once it is connected
             async with http.post(url, data="v=0", headers={**SDP, **FROM_A}) as it:
                 assert it.status == 429
                 assert int(it.headers["Retry-After"]) > 0

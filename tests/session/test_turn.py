@@ -27,6 +27,7 @@ def test_credentials_follow_the_convention() -> None:
 
 def test_only_turn_servers_without_credentials_get_them_minted() -> None:
     settings = load(
+        token="hush",
         turn_secret="north",
         ice_servers=[
             {"urls": ["stun:192.0.2.1"]},
@@ -78,6 +79,39 @@ async def test_only_publishers_get_credentials() -> None:
     assert '"ask_ice": true' in page
 
 
+def test_turn_credentials_for_anybody_must_be_accepted_by_the_operator() -> None:
+    servers = [{"urls": ["turn:192.0.2.2"]}]
+    with pytest.raises(ConfigError, match=r"token is not set: set token .* turn_without_token"):
+        load(turn_secret=SECRET, ice_servers=servers)
+    load(turn_secret=SECRET, ice_servers=servers, token="hush")
+    load(turn_secret=SECRET, ice_servers=servers, turn_without_token=True)
+    load(ice_servers=[{"urls": ["stun:192.0.2.2"]}])  # has no credentials
+
+
+@pytest.mark.parametrize(
+    ("headers", "links"),
+    [
+        ({}, 2),
+        ({"Origin": "https://evil.example"}, 1),
+        ({"Origin": "https://[::1"}, 1),
+        ({"Sec-Fetch-Site": "same-site"}, 1),
+        ({"Sec-Fetch-Site": "same-origin"}, 2),
+    ],
+)
+async def test_other_origins_get_no_credentials_without_a_token(
+    headers: dict[str, str], links: int
+) -> None:
+    servers = [IceServer(urls=["stun:127.0.0.1:9"]), IceServer(urls=["turn:127.0.0.1:9"])]
+    settings = {"turn_secret": SECRET, "ice_servers": servers, "turn_without_token": True}
+    async with (
+        serving(**settings) as server,
+        aiohttp.ClientSession() as http,
+        http.options(f"{base(server)}/whip", headers=headers) as it,
+    ):
+        assert len(it.headers.getall("Link")) == links
+        assert ("username" in str(it.headers.getall("Link"))) == (links == 2)
+
+
 async def _relay_of(http: aiohttp.ClientSession, url: str) -> RTCIceServer:
     """The relay and its credentials, as the endpoint's OPTIONS has them."""
     async with http.options(f"{url}/whip") as it:
@@ -101,7 +135,9 @@ async def test_a_publisher_relays_through_coturn_by_its_credentials(
 ) -> None:
     async with turnserver(tmp_path) as url, aiohttp.ClientSession() as http:
         servers = [IceServer(urls=[url])]
-        async with serving(turn_secret=SECRET, ice_servers=servers, slo_ms=1000) as server:
+        async with serving(
+            turn_secret=SECRET, ice_servers=servers, slo_ms=1000, turn_without_token=True
+        ) as server:
             relay = await _relay_of(http, base(server))
             me = WhipPublisher(FramesTrack(noise(320, 192), 15), relay=relay)
             try:
