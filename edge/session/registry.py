@@ -165,6 +165,7 @@ class SessionRegistry:
 
         Raises FullError while none can be admitted, SdpError for an offer that cannot be used.
         """
+        self._count_connected()
         if (refusal := self.refusal(address)) is not None:
             raise refusal
         now = now_ms()
@@ -215,9 +216,7 @@ class SessionRegistry:
     def tick(self) -> None:
         """Tick every session, and count those that have connected; several times a second."""
         now = now_ms()
-        for session in self:
-            if session.connected and session.id in self._half_open:
-                self._on_connected(session)
+        self._count_connected()
         for session in self:
             try:
                 session.tick(now)
@@ -230,6 +229,11 @@ class SessionRegistry:
         await asyncio.gather(*(self.close(session, reason, "draining") for session in self))
         if self._closing:
             await asyncio.wait(self._closing)
+
+    def _count_connected(self) -> None:
+        for session in self:
+            if session.connected and session.id in self._half_open:
+                self._on_connected(session)
 
     def _on_connected(self, session: SessionInterface) -> None:
         """A half-open session's DTLS is up: it takes a place, if there still is one."""
