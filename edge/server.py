@@ -22,14 +22,14 @@ from edge.api.tokens import TokensError
 from edge.api.whip import WhipEndpoint
 from edge.clock import now_ms
 from edge.config import Settings
-from edge.devices import Devices
 from edge.event_log import get_logger
+from edge.inference import Devices
 from edge.ingest.handle import IngestStatus
 from edge.ingest.pool import IngestPool
 from edge.ingest.session_proxy import IngestLostError
 from edge.models.weights import class_names
 from edge.observability.event_loop import EventLoopMonitor
-from edge.observability.metrics_data import FrameMetrics
+from edge.observability.frame_metrics import FrameMetrics
 from edge.observability.time_series import PERIOD_MS
 from edge.profile.accuracy import AccuracyError, AccuracyProfile
 from edge.profile.accuracy_file import load_accuracy_profile
@@ -132,12 +132,12 @@ class Server:
 
     @property
     def url(self) -> str:
-        """Where it is reached, with a slash at the end; empty until it has started."""
+        """Its address, with a slash at the end; empty until it has started."""
         return self._http.url
 
     @property
     def lan_urls(self) -> list[str]:
-        """Where other machines of the network reach it."""
+        """The addresses at which other machines of the network reach it."""
         return self._http.lan_urls
 
     async def start(self) -> None:

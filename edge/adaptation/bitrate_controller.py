@@ -28,23 +28,57 @@ from edge.adaptation.queue_response import ALLOWED_LOSS, MAX_SHARE, QueueRespons
 from edge.scheduling.assignment import mbit
 from edge.sliding_windows import QuantileWindow
 
+# The cap never falls below this.
 MIN_BPS = 100_000
-DOWN, UP = 0.9, 1.15  # of the cap in force: within, it stands
-UP_CALM, UP_TO_MAX = 1.05, 1.02  # smaller steps, after a calm or to the most that is of use
-CALM_MS = 4_000.0  # without a change
-UP_FACTOR, UP_INTERVAL_MS = 1.5, 200.0
-UP_WINDOW_MS, MAX_UP_WINDOW_MS = 1_000.0, 8_000.0  # the wait before a step up
-MOMENT_MS = 150.0  # a dip this short was another frame on the way, and not the link
-QUEUE_PART = 0.6  # of a usual frame's time to cross: a frame that waits longer queues
+# The cap falls once the wanted bitrate is below this part of it.
+DOWN = 0.9
+# The cap rises once the wanted bitrate is above this multiple of it.
+UP = 1.15
+# The same multiple after `CALM_MS` without a change.
+UP_CALM = 1.05
+# The same multiple where the rise reaches the highest useful bitrate.
+UP_TO_MAX = 1.02
+# A cap that has stood for this long is calm.
+CALM_MS = 4_000.0
+# A step up multiplies the cap by at most this.
+UP_FACTOR = 1.5
+# Two steps up are at least this far apart.
+UP_INTERVAL_MS = 200.0
+# A step up goes to the minimum that the link allowed in a window, which is this long at first.
+UP_WINDOW_MS = 1_000.0
+# Each step up that had to be reversed doubles the window, up to this length.
+MAX_UP_WINDOW_MS = 8_000.0
+# A dip shorter than this was caused by another frame on the link, and not by the link itself.
+MOMENT_MS = 150.0
+# A frame that waits longer than this part of a usual frame's crossing time is queued.
+QUEUE_PART = 0.6
+# A wait shorter than this is never a queue.
 MIN_QUEUE_MS = 10.0
-SLOW_PART = 0.7  # of the bits, where frames take too long without a queue
-STARVED = 1.25  # times its cap: an encoder that makes so much can't make frames any smaller
-PLENTY = 1.5  # times the bitrate: room for all that is asked
-RESUME_PART = 0.85  # of the bitrate that made the queue
-RESUME_WINDOW_MS, RESUME_MS = 120.0, 3_000.0
-STALL_PART, STALL_MS = 0.35, 300.0  # of the bits, kept in a stall; its longest duration
-RETURN_MS = 450.0  # after a fall, for which a link must have had plenty of room
-USUAL_MS, OUTAGE_MS, USUAL_QUANTILE = 4_000.0, 2_000.0, 0.25
+# Where frames take too long without a queue, this part of the bitrate remains.
+SLOW_PART = 0.7
+# An encoder whose frames exceed its cap by this factor cannot make them any smaller.
+STARVED = 1.25
+# A link that carries this multiple of the highest bitrate has room to spare.
+PLENTY = 1.5
+# After a queue, this part of the bitrate that made it returns.
+RESUME_PART = 0.85
+# The return uses the minimum that the link allowed in this time.
+RESUME_WINDOW_MS = 120.0
+# A return that has not succeeded this long after the last queue is abandoned for ordinary steps.
+RESUME_MS = 3_000.0
+# In a stall of a fast link, this part of the highest bitrate is kept.
+STALL_PART = 0.35
+# A stall that lasts longer than this is treated as a slow link.
+STALL_MS = 300.0
+# After a fall, a link that had room to spare for this long gets the highest bitrate at once.
+RETURN_MS = 450.0
+# The usual bitrate is taken over this time.
+USUAL_MS = 4_000.0
+# A queue or outage shorter than this does not count towards the usual bitrate.
+OUTAGE_MS = 2_000.0
+# The usual bitrate is this quantile of the observed ones.
+USUAL_QUANTILE = 0.25
+# At most this many observations make up the usual bitrate.
 MAX_OBSERVATIONS = 1_000
 
 
@@ -65,7 +99,7 @@ class State(Enum):
 
 @dataclass(frozen=True, slots=True)
 class BitrateCap:
-    """Bits a second that the encoder may make at most, and why they change."""
+    """The encoder's highest bitrate, and the reason for its change."""
 
     bps: float
     reason: str
@@ -73,7 +107,7 @@ class BitrateCap:
 
 @dataclass(frozen=True, slots=True)
 class _Target:
-    """What one decision aims at, in bits a second."""
+    """Input and target of one decision, in bits a second."""
 
     now_ms: float
     allowed_bps: float  # by the link
@@ -118,7 +152,7 @@ class BitrateController:
 
     @property
     def usual_bps(self) -> float:
-        """What the link has usually carried in time, outages apart: the lower quartile."""
+        """The lower quartile of the bitrate that the link carried in time, outages apart."""
         usual_bps = self._usual.quantile(USUAL_QUANTILE)
         if usual_bps is None:
             return self._start_bps

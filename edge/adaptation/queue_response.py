@@ -1,4 +1,4 @@
-"""The response to a queue on the way: drain it, or share the link where it doesn't drain.
+"""The response to a queue on the link: drain it, or share the link where it doesn't drain.
 
 A queue that a lower bitrate does not drain is another flow's: yielding to it would starve the
 session (as in Copa's competitive mode, NSDI 2018). Pure: times in ms are arguments.

@@ -11,10 +11,10 @@ import edge
 from edge.api.device_view import DeviceRates, DeviceView, PlanView
 from edge.clock import now_ms
 from edge.config import Settings
-from edge.devices import Devices
+from edge.inference import Devices
 from edge.ingest.handle import IngestStatus
 from edge.observability.event_loop import EventLoopMonitor
-from edge.observability.metrics_data import FrameCounts, FrameMetrics
+from edge.observability.frame_metrics import FrameCounts, FrameMetrics
 from edge.observability.time_series import TimeSeries
 from edge.scheduling.controller import Controller
 from edge.session.registry import SessionRegistry

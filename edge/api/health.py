@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from aiohttp import web
 
 from edge.api.auth import AccessControl
-from edge.devices import Devices
+from edge.inference import Devices
 from edge.ingest.handle import IngestStatus
 from edge.observability.event_loop import EventLoopMonitor
 from edge.session.registry import SessionRegistry

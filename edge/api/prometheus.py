@@ -17,11 +17,11 @@ from prometheus_client.registry import Collector
 import edge
 from edge.api.dashboard import MISSES, Dashboard
 from edge.config import Settings
-from edge.devices import Devices
 from edge.histogram import BOUNDS_MS, Histogram
+from edge.inference import Devices
 from edge.ingest.handle import IngestStatus
 from edge.observability.event_loop import EventLoopMonitor
-from edge.observability.metrics_data import TIMED
+from edge.observability.frame_metrics import TIMED
 from edge.scheduling.controller import Controller
 from edge.session.registry import SessionRegistry
 

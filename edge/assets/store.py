@@ -57,7 +57,7 @@ class Asset:
 
 
 def cache_dir() -> Path:
-    """Where fetched files are kept: `$EDGE_CACHE`, or the user's cache directory."""
+    """The folder of fetched files: `$EDGE_CACHE`, or the user's cache directory."""
     configured = os.environ.get("EDGE_CACHE")
     return Path(configured) if configured else platformdirs.user_cache_path("edge-video")
 

@@ -281,7 +281,7 @@ class Batcher:
         return self._latencies.live[device] and self._busy_until_ms[device] is None
 
     def _free_ms(self, device: int, now_ms: float) -> float:
-        """When the device is expected to be free; infinite if it is not live."""
+        """The time at which the device is expected to be free; infinite if it is not live."""
         if not self._latencies.live[device]:
             return math.inf
         until_ms = self._busy_until_ms[device]

@@ -8,7 +8,7 @@ from edge.batching.request import Size
 
 
 class LatencyOption:
-    """One variant at one input size. Only frames of the same option share a batch."""
+    """A variant at an input size, with its latencies. Frames of the same option share a batch."""
 
     __slots__ = (
         "alone_ms",

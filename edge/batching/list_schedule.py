@@ -67,7 +67,7 @@ class ListSchedule:
 
     @property
     def served(self) -> int:
-        """How many frames are served."""
+        """The number of frames that are served."""
         return sum(len(batch.frames) for batch in self.batches)
 
 
@@ -202,7 +202,7 @@ class _ListScheduler:
         return True
 
     def _soonest(self, option: LatencyOption) -> tuple[float, int]:
-        """When a single frame would end at the earliest, and on which device."""
+        """The earliest end of a single frame, and the device that gives it."""
         best_ms, best = math.inf, 0
         for device, (begin_ms, single_ms) in enumerate(
             zip(self.free_ms, option.single_ms, strict=True)
@@ -248,7 +248,7 @@ class _ListScheduler:
     def _batch_size(
         self, frame: WaitingFrame, option: LatencyOption, device: int, most: int
     ) -> int:
-        """How many frames go together, up to `most`; 0 if `min_batch` is out of reach."""
+        """The number of frames that go together, up to `most`; 0 if `min_batch` is out of reach."""
         batch_ms, start_ms = option.batch_ms[device], self.free_ms[device]
         wanted = min(self.min_batch, most)
         if wanted > 1 and start_ms + batch_ms[wanted - 1] > frame.end_by_ms:

@@ -39,7 +39,7 @@ class SessionArrivals:
 
     @property
     def next_ms(self) -> float:
-        """When the next frame is expected; infinite if unknown."""
+        """The time at which the next frame is expected; infinite if unknown."""
         if self.intervals < MIN_INTERVALS:
             return math.inf
         return self.last_ms + self.interval_ms
@@ -112,7 +112,7 @@ class LoadEstimator:
         return 1.0 if arrivals is None else arrivals.service
 
     def next_ms(self, session: str) -> float:
-        """When the session's next frame is expected, which supersedes one that waits."""
+        """The expected time of the session's next frame, which supersedes one that waits."""
         arrivals = self.sessions.get(session)
         return math.inf if arrivals is None else arrivals.next_ms
 

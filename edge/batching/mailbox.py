@@ -92,7 +92,7 @@ class Mailbox:
 
     @property
     def next_expiry_ms(self) -> float:
-        """When the next waiting frame expires; infinite if none waits."""
+        """The time at which the next waiting frame expires; infinite if none waits."""
         while self._expiries and self._expiries[0][2] not in self:
             heapq.heappop(self._expiries)
         return self._expiries[0][0] if self._expiries else math.inf

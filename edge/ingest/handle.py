@@ -36,7 +36,7 @@ from edge.ipc.child_process import Program
 from edge.ipc.messages import Ready, Stop
 from edge.ipc.shared_memory import SlotPicture
 from edge.ipc.supervisor import ChildStartError, SupervisionPolicy, Supervisor
-from edge.observability.metrics_data import FrameMetrics
+from edge.observability.frame_metrics import FrameMetrics
 
 log = get_logger("edge.ingest")
 

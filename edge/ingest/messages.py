@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from edge.ipc.messages import Codec, Ready, Stop
 from edge.models.boxes import Box
-from edge.observability.metrics_data import FrameCounts
+from edge.observability.frame_metrics import FrameCounts
 from edge.scheduling.assignment import Assignment, SessionSnapshot
 from edge.session.actions import Change
 from edge.session.interface import SessionOptions

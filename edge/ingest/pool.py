@@ -15,7 +15,7 @@ from edge.ingest.handle import IngestHandle, IngestStatus
 from edge.ingest.messages import IngestSetup
 from edge.ingest.session_proxy import SessionProxy
 from edge.ipc.shared_memory import slot_bytes
-from edge.observability.metrics_data import FrameMetrics
+from edge.observability.frame_metrics import FrameMetrics
 from edge.session.interface import OnCloseRequest, SessionIdentity, SessionOptions
 from edge.session.registry import FullError
 from edge.session.session_adaptation import SessionAdaptation

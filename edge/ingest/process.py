@@ -42,8 +42,8 @@ from edge.ipc.shared_memory import SharedPictures
 from edge.models.weights import class_names
 from edge.observability import garbage_collector
 from edge.observability.event_loop import EventLoopMonitor
+from edge.observability.frame_metrics import FrameMetrics
 from edge.observability.logs import Logs
-from edge.observability.metrics_data import FrameMetrics
 from edge.rtc.sdp import SdpError
 from edge.session.interface import SessionIdentity
 from edge.session.result_streams import TooManyStreamsError

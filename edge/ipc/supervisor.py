@@ -22,7 +22,7 @@ class ChildStartError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class SupervisionPolicy:
-    """When a child process is given up, and how long until its restart.
+    """The conditions for giving up a child process, and the delay until its restart.
 
     A start without a sign of life for `start_silence_s` is a hang. A stopped process has
     `stop_grace_s` to finish. Restarts wait from `restart_first_s`, doubling with each loss in a
@@ -79,7 +79,7 @@ class Supervisor(Generic[Message]):
         self._child: ChildProcess[Message] | None = None
         self._watchdog: asyncio.TimerHandle | None = None
         self._reason = ""
-        self._is_hopeless = False
+        self._may_retry = True
         self._is_stopping = False
         self._ready_at_s: float | None = None
         self._lost = asyncio.Event()
@@ -148,9 +148,9 @@ class Supervisor(Generic[Message]):
             loop = asyncio.get_running_loop()
             self._watchdog = loop.call_later(silence_s, self._handle_silence, silence_s)
 
-    def give_up(self, reason: str, *, hopeless: bool = False) -> None:
-        """Kill the process; while it first starts, a `hopeless` one is not tried again."""
-        self._is_hopeless = self._is_hopeless or hopeless
+    def give_up(self, reason: str, *, retry: bool = True) -> None:
+        """Kill the process; without `retry`, a first start that fails is not attempted again."""
+        self._may_retry = self._may_retry and retry
         if self._child is not None:
             self._child.lose(reason)
 
@@ -170,7 +170,7 @@ class Supervisor(Generic[Message]):
                 await self._child.end(0.0, _KILL_S)
                 self._child = None
             attempts += 1
-            is_over = self._is_hopeless or attempts >= _START_ATTEMPTS
+            is_over = not self._may_retry or attempts >= _START_ATTEMPTS
             if is_over and self._started is not None and not self._started.done():
                 self._started.set_exception(ChildStartError(self._reason))
                 return

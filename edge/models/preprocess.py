@@ -20,7 +20,7 @@ _Size = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Letterbox:
-    """Where a picture lies in the network's input, in input pixels: centred, padded around."""
+    """A picture's place in the network's input, in input pixels: centred, padded around."""
 
     left: int
     top: int
@@ -29,7 +29,7 @@ class Letterbox:
 
 
 def letterbox(variant: Variant, width: int, height: int) -> Letterbox:
-    """Where a picture of this size lies in the input of `variant`."""
+    """The place of a picture of this size in the input of `variant`."""
     fitted_width, fitted_height = variant.fit(width, height)
     input_width, input_height = variant.input_size(width, height)
     return Letterbox(

@@ -21,7 +21,7 @@ CLASSES = 80  # COCO
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """How a head's raw map becomes boxes: stride and anchors (width, height) in input pixels.
+    """A head's decoding from raw map to boxes: stride and anchors (width, height) in input pixels.
 
     `scale_xy` stretches the centre's sigmoid so that it reaches the cell's borders.
     """

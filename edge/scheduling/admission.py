@@ -1,4 +1,4 @@
-"""Whether one more session can be admitted without harm to the others. Pure.
+"""The admission of one more session, if the others stay unharmed. Pure.
 
 A newcomer is assumed to be an average session. Where most of the devices' time is taken, the
 scheduler is asked as well (`can_serve_another`): only it can tell whose frames can share a batch.

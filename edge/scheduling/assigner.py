@@ -1,4 +1,4 @@
-"""Reads a plan: each session's assignment, and the reason that its operator sees."""
+"""Turns a plan into one assignment per session."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Assigner:
             else:
                 full = f"all {devices} devices are full" if devices else "no device is there"
                 assignments[snapshot.id] = Assignment(
-                    None, draft.sent[client][fastest], 0.0, 0.0, f"not served: {full}"
+                    None, draft.sent_long_sides[client][fastest], 0.0, 0.0, f"not served: {full}"
                 )
         return assignments
 
@@ -81,7 +81,7 @@ class Assigner:
         return self._assignment(draft, client, option, reason)
 
     def _assignment(self, draft: Draft, client: int, option: int, reason: str) -> Assignment:
-        snapshot, sent = draft.snapshots[client], draft.sent[client][option]
+        snapshot, sent = draft.snapshots[client], draft.sent_long_sides[client][option]
         name = self._variant(draft, option)
         useful_bps = self._pictures.useful_bps(name, sent, snapshot)
         gain = 1.0
@@ -104,7 +104,7 @@ class Assigner:
 
 def _fastest(draft: Draft, client: int) -> int:
     """The option with the least latency of a single frame."""
-    sent = draft.sent[client]
+    sent = draft.sent_long_sides[client]
     return min(
         (index for index in range(len(sent)) if sent[index]),
         key=lambda index: draft.problem.variants[index].latency_ms[0],

@@ -1,4 +1,7 @@
-"""A scheduling problem of the server's sessions and devices, with the choices that it encodes."""
+"""The values around a scheduling problem: the sessions, options and profiles that it encodes.
+
+`Planner.draft` builds them. In a problem, a client is a session and a GPU is a device.
+"""
 
 from __future__ import annotations
 
@@ -37,21 +40,21 @@ class ServingOption(NamedTuple):
 class Draft:
     """A problem to solve, and its meaning.
 
-    `bare` is the problem without the margin on latencies. The problem's variants are `options`, its
-    clients `snapshots`. `sent` has, for each client and option, the long side of the picture to
-    send (0: the option is not for this client).
+    `measured_problem` has the latencies as measured, `problem` those with the planner's margin. The
+    problem's variants are `options`, its clients `snapshots`. `sent_long_sides` has, for each
+    client and option, the long side of the picture to send (0: the option is not for this client).
     """
 
     problem: Problem
-    bare: Problem
+    measured_problem: Problem
     snapshots: tuple[SessionSnapshot, ...]
     options: tuple[ServingOption, ...]
-    sent: tuple[tuple[int, ...], ...]
+    sent_long_sides: tuple[tuple[int, ...], ...]
     profiles: tuple[LatencyProfile, ...]
 
     def slower(self, factor: float) -> Problem:
         """The problem on devices that take `factor` times as long."""
-        return slower(self.bare, factor)
+        return slower(self.measured_problem, factor)
 
 
 def slower(problem: Problem, factor: float) -> Problem:

@@ -43,7 +43,7 @@ class Plan:
 
     @property
     def served(self) -> int:
-        """How many clients are served."""
+        """The number of clients that are served."""
         return len(self.variant_of)
 
     @property
@@ -70,7 +70,7 @@ class Plan:
 
     @property
     def changes(self) -> int:
-        """How many variants GPUs would have to load, compared with the problem's `current`."""
+        """The number of variants that GPUs would have to load from `current`."""
         current = self.problem.current
         if current is None:
             return 0

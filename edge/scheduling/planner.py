@@ -6,10 +6,10 @@ options. The worth of an option to a session depends on what its link carries: f
 planner takes the sent size that gives the best accuracy with the link's bits. The time that an
 option may take is the budget that the SLO leaves, as measured, less a reserve.
 
-Plans are made twice a second, each from slightly different measurements. To keep them stable, a new
-plan is made with latencies `MARGIN` times as long, and the plan in force stays as long as it obeys
-the rule without that margin, serves as many sessions and is worth nearly as much. Where a new plan
-replaces it, an option that a session already has counts for `STAY` more than its worth.
+Plans are made about twice a second, each from slightly different measurements. To keep them
+stable, a new plan is made with latencies `MARGIN` times as long, and the plan in force stays as
+long as it obeys the rule without that margin, serves as many sessions and has nearly their F1.
+Where a new plan replaces it, an option that a session already has counts for `STAY` more.
 
 Pure: no clock, no I/O. The server's controller and the simulator run the same code.
 """
@@ -45,7 +45,7 @@ _SKIPS = (1, 2, 4, 8)  # long sides kept: all, every second, ...
 
 
 def min_period_ms(sessions: int) -> float:
-    """The least time between two plans, however many events there are."""
+    """The pause after a plan, however many events there are."""
     return min(PERIOD_MS, MIN_PERIOD_MS * max(1.0, sessions / MANY_SESSIONS))
 
 
@@ -89,14 +89,19 @@ class Planner:
             clients.append(client)
             sent.append(client_sent)
         current = tuple(tuple(option.name for option, _, _ in steps) for steps in self._in_force)
-        bare = Problem(
+        measured = Problem(
             gpus=len(profiles),
             variants=tuple(self._variant(option, profiles) for option in options),
             clients=tuple(clients),
             current=current if len(current) == len(profiles) else None,
         )
         return Draft(
-            slower(bare, MARGIN), bare, tuple(snapshots), options, tuple(sent), tuple(profiles)
+            problem=slower(measured, MARGIN),
+            measured_problem=measured,
+            snapshots=tuple(snapshots),
+            options=options,
+            sent_long_sides=tuple(sent),
+            profiles=tuple(profiles),
         )
 
     def adopt(self, draft: Draft, plan: Plan) -> tuple[Plan, dict[str, Assignment]]:
@@ -106,7 +111,7 @@ class Planner:
             previous is not None
             and previous.served >= plan.served
             and plan.accuracy <= (1.0 + STAY) * previous.accuracy
-            and not violations(draft.bare, previous, self.rule)
+            and not violations(draft.measured_problem, previous, self.rule)
         ):
             plan = previous
         self._in_force = [
@@ -128,7 +133,7 @@ class Planner:
 
     def _previous(self, draft: Draft) -> Plan | None:
         """The plan in force, without sessions that left, as an answer to the draft's problem."""
-        if len(self._in_force) != draft.bare.gpus:
+        if len(self._in_force) != draft.measured_problem.gpus:
             return None
         clients = {snapshot.id: index for index, snapshot in enumerate(draft.snapshots)}
         options = {option: index for index, option in enumerate(draft.options)}
@@ -142,7 +147,7 @@ class Planner:
                 if present:
                     cycle.append(CycleStep(options[option], batch, present))
             cycles.append(tuple(cycle))
-        return Plan(draft.bare, "previous", self.rule, tuple(cycles))
+        return Plan(draft.measured_problem, "previous", self.rule, tuple(cycles))
 
     # The parts of a problem
 

@@ -1,4 +1,8 @@
-"""A scheduling problem: GPUs, variants with their latencies, clients with their budgets."""
+"""A scheduling problem: GPUs, variants with their latencies, clients with their budgets.
+
+The words are the Jellyfish paper's (RTSS 2022): in the server, a client is a session and a GPU any
+inference device.
+"""
 
 from __future__ import annotations
 

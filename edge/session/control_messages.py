@@ -69,7 +69,7 @@ class Ping(_Message):
 
 
 class BackTime(_Message):
-    """How long results took from the server to the page, since the last report."""
+    """The time that results took from the server to the page, since the last report."""
 
     p50: _Duration | None = None
 

@@ -1,4 +1,7 @@
-"""One session's frames from the decoder to their result: requests, timelines, outcomes."""
+"""One session's frames from the decoder to their result: requests, deadlines, timelines, outcomes.
+
+The counts of these outcomes are in `edge.session.frame_statistics`.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,8 @@ from edge.batching.dispatcher import Answer, FrameSink, InferenceJob
 from edge.batching.request import FrameRequest
 from edge.config import Settings
 from edge.ipc.picture import Picture
+from edge.observability.frame_metrics import FrameMetrics
 from edge.observability.last_picture import LastPicture, NamedBox
-from edge.observability.metrics_data import FrameMetrics
 from edge.rtc.video_receiver import DecodedFrame
 from edge.session.control_messages import detections, message
 from edge.session.frame_statistics import FrameStatistics
@@ -25,7 +28,7 @@ BACK_MS = 2.0  # return time until it has been measured
 
 @dataclass(frozen=True, slots=True)
 class FrameTimeline:
-    """When an answered frame passed each point, in ms of the server's clock.
+    """The times at which an answered frame passed each point, in ms of the server's clock.
 
     The names are those of `t` in the `detections` message.
     """

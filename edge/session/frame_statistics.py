@@ -1,4 +1,7 @@
-"""Outcomes and latencies of one session's frames."""
+"""Counts and latencies of one session's frames, as its view and `stats` message show them.
+
+`edge.session.frame_accounting` decides each frame's outcome and reports it here.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from collections import Counter, deque
 from collections.abc import Mapping
 
 from edge.adaptation.latency_budget import LEGS, LatencyBudget, Leg
-from edge.observability.metrics_data import FrameMetrics
+from edge.observability.frame_metrics import FrameMetrics
 from edge.session.view import LatencyQuantiles
 from edge.sliding_windows import QuantileWindow
 

@@ -1,4 +1,4 @@
-"""When a session must end: a publisher that fell silent, or that sends too much."""
+"""The conditions that end a session: a publisher that fell silent, or that sends too much."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from edge.batching.dispatcher import FrameSink
 from edge.clock import now_ms
 from edge.config import Settings
 from edge.event_log import get_logger
-from edge.observability.metrics_data import FrameMetrics
+from edge.observability.frame_metrics import FrameMetrics
 from edge.rtc.guard.candidate_policy import CandidatePolicy, own_addresses
 from edge.rtc.peer_connection import DecodedFrame, PeerConnection
 from edge.scheduling.assignment import Assignment, SessionSnapshot

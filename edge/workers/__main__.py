@@ -2,7 +2,7 @@
 
 import sys
 
-from edge.workers.devices import open_device
+from edge.workers.backends import open_device
 from edge.workers.process import main
 
 if __name__ == "__main__":

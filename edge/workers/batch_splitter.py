@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from edge.event_log import get_logger
 from edge.ipc.picture import Picture
 from edge.models.boxes import Box
-from edge.workers.devices import Device
+from edge.workers.backends import Device
 
 log = get_logger("edge.workers")
 

@@ -220,7 +220,7 @@ class WorkerHandle:
             case Ready():
                 self._handle_ready(message)
             case Fatal():
-                self._supervisor.give_up(f"can't start: {message.message}", hopeless=True)
+                self._supervisor.give_up(f"can't start: {message.message}", retry=False)
             case _:
                 self._supervisor.give_up(f"sent a {message.type} message, as only the server may")
 

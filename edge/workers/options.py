@@ -1,4 +1,4 @@
-"""How workers run, and when they are given up and restarted."""
+"""The workers' options: networks, warming up, and the policy of giving up and restart."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _GPU_WARMUP_S = 60.0  # without a recorded CUDA graph every batch is slow, not j
 
 @dataclass(frozen=True, slots=True)
 class WorkerOptions:
-    """How workers run. Options that are None are chosen to suit the device.
+    """Options of all workers. Those that are None are chosen to suit the device.
 
     `variants` are resident and measured (default: every long side of every network), at `shapes`
     (width, height) and `batches`; shapes other than the first are left for later once

@@ -19,8 +19,8 @@ from edge.models.boxes import MAX_BOXES
 from edge.observability import garbage_collector
 from edge.observability.logs import Logs
 from edge.profile.variant import Variant
+from edge.workers.backends import Device, OpenDevice
 from edge.workers.batch_splitter import BatchSplitter
-from edge.workers.devices import Device, OpenDevice
 from edge.workers.messages import (
     CODEC,
     BatchRequest,

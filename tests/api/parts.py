@@ -7,11 +7,11 @@ from typing import Any, cast
 
 from edge.batching.device_usage import DeviceUsage
 from edge.config import Settings, load
-from edge.devices import Devices
 from edge.histogram import Histogram
+from edge.inference import Devices
 from edge.ingest.handle import IngestStatus
 from edge.observability.event_loop import EventLoopMonitor
-from edge.observability.metrics_data import FrameMetrics
+from edge.observability.frame_metrics import FrameMetrics
 from edge.scheduling.assignment import Assignment
 from edge.scheduling.controller import Controller
 from edge.scheduling.plan import Plan

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-ROOMS = ("analysis", "deploy", "docs", "edge", "netem", "profiles", "tests", "traces", "web")
+COMPONENTS = ("analysis", "deploy", "docs", "edge", "netem", "profiles", "tests", "traces", "web")
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 # A changelog names modules and commands as they were at the time.
 CURRENT_PAGES = [page for page in PAGES if page.name != "CHANGELOG.md"]
@@ -25,7 +25,7 @@ COMMAND_PACKAGES = ("analysis", "edge", "netem", "profiles", "traces")
 LINK = re.compile(r"\]\(([^)\s]+)\)|src=\\?\"([^\"\\]+)")
 DOCS_MENTION = re.compile(r"(?<![\w./-])docs/[\w./-]+\.(?:csv|md|png)\b")
 CODE = re.compile(r"`([^`\n]+)`")
-FILE_NAME = re.compile(rf"(?:{'|'.join(ROOMS)})(?:/[\w.-]+)+/?")
+FILE_NAME = re.compile(rf"(?:{'|'.join(COMPONENTS)})(?:/[\w.-]+)+/?")
 MODULE_NAME = re.compile(r"(?:analysis|edge|netem|profiles|traces)(?:\.\w+)+")
 COMMAND = re.compile(r"python -m ([\w.]+)((?: [^`|&;#\n\\]+)?)")
 MAKE_TARGET = re.compile(r"\bmake ([a-z]+)\b(?=[^\n`]*`)")
@@ -34,8 +34,8 @@ MAKE_TARGET = re.compile(r"\bmake ([a-z]+)\b(?=[^\n`]*`)")
 def text_files() -> Iterator[Path]:
     """The repository's own text files: no vendored scripts, no recorded data."""
     yield from (each for each in ROOT.iterdir() if each.is_file() and _is_text(each))
-    for room in ROOMS:
-        for path in (ROOT / room).rglob("*"):
+    for component in COMPONENTS:
+        for path in (ROOT / component).rglob("*"):
             if path.is_file() and _is_text(path) and not {"vendor", "data"} & set(path.parts):
                 yield path
 
@@ -100,7 +100,11 @@ def test_files_and_modules_named_in_a_page_exist(page: Path) -> None:
 
 def test_classes_named_in_the_glossary_exist() -> None:
     named = set(re.findall(r"`([A-Z][a-z]\w+)`", (ROOT / "docs" / "glossary.md").read_text()))
-    files = (file for room in ("analysis", "edge", "netem") for file in (ROOT / room).rglob("*.py"))
+    files = (
+        file
+        for component in ("analysis", "edge", "netem")
+        for file in (ROOT / component).rglob("*.py")
+    )
     assert named
     assert named <= {name for file in files for name in _defined_names(file)}
 
@@ -152,7 +156,7 @@ def _is_known_command(module: str, rest: str) -> bool:
     """Whether the sub-command exists, and has the flags that the page names."""
     if module not in COMMAND_PACKAGES:
         path = ROOT.joinpath(*module.split("."))
-        return module.partition(".")[0] not in ROOMS or (
+        return module.partition(".")[0] not in COMPONENTS or (
             path.with_suffix(".py").is_file() or (path / "__main__.py").is_file()
         )
     words = _words(rest.partition(" -- ")[0])

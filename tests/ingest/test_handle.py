@@ -28,7 +28,7 @@ from edge.ipc.messages import Ready
 from edge.ipc.picture import Picture
 from edge.ipc.shared_memory import SharedPictures, slot_bytes
 from edge.ipc.supervisor import ProcessState
-from edge.observability.metrics_data import FrameMetrics
+from edge.observability.frame_metrics import FrameMetrics
 from edge.scheduling.assignment import SessionSnapshot
 from edge.session.interface import SessionIdentity, SessionOptions
 

@@ -27,7 +27,7 @@ from edge.ingest.messages import (
     TakePicture,
 )
 from edge.ipc.messages import MessageError
-from edge.observability.metrics_data import FrameMetrics
+from edge.observability.frame_metrics import FrameMetrics
 from edge.scheduling.assignment import Assignment, Pins, SessionSnapshot
 from edge.session.actions import PinLongSide, PinVariant, SetSlo
 from edge.session.interface import SessionOptions

@@ -183,10 +183,10 @@ async def test_a_start_without_a_sign_of_life_is_given_up() -> None:
         await recorder.supervisor.start()
 
 
-async def test_a_hopeless_start_is_not_tried_again() -> None:
+async def test_a_start_without_retry_is_not_attempted_again() -> None:
     class Hopeless(RecordingOwner):
         def on_message(self, message: Message) -> None:
-            self.supervisor.give_up("can't start: no such device", hopeless=True)
+            self.supervisor.give_up("can't start: no such device", retry=False)
 
     recorder = Hopeless(program("works"))
     with pytest.raises(ChildStartError, match="no such device"):

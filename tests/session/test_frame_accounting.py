@@ -10,7 +10,7 @@ import pytest
 from edge.batching.dispatcher import Answer, InferenceJob
 from edge.batching.request import FrameRequest
 from edge.config import load
-from edge.observability.metrics_data import FrameMetrics
+from edge.observability.frame_metrics import FrameMetrics
 from edge.rtc.video_receiver import DecodedFrame
 from edge.session.frame_accounting import BACK_MS, FrameAccounting, FrameTimeline
 from tests.serving import noise

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edge.adaptation.latency_budget import Leg
-from edge.observability.metrics_data import FrameMetrics
+from edge.observability.frame_metrics import FrameMetrics
 from edge.session.frame_statistics import FrameStatistics
 from edge.session.view import LatencyQuantiles
 

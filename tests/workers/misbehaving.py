@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from edge.ipc.picture import Picture
 from edge.models.boxes import Box
-from edge.workers.devices import Device
+from edge.workers.backends import Device
 from edge.workers.messages import CODEC, Done, WarmupBatch, WorkerSetup
 from edge.workers.process import main
 

@@ -16,7 +16,7 @@ from edge.ipc.pipe import MAX_MESSAGE_BYTES
 from edge.ipc.shared_memory import SharedPictures, slot_bytes
 from edge.models.boxes import MAX_BOXES, Box
 from edge.observability import garbage_collector
-from edge.workers.devices import Device
+from edge.workers.backends import Device
 from edge.workers.messages import (
     CODEC,
     BatchRequest,

@@ -125,7 +125,7 @@ class BandwidthEstimator:
 
     @property
     def queue_ms(self) -> float:
-        """How long the next frame will wait, as far as can be foreseen."""
+        """The next frame's expected wait on the link."""
         return self._queue.ms
 
     @property

@@ -50,7 +50,7 @@ class EncoderOutput:
 
     @property
     def repaid_ms(self) -> float:
-        """When the debt will be repaid."""
+        """The time at which the debt will be repaid."""
         repayment_ms = 1000.0 * self._debt_bits / max(self.cap_bps or 0.0, 1.0)
         return self._debt_ms + min(repayment_ms, _MAX_REPAYMENT_MS)
 

@@ -14,7 +14,7 @@ _FIRST_INTERVAL_MS = 1000.0 / 15.0
 
 
 class QueueEstimator:
-    """How long the next frame will wait on the way, as far as can be foreseen."""
+    """The next frame's expected wait on the link."""
 
     def __init__(self) -> None:
         self.since_ms: float | None = None

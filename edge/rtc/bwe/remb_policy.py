@@ -68,7 +68,7 @@ class RembPolicy:
         return bps
 
     def _share_bps(self, capacity_bps: float, now_ms: float) -> float:
-        """Where only the estimate limits the encoder.
+        """The estimate where nothing else limits the encoder.
 
         A frame may take its share of the time to the next one, or it queues behind it.
         """

@@ -1,9 +1,10 @@
 """The jitter buffer: packets in, complete frames out the moment their last packet arrives.
 
 A frame ends at its marker bit (RFC 3550, section 5.1), not at its successor. A missing packet is
-requested again (NACK, RFC 4585) for as long as the answer can arrive before the frame's deadline;
-then it is given up, and nothing is served until a key frame, unless no other frame refers to the
-lost one. Pure: the time is an argument, decisions are return values.
+requested again (NACK, RFC 4585), even if its own frame will be late, until its answer would arrive
+later than a key frame (`edge.rtc.jitter.nack`); only then is its frame given up, and nothing is
+served until a key frame, unless no other frame refers to the lost one. Pure: the time is an
+argument, decisions are return values.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class JitterBufferOutput:
 class JitterBuffer:
     """Frames from the packets of one stream.
 
-    `max_wait_ms`: how long after a frame's first packet its missing ones are of use.
+    `max_wait_ms`: the reception limit, from a frame's first packet.
     """
 
     def __init__(self, max_wait_ms: float = 60.0, rtt_ms: float = 20.0) -> None:
@@ -114,7 +115,7 @@ class JitterBuffer:
         return output
 
     def poll(self, now_ms: float) -> JitterBufferOutput:
-        """What is due by the clock alone; to be called at `wake_ms`."""
+        """Frames given up and requests that are due without a packet; to be called at `wake_ms`."""
         output = JitterBufferOutput()
         while (give_up_ms := self._give_up_ms()) is not None and now_ms >= give_up_ms:
             self._give_up_next(output)
@@ -123,7 +124,7 @@ class JitterBuffer:
         return output
 
     def wake_ms(self) -> float | None:
-        """When `poll` is due, None while only a packet can change anything."""
+        """The time at which `poll` is due; None while only a packet can change anything."""
         wake_ms = self.nacks.wake_ms()
         give_up_ms = self._give_up_ms()
         if give_up_ms is not None:
@@ -199,7 +200,7 @@ class JitterBuffer:
         self._bytes += len(media.data)
 
     def _find_boundaries(self, number: int, frame: Assembly) -> None:
-        """Where two frames' packets are neighbours, one ends and the other begins."""
+        """Mark one frame's end and the next one's beginning where their packets are neighbours."""
         before, after = self._owners.get(number - 1), self._owners.get(number + 1)
         if before is not None and before is not frame:
             before.last = number - 1 if before.last is None else before.last
@@ -355,7 +356,7 @@ class JitterBuffer:
     # -- requests --------------------------------------------------------------------------------
 
     def _give_up_ms(self) -> float | None:
-        """When the head is given up, None where no packet is known to be missing."""
+        """The time at which the head is given up; None where no packet is known to be missing."""
         if self._next is None:
             return None
         self._set_extra_wait()

@@ -29,7 +29,7 @@ class KeyframeRequester:
         self._requested_ms = -NEVER
 
     def wake_ms(self, frames: Iterable[Assembly], nacks: NackRequester, arrival_ms: float) -> float:
-        """When the next request is due, or infinity; the last packet came at `arrival_ms`."""
+        """The time of the next request, or infinity; the last packet came at `arrival_ms`."""
         if not self.needed:
             return NEVER
         due_ms = max(self._retry_ms(frames, nacks), arrival_ms)
@@ -84,7 +84,7 @@ class TailLossProbe:
         self._frame_packets += 0.2 * (packets - self._frame_packets)
 
     def wake_ms(self, tail: Assembly | None, arrival_ms: float, nacks: NackRequester) -> float:
-        """When the next probe is due, or infinity; the last packet came at `arrival_ms`."""
+        """The time of the next probe, or infinity; the last packet came at `arrival_ms`."""
         if self._probes >= _MAX_PROBES or arrival_ms == -NEVER:
             return NEVER
         if self._probes:

@@ -1,4 +1,4 @@
-"""Missing packets: when to request one again (NACK, RFC 4585), and until when that is of use."""
+"""Missing packets: the times of their requests (NACK, RFC 4585), and of giving them up."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from heapq import heapify, heappop, heappush
 
 from edge.rtc.reception_stats import ReceptionCounts
 
-MAX_NACKS = 200  # packets requested at a time; the others wait for the next time
-REQUESTS_PER_PACKET = 1.0  # received: an invented gap must not draw more than was sent
-FIRST_REQUESTS = 64.0  # before packets have earned any
+MAX_NACKS = 200  # the most packets requested at a time; the others wait for the next time
+REQUESTS_PER_PACKET = 1.0  # allowed for each packet received: a forged gap must not cause a flood
+FIRST_REQUESTS = 64.0  # allowed before any packet has been received
 _BUDGET_PAUSE_MS = 10.0  # before more is requested once the budget is used up
 _MAX_REQUESTS = 8  # for one packet
 _STALL_MS = 30.0  # by which sender, network or receiver may be late without a packet being lost
@@ -51,7 +51,7 @@ class NackRequester:
     """
 
     def __init__(self, max_wait_ms: float, rtt_ms: float, counts: ReceptionCounts) -> None:
-        """`max_wait_ms`: how long after a frame's first packet its missing ones are of use."""
+        """`max_wait_ms`: the reception limit, from a frame's first packet."""
         self._counts = counts
         self.max_wait_ms = max_wait_ms
         self.extra_wait_ms = 0.0  # for a key frame
@@ -152,7 +152,7 @@ class NackRequester:
         return at < len(self._numbers) and self._numbers[at] <= last
 
     def run_start(self, length: int) -> float:
-        """Where the first `length` or more packets missing in a row begin; infinity if nowhere."""
+        """The start of the first run of `length` missing packets; infinity if there is none."""
         numbers = self._numbers
         for index in range(len(numbers) - length + 1):
             if numbers[index + length - 1] - numbers[index] == length - 1:
@@ -178,13 +178,13 @@ class NackRequester:
     # -- when to request, and when to give up ---------------------------------------------------
 
     def retry_ms(self, request_ms: float) -> float:
-        """When to repeat a request made at `request_ms`."""
+        """The time at which a request made at `request_ms` is repeated."""
         return request_ms + max(10.0, 1.3 * self.rtt_ms + 3.0)
 
     def give_up_ms(self, first_packet_ms: float) -> float | None:
-        """When the lowest missing packet is given up; its frame's first came at `first_packet_ms`.
+        """The time at which the lowest missing packet is given up.
 
-        None if none is missing.
+        Its frame's first packet came at `first_packet_ms`. None if none is missing.
         """
         if not self._missing:
             return None
@@ -192,8 +192,8 @@ class NackRequester:
         return self._give_up_ms(missing, min(first_packet_ms, missing.since_ms))
 
     def _give_up_ms(self, missing: _MissingPacket, since_ms: float) -> float:
-        # Up to three answers are awaited even beyond the deadline: a key frame would not be here
-        # any sooner, and all frames that refer to the lost one would be lost with it.
+        # Up to three answers are awaited even beyond the reception limit: a key frame would arrive
+        # no sooner, and all frames that refer to the lost one would be lost with it.
         first_ms = min(1.25 * self.rtt_ms + _STALL_MS, _MAX_FIRST_ANSWER_MS)
         third_ms = min(4.0 * self.rtt_ms + _SLACK_MS, _MAX_THIRD_ANSWER_MS)
         answer_ms = missing.since_ms + max(first_ms, third_ms)
@@ -207,7 +207,7 @@ class NackRequester:
         return max(0, int(self._budget))
 
     def wake_ms(self) -> float:
-        """When the next request is due; infinity where none is."""
+        """The time at which the next request is due; infinity where none is."""
         return max(self._next_due_ms(), self._paused_until_ms)
 
     def _next_due_ms(self) -> float:

@@ -35,7 +35,7 @@ _ALL = f"{_PROBLEM}, {_MEMORY}, int64[:, ::1]"
 def judge(
     choice: Integers, left: Integers, worth: Floats, weight: Integers, capacity: Integers
 ) -> float:
-    """What a choice, of as many columns as `left` is long, is worth."""
+    """The score of a choice of as many columns as `left` is long."""
     bins = len(left)
     for place in range(bins):
         left[place] = capacity[choice[place]]

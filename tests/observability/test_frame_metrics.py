@@ -7,7 +7,7 @@ import pickle
 import pytest
 
 from edge.adaptation.latency_budget import Leg
-from edge.observability.metrics_data import (
+from edge.observability.frame_metrics import (
     FrameCounts,
     FrameMetrics,
 )

@@ -1,4 +1,4 @@
-"""The inference devices: their workers and, once their latencies are known, the dispatcher."""
+"""Inference as a whole: the devices' workers and, once latencies are known, the dispatcher."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from edge.workers import DEFAULT_SLOTS, BatchFailure, BatchResult, WorkerOptions
 from edge.workers.options import SUPERVISION
 from edge.workers.pool import WorkerStatus
 
-log = get_logger("edge.devices")
+log = get_logger("edge.inference")
 
 STOP_GRACE_S = 0.5  # until a worker that does not end by itself is killed
 

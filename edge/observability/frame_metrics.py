@@ -1,4 +1,4 @@
-"""Counts and histograms of all frames of a process.
+"""Counts and histograms of all frames of a process, for Prometheus and the dashboard.
 
 Pure, and mergeable: the metrics of several processes add up to one.
 """

@@ -1,4 +1,4 @@
-"""Devices that run networks: their interface, the CPU and GPUs, and the choice by name."""
+"""A worker's backends: their interface, PyTorch on a CPU or GPU, and the choice by name."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from edge.batching.dispatcher import Answer, InferenceJob
 from edge.batching.request import FrameRequest
 from edge.clock import now_ms
 from edge.config import load
-from edge.devices import Devices
+from edge.inference import Devices
 from edge.ipc.picture import Picture
 from tests.serving import noise, simulated
 
