@@ -1,17 +1,17 @@
 """Hints: the long side, frame rate and bitrate that a session's publisher is asked to send.
 
-The planner decides for all sessions at once what each is worth sending
+The planner decides for all sessions at once what each should send
 (`edge.scheduling.planner`); this controller moves one session there.
 
 - **Bitrate**: as much as crosses the link in time (`edge.adaptation.bitrate_controller`), at once
   when the link worsens, but no more than the size can make use of.
 - **Size**: a new size costs a key frame, several times a usual frame's bits. It changes once the
-  frames at the wrong size have lost as much accuracy as the key frame will: with much to gain
+  frames at the wrong size have lost as much F1 as the key frame will: with much to gain
   within a frame or two, with little to gain after seconds, with nothing to gain never. This costs
   at most twice the optimum of a sender that knew how long the new size will stay right (the
   ski-rental argument: Karlin et al., Algorithmica 1988).
-- **Frame rate**: lower where the link can't carry an encoder's minimum bitrate, or where the
-  devices have no room for the session.
+- **Frame rate**: lower where the link can't carry an encoder's minimum bitrate, where the
+  devices have no room for the session, or where the camera delivers fewer frames.
 
 The variant that serves the frames changes with the plan: that costs nothing.
 """

@@ -1,4 +1,4 @@
-"""The latency budget: measured quantiles of each leg of a frame's way, and what the SLO leaves.
+"""The latency budget: measured quantiles of each leg of a frame's path, and what the SLO leaves.
 
 Pure: times in ms are arguments.
 """

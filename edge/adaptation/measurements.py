@@ -14,7 +14,7 @@ class LinkMeasurements:
     available_bps: float | None = None
     """The publisher's own estimate; used only while the capacity is unknown."""
     queue_ms: float = 0.0
-    """Time that packets wait on the way beyond the least they need."""
+    """Time that packets wait on the link beyond the least they need."""
     loss: float = 0.0
     """Share of the packets lost, 0 to 1."""
     frame_bits: float | None = None
@@ -35,7 +35,7 @@ class SessionMeasurements(LinkMeasurements):
     network_budget_ms: float | None = None
     """The SLO less the 95th percentiles of all legs but the network."""
     processing_budget_ms: float | None = None
-    """The SLO less the medians of network, decoding and way back: for queueing and inference."""
+    """The SLO less the medians of network, decoding and return: for queueing and inference."""
     is_inference_measured: bool = False
     """Whether inference was measured on this session's own frames."""
     size: tuple[int, int] | None = None

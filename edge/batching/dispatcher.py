@@ -119,7 +119,7 @@ class Dispatcher:
                 _drop(request, "failed")
         else:
             size = len(dispatch.requests)
-            # A frame waits for the way to the worker and back, too. The host's part of that time is
+            # A frame waits for the transfer to the worker and back, too. The host's part of that is
             # learnt apart, so that a busy host does not count as a slow device.
             self._pool.profiles[device].observe(
                 dispatch.variant,

@@ -13,7 +13,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     about = (
         "Serve YOLOv4-tiny to a real browser that streams a street video, and report the frames."
     )
-    parser = commands.add_parser("demo", help="the whole way, on a sample", description=about)
+    parser = commands.add_parser(
+        "demo", help="the whole path of a frame, on a sample", description=about
+    )
     parser.add_argument("--seconds", type=_seconds, default=20.0, metavar="N", help="default 20")
     parser.add_argument("--video", type=Path, metavar="FILE", help="any video; default a street")
     parser.add_argument("--slo-ms", type=_slo_ms, default=150.0, metavar="N", help="default 150")

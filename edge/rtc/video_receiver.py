@@ -28,7 +28,7 @@ _TICK_S = 0.025  # between two checks for packets that are overdue
 _timer = SharedTimer(_TICK_S)
 _STALL_MS = 15.0  # by which such a check may be late
 _REPORT_S = 0.25  # between receiver reports: senders measure their round trip by them
-_NETWORK_SHARE = 0.6  # of the SLO: a frame that is complete later than this is of no use
+_RECEPTION_SHARE = 0.6  # of the SLO: a packet later than this is too late for its frame
 _SOURCE_SILENT_MS = 500.0  # after which another source (SSRC) may take over
 
 _log = get_logger(__name__)
@@ -299,7 +299,7 @@ class VideoReceiver:
         )
         self._estimator.observe_counts(self._reception.received, self._reception.missing, at_ms)
         network_ms = self._estimator.network_ms(0.5) or 0.0
-        self.jitter.nacks.max_wait_ms = max(15.0, _NETWORK_SHARE * self._slo_ms - network_ms)
+        self.jitter.nacks.max_wait_ms = max(15.0, _RECEPTION_SHARE * self._slo_ms - network_ms)
         if self._clock.rtt_ms is not None:
             self.jitter.nacks.suggest_rtt(self._clock.rtt_ms)
             self._estimator.one_way_ms = self._clock.rtt_ms / 2.0

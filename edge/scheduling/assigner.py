@@ -65,11 +65,11 @@ class Assigner:
     def _planned(self, draft: Draft, client: int, option: int) -> Assignment:
         """The reason names what prevents the next better option."""
         problem, snapshot = draft.problem, draft.snapshots[client]
-        worth = problem.clients[client].accuracy or ()
-        best = max(range(len(worth)), key=lambda index: (worth[index], -index))
+        f1 = problem.clients[client].accuracy or ()
+        best = max(range(len(f1)), key=lambda index: (f1[index], -index))
         if snapshot.pins.variant is not None:
             reason = "pinned by the operator"
-        elif worth[best] <= worth[option] + MIN_GAIN:
+        elif f1[best] <= f1[option] + MIN_GAIN:
             reason = f"nothing sees more in {mbit(snapshot.link_bps)}"
         elif 2.0 * problem.variants[best].latency_ms[0] > problem.clients[client].budget_ms[best]:
             reason = f"{snapshot.budget_ms:.0f} ms are left for queueing and inference"

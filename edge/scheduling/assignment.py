@@ -47,7 +47,7 @@ class Assignment:
     """A session's part of a plan, and the reason for it.
 
     `variant` is the best for its frames (None: they can't be served). `long_side` and `useful_bps`
-    are the picture size in pixels and the most bits a second that are worth sending. `gain` is the
+    are the picture size in pixels and the highest bitrate that raises the F1. `gain` is the
     F1 that a frame gains if the session changes from the size that it sends now.
     """
 

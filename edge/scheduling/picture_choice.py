@@ -1,4 +1,4 @@
-"""The pictures that a session can send over its link, and the accuracy that they give."""
+"""The pictures that a session can send over its link, and the F1 that they give."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class PictureChooser:
         )
 
     def useful_bps(self, variant: str, sent_long_side: int, snapshot: SessionSnapshot) -> float:
-        """The most bits a second that are worth sending."""
+        """The bitrate above which a higher one would hardly raise the F1."""
         pixels = _pixels(sent_long_side, snapshot.size)
         return self._accuracy.enough_bps(
             variant, sent_long_side, snapshot.fps, ENOUGH, pixels=pixels

@@ -2,8 +2,8 @@
 
 A session's frames can be served with several *options*: a variant at the input size that its
 picture's shape makes of it. Only frames of one option share a batch, so the scheduler places
-options. The worth of an option to a session depends on what its link carries: for each option the
-planner takes the sent size that gives the best accuracy with the link's bits. The time that an
+options. The F1 of an option for a session depends on what its link carries: for each option the
+planner takes the sent size that gives the best F1 with the link's bits. The time that an
 option may take is the budget that the SLO leaves, as measured, less a reserve.
 
 Plans are made about twice a second, each from slightly different measurements. To keep them
@@ -36,7 +36,7 @@ MIN_PERIOD_MS = 100.0  # after an event, with up to MANY_SESSIONS
 MANY_SESSIONS = 16  # the more sessions, the less one event matters
 RESERVE_MS = 4.0  # of the budget, for handing pictures over and for timers
 UNMEASURED_SHARE = 0.25  # of the budget, until the devices have answered a session's own frames
-STAY = 0.01  # relative accuracy that another option must gain to be given to a session
+STAY = 0.01  # relative F1 that another option must gain to be given to a session
 MARGIN = 1.1  # factor on latencies in new plans: they must still fit after a little drift
 NEWCOMER_MARGIN = 1.3  # the same with one session more: all must fit after the usual drift
 MAX_OPTIONS = 96  # in one problem; with more shapes than that, some long sides are left out
@@ -187,7 +187,7 @@ class Planner:
     ) -> tuple[ProblemClient, tuple[int, ...]]:
         """The session as a client, and for each option the long side of the picture to send."""
         places = {option: index for index, option in enumerate(options)}
-        budgets_ms, worth, sent = ([0.0] * len(options), [0.0] * len(options), [0] * len(options))
+        budgets_ms, f1, sent = ([0.0] * len(options), [0.0] * len(options), [0] * len(options))
         for choice in self._pictures.choices(snapshot):
             long_side = choice.input_long_side
             if snapshot.pins.variant not in (None, Variant(self._network, long_side).name):
@@ -196,12 +196,12 @@ class Planner:
             index = places.get(option)
             if index is not None:
                 stays = self._option_of.get(snapshot.id) == option
-                worth[index] = choice.f1 * (1.0 + STAY) if stays else choice.f1
+                f1[index] = choice.f1 * (1.0 + STAY) if stays else choice.f1
                 budgets_ms[index] = max(0.0, budget_ms)
                 sent[index] = choice.sent_long_side
         # Rounded up to half a frame a second: rates of few kinds make problems that solve faster.
         fps = math.ceil(2.0 * load_fps) / 2.0
-        return ProblemClient(snapshot.id, fps, tuple(budgets_ms), tuple(worth)), tuple(sent)
+        return ProblemClient(snapshot.id, fps, tuple(budgets_ms), tuple(f1)), tuple(sent)
 
     @staticmethod
     def _budget_ms(snapshot: SessionSnapshot, has_own_device: bool) -> float:

@@ -32,7 +32,7 @@ class BandwidthEstimator:
 
     def __init__(self) -> None:
         self.one_way_ms = 0.0
-        """The least time on the way (half a round trip), if known."""
+        """The least one-way delay (half a round trip), if known."""
         self._capacity = CapacityEstimator()
         self._queue = QueueEstimator()
         self._encoder = EncoderOutput()

@@ -1,4 +1,4 @@
-"""The queue on the way, in ms, from three signs: growth of the relative one-way delay, a frame that
+"""A link's queue, in ms, from three signs: growth of the relative one-way delay, a frame that
 runs on into the time of the next, and silence where a frame was due. Pure: times in ms are
 arguments."""
 
