@@ -30,10 +30,13 @@ def main() -> int:
     rows: list[Row] = []
     try:
         asyncio.run(_run(options, rows))
+        complete = True
+    except asyncio.CancelledError:  # by SIGINT or SIGTERM
+        complete = False
     finally:
         _write(options, rows)
     print(table(rows))
-    return int(any(row.broken for row in rows))
+    return int(not complete or any(row.broken for row in rows))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -55,7 +58,8 @@ def _parser() -> argparse.ArgumentParser:
 async def _run(options: argparse.Namespace, rows: list[Row]) -> None:
     task = asyncio.current_task()
     assert task is not None
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     async with scene(options.server.resolve(), options.descriptors, options.memory_s) as at:
         for attack in ATTACKS:
             if options.only and attack.name not in options.only:

@@ -51,6 +51,8 @@ async def attack_as_peer(attack: PeerAttack, url: str) -> None:
     failed = attacking.exception() if attacking.done() and not ended_ms else None
     attacking.cancel()
     outcome = "ended" if ended_ms else "kept" if failed is None else f"failed: {failed!r}"
+    if peer.end_code == "timeout":  # it sent neither pings nor video: no reaction to the attack
+        ended_ms, peer.end_code, outcome = [], "", "kept"
     seconds = (ended_ms[0] - began_ms) / 1000.0 if ended_ms else None
     _report(event="done", ended_s=seconds, outcome=peer.end_code or outcome)
     await peer.close()

@@ -26,8 +26,7 @@ async def empty_fragments(peer: HostilePeer) -> None:
     tsn = peer.sctp._local_tsn
     for index in range(100):
         chunks = b"".join(
-            data_chunk(tsn + 60 * index + n, b"", stream=7, flags=_UNORDERED * (index + n == 0))
-            for n in range(60)
+            data_chunk(tsn + 60 * index + n, b"", stream=7, flags=_UNORDERED) for n in range(60)
         )
         await peer.send_sctp(chunks)
         await peer.pause(index)
