@@ -170,7 +170,7 @@ async def test_what_a_connection_logs_carries_its_session() -> None:
             failed.set()
 
     watch = Watch()
-    receiving = logging.getLogger("edge.rtc.aiortc_adapter")
+    receiving = logging.getLogger("edge.rtc.guard.suppressed_errors")
     receiving.addHandler(watch)
     try:
         async with serving() as server, publishing(base(server), noise(320, 192)) as me:
