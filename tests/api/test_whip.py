@@ -146,13 +146,14 @@ async def test_a_token_is_wanted_where_one_is_set() -> None:
 async def test_a_full_server_says_when_to_come_back() -> None:
     async with (
         serving(max_sessions=1) as server,
-        publishing(base(server), noise(320, 192)),
+        publishing(base(server), noise(320, 192)) as me,
         aiohttp.ClientSession() as http,
-        http.post(f"{base(server)}/whip", data="v=0", headers=SDP) as it,
     ):
-        assert it.status == 503
-        assert int(it.headers["Retry-After"]) > 0
-        assert (await error_of(it))["code"] == "full"
+        await me.wait_for_type("detections")  # it counts once it is connected
+        async with http.post(f"{base(server)}/whip", data="v=0", headers=SDP) as it:
+            assert it.status == 503
+            assert int(it.headers["Retry-After"]) > 0
+            assert (await error_of(it))["code"] == "full"
 
 
 async def test_event_stream_for_publishers_without_channels() -> None:
