@@ -28,9 +28,9 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from edge.event_log import get_logger
+from edge.base.event_log import get_logger
+from edge.base.validation import mistakes
 from edge.profile.variant import LONG_SIDES, NETWORKS
-from edge.validation import mistakes
 
 log = get_logger("edge.config")
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from edge.base.event_log import get_logger
 from edge.batching.batcher import Batcher
 from edge.batching.device_usage import DeviceUsage
 from edge.batching.dispatcher import Dispatcher
 from edge.batching.request import FrameRequest
 from edge.config import Settings
-from edge.event_log import get_logger
 from edge.profile.latency import LatencyProfile
 from edge.workers import DEFAULT_SLOTS, BatchFailure, BatchResult, WorkerOptions, WorkerPool
 from edge.workers.options import SUPERVISION

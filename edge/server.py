@@ -20,9 +20,9 @@ from edge.api.pages import Pages, security_headers
 from edge.api.prometheus import MetricsEndpoint
 from edge.api.tokens import TokensError
 from edge.api.whip import WhipEndpoint
-from edge.clock import now_ms
+from edge.base.clock import now_ms
+from edge.base.event_log import get_logger
 from edge.config import Settings
-from edge.event_log import get_logger
 from edge.inference import Devices
 from edge.ingest.handle import IngestStatus
 from edge.ingest.pool import IngestPool

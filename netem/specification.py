@@ -14,8 +14,8 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo
 
+from edge.base.validation import mistakes
 from edge.profile.variant import LONG_SIDES, NETWORKS
-from edge.validation import mistakes
 
 TraceKind = Literal["wifi", "lte", "nr", "stepped"]
 DEFAULT_ACCURACY = Path("profiles/accuracy-yolov4-tiny.json")

@@ -10,9 +10,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from edge.base.clock import now_ms
 from edge.batching.dispatcher import Answer, InferenceJob
 from edge.batching.request import FrameRequest
-from edge.clock import now_ms
 from edge.config import load
 from edge.inference import Devices
 from edge.ipc.picture import Picture

@@ -12,10 +12,10 @@ from analysis.simulator.link import Crossing
 from analysis.simulator.run import SimulatedClient, SimulationRun
 from edge.adaptation.latency_budget import LatencyBudget, infeasible
 from edge.adaptation.measurements import SessionMeasurements
+from edge.base.sliding_windows import QuantileWindow
 from edge.rtc.bwe.bandwidth_estimator import BandwidthEstimator
 from edge.scheduling.assignment import Assignment, SessionSnapshot
 from edge.session.session_adaptation import SessionAdaptation, measure
-from edge.sliding_windows import QuantileWindow
 
 BACK_MS = 2.0  # the delay to the client until it has been measured
 REPORT_EVERY_MS = 500.0

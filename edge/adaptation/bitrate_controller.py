@@ -25,8 +25,8 @@ from math import inf
 from edge.adaptation.backoff import ExponentialBackoff
 from edge.adaptation.measurements import LinkMeasurements
 from edge.adaptation.queue_response import ALLOWED_LOSS, MAX_SHARE, QueueResponse
+from edge.base.sliding_windows import QuantileWindow
 from edge.scheduling.assignment import mbit
-from edge.sliding_windows import QuantileWindow
 
 # The cap never falls below this.
 MIN_BPS = 100_000

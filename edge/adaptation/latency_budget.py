@@ -6,7 +6,7 @@ Pure: times in ms are arguments.
 import math
 from typing import Literal, get_args
 
-from edge.sliding_windows import QuantileWindow
+from edge.base.sliding_windows import QuantileWindow
 
 Leg = Literal["network", "decode", "queue", "inference", "back"]
 LEGS: tuple[Leg, ...] = get_args(Leg)

@@ -18,7 +18,7 @@ from edge.api.dashboard import MISSES, Dashboard
 from edge.api.errors import json_error
 from edge.api.pages import templates
 from edge.api.sse import event_stream
-from edge.clock import now_ms
+from edge.base.clock import now_ms
 from edge.config import Settings
 from edge.profile.variant import SENT_LONG_SIDES, Variant
 from edge.session import actions

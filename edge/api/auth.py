@@ -20,9 +20,9 @@ from aiohttp.typedefs import Middleware
 
 from edge.api.errors import Handler, json_error
 from edge.api.tokens import TokenStore, equal_to
-from edge.clock import now_ms
+from edge.base.clock import now_ms
+from edge.base.event_log import get_logger
 from edge.config import PublishingToken, Settings
-from edge.event_log import get_logger
 from edge.rtc.guard.candidate_policy import own_addresses
 from edge.session.rate_limits import KeyedRateLimiter
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import edge
 from edge.api.device_view import DeviceRates, DeviceView, PlanView
-from edge.clock import now_ms
+from edge.base.clock import now_ms
 from edge.config import Settings
 from edge.inference import Devices
 from edge.ingest.handle import IngestStatus

@@ -17,8 +17,8 @@ from functools import partial
 from typing import Literal
 
 from edge.api.auth import Address, subscriber
-from edge.clock import now_ms
-from edge.event_log import get_logger
+from edge.base.clock import now_ms
+from edge.base.event_log import get_logger
 
 MAX_DESCRIPTORS = 65_536  # the soft limit is raised to the hard one, but no further than this
 DESCRIPTORS_OF_SERVER = 64  # workers' pipes, libraries' files, logs

@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from edge.event_log import get_logger
+from edge.base.event_log import get_logger
 
 CA_DAYS = 3650
 LEAF_DAYS = 397  # phones refuse server certificates that live longer than 398 days

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from edge.api.auth import LOGIN_PATH, AccessControl
 from edge.api.pages import templates
-from edge.event_log import get_logger
+from edge.base.event_log import get_logger
 
 log = get_logger("edge.api.login")
 

@@ -16,8 +16,8 @@ from prometheus_client.registry import Collector
 
 import edge
 from edge.api.dashboard import MISSES, Dashboard
+from edge.base.histogram import BOUNDS_MS, Histogram
 from edge.config import Settings
-from edge.histogram import BOUNDS_MS, Histogram
 from edge.inference import Devices
 from edge.ingest.handle import IngestStatus
 from edge.observability.event_loop import EventLoopMonitor

@@ -9,10 +9,10 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
-from edge.clock import now_ms
+from edge.base.clock import now_ms
+from edge.base.event_log import get_logger
+from edge.base.validation import mistakes
 from edge.config import AdminToken, PublishingToken, Settings
-from edge.event_log import get_logger
-from edge.validation import mistakes
 
 log = get_logger("edge.api.tokens")
 

@@ -18,7 +18,7 @@ from aiohttp import web
 from edge.api.auth import AccessControl, is_cross_origin
 from edge.api.errors import CORS, Handler, json_error
 from edge.api.sse import event_stream
-from edge.clock import now_ms
+from edge.base.clock import now_ms
 from edge.config import SLO_MAX_MS, SLO_MIN_MS, Settings
 from edge.rtc.sdp import SHORTAGES, SdpError
 from edge.session import turn

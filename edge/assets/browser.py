@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge.event_log import get_logger
+from edge.base.event_log import get_logger
 
 if TYPE_CHECKING:
     from playwright.async_api import BrowserContext

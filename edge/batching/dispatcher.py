@@ -13,10 +13,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, cast
 
+from edge.base.clock import now_ms
+from edge.base.event_log import get_logger
 from edge.batching.batcher import Batcher, Dispatch, Drop, FrameRequest
 from edge.batching.device_usage import DeviceUsage
-from edge.clock import now_ms
-from edge.event_log import get_logger
 from edge.ipc.picture import Packable
 from edge.models.boxes import Box
 from edge.workers import BatchFailure, BatchResult, WorkerPool

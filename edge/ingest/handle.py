@@ -9,9 +9,9 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from edge.base.event_log import get_logger
 from edge.batching.batcher import FrameRequest
 from edge.batching.dispatcher import Answer, FrameSink, InferenceJob
-from edge.event_log import get_logger
 from edge.ingest.messages import (
     CODEC,
     AddCandidates,

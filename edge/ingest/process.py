@@ -9,9 +9,9 @@ import time
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
-from edge.clock import now_ms
+from edge.base.clock import now_ms
+from edge.base.event_log import get_logger
 from edge.config import Settings
-from edge.event_log import get_logger
 from edge.ingest.frame_forwarder import FrameForwarder
 from edge.ingest.messages import (
     CODEC,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge.histogram import Histogram
+from edge.base.histogram import Histogram
 
 _LAG_DECAY = 0.98  # with each observation: at ten a second a spike has faded within seconds
 

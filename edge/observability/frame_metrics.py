@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from edge.adaptation.latency_budget import LEGS, Leg
-from edge.histogram import Histogram, QuantileSketch
+from edge.base.histogram import Histogram, QuantileSketch
 
 Timed = Leg | Literal["whole"]
 TIMED: tuple[Timed, ...] = (*LEGS, "whole")

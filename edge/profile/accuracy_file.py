@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from edge.base.validation import mistakes
 from edge.profile.accuracy import AccuracyError, AccuracyProfile, AccuracyRow
-from edge.validation import mistakes
 
 
 class _Row(BaseModel):

@@ -9,8 +9,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from edge.base.validation import mistakes
 from edge.profile.latency import MAX_BATCH, LatencyEntry, LatencyProfile
-from edge.validation import mistakes
 
 
 class ProfileError(ValueError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from edge.assets.resources import resource
-from edge.event_log import get_logger
+from edge.base.event_log import get_logger
 from edge.profile.host import describe_machine, file_stem, package_versions, processor_name
 from edge.profile.latency import LatencyProfile
 from edge.profile.latency_file import ProfileError, load_latency_profile

@@ -26,8 +26,8 @@ from aiortc.rtcrtpsender import RTCRtpSender
 from aiortc.rtcrtptransceiver import RTCRtpTransceiver
 from aiortc.rtcsctptransport import RTCSctpTransport
 
-from edge.clock import now_ms
-from edge.event_log import get_logger
+from edge.base.clock import now_ms
+from edge.base.event_log import get_logger
 from edge.rtc.guard.ice_guard import IceGuard
 from edge.rtc.guard.sctp_guard import guard_sctp, meter_dtls
 from edge.rtc.guard.suppressed_errors import SuppressedErrors

@@ -7,9 +7,9 @@ else the minimum one-way delay, which is off by that delay. Pure: times are argu
 
 from __future__ import annotations
 
+from edge.base.sliding_windows import MinimumWindow
 from edge.rtc.rtp import RTP_PER_MS, ntp_to_unix_ms
 from edge.rtc.unwrapper import Unwrapper, signed_difference
-from edge.sliding_windows import MinimumWindow
 
 MAX_AGE_MS = 5000.0  # a capture further back is a wrong clock, not an old frame
 _TOLERANCE_MS = 5.0  # by which a capture may seem to follow its arrival: the clocks' error

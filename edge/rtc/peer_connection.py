@@ -18,7 +18,7 @@ from aiortc import (
 )
 from aiortc.rtcrtptransceiver import RTCRtpTransceiver
 
-from edge.event_log import get_logger
+from edge.base.event_log import get_logger
 from edge.rtc import aiortc_adapter
 from edge.rtc.bwe.bandwidth_estimator import BandwidthEstimator
 from edge.rtc.capture_clock import CaptureClock

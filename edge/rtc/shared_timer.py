@@ -7,7 +7,7 @@ import contextvars
 from collections.abc import Callable
 from weakref import WeakKeyDictionary
 
-from edge.event_log import get_logger
+from edge.base.event_log import get_logger
 
 _log = get_logger(__name__)
 

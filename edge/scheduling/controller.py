@@ -16,9 +16,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from edge.clock import now_ms
-from edge.event_log import get_logger
-from edge.histogram import Histogram
+from edge.base.clock import now_ms
+from edge.base.event_log import get_logger
+from edge.base.histogram import Histogram
 from edge.profile.latency import LatencyProfile
 from edge.scheduling.admission import ASK_SCHEDULER_FROM, minimum_load
 from edge.scheduling.assignment import Assignment, SessionSnapshot

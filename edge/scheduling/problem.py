@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from edge.validation import mistakes
+from edge.base.validation import mistakes
 
 MAX_MS = 1e6  # no latency or budget above this makes sense, and sums of them stay exact
 MAX_GPUS, MAX_BATCH = 1024, 1024

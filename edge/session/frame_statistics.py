@@ -9,9 +9,9 @@ from collections import Counter, deque
 from collections.abc import Mapping
 
 from edge.adaptation.latency_budget import LEGS, LatencyBudget, Leg
+from edge.base.sliding_windows import QuantileWindow
 from edge.observability.frame_metrics import FrameMetrics
 from edge.session.view import LatencyQuantiles
-from edge.sliding_windows import QuantileWindow
 
 
 class FrameStatistics:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from edge.clock import now_ms
+from edge.base.clock import now_ms
+from edge.base.event_log import get_logger
 from edge.config import PublishingToken
-from edge.event_log import get_logger
 from edge.session import actions
 from edge.session.interface import OnCloseRequest, SessionInterface, SessionOptions
 from edge.session.view import SessionView

@@ -17,10 +17,10 @@ from structlog.contextvars import bound_contextvars
 
 from edge.adaptation.hint_controller import Hint
 from edge.adaptation.measurements import SessionMeasurements
+from edge.base.clock import now_ms
+from edge.base.event_log import get_logger
 from edge.batching.dispatcher import FrameSink
-from edge.clock import now_ms
 from edge.config import Settings
-from edge.event_log import get_logger
 from edge.observability.frame_metrics import FrameMetrics
 from edge.rtc.guard.candidate_policy import CandidatePolicy, own_addresses
 from edge.rtc.peer_connection import DecodedFrame, PeerConnection

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edge.event_log import get_logger
+from edge.base.event_log import get_logger
 from edge.ipc.picture import Picture
 from edge.models.boxes import Box
 from edge.workers.backends import Device

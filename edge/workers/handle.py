@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge.event_log import get_logger
+from edge.base.event_log import get_logger
 from edge.ipc.child_process import Program
 from edge.ipc.messages import Ready, Stop
 from edge.ipc.picture import Packable

@@ -9,8 +9,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from edge.clock import now_ms
-from edge.event_log import get_logger
+from edge.base.clock import now_ms
+from edge.base.event_log import get_logger
 from edge.ipc.messages import Ready
 from edge.ipc.parent_watch import die_with_parent
 from edge.ipc.pipe import MAX_MESSAGE_BYTES

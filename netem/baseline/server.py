@@ -19,9 +19,9 @@ from typing import Any
 from aiohttp import web
 
 from edge.api.pages import Pages, security_headers
-from edge.clock import now_ms
+from edge.base.clock import now_ms
+from edge.base.event_log import get_logger
 from edge.config import Settings
-from edge.event_log import get_logger
 from edge.ipc.picture import Picture
 from edge.models.weights import class_names
 from edge.profile.variant import Variant

@@ -16,7 +16,7 @@ from aiortc import (
 )
 from aiortc.mediastreams import MediaStreamError
 
-from edge.clock import now_ms
+from edge.base.clock import now_ms
 from edge.rtc import aiortc_adapter
 
 OnFrame = Callable[[Any, int, float], None]

@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 from playwright.async_api import Page
 
 from edge.assets.browser import chromium, chromium_path
-from edge.clock import now_ms
+from edge.base.clock import now_ms
 from netem.experiment.server_main import label_of
 from netem.footage.camera_file import CameraFile, Footage
 from netem.links.emulated_link import EmulatedLink

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edge.clock import now_ms
+from edge.base.clock import now_ms
 from edge.models.weights import class_names
 from edge.profile.accuracy_file import load_accuracy_profile
 from netem.experiment.clients import (

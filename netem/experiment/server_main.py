@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from edge.clock import now_ms
+from edge.base.clock import now_ms
 from edge.config import Settings, load
 from edge.observability import garbage_collector
 from edge.scheduling.assignment import SessionSnapshot

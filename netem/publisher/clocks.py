@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Mapping
 
-from edge.clock import now_ms
+from edge.base.clock import now_ms
 
 EPOCH_MS = time.time() * 1000.0 - now_ms()  # Unix time at the monotonic clock's zero
 PING_MS, FIRST_PINGS, FIRST_PING_MS = 1_000.0, 10, 100.0

@@ -21,7 +21,7 @@ import sys
 
 import aiohttp
 
-from edge.clock import now_ms
+from edge.base.clock import now_ms
 from edge.rtc.aiortc_adapter import check
 from netem.footage.encoded_clip import EncodedClip, EncodedRendition, EncodeError, Rendition
 from netem.publisher.clocks import unix_ms

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from edge.base.histogram import Histogram
 from edge.batching.device_usage import DeviceUsage
 from edge.config import Settings, load
-from edge.histogram import Histogram
 from edge.inference import Devices
 from edge.ingest.handle import IngestStatus
 from edge.observability.event_loop import EventLoopMonitor

@@ -19,7 +19,7 @@ from aiohttp import web
 
 from edge.api.pages import WEB, security_headers
 from edge.assets import samples
-from edge.clock import now_ms
+from edge.base.clock import now_ms
 from edge.ipc.picture import Picture
 from edge.rtc.peer_connection import DecodedFrame, PeerConnection
 

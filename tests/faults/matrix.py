@@ -20,7 +20,7 @@ from pathlib import Path
 
 import aiohttp
 
-from edge.clock import now_ms
+from edge.base.clock import now_ms
 from netem.publisher.clocks import unix_ms
 from netem.publisher.frame_outcomes import IN_TIME
 from netem.publisher.publisher import LightPublisher

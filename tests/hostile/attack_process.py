@@ -13,7 +13,7 @@ import logging
 import signal
 import sys
 
-from edge.clock import now_ms
+from edge.base.clock import now_ms
 from edge.ipc.parent_watch import terminate_with_parent
 from tests.hostile.attack import ATTACK_S, NOTICE_S, HttpAttack, PeerAttack
 from tests.hostile.attacks.catalogue import ATTACKS

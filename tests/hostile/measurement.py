@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edge.clock import now_ms
+from edge.base.clock import now_ms
 from netem.footage.encoded_clip import EncodedClip
 from netem.publisher.clocks import EPOCH_MS
 from netem.publisher.frame_outcomes import IN_TIME

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from edge.clock import now_ms
+from edge.base.clock import now_ms
 from tests.serving import simulated
 
 PROBE_INTERVAL_S, PROBE_TIMEOUT_S = 0.05, 20.0

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from structlog.contextvars import bound_contextvars, get_contextvars
 
-from edge.event_log import get_logger
+from edge.base.event_log import get_logger
 from edge.observability.logs import QUEUE, REPEAT_KINDS, Logs, RepeatFilter
 from edge.rtc.shared_timer import SharedTimer
 from edge.session.session import Session

@@ -18,7 +18,7 @@ from aiortc import (
 )
 from aiortc.mediastreams import MediaStreamError
 
-from edge.clock import now_ms
+from edge.base.clock import now_ms
 from edge.rtc import rtp
 from edge.rtc.peer_connection import PeerConnection
 from edge.rtc.rtp import ExtensionIds, RtpPacket

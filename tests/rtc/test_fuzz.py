@@ -18,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from edge.adaptation.bitrate_controller import MIN_BPS, BitrateController
 from edge.adaptation.measurements import LinkMeasurements
-from edge.clock import now_ms
+from edge.base.clock import now_ms
 from edge.rtc import rtp as edge_rtp
 from edge.rtc.bwe import twcc
 from edge.rtc.bwe.bandwidth_estimator import BandwidthEstimator

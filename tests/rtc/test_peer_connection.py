@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from aiortc import RTCPeerConnection, RTCSessionDescription
 
-from edge.clock import now_ms
+from edge.base.clock import now_ms
 from edge.rtc import aiortc_adapter
 from edge.rtc.peer_connection import MAX_BUFFERED, MAX_CHANNELS, SdpError
 from edge.rtc.rtp import ABS_CAPTURE_TIME, TRANSPORT_CC, RtpPacket

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 import pytest
 from aiortc import rtp
 
-from edge.clock import now_ms
+from edge.base.clock import now_ms
 from edge.rtc.bwe.bandwidth_estimator import BandwidthEstimator
 from edge.rtc.capture_clock import CaptureClock
 from edge.rtc.rtp import ExtensionIds

@@ -16,7 +16,7 @@ from analysis.bench.rate.browser_publisher import link_up, open_page, publish
 from analysis.bench.rate.figures import FrameTiming, mean_bps, quantile
 from analysis.bench.rate.receivers import ReceiverServer
 from edge.adaptation.hint_controller import START_BPS
-from edge.clock import now_ms
+from edge.base.clock import now_ms
 from netem.links.emulated_link import EmulatedLink
 from traces import constant
 

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
-from edge.clock import now_ms
+from edge.base.clock import now_ms
 from edge.observability import garbage_collector
 from edge.rtc import aiortc_adapter
 from edge.rtc.peer_connection import PeerConnection

@@ -14,7 +14,7 @@ from analysis.bench.loss.results import RECEIVERS, LossPattern, LossResult
 from analysis.bench.rate.browser_publisher import page_behind
 from analysis.bench.rate.receivers import DecodedFrames, ReceiverServer
 from edge.adaptation.hint_controller import START_BPS
-from edge.clock import now_ms
+from edge.base.clock import now_ms
 from netem.links.emulated_link import EmulatedLink
 from traces import constant
 

@@ -17,7 +17,7 @@ from analysis.bench.rate.receivers import ReceiverServer
 from analysis.bench.rate.result_store import Processors, ResultStore, write_frames
 from analysis.bench.rate.results import RateCell, RateResult
 from edge.adaptation.hint_controller import START_BPS
-from edge.clock import now_ms
+from edge.base.clock import now_ms
 from netem.links.emulated_link import EmulatedLink, Kind
 from traces import Trace, constant, read, shipped
 

@@ -15,7 +15,7 @@ from aiohttp import web
 from edge.adaptation.hint_controller import START_BPS, HintController
 from edge.adaptation.measurements import SessionMeasurements
 from edge.api.pages import WEB
-from edge.clock import now_ms
+from edge.base.clock import now_ms
 from edge.observability import garbage_collector
 from edge.rtc import aiortc_adapter
 from edge.rtc.peer_connection import DecodedFrame, PeerConnection

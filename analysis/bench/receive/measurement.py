@@ -13,7 +13,7 @@ from analysis.bench.receive.figures import MeasuredConnection, legs, rows_of
 from analysis.bench.receive.receivers import OfferServer, receive_by_aiortc, receive_by_session
 from edge.assets import samples
 from edge.assets.browser import chromium
-from edge.clock import now_ms
+from edge.base.clock import now_ms
 
 RATES = (10, 15, 30)  # frames a second
 _ROUNDS = 2  # of each receiver, in turn

@@ -10,7 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
-from edge.clock import now_ms
+from edge.base.clock import now_ms
 from edge.observability import garbage_collector
 from edge.rtc.peer_connection import PeerConnection
 from edge.rtc.video_receiver import DecodedFrame

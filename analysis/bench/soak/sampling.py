@@ -16,7 +16,7 @@ import aiohttp
 from analysis.bench.edge_server import process_family, rss_mb, serving
 from analysis.bench.report import MeasurementError
 from analysis.bench.soak.figures import Course, Footprint, MemorySample
-from edge.clock import now_ms
+from edge.base.clock import now_ms
 from netem.footage.encoded_clip import EncodedClip
 from netem.publisher.publisher import publishing
 from netem.publisher.whip_client import PublishError

@@ -7,6 +7,7 @@ them. Pure: times in ms are arguments.
 
 from __future__ import annotations
 
+from edge.base.sliding_windows import BitrateWindow, QuantileWindow
 from edge.rtc.bwe.capacity_estimator import CapacityEstimator
 from edge.rtc.bwe.encoder_output import EncoderOutput
 from edge.rtc.bwe.packet_train import OVERHEAD_BYTES, PacketTrain
@@ -15,7 +16,6 @@ from edge.rtc.bwe.remb_policy import RembPolicy
 from edge.rtc.reception_stats import LossWindow
 from edge.rtc.rtp import RTP_PER_MS, SEND_TIME_MS
 from edge.rtc.unwrapper import Unwrapper
-from edge.sliding_windows import BitrateWindow, QuantileWindow
 
 _MAX_FRAMES = 128  # remembered: 4 to 10 s; the oldest goes
 _THROUGHPUT_MS = 1_000.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from edge.sliding_windows import BitrateWindow
+from edge.base.sliding_windows import BitrateWindow
 
 _BITRATE_MS, _MAX_FRAMES = 1_000.0, 128
 _USUAL_FRAMES, _MIN_FRAMES = 5, 3  # whose median is a usual frame

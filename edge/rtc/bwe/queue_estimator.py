@@ -4,7 +4,7 @@ arguments."""
 
 from __future__ import annotations
 
-from edge.sliding_windows import MinimumWindow
+from edge.base.sliding_windows import MinimumWindow
 
 QUEUE_STEP_MS = 25.0  # growth that is a step of the link
 _NO_QUEUE_MS = 0.4 * QUEUE_STEP_MS

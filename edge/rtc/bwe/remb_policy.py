@@ -3,10 +3,10 @@ its encoder where no cap was hinted. Pure: times in ms are arguments."""
 
 from __future__ import annotations
 
+from edge.base.sliding_windows import BitrateWindow
 from edge.rtc.bwe.capacity_estimator import CapacityEstimator
 from edge.rtc.bwe.encoder_output import EncoderOutput
 from edge.rtc.bwe.queue_estimator import QueueEstimator
-from edge.sliding_windows import BitrateWindow
 
 START_BPS = 6e6  # before anything is known: a first frame leaves at once
 MAX_REMB_BPS = 100e6

@@ -18,8 +18,8 @@ import av
 from av.codec.context import Flags
 from av.video.codeccontext import VideoCodecContext
 
-from edge.clock import now_ms
-from edge.event_log import get_logger
+from edge.base.clock import now_ms
+from edge.base.event_log import get_logger
 from edge.rtc.decoding.decoder_threads import DecoderThreads
 from edge.rtc.jitter.frames import EncodedFrame
 

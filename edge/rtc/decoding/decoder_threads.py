@@ -14,7 +14,7 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from weakref import WeakKeyDictionary
 
-from edge.event_log import get_logger
+from edge.base.event_log import get_logger
 
 MIN_THREADS, MAX_THREADS = 2, 4  # one at least that no large picture occupies
 

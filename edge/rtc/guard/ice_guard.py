@@ -12,8 +12,8 @@ from typing import Any, cast
 
 from aioice import ice, stun
 
-from edge.clock import now_ms
-from edge.event_log import get_logger
+from edge.base.clock import now_ms
+from edge.base.event_log import get_logger
 from edge.rtc.guard import stun_inspection
 from edge.rtc.guard.transport_guard import Address, TransportGuard
 from edge.rtc.udp_socket import read_until_empty

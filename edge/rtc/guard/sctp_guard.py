@@ -10,7 +10,7 @@ from typing import Any
 from aiortc.rtcdtlstransport import RTCDtlsTransport
 from aiortc.rtcsctptransport import RTCSctpTransport
 
-from edge.clock import now_ms
+from edge.base.clock import now_ms
 from edge.rtc.guard.sctp_inspection import ENDLESS_PARAMETER, Association, violation
 from edge.rtc.guard.transport_guard import TransportGuard
 

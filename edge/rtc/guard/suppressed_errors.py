@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass, field
 
-from edge.event_log import get_logger
+from edge.base.event_log import get_logger
 
 _log = get_logger(__name__)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edge.clock import now_ms
+from edge.base.clock import now_ms
 from netem.publisher.clocks import (
     EPOCH_MS,
     FIRST_PING_MS,

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from edge.base.sliding_windows import BitrateWindow
 from edge.rtc.bwe.capacity_estimator import CapacityEstimator
 from edge.rtc.bwe.encoder_output import EncoderOutput
 from edge.rtc.bwe.queue_estimator import QueueEstimator
 from edge.rtc.bwe.remb_policy import MAX_REMB_BPS, MIN_REMB_BPS, START_BPS, RembPolicy
-from edge.sliding_windows import BitrateWindow
 
 NOW_MS = 10_000.0
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.histogram import BOUNDS_MS, Histogram, QuantileSketch
+from edge.base.histogram import BOUNDS_MS, Histogram, QuantileSketch
 
 
 @given(st.lists(st.floats(0.1, 1e5), min_size=1, max_size=200), st.floats(0.01, 1.0))

@@ -8,7 +8,7 @@ from typing import Annotated
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from edge.validation import mistakes
+from edge.base.validation import mistakes
 
 
 class Wheel(BaseModel):

@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from edge.event_log import get_logger
+from edge.base.event_log import get_logger
 
 
 def _event(record: logging.LogRecord) -> dict[str, object]:

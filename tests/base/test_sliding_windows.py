@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.sliding_windows import BitrateWindow, MinimumWindow, QuantileWindow
+from edge.base.sliding_windows import BitrateWindow, MinimumWindow, QuantileWindow
 
 timed_values = st.lists(
     st.tuples(st.floats(0, 1e4), st.floats(0, 500)), min_size=1, max_size=80
