@@ -152,6 +152,7 @@ class Settings(BaseSettings):
     end_fps: Annotated[float, Field(gt=0)] = 120.0
     end_bps: Annotated[int, Field(ge=100_000)] = 16_000_000
     end_cpu_share: Annotated[float, Field(gt=0, le=1)] = 0.25
+    end_decode_share: Annotated[float, Field(gt=0, le=1)] = 0.5
     max_pixels: Annotated[int, Field(ge=128 * 128)] = 1920 * 1088
     media_timeout_s: Annotated[float, Field(gt=0)] = 15.0
 

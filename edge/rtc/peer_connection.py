@@ -68,7 +68,8 @@ class PeerConnection:
 
     `on_offence(code, reason)` is called once, with "abuse" or "excess", when the publisher's
     packets break the transport's rules or take more than `max_processor_share` cores (None: no
-    limit); later ones are dropped. `candidate_policy` decides which of its addresses are used;
+    limit); later ones are dropped; or with "excess" when decoding its video takes more than
+    `max_decode_share` cores. `candidate_policy` decides which of its addresses are used;
     None: those that do not lead into this host.
     """
 
@@ -89,6 +90,7 @@ class PeerConnection:
         announce: Sequence[str] = (),
         on_offence: Callable[[str, str], None] = lambda code, reason: None,
         max_processor_share: float | None = None,
+        max_decode_share: float | None = None,
         candidate_policy: CandidatePolicy | None = None,
     ) -> None:
         self.clock = CaptureClock()
@@ -96,6 +98,7 @@ class PeerConnection:
         self._ice_servers = [_ice_server(server) for server in ice_servers]
         self._slo_ms = slo_ms
         self._max_pixels = max_pixels
+        self._max_decode_share = max_decode_share
         self._ports, self._announce = ports, announce
         self._callbacks: dict[str, Callable[..., None]] = {
             "frame": on_frame,
@@ -193,6 +196,8 @@ class PeerConnection:
             slo_ms=self._slo_ms,
             on_step=lambda: self._call("step"),
             max_pixels=self._max_pixels,
+            max_decode_share=self._max_decode_share,
+            on_decode_excess=self._decode_excess,
         )
         self._transport = aiortc_adapter.MediaTransport(
             connection,
@@ -294,6 +299,11 @@ class PeerConnection:
     def checked(self) -> bool:
         """Whether an authenticated ICE check of the publisher has come."""
         return self._guard.checked
+
+    def _decode_excess(self) -> None:
+        percent = 100.0 * (self._max_decode_share or 0.0)
+        reason = f"too much was sent: decoding takes more than {percent:.0f} % of a processor core"
+        self._call("offence", "excess", reason)
 
     def _send_rtcp(self, packet: bytes) -> bool:
         return self._transport is not None and self._transport.send_rtcp(packet)

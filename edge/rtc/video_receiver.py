@@ -62,6 +62,8 @@ class VideoReceiver:
     reason)`. `on_step` is called when the link got much worse, in mid-frame. `send_rtcp` takes a
     compound packet.
 
+    `on_decode_excess` is called once, when decoding takes more than `max_decode_share` of a core.
+
     With transport-wide feedback the sender's own estimator decides: no REMB is sent.
     """
 
@@ -79,6 +81,8 @@ class VideoReceiver:
         slo_ms: float,
         on_step: Callable[[], None] = lambda: None,
         max_pixels: int = MAX_PIXELS,
+        max_decode_share: float | None = None,
+        on_decode_excess: Callable[[], None] = lambda: None,
     ) -> None:
         self.jitter = JitterBuffer()
         self.ssrc = 1  # ours, in feedback
@@ -93,7 +97,13 @@ class VideoReceiver:
         self._estimator = estimator
         self._slo_ms = slo_ms
         self._loop = asyncio.get_running_loop()
-        self._decoder = Decoder(self._picture, self._dropped, max_pixels=max_pixels)
+        self._decoder = Decoder(
+            self._picture,
+            self._dropped,
+            max_pixels=max_pixels,
+            max_share=max_decode_share,
+            on_excess=on_decode_excess,
+        )
         self._source: int | None = None
         self._reception = ReceptionStats()
         self._codec = "vp8"

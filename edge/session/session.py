@@ -113,6 +113,7 @@ class Session:
             announce=[str(address) for address in settings.announce],
             on_offence=lambda code, reason: self._request_close(reason, code),
             max_processor_share=settings.end_cpu_share,
+            max_decode_share=settings.end_decode_share,
             candidate_policy=CandidatePolicy(
                 own_addresses() | frozenset(settings.announce),
                 settings.ice_allow,

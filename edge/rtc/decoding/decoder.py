@@ -3,6 +3,9 @@
 Every frame of a codec with references has to be decoded, so a waiting frame can't be left out. A
 picture whose successor is already waiting is decoded but not handed over ("superseded"). A decoder
 that can't keep up drops all waiting frames and requests a key frame ("overload").
+
+The processor time of decoding is charged to the session. Once half of its budget is used, frames to
+which no other refers are dropped undecoded ("overload"); once all of it is, the session must end.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -21,6 +25,7 @@ from av.video.codeccontext import VideoCodecContext
 from edge.base.clock import now_ms
 from edge.base.event_log import get_logger
 from edge.rtc.decoding.decoder_threads import DecoderThreads
+from edge.rtc.guard.budgets import ProcessorBudget
 from edge.rtc.jitter.frames import EncodedFrame
 
 MAX_PIXELS = 4096 * 2304
@@ -40,15 +45,25 @@ class Decoder:
     `on_picture(frame, picture, decoded_ms)`, the picture in one of `PIXEL_FORMATS`;
     `on_dropped(rtps, reason, keyframe)` for frames without a picture, where `keyframe` means that
     decoding goes on only after a key frame. Reasons: "superseded", "overload", "lost" (broken
-    data), "too_large" (more than `max_pixels`).
+    data), "too_large" (more than `max_pixels`). `on_excess` is called once, when decoding has taken
+    more than `max_share` of a core over about a second (None: no limit).
     """
 
     def __init__(
-        self, on_picture: OnPicture, on_dropped: OnDropped, *, max_pixels: int = MAX_PIXELS
+        self,
+        on_picture: OnPicture,
+        on_dropped: OnDropped,
+        *,
+        max_pixels: int = MAX_PIXELS,
+        max_share: float | None = None,
+        on_excess: Callable[[], None] = lambda: None,
     ) -> None:
         self._on_picture = on_picture
         self._on_dropped = on_dropped
         self._max_pixels = max_pixels
+        self._on_excess = on_excess
+        self._budget = None if max_share is None else ProcessorBudget(max_share)
+        self._exceeded = False
         self._waiting: deque[tuple[str, EncodedFrame]] = deque()  # bounded by MAX_WAITING
         self._lock = threading.Lock()
         self._busy = False  # a job of this decoder's is queued or running
@@ -64,12 +79,20 @@ class Decoder:
         """Queue a frame of a codec ("vp8" or "h264"); False if it was dropped.
 
         Drop rule: when the queue is full or its oldest frame too old, all waiting frames are
-        dropped, and so are the new one and its successors until a key frame.
+        dropped, and so are the new one and its successors until a key frame. A frame to which no
+        other refers is dropped alone when much of the processor budget is used.
         """
         dropped: list[int] = []
         with self._lock:
             if self._stopped:
                 return False
+            thinned = (
+                frame.droppable and self._budget is not None and self._budget.is_strained(now_ms())
+            )
+        if thinned:
+            self._on_dropped([frame.rtp], "overload", False)
+            return False
+        with self._lock:
             oldest_ms = self._waiting[0][1].received_ms if self._waiting else frame.received_ms
             if len(self._waiting) >= MAX_WAITING or frame.received_ms - oldest_ms > MAX_WAITING_MS:
                 dropped = [waiting.rtp for _, waiting in self._waiting]
@@ -122,7 +145,9 @@ class Decoder:
             with self._lock:
                 head = self._waiting.popleft() if self._waiting else None
             if head is not None:
+                before_s = time.thread_time()
                 self._decode(*head)
+                self._charge(time.thread_time() - before_s)
         finally:  # or `stopped` would never return
             with self._lock:
                 more = self._busy = bool(self._waiting) and not self._stopped
@@ -133,6 +158,14 @@ class Decoder:
             elif stopped:
                 self._codec = None
                 self._threads.call_in_loop(self._finish)
+
+    def _charge(self, used_s: float) -> None:
+        with self._lock:
+            if self._budget is None or self._exceeded:
+                return
+            exceeded = self._exceeded = self._budget.charge(used_s, now_ms())
+        if exceeded:
+            self._call(self._excess)
 
     def _decode(self, codec: str, frame: EncodedFrame) -> None:
         try:
@@ -174,6 +207,10 @@ class Decoder:
     def _picture(self, frame: EncodedFrame, picture: av.VideoFrame, decoded_ms: float) -> None:
         if not self._stopped:
             self._on_picture(frame, picture, decoded_ms)
+
+    def _excess(self) -> None:
+        if not self._stopped:
+            self._on_excess()
 
     def _dropped(self, rtp: int, reason: str, keyframe: bool) -> None:
         if not self._stopped:

@@ -31,15 +31,23 @@ class ProcessorBudget:
     """
 
     def __init__(self, share: float) -> None:
-        self._share = share
+        self.share = share
         self._level_s = 0.0
         self._updated_ms: float | None = None
 
     def charge(self, used_s: float, now_ms: float) -> bool:
         """Add processor time; whether the budget is exceeded now."""
+        self._leak(now_ms)
+        self._level_s += used_s
+        return self._level_s > self.share
+
+    def is_strained(self, now_ms: float) -> bool:
+        """Whether more than half of the budget is used."""
+        self._leak(now_ms)
+        return self._level_s > 0.5 * self.share
+
+    def _leak(self, now_ms: float) -> None:
         if self._updated_ms is not None:
-            leaked_s = self._share * max(0.0, now_ms - self._updated_ms) / 1000.0
+            leaked_s = self.share * max(0.0, now_ms - self._updated_ms) / 1000.0
             self._level_s = max(0.0, self._level_s - leaked_s)
         self._updated_ms = now_ms
-        self._level_s += used_s
-        return self._level_s > self._share

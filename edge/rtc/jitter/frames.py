@@ -11,7 +11,8 @@ from edge.rtc.jitter.depacketizer import Payload
 class EncodedFrame:
     """One complete frame (an access unit) for the decoder.
 
-    `rtp` is the raw 32-bit timestamp; `width` and `height` are 0 where only the decoder can tell.
+    `rtp` is the raw 32-bit timestamp; `width` and `height` are 0 where only the decoder can tell;
+    `droppable` means that no other frame refers to this one.
     Times in ms on the server's monotonic clock: first packet received, last packet received.
     """
 
@@ -22,6 +23,7 @@ class EncodedFrame:
     received_ms: float
     width: int = 0
     height: int = 0
+    droppable: bool = False
 
 
 @dataclass(slots=True, eq=False)

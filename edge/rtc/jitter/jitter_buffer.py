@@ -275,6 +275,7 @@ class JitterBuffer:
             received_ms=now_ms,
             width=first.width,
             height=first.height,
+            droppable=frame.droppable and not frame.keyframe,
         )
         self._tail_probe.frame_completed(len(numbers))
         self._finish(frame)

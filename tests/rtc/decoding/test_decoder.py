@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from typing import Any
 
 import av
 import numpy as np
@@ -19,10 +21,10 @@ from tests.rtc.streams import Encoded, encode, encode_as, picture
 class Sink:
     """A decoder's callbacks, and something to wait for them with."""
 
-    def __init__(self, max_pixels: int = 4096 * 2304) -> None:
+    def __init__(self, max_pixels: int = 4096 * 2304, **options: Any) -> None:
         self.pictures: list[tuple[int, av.VideoFrame]] = []
         self.dropped: list[tuple[int, str, bool]] = []
-        self.decoder = Decoder(self._picture, self._dropped, max_pixels=max_pixels)
+        self.decoder = Decoder(self._picture, self._dropped, max_pixels=max_pixels, **options)
         self._news = asyncio.Event()
 
     def _picture(self, frame: EncodedFrame, image: av.VideoFrame, decoded_ms: float) -> None:
@@ -304,3 +306,44 @@ async def test_a_thread_that_died_can_be_waited_for(monkeypatch: pytest.MonkeyPa
     sink.decoder.stop()
     async with asyncio.timeout(60):
         await sink.decoder.stopped()
+
+
+class CostlyDecoding:
+    """Each frame takes 60 ms of the thread's time while the clock stands still."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._used_s = 0.0
+        monkeypatch.setattr("edge.rtc.decoding.decoder.time.thread_time", self._thread_time)
+        monkeypatch.setattr(decoding, "now_ms", lambda: 1.0)
+
+    def _thread_time(self) -> float:
+        self._used_s += 0.06
+        return self._used_s
+
+
+async def test_a_session_whose_decoding_takes_too_long_is_reported_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    CostlyDecoding(monkeypatch)
+    excesses: list[int] = []
+    sink: Sink = Sink(max_share=0.5, on_excess=lambda: excesses.append(len(sink.pictures)))
+    await sink.decode("vp8", encode("vp8", 12))
+    sink.decoder.stop()
+    await sink.decoder.stopped()
+    assert excesses == [9]  # 9 times 60 ms is over half a second
+
+
+async def test_frames_without_reference_are_thinned_before_the_session_must_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    CostlyDecoding(monkeypatch)
+    sink = Sink(max_share=0.5)
+    frames = encode("vp8", 8)
+    await sink.decode("vp8", frames[:6])  # over 250 ms, half of the budget, before the last one
+    sink.decoder.submit("vp8", replace(_frame(frames[6], 6), droppable=True))
+    assert sink.dropped == [(6, "overload", False)]
+    sink.decoder.submit("vp8", _frame(frames[7], 7))  # others refer to it
+    await sink.until(lambda: len(sink.pictures) == 7)
+    assert [rtp for rtp, _ in sink.pictures] == [0, 1, 2, 3, 4, 5, 7]
+    sink.decoder.stop()
+    await sink.decoder.stopped()

@@ -38,3 +38,10 @@ def test_above_its_share_it_is_exceeded_within_about_a_second_of_work() -> None:
     at_once = ProcessorBudget(0.25)
     assert not at_once.charge(0.2, 0.0)
     assert at_once.charge(0.1, 1.0)
+
+
+def test_a_budget_is_strained_from_its_half_on() -> None:
+    budget = ProcessorBudget(0.5)
+    assert not budget.charge(0.26, 0.0)
+    assert budget.is_strained(0.0)
+    assert not budget.is_strained(100.0)
