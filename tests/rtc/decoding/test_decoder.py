@@ -326,7 +326,8 @@ async def test_a_session_whose_decoding_takes_too_long_is_reported_once(
 ) -> None:
     CostlyDecoding(monkeypatch)
     excesses: list[int] = []
-    sink: Sink = Sink(max_share=0.5, on_excess=lambda: excesses.append(len(sink.pictures)))
+    sink = Sink(max_share=0.5)
+    monkeypatch.setattr(sink.decoder, "_on_excess", lambda: excesses.append(len(sink.pictures)))
     await sink.decode("vp8", encode("vp8", 12))
     sink.decoder.stop()
     await sink.decoder.stopped()
