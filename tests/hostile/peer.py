@@ -13,6 +13,7 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from google_crc32c import value as crc32c
 
 CONNECT_S = 15.0
+BUSY_RETRIES = 15  # a second apart: sessions that an attack spoilt may still take their places
 TSN_MODULO = 1 << 32
 
 
@@ -39,7 +40,6 @@ class HostilePeer:
         self.results = self.connection.createDataChannel("results", ordered=False, maxRetransmits=0)
         self.ended = asyncio.Event()
         self.end_code = ""
-        self.location = ""
         self._open = asyncio.Event()
         self.control.on("open", self._open.set)
         self.control.on("message", self._on_message)
@@ -49,20 +49,22 @@ class HostilePeer:
     async def connect(self, url: str) -> None:
         """Publish at the server's base URL, and wait for the control channel."""
         await self.connection.setLocalDescription(await self.connection.createOffer())
-        async with (
-            aiohttp.ClientSession() as http,
-            http.post(
-                f"{url}whip",
-                data=self.connection.localDescription.sdp,
-                headers={"Content-Type": "application/sdp"},
-            ) as response,
-        ):
-            self._answer = await response.text()
-            assert response.status == 201, self._answer
-            self.location = response.headers["Location"]
+        async with aiohttp.ClientSession() as http:
+            for _ in range(BUSY_RETRIES):
+                if await self._post(http, url) != 503:
+                    break
+                await asyncio.sleep(1.0)
+        assert self._answer.startswith("v=0"), self._answer
         await self.connection.setRemoteDescription(RTCSessionDescription(self._answer, "answer"))
         async with asyncio.timeout(CONNECT_S):
             await self._open.wait()
+
+    async def _post(self, http: aiohttp.ClientSession, url: str) -> int:
+        sdp = self.connection.localDescription.sdp
+        headers = {"Content-Type": "application/sdp"}
+        async with http.post(f"{url}whip", data=sdp, headers=headers) as response:
+            self._answer = await response.text()
+            return response.status
 
     async def close(self) -> None:
         """End the connection; failures are ignored, since an attack may have spoilt it."""
