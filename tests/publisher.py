@@ -98,7 +98,7 @@ class WhipPublisher:
     def send(self, kind: str, **fields: object) -> None:
         self.control.send(json.dumps({"type": kind, **fields}))
 
-    async def wait_for(self, wanted: Predicate, timeout: float = 20.0) -> dict[str, Any]:
+    async def wait_for(self, wanted: Predicate, timeout: float = 60.0) -> dict[str, Any]:
         """The first message, come or to come, that is wanted."""
         async with asyncio.timeout(timeout), self._arrived:
             while True:
@@ -107,12 +107,12 @@ class WhipPublisher:
                         return each
                 await self._arrived.wait()
 
-    async def wait_for_answers(self, more: int = 1, timeout: float = 20.0) -> None:
+    async def wait_for_answers(self, more: int = 1, timeout: float = 60.0) -> None:
         """Until so many more frames have been answered than by now."""
         enough = len(self.of_type("detections")) + more
         await self.wait_for(lambda _: len(self.of_type("detections")) >= enough, timeout)
 
-    async def wait_for_type(self, kind: str, timeout: float = 20.0) -> dict[str, Any]:
+    async def wait_for_type(self, kind: str, timeout: float = 60.0) -> dict[str, Any]:
         return await self.wait_for(lambda each: each["type"] == kind, timeout)
 
     def of_type(self, kind: str) -> list[dict[str, Any]]:

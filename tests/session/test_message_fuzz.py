@@ -10,12 +10,14 @@ import logging
 import threading
 from collections.abc import Coroutine, Iterator
 from typing import Any, TypeVar
+from unittest import mock
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
+from edge.rtc.guard import transport_guard
 from edge.server import Server
 from edge.session.control_messages import Applied, Hello, PageReport, Ping
 from tests.publisher import WhipPublisher, publishing
@@ -95,7 +97,7 @@ class Scene:
 
     async def _hold(self) -> None:
         async with (
-            serving(max_messages_per_s=10_000) as self.server,
+            serving(max_messages_per_s=10_000, end_cpu_share=1.0) as self.server,
             publishing(base(self.server), noise(128, 96), fps=5) as self.offender,
             publishing(base(self.server), noise(128, 96), fps=5) as self.bystander,
         ):
@@ -125,7 +127,11 @@ class Scene:
 
 @pytest.fixture(scope="module")
 def scene() -> Iterator[Scene]:
-    with Scene().opened() as scene:
+    # As fast as they come: a message that a budget drops is sent again only seconds later.
+    with (
+        mock.patch.object(transport_guard, "PACKETS_PER_S", 100_000.0),
+        Scene().opened() as scene,
+    ):
         yield scene
 
 
