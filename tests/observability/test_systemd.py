@@ -42,6 +42,7 @@ def test_without_a_manager_nothing_happens(monkeypatch: pytest.MonkeyPatch, addr
         ("0", None, None),
         ("soon", None, None),
     ],
+    ids=["set", "this process", "another process", "empty", "zero", "no number"],
 )
 def test_the_watchdogs_interval_is_that_of_this_process(
     monkeypatch: pytest.MonkeyPatch, interval: str, process: str | None, expected: float | None
