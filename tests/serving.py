@@ -57,6 +57,7 @@ async def serving(**settings: Any) -> AsyncIterator[Server]:
         "port": 0,
         "http": True,
         "admin_loopback": True,
+        "admission": False,  # a busy machine may have no room for one publisher more
         "device": [simulated()],
     }
     server = Server(load(**{**defaults, **settings}), on_progress=lambda text: None)

@@ -55,7 +55,8 @@ async def serving(device: str, ingest: int, **more: str) -> AsyncIterator[tuple[
     settings = ["--http", "--host", "127.0.0.1", "--port", "0", "--ingest", str(ingest)]
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "edge", "serve", *settings, "--device", device,
-        stdout=PIPE, stderr=DEVNULL, cwd=Path(__file__).parents[2], env={**os.environ, **more},
+        stdout=PIPE, stderr=DEVNULL, cwd=Path(__file__).parents[2],
+        env={**os.environ, "EDGE_ADMIN_LOOPBACK": "true", **more},  # for the counts of /healthz
         preexec_fn=terminate_with_parent,  # also if this process is killed
     )  # fmt: skip
     try:

@@ -238,7 +238,7 @@ class SessionRegistry:
     def _on_connected(self, session: SessionInterface) -> None:
         """A half-open session's DTLS is up: it takes a place, if there still is one."""
         refusal = None if self._draining else self.refusal(self._addresses.get(session.id))
-        if refusal is not None:
+        if refusal is not None and refusal.code != "not_ready":  # a lost worker is replaced
             self._on_close_request(session, str(refusal), refusal.code)
             return
         del self._half_open[session.id]

@@ -22,7 +22,7 @@ async def test_one_that_hangs_as_it_starts_gives_way_to_another(
     hung, script = tmp_path / "hung", tmp_path / "chromium"
     script.write_text(f'#!/bin/sh\nif mkdir {hung}; then exec sleep 1000; fi\nexec {path} "$@"\n')
     script.chmod(0o755)
-    monkeypatch.setattr(browser, "_START_MS", (1_000.0, 90_000.0))
+    monkeypatch.setattr(browser, "_START_TIMEOUT_MS", (1_000.0, 90_000.0))
     async with chromium(executable=script) as opened:
         assert await opened.pages[0].evaluate("1 + 1") == 2
     assert hung.exists()

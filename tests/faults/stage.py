@@ -145,7 +145,12 @@ async def stage(
         stderr=asyncio.subprocess.PIPE,
         cwd=_ROOT,
         # A busy machine may seem too slow for one publisher more, which is not tested here.
-        env={**os.environ, "EDGE_ADMISSION": "false", **(environment or {})},
+        env={
+            **os.environ,
+            "EDGE_ADMISSION": "false",
+            "EDGE_ADMIN_LOOPBACK": "true",
+            **(environment or {}),
+        },
     )
     assert process.stdout is not None
     assert process.stderr is not None

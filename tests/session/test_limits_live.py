@@ -115,7 +115,7 @@ async def test_a_publisher_far_above_its_limits_is_ended_and_others_are_not(
 async def test_new_sessions_are_refused_before_others_would_suffer() -> None:
     slow = simulated(times=30.0)  # over 30 ms a picture at the least: 15 a second take half of it
     async with (
-        serving(device=[slow], slo_ms=2000) as server,
+        serving(device=[slow], slo_ms=2000, admission=True) as server,
         publishing(base(server), noise(320, 192)) as me,
         aiohttp.ClientSession() as http,
     ):
