@@ -40,8 +40,11 @@ class Watched:
         try:
             await self.page.wait_for_function(script, timeout=1000 * timeout_s)
         except Exception as error:
-            seen = json.dumps(await self.snapshot())
-            raise AssertionError(f"never became true: {condition}; {seen}") from error
+            started = await self.page.evaluate("() => Boolean(window.__edge)")
+            seen = await self.snapshot() if started else {"modules": self.requests[-40:]}
+            raise AssertionError(
+                f"never became true: {condition}; {json.dumps(seen)}; console: {self.complaints}"
+            ) from error
 
     async def snapshot(self) -> dict[str, Any]:
         return dict(await self.page.evaluate("() => window.__edge.snapshot()"))
