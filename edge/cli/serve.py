@@ -26,7 +26,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--device",
         nargs="+",
         metavar="D",
-        help="cpu, cuda:N or sim:PROFILE, one worker each (default cpu)",
+        help="cpu, cuda:N or sim:PROFILE (a file, or sim-rtx2080ti), one worker each (default cpu)",
     )
     parser.add_argument(
         "--profile",

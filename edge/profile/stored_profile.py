@@ -1,4 +1,4 @@
-"""Finds the latency profile that was measured beforehand on this machine, if there is one."""
+"""Finds latency profiles in files: this machine's, and those of simulated devices."""
 
 from __future__ import annotations
 
@@ -14,6 +14,19 @@ from edge.profile.variant import Variant
 log = get_logger("edge.profile.stored_profile")
 
 PROFILES = resource("profiles")
+
+
+def simulated_profile_path(name: str, folder: Path = PROFILES) -> Path:
+    """The file of a simulated device's latencies: a path, or the name of one in `folder`.
+
+    Raises ValueError, naming those there are, if it is neither.
+    """
+    named = folder / f"{name.removesuffix('.json')}.json"
+    for path in (Path(name), named):
+        if path.is_file():
+            return path
+    shipped = sorted(path.stem for path in folder.glob("sim-*.json"))
+    raise ValueError(f"sim:{name}: no such file; a path, or one of {', '.join(shipped)}")
 
 
 def find_stored_profile(network: str, folder: Path = PROFILES) -> LatencyProfile | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from edge.ipc.picture import Picture
 from edge.models.boxes import Box
+from edge.profile.stored_profile import simulated_profile_path
 from edge.profile.variant import Variant
 from edge.workers.messages import Memory, WarmupBatch, WorkerSetup
 from edge.workers.simulated import SimulatedDevice
@@ -50,7 +51,7 @@ def open_device(setup: WorkerSetup, report: Callable[[str], None]) -> Device:
     """The device that `setup` names, its networks loaded; ValueError for an unknown name."""
     kind, _, rest = setup.device.partition(":")
     if kind == "sim" and rest:
-        return SimulatedDevice(Path(rest))
+        return SimulatedDevice(simulated_profile_path(rest))
     if setup.device == "cpu" or (kind == "cuda" and rest.isdecimal()):
         return TorchDevice(setup, report)
     raise ValueError(f"unknown device {setup.device!r}: cpu, cuda:N or sim:PROFILE.json")

@@ -10,7 +10,6 @@ import re
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from edge.base.event_log import get_logger
 from edge.ipc.child_process import Program
@@ -21,6 +20,7 @@ from edge.ipc.supervisor import ChildStartError, ProcessState, Supervisor
 from edge.models.boxes import Box
 from edge.profile.latency import LatencyProfile
 from edge.profile.latency_file import load_latency_profile
+from edge.profile.stored_profile import simulated_profile_path
 from edge.profile.variant import Variant
 from edge.workers.messages import (
     CODEC,
@@ -124,7 +124,7 @@ class WorkerHandle:
         self._on_progress = on_progress
         self._is_simulated = device.startswith("sim:")
         if profile is None and self._is_simulated:
-            profile = load_latency_profile(Path(device.partition(":")[2]))
+            profile = load_latency_profile(simulated_profile_path(device.partition(":")[2]))
         self.profile = profile
         self._samples: list[LatencySamples] = []
         self._used: dict[tuple[str, tuple[int, int], int], WarmupBatch] = {}

@@ -13,7 +13,7 @@ from edge.config import Settings
 from edge.profile.host import describe_machine, file_stem, package_versions, processor_name
 from edge.profile.latency import LatencyEntry, LatencyProfile
 from edge.profile.latency_file import save_latency_profile
-from edge.profile.stored_profile import find_stored_profile
+from edge.profile.stored_profile import find_stored_profile, simulated_profile_path
 
 
 def save(folder: Path, **changes: Any) -> None:
@@ -75,3 +75,14 @@ def test_another_use_of_the_device_is_another_measurement(
     monkeypatch.setattr(server, "find_stored_profile", lambda network: stored)
     found = server._latency_profiles(Settings(**settings))
     assert found == ([stored] if is_searched else None)
+
+
+def test_a_simulated_device_is_named_by_a_path_or_by_a_shipped_profile(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.json"
+    mine.write_text("{}")
+    assert simulated_profile_path(str(mine)) == mine
+    shipped = simulated_profile_path("sim-rtx2080ti")
+    assert shipped.name == "sim-rtx2080ti.json"
+    assert simulated_profile_path("sim-rtx2080ti.json") == shipped
+    with pytest.raises(ValueError, match=r"sim:none.json: no such file; .*sim-rtx2080ti"):
+        simulated_profile_path("none.json")
