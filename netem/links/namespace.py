@@ -78,8 +78,6 @@ class Namespace:
     def close(self) -> None:
         """End the processes in the namespace (TERM, then KILL) and remove it; idempotent."""
         _end_processes(self.name, TERM_S, self._children)
-        for child in self._children:
-            child.wait()
         _remove(self.name)
 
     def __enter__(self) -> Namespace:
@@ -152,10 +150,13 @@ def _remove(name: str) -> None:
 
 
 def _end_processes(name: str, term_s: float, children: Sequence[subprocess.Popen[Any]]) -> None:
-    """Send TERM, then KILL to processes that are left after `term_s`."""
+    """Send TERM, then KILL to processes that are left after `term_s`; reaps the children.
+
+    A child that was started a moment ago may not have entered the namespace yet.
+    """
     deadline = time.monotonic() + term_s
     terminated: set[int] = set()
-    while pids := processes_in(name):
+    while pids := sorted({*processes_in(name), *(c.pid for c in children if c.poll() is None)}):
         late = time.monotonic() >= deadline
         if time.monotonic() >= deadline + KILL_S:
             raise LinkError(f"processes {pids} in {name} cannot be killed")
@@ -164,8 +165,6 @@ def _end_processes(name: str, term_s: float, children: Sequence[subprocess.Popen
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL if late else signal.SIGTERM)
                 terminated.add(pid)
-        for child in children:
-            child.poll()
         time.sleep(0.01)
 
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -67,3 +68,18 @@ def test_a_namespace_ends_its_processes_and_is_removed() -> None:
     assert child.returncode == -signal.SIGTERM
     assert not (RUN / space.name).exists()
     space.close()  # again, without effect
+
+
+@pytest.mark.kernel
+def test_a_child_that_has_not_entered_yet_ends_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = tmp_path / "nsenter"
+    slow.write_text("#!/bin/sh\nexec sleep 600\n")
+    slow.chmod(0o755)
+    with Namespace() as space:
+        monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+        child = space.popen(["sleep", "600"])
+        assert processes_in(space.name) == []
+    assert child.returncode == -signal.SIGTERM
+    assert not (RUN / space.name).exists()
