@@ -1,18 +1,14 @@
-"""Which encoded frame a publisher sends at each tick, and how fast its packets leave.
+"""Which encoded frame a publisher sends at each tick.
 
 Pure: ticks and times are arguments.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
-from math import inf
 
 from netem.footage.encoded_clip import EncodedRendition
 
-PACE = 2.5  # times the estimate: the pacer's rate, as in Chromium
-BURST_MS = 5.0  # of that rate may leave at once
 SKIP_MS = 50.0  # waiting in the pacer: droppable frames are left out
 STOP_MS = 250.0  # waiting in the pacer: nothing is sent until the next key frame
 
@@ -79,46 +75,3 @@ class ClipStream:
             return "encoder"
         take = self._encode.takes[(self._start % self._ticks) // self._step]
         return FrameToSend(take[index], index == 0, droppable, self._encode)
-
-
-class PacketPacer:
-    """Releases packets at `PACE` times the estimate, in bursts of `BURST_MS`.
-
-    The queue is bounded because `ClipStream` leaves frames out while packets wait.
-    """
-
-    def __init__(self, estimate_bps: float) -> None:
-        self.estimate_bps = estimate_bps
-        self._queue: deque[bytes] = deque()
-        self._queued_bits = 0
-        self._free_ms = -inf  # when the packets released so far are sent, at the paced rate
-
-    def __len__(self) -> int:
-        return len(self._queue)
-
-    @property
-    def waiting_ms(self) -> float:
-        """How long the queue takes to leave."""
-        return 1000.0 * self._queued_bits / self._bps
-
-    @property
-    def _bps(self) -> float:
-        return PACE * max(self.estimate_bps, 1.0)
-
-    def push(self, packets: list[bytes]) -> None:
-        self._queue.extend(packets)
-        self._queued_bits += 8 * sum(map(len, packets))
-
-    def pop(self, now_ms: float) -> bytes | None:
-        """The next packet, if it may leave now."""
-        if not self._queue or self._free_ms > now_ms + BURST_MS:
-            return None
-        packet = self._queue.popleft()
-        bits = 8 * len(packet)
-        self._queued_bits -= bits
-        self._free_ms = max(self._free_ms, now_ms) + 1000.0 * bits / self._bps
-        return packet
-
-    def next_ms(self) -> float | None:
-        """When the next packet may leave, without its burst allowance; None if there is none."""
-        return self._free_ms if self._queue else None

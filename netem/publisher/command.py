@@ -17,13 +17,13 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from edge.client.clocks import EPOCH_MS
+from edge.client.whip_client import PublishError
 from edge.config import SLO_MAX_MS, SLO_MIN_MS
 from edge.observability import garbage_collector
 from edge.rtc.aiortc_adapter import InternalsError, check
 from netem.footage.encoded_clip import EncodedClip, EncodeError
-from netem.publisher.clocks import EPOCH_MS
 from netem.publisher.publisher import LightPublisher, publishing
-from netem.publisher.whip_client import PublishError
 
 ABOUT = """Publishes real video, encoded beforehand, from N clients in one process, without a
 browser; obeys the server's hints and counts the outcome of each frame. URL is the server's base

@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 
+from edge.client.messages import ReceivedHint
+from edge.client.video_sender import START_BPS
 from netem.footage.encoded_clip import EncodedClip, Rendition
 from netem.publisher.clip_stream import ClipStream
-from netem.publisher.messages import ReceivedHint
-from netem.publisher.video_sender import START_BPS
 
 START_LONG_SIDE = 320
 

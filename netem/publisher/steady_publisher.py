@@ -22,13 +22,13 @@ import sys
 import aiohttp
 
 from edge.base.clock import now_ms
+from edge.client.clocks import unix_ms
+from edge.client.connection import AnswerError, SenderConnection
+from edge.client.publisher import CONNECT_S
+from edge.client.rtp_packetiser import Packetiser
+from edge.client.whip_client import PublishError, WhipClient
 from edge.rtc.aiortc_adapter import check
 from netem.footage.encoded_clip import EncodedClip, EncodedRendition, EncodeError, Rendition
-from netem.publisher.clocks import unix_ms
-from netem.publisher.connection import AnswerError, SenderConnection
-from netem.publisher.publisher import CONNECT_S
-from netem.publisher.rtp_sender import Packetiser
-from netem.publisher.whip_client import PublishError, WhipClient
 
 ABOUT = __doc__ or ""
 _CONNECTING = 8  # handshakes at a time

@@ -21,10 +21,10 @@ from pathlib import Path
 import aiohttp
 
 from edge.base.clock import now_ms
-from netem.publisher.clocks import unix_ms
-from netem.publisher.frame_outcomes import IN_TIME
+from edge.client.clocks import unix_ms
+from edge.client.frame_outcomes import IN_TIME
+from edge.client.rtp_packetiser import Packetiser
 from netem.publisher.publisher import LightPublisher
-from netem.publisher.rtp_sender import Packetiser
 from tests.faults.stage import FPS, SLO_MS, FaultStage, Resources, seconds_since, stage
 from tests.serving import simulated
 

@@ -17,9 +17,9 @@ from pathlib import Path
 import aiohttp
 
 from edge.base.clock import now_ms
+from edge.client.clocks import unix_ms
+from edge.client.frame_outcomes import IN_TIME
 from netem.footage.encoded_clip import EncodedClip
-from netem.publisher.clocks import unix_ms
-from netem.publisher.frame_outcomes import IN_TIME
 from netem.publisher.publisher import LightPublisher, publishing
 
 FPS = 10

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from edge.base.clock import now_ms
+from edge.client.clocks import EPOCH_MS
+from edge.client.frame_outcomes import IN_TIME
+from edge.client.whip_client import PublishError
 from netem.footage.encoded_clip import EncodedClip
-from netem.publisher.clocks import EPOCH_MS
-from netem.publisher.frame_outcomes import IN_TIME
 from netem.publisher.publisher import LightPublisher, publishing
-from netem.publisher.whip_client import PublishError
 from tests.hostile.attack import ATTACK_S, NOTICE_S, Attack
 from tests.hostile.server_process import (
     PROBE_TIMEOUT_S,

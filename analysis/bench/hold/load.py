@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 from analysis.bench.edge_server import process_family, rss_mb, serving
 from analysis.bench.hold.figures import Minute
+from edge.client.clocks import unix_ms
+from edge.client.frame_outcomes import quantiles
+from edge.client.whip_client import PublishError
 from edge.observability import garbage_collector
 from netem.footage.encoded_clip import EncodedClip
-from netem.publisher.clocks import unix_ms
-from netem.publisher.frame_outcomes import quantiles
 from netem.publisher.publisher import LightPublisher, publishing
-from netem.publisher.whip_client import PublishError
 
 FPS = 15
 _LONG_SIDES, _BITS = (192, 320, 416), (0.1, 0.2, 0.4)  # of the renditions; hints choose among them

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from pylibsrtp import Policy, Session
 
+from edge.client.rtp_packetiser import Packetiser
 from edge.rtc.rtp import ExtensionIds
-from netem.publisher.rtp_sender import Packetiser
 from netem.publisher.steady_publisher import clip
 
 _SOURCE = Path(__file__).parent / "bare.c"

@@ -17,9 +17,9 @@ from analysis.bench.edge_server import process_family, rss_mb, serving
 from analysis.bench.report import MeasurementError
 from analysis.bench.soak.figures import Course, Footprint, MemorySample
 from edge.base.clock import now_ms
+from edge.client.whip_client import PublishError
 from netem.footage.encoded_clip import EncodedClip
 from netem.publisher.publisher import publishing
-from netem.publisher.whip_client import PublishError
 
 _LONG_SIDES, _BITS = (192, 320, 416), (0.1, 0.2, 0.4)  # of the renditions; hints choose among them
 _STAY_S = (4.0, 20.0)

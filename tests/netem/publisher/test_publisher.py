@@ -10,15 +10,15 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from edge.client.clocks import EPOCH_MS
+from edge.client.whip_client import PublishError
 from edge.rtc.peer_connection import PeerConnection
 from edge.server import Server
 from edge.session.control_messages import message
 from edge.session.session import Session
 from netem.footage.encoded_clip import EncodedClip
-from netem.publisher import command, publisher
-from netem.publisher.clocks import EPOCH_MS
+from netem.publisher import command
 from netem.publisher.publisher import LightPublisher, publishing
-from netem.publisher.whip_client import PublishError
 from tests.serving import base, local, serving
 
 FPS = 20
@@ -165,7 +165,7 @@ async def test_a_silent_server_is_given_up(
     clip: EncodedClip, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with streaming(clip) as (_, _session, me):
-        monkeypatch.setattr(publisher, "SILENT_MS", -1.0)
+        monkeypatch.setattr("edge.client.publisher.SILENT_MS", -1.0)
         assert "silent" in await me.ended()
 
 

@@ -6,11 +6,11 @@ from typing import cast
 
 import pytest
 
+from edge.client.messages import ReceivedHint
+from edge.client.video_sender import START_BPS
 from netem.footage.encoded_clip import EncodedClip, EncodedRendition, Rendition
 from netem.publisher.clip_stream import ClipStream
-from netem.publisher.messages import ReceivedHint
 from netem.publisher.rendition_selector import START_LONG_SIDE, RenditionSelector
-from netem.publisher.video_sender import START_BPS
 
 
 class FakeClip:

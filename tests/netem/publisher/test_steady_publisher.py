@@ -8,10 +8,10 @@ import math
 import aiohttp
 import pytest
 
+from edge.client.rtp_packetiser import MAX_PAYLOAD, Packetiser
+from edge.client.whip_client import WhipClient
 from edge.rtc.rtp import ExtensionIds
-from netem.publisher.rtp_sender import MAX_PAYLOAD, Packetiser
 from netem.publisher.steady_publisher import SendSchedule, SteadyPublisher
-from netem.publisher.whip_client import WhipClient
 
 FPS, INTERVAL_MS = 20, 50.0
 

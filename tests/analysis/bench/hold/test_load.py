@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from analysis.bench.hold import load
-from netem.publisher.whip_client import PublishError
+from edge.client.whip_client import PublishError
 
 
 @dataclass

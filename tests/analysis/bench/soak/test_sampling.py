@@ -15,7 +15,7 @@ import pytest
 
 from analysis.bench.soak import sampling
 from analysis.bench.soak.figures import Footprint
-from netem.publisher.whip_client import PublishError
+from edge.client.whip_client import PublishError
 
 
 def test_a_processes_resources_are_read() -> None:

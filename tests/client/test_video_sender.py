@@ -7,15 +7,11 @@ import math
 import struct
 from typing import cast
 
+from edge.client.connection import SenderConnection
+from edge.client.frame_outcomes import PublishedFrame
+from edge.client.rtp_packetiser import MAX_PAYLOAD, Packetiser
+from edge.client.video_sender import VideoSender
 from edge.rtc.rtp import ExtensionIds
-from netem.footage.encoded_clip import EncodedRendition, Rendition
-from netem.publisher.clip_stream import FrameToSend
-from netem.publisher.connection import SenderConnection
-from netem.publisher.frame_outcomes import PublishedFrame
-from netem.publisher.rtp_sender import MAX_PAYLOAD, Packetiser
-from netem.publisher.video_sender import VideoSender
-
-ENCODE = EncodedRendition(Rendition(320, 0.1), 320, 180, 1e6, ())
 
 
 class FakeConnection:
@@ -46,7 +42,7 @@ class Setup:
 
     def send(self, size: int) -> PublishedFrame:
         frame = PublishedFrame(0, 0, self.sender.rtp_of(1.5), 1e12)
-        self.sender.send(frame, FrameToSend(bytes(size), True, False, ENCODE))
+        self.sender.send(frame, bytes(size))
         return frame
 
 

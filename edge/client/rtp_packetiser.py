@@ -1,4 +1,4 @@
-"""The sending side of RTP: VP8 frames to packets, a retransmission history, RTCP feedback.
+"""The sending side of RTP: VP8 and H264 frames to packets, and a retransmission history.
 
 Pure: bytes, times and numbers in, bytes out.
 """
@@ -7,58 +7,18 @@ from __future__ import annotations
 
 import struct
 from collections import deque
-from dataclasses import dataclass, field
+from typing import Literal
 
-from edge.rtc.rtp import (
-    PAYLOAD_FEEDBACK,
-    SENDER_REPORT,
-    TRANSPORT_FEEDBACK,
-    ExtensionIds,
-    unix_ms_to_ntp,
-)
+from edge.client import h264
+from edge.rtc.rtp import SENDER_REPORT, ExtensionIds, unix_ms_to_ntp
+
+Codec = Literal["vp8", "h264"]
 
 MAX_PAYLOAD = 1140  # bytes of a frame in a packet; under 1200 with all headers
 HISTORY = 512  # packets kept for retransmission; the oldest is dropped
 _DESCRIPTION = 202  # RTCP SDES
-_PICTURE_LOSS, _FULL_INTRA, _REMB, _NACK = 1, 4, 15, 1  # feedback message types
 
 _HEADER = struct.Struct("!BBHLL")
-
-
-@dataclass(slots=True)
-class RtcpFeedback:
-    """A compound RTCP packet's requests: sequence numbers to retransmit, a key frame, and the
-    receiver's estimate (draft-alvestrand-rmcat-remb-03)."""
-
-    nacked: list[int] = field(default_factory=list)
-    keyframe: bool = False
-    remb_bps: float | None = None
-
-
-def read_feedback(data: bytes) -> RtcpFeedback:
-    """NACK (RFC 4585, 6.2.1), PLI (6.3.1), FIR (RFC 5104, 4.3.1) and REMB in a compound packet.
-
-    Reading stops at a truncated packet.
-    """
-    feedback, at = RtcpFeedback(), 0
-    while at + 4 <= len(data):
-        kind, form = data[at + 1], data[at] & 0x1F
-        end = at + 4 + 4 * int.from_bytes(data[at + 2 : at + 4], "big")
-        if data[at] >> 6 != 2 or end > len(data):
-            break
-        if kind == TRANSPORT_FEEDBACK and form == _NACK:
-            for first, mask in struct.iter_unpack("!HH", data[at + 12 : end]):
-                feedback.nacked.append(first)
-                feedback.nacked += [
-                    (first + bit + 1) & 0xFFFF for bit in range(16) if mask >> bit & 1
-                ]
-        elif kind == PAYLOAD_FEEDBACK and form in (_PICTURE_LOSS, _FULL_INTRA):
-            feedback.keyframe = True
-        elif kind == PAYLOAD_FEEDBACK and form == _REMB and data[at + 12 : at + 16] == b"REMB":
-            word = int.from_bytes(data[at + 17 : at + 20], "big")
-            feedback.remb_bps = float((word & 0x3FFFF) << (word >> 18))
-        at = end
-    return feedback
 
 
 class Packetiser:
@@ -74,6 +34,7 @@ class Packetiser:
         payload_type: int,
         ids: ExtensionIds,
         *,
+        codec: Codec = "vp8",
         rtx: tuple[int, int] | None = None,
         sequence: int = 0,
     ) -> None:
@@ -82,6 +43,7 @@ class Packetiser:
         self.octets = 0
         self._payload_type = payload_type
         self._ids = ids
+        self._codec = codec
         self._rtx = rtx
         self._sequence = sequence & 0xFFFF
         self._rtx_sequence = 0
@@ -92,33 +54,39 @@ class Packetiser:
     def frame(
         self, data: bytes, rtp: int, captured_unix_ms: float, *, droppable: bool
     ) -> list[bytes]:
-        """A VP8 frame's packets (RFC 7741), unstamped, about equal in size."""
-        picture = 0x8000 | self._picture
-        self._picture = (self._picture + 1) & 0x7FFF
-        flags = 0x80 | 0x20 * droppable
-        count = -(-len(data) // MAX_PAYLOAD)
-        size = -(-len(data) // count)
+        """A frame's packets, unstamped. H264 is a byte stream, `droppable` is told for VP8 only."""
+        payloads = self._vp8(data, droppable) if self._codec == "vp8" else _h264(data)
         packets = []
-        for index in range(count):
-            last = index == count - 1
-            begin = 0x10 if index == 0 else 0
-            descriptor = struct.pack("!BBH", flags | begin, 0x80, picture)
+        for index, payload in enumerate(payloads):
+            last = index == len(payloads) - 1
             packet = b"".join(
                 (
                     _HEADER.pack(
                         0x90, 0x80 * last | self._payload_type, self._sequence, rtp, self.ssrc
                     ),
                     self._extension(captured_unix_ms if index == 0 else None),
-                    descriptor,
-                    data[index * size : (index + 1) * size],
+                    payload,
                 )
             )
             self._remember(self._sequence, packet)
             self._sequence = (self._sequence + 1) & 0xFFFF
             packets.append(packet)
-        self.packets += count
-        self.octets += len(data) + 4 * count
+        self.packets += len(payloads)
+        self.octets += sum(map(len, payloads))
         return packets
+
+    def _vp8(self, data: bytes, droppable: bool) -> list[bytes]:
+        """A VP8 frame's payloads (RFC 7741), about equal in size."""
+        picture = 0x8000 | self._picture
+        self._picture = (self._picture + 1) & 0x7FFF
+        flags = 0x80 | 0x20 * droppable
+        count = -(-len(data) // MAX_PAYLOAD)
+        size = -(-len(data) // count)
+        return [
+            struct.pack("!BBH", flags | 0x10 * (index == 0), 0x80, picture)
+            + data[index * size : (index + 1) * size]
+            for index in range(count)
+        ]
 
     def again(self, sequence: int) -> bytes | None:
         """A retransmission of a packet (RFC 4588); None if it is no longer kept."""
@@ -176,3 +144,10 @@ class Packetiser:
         item = struct.pack("!LBB", self.ssrc, 1, len(text)) + text
         item += bytes(4 - len(item) % 4)
         return report + struct.pack("!BBH", 0x81, _DESCRIPTION, len(item) // 4) + item
+
+
+def _h264(stream: bytes) -> list[bytes]:
+    """A byte stream's payloads (RFC 6184, packetization mode 1)."""
+    return [
+        payload for unit in h264.units_of(stream) for payload in h264.payloads(unit, MAX_PAYLOAD)
+    ]

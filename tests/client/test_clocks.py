@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edge.base.clock import now_ms
-from netem.publisher.clocks import (
+from edge.client.clocks import (
     EPOCH_MS,
     FIRST_PING_MS,
     FIRST_PINGS,

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from edge.client.connection import AnswerError, SenderConnection
 from edge.rtc.rtp import ABS_CAPTURE_TIME
 from netem.baseline.stock_receiver import StockReceiver
-from netem.publisher.connection import AnswerError, SenderConnection
 
 
 @pytest.fixture

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from netem.footage.encoded_clip import Rendition
-from netem.publisher.frame_outcomes import ReportInterval, quantiles
+from edge.client.frame_outcomes import ReportInterval, quantiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,21 +26,6 @@ class ReceivedHint:
         """From the message's JSON."""
         fields = ("seq", "max_edge", "fps", "max_bps", "variant", "reason")
         return cls(**{name: message[name] for name in fields}, at_ms=at_ms)
-
-
-@dataclass(frozen=True, slots=True)
-class RenditionChange:
-    """A change of the sent rendition, and the capture time of its first frame (Unix ms)."""
-
-    rendition: Rendition
-    width: int
-    height: int
-    at_ms: float
-
-    def to_json(self) -> dict[str, Any]:
-        """The change as `publish --json` writes it."""
-        rung = {"edge": self.rendition.long_side, "bits": self.rendition.bits}
-        return {"rung": rung, "width": self.width, "height": self.height, "at_ms": self.at_ms}
 
 
 def report(

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from netem.publisher.whip_client import PublishError, WhipClient, refusal
+from edge.client.whip_client import PublishError, WhipClient, refusal, retry_after_s
 
 
 @dataclass
@@ -57,6 +57,36 @@ async def test_a_refusal_has_the_servers_reason_and_nothing_is_deleted(server: S
             await whip.publish("offer", {})
         await whip.end()
     assert [method for method, *_ in server.requests] == ["POST"]
+
+
+@pytest.mark.parametrize(
+    ("status", "final"), [(400, True), (401, True), (415, True), (429, False), (503, False)]
+)
+async def test_a_refusal_tells_whether_to_try_again(
+    server: StandIn, status: int, final: bool
+) -> None:
+    server.response = web.Response(status=status, headers={"Retry-After": "7"})
+    async with aiohttp.ClientSession() as http:
+        with pytest.raises(PublishError) as refused:
+            await WhipClient(http, server.url).publish("offer", {})
+    assert (refused.value.final, refused.value.retry_after_s) == (final, 7.0)
+
+
+async def test_the_endpoint_is_taken_for_the_base_url(server: StandIn) -> None:
+    headers = {"Location": "/a/whip/7"}
+    async with aiohttp.ClientSession() as http:
+        for url in ("a", "a/", "a/whip", "a/whip/"):
+            server.response = web.Response(status=201, text="answer", headers=headers)
+            await WhipClient(http, server.url + url).publish("offer", {})
+    assert {path for _, path, _, _ in server.requests} == {"/a/whip"}
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [("", None), ("10", 10.0), ("soon", None), ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0)],
+)
+def test_retry_after_is_a_number_or_a_date(value: str, seconds: float | None) -> None:
+    assert retry_after_s(value) == seconds
 
 
 async def test_an_answer_without_a_location_and_a_dead_server_are_refusals(

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from netem.footage.encoded_clip import Rendition
-from netem.publisher.frame_outcomes import ReportInterval
-from netem.publisher.messages import ReceivedHint, RenditionChange, report
+from edge.client.frame_outcomes import ReportInterval
+from edge.client.messages import ReceivedHint, report
 
 
 def test_a_hint_is_read_whatever_else_it_carries() -> None:
@@ -26,10 +25,3 @@ def test_a_report_without_answers_has_empty_fields() -> None:
     assert (fields["width"], fields["height"], fields["rtt_ms"]) == (None, None, None)
     assert fields["shown"] == {"n": 0, "late": 0}
     assert fields["back_ms"] is None
-
-
-def test_a_change_is_written_with_the_keys_of_the_json_format() -> None:
-    change = RenditionChange(Rendition(320, 0.2), 320, 180, 5.0)
-    assert change.to_json() == {
-        "rung": {"edge": 320, "bits": 0.2}, "width": 320, "height": 180, "at_ms": 5.0,
-    }  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netem.publisher.frame_outcomes import FrameOutcomes, PublishedFrame, quantiles
+from edge.client.frame_outcomes import FrameOutcomes, PublishedFrame, quantiles
 
 T = {"captured": 5.0, "received": 20.0, "decoded": 21.0, "dispatched": 22.0, "sent": 40.0}
 

@@ -7,11 +7,12 @@ import random
 from collections import deque
 from collections.abc import Callable
 
-from netem.publisher.clip_stream import FrameToSend, PacketPacer
-from netem.publisher.clocks import unix_ms
-from netem.publisher.connection import SenderConnection
-from netem.publisher.frame_outcomes import PublishedFrame
-from netem.publisher.rtp_sender import Packetiser, read_feedback
+from edge.client.clocks import unix_ms
+from edge.client.connection import SenderConnection
+from edge.client.frame_outcomes import PublishedFrame
+from edge.client.pacer import PacketPacer
+from edge.client.rtcp_feedback import read_feedback
+from edge.client.rtp_packetiser import Packetiser
 
 START_BPS = 1_000_000.0  # until the server's first estimate
 CLOCK_RATE = 90_000  # RTP ticks a second (RFC 7741, RFC 6184)
@@ -28,6 +29,7 @@ class VideoSender:
         connection: SenderConnection,
         on_estimate: Callable[[float], None],
         on_keyframe_request: Callable[[], None],
+        start_bps: float = START_BPS,
     ) -> None:
         self.keyframe_requests = 0
         self.resent = 0
@@ -35,7 +37,7 @@ class VideoSender:
         self._on_estimate = on_estimate
         self._on_keyframe_request = on_keyframe_request
         self._packetiser: Packetiser | None = None
-        self._pacer = PacketPacer(START_BPS)
+        self._pacer = PacketPacer(start_bps)
         self._timer: asyncio.TimerHandle | None = None
         self._stopped = False
         # Frames whose packets have not all left, each with the count of packets up to its end.
@@ -62,12 +64,10 @@ class VideoSender:
         """The 32-bit RTP timestamp so long after the first capture."""
         return (self._rtp_origin + round(elapsed_s * CLOCK_RATE)) & 0xFFFFFFFF
 
-    def send(self, frame: PublishedFrame, encoded: FrameToSend) -> None:
+    def send(self, frame: PublishedFrame, data: bytes, *, droppable: bool = False) -> None:
         """Queue a frame; its `sent_ms` is set when its last packet has left."""
         packetiser = self._started()
-        packets = packetiser.frame(
-            encoded.data, frame.rtp, frame.captured_ms, droppable=encoded.droppable
-        )
+        packets = packetiser.frame(data, frame.rtp, frame.captured_ms, droppable=droppable)
         self._leaving.append((packetiser.packets, frame))
         self._pacer.push(packets)
         self._pump()

@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, cast
 
 from aiortc import (
     RTCConfiguration,
@@ -21,9 +21,9 @@ from aiortc import (
     RTCSessionDescription,
 )
 
+from edge.client.rtp_packetiser import Codec, Packetiser
 from edge.rtc import aiortc_adapter
 from edge.rtc.rtp import ABS_CAPTURE_TIME, ABS_SEND_TIME, ExtensionIds, is_rtcp
-from netem.publisher.rtp_sender import Packetiser
 
 _CLOSE_S = 2.0
 _COMPONENT = 1  # of ICE: RTP, and all that is multiplexed with it
@@ -48,14 +48,22 @@ class SenderConnection:
         on_message: Callable[[str, str], None],
         on_open: Callable[[str], None],
         on_state: Callable[[str], None],
+        codecs: Sequence[Codec] = ("vp8",),
     ) -> None:
+        """`codecs` are offered, the preferred one first."""
         # An empty list, not None: None would ask a public STUN server.
         self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self._transceiver = self._connection.addTransceiver("video", direction="sendonly")
         capabilities = RTCRtpSender.getCapabilities("video")
         assert capabilities is not None
+        self._codecs = tuple(codecs)
         self._transceiver.setCodecPreferences(
-            [c for c in capabilities.codecs if c.mimeType.lower() in ("video/vp8", "video/rtx")]
+            [
+                each
+                for name in (*codecs, "rtx")
+                for each in capabilities.codecs
+                if each.mimeType.lower() == f"video/{name}"
+            ]
         )
         sender: Any = self._transceiver.sender
         sender.send = sender.stop = _nothing
@@ -112,14 +120,15 @@ class SenderConnection:
                 f"the answer cannot be used: {error or type(error).__name__}"
             ) from error
         codecs, retransmissions = aiortc_adapter.payload_types(self._transceiver)
-        vp8 = next((number for number, name in codecs.items() if name == "vp8"), None)
-        if vp8 is None:
-            raise AnswerError("the answer has no VP8")
-        again = next((number for number, of in retransmissions.items() if of == vp8), None)
+        chosen = next((number for number, name in codecs.items() if name in self._codecs), None)
+        if chosen is None:
+            raise AnswerError(f"the answer has no {' or '.join(self._codecs).upper()}")
+        again = next((number for number, of in retransmissions.items() if of == chosen), None)
         return Packetiser(
             self._wire.ssrc,
-            vp8,
+            chosen,
             _extensions(answer),
+            codec=cast(Codec, codecs[chosen]),
             rtx=(again, self._transceiver.sender._rtx_ssrc) if again is not None else None,
             sequence=secrets.randbelow(1 << 15),
         )

@@ -6,10 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge.client import h264
+from edge.client.rtcp_feedback import RtcpFeedback, read_feedback
+from edge.client.rtp_packetiser import HISTORY, MAX_PAYLOAD, Packetiser
 from edge.rtc import rtp as edge_rtp
 from edge.rtc.jitter.depacketizer import depacketize
 from edge.rtc.rtp import ExtensionIds, RtpPacket, SenderReport
-from netem.publisher.rtp_sender import HISTORY, MAX_PAYLOAD, Packetiser, RtcpFeedback, read_feedback
 
 IDS = ExtensionIds(abs_send_time=3, abs_capture_time=5)
 NOW_MS = 1_700_000_000_000.0
@@ -46,6 +48,29 @@ def test_a_frame_arrives_as_it_was(data: bytes, droppable: bool, rtp: int) -> No
     captured_ntp = sent[0].capture_ntp
     assert captured_ntp is not None
     assert edge_rtp.ntp_to_unix_ms(captured_ntp) == pytest.approx(NOW_MS - 20.0, abs=0.01)
+
+
+UNITS = st.lists(
+    st.tuples(st.sampled_from([1, 5, 6, 7, 8]), st.binary(min_size=1, max_size=4_000)).map(
+        lambda each: bytes((0x60 | each[0],)) + each[1].replace(b"\0", b"\1")
+    ),
+    min_size=1,
+    max_size=5,
+)
+
+
+@given(UNITS)
+def test_an_h264_frame_arrives_with_all_its_units(units: list[bytes]) -> None:
+    made = Packetiser(7, 97, IDS, codec="h264")
+    sent = [
+        parsed(packet) for packet in made.frame(h264.byte_stream(units), 9, NOW_MS, droppable=False)
+    ]
+    parts = [depacketize("h264", packet.payload) for packet in sent]
+    stream = b"".join(part.data for part in parts if part is not None)
+    assert h264.units_of(stream) == units
+    assert [packet.marker for packet in sent] == [False] * (len(sent) - 1) + [True]
+    assert max(packet.size for packet in sent) < 1200
+    assert [packet.capture_ntp is not None for packet in sent] == [True] + [False] * (len(sent) - 1)
 
 
 def test_the_send_time_is_that_of_leaving() -> None:
