@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,11 +76,18 @@ class Row:
 class Scene:
     """A server and its honest publishers, renewed when an attack has ended either."""
 
-    def __init__(self, checkout: Path, descriptors: int | None, memory_s: float) -> None:
+    def __init__(
+        self,
+        checkout: Path,
+        descriptors: int | None,
+        memory_s: float,
+        settings: Mapping[str, str] | None,
+    ) -> None:
         self.clip = EncodedClip(fps=FPS, long_sides=(128, 192), bits=(0.1, 0.6), seconds=2.0)
         self.server: ServerProcess
         self.publishers: list[LightPublisher] = []
         self._checkout, self._descriptors, self._memory_s = checkout, descriptors, memory_s
+        self._settings = settings
         self._server_stack, self._publisher_stack = AsyncExitStack(), AsyncExitStack()
         self._running = False
 
@@ -94,7 +101,7 @@ class Scene:
         if self._running and not await self.server.answers():
             await self.close()
         if not self._running:
-            started = server_process(self._checkout, self._descriptors)
+            started = server_process(self._checkout, self._descriptors, self._settings)
             self.server = await self._server_stack.enter_async_context(started)
             self._running = True
             self.publishers = []
@@ -265,10 +272,13 @@ async def attacker(attack: Attack, url: str) -> AsyncIterator[Attacker]:
 
 @asynccontextmanager
 async def scene(
-    checkout: Path = _ROOT, descriptors: int | None = None, memory_s: float = 60.0
+    checkout: Path = _ROOT,
+    descriptors: int | None = None,
+    memory_s: float = 60.0,
+    settings: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Scene]:
     """A scene that cleans up; its server and publishers start with the first row."""
-    made = Scene(checkout, descriptors, memory_s)
+    made = Scene(checkout, descriptors, memory_s, settings)
     await asyncio.to_thread(made.clip.prepare)
     try:
         yield made

@@ -14,7 +14,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,10 +103,10 @@ def health_probe(url: str) -> Iterator[list[tuple[float, float]]]:
 
 @asynccontextmanager
 async def server_process(
-    checkout: Path, descriptors: int | None = None
+    checkout: Path, descriptors: int | None = None, settings: Mapping[str, str] | None = None
 ) -> AsyncIterator[ServerProcess]:
     """A server of that folder on a free port of loopback, with a simulated device; killed if it
-    does not stop by itself."""
+    does not stop by itself. `settings` are variables of its environment."""
     python = checkout / ".venv/bin/python"
     command = [str(python) if python.exists() else sys.executable, "-m", "edge", "serve", "--http"]
     with tempfile.TemporaryDirectory(prefix="edge-hostile-") as folder:
@@ -118,7 +118,12 @@ async def server_process(
                 stdout=asyncio.subprocess.PIPE,
                 stderr=errors,
                 cwd=checkout,
-                env={**os.environ, "EDGE_DATA": folder, "EDGE_ADMIN_LOOPBACK": "true"},
+                env={
+                    **os.environ,
+                    "EDGE_DATA": folder,
+                    "EDGE_ADMIN_LOOPBACK": "true",
+                    **(settings or {}),
+                },
                 preexec_fn=killed_with_parent(descriptors),
             )
         try:
