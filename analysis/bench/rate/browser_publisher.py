@@ -20,8 +20,8 @@ from analysis.bench.rate.receivers import ReceiverServer
 from analysis.bench.report import MeasurementError
 from edge.assets import samples
 from edge.assets.browser import chromium, chromium_path
-from edge.assets.store import cache_dir
 from edge.base.clock import now_ms
+from edge.base.directories import cache_dir
 from edge.ipc.picture import Picture
 from netem.links.emulated_link import EmulatedLink
 from netem.links.namespace import LinkError, missing
