@@ -36,9 +36,9 @@ async def turnserver(folder: Path) -> AsyncIterator[str]:
         stderr=asyncio.subprocess.STDOUT,
     )
     assert process.stdout is not None
-    reading = asyncio.create_task(_drain(process.stdout))
+    reading = asyncio.create_task(drain(process.stdout))
     try:
-        await _listening(port)
+        await listening("127.0.0.1", port)
         yield f"turn:127.0.0.1:{port}"
     finally:
         process.send_signal(signal.SIGTERM)
@@ -46,17 +46,18 @@ async def turnserver(folder: Path) -> AsyncIterator[str]:
         await reading
 
 
-async def _drain(stream: asyncio.StreamReader) -> None:
+async def drain(stream: asyncio.StreamReader) -> None:
+    """Read what it writes, until it ends."""
     while await stream.readline():
         pass
 
 
-async def _listening(port: int) -> None:
+async def listening(host: str, port: int) -> None:
     """Until it answers on TCP, where it listens as well."""
     async with asyncio.timeout(30):
         while True:
             try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
+                _, writer = await asyncio.open_connection(host, port)
             except OSError:
                 await asyncio.sleep(0.05)  # a program of others tells nobody that it is ready
             else:
