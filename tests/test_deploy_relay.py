@@ -124,14 +124,17 @@ async def allocation(server: tuple[str, int]) -> AsyncIterator[tuple[TurnTranspo
     try:
         yield transport, received
     finally:
-        await transport._TurnTransport__inner_protocol.delete()
+        await client_of(transport).delete()
+
+
+def client_of(transport: TurnTransport) -> Any:
+    return vars(transport)["_TurnTransport__inner_protocol"]
 
 
 async def answer_to(transport: TurnTransport, peer: str, channel: int = 0x4000) -> int:
     """The error code of a request to relay to a peer; 0: it is granted."""
-    inner = transport._TurnTransport__inner_protocol
     try:
-        await inner.channel_bind(channel, (peer, 9))
+        await client_of(transport).channel_bind(channel, (peer, 9))
     except stun.TransactionFailed as error:
         return int(error.response.attributes["ERROR-CODE"][0])
     return 0
