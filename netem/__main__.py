@@ -19,6 +19,7 @@ _COMMANDS = {
     "publish": ("netem.publisher.command", "load a server with light publishers"),
     "steady": ("netem.publisher.steady_publisher", "publishers of a fixed stream, for benchmarks"),
     "run": ("netem.experiment.command", "run an experiment's matrix"),
+    "misses": ("netem.results.misses_command", "the missed frames of finished runs, by cause"),
     "fleet": ("netem.fleet_demo", "eight cameras on their links, and the admin page's picture"),
 }
 
