@@ -1,4 +1,5 @@
-"""aiortc's and aioice's private names, which only this module and `edge.rtc.guard` touch.
+"""aiortc's and aioice's private names, which only this module, `edge.rtc.dtls` and
+`edge.rtc.guard` touch.
 
 aiortc keeps ICE, DTLS, SRTP's keys and SCTP; RTP and RTCP are taken off the socket before its own
 receiver sees them. `check` compares the installed versions with the expected ones at start-up.
@@ -17,10 +18,9 @@ from typing import Any, cast
 
 from aioice import candidate as candidates
 from aioice import ice, turn
-from aiortc.rtcdtlstransport import RTCDtlsTransport
+from aiortc.rtcdtlstransport import RTCCertificate, RTCDtlsTransport
 from aiortc.rtcicetransport import RTCIceCandidate, RTCIceTransport
 from aiortc.rtcpeerconnection import RTCPeerConnection
-from aiortc.rtcrtpparameters import RTCRtcpFeedback, RTCRtpHeaderExtensionParameters
 from aiortc.rtcrtpreceiver import RTCRtpReceiver
 from aiortc.rtcrtpsender import RTCRtpSender
 from aiortc.rtcrtptransceiver import RTCRtpTransceiver
@@ -28,11 +28,13 @@ from aiortc.rtcsctptransport import RTCSctpTransport
 
 from edge.base.clock import now_ms
 from edge.base.event_log import get_logger
+from edge.rtc.dtls import adapt_dtls
+from edge.rtc.early_packets import EarlyPackets
 from edge.rtc.guard.ice_guard import IceGuard
 from edge.rtc.guard.sctp_guard import guard_sctp, meter_dtls
 from edge.rtc.guard.suppressed_errors import SuppressedErrors
 from edge.rtc.guard.transport_guard import TransportGuard
-from edge.rtc.rtp import ABS_CAPTURE_TIME, ABS_SEND_TIME, TRANSPORT_CC, ExtensionIds, is_rtcp
+from edge.rtc.rtp import is_rtcp
 from edge.rtc.sdp import Candidate
 
 VERSIONS = {"aiortc": "1.16.0", "aioice": "0.13.0"}
@@ -42,6 +44,8 @@ _GATHER_S = 1.0  # a silent STUN server must not delay the SDP answer by aioice'
 
 # Methods by class, attributes that its constructor sets, and functions by module.
 _METHODS: dict[type, tuple[str, ...]] = {
+    RTCCertificate: ("_create_ssl_context",),
+    RTCDtlsTransport: ("_set_state", "_setup_srtp", "_validate_peer_identity"),
     RTCRtpReceiver: ("receive", "stop"),
     RTCSctpTransport: ("_handle_data", "_abort"),
     RTCIceTransport: ("addRemoteCandidate",),
@@ -55,11 +59,12 @@ _METHODS: dict[type, tuple[str, ...]] = {
     ice.StunProtocol: ("datagram_received", "error_received"),
 }
 _ATTRIBUTES: dict[type, tuple[str, ...]] = {
-    RTCDtlsTransport: ("_rx_srtp", "_tx_srtp", "_data_receiver"),
+    RTCDtlsTransport: ("_data_receiver", "_rx_srtp", "_ssl", "_tx_srtp"),
     RTCIceTransport: ("_connection", "_recv"),
+    RTCPeerConnection: ("_RTCPeerConnection__certificates",),
     RTCRtpReceiver: ("_RTCRtpReceiver__timestamp_mapper",),
     RTCRtpSender: ("_ssrc",),
-    RTCRtpTransceiver: ("_codecs", "_headerExtensions"),
+    RTCRtpTransceiver: ("_codecs",),
     RTCSctpTransport: (
         "_advertised_rwnd",
         "_association_state",
@@ -114,8 +119,9 @@ class MediaTransport:
     """One publisher's video as datagrams: RTP and RTCP in, RTCP out.
 
     `on_rtp(packet, arrival_ms)` and `on_rtcp(packet, arrival_ms)` get decrypted packets straight
-    from the socket. Their exceptions are counted in `guard.errors` and
-    end nothing.
+    from the socket; those that came before the keys were known, once they are. Their exceptions are
+    counted in `guard.errors` and end nothing. `failure` is why DTLS failed, "" as long as it has
+    not.
     """
 
     def __init__(
@@ -134,6 +140,8 @@ class MediaTransport:
         self._on_rtcp = on_rtcp
         self._dtls = transceiver.receiver.transport
         self._released = False
+        self._early = EarlyPackets()
+        self.failure = ""
         self.ssrc: int = transceiver.sender._ssrc
         # aiortc's own receiver never starts: no thread, no jitter buffer, no REMB, no reports.
         receiver: Any = transceiver.receiver
@@ -146,6 +154,8 @@ class MediaTransport:
         for transport, ice_guard in self._ice.items():
             _replace_gathering(transport, ice_guard, ports)
             self._divert_media(transport)
+        adapt_dtls(connection, self._dtls, self._on_failure)
+        self._dtls.on("statechange", self._replay)
         meter_dtls(self._dtls, self._guard)
         if connection.sctp is not None:
             if connection.sctp.transport is not self._dtls:
@@ -160,7 +170,7 @@ class MediaTransport:
 
         def received(data: bytes, component: int) -> None:
             if is_video and 127 < data[0] < 192:
-                self._on_media(data)
+                self._on_media(data, now_ms())
             elif queue.qsize() < MAX_DATAGRAMS:
                 deliver(data, component)
             else:
@@ -168,10 +178,22 @@ class MediaTransport:
 
         ice_connection.data_received = received
 
-    def _on_media(self, data: bytes) -> None:
-        arrival_ms = now_ms()
-        srtp = self._dtls._rx_srtp
-        if srtp is None or self._released:
+    def _on_failure(self, reason: str) -> None:
+        self.failure = self.failure or reason
+
+    def _replay(self) -> None:
+        """Handle what came before the keys; their state changes once they are there."""
+        if self._dtls.state == "connected":
+            for data, arrival_ms in self._early.take():
+                self._on_media(data, arrival_ms)
+
+    def _on_media(self, data: bytes, arrival_ms: float) -> None:
+        if self._released:
+            return
+        srtp: Any = self._dtls._rx_srtp  # None before the handshake's end
+        if srtp is None:
+            if not self._early.add(data, arrival_ms):
+                self._guard.refuse("media before its keys")
             return
         try:
             rtcp = is_rtcp(data)
@@ -322,25 +344,6 @@ async def _bind(
     raise OSError(
         errno.EADDRINUSE, f"no UDP port from {ports[0]} to {ports[-1]} is free on {address}"
     )
-
-
-def negotiate(transceiver: RTCRtpTransceiver, ids: ExtensionIds) -> None:
-    """Answer with the header extensions that the capture clock and the bandwidth estimator use.
-
-    With an id for transport-wide congestion control, its feedback is negotiated instead of REMB.
-    """
-    wanted = [(ids.abs_send_time, ABS_SEND_TIME), (ids.abs_capture_time, ABS_CAPTURE_TIME)]
-    if ids.transport_cc:
-        wanted.append((ids.transport_cc, TRANSPORT_CC))
-        for codec in transceiver._codecs:
-            if codec.name.lower() != "rtx":
-                kinds = [f for f in codec.rtcpFeedback if f.type != "goog-remb"]
-                codec.rtcpFeedback = [*kinds, RTCRtcpFeedback(type="transport-cc")]
-    kept = [e for e in transceiver._headerExtensions if e.uri != ABS_SEND_TIME]
-    kept += [
-        RTCRtpHeaderExtensionParameters(id=number, uri=uri) for number, uri in wanted if number
-    ]
-    transceiver._headerExtensions = kept
 
 
 def payload_types(transceiver: RTCRtpTransceiver) -> tuple[dict[int, str], dict[int, int]]:

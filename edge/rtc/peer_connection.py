@@ -13,7 +13,6 @@ from aiortc import (
     RTCDataChannel,
     RTCIceServer,
     RTCPeerConnection,
-    RTCRtpReceiver,
     RTCSessionDescription,
 )
 from aiortc.rtcrtptransceiver import RTCRtpTransceiver
@@ -37,8 +36,11 @@ from edge.rtc.sdp import (
     read_candidates,
     read_offer,
     read_ufrags,
-    with_message_size,
+    violations,
+    write_answer,
+    write_transport_offer,
 )
+from edge.rtc.sdp.description import read_description
 from edge.rtc.video_receiver import DecodedFrame, VideoReceiver
 
 __all__ = ["DecodedFrame", "PeerConnection", "SdpError"]
@@ -131,7 +133,11 @@ class PeerConnection:
         """The answer to an offer; raises SdpError for an unusable one."""
         if self._connection is not None or self._closing is not None:
             raise SdpError("bad_state", "this session has been answered already")
-        offer = read_offer(offer_sdp)
+        try:
+            offer = read_offer(offer_sdp)
+        except SdpError as refused:
+            _log.info("offer_refused", code=refused.code, reason=refused)
+            raise
         self._ufrags = read_ufrags(offer_sdp)
         # An empty list, not None: None would ask a public STUN server.
         configuration = RTCConfiguration(iceServers=self._ice_servers)
@@ -148,45 +154,42 @@ class PeerConnection:
             await self.close()
             raise _shortage(error) from error
         except Exception as error:
-            _log.debug("unusable_offer", exc_info=True)
+            _log.exception("offer_not_answered")
             await self.close()
-            raise SdpError("bad_sdp", f"the offer can't be used: {_summary(error)}") from error
+            raise SdpError(
+                "unanswerable", "the server could not answer this offer; its log says why"
+            ) from error
         await self._try_candidates(offer.candidates)
         return sdp
 
     async def _negotiate(self, connection: RTCPeerConnection, offer: Offer) -> str:
+        """The answer; aiortc negotiates the transport alone."""
         transceiver = connection.addTransceiver("video", direction="recvonly")
-        preferred = RTCRtpReceiver.getCapabilities("video")
-        assert preferred is not None
-        transceiver.setCodecPreferences(preferred.codecs)  # VP8 first, whatever the offer's order
-        await connection.setRemoteDescription(RTCSessionDescription(offer.sdp, "offer"))
-        for other in connection.getTransceivers():
-            if other is not transceiver:
-                other.direction = "inactive"
-        codecs, retransmissions = aiortc_adapter.payload_types(transceiver)
-        if not codecs:
-            raise SdpError("no_codec", "the offer has neither VP8 nor H264 that can be decoded")
+        await connection.setRemoteDescription(
+            RTCSessionDescription(write_transport_offer(offer), "offer")
+        )
+        uses_transport_cc = self._rate_control == "transport-cc"
         extensions = offer.extensions
-        if self._rate_control != "transport-cc":
+        if not uses_transport_cc:
             extensions = replace(extensions, transport_cc=0)
-        aiortc_adapter.negotiate(transceiver, extensions)
-        self._receive_video(connection, transceiver, extensions, codecs, retransmissions)
-        answer = await connection.createAnswer()
-        await connection.setLocalDescription(answer)
-        answer_sdp = offer.complete(connection.localDescription.sdp)
-        return announced(with_message_size(answer_sdp), self._announce)
+        self._receive_video(connection, transceiver, offer, extensions)
+        await connection.setLocalDescription(await connection.createAnswer())
+        local = connection.localDescription.sdp
+        answer = write_answer(offer, local, transport_cc=uses_transport_cc)
+        if broken := violations(offer.description, read_description(answer)):
+            raise ValueError("; ".join(broken))
+        return announced(answer, self._announce)
 
     def _receive_video(
         self,
         connection: RTCPeerConnection,
         transceiver: RTCRtpTransceiver,
+        offer: Offer,
         extensions: ExtensionIds,
-        codecs: dict[int, str],
-        retransmissions: dict[int, int],
     ) -> None:
         receiver = self._receiver = VideoReceiver(
-            codecs=codecs,
-            retransmissions=retransmissions,
+            codecs=offer.payload_types,
+            retransmissions=offer.retransmissions,
             extensions=extensions,
             send_rtcp=self._send_rtcp,
             on_frame=lambda frame: self._call("frame", frame),
@@ -300,6 +303,17 @@ class PeerConnection:
         """Whether an authenticated ICE check of the publisher has come."""
         return self._guard.checked
 
+    @property
+    def failure(self) -> str:
+        """Why the connection failed, and which side refused what; "" while it has not."""
+        connection = self._connection
+        if connection is None or connection.connectionState != "failed":
+            return ""
+        reason = self._transport.failure if self._transport is not None else ""
+        if not reason and connection.iceConnectionState == "failed":
+            reason = "ICE: no check between the publisher's addresses and this server's passed"
+        return reason or "the publisher's DTLS handshake did not complete"
+
     def _decode_excess(self) -> None:
         percent = 100.0 * (self._max_decode_share or 0.0)
         reason = f"too much was sent: decoding takes more than {percent:.0f} % of a processor core"
@@ -312,6 +326,8 @@ class PeerConnection:
 
     def _state_changed(self) -> None:
         if self._connection is not None and self._connection.connectionState != "new":
+            if failure := self.failure:
+                _log.warning("connection_failed", reason=failure)
             self._call("state", self._connection.connectionState)
 
     def _call(self, name: str, *arguments: object) -> None:
@@ -364,8 +380,3 @@ def _shortage(error: OSError) -> SdpError:
     if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
         return SdpError("no_descriptors", "the server has too many open sockets: try again later")
     return SdpError("no_ports", "the server has no free UDP port: try again later")
-
-
-def _summary(error: Exception) -> str:
-    text = str(error).splitlines()[0][:120] if str(error) else ""
-    return text or type(error).__name__

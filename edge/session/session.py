@@ -268,7 +268,8 @@ class Session:
             self.connected = True
             self._on_connected()
         elif state in ("failed", "closed"):
-            self._request_close(f"the connection {state}")
+            failure = self.peer.failure
+            self._request_close(f"the connection {state}" + (f": {failure}" * bool(failure)))
 
     def _on_link_step(self) -> None:
         """The link became much worse, in mid-frame: the next frame must be smaller already."""

@@ -20,7 +20,13 @@ from edge.rtc.guard.sctp_guard import guard_sctp
 from edge.rtc.guard.suppressed_errors import SuppressedErrors
 from edge.rtc.guard.transport_guard import TransportGuard
 from edge.rtc.rtp import ExtensionIds
-from edge.rtc.sdp import SdpError, read_candidates, read_offer, read_ufrags
+from edge.rtc.sdp import (
+    SdpError,
+    read_candidates,
+    read_offer,
+    read_ufrags,
+    write_transport_offer,
+)
 from edge.rtc.video_receiver import VideoReceiver
 from edge.session import control_messages
 from tests.rtc.guard.sctp_packets import SilentTransport, chunk, data, forward_tsn, packet, sack
@@ -267,7 +273,8 @@ class RtcpTarget(RtpTarget):
         return (mutated(rng, raw) if rng.random() < 0.5 else raw)[:2048]
 
 
-_OFFER = """v=0
+_DIGEST = ":".join(["A5"] * 32)
+_OFFER = f"""v=0
 o=- 1 2 IN IP4 127.0.0.1
 s=-
 t=0 0
@@ -280,7 +287,7 @@ a=sendonly
 a=rtcp-mux
 a=ice-ufrag:abcd
 a=ice-pwd:0123456789012345678901
-a=fingerprint:sha-256 00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF
+a=fingerprint:sha-256 {_DIGEST}
 a=setup:actpass
 a=extmap:1 http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time
 a=rtpmap:97 VP8/90000
@@ -298,7 +305,7 @@ c=IN IP4 0.0.0.0
 a=mid:1
 a=ice-ufrag:abcd
 a=ice-pwd:0123456789012345678901
-a=fingerprint:sha-256 00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF
+a=fingerprint:sha-256 {_DIGEST}
 a=setup:actpass
 a=sctp-port:5000
 a=max-message-size:262144
@@ -339,7 +346,7 @@ class SdpTarget:
         except SdpError:
             return
         try:
-            SessionDescription.parse(offer.sdp)
+            SessionDescription.parse(write_transport_offer(offer))
         except Exception:  # `PeerConnection.answer` refuses the offer
             self.suppressed += 1
 

@@ -1,0 +1,168 @@
+"""The payload types of an offered video section that can be decoded (RFC 6184, RFC 7741).
+
+What counts is what the decoder can do: every H264 profile that FFmpeg decodes, in packets that are
+not interleaved. A type that can't be used leaves a reason.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from edge.rtc.sdp.description import Section
+
+CLOCK_RATE = "90000"
+_NAMES = ("vp8", "h264")
+_HELPERS = frozenset({"rtx", "red", "ulpfec", "flexfec-03", "flexfec"})  # carry no pictures
+_PROFILE = re.compile(r"[0-9a-f]{6}", re.IGNORECASE)
+_H264_PROFILES = frozenset({44, 66, 77, 88, 100, 110, 118, 122, 128, 244})
+"""profile_idc that FFmpeg decodes (ITU-T H.264, annex A); of the multiview ones, the base view."""
+_SHOWN = 3  # reasons in one message
+_TYPES = frozenset(map(str, range(128)))
+_MARKED_AS_RTCP = range(64, 96)  # with the marker bit, these look like RTCP (RFC 5761, section 4)
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """One payload type to receive.
+
+    `name` is "vp8" or "h264", `encoding` the same as the offer spells it. `parameters` are the
+    offer's (a=fmtp, names in lower case), `feedback` its a=rtcp-fb values. `rtx` is the payload
+    type of its retransmissions (RFC 4588).
+    """
+
+    payload_type: int
+    name: str
+    encoding: str
+    parameters: dict[str, str] = field(default_factory=dict)
+    feedback: tuple[str, ...] = ()
+    rtx: int | None = None
+
+    @property
+    def answer_parameters(self) -> dict[str, str]:
+        """What has to be the same in the answer (RFC 6184, section 8.2.2)."""
+        if self.name != "h264":
+            return {}
+        names = ("level-asymmetry-allowed", "packetization-mode", "profile-level-id")
+        kept = {name: self.parameters[name] for name in names if name in self.parameters}
+        if _PROFILE.fullmatch(kept.get("profile-level-id", "")) is None:
+            kept.pop("profile-level-id", None)
+        return kept
+
+
+@dataclass(slots=True)
+class CodecChoice:
+    """The codecs of a section, in the order of the answer, and why others can't be used."""
+
+    codecs: list[Codec] = field(default_factory=list)
+    refusals: list[str] = field(default_factory=list)
+
+    @property
+    def reason(self) -> str:
+        """In a sentence, why there is no codec."""
+        if not self.refusals:
+            return "the offer has no video codec: retransmission or error correction alone"
+        shown = "; ".join(self.refusals[:_SHOWN])
+        more = len(self.refusals) - _SHOWN
+        return f"the offer's video can't be decoded: {shown}" + (f"; {more} more" * (more > 0))
+
+
+def choose_codecs(section: Section) -> CodecChoice:
+    """Judge every payload type of a video section.
+
+    VP8 comes first, then H264 with several NAL units in a packet, else in the offer's order.
+    """
+    choice = CodecChoice()
+    maps = _by_type(section, "rtpmap")
+    parameters = {number: _parameters(text) for number, text in _by_type(section, "fmtp").items()}
+    retransmissions = {
+        parameters[number].get("apt"): number
+        for number in section.formats
+        if _encoding(maps.get(number, ""))[0].lower() == "rtx" and number in parameters
+        if _type_refusal(number) is None
+    }
+    for number in dict.fromkeys(section.formats):
+        if number not in maps:
+            choice.refusals.append(f"payload type {number[:20]} has no a=rtpmap")
+            continue
+        encoding, rate = _encoding(maps[number])
+        if encoding.lower() in _HELPERS:
+            continue
+        own = parameters.get(number, {})
+        refusal = _refusal(number, encoding, rate, own)
+        if refusal is not None:
+            if refusal not in choice.refusals:
+                choice.refusals.append(refusal)
+            continue
+        again = retransmissions.get(number)
+        choice.codecs.append(
+            Codec(
+                payload_type=int(number),
+                name=encoding.lower(),
+                encoding=encoding,
+                parameters=own,
+                feedback=_feedback(section, number),
+                rtx=int(again) if again is not None else None,
+            )
+        )
+    choice.codecs.sort(key=_rank)
+    return choice
+
+
+def _rank(codec: Codec) -> int:
+    if codec.name == "vp8":
+        return 0
+    return 1 if codec.parameters.get("packetization-mode") == "1" else 2
+
+
+def _refusal(number: str, encoding: str, rate: str, own: dict[str, str]) -> str | None:
+    if encoding.lower() not in _NAMES:
+        return f"{encoding[:20]} is neither VP8 nor H264"
+    if rate != CLOCK_RATE:
+        return f"{encoding} has a clock of {rate[:20]} Hz instead of {CLOCK_RATE}"
+    if (refusal := _type_refusal(number)) is not None:
+        return refusal
+    if encoding.lower() == "h264":
+        mode = own.get("packetization-mode", "0")
+        if mode not in ("0", "1"):
+            return f"H264 with packetization-mode={mode[:20]} is not supported (0 and 1 are)"
+        level = own.get("profile-level-id", "")
+        if _PROFILE.fullmatch(level) and int(level[:2], 16) not in _H264_PROFILES:
+            return f"H264 of profile-level-id={level} is not decoded"
+    return None
+
+
+def _type_refusal(number: str) -> str | None:
+    if number not in _TYPES:
+        return f"{number[:20]!r} is no payload type (0 to 127)"
+    if int(number) in _MARKED_AS_RTCP:
+        return f"payload type {int(number)} can't be told from RTCP (RFC 5761, section 4)"
+    return None
+
+
+def _by_type(section: Section, name: str) -> dict[str, str]:
+    """The first value of an attribute for each payload type."""
+    found: dict[str, str] = {}
+    for value in section.values(name):
+        number, _, rest = value.partition(" ")
+        found.setdefault(number, rest.strip())
+    return found
+
+
+def _encoding(text: str) -> tuple[str, str]:
+    name, _, rest = text.partition("/")
+    return name.strip(), rest.partition("/")[0].strip()
+
+
+def _parameters(text: str) -> dict[str, str]:
+    pairs = (each.partition("=") for each in text.split(";"))
+    return {name.strip().lower(): value.strip() for name, _, value in pairs if name.strip()}
+
+
+def _feedback(section: Section, number: str) -> tuple[str, ...]:
+    found = []
+    for value in section.values("rtcp-fb"):
+        to, _, kind = value.partition(" ")
+        if to in (number, "*"):
+            found.append(" ".join(kind.split()))
+    return tuple(dict.fromkeys(found))
