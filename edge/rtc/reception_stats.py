@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from edge.rtc.rtp import RTP_PER_MS, ReportBlock
 from edge.rtc.unwrapper import signed_difference
 
-_MAX_DROPOUT = 3000  # a jump by more means that the sender started over (RFC 3550, appendix A.1)
+_MAX_DROPOUT = 3000  # a jump by more is a stray, or a sender that starts over: see `start_over`
 _LOSS_WINDOW_MS = 2_000.0
 
 
@@ -64,9 +64,7 @@ class ReceptionStats:
             return True
         ahead = signed_difference(sequence, self._highest, 16)
         if abs(ahead) > _MAX_DROPOUT:
-            self._start(sequence)
-            self._prior = (0, 0)
-            return True
+            return False
         self.received += 1
         if ahead <= 0:
             return False
@@ -75,6 +73,13 @@ class ReceptionStats:
             self._rtp = rtp
             self._add_transit(arrival_ms * RTP_PER_MS - rtp)
         return True
+
+    def start_over(self, first: int, last: int) -> None:
+        """The sender went on with other numbers, of which `first` to `last` came."""
+        self._start(first)
+        self._highest += (last - first) & 0xFFFF
+        self.received += (last - first) & 0xFFFF
+        self._prior = (0, 0)
 
     def _start(self, sequence: int) -> None:
         self._base = self._highest = sequence + 0x10000

@@ -17,19 +17,19 @@ from edge.rtc.bwe.twcc import EVERY_MS, PacketArrivals
 from edge.rtc.capture_clock import CaptureClock
 from edge.rtc.decoding.decoder import MAX_PIXELS, Decoder
 from edge.rtc.jitter.depacketizer import depacketize
-from edge.rtc.jitter.frames import EncodedFrame
-from edge.rtc.jitter.jitter_buffer import JitterBuffer, JitterBufferOutput
+from edge.rtc.jitter.frames import EncodedFrame, JitterBufferOutput
+from edge.rtc.jitter.jitter_buffer import JitterBuffer
 from edge.rtc.jitter.loss_recovery import TAIL_MS
 from edge.rtc.reception_stats import ReceptionStats
 from edge.rtc.rtp import ExtensionIds, Goodbye, RtpPacket, SenderReport
 from edge.rtc.shared_timer import SharedTimer
+from edge.rtc.source_selector import SourceSelector
 
 _TICK_S = 0.025  # between two checks for packets that are overdue
 _timer = SharedTimer(_TICK_S)
 _STALL_MS = 15.0  # by which such a check may be late
 _REPORT_S = 0.25  # between receiver reports: senders measure their round trip by them
 _RECEPTION_SHARE = 0.6  # of the SLO: a packet later than this is too late for its frame
-_SOURCE_SILENT_MS = 500.0  # after which another source (SSRC) may take over
 
 _log = get_logger(__name__)
 
@@ -104,10 +104,10 @@ class VideoReceiver:
             max_share=max_decode_share,
             on_excess=on_decode_excess,
         )
-        self._source: int | None = None
+        self._sources = SourceSelector()
+        self._source: int | None = None  # the last one served
         self._reception = ReceptionStats()
         self._codec = "vp8"
-        self._newest_rtp: int | None = None
         self._sender_report: tuple[int, float] | None = None  # (middle 32 bits of NTP, arrival)
         self._poll: asyncio.TimerHandle | None = None
         self._poll_ms = 0.0
@@ -135,8 +135,11 @@ class VideoReceiver:
             if restored is None:
                 return
             self._take(restored, arrival_ms, retransmitted=True)
-        elif packet.payload_type in self._codecs and self._is_source(packet.ssrc, arrival_ms):
-            self._take(packet, arrival_ms, retransmitted=False)
+        elif packet.payload_type in self._codecs:
+            for each, at_ms in self._sources.take(packet, arrival_ms):
+                if each.ssrc != self._source:
+                    self._change_source(each.ssrc, arrival_ms)
+                self._take(each, at_ms, retransmitted=False)
 
     def handle_rtcp(self, data: bytes, arrival_ms: float) -> None:
         """A decrypted RTCP packet."""
@@ -146,22 +149,19 @@ class VideoReceiver:
             if isinstance(part, SenderReport) and part.ssrc == self._source:
                 self._clock.observe_report(part.rtp, part.ntp, arrival_ms)
                 self._sender_report = ((part.ntp >> 16) & 0xFFFFFFFF, arrival_ms)
-            elif isinstance(part, Goodbye) and self._source in part.ssrcs:
-                self._source = None
+            elif isinstance(part, Goodbye) and self._sources.ssrc in part.ssrcs:
+                self._sources.goodbye()
 
-    def _is_source(self, ssrc: int, arrival_ms: float) -> bool:
-        if ssrc != self._source:
-            silent_ms = arrival_ms - self._reception.arrival_ms
-            if self._source is not None and silent_ms < _SOURCE_SILENT_MS:
-                return False
-            if self._source is not None:
-                _log.debug("source_changed", old=self._source, new=ssrc)
-            self._source = ssrc
+    def _change_source(self, ssrc: int, at_ms: float) -> None:
+        """Another source: nothing of the last one's numbers, timestamps and frames is its own."""
+        if self._source is not None:
+            _log.debug("source_changed", old=self._source, new=ssrc)
+            self._apply(self.jitter.restart(at_ms), at_ms)
             self._reception = ReceptionStats()
             self._clock.restart()
             self._estimator.restart()
-            self._newest_rtp = self._sender_report = None
-        return True
+            self._sender_report = None
+        self._source = ssrc
 
     def _take(self, packet: RtpPacket, arrival_ms: float, *, retransmitted: bool) -> None:
         codec = self._codecs[packet.payload_type]
@@ -174,9 +174,7 @@ class VideoReceiver:
                 self._estimator.observe(
                     packet.timestamp, packet.size, packet.marker, arrival_ms, packet.send_time
                 )
-                if packet.timestamp != self._newest_rtp:
-                    self._newest_rtp = packet.timestamp
-                    self._clock.observe_arrival(packet.timestamp, arrival_ms)
+                self._clock.observe_arrival(packet.timestamp, arrival_ms, marker=packet.marker)
         if packet.capture_ntp is not None:
             self._clock.observe_capture(packet.timestamp, packet.capture_ntp, arrival_ms)
         media = depacketize(codec, packet.payload) if packet.payload else None
@@ -190,6 +188,8 @@ class VideoReceiver:
             arrival_ms,
             damaged=media is None and bool(packet.payload),
         )
+        if output.started_over is not None:
+            self._reception.start_over(output.started_over, packet.sequence)
         if retransmitted and counts.duplicates + counts.late == useless:
             self._estimator.observe_retransmission(packet.timestamp, arrival_ms)
         self._apply(output, arrival_ms)

@@ -15,7 +15,8 @@ from functools import partial
 
 from analysis.simulator.event_queue import EventQueue
 from edge.rtc.jitter.depacketizer import Payload
-from edge.rtc.jitter.jitter_buffer import JitterBuffer, JitterBufferOutput
+from edge.rtc.jitter.frames import JitterBufferOutput
+from edge.rtc.jitter.jitter_buffer import JitterBuffer
 from netem.links.packet_stages import Delay, RateQueue
 from tests.rtc.simlink import Stage, StagedLink
 from traces import constant

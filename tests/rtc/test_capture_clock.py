@@ -87,6 +87,7 @@ def test_an_implausible_source_gives_way_to_the_next(wrong_ms: float) -> None:
     captured_ms, source = clock.captured_ms(9000, 1010.0)
     assert captured_ms == pytest.approx(1001.0, abs=0.01)
     assert source == "report"
+    clock = _synchronised()
     clock.observe_report(9000, _ntp(1000.0 + wrong_ms), 1010.0)
     assert clock.captured_ms(9000, 1010.0)[1] == "delay"
 
@@ -156,10 +157,43 @@ def test_another_source_starts_over_with_the_same_page_clock() -> None:
     offset_ms = clock.offset_ms
     clock.restart()
     assert (clock.offset_ms, clock.rtt_ms) == (offset_ms, 8.0)
-    assert clock.captured_ms(9000, 1012.0) == (1012.0, "delay")  # nothing is known of its RTP
+    assert clock.captured_ms(9000, 1012.0) == (1008.0, "delay")  # nothing is known of its RTP
     clock.observe_arrival(5_000_000, 1020.0)
     assert clock.captured_ms(5_000_000, 1020.0) == (1016.0, "delay")  # half a round trip before
     clock.observe_report(5_000_000, _ntp(1014.0), 1021.0)
     captured_ms, source = clock.captured_ms(5_000_000, 1020.0)
     assert source == "report"
     assert captured_ms == pytest.approx(1014.0, abs=0.01)
+
+
+def test_a_wrong_wall_clock_is_not_believed() -> None:
+    """Sender reports that put all frames 3 s back, over a round trip of 8 ms."""
+    clock = _synchronised()
+    for frame in range(45):
+        arrival_ms = 1000.0 + frame * 66.0
+        clock.observe_arrival(frame * 5940, arrival_ms)
+        clock.observe_report(frame * 5940, _ntp(arrival_ms - 3000.0), arrival_ms)
+        assert clock.captured_ms(frame * 5940, arrival_ms) == (arrival_ms - 4.0, "delay")
+
+
+def test_a_report_that_contradicts_the_one_before_is_used_once_another_confirms_it() -> None:
+    clock = _synchronised()
+    clock.observe_arrival(9000, 1010.0)
+    clock.observe_report(9000, _ntp(1000.0), 1010.0)
+    clock.observe_report(18_000, _ntp(1400.0), 1110.0)
+    assert clock.captured_ms(18_000, 1110.0)[0] == pytest.approx(1100.0, abs=0.01)
+    clock.observe_report(27_000, _ntp(900.0), 1210.0)
+    assert clock.captured_ms(27_000, 1210.0)[0] == pytest.approx(1200.0, abs=0.01)
+    clock.observe_report(36_000, _ntp(1002.0), 1310.0)  # the sender's clock was set
+    clock.observe_report(45_000, _ntp(1102.0), 1410.0)
+    assert clock.captured_ms(45_000, 1410.0)[0] == pytest.approx(1102.0, abs=0.01)
+
+
+def test_pairings_from_before_a_step_are_not_used_after_it() -> None:
+    clock = _synchronised()
+    for frame in range(60):
+        clock.observe_arrival(frame * 6000, 1000.0 + frame * 66.7)
+    clock.observe_report(59 * 6000, _ntp(1000.0 + 59 * 66.7 - 6.0), 1000.0 + 59 * 66.7)
+    assert clock.captured_ms(59 * 6000, 1000.0 + 59 * 66.7)[1] == "report"
+    clock.observe_arrival(62 * 6000 + 180_000, 1000.0 + 62 * 66.7)  # 2 s forward
+    assert clock.captured_ms(62 * 6000 + 180_000, 1000.0 + 62 * 66.7)[1] == "delay"

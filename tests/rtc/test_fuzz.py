@@ -27,16 +27,11 @@ from edge.rtc.bwe.remb_policy import MAX_REMB_BPS, MIN_REMB_BPS
 from edge.rtc.bwe.twcc import PacketArrivals
 from edge.rtc.capture_clock import CaptureClock
 from edge.rtc.jitter.depacketizer import Payload, depacketize
-from edge.rtc.jitter.jitter_buffer import (
-    MAX_BYTES,
-    MAX_FRAMES,
-    MAX_JUMP,
-    MAX_PACKETS,
-    JitterBuffer,
-    JitterBufferOutput,
-)
+from edge.rtc.jitter.frames import JitterBufferOutput
+from edge.rtc.jitter.jitter_buffer import MAX_BYTES, MAX_FRAMES, MAX_PACKETS, JitterBuffer
 from edge.rtc.jitter.loss_recovery import MAX_PROBED, PLI_INTERVAL_MS
 from edge.rtc.jitter.nack import MAX_NACKS
+from edge.rtc.jitter.sequence_restart import MAX_JUMP
 from edge.rtc.reception_stats import ReceptionStats
 from edge.rtc.rtp import ExtensionIds
 from edge.rtc.video_receiver import VideoReceiver

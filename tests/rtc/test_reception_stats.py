@@ -54,8 +54,11 @@ def test_each_report_has_the_share_lost_since_the_last() -> None:
 def test_a_sender_that_starts_over_is_counted_from_there() -> None:
     stats = ReceptionStats()
     _receive(stats, [1, 2, 9])
-    assert _receive(stats, [40_000]) == [True]
-    assert (stats.received, stats.missing) == (1, 0)
+    assert _receive(stats, [40_000, 40_001]) == [False, False]  # strays, for all that is known
+    assert (stats.received, stats.missing) == (3, 6)
+    stats.start_over(40_000, 40_001)
+    assert (stats.received, stats.missing) == (2, 0)
+    assert _receive(stats, [40_002]) == [True]
 
 
 def test_jitter_is_the_smoothed_change_of_transit() -> None:

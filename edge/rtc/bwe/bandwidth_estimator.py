@@ -13,6 +13,7 @@ from edge.rtc.bwe.encoder_output import EncoderOutput
 from edge.rtc.bwe.packet_train import OVERHEAD_BYTES, PacketTrain
 from edge.rtc.bwe.queue_estimator import QUEUE_STEP_MS, QueueEstimator
 from edge.rtc.bwe.remb_policy import RembPolicy
+from edge.rtc.media_clock import MediaClock
 from edge.rtc.reception_stats import LossWindow
 from edge.rtc.rtp import RTP_PER_MS, SEND_TIME_MS
 from edge.rtc.unwrapper import Unwrapper
@@ -50,7 +51,7 @@ class BandwidthEstimator:
         self._train: PacketTrain | None = None
         self._cut_rtp: int | None = None  # of the last train cut short by a loss
         self._ended_ms = float("-inf")  # the last train
-        self._send_times, self._timestamps = Unwrapper(24), Unwrapper(32)
+        self._send_times, self._media = Unwrapper(24), MediaClock(32, RTP_PER_MS)
         self._losses = LossWindow()
 
     # -- input ----------------------------------------------------------------------------------
@@ -59,7 +60,9 @@ class BandwidthEstimator:
         self, rtp: int, size: int, marker: bool, arrival_ms: float, send_time: int | None = None
     ) -> None:
         """A packet that came in order (no retransmission): `size` in bytes after SRTP."""
+        self._media.observe(rtp, marker, arrival_ms)
         if rtp == self._cut_rtp:
+            self._cut_rtp = None if marker else rtp
             return
         sent_ms = None if send_time is None else self._send_times.unwrap(send_time) * SEND_TIME_MS
         train = self._train
@@ -174,7 +177,8 @@ class BandwidthEstimator:
         return max(_MIN_SILENT_MS, _SILENT_INTERVALS * self._queue.interval_ms)
 
     def _begin(self, train: PacketTrain) -> None:
-        rtp_ms = self._timestamps.unwrap(train.rtp) / RTP_PER_MS
+        # The sender's clock may be a wrong one: its time is that of the frame's earliest arrival.
+        rtp_ms = train.first_ms - self._media.waited_ms(train.rtp, train.first_ms)
         self._queue.begin_frame(train.first_ms, train.first_sent_ms, rtp_ms)
         self._encoder.begin_frame(rtp_ms, train.first_ms - self._queue.waited_ms)
         self._capacity.lift_bound()

@@ -1,4 +1,4 @@
-"""The two forms of a frame before decoding: being assembled, and encoded."""
+"""The two forms of a frame before decoding, being assembled and encoded, and what ends them."""
 
 from __future__ import annotations
 
@@ -44,3 +44,34 @@ class Assembly:
     droppable: bool = False
     damaged: bool = False
     finished: bool = False  # served or given up
+
+    @property
+    def has_start(self) -> bool:
+        """Whether the packet that a decoder can begin with has come."""
+        first = self.packets.get(self.first if self.first is not None else -1)
+        return first is not None and first.starts
+
+    def is_followed(self, newest: Assembly, number: int, media: Payload | None) -> bool:
+        """Whether a packet with this frame's timestamp is another frame's.
+
+        A frame's packets are neighbours: `newest`, the frame of the highest number, may stand
+        between. Else its marker must have come, and the packet must begin a picture.
+        """
+        if newest is not self:
+            return number > newest.lowest > self.highest
+        begins = media is not None and media.first and (media.keyframe or media.delta)
+        return begins and self.last is not None and number > self.last
+
+
+@dataclass(slots=True)
+class JitterBufferOutput:
+    """Frames to decode, frames given up (by RTP timestamp), packets and a key frame to request.
+
+    `started_over`: the sequence number that the sender went on with after a jump.
+    """
+
+    frames: list[EncodedFrame] = field(default_factory=list)
+    lost: list[int] = field(default_factory=list)
+    nack: list[int] = field(default_factory=list)
+    keyframe: bool = False
+    started_over: int | None = None

@@ -9,10 +9,8 @@ argument, decisions are return values.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from edge.rtc.jitter.depacketizer import Payload
-from edge.rtc.jitter.frames import Assembly, EncodedFrame
+from edge.rtc.jitter.frames import Assembly, EncodedFrame, JitterBufferOutput
 from edge.rtc.jitter.loss_recovery import (
     KEY_RUN,
     NEVER,
@@ -22,25 +20,15 @@ from edge.rtc.jitter.loss_recovery import (
     incomplete_tail,
 )
 from edge.rtc.jitter.nack import NackRequester
+from edge.rtc.jitter.sequence_restart import MAX_JUMP, HeldPacket, SequenceRestart
 from edge.rtc.reception_stats import ReceptionCounts
 from edge.rtc.unwrapper import signed_difference
 
 MAX_PACKETS = 4096  # in the buffer (a 4K key frame is 1,700); beyond, everything is given up
 MAX_BYTES = 8 << 20  # the same in bytes
 MAX_FRAMES = 64  # incomplete ones; with one more, the oldest is given up
-MAX_JUMP = 1000  # of the sequence number; by more, another stream has begun
 _MAX_FINISHED = 64  # frames whose stragglers are recognised; the oldest is forgotten first
 _KEYFRAME_WAIT_MS = 150.0  # for which a key frame's packets are awaited longer
-
-
-@dataclass(slots=True)
-class JitterBufferOutput:
-    """Frames to decode, frames given up (by RTP timestamp), packets and a key frame to request."""
-
-    frames: list[EncodedFrame] = field(default_factory=list)
-    lost: list[int] = field(default_factory=list)
-    nack: list[int] = field(default_factory=list)
-    keyframe: bool = False
 
 
 class JitterBuffer:
@@ -60,7 +48,8 @@ class JitterBuffer:
         self._next: int | None = None  # the first number that is not finished with
         self._boundary: int | None = None  # a number that certainly begins a frame
         self._highest = 0
-        self._restart_sequence: int | None = None  # that would confirm that the sender started over
+        self._restart = SequenceRestart()
+        self._newest: Assembly | None = None  # the frame of the highest number
         self._needs_keyframe = True
         self._keyframes = KeyframeRequester()
         self._tail_probe = TailLossProbe()
@@ -90,18 +79,35 @@ class JitterBuffer:
         output = JitterBufferOutput()
         self.counts.packets += 1
         self._arrival_ms = now_ms
-        number = self._unwrap(sequence, now_ms, output)
-        if number is None:
-            return output
+        packet = HeldPacket(sequence, rtp, marker, media, damaged, now_ms)
+        number, continues = self._unwrap(sequence, now_ms, output)
+        if not continues:
+            self.counts.late += 1
+            far = abs(signed_difference(sequence, self._highest, 16)) >= MAX_JUMP
+            held = self._restart.hold(packet, far=far)
+            if held:
+                output.started_over = held[0].sequence
+                self._highest = held[0].sequence + 0x10000
+                self._reset(self._highest, output)
+            for each in held:
+                self._insert(self._unwrap(each.sequence, each.arrival_ms, output)[0], each, output)
+        elif number is not None:
+            self._restart.continued(rtp, now_ms)
+            self._insert(number, packet, output)
+        self._request(now_ms, output)
+        return output
+
+    def _insert(self, number: int | None, packet: HeldPacket, output: JitterBufferOutput) -> None:
+        assert number is not None
+        media, now_ms = packet.media, packet.arrival_ms
         frame: Assembly | None = None
-        if media is not None or damaged:
-            frame = self._frames.get(rtp) or self._finished.get(rtp)
-            if frame is None:
-                frame = self._frames[rtp] = Assembly(rtp, now_ms, now_ms)
-                self._tail_probe.frame_began(now_ms)
+        if media is not None or packet.damaged:
+            frame = self._frame_of(number, packet, output)
         self._owners[number] = frame
         if frame is not None:
-            self._add_to_frame(frame, number, marker, media, now_ms)
+            self._add_to_frame(frame, number, packet.marker, media, now_ms)
+            if number == self._highest:
+                self._newest = frame
             if self._needs_keyframe and frame.delta:
                 self._give_up_unusable(output)
             self._find_boundaries(number, frame)
@@ -111,8 +117,6 @@ class JitterBuffer:
             self._advance(now_ms, output)
         if len(self._owners) > MAX_PACKETS or self._bytes > MAX_BYTES:
             self._reset(self._highest + 1, output)
-        self._request(now_ms, output)
-        return output
 
     def poll(self, now_ms: float) -> JitterBufferOutput:
         """Frames given up and requests that are due without a packet; to be called at `wake_ms`."""
@@ -143,39 +147,56 @@ class JitterBuffer:
         self._request(now_ms, output)
         return output
 
+    def restart(self, now_ms: float) -> JitterBufferOutput:
+        """Another source, with numbers and timestamps of its own: give up all of the last one's."""
+        output = JitterBufferOutput()
+        if self._next is not None:
+            self._reset(None, output)
+            self._finished.clear()
+            self._tail_probe = TailLossProbe()
+        self._request(now_ms, output)
+        return output
+
     # -- where a packet belongs ----------------------------------------------------------------
 
-    def _unwrap(self, sequence: int, now_ms: float, output: JitterBufferOutput) -> int | None:
-        """The unwrapped sequence number, None for a packet that is of no use."""
+    def _unwrap(
+        self, sequence: int, now_ms: float, output: JitterBufferOutput
+    ) -> tuple[int | None, bool]:
+        """The unwrapped number, None for one that is of no use; whether it continues the stream."""
         if self._next is None:
             self._next = self._highest = sequence + 0x10000
-            return self._next
+            return self._next, True
         ahead = signed_difference(sequence, self._highest, 16)
         number = self._highest + ahead
         if not -MAX_JUMP < ahead < MAX_JUMP:
-            # Two in a row far away: the sender started over (RFC 3550, appendix A.1).
-            if self._restart_sequence != sequence:
-                self._restart_sequence = (sequence + 1) & 0xFFFF
-                self.counts.late += 1
-                return None
-            self._highest = sequence + 0x10000
-            self._reset(self._highest, output)
-            return self._highest
-        self._restart_sequence = None
+            return None, False
         if ahead > 0:
             self._tail_probe.packet_arrived()
             self.nacks.add(self._highest + 1, number, now_ms)
             self._highest = number
             if len(self.nacks) > MAX_JUMP:
                 self._reset(number, output)
-            return number
+            return number, True
+        if number == self._next == self._highest and number not in self._owners:
+            return number, True  # the first after a restart
         if self.nacks.arrived(number, now_ms):
-            return number
-        if number < self._next:
-            self.counts.late += 1
-        else:
-            self.counts.duplicates += 1
-        return None
+            return number, True
+        self.counts.duplicates += number >= self._next
+        return None, number >= self._next
+
+    def _frame_of(self, number: int, packet: HeldPacket, output: JitterBufferOutput) -> Assembly:
+        """The frame of the packet's timestamp, unless another with the same has begun."""
+        rtp, newest = packet.rtp, self._newest
+        frame = self._frames.get(rtp) or self._finished.get(rtp)
+        if frame and newest and frame.is_followed(newest, number, packet.media):
+            if not frame.finished:
+                self._give_up(frame, output)
+            del self._finished[rtp]
+            frame = None
+        if frame is None:
+            frame = self._frames[rtp] = Assembly(rtp, packet.arrival_ms, packet.arrival_ms)
+            self._tail_probe.frame_began(packet.arrival_ms)
+        return frame
 
     def _add_to_frame(
         self, frame: Assembly, number: int, marker: bool, media: Payload | None, now_ms: float
@@ -223,7 +244,7 @@ class JitterBuffer:
                     continue
                 if self._boundary == self._next:
                     frame.first = self._next
-                if frame.first != self._next or frame.damaged or not self._has_start(frame):
+                if frame.first != self._next or frame.damaged or not frame.has_start:
                     self._give_up(frame, output)
                     self._stop_serving(output)
                     continue
@@ -246,11 +267,6 @@ class JitterBuffer:
         ):
             self._boundary = self._next + 1
         self._next += 1
-
-    @staticmethod
-    def _has_start(frame: Assembly) -> bool:
-        first = frame.packets.get(frame.first if frame.first is not None else -1)
-        return first is not None and first.starts
 
     def _is_complete(self, frame: Assembly) -> bool:
         first, last = frame.first, frame.last
@@ -343,14 +359,15 @@ class JitterBuffer:
         if not unreferenced:
             self._stop_serving(output)
 
-    def _reset(self, restart: int, output: JitterBufferOutput) -> None:
-        """Give up everything in the buffer."""
+    def _reset(self, restart: int | None, output: JitterBufferOutput) -> None:
+        """Give up everything in the buffer; `restart`: the next number, None for whatever comes."""
         for frame in list(self._frames.values()):
             self._give_up(frame, output)
         self._owners.clear()
         self.nacks.clear()
         self._next = restart
-        self._boundary = self._restart_sequence = None
+        self._boundary = self._newest = None
+        self._restart.clear()
         self.counts.resets += 1
         self._stop_serving(output)
 
