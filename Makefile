@@ -10,6 +10,10 @@ ARGS ?=
 # Processes that run the tests: 0 is none beside the main one; 3 take two thirds of the time on two cores.
 WORKERS ?= 0
 
+# The RTSP camera of tests/interop, run by the system's Python.
+GSTREAMER := python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-base gstreamer1.0-plugins-good \
+	gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly
+
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
@@ -29,7 +33,7 @@ demo: PACKAGES = chromium
 demo: setup  ## the main job on a sample video, end to end (ARGS="--seconds 60")
 	$(BIN)/python -m edge demo $(ARGS)
 
-test: PACKAGES = chromium firefox-esr coturn
+test: PACKAGES = chromium firefox-esr coturn $(GSTREAMER)
 test: setup  ## all tests (ARGS="-m 'not browser'"; WORKERS=3 for three processes)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 

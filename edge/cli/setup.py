@@ -1,4 +1,4 @@
-"""`edge setup`: Debian packages (browsers, coturn), weights and samples, where they are missing."""
+"""`edge setup`: Debian packages, weights and samples, where they are missing."""
 
 from __future__ import annotations
 
@@ -8,16 +8,20 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 # The program by which a package is recognised, where it is not called like its package.
 PROGRAMS = {"coturn": "turnserver"}
+# Packages without a program, by how their names begin; Debian's package manager is asked for them.
+LIBRARIES = ("gir1.2-", "gstreamer1.0-plugins-", "python3-")
+DPKG_INFO = Path("/var/lib/dpkg/info")
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     about = "Install the named Debian packages and fetch weights and samples, where missing."
     parser = commands.add_parser("setup", help="prepare a fresh machine", description=about)
     parser.add_argument(
-        "packages", nargs="*", metavar="PACKAGE", help="chromium, firefox-esr, coturn"
+        "packages", nargs="*", metavar="PACKAGE", help="chromium, firefox-esr, coturn, ..."
     )
     parser.set_defaults(run=run)
 
@@ -51,6 +55,9 @@ def run(options: argparse.Namespace) -> int:
 def _is_installed(package: str) -> bool:
     from edge.assets.browser import BrowserMissingError, chromium_path  # noqa: PLC0415
 
+    if package.startswith(LIBRARIES):
+        names = (f"{package}.list", f"{package}:*.list")  # the latter of one architecture
+        return any(path for name in names for path in DPKG_INFO.glob(name))
     if package != "chromium":
         return shutil.which(PROGRAMS.get(package, package)) is not None
     try:

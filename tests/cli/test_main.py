@@ -17,11 +17,11 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         main(["--help"])
     assert ended.value.code == 0
     text = capsys.readouterr().out
-    for command in ("serve", "demo", "solve", "weights", "setup"):
+    for command in ("serve", "publish", "demo", "solve", "weights", "setup"):
         assert f"\n    {command} " in text
 
 
-@pytest.mark.parametrize("command", ["serve", "demo", "solve", "weights", "setup"])
+@pytest.mark.parametrize("command", ["serve", "publish", "demo", "solve", "weights", "setup"])
 def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main([command, "--help"])

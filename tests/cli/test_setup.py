@@ -52,6 +52,19 @@ def test_only_missing_packages_are_installed(
     assert len(commands) == 2
 
 
+def test_packages_without_a_program_are_asked_of_the_package_manager(
+    commands: list[list[str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    _on_path(monkeypatch, "apt-get")
+    monkeypatch.setattr(setup, "DPKG_INFO", tmp_path)
+    (tmp_path / "python3-gi.list").touch()
+    (tmp_path / "gstreamer1.0-plugins-ugly:amd64.list").touch()
+    (tmp_path / "gstreamer1.0-plugins-base-apps.list").touch()
+    assert _setup("python3-gi", "gstreamer1.0-plugins-ugly", "gstreamer1.0-plugins-base") == 0
+    assert commands[1][-1] == "gstreamer1.0-plugins-base"
+    assert "python3-gi" not in commands[1]
+
+
 def test_nothing_missing_costs_nothing(
     commands: list[list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,1 @@
+"""`edge publish`: cameras, files and streams in, by PyAV; detections out."""
