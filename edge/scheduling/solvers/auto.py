@@ -1,4 +1,5 @@
-"""The controller's solver: searches for columns, packs clients, then lets variants share GPUs."""
+"""The controller's solver: searches for columns, packs clients, then lets variants share GPUs;
+small problems are searched to the end."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from edge.scheduling import capacity_rules
 from edge.scheduling.capacity_rules import Rule
 from edge.scheduling.plan import Cycle, CycleStep
 from edge.scheduling.problem import Problem
+from edge.scheduling.solvers import subset_search
 from edge.scheduling.solvers.column_search import ColumnSearch
 from edge.scheduling.solvers.gpu_sharing import CycleImprover
 from edge.scheduling.solvers.packing import Packing
@@ -26,6 +28,8 @@ def solve(problem: Problem, rule: Rule) -> list[Cycle]:
     cycles = _single(arrays)
     if rule == "shared":
         cycles = CycleImprover(arrays, cycles, SHARED_EFFORT).run()
+        if subset_search.fits(arrays):
+            cycles = subset_search.improved(arrays, cycles)
     return [_trimmed(arrays, cycle) for cycle in cycles]
 
 
