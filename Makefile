@@ -10,9 +10,9 @@ ARGS ?=
 # Processes that run the tests: 0 is none beside the main one; 3 take two thirds of the time on two cores.
 WORKERS ?= 0
 
-# The RTSP camera of tests/interop, run by the system's Python.
-GSTREAMER := python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-base gstreamer1.0-plugins-good \
-	gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly
+# The RTSP camera and the WHIP publisher of tests/interop, run by the system's Python.
+GSTREAMER := python3-gi gir1.2-gst-rtsp-server-1.0 gir1.2-gst-plugins-bad-1.0 gstreamer1.0-nice \
+	gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10

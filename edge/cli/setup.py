@@ -13,7 +13,7 @@ from pathlib import Path
 # The program by which a package is recognised, where it is not called like its package.
 PROGRAMS = {"coturn": "turnserver"}
 # Packages without a program, by how their names begin; Debian's package manager is asked for them.
-LIBRARIES = ("gir1.2-", "gstreamer1.0-plugins-", "python3-")
+LIBRARIES = ("gir1.2-", "gstreamer1.0-", "python3-")
 DPKG_INFO = Path("/var/lib/dpkg/info")
 
 
