@@ -1,0 +1,38 @@
+"""GStreamer's webrtcbin publishes: RSA certificate, actpass, audio beside the video or before."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.interop.whip import FRAMES, GSTREAMER, gstreamer_missing, publish
+
+_MISSING = gstreamer_missing()
+pytestmark = [
+    pytest.mark.interop,
+    pytest.mark.skipif(bool(_MISSING), reason=f"no GStreamer: {_MISSING}"),
+]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "--codec vp8",
+        "--codec h264",
+        "--codec h264 --profile main",
+        "--codec h264 --profile high --pt 40",
+        "--codec vp8 --bundle none",
+        "--codec vp8 --audio",
+        "--codec h264 --audio --audio-first",
+        "--codec vp8 --audio --audio-first --bundle max-compat",
+    ],
+)
+async def test_every_frame_of_it_has_one_outcome(options: str) -> None:
+    published = await publish(GSTREAMER, "--frames", str(FRAMES), *options.split())
+    assert published.sent == FRAMES
+    published.check()
+
+
+async def test_a_codec_that_is_not_decoded_is_refused_in_words() -> None:
+    published = await publish(GSTREAMER, "--codec", "vp9")
+    assert published.status == 1
+    assert "VP9 is neither VP8 nor H264" in published.output
