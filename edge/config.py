@@ -137,7 +137,7 @@ class Settings(BaseSettings):
     sent_bps: Annotated[int, Field(ge=50_000)] | None = None
     rate_control: Literal["receiver", "transport-cc"] = "receiver"
 
-    ingest: Annotated[int, Field(ge=1, le=64)] = 1
+    ingest: Annotated[int, Field(ge=0, le=64)] = 1
     max_sessions: Annotated[int, Field(ge=1)] = 64
     max_sessions_per_address: Annotated[int, Field(ge=1)] = 16
     max_connections: Annotated[int, Field(ge=16)] = 512
@@ -220,8 +220,9 @@ class Settings(BaseSettings):
         ports = self.udp_port_range
         if ports is not None and not (ports and ports[0] >= 1024 and ports[-1] <= 65535):
             raise ValueError("udp_ports: from 1024 to 65535, the lower one first")
-        if ports is not None and len(ports) < self.max_sessions:
-            raise ValueError(f"udp_ports: at least max_sessions ({self.max_sessions}) ports")
+        needed = self.max_sessions + self.max_half_open
+        if ports is not None and len(ports) < needed:
+            raise ValueError(f"udp_ports: at least max_sessions + max_half_open ({needed}) ports")
         if self.end_fps < self.fps or self.end_bps < self.max_bps:
             raise ValueError("end_fps and end_bps: not below fps and max_bps, which are asked for")
         for server in self.ice_servers:

@@ -59,6 +59,7 @@ async def serving(**settings: Any) -> AsyncIterator[Server]:
         "admin_loopback": True,
         "admission": False,  # a busy machine may have no room for one publisher more
         "device": [simulated()],
+        "ingest": 0,  # so that tests can look into sessions; with processes: tests/ingest
     }
     server = Server(load(**{**defaults, **settings}), on_progress=lambda text: None)
     try:

@@ -46,7 +46,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--ingest",
         type=int,
         metavar="N",
-        help="processes that receive streams (default 1: the server's own)",
+        help="processes that receive streams (default 1; 0: the server's own)",
     )
     parser.add_argument("--max-sessions", type=int, metavar="N")
     parser.add_argument("--log-format", choices=("text", "json"), help="default text")

@@ -41,7 +41,7 @@ from edge.observability.frame_metrics import FrameMetrics
 log = get_logger("edge.ingest")
 
 COMMAND = (sys.executable, "-P", "-m", "edge.ingest")
-SILENCE_S = 10.0  # without a message: a ready process sends its state four times a second
+SILENCE_S = 1.75  # without a message, then it hangs: its state is due four times a second
 SUPERVISION = SupervisionPolicy(start_silence_s=60.0, stop_grace_s=1.5)
 
 

@@ -129,7 +129,9 @@ def _sessions(server: Server | BaselineServer) -> Iterator[tuple[str, str, int]]
             yield guest.id, guest.label, guest.answered
     else:
         for session in server.sessions:
-            yield session.id, session.label, session.outcomes["answered"]
+            outcomes = session.view(now_ms()).outcomes
+            answered = outcomes.get("in_time", 0) + outcomes.get("answered_late", 0)
+            yield session.id, session.label, answered
 
 
 def _report(**fields: object) -> None:

@@ -16,7 +16,7 @@ OFFERS = 16
 ATTACKER, HONEST = ({"X-Forwarded-For": f"198.51.100.{n}"} for n in (1, 2))
 
 
-@pytest.mark.parametrize("ingest", [1, 2])
+@pytest.mark.parametrize("ingest", [0, 2])
 async def test_offers_that_never_connect_keep_nobody_out(ingest: int) -> None:
     """16 offers of one address: 4 wait, the others are refused, and others' sessions are served."""
     idle = WhipPublisher(FramesTrack(noise(320, 192), 15))

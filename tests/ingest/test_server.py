@@ -7,11 +7,13 @@ import json
 import os
 import signal
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import aiohttp
 import pytest
 
-from edge.ingest.handle import IngestStatus
+from edge.ingest.handle import SILENCE_S, IngestStatus
+from edge.ingest.process import STATE_EVERY_MS
 from edge.server import Server
 from tests.publisher import WhipPublisher, publishing
 from tests.serving import base, error_of, noise, serving
@@ -95,11 +97,60 @@ async def test_a_bad_offer_costs_nothing() -> None:
         assert [each.sessions for each in processes(server)] == [0, 0]
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
-async def test_a_lost_process_costs_its_own_sessions_only(
-    number: signal.Signals, monkeypatch: pytest.MonkeyPatch
+STUCK = """
+import signal
+def stuck(*_):
+    while True:
+        pass
+signal.signal(signal.SIGUSR1, stuck)
+"""
+
+
+@pytest.fixture
+def stuck_at_sigusr1(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Child processes whose main thread never returns from SIGUSR1: with them, their event loop."""
+    (tmp_path / "sitecustomize.py").write_text(STUCK)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+
+
+HANGS = [signal.SIGKILL, signal.SIGSTOP, signal.SIGUSR1]
+
+
+def test_a_hang_is_noticed_within_two_seconds() -> None:
+    assert SILENCE_S + STATE_EVERY_MS / 1000.0 <= 2.0
+
+
+@pytest.mark.usefixtures("stuck_at_sigusr1")
+@pytest.mark.parametrize("number", HANGS)
+async def test_the_only_process_is_replaced_and_its_publishers_come_back(
+    number: signal.Signals,
 ) -> None:
-    monkeypatch.setattr("edge.ingest.handle.SILENCE_S", 4.0)
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(serving(ingest=1))
+        first = await stack.enter_async_context(publishing(base(server), noise(320, 192)))
+        await first.wait_for_answers(1)
+        [process] = processes(server)
+        assert process.pid is not None
+        os.kill(process.pid, number)
+        http = await stack.enter_async_context(aiohttp.ClientSession())
+        async with asyncio.timeout(60):
+            while len(server.sessions):
+                async with http.get(f"{base(server)}/healthz") as it:  # the server itself goes on
+                    assert it.status in (200, 503)
+            while not processes(server)[0].ready:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        assert gone(process.pid)
+        async with http.delete(first.location) as it:
+            assert it.status == 404  # as the publisher learns
+        again = await stack.enter_async_context(publishing(base(server), noise(320, 192)))
+        await again.wait_for_answers(3)
+        [process] = processes(server)
+        assert (process.restarts, process.sessions) == (1, 1)
+
+
+@pytest.mark.usefixtures("stuck_at_sigusr1")
+@pytest.mark.parametrize("number", HANGS)
+async def test_a_lost_process_costs_its_own_sessions_only(number: signal.Signals) -> None:
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(serving(ingest=2))
         publishers: list[WhipPublisher] = [
