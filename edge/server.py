@@ -100,7 +100,7 @@ class Server:
             sessions=lambda: self.sessions.connected,
             profiles=lambda: self.devices.ready_profiles,
         )
-        self.ingests = None if settings.ingest == 1 else self._ingest_pool()
+        self.ingests = self._ingest_pool() if settings.ingest else None
         self._dashboard = Dashboard(
             settings,
             metrics=self._metrics,
@@ -171,8 +171,9 @@ class Server:
     async def _listen(self) -> None:
         settings = self.settings
         access = self._access
+        whip = WhipEndpoint(settings, self.sessions, access)
         endpoints: list[web.AbstractRouteDef] = [
-            *WhipEndpoint(settings, self.sessions, access).routes(),
+            *whip.routes(),
             *LoginPages(access).routes(),
             *Pages(settings, ca=self._http.ca).routes(),
             *self._admin.routes(),
@@ -184,6 +185,8 @@ class Server:
                 controller=self.controller,
                 ingest=self._ingest_status,
                 event_loop=self._event_loop,
+                refused_offers=whip.refused,
+                refused_connections=self._http.limits.refused,
             ).routes(),
             *HealthEndpoint(
                 access=self._access,

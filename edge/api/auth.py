@@ -60,12 +60,23 @@ class AccessControl:
             )
         self._logins: dict[str, tuple[float, str]] = {}  # end in ms and admin token, by cookie
         self._failures = KeyedRateLimiter(WRONG_TOKENS_PER_MINUTE, 60_000.0)
+        self._publishing_failures = KeyedRateLimiter(WRONG_TOKENS_PER_MINUTE, 60_000.0)
 
     # Publishing
 
     def may_publish(self, request: web.Request) -> bool:
-        """Whether the request has the publishers' token, if one is configured."""
-        return not self.publishing_protected or self.publishing_token(request) is not None
+        """Whether the request has a publishing token, if any is configured; a wrong one counts."""
+        if not self.publishing_protected or self.publishing_token(request) is not None:
+            return True
+        if "Authorization" in request.headers:
+            self._publishing_failures.take(self.client_key(request), now_ms())
+        return False
+
+    def publishing_wait_ms(self, request: web.Request) -> float:
+        """Time until the request's address may try a publishing token; 0 if it may now."""
+        if not self.publishing_protected or "Authorization" not in request.headers:
+            return 0.0
+        return self._publishing_failures.wait_ms(self.client_key(request), now_ms())
 
     def publishing_token(self, request: web.Request) -> PublishingToken | None:
         """The publishing token that the request has."""

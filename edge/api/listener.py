@@ -66,7 +66,7 @@ class ConnectionLimits:
         self._descriptors = descriptors
         self._is_exempt = is_exempt
         self._open: Counter[str] = Counter()
-        self.refused: Counter[Refusal] = Counter()
+        self.refused: Counter[str] = Counter()
         """Refused connections since the start, by reason."""
         self._unlogged: Counter[Refusal] = Counter()
         self._logged_ms = float("-inf")

@@ -41,7 +41,10 @@ class MetricsEndpoint(Collector):
         controller: Controller,
         ingest: Callable[[], Sequence[IngestStatus]],
         event_loop: EventLoopMonitor,
+        refused_offers: Mapping[str, int],
+        refused_connections: Mapping[str, int],
     ) -> None:
+        """`refused_offers` by the error's code, `refused_connections` by reason: live counts."""
         self._max_sessions = settings.max_sessions
         self._dashboard = dashboard
         self._sessions = sessions
@@ -49,6 +52,8 @@ class MetricsEndpoint(Collector):
         self._controller = controller
         self._ingest = ingest
         self._event_loop = event_loop
+        self._refused_offers = refused_offers
+        self._refused_connections = refused_connections
         self._registry = CollectorRegistry()
         self._registry.register(self)
 
@@ -66,6 +71,7 @@ class MetricsEndpoint(Collector):
         yield from self._frame_families()
         yield from self._session_families()
         yield from self._device_families()
+        yield from self._refusal_families()
         yield from self._server_families()
 
     def _frame_families(self) -> Iterator[Metric]:
@@ -91,6 +97,9 @@ class MetricsEndpoint(Collector):
         for state in ("connecting", "live"):
             sessions.add_metric([state], sum(view.state == state for view in views))
         yield sessions
+        yield GaugeMetricFamily(
+            "edge_sessions_half_open", "Offers not connected yet", self._sessions.half_open
+        )
         yield GaugeMetricFamily("edge_sessions_limit", "Sessions at most", self._max_sessions)
         yield GaugeMetricFamily(
             "edge_sessions_over_slo",
@@ -143,6 +152,21 @@ class MetricsEndpoint(Collector):
             "edge_frames_waiting", "Frames that no device has taken", self._devices.waiting
         )
 
+    def _refusal_families(self) -> Iterator[Metric]:
+        yield _counts(
+            "edge_offers_refused", "Offers refused, by the error's code", self._refused_offers
+        )
+        yield _counts(
+            "edge_connections_refused",
+            "HTTP connections closed as they were accepted",
+            self._refused_connections,
+        )
+        yield _counts(
+            "edge_datagrams_refused",
+            "Datagrams and candidates of publishers that were dropped unused",
+            self._dashboard.total.refused,
+        )
+
     def _server_families(self) -> Iterator[Metric]:
         plans = HistogramMetricFamily(
             "edge_plan_seconds", "Time that a plan took, from snapshots to assignments"
@@ -168,6 +192,13 @@ class MetricsEndpoint(Collector):
         info = GaugeMetricFamily("edge_build_info", "The version", labels=["version"])
         info.add_metric([edge.__version__], 1)
         yield info
+
+
+def _counts(name: str, text: str, counts: Mapping[str, int]) -> CounterMetricFamily:
+    family = CounterMetricFamily(name, text, labels=["reason"])
+    for reason, count in counts.items():
+        family.add_metric([reason], count)
+    return family
 
 
 def _add_histogram(family: HistogramMetricFamily, labels: list[str], histogram: Histogram) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from http import HTTPStatus
@@ -46,6 +47,7 @@ class _RefusedError(Exception):
         self, status: HTTPStatus, code: str, message: str, headers: dict[str, str] | None = None
     ) -> None:
         super().__init__(message)
+        self.code = code
         self.response = json_error(status, code, message, {**CORS, **(headers or {})})
 
 
@@ -60,6 +62,8 @@ class WhipEndpoint:
         self._sessions = sessions
         self._posts = KeyedRateLimiter(settings.max_posts_per_minute, 60_000.0)
         self._patches = KeyedRateLimiter(PATCHES_PER_MINUTE, 60_000.0)
+        self.refused: Counter[str] = Counter()
+        """Offers refused since the start, by the code of the error."""
 
     def routes(self) -> list[web.AbstractRouteDef]:
         return [
@@ -75,6 +79,9 @@ class WhipEndpoint:
     def _guarded(self, handler: Handler) -> Handler:
         async def guarded(request: web.Request) -> web.StreamResponse:
             try:
+                known = self._sessions.get(request.match_info.get("session", "")) is not None
+                if not known and (wait_ms := self._access.publishing_wait_ms(request)):
+                    _refuse_rate("too many wrong tokens from this address", wait_ms)
                 if not self._access.may_publish(request):
                     raise _RefusedError(
                         HTTPStatus.UNAUTHORIZED,
@@ -84,6 +91,8 @@ class WhipEndpoint:
                     )
                 return await handler(request)
             except _RefusedError as refused:
+                if request.method == "POST":
+                    self.refused[refused.code] += 1
                 return refused.response
 
         return guarded
@@ -164,7 +173,8 @@ class WhipEndpoint:
         response = web.Response(status=HTTPStatus.NO_CONTENT, headers=_PREFLIGHT)
         if request.path == "/whip":
             response.headers["Accept-Post"] = "application/sdp"
-            if self._access.may_publish(request):  # a browser's preflight has no token
+            wait_ms = self._access.publishing_wait_ms(request)
+            if not wait_ms and self._access.may_publish(request):  # a preflight has no token
                 self._add_links(request, response, "offer")
         return response
 

@@ -1,4 +1,5 @@
-"""Counts and histograms of all frames of a process, for Prometheus and the dashboard.
+"""Counts and histograms of all frames of a process, and its refused datagrams, for Prometheus and
+the dashboard.
 
 Pure, and mergeable: the metrics of several processes add up to one.
 """
@@ -29,9 +30,12 @@ class FrameCounts:
     """Answered frames' time in each leg; `whole` is from capture to the publisher's hands."""
     slo_ratio: QuantileSketch = field(default_factory=QuantileSketch)
     """Each answered frame's `whole` time over its latency objective."""
+    refused: Counter[str] = field(default_factory=Counter)
+    """Datagrams that the guard dropped (`edge.rtc.guard`), by reason."""
 
     def merge(self, other: FrameCounts) -> None:
         self.outcomes.update(other.outcomes)
+        self.refused.update(other.refused)
         self.slo_ratio.counts.update(other.slo_ratio.counts)
         for leg, histogram in other.legs.items():
             self.legs[leg].merge(histogram)
@@ -53,6 +57,10 @@ class FrameMetrics:
 
     def dropped(self, reason: str) -> None:
         self._counts.outcomes[reason] += 1
+
+    def refused(self, datagrams: Mapping[str, int]) -> None:
+        """Count datagrams that were dropped, by reason."""
+        self._counts.refused.update(datagrams)
 
     def merge(self, counts: FrameCounts) -> None:
         """Add the counts of another process."""

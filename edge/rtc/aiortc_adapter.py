@@ -199,7 +199,7 @@ class MediaTransport:
             rtcp = is_rtcp(data)
             plain = srtp.unprotect_rtcp(data) if rtcp else srtp.unprotect(data)
         except Exception:  # forged, replayed, truncated or too long
-            self._guard.refuse("not authentic")
+            self._guard.forged(arrival_ms)
             return
         try:
             (self._on_rtcp if rtcp else self._on_rtp)(plain, arrival_ms)

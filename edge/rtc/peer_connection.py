@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Literal
@@ -297,6 +298,10 @@ class PeerConnection:
     def received_bytes(self) -> int:
         """All bytes from the publisher's addresses, of every protocol, with headers."""
         return self._guard.received_bytes
+
+    def take_refused(self) -> Counter[str]:
+        """Datagrams that the guard has refused since the last call, by reason."""
+        return self._guard.take_refused()
 
     @property
     def checked(self) -> bool:

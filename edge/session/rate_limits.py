@@ -25,38 +25,55 @@ class MessageRateLimiter:
 
 
 class TrafficLimit:
-    """Detects a publisher far above its limits, on average over `WINDOW_MS`: bursts are allowed,
-    but no more than the whole window's traffic.
+    """Detects a publisher above its limits, by a leaky bucket for bits and one for frames.
 
-    `observe` takes totals since the start, at any times.
+    Each leaks at its limit, and is full with what the limit allows in `BURST_S`: a backlog of that
+    length, released at once by a link that had stalled, is allowed, and a flood far above the limit
+    is detected within about that time. `observe` takes totals since the start, at any times.
     """
 
-    WINDOW_MS = 5_000.0
+    BURST_S = 1.0
 
     def __init__(self, max_bps: float, max_fps: float) -> None:
         self._max_bps, self._max_fps = max_bps, max_fps
-        self._window_start: tuple[float, int, int] | None = None
+        self._last: tuple[float, int, int] | None = None
+        self._bits, self._frames = _Overflow(max_bps), _Overflow(max_fps)
 
     def observe(self, received_bytes: int, frames: int, now_ms: float) -> str | None:
-        """The limit that the present window exceeds, in words; None if there is none."""
-        if self._window_start is None:
-            self._window_start = (now_ms, received_bytes, frames)
+        """The limit that is exceeded now, in words; None if there is none."""
+        if self._last is None:
+            self._last = (now_ms, received_bytes, frames)
             return None
-        began_ms, bytes_before, frames_before = self._window_start
-        bits, count = 8.0 * (received_bytes - bytes_before), frames - frames_before
-        window_s = self.WINDOW_MS / 1000.0
-        ended = now_ms - began_ms >= self.WINDOW_MS
-        if ended:
-            self._window_start = (now_ms, received_bytes, frames)
-        elif bits <= self._max_bps * window_s and count <= self._max_fps * window_s:
-            return None
-        seconds = max((now_ms - began_ms) / 1000.0, 0.001)
-        bps, fps = bits / seconds, count / seconds
-        if bps > self._max_bps:
+        last_ms, bytes_before, frames_before = self._last
+        self._last = (now_ms, received_bytes, frames)
+        seconds = max(0.0, now_ms - last_ms) / 1000.0
+        bps = self._bits.add(8.0 * (received_bytes - bytes_before), seconds)
+        fps = self._frames.add(float(frames - frames_before), seconds)
+        if bps is not None:
             return f"{bps / 1e6:.1f} Mbit/s, and at most {self._max_bps / 1e6:g} are taken"
-        if fps > self._max_fps:
+        if fps is not None:
             return f"{fps:.0f} frames a second, and at most {self._max_fps:g} are taken"
         return None
+
+
+class _Overflow:
+    """A leaky bucket that knows the mean rate since it was last empty."""
+
+    def __init__(self, rate_per_s: float) -> None:
+        self._rate_per_s = rate_per_s
+        self._level = self._amount = self._seconds = 0.0
+
+    def add(self, amount: float, seconds: float) -> float | None:
+        """What came in the last `seconds`; the mean rate a second if it overflows, else None."""
+        self._level = max(0.0, self._level + amount - self._rate_per_s * seconds)
+        if self._level == 0.0:
+            self._amount = self._seconds = 0.0
+            return None
+        self._amount += amount
+        self._seconds += seconds
+        if self._level <= self._rate_per_s * TrafficLimit.BURST_S:
+            return None
+        return self._amount / max(self._seconds, TrafficLimit.BURST_S)
 
 
 class FramePacer:

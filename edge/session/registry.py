@@ -14,7 +14,7 @@ from edge.session.view import SessionView
 
 log = get_logger("edge.session.registry")
 
-HALF_OPEN_MIN_MS = 1_000.0
+HALF_OPEN_MIN_MS = 500.0
 """Before a half-open session may give way to a new offer: an honest one is connected sooner."""
 
 
@@ -72,6 +72,11 @@ class SessionRegistry:
 
     def __iter__(self) -> Iterator[SessionInterface]:
         return iter(list(self._sessions.values()))
+
+    @property
+    def half_open(self) -> int:
+        """The number of offers whose connection is not up yet."""
+        return len(self._half_open)
 
     @property
     def connected(self) -> list[SessionInterface]:

@@ -71,6 +71,7 @@ class Session:
         self.fps = settings.fps
         self._settings = settings
         self._frame_sink = frame_sink
+        self._metrics = metrics
         self._adaptation = adaptation
         self._class_names = list(class_names)
         self._on_close_request = on_close_request
@@ -174,6 +175,8 @@ class Session:
     def tick(self, now: float) -> None:
         if self._state == "closed":
             return
+        if refused := self.peer.take_refused():
+            self._metrics.refused(refused)
         live, counts = self._state == "live", self.peer.counts
         received_bytes = self.peer.received_bytes
         end = self._liveness.end_reason(live, received_bytes, counts.frames, now)
@@ -234,6 +237,7 @@ class Session:
         self._frame_sink.remove(self.id)
         self._streams.end()
         await self.peer.close()
+        self._metrics.refused(self.peer.take_refused())
 
     # -- from the peer connection ------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -60,6 +61,7 @@ class _Sessions:
     draining: bool = False
     now: list[SessionView] = field(default_factory=list)
     refused: FullError | None = None
+    half_open: int = 0
 
     def __len__(self) -> int:
         return len(self.now)
@@ -97,6 +99,8 @@ class ServerParts:
         self.devices = _Devices()
         self.controller = _Controller()
         self.ingest: list[IngestStatus] = []
+        self.refused_offers: Counter[str] = Counter()
+        self.refused_connections: Counter[str] = Counter()
         self.event_loop = EventLoopMonitor()
 
     def arguments(self, *names: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -35,7 +36,13 @@ async def _scrape(parts: ServerParts) -> dict[tuple[str, str], float]:
     """Samples by name and label values (in the order of the labels' names), of these parts."""
     names = ("sessions", "devices", "controller", "ingest", "event_loop")
     dashboard = Dashboard(parts.settings, metrics=parts.metrics, **parts.arguments(*names))
-    endpoint = MetricsEndpoint(parts.settings, dashboard=dashboard, **parts.arguments(*names))
+    endpoint = MetricsEndpoint(
+        parts.settings,
+        dashboard=dashboard,
+        refused_offers=parts.refused_offers,
+        refused_connections=parts.refused_connections,
+        **parts.arguments(*names),
+    )
     dashboard.refresh()
     app = web.Application()
     app.add_routes(endpoint.routes())
@@ -46,6 +53,48 @@ async def _scrape(parts: ServerParts) -> dict[tuple[str, str], float]:
             for family in families
             for sample in family.samples
         }
+
+
+async def test_what_was_refused_is_counted_by_reason() -> None:
+    parts = ServerParts()
+    parts.sessions.half_open = 3
+    parts.refused_offers.update(busy=2, bad_sdp=1)
+    parts.refused_connections.update(descriptors=4)
+    parts.metrics.refused({"packet rate": 5, "stranger": 1})
+    samples = await _scrape(parts)
+    assert samples["edge_sessions_half_open", ""] == 3
+    assert samples["edge_offers_refused_total", "busy"] == 2
+    assert samples["edge_offers_refused_total", "bad_sdp"] == 1
+    assert samples["edge_connections_refused_total", "descriptors"] == 4
+    assert samples["edge_datagrams_refused_total", "packet rate"] == 5
+    assert samples["edge_datagrams_refused_total", "stranger"] == 1
+
+
+@pytest.mark.parametrize("ingest", [0, 1])
+async def test_a_server_counts_what_it_refuses(ingest: int) -> None:
+    """An offer by HTTP, and datagrams in whichever process receives them."""
+    async with (
+        serving(ingest=ingest) as server,
+        publishing(base(server), PICTURES) as me,
+        aiohttp.ClientSession() as http,
+    ):
+        sdp = {"Content-Type": "application/sdp"}
+        async with http.post(f"{base(server)}/whip", data="v=0", headers=sdp) as it:
+            assert it.status == 400
+        await me.wait_for_answers()
+        [sender] = [each for each in me.connection.getSenders() if each.track]
+        ice = sender.transport.transport._connection
+        for _ in range(10):
+            await ice.send(b"\x80" + bytes(40))  # RTP that no key authenticates
+        async with asyncio.timeout(60):
+            while True:
+                async with http.get(f"{base(server)}/metrics") as it:
+                    text = await it.text()
+                if 'edge_datagrams_refused_total{reason="not authentic"} 10.0' in text:
+                    break
+                await asyncio.sleep(0.1)  # it is counted once a second
+        assert 'edge_offers_refused_total{reason="no_video"} 1.0' in text
+        await me.wait_for_answers()
 
 
 async def test_frames_and_their_legs_are_counted() -> None:

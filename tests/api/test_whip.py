@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection
 
+from edge.api.auth import WRONG_TOKENS_PER_MINUTE
 from edge.rtc import aiortc_adapter
 from tests.publisher import publishing
 from tests.serving import base, error_of, local, noise, serving
@@ -141,6 +142,53 @@ async def test_a_token_is_wanted_where_one_is_set() -> None:
             url, data="v=0", headers={**SDP, "Authorization": "Bearer hush"}
         ) as it:
             assert it.status == 400
+
+
+async def test_guesses_at_the_publishing_token_are_limited_by_address() -> None:
+    settings = {"token": "hush", "trusted_proxies": ["127.0.0.1"], "max_posts_per_minute": 1000}
+    async with serving(**settings) as server, aiohttp.ClientSession() as http:
+        url = f"{base(server)}/whip"
+
+        async def status(method: str, path: str, token: str | None, address: str) -> int:
+            headers = {**SDP, "X-Forwarded-For": address}
+            if token is not None:
+                headers["Authorization"] = f"Bearer {token}"
+            async with http.request(method, url + path, data="v=0", headers=headers) as it:
+                if it.status == 429:
+                    assert int(it.headers["Retry-After"]) > 0
+                    assert (await error_of(it))["code"] == "too_many"
+                return it.status
+
+        for _ in range(30):  # none is no guess
+            assert await status("POST", "", None, "198.51.100.1") == 401
+        for number in range(WRONG_TOKENS_PER_MINUTE):
+            method, path = ("POST", "") if number % 2 else ("DELETE", "/nothing")
+            assert await status(method, path, f"guess {number}", "198.51.100.1") == 401
+        for token in ("guess", "hush"):  # the right one too: no answer tells them apart
+            assert await status("POST", "", token, "198.51.100.1") == 429
+            assert await status("DELETE", "/nothing", token, "198.51.100.1") == 429
+        assert await status("POST", "", "hush", "198.51.100.2") == 400
+        assert await status("POST", "", None, "198.51.100.1") == 401
+
+
+async def test_guesses_of_others_at_its_address_end_no_session() -> None:
+    settings = {"token": "hush", "trusted_proxies": ["127.0.0.1"]}
+    mine = {"Authorization": "Bearer hush", "X-Forwarded-For": "198.51.100.1"}
+    async with (
+        serving(**settings) as server,
+        publishing(base(server), noise(320, 192), headers=mine) as me,
+        aiohttp.ClientSession() as http,
+    ):
+        for _ in range(2 * WRONG_TOKENS_PER_MINUTE):
+            wrong = {**mine, "Authorization": "Bearer guess"}
+            async with http.options(f"{base(server)}/whip", headers=wrong) as it:
+                assert it.status == 204
+        await me.wait_for_answers()
+        async with http.delete(me.location, headers=mine) as it:
+            assert it.status == 200
+        sdp = {**mine, **SDP}
+        async with http.post(f"{base(server)}/whip", data="v=0", headers=sdp) as it:
+            assert it.status == 429
 
 
 async def test_a_full_server_says_when_to_come_back() -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from edge.rtc.guard.budgets import ProcessorBudget, TokenBucket
 from edge.rtc.guard.suppressed_errors import SuppressedErrors
+from edge.rtc.rtp import is_rtcp
 
 Address = tuple[str, int]
 
@@ -19,6 +20,13 @@ HEADER_BYTES = 28  # of IPv4 and UDP: an empty datagram costs something, too
 MAX_ADDRESSES = 16  # of one publisher; a phone that changes networks uses one or two each time
 PACKETS_PER_S, PACKETS_BURST = 400.0, 512.0
 """STUN and DTLS of the publisher: about 100 messages, and acknowledgements of its results."""
+RTCP_PER_S, RTCP_BURST = 100.0, 200.0
+"""Compound packets: a browser sends a report or two a second, and feedback on nothing of ours."""
+REFUSED_PER_S, REFUSED_BURST = 100.0, 200.0
+"""Datagrams of the publisher above these rates, before it is a flood, which ends its session."""
+FORGED_PER_S, FORGED_BURST = 500.0, 1000.0
+"""The same for media that is not authentic, or a replay: a network that duplicates every packet of
+4 Mbit/s causes 400 a second."""
 STRANGERS_PER_S, STRANGERS_BURST = 100.0, 128.0
 """STUN from addresses not authenticated yet: a browser sends about 20 checks a second."""
 ERRORS_PER_S, ERRORS_BURST = 5.0, 10.0
@@ -44,12 +52,16 @@ class TransportGuard:
         self.ended = False
         self.received_bytes = 0  # at the sockets, from the publisher's addresses, with headers
         self.refused: Counter[str] = Counter()  # datagrams dropped, by reason
+        self._taken: Counter[str] = Counter()
         self._on_offence = on_offence
         self._max_processor_share = max_processor_share
         share = max_processor_share
         self._processor = None if share is None else ProcessorBudget(share)
         self._addresses: set[Address] = set()
         self._packets = TokenBucket(PACKETS_PER_S, PACKETS_BURST)
+        self._rtcp = TokenBucket(RTCP_PER_S, RTCP_BURST)
+        self._refused = TokenBucket(REFUSED_PER_S, REFUSED_BURST)
+        self._forged = TokenBucket(FORGED_PER_S, FORGED_BURST)
         self._strangers = TokenBucket(STRANGERS_PER_S, STRANGERS_BURST)
         self._errors = TokenBucket(ERRORS_PER_S, ERRORS_BURST)
         self._violations = TokenBucket(VIOLATIONS_PER_S, MAX_VIOLATIONS)
@@ -69,10 +81,15 @@ class TransportGuard:
             return False
         self.received_bytes += len(data) + HEADER_BYTES
         if 127 < first < 192:
+            if not is_rtcp(data) or self._rtcp.take(now_ms):
+                return True
+            self._discard("RTCP rate", self._refused, now_ms)
+        elif first >= 64:
+            self._discard("unknown protocol", self._refused, now_ms)
+        elif self._packets.take(now_ms):
             return True
-        if first < 64 and self._packets.take(now_ms):
-            return True
-        self.refused["packet rate" if first < 64 else "unknown protocol"] += 1
+        else:
+            self._discard("packet rate", self._refused, now_ms)
         return False
 
     def learn(self, address: Address) -> bool:
@@ -96,9 +113,25 @@ class TransportGuard:
         self.refused["STUN error rate"] += 1
         return False
 
+    def forged(self, now_ms: float) -> None:
+        """A packet of media came that no key authenticates, or came again; a flood ends it."""
+        self._discard("not authentic", self._forged, now_ms)
+
+    def _discard(self, reason: str, bucket: TokenBucket, now_ms: float) -> None:
+        self.refused[reason] += 1
+        if not bucket.take(now_ms):
+            self._end("excess", f"too many useless packets were sent: {reason}")
+
     def refuse(self, reason: str) -> None:
         """Count a datagram that was read and dropped; `reason` is one of a few."""
         self.refused[reason] += 1
+
+    def take_refused(self) -> Counter[str]:
+        """Datagrams refused since the last call, by reason."""
+        new = self.refused - self._taken
+        if new:
+            self._taken = Counter(self.refused)
+        return new
 
     def violation(self, rule: str, now_ms: float, *, fatal: bool = False) -> None:
         """A packet that was dropped since it broke a rule that honest peers keep."""
