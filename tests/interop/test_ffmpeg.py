@@ -5,17 +5,14 @@ One key frame alone is sent, the first: a frame is answered only if that one was
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import av
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from tests.interop.certificates import p256, rsa_key, write_certificate
 from tests.interop.whip import FFMPEG, FRAMES, publish
 
 pytestmark = [
@@ -26,52 +23,20 @@ pytestmark = [
 ]
 
 
-def _certificate(folder: Path, key: Any) -> list[str]:
-    """The muxer's options for a certificate with that key."""
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "ffmpeg")])
-    now = datetime.datetime.now(datetime.UTC)
-    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name)
-    builder = builder.public_key(key.public_key()).serial_number(x509.random_serial_number())
-    builder = builder.not_valid_before(now - datetime.timedelta(days=1))
-    certificate = builder.not_valid_after(now + datetime.timedelta(days=30)).sign(
-        key, hashes.SHA256()
-    )
-    encoding = serialization.Encoding.PEM
-    form = serialization.PrivateFormat.TraditionalOpenSSL
-    (folder / "cert.pem").write_bytes(certificate.public_bytes(encoding))
-    (folder / "key.pem").write_bytes(
-        key.private_bytes(encoding, form, serialization.NoEncryption())
-    )
-    return [
-        "--option",
-        f"cert_file={folder / 'cert.pem'}",
-        "--option",
-        f"key_file={folder / 'key.pem'}",
-    ]
-
-
-def _rsa() -> Any:
-    return rsa.generate_private_key(65537, 2048)
-
-
-def _p256() -> Any:
-    return ec.generate_private_key(ec.SECP256R1())
-
-
 @pytest.mark.parametrize(
     ("key", "options"),
     [
-        (_p256, ""),
-        (_p256, "--profile main"),
-        (_p256, "--profile high"),
-        (_p256, "--option whip_flags=dtls_active"),
-        (_rsa, ""),
+        (p256, ""),
+        (p256, "--profile main"),
+        (p256, "--profile high"),
+        (p256, "--option whip_flags=dtls_active"),
+        (rsa_key, ""),
     ],
 )
 async def test_every_frame_of_it_has_one_outcome(
     tmp_path: Path, key: Callable[[], Any], options: str
 ) -> None:
-    certificate = _certificate(tmp_path, key())
+    certificate = write_certificate(tmp_path, key())
     published = await publish(FFMPEG, "--frames", str(FRAMES), *certificate, *options.split())
     assert published.sent == FRAMES
     published.check()
