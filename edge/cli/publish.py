@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge.cli import EXIT_USAGE, fail
+from edge.cli import EXIT_FAILED, EXIT_USAGE, fail
 
 if TYPE_CHECKING:
     from edge.publish.options import PublishOptions
@@ -73,6 +75,7 @@ def run(options: argparse.Namespace) -> int:
     # PyAV and aiortc load for a usable command only.
     from edge.observability import garbage_collector  # noqa: PLC0415
     from edge.publish.run import publish  # noqa: PLC0415
+    from edge.publish.source import THREAD  # noqa: PLC0415
     from edge.rtc.aiortc_adapter import InternalsError, check  # noqa: PLC0415
 
     try:
@@ -85,7 +88,13 @@ def run(options: argparse.Namespace) -> int:
         return fail(str(error))
     for failure in failures:
         fail(failure)
-    return 1 if failures else 0
+    status = EXIT_FAILED if failures else 0
+    if any(thread.name == THREAD for thread in threading.enumerate()):
+        # A thread that still waits for a camera does not survive the interpreter's end.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    return status
 
 
 def _usage(error: Exception) -> int:

@@ -171,8 +171,8 @@ class Transcoder:
         self._broken = False
         self._captured: dict[int, tuple[float, float]] = {}
         self._number = 0
-        self._thread = threading.Thread(target=self._run, name="encoder", daemon=True)
-        self._thread.start()
+        self.thread = threading.Thread(target=self._run, name="encoder", daemon=True)
+        self.thread.start()
 
     def request_keyframe(self) -> None:
         """Encode the next picture as a key frame."""

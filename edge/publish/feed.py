@@ -29,6 +29,7 @@ from edge.publish.totals import Totals, take_ended
 
 WORK_S = 0.05  # between two looks at what is due
 STATUS_S = 5.0  # between two lines about frames
+THREADS_S = 1.0  # for a source's threads to end
 NO_FRAME_MS = 10_000.0  # a source without a frame for so long is opened again
 STEADY_MS = 10_000.0  # a session, or a source, that lasted so long has worked
 _PASSED: dict[str, Codec] = {"h264": "h264", "vp8": "vp8"}
@@ -107,6 +108,15 @@ class OpenSource:
             self._timer.cancel()
         if self.transcoder is not None:
             self.transcoder.stop()
+
+    async def ended(self) -> None:
+        """Until its threads have ended after `close`, or do not for `THREADS_S`."""
+        threads = [self._reader.thread]
+        if self.transcoder is not None:
+            threads.append(self.transcoder.thread)
+        for thread in threads:
+            if thread.is_alive():
+                await asyncio.to_thread(thread.join, THREADS_S)
 
     def _on_packet(self, packet: SourcePacket) -> None:
         self._heard_ms = packet.arrival_ms
@@ -228,6 +238,7 @@ class Feed:
                 raise source.error
         finally:
             source.close()
+            await source.ended()
 
     async def _publish_session(self, source: OpenSource, info: SourceInfo) -> None:
         """One session, until the source or the session ends; the latter raises PublishError."""

@@ -23,6 +23,7 @@ from av.video.stream import VideoStream
 from edge.client.clocks import unix_ms
 from edge.publish.options import SourceOptions
 
+THREAD = "source"  # its name
 OPEN_S, READ_S = 10.0, 5.0
 MOST_WAITING = 240  # packets the event loop has not taken; then reading waits, as the network does
 _NO_PARSER = frozenset({"h264", "hevc"})  # over RTP: see edge.publish.frame_assembler
@@ -92,7 +93,7 @@ class SourceReader:
         self._stop = threading.Event()
         self._room = threading.BoundedSemaphore(MOST_WAITING)
         self._container: InputContainer | None = None
-        self._thread = threading.Thread(target=self._run, name="source", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=THREAD, daemon=True)
 
     async def open(self) -> SourceInfo:
         """Open the source. Raises SourceError."""
@@ -115,6 +116,11 @@ class SourceReader:
         self._stop.set()
         self._go.set()
 
+    @property
+    def thread(self) -> threading.Thread:
+        """The thread, which ends soon after `stop`, at the latest after `READ_S`."""
+        return self._thread
+
     # In the thread
 
     def _run(self) -> None:
@@ -131,6 +137,8 @@ class SourceReader:
             error = _failure(self._options, failure)
         except Exception as failure:  # a defect must end the source, not hang it
             error = SourceError(f"{self._options.name}: {failure!r}", final=True)
+        if self._container is not None:
+            self._container.close()  # a camera gets its TEARDOWN
         self._post(self._set_ended, error)
 
     def _read(self, container: InputContainer, info: SourceInfo) -> None:

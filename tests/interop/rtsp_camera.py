@@ -27,14 +27,14 @@ ENCODERS = {
 def launch(options: argparse.Namespace) -> str:
     """The pipeline, from picture to RTP."""
     width, height = options.size.split("x")
-    raw = f"video/x-raw,width={width},height={height},framerate={options.fps}/1,format=I420"
-    if options.video:
+    raw = f"video/x-raw,width={width},height={height},format=I420"
+    if options.video:  # at the file's own frame rate: videorate would hold back a frame
         source = (
-            f"filesrc location={options.video} ! decodebin ! videorate ! videoscale"
-            f" ! videoconvert ! {raw} ! identity sync=true"
+            f"filesrc location={options.video} ! decodebin ! videoscale ! videoconvert ! {raw}"
+            " ! identity sync=true"
         )
     else:
-        source = f"videotestsrc is-live=true pattern=ball ! {raw}"
+        source = f"videotestsrc is-live=true pattern=ball ! {raw},framerate={options.fps}/1"
     encoder = ENCODERS[options.codec].format(bitrate=options.bitrate, gop=options.fps)
     return f"( {source} ! {encoder} )"
 
@@ -46,6 +46,19 @@ def authenticate(server: GstRtspServer.RTSPServer, user: str, password: str) -> 
     token.set_string("media.factory.role", "user")
     auth.add_basic(GstRtspServer.RTSPAuth.make_basic(user, password), token)
     server.set_auth(auth)
+
+
+def stamp_capture(factory: GstRtspServer.RTSPMediaFactory, media: GstRtspServer.RTSPMedia) -> None:
+    """Pair the wall clock with the time of capture in sender reports, as RFC 3550 has it (6.4.1);
+    GStreamer's default is the time of sending."""
+
+    def prepared(media: GstRtspServer.RTSPMedia) -> None:
+        pipeline = media.get_element().get_parent()
+        for element in pipeline.children:
+            if element.get_factory().get_name() == "rtpbin":
+                element.set_property("rtcp-sync-send-time", False)
+
+    media.connect("prepared", prepared)
 
 
 def main() -> None:
@@ -66,6 +79,7 @@ def main() -> None:
     factory = GstRtspServer.RTSPMediaFactory()
     factory.set_launch(launch(options))
     factory.set_shared(True)
+    factory.connect("media-configure", stamp_capture)
     if options.user:
         authenticate(server, options.user, options.password)
         permissions = GstRtspServer.RTSPPermissions()
