@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from aiohttp import web
 
@@ -16,13 +16,16 @@ _HEADERS = {
     "X-Accel-Buffering": "no",  # nginx would collect events otherwise
 }
 
+_COMMENT = b": keep-alive\n\n"
+
 
 async def event_stream(
     request: web.Request,
     queue: asyncio.Queue[str | None],
     headers: Mapping[str, str] | None = None,
+    is_wanted: Callable[[str], bool] = bool,
 ) -> web.StreamResponse:
-    """Send the texts in `queue` as events, until None or until the client disconnects.
+    """Send the wanted texts in `queue` as events, until None or until the client disconnects.
 
     A comment is sent after each `KEEPALIVE_S` without an event, which keeps proxies from closing
     the connection and makes a vanished client noticed. A client that reads nothing outlives the
@@ -33,34 +36,41 @@ async def event_stream(
     with contextlib.suppress(ConnectionError):  # the client has disconnected
         await response.prepare(request)
         try:
-            await _send_all(response, queue)
+            await _send_all(response, queue, is_wanted)
         except TimeoutError:  # a graceful close would wait for the client as well
             if request.transport is not None:
                 request.transport.abort()
     return response
 
 
-async def _send_all(response: web.StreamResponse, queue: asyncio.Queue[str | None]) -> None:
+async def _send_all(
+    response: web.StreamResponse,
+    queue: asyncio.Queue[str | None],
+    is_wanted: Callable[[str], bool] = bool,
+) -> None:
     more = True
     while more:
-        events, more = await _next_events(queue)
+        events, more = await _next_events(queue, is_wanted)
         async with asyncio.timeout(SEND_TIMEOUT_S):
             await response.write(events)
             if not more:
                 await response.write_eof()
 
 
-async def _next_events(queue: asyncio.Queue[str | None]) -> tuple[bytes, bool]:
+async def _next_events(
+    queue: asyncio.Queue[str | None], is_wanted: Callable[[str], bool]
+) -> tuple[bytes, bool]:
     """All that is waiting, at least one event or comment, and whether more may follow."""
     try:
         async with asyncio.timeout(KEEPALIVE_S):
             text = await queue.get()
     except TimeoutError:
-        return b": keep-alive\n\n", True
+        return _COMMENT, True
     events = []
     while text is not None:
-        events.append(f"data: {text}\n\n")
+        if is_wanted(text):
+            events.append(f"data: {text}\n\n")
         if queue.empty():
             break
         text = queue.get_nowait()
-    return "".join(events).encode(), text is not None
+    return "".join(events).encode() or _COMMENT, text is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from pathlib import Path
@@ -75,6 +76,32 @@ async def test_the_stream_tells_the_past_then_each_second() -> None:
     [slot] = latest["devices"][0]["plan"]
     assert slot["sessions"] == [latest["sessions"][0]["name"]]
     assert sum(latest["sessions"][0]["recent"].values()) > 0
+
+
+async def test_an_operator_reads_the_results_of_a_publisher_found_by_its_label() -> None:
+    query = {"label": "gate"}
+    async with (
+        serving() as server,
+        publishing(base(server), PICTURES, query=query, channels=False) as me,
+        aiohttp.ClientSession() as http,
+    ):
+        async with http.get(f"{base(server)}/api/sessions") as it:
+            sessions = (await it.json())["sessions"]
+        [name] = [each["name"] for each in sessions if each["label"] == "gate"]
+        url = f"{base(server)}/api/sessions/{name}/results"
+        async with asyncio.timeout(60), http.get(url) as stream:
+            assert stream.content_type == "text/event-stream"
+            async for line in stream.content:
+                assert me.location.rsplit("/", 1)[1] not in line.decode()
+                if line.startswith(b"data: ") and json.loads(line[6:])["type"] == "detections":
+                    break
+        more = [await http.get(url) for _ in range(4)]
+        async with http.get(url) as it:
+            assert it.status == 429
+        for stream in more:
+            stream.close()
+        async with http.get(f"{base(server)}/api/sessions/nobody/results") as it:
+            assert it.status == 404
 
 
 async def test_pages_that_watch_are_bounded() -> None:
