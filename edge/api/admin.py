@@ -200,4 +200,4 @@ def _text(value: dict[str, Any]) -> str:
 
 def _is_no_secret(message: str) -> bool:
     """Whether a publisher's message may be shown: its welcome has the session's own URL in it."""
-    return json.loads(message).get("type") != "welcome"
+    return bool(json.loads(message).get("type") != "welcome")

@@ -31,6 +31,8 @@ class VideoSender:
         on_keyframe_request: Callable[[], None],
         start_bps: float = START_BPS,
     ) -> None:
+        self.least_bps = 0.0
+        """The pacer's rate does not fall below that of so large an estimate."""
         self.keyframe_requests = 0
         self.resent = 0
         self._connection = connection
@@ -81,7 +83,7 @@ class VideoSender:
         """Take a compound RTCP packet from the server."""
         feedback = read_feedback(data)
         if feedback.remb_bps is not None:
-            self._pacer.estimate_bps = feedback.remb_bps
+            self._pacer.estimate_bps = max(feedback.remb_bps, self.least_bps)
             self._on_estimate(feedback.remb_bps)
         if feedback.keyframe:
             self.keyframe_requests += 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from edge.base.sliding_windows import BitrateWindow
 from edge.client.frame_outcomes import PublishedFrame
 from edge.client.messages import ReceivedHint
 from edge.client.publisher import Publisher
@@ -19,6 +20,8 @@ from edge.publish.source import SourceInfo
 START_EDGE = 320  # encoded anew: until the first hint
 PASSED_BPS = 8_000_000.0  # passed through: the link is trusted until the server's first estimate
 STOP_MS = 250.0  # of packets in the pacer: nothing is passed through until the next key frame
+RATE_WINDOW_MS, RATE_FRAMES = 2_000.0, 480
+TRUSTED = 0.5  # of the stream's own rate: an estimate above it does not slow the pacer, see below
 _TICK = 90  # of the RTP clock: the least distance of two frames
 
 OnResult = Callable[[Mapping[str, Any], PublishedFrame | None], None]
@@ -54,6 +57,7 @@ class CameraPublisher(Publisher):
         self._needs_keyframe = True
         self._last: tuple[float, PublishedFrame] | None = None  # passed through: (pts, frame)
         self._number = 0
+        self._rate = BitrateWindow(RATE_WINDOW_MS, RATE_FRAMES)
         self._last_rtp: int | None = None
 
     @property
@@ -112,6 +116,12 @@ class CameraPublisher(Publisher):
             self.left_out(frame, "encoder")
             return
         self._needs_keyframe = False
+        self._rate.add(8.0 * len(ready.data), captured_ms)
+        # Estimates vary, and this stream cannot follow them: only one far below its own rate tells
+        # that the link does not take it.
+        own_bps = self._rate.newest_bps()
+        trusted = self.estimate_bps is None or self.estimate_bps >= TRUSTED * own_bps
+        self._sender.least_bps = own_bps if trusted else 0.0
         self._send_picture(frame, ready.data, ready.keyframe)
 
     def send_encoded(self, encoded: EncodedFrame) -> None:

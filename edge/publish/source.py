@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import av
 import av.error
@@ -27,6 +27,9 @@ THREAD = "source"  # its name
 OPEN_S, READ_S = 10.0, 5.0
 MOST_WAITING = 240  # packets the event loop has not taken; then reading waits, as the network does
 _NO_PARSER = frozenset({"h264", "hevc"})  # over RTP: see edge.publish.frame_assembler
+# Formats without times, in which FFmpeg makes up 25 frames a second: a frame's arrival is its time.
+_UNTIMED = frozenset({"mpjpeg", "mjpeg", "jpeg_pipe", "h264", "hevc"})
+_Way = Literal["frames", "parts", "untimed"]
 _REFERENCE_TIME: Final = "prft"  # FFmpeg's side data: the camera's wall clock (RTCP sender reports)
 _RELATIVE_S = 0.5  # behind a recording's own pace: it goes on from now
 
@@ -242,15 +245,21 @@ class _Pace:
 
 
 def _open(options: SourceOptions) -> tuple[InputContainer, SourceInfo]:
-    """Open a source, RTP without FFmpeg's parser where that can be done without."""
-    container = _open_container(options, parser=options.kind != "rtsp")
+    """Open a source in the way that its protocol and format need."""
+    way: _Way = "parts" if options.kind == "rtsp" else "frames"
+    container = _open_container(options, way)
     codec = _video(options, container).codec_context.name
-    if options.kind == "rtsp" and codec not in _NO_PARSER:
+    again: _Way = way
+    if way == "parts" and codec not in _NO_PARSER:
+        again = "frames"
+    elif options.kind == "http" and container.format.name in _UNTIMED:
+        again = "untimed"
+    if again != way:
         container.close()
-        container = _open_container(options, parser=True)
+        container = _open_container(options, again)
     stream = _video(options, container)
     context = stream.codec_context
-    rate = stream.average_rate or stream.guessed_rate
+    rate = None if again == "untimed" else stream.average_rate or stream.guessed_rate
     live = options.kind in ("rtsp", "device") or (
         options.kind == "http" and container.duration is None
     )
@@ -261,17 +270,20 @@ def _open(options: SourceOptions) -> tuple[InputContainer, SourceInfo]:
         fps=float(rate) if rate and 1 <= rate <= 240 else None,
         reordered=bool(context.has_b_frames),
         live=live,
-        parts=options.kind == "rtsp" and context.name in _NO_PARSER,
+        parts=again == "parts",
         configuration=bytes(context.extradata or b""),
     )
 
 
-def _open_container(options: SourceOptions, *, parser: bool) -> InputContainer:
-    settings: dict[str, str] = {"fflags": "nobuffer" if parser else "nobuffer+noparse"}
+def _open_container(options: SourceOptions, way: _Way) -> InputContainer:
+    flags = "nobuffer+noparse" if way == "parts" else "nobuffer"
+    settings: dict[str, str] = {"fflags": flags}
     form: str | None = None
     if options.kind == "rtsp":
         settings |= {"rtsp_transport": options.rtsp_transport, "allowed_media_types": "video"}
         settings |= {"analyzeduration": "1500000"}
+    elif way == "untimed":
+        settings |= {"use_wallclock_as_timestamps": "1"}
     elif options.kind == "device":
         form = "video4linux2"
         settings |= {"timestamps": "abs"}

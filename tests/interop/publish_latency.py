@@ -15,8 +15,6 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -26,7 +24,7 @@ from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
 from edge.assets import samples
-from tests.interop.publishing import camera, edge_publish, free_port
+from tests.interop.publishing import camera, edge_publish, edge_serve, free_port
 
 FPS, SLO_MS = 15, 150
 
@@ -47,25 +45,6 @@ def street(path: Path, seconds: float) -> Path:
             output.mux(stream.encode(picture))
         output.mux(stream.encode(None))
     return path
-
-
-@asynccontextmanager
-async def server(device: str) -> AsyncIterator[str]:
-    """`edge serve`, ready; its URL."""
-    port = free_port()
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "edge", "serve", "--http", "--host", "127.0.0.1", "--port", str(port)),
-        *("--device", device),
-        stdout=asyncio.subprocess.PIPE,
-    )
-    try:
-        assert process.stdout is not None
-        await process.stdout.readline()
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        await process.wait()
 
 
 async def published(camera_url: str, url: str, seconds: float, *more: str) -> dict[str, Any]:
@@ -115,10 +94,12 @@ async def measure(options: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         video = street(folder / "street.mp4", 2 * options.seconds + 60.0)
+        port = free_port()
+        url = f"http://127.0.0.1:{port}"
         for number in range(1, options.rounds + 1):
             async with (
                 camera("--video", str(video), "--size", size) as rtsp,
-                server(options.device) as url,
+                edge_serve(options.device, port),
             ):
                 await asyncio.sleep(5.0)  # its device starts
                 for how, more in (("passed through", ()), ("encoded anew", ("--encode",))):

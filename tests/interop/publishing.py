@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import signal
 import socket
@@ -12,6 +13,11 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+import cv2
+from aiohttp import web
+
+from tests.serving import noise
 
 SYSTEM_PYTHON = "/usr/bin/python3"  # Debian's bindings of GStreamer are its own
 CAMERA = Path(__file__).with_name("rtsp_camera.py")
@@ -175,3 +181,62 @@ async def edge_publish(*arguments: str) -> AsyncIterator[Publishing]:
         yield publishing
     finally:
         await publishing.kill()
+
+
+@asynccontextmanager
+async def edge_serve(device: str, port: int) -> AsyncIterator[asyncio.subprocess.Process]:
+    """`edge serve` over plain HTTP, listening; ended afterwards."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "edge", "serve", "--http", "--host", "127.0.0.1", "--port", str(port)),
+        *("--device", device),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        assert process.stdout is not None
+        async with asyncio.timeout(WAIT_S):
+            await process.stdout.readline()
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            process.terminate()
+        await process.wait()
+
+
+@asynccontextmanager
+async def mjpeg_camera(fps: int) -> AsyncIterator[str]:
+    """A camera that serves Motion JPEG over HTTP, as many small ones do; its URL."""
+    pictures = jpegs()
+
+    async def stream(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        response.content_type = "multipart/x-mixed-replace"
+        response.headers["Content-Type"] = "multipart/x-mixed-replace; boundary=frame"
+        await response.prepare(request)
+        loop = asyncio.get_running_loop()
+        begin = loop.time()
+        with suppress(ConnectionError):
+            for number in itertools.count():
+                await asyncio.sleep(begin + number / fps - loop.time())
+                picture = pictures[number % len(pictures)]
+                head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(picture)}\r\n"
+                await response.write(head.encode() + b"\r\n" + picture + b"\r\n")
+        return response
+
+    app = web.Application()
+    app.router.add_get("/camera", stream)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    port = free_port()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", port).start()
+        yield f"http://127.0.0.1:{port}/camera"
+    finally:
+        await runner.cleanup()
+
+
+def jpegs() -> list[bytes]:
+    """A few pictures, compressed."""
+    images = [picture.to_ndarray(format="bgr24") for picture in noise(320, 180)]
+    return [cv2.imencode(".jpg", image)[1].tobytes() for image in images]

@@ -10,9 +10,17 @@ import aiohttp
 import pytest
 
 from edge.server import Server
-from tests.interop.publishing import Publishing, camera, camera_missing, edge_publish
+from tests.interop.publishing import (
+    Publishing,
+    camera,
+    camera_missing,
+    edge_publish,
+    edge_serve,
+    free_port,
+    mjpeg_camera,
+)
 from tests.publish.recordings import recording
-from tests.serving import base, local, serving
+from tests.serving import base, local, serving, simulated
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(400)]
 
@@ -89,11 +97,12 @@ async def test_encoded_anew_it_follows_the_hints(monkeypatch: pytest.MonkeyPatch
 
 
 @needs_camera
-async def test_a_camera_that_is_killed_comes_back() -> None:
+@pytest.mark.parametrize("transport", ["tcp", "udp"])
+async def test_a_camera_that_is_killed_comes_back(transport: str) -> None:
     async with (
         camera() as rtsp,
         serving() as server,
-        edge_publish(rtsp.url, *to(server), *SLO, "--label", "gate") as publishing,
+        edge_publish(rtsp.url, *to(server), *SLO, "--rtsp-transport", transport) as publishing,
     ):
         await publishing.wait_for_answers()
         [first] = local(server)
@@ -121,6 +130,38 @@ async def test_a_server_that_stops_is_found_again_and_the_camera_stays_open() ->
                 assert len(publishing.of_type("open")) == 1
                 assert await publishing.interrupt() == 0
                 assert counts_add_up(publishing)
+
+
+async def test_a_server_that_is_killed_is_found_again(tmp_path: Path) -> None:
+    path = recording(tmp_path / "street.mp4", frames=30, fps=15)
+    port = free_port()
+    async with edge_publish(
+        str(path), "--loop", *SLO, "--to", f"http://127.0.0.1:{port}"
+    ) as publishing:
+        await publishing.wait_for(lambda: publishing.of_type("waiting"))  # it is not there yet
+        for _ in range(2):
+            answered = publishing.in_time
+            async with edge_serve(simulated(), port) as server:
+                await publishing.wait_for(lambda: publishing.in_time > answered + 5)  # noqa: B023
+                server.kill()  # it says good-bye to nobody
+                await server.wait()
+        assert await publishing.interrupt() == 0
+        assert counts_add_up(publishing)
+
+
+@pytest.mark.parametrize("fps", [8, 40])
+async def test_a_camera_over_http_is_timed_by_its_frames_arrival(fps: int) -> None:
+    """Motion JPEG tells no times; FFmpeg would have it be 25 frames a second."""
+    async with (
+        mjpeg_camera(fps) as url,
+        serving() as server,
+        edge_publish(url, *to(server), *SLO) as publishing,
+    ):
+        await publishing.wait_for_answers(40)
+        assert any("mjpeg is not a codec" in line for line in publishing.errors)
+        for line in publishing.of_type("detections"):
+            assert line["outcome"] == "in_time"  # at a wrong rate its clock would run away
+        assert await publishing.interrupt() == 0
 
 
 @needs_camera
