@@ -30,7 +30,7 @@ from pydantic_settings import (
 
 from edge.base.event_log import get_logger
 from edge.base.validation import mistakes
-from edge.profile.variant import LONG_SIDES, NETWORKS
+from edge.profile.variant import LONG_SIDES, NETWORKS, Precision, RuntimeSetting
 
 log = get_logger("edge.config")
 
@@ -128,6 +128,8 @@ class Settings(BaseSettings):
     accuracy: Path | None = None
     edges: Annotated[list[int], NoDecode] = list(LONG_SIDES)
     threads: Annotated[int, Field(ge=1, le=1024)] | None = None
+    runtime: RuntimeSetting = "auto"
+    precision: Precision = "auto"
     max_batch: Annotated[int, Field(ge=1, le=32)] = 8
 
     slo_ms: SloMs = 100.0

@@ -55,6 +55,8 @@ class Devices:
             options=WorkerOptions(
                 variants=tuple(variants),
                 threads=settings.threads,
+                runtime=settings.runtime,
+                precision=settings.precision,
                 weights={} if settings.weights is None else {settings.network: settings.weights},
                 supervision=replace(SUPERVISION, stop_grace_s=STOP_GRACE_S),
                 log_format=settings.log_format,

@@ -272,7 +272,9 @@ def _latency_profiles(settings: Settings) -> list[LatencyProfile] | None:
     try:
         if settings.profile:
             return [load_latency_profile(path) for path in settings.profile]
-        if settings.device == ["cpu"] and settings.threads is None and settings.weights is None:
+        as_measured = settings.threads is None and settings.weights is None
+        as_measured = as_measured and settings.runtime == settings.precision == "auto"
+        if settings.device == ["cpu"] and as_measured:
             profile = find_stored_profile(settings.network)
             return None if profile is None else [profile]
         return None

@@ -10,7 +10,7 @@ from typing import get_args
 
 from edge.assets import samples
 from edge.assets.store import cached
-from edge.models.weights import WEIGHTS, load_network
+from edge.models.weights import WEIGHTS
 from edge.profile.accuracy import AccuracyProfile
 from edge.profile.accuracy_file import save_accuracy_profile
 from edge.profile.host import describe_machine, package_versions
@@ -88,7 +88,7 @@ def run(options: argparse.Namespace, arguments: list[str]) -> int:
     """Exit status 0; raises ValueError and OSError for unusable input."""
     for name, value in OPENMP.items():  # as in a worker; read when torch loads
         os.environ.setdefault(name, value)
-    from edge.models.detector import Detector  # noqa: PLC0415  # torch loads only where it is used
+    from edge.models.runtime.opening import open_detector  # noqa: PLC0415  # may load torch
 
     quick = options.quick
     ending = "-quick.json" if quick else ".json"
@@ -111,16 +111,11 @@ def run(options: argparse.Namespace, arguments: list[str]) -> int:
     rows = list(before.rows) if before else []
     clips = {**(before.clips if before else {}), **clips}
 
-    detector = Detector(
-        options.network, load_network(options.network), options.device, options.precision
-    )
+    detector = open_detector(options.network, device=options.device, precision=options.precision)
     reference_detector = detector
     if reference.network != options.network:
-        reference_detector = Detector(
-            reference.network,
-            load_network(reference.network),
-            options.device,
-            options.precision,
+        reference_detector = open_detector(
+            reference.network, device=options.device, precision=options.precision
         )
     progress = ProgressReport(sum(task.work for task in tasks))
     measurement = AccuracyMeasurement(

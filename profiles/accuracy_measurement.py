@@ -31,7 +31,7 @@ _MIN_STEP = 1.15  # times the previous rate's bits: below, the encoder did not f
 
 
 class BoxDetector(Protocol):
-    """A detector, such as `edge.models.detector.Detector`."""
+    """A detector, such as `edge.models.runtime.detector.Detector`."""
 
     def detect(
         self, pictures: Sequence[Picture], variant: Variant, *, score_threshold: float

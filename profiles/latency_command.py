@@ -11,6 +11,7 @@ from edge.models.weights import WEIGHTS
 from edge.profile.host import describe_machine, file_stem, package_versions, processor_name
 from edge.profile.latency import LatencyProfile
 from edge.profile.latency_file import load_latency_profile, save_latency_profile
+from edge.profile.stored_profile import RUNTIME_PACKAGES
 from edge.profile.variant import LONG_SIDES, Variant
 from edge.workers import WorkerError
 from profiles import latency_measurement
@@ -105,7 +106,7 @@ async def _run(options: argparse.Namespace, arguments: list[str]) -> int:
             sorted(entries, key=lambda e: (Variant.parse(e.variant), e.width, e.height, e.batch)),
             device=name,
             machine=describe_machine(),
-            versions=package_versions("torch", "numpy"),
+            versions=package_versions(*RUNTIME_PACKAGES, "numpy"),
             command=command_line(arguments, before.command if before else ""),
         ),
         out,

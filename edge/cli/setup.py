@@ -49,7 +49,20 @@ def run(options: argparse.Namespace) -> int:
             _report(f"fetching {asset.name} ({asset.size / 1e6:.1f} MB) ...")
             fetch(asset)
     samples.webm(samples.street_video())
+    _prepare_network()
     return 0
+
+
+def _prepare_network() -> None:
+    """What a CPU worker would else do at its first start."""
+    from edge.assets.store import AssetError  # noqa: PLC0415
+    from edge.models.runtime.openvino_library import OpenVinoError  # noqa: PLC0415
+    from edge.models.runtime.prepared_network import prepared_network  # noqa: PLC0415
+
+    try:
+        prepared_network("yolov4-tiny", None, _report)
+    except (OpenVinoError, AssetError, OSError) as error:
+        _report(f"networks will run with PyTorch: {error}")
 
 
 def _is_installed(package: str) -> bool:

@@ -7,7 +7,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from edge.models.yolov4 import Head
+from edge.models.heads import Head
 
 CANDIDATES = 512  # a picture: the best boxes leave the device, the others are dropped
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.models.boxes import MAX_BOXES, Box
-from edge.models.preprocess import Letterbox
+from edge.models.letterbox import Letterbox
 
 
 def postprocess(

@@ -6,38 +6,12 @@ but for the final clip, and each source pixel is read once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
-from edge.profile.variant import Variant
-
-PADDING = 0.5  # grey, as Darknet pads
+from edge.models.letterbox import PADDING, Letterbox
 
 _Size = tuple[int, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Letterbox:
-    """A picture's place in the network's input, in input pixels: centred, padded around."""
-
-    left: int
-    top: int
-    width: int
-    height: int
-
-
-def letterbox(variant: Variant, width: int, height: int) -> Letterbox:
-    """The place of a picture of this size in the input of `variant`."""
-    fitted_width, fitted_height = variant.fit(width, height)
-    input_width, input_height = variant.input_size(width, height)
-    return Letterbox(
-        (input_width - fitted_width) // 2,
-        (input_height - fitted_height) // 2,
-        fitted_width,
-        fitted_height,
-    )
 
 
 def yuv_to_rgb(y: Tensor, u: Tensor, v: Tensor, full_range: bool) -> Tensor:

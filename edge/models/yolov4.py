@@ -8,27 +8,15 @@ Modules are declared in the order that Darknet's weight file holds their numbers
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from edge.models.convolution import Convolution
+from edge.models.heads import Head
 
 CLASSES = 80  # COCO
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """A head's decoding from raw map to boxes: stride and anchors (width, height) in input pixels.
-
-    `scale_xy` stretches the centre's sigmoid so that it reaches the cell's borders.
-    """
-
-    stride: int
-    anchors: tuple[tuple[int, int], ...]
-    scale_xy: float
 
 
 class Network(nn.Module):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import os
 import platform
@@ -26,9 +27,12 @@ def processor_name() -> str:
 
 
 def package_versions(*packages: str) -> dict[str, str]:
-    """Python's and the named packages' versions."""
-    found = {name: importlib.metadata.version(name) for name in packages}
-    return {"python": platform.python_version(), **found}
+    """Python's version, and those of the named packages that are installed."""
+    found = {"python": platform.python_version()}
+    for name in packages:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found
 
 
 def file_stem(name: str) -> str:

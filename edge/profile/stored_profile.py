@@ -14,6 +14,8 @@ from edge.profile.variant import Variant
 log = get_logger("edge.profile.stored_profile")
 
 PROFILES = resource("profiles")
+RUNTIME_PACKAGES = {"torch": "PyTorch", "openvino": "OpenVINO"}
+"""The packages that run networks, and what they are called: latencies depend on them."""
 
 
 def simulated_profile_path(name: str, folder: Path = PROFILES) -> Path:
@@ -53,11 +55,13 @@ def find_stored_profile(network: str, folder: Path = PROFILES) -> LatencyProfile
 
 def _difference(profile: LatencyProfile, network: str) -> str | None:
     """Why the profile says nothing of this network on this machine."""
-    torch = package_versions("torch")["torch"]
     if profile.machine != describe_machine():
         return f"measured on {profile.machine}, this is {describe_machine()}"
-    if profile.versions.get("torch") != torch:
-        return f"measured with PyTorch {profile.versions.get('torch')}, this is {torch}"
+    here = package_versions(*RUNTIME_PACKAGES)
+    for package, name in RUNTIME_PACKAGES.items():
+        then, now = (versions.get(package, "none") for versions in (profile.versions, here))
+        if then != now:
+            return f"measured with {name} {then}, this is {now}"
     if all(Variant.parse(entry.variant).network != network for entry in profile.entries):
         return f"{network} is not in it"
     return None

@@ -10,8 +10,10 @@ from typing import Literal
 NETWORKS = ("yolov4", "yolov4-tiny")
 LONG_SIDES = tuple(range(128, 609, 32))
 SENT_LONG_SIDES = (128, 160, 192, 256, 320, 416, 512, 608)  # what publishers are asked to send
-NumberFormat = Literal["float32", "bfloat16", "float16", "int8"]  # in which a device computes
+NumberFormat = Literal["float32", "bfloat16", "float16"]  # in which a device computes
 Precision = Literal["auto", NumberFormat]  # as a setting
+RuntimeName = Literal["openvino", "torch"]  # the library that runs a network on a CPU
+RuntimeSetting = Literal["auto", RuntimeName]
 STRIDE = 32  # the deepest feature map's stride: input sides are multiples of it
 
 _NAME = re.compile(r"(?P<network>[a-z0-9-]+)-(?P<long_side>\d+)")

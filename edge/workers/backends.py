@@ -1,21 +1,20 @@
-"""A worker's backends: their interface, PyTorch on a CPU or GPU, and the choice by name."""
+"""A worker's backends: their interface, a CPU or GPU, and the choice by name."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from edge.ipc.picture import Picture
 from edge.models.boxes import Box
+from edge.models.runtime.detector import Detector
+from edge.models.runtime.opening import open_detector
 from edge.profile.stored_profile import simulated_profile_path
 from edge.profile.variant import Variant
 from edge.workers.messages import Memory, WarmupBatch, WorkerSetup
 from edge.workers.simulated import SimulatedDevice
-
-if TYPE_CHECKING:
-    from edge.models.detector import Detector
 
 _GPU_THREADS = 2  # a GPU's worker only feeds it
 
@@ -53,34 +52,43 @@ def open_device(setup: WorkerSetup, report: Callable[[str], None]) -> Device:
     if kind == "sim" and rest:
         return SimulatedDevice(simulated_profile_path(rest))
     if setup.device == "cpu" or (kind == "cuda" and rest.isdecimal()):
-        return TorchDevice(setup, report)
+        return NetworkDevice(setup, report)
     raise ValueError(f"unknown device {setup.device!r}: cpu, cuda:N or sim:PROFILE.json")
 
 
-class TorchDevice:
+class NetworkDevice:
     """A CPU or a CUDA GPU, with every network resident."""
 
     def __init__(self, setup: WorkerSetup, report: Callable[[str], None]) -> None:
-        # Imported here, so that simulated workers and the server start without torch.
-        import torch  # noqa: PLC0415
-
-        from edge.models.detector import Detector  # noqa: PLC0415
-        from edge.models.weights import load_network  # noqa: PLC0415
-
         on_cpu = setup.device == "cpu"
         cores = len(os.sched_getaffinity(0))
-        torch.set_num_threads(setup.threads or (cores if on_cpu else _GPU_THREADS))
-        self.description = "CPU" if on_cpu else torch.cuda.get_device_name(setup.device)
+        threads = setup.threads or (cores if on_cpu else _GPU_THREADS)
+        # Read by PyTorch when it loads, which it does only where it is used.
+        os.environ["OMP_NUM_THREADS"] = str(threads)
         self._detectors: dict[str, Detector] = {}
         for name in setup.networks:
             report(f"loading {name}")
             path = setup.weights.get(name)
-            module = load_network(name, None if path is None else Path(path))
-            self._detectors[name] = Detector(
-                name, module, device=setup.device, precision=setup.precision
+            self._detectors[name] = open_detector(
+                name,
+                weights=None if path is None else Path(path),
+                device=setup.device,
+                precision=setup.precision,
+                runtime=setup.runtime,
+                threads=threads,
+                report=report,
             )
         self._on_cpu = on_cpu
         self._device = setup.device
+        self.description = self._describe()
+
+    def _describe(self) -> str:
+        if not self._on_cpu:
+            import torch  # noqa: PLC0415
+
+            return torch.cuda.get_device_name(self._device)
+        used = {f"{each.runtime} {each.precision}" for each in self._detectors.values()}
+        return f"CPU ({', '.join(sorted(used))})"
 
     def warm_up(self, warm: WarmupBatch) -> None:
         variant = Variant.parse(warm.variant)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import math
 import os
 import platform
@@ -18,9 +17,10 @@ from edge.ipc.picture import Packable
 from edge.ipc.shared_memory import NoFreeSlotError, slot_bytes
 from edge.ipc.supervisor import ChildStartError, ProcessState, Supervisor
 from edge.models.boxes import Box
+from edge.profile.host import package_versions
 from edge.profile.latency import LatencyProfile
 from edge.profile.latency_file import load_latency_profile
-from edge.profile.stored_profile import simulated_profile_path
+from edge.profile.stored_profile import RUNTIME_PACKAGES, simulated_profile_path
 from edge.profile.variant import Variant
 from edge.workers.messages import (
     CODEC,
@@ -199,6 +199,7 @@ class WorkerHandle:
             networks=self._networks,
             weights={name: str(path) for name, path in options.weights.items()},
             precision=options.precision,
+            runtime=options.runtime,
             threads=options.threads,
             nice=options.nice,
             slots=self._program.slots,
@@ -254,7 +255,7 @@ class WorkerHandle:
                 estimate(self._samples),
                 device=message.description,
                 machine=f"{platform.machine()}, {os.cpu_count()} cores",
-                versions={"torch": importlib.metadata.version("torch")},
+                versions=package_versions(*RUNTIME_PACKAGES),
                 command="measured when the worker first started",
             )
         self._supervisor.mark_ready()

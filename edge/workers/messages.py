@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from edge.ipc.messages import BinaryMessage, Codec, MessageError, Ready, Stop
 from edge.models.boxes import MAX_BOXES, Box
-from edge.profile.variant import Precision
+from edge.profile.variant import Precision, RuntimeSetting
 
 Memory = tuple[int, int]
 """Bytes of a device's memory in use, and in all."""
@@ -40,6 +40,7 @@ class WorkerSetup:
     networks: list[str]
     weights: dict[str, str]
     precision: Precision
+    runtime: RuntimeSetting
     threads: int | None
     nice: int
     slots: int

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from edge.ipc.supervisor import SupervisionPolicy
-from edge.profile.variant import LONG_SIDES, Precision, Variant
+from edge.profile.variant import LONG_SIDES, Precision, RuntimeSetting, Variant
 from edge.workers.messages import WarmupBatch
 from edge.workers.warmup import SHAPES, warmup_batches
 
@@ -38,6 +38,7 @@ class WorkerOptions:
     warmup_s: float | None = None
     weights: Mapping[str, Path] = field(default_factory=dict)
     precision: Precision = "auto"
+    runtime: RuntimeSetting = "auto"
     threads: int | None = None
     nice: int = 0
     hang_factor: float = 20.0
@@ -59,6 +60,6 @@ class WorkerOptions:
         variants = self.variants or tuple(
             Variant(network, long_side).name for network in networks for long_side in LONG_SIDES
         )
-        # Batching gains nothing on a CPU, so only a GPU is made ready for it.
-        batches = self.batches or ((1,) if device == "cpu" else (1, 2, 4, 8))
+        # On a CPU two sizes tell what batches gain there, which may be nothing.
+        batches = self.batches or ((1, 4) if device == "cpu" else (1, 2, 4, 8))
         return warmup_batches(variants, self.shapes, batches, measure=measure)

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 
 from edge.base.directories import cache_dir
 from edge.models.boxes import Box
-from edge.models.weights import load_network
 from edge.profile.variant import LONG_SIDES, NumberFormat, Variant
 from netem.footage.camera_file import Footage
 
@@ -39,9 +38,9 @@ def truth_of(footage: Footage, progress: Callable[[str], None] = lambda text: No
 
 
 def _detect(footage: Footage, sources: set[int]) -> dict[int, list[Box]]:
-    from edge.models.detector import Detector  # noqa: PLC0415  # torch loads only where it is used
+    from edge.models.runtime.opening import open_detector  # noqa: PLC0415  # may load torch
 
-    detector = Detector(REFERENCE.network, load_network(REFERENCE.network), precision=PRECISION)
+    detector = open_detector(REFERENCE.network, precision=PRECISION)
     found: dict[int, list[Box]] = {}
     for source, picture in footage.pictures():
         if source in sources and source not in found:

@@ -13,8 +13,8 @@ import pytest_asyncio
 
 from edge.assets import samples
 from edge.ipc.picture import Picture
-from edge.models.detector import Detector
-from edge.models.weights import class_names, load_network
+from edge.models.runtime.opening import open_detector
+from edge.models.weights import class_names
 from edge.profile.variant import Variant
 from edge.server import Server
 
@@ -61,7 +61,7 @@ def _objects(photo: np.ndarray[Any, np.dtype[np.uint8]]) -> list[tuple[str, np.n
     """The surest person and the bus on the photograph: x1, y1, x2, y2 in its own pixels."""
     frame = np.full((HEIGHT, WIDTH, 3), 114, np.uint8)
     frame[: photo.shape[0], : photo.shape[1]] = photo
-    detector = Detector("yolov4-tiny", load_network("yolov4-tiny"), precision="float32")
+    detector = open_detector("yolov4-tiny", precision="float32")
     [boxes] = detector.detect(
         [Picture.from_rgb(frame)], Variant("yolov4-tiny", 608), score_threshold=0.5
     )

@@ -10,9 +10,10 @@ import pytest
 import torch
 
 from edge.models.decode import CANDIDATES, decode
+from edge.models.heads import Head
+from edge.models.letterbox import Letterbox
 from edge.models.postprocess import postprocess
-from edge.models.preprocess import Letterbox
-from edge.models.yolov4 import Head, YoloV4, YoloV4Tiny
+from edge.models.yolov4 import YoloV4, YoloV4Tiny
 
 
 def _sigmoid(value: float) -> float:

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.models.boxes import MAX_BOXES, iou
+from edge.models.letterbox import Letterbox
 from edge.models.postprocess import postprocess
-from edge.models.preprocess import Letterbox
 
 WHOLE = Letterbox(0, 0, 100, 100)
 

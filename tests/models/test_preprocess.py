@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.ipc.picture import Picture
-from edge.models.preprocess import PADDING, letterbox, paint, resize, yuv_to_rgb
+from edge.models.letterbox import PADDING, letterbox
+from edge.models.preprocess import paint, resize, yuv_to_rgb
 from edge.profile.variant import LONG_SIDES, Variant
 
 SIZES = [(640, 272), (1280, 720), (641, 273), (16, 16), (810, 1080), (1, 1), (3, 999)]

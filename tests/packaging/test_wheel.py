@@ -89,7 +89,6 @@ def test_the_wheel_holds_the_data_and_no_tests(wheel: Path) -> None:
         "edge/api/openapi.yaml",
         "edge/resources/edge.toml",
         "edge/resources/web/templates/page.html",
-        "edge/models/yolov4-tiny.int8.json",
         "profiles/accuracy-yolov4-tiny.json",
         "profiles/sim-rtx2080ti.json",
         "netem/experiments/smoke.toml",

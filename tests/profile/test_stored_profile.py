@@ -13,14 +13,18 @@ from edge.config import Settings
 from edge.profile.host import describe_machine, file_stem, package_versions, processor_name
 from edge.profile.latency import LatencyEntry, LatencyProfile
 from edge.profile.latency_file import save_latency_profile
-from edge.profile.stored_profile import find_stored_profile, simulated_profile_path
+from edge.profile.stored_profile import (
+    RUNTIME_PACKAGES,
+    find_stored_profile,
+    simulated_profile_path,
+)
 
 
 def save(folder: Path, **changes: Any) -> None:
     given = {
         "device": processor_name(),
         "machine": describe_machine(),
-        "versions": package_versions("torch"),
+        "versions": package_versions(*RUNTIME_PACKAGES),
         **changes,
     }
     entries = [LatencyEntry("yolov4-tiny-320", 320, 192, 1, 10.0, 12.0)]
@@ -42,6 +46,10 @@ def test_this_machines_own_is_found(tmp_path: Path) -> None:
     [
         ({"machine": "Z80, 1 cores, CP/M z80"}, "measured on Z80"),
         ({"versions": {"torch": "0.4"}}, "measured with PyTorch 0.4"),
+        (
+            {"versions": {**package_versions("torch"), "openvino": "2018.1"}},
+            "measured with OpenVINO 2018.1",
+        ),
     ],
 )
 def test_anothers_is_not_used_and_the_log_says_so(
@@ -63,6 +71,8 @@ def test_a_profile_of_another_network_is_not_used(tmp_path: Path) -> None:
     [
         ({}, True),
         ({"threads": 1}, False),
+        ({"runtime": "torch"}, False),
+        ({"precision": "float32"}, False),
         ({"device": ["cpu", "cpu"]}, False),
         ({"device": ["cuda:0"]}, False),
         ({"weights": Path("others.weights")}, False),

@@ -9,9 +9,10 @@ import pytest
 
 from edge.assets.samples import photo
 from edge.ipc.picture import Picture
-from edge.models.detector import Detector
-from edge.models.weights import class_names, load_network
-from edge.profile.variant import Variant
+from edge.models.runtime.opening import open_detector
+from edge.models.runtime.openvino_library import is_installed
+from edge.models.weights import class_names
+from edge.profile.variant import RuntimeName, Variant
 from edge.workers import WorkerOptions, WorkerPool
 from tests.workers.recorder import FAST, Recorder
 
@@ -19,13 +20,16 @@ VARIANTS = ("yolov4-tiny-320", "yolov4-tiny-416")
 
 
 @pytest.mark.weights
-async def test_a_real_worker_finds_what_the_detector_finds() -> None:
+@pytest.mark.parametrize("runtime", ["openvino", "torch"])
+async def test_a_real_worker_finds_what_the_detector_finds(runtime: RuntimeName) -> None:
+    if runtime == "openvino" and not is_installed():
+        pytest.skip("no openvino")
     pictures = {}
     for name in ("bus", "zidane"):
         image = cv2.imread(str(photo(name)))
         assert image is not None
         pictures[name] = Picture.from_rgb(np.asarray(image[:, :, ::-1], dtype=np.uint8))
-    detector = Detector("yolov4-tiny", load_network("yolov4-tiny"), precision="float32")
+    detector = open_detector("yolov4-tiny", precision="float32", runtime="torch")
     names = class_names()
 
     recorder = Recorder()
@@ -35,13 +39,17 @@ async def test_a_real_worker_finds_what_the_detector_finds() -> None:
         on_done=recorder.on_done,
         on_state=recorder.on_state,
         on_progress=recorder.on_progress,
-        options=WorkerOptions(variants=VARIANTS, precision="float32", supervision=FAST),
+        options=WorkerOptions(
+            variants=VARIANTS, precision="float32", runtime=runtime, supervision=FAST
+        ),
     )
     await pool.start()
     try:
         (profile,) = pool.profiles
         assert {entry.variant for entry in profile.entries} == set(VARIANTS)
-        assert profile.max_batch == 1  # the batcher is not to fill batches on a CPU
+        assert {entry.batch for entry in profile.entries} == {1, 4}  # whether batches pay, it tells
+        (status,) = pool.status
+        assert status.description == f"CPU ({runtime} float32)"
         assert [done for done, _, _ in recorder.progress] == sorted(
             done for done, _, _ in recorder.progress
         )

@@ -31,6 +31,7 @@ from edge.workers.messages import (
             networks=["yolov4-tiny"],
             weights={"yolov4-tiny": "/weights"},
             precision="auto",
+            runtime="auto",
             threads=None,
             nice=5,
             slots=16,

@@ -8,7 +8,7 @@ from edge.profile.variant import LONG_SIDES
 from edge.workers.options import WorkerOptions
 
 
-@pytest.mark.parametrize(("device", "batches"), [("cpu", {1}), ("cuda:0", {1, 2, 4, 8})])
+@pytest.mark.parametrize(("device", "batches"), [("cpu", {1, 4}), ("cuda:0", {1, 2, 4, 8})])
 def test_every_long_side_is_warmed_up_at_the_devices_batch_sizes(
     device: str, batches: set[int]
 ) -> None:

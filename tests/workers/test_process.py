@@ -77,6 +77,7 @@ class ThreadedWorker:
             networks=[],
             weights={},
             precision="auto",
+            runtime="auto",
             threads=None,
             nice=0,
             slots=2,

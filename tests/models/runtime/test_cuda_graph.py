@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from edge.models.cuda_graph import CudaGraph
-from edge.models.detector import Detector
+from edge.models.runtime.cuda_graph import CudaGraph
+from edge.models.runtime.torch_detector import TorchDetector
 from edge.models.yolov4 import Network
 from edge.profile.variant import Variant
 
@@ -28,6 +28,6 @@ def test_a_replay_computes_the_new_input() -> None:
 
 
 def test_a_cpu_records_no_graph(random_tiny: Network) -> None:
-    detector = Detector("yolov4-tiny", random_tiny, precision="float32")
+    detector = TorchDetector("yolov4-tiny", random_tiny, precision="float32")
     detector.warm_up(Variant("yolov4-tiny", 128), (128, 72), 2)
     assert not detector._graphs

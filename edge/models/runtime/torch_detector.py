@@ -1,4 +1,4 @@
-"""Pictures in, boxes out: a loaded network on a device, as fast as the device allows."""
+"""A network that PyTorch runs, on a CPU or a CUDA GPU."""
 
 from __future__ import annotations
 
@@ -6,19 +6,25 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from edge.ipc.picture import Picture, picture_bytes
-from edge.models import int8_ranges
+from edge.ipc.picture import Picture
 from edge.models.boxes import Box
 from edge.models.convolution import can_pack
-from edge.models.cuda_graph import CudaGraph
 from edge.models.decode import decode
-from edge.models.number_format import DTYPES, choose
 from edge.models.postprocess import postprocess
-from edge.models.preprocess import letterbox, paint
+from edge.models.preprocess import paint
+from edge.models.runtime.cuda_graph import CudaGraph
+from edge.models.runtime.detector import (
+    NMS_IOU,
+    SCORE_THRESHOLD,
+    Candidates,
+    Images,
+    batch_places,
+    blank_picture,
+)
+from edge.models.runtime.number_format import DTYPES, choose
 from edge.models.yolov4 import Network
 from edge.profile.variant import Precision, Variant
 
@@ -27,13 +33,15 @@ _PACK_BYTES = 1 << 30  # for packed weights, over all input shapes; the least re
 _Planes = tuple[Tensor, Tensor, Tensor]
 
 
-class Detector:
-    """A network on a device; not to be used by several threads at once.
+class TorchDetector:
+    """A Detector.
 
-    `device` is "cpu" or "cuda:N"; for precision "auto" see `edge.models.number_format`. `module` is
-    copied, not changed. `precision` becomes the number format that it computes in, `dtype` its
-    input's. Raises `edge.models.int8_ranges.RangesError` for a damaged file of int8 ranges.
+    `device` is "cpu" or "cuda:N"; for precision "auto" see `edge.models.runtime.number_format`.
+    `module` is copied, not changed. `precision` becomes the number format that it computes in,
+    `dtype` its input's.
     """
+
+    runtime = "torch"
 
     def __init__(
         self,
@@ -44,10 +52,7 @@ class Detector:
     ) -> None:
         self.network_name = network_name
         self.device = torch.device(device)
-        ranges = int8_ranges.load(int8_ranges.path_of(network_name))
-        if ranges is not None and not ranges.fit(module):
-            ranges = None
-        self.precision = choose(precision, self.device, has_ranges=ranges is not None)
+        self.precision = choose(precision, self.device)
         self.dtype = DTYPES[self.precision]
         network = copy.deepcopy(module).to(device=self.device, dtype=self.dtype)
         self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -56,8 +61,6 @@ class Detector:
             packs = max(1, _PACK_BYTES // (numbers * self.dtype.itemsize))
             for convolution in self.network.convolutions():
                 convolution.packs = packs
-        if ranges is not None and self.precision == "int8":
-            int8_ranges.quantize(self.network, ranges)
         self._graphs: dict[
             tuple[int, ...], CudaGraph
         ] = {}  # one a warmed-up (batch, height, width)
@@ -69,24 +72,14 @@ class Detector:
         pictures: Sequence[Picture],
         variant: Variant,
         *,
-        score_threshold: float = 0.25,
-        nms_iou: float = 0.45,
+        score_threshold: float = SCORE_THRESHOLD,
+        nms_iou: float = NMS_IOU,
     ) -> list[list[Box]]:
-        """Each picture's boxes, best first; the pictures must share `variant.input_size`.
-
-        Raises ValueError for another network's variant or pictures of different input sizes.
-        """
-        if variant.network != self.network_name:
-            raise ValueError(f"{variant.name} is no variant of {self.network_name}")
         if not pictures:
             return []
-        sizes = {variant.input_size(picture.width, picture.height) for picture in pictures}
-        if len(sizes) > 1:
-            raise ValueError(f"one batch needs one input size, not {sorted(sizes)}")
-        (size,) = sizes
+        size, places = batch_places(self.network_name, pictures, variant)
         with torch.inference_mode():
             images, graph = self._input(size, len(pictures))
-            places = [letterbox(variant, picture.width, picture.height) for picture in pictures]
             planes = self._upload(pictures)
             for image, picture, its_planes, at in zip(
                 images, pictures, planes, places, strict=True
@@ -98,20 +91,16 @@ class Detector:
             for rows, at in zip(candidates, places, strict=True)
         ]
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Candidates (N, K, 6), as `edge.models.decode.decode` gives them, on the CPU.
-
-        `images` are (N, 3, H, W), RGB, 0..1, sides multiples of 32.
-        """
+    def candidates(self, images: Images, least_score: float = 0.0) -> list[Candidates]:
         with torch.inference_mode():
-            images = images.to(device=self.device, dtype=self.dtype)
-            return self._forward(images.contiguous(memory_format=torch.channels_last)).cpu()
+            on_device = torch.from_numpy(images).to(device=self.device, dtype=self.dtype)
+            found = self._forward(on_device.contiguous(memory_format=torch.channels_last)).cpu()
+        return [rows[rows[:, 0] >= least_score] for rows in found.numpy()]
 
     def warm_up(self, variant: Variant, size: tuple[int, int], batch: int) -> None:
-        """Run once for pictures of (width, height) `size`, `batch` at a time.
+        """Run once. On CUDA this records the graph for that input.
 
-        On CUDA this records the graph for that input. Without one, each kernel of such a batch is
-        launched by itself, which is slower.
+        Without one, each kernel of such a batch is launched by itself, which is slower.
         """
         width, height = variant.input_size(*size)
         key = (batch, height, width)
@@ -120,9 +109,7 @@ class Detector:
                 if self._pool is None:
                     self._pool = torch.cuda.graph_pool_handle()
                 self._graphs[key] = CudaGraph(self._forward, self._blank(*key), self._pool)
-        flat = np.zeros(picture_bytes(*size), dtype=np.uint8)
-        picture = Picture.from_buffer(flat.data, *size)
-        self.detect([picture] * batch, variant)
+        self.detect([blank_picture(*size)] * batch, variant)
 
     def _forward(self, images: Tensor) -> Tensor:
         return decode(self.network(images), self.network.heads)

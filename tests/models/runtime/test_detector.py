@@ -1,6 +1,10 @@
 """The detector finds what is there, whatever the picture's size, precision and company."""
 
+from __future__ import annotations
+
 import copy
+from collections.abc import Callable
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,12 +16,42 @@ from edge.assets.samples import photo
 from edge.ipc.picture import Picture
 from edge.models import convolution
 from edge.models.boxes import iou, match
-from edge.models.detector import Detector
+from edge.models.runtime.conversion import convert
+from edge.models.runtime.detector import Detector
+from edge.models.runtime.openvino_detector import OpenVinoDetector
+from edge.models.runtime.openvino_library import is_installed
+from edge.models.runtime.openvino_network import compile_network
+from edge.models.runtime.torch_detector import TorchDetector
 from edge.models.weights import class_names
 from edge.models.yolov4 import Network
-from edge.profile.variant import Precision, Variant
+from edge.profile.variant import NumberFormat, Variant
+
+_CONVERTED: dict[Network, Any] = {}  # the session's few networks; a conversion takes a second
+
+Open = Callable[[str, Network, NumberFormat], Detector]
 
 VARIANT = Variant("yolov4-tiny", 416)
+
+
+def _openvino(name: str, network: Network, precision: NumberFormat) -> Detector:
+    if network not in _CONVERTED:
+        _CONVERTED[network] = convert(network)
+    compiled = compile_network(_CONVERTED[network], precision, 2)
+    return OpenVinoDetector(name, compiled, network.heads)
+
+
+def _torch(name: str, network: Network, precision: NumberFormat) -> Detector:
+    return TorchDetector(name, network, precision=precision)
+
+
+@pytest.fixture(params=["openvino", "torch"])
+def open_it(request: pytest.FixtureRequest) -> Open:
+    """Each runtime in turn."""
+    if request.param == "torch":
+        return _torch
+    if not is_installed():
+        pytest.skip("no openvino")
+    return _openvino
 
 
 def _noise(width: int, height: int, seed: int = 0) -> Picture:
@@ -26,11 +60,11 @@ def _noise(width: int, height: int, seed: int = 0) -> Picture:
 
 
 @pytest.mark.weights
-@pytest.mark.parametrize("precision", ["float32", "bfloat16", "int8"])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_the_photographs_objects_are_found(
-    tiny: Network, photographs: dict[str, Picture], precision: Precision
+    tiny: Network, photographs: dict[str, Picture], precision: NumberFormat, open_it: Open
 ) -> None:
-    detector = Detector("yolov4-tiny", tiny, precision=precision)
+    detector = open_it("yolov4-tiny", tiny, precision)
     names = class_names()
     found = {
         name: [(names[box[0]], box) for box in detector.detect([picture], VARIANT)[0]]
@@ -49,8 +83,8 @@ def test_the_photographs_objects_are_found(
 
 
 @pytest.mark.weights
-def test_float32_is_darknets_reference(tiny: Network) -> None:
-    detector = Detector("yolov4-tiny", tiny, precision="float32")
+def test_float32_is_darknets_reference(tiny: Network, open_it: Open) -> None:
+    detector = open_it("yolov4-tiny", tiny, "float32")
     for name, count in (("bus", 4), ("zidane", 2)):
         image = cv2.imread(str(photo(name)))
         theirs = reference_boxes(image, 416, 0.3, 0.4)
@@ -63,9 +97,9 @@ def test_float32_is_darknets_reference(tiny: Network) -> None:
 @pytest.mark.weights
 @pytest.mark.parametrize("long_side", [320, 416, 608])
 def test_a_batch_finds_what_single_pictures_do(
-    tiny: Network, photographs: dict[str, Picture], long_side: int
+    tiny: Network, photographs: dict[str, Picture], long_side: int, open_it: Open
 ) -> None:
-    detector = Detector("yolov4-tiny", tiny, precision="float32")
+    detector = open_it("yolov4-tiny", tiny, "float32")
     variant = Variant("yolov4-tiny", long_side)
     first, second = photographs["zidane"], _noise(1280, 720)
     alone = [detector.detect([picture], variant)[0] for picture in (first, second, first)]
@@ -79,10 +113,10 @@ def test_a_batch_finds_what_single_pictures_do(
 
 @pytest.mark.weights
 def test_a_smaller_sending_of_the_same_picture_gives_the_same_places(
-    tiny: Network, photographs: dict[str, Picture]
+    tiny: Network, photographs: dict[str, Picture], open_it: Open
 ) -> None:
     """Boxes are fractions of the sent picture, so they may not move with its size."""
-    detector = Detector("yolov4-tiny", tiny)
+    detector = open_it("yolov4-tiny", tiny, "bfloat16")
     image = cv2.imread(str(photo("bus")))
     assert image is not None
     small = np.asarray(cv2.resize(image, (401, 535), interpolation=cv2.INTER_AREA))[..., ::-1]
@@ -96,8 +130,8 @@ def test_a_smaller_sending_of_the_same_picture_gives_the_same_places(
 @pytest.mark.parametrize(
     ("width", "height"), [(16, 16), (641, 273), (273, 641), (1, 1), (2, 1), (3840, 2160)]
 )
-def test_any_size_is_taken(random_tiny: Network, width: int, height: int) -> None:
-    detector = Detector("yolov4-tiny", random_tiny)
+def test_any_size_is_taken(random_tiny: Network, width: int, height: int, open_it: Open) -> None:
+    detector = open_it("yolov4-tiny", random_tiny, "float32")
     for long_side in (128, 608):
         (boxes,) = detector.detect(
             [_noise(width, height)], Variant("yolov4-tiny", long_side), score_threshold=0.05
@@ -107,16 +141,16 @@ def test_any_size_is_taken(random_tiny: Network, width: int, height: int) -> Non
         assert len(boxes) <= 100
 
 
-def test_yolov4_detects_too(random_yolov4: Network) -> None:
-    detector = Detector("yolov4", random_yolov4)
+def test_yolov4_detects_too(random_yolov4: Network, open_it: Open) -> None:
+    detector = open_it("yolov4", random_yolov4, "float32")
     variant = Variant("yolov4", 128)
     detector.warm_up(variant, (160, 90), 1)
     (boxes,) = detector.detect([_noise(160, 90)], variant, score_threshold=0.01)
     assert boxes
 
 
-def test_pictures_of_different_sizes_share_an_input(random_tiny: Network) -> None:
-    detector = Detector("yolov4-tiny", random_tiny)
+def test_pictures_of_different_sizes_share_an_input(random_tiny: Network, open_it: Open) -> None:
+    detector = open_it("yolov4-tiny", random_tiny, "float32")
     pictures = [_noise(640, 360), _noise(1280, 720)]
     assert len(detector.detect(pictures, VARIANT)) == 2
     with pytest.raises(ValueError, match="one input size"):
@@ -124,19 +158,39 @@ def test_pictures_of_different_sizes_share_an_input(random_tiny: Network) -> Non
     assert detector.detect([], VARIANT) == []
 
 
-def test_another_networks_variant_is_refused(random_tiny: Network) -> None:
-    detector = Detector("yolov4-tiny", random_tiny)
+def test_another_networks_variant_is_refused(random_tiny: Network, open_it: Open) -> None:
+    detector = open_it("yolov4-tiny", random_tiny, "float32")
     with pytest.raises(ValueError, match="yolov4-416"):
         detector.detect([_noise(16, 16)], Variant("yolov4", 416))
 
 
-def test_read_only_planes_are_fine(random_tiny: Network) -> None:
+def test_read_only_planes_are_fine(random_tiny: Network, open_it: Open) -> None:
     picture = _noise(64, 48)
     data = bytearray(picture.nbytes)
     picture.write_into(memoryview(data))
     frozen = Picture.from_buffer(memoryview(bytes(data)), 64, 48)
-    detector = Detector("yolov4-tiny", random_tiny)
+    detector = open_it("yolov4-tiny", random_tiny, "float32")
     assert detector.detect([frozen], VARIANT) == detector.detect([picture], VARIANT)
+
+
+@pytest.mark.skipif(not is_installed(), reason="no openvino")
+def test_both_runtimes_have_the_same_candidates(random_network: Network) -> None:
+    name = "yolov4" if len(random_network.heads) == 3 else "yolov4-tiny"
+    images = np.random.default_rng(3).random((2, 3, 64, 96), dtype=np.float32)
+    ours = _openvino(name, random_network, "float32").candidates(images)
+    theirs = _torch(name, random_network, "float32").candidates(images)
+    for found, expected in zip(ours, theirs, strict=True):
+        assert found.shape == expected.shape
+        np.testing.assert_allclose(found[:, 0], expected[:, 0], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.skipif(not is_installed(), reason="no openvino")
+def test_both_runtimes_have_the_same_boxes(tiny: Network, photographs: dict[str, Picture]) -> None:
+    detectors = [each("yolov4-tiny", tiny, "float32") for each in (_openvino, _torch)]
+    for picture in photographs.values():
+        ours, theirs = (each.detect([picture], VARIANT)[0] for each in detectors)
+        assert len(match(ours, theirs, 0.98)) == len(ours) == len(theirs) > 1
+        np.testing.assert_allclose(np.array(ours), np.array(theirs), atol=2e-3)
 
 
 def test_packed_weights_give_the_same_maps(random_network: Network) -> None:
@@ -162,8 +216,8 @@ def test_packed_weights_give_the_same_maps(random_network: Network) -> None:
 def test_cuda_finds_what_the_cpu_does(
     tiny: Network, photographs: dict[str, Picture], warm: bool
 ) -> None:
-    cpu = Detector("yolov4-tiny", tiny, precision="float32")
-    cuda = Detector("yolov4-tiny", tiny, device="cuda:0")
+    cpu = TorchDetector("yolov4-tiny", tiny, precision="float32")
+    cuda = TorchDetector("yolov4-tiny", tiny, device="cuda:0")
     assert cuda.dtype == torch.float16
     for picture in photographs.values():
         if warm:
