@@ -26,6 +26,7 @@ from edge.rtc.decoding.decoder import MAX_PIXELS
 from edge.rtc.guard.candidate_policy import CandidatePolicy, own_addresses
 from edge.rtc.guard.suppressed_errors import SuppressedErrors
 from edge.rtc.guard.transport_guard import TransportGuard
+from edge.rtc.jitter.parameter_sets import read_sprop
 from edge.rtc.reception_stats import ReceptionCounts
 from edge.rtc.rtp import ExtensionIds
 from edge.rtc.sdp import (
@@ -126,6 +127,7 @@ class PeerConnection:
         self._channels: dict[str, RTCDataChannel] = {}
         self._candidates = 0
         self._ufrags: frozenset[str] = frozenset()  # the publisher's, in its offer
+        self._parameter_sets: dict[int, list[bytes]] = {}  # H264's, in its offer
         self._closing: asyncio.Task[None] | None = None
 
     # -- signalling -------------------------------------------------------------------------------
@@ -140,6 +142,7 @@ class PeerConnection:
             _log.info("offer_refused", code=refused.code, reason=refused)
             raise
         self._ufrags = read_ufrags(offer_sdp)
+        self._parameter_sets = read_sprop(offer_sdp)
         # An empty list, not None: None would ask a public STUN server.
         configuration = RTCConfiguration(iceServers=self._ice_servers)
         connection = self._connection = RTCPeerConnection(configuration)
@@ -200,6 +203,7 @@ class PeerConnection:
             slo_ms=self._slo_ms,
             on_step=lambda: self._call("step"),
             max_pixels=self._max_pixels,
+            parameter_sets=self._parameter_sets,
             max_decode_share=self._max_decode_share,
             on_decode_excess=self._decode_excess,
         )

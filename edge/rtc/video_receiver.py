@@ -30,6 +30,7 @@ _timer = SharedTimer(_TICK_S)
 _STALL_MS = 15.0  # by which such a check may be late
 _REPORT_S = 0.25  # between receiver reports: senders measure their round trip by them
 _RECEPTION_SHARE = 0.6  # of the SLO: a packet later than this is too late for its frame
+_SILENT_MS = 2000.0  # without a frame, after which no picture is expected of those before
 
 _log = get_logger(__name__)
 
@@ -65,6 +66,7 @@ class VideoReceiver:
     `on_decode_excess` is called once, when decoding takes more than `max_decode_share` of a core.
 
     With transport-wide feedback the sender's own estimator decides: no REMB is sent.
+    `parameter_sets` are those of H264 in the SDP, by payload type.
     """
 
     def __init__(
@@ -81,12 +83,14 @@ class VideoReceiver:
         slo_ms: float,
         on_step: Callable[[], None] = lambda: None,
         max_pixels: int = MAX_PIXELS,
+        parameter_sets: Mapping[int, Sequence[bytes]] | None = None,
         max_decode_share: float | None = None,
         on_decode_excess: Callable[[], None] = lambda: None,
     ) -> None:
         self.jitter = JitterBuffer()
         self.ssrc = 1  # ours, in feedback
         self._codecs = codecs
+        self._parameter_sets = dict(parameter_sets or {})
         self._retransmissions = retransmissions
         self._extensions = extensions
         self._send_rtcp = send_rtcp
@@ -111,6 +115,7 @@ class VideoReceiver:
         self._sender_report: tuple[int, float] | None = None  # (middle 32 bits of NTP, arrival)
         self._poll: asyncio.TimerHandle | None = None
         self._poll_ms = 0.0
+        self._submitted_ms = 0.0  # the last frame to the decoder
         self._report: asyncio.TimerHandle | None = None
         self._tick_ms = 0.0
         self._arrivals = PacketArrivals() if extensions.transport_cc else None
@@ -168,13 +173,16 @@ class VideoReceiver:
         if codec != self._codec:
             self._codec = codec
             self._apply(self.jitter.require_keyframe(arrival_ms), arrival_ms)
+        if units := self._parameter_sets.pop(packet.payload_type, None):
+            self.jitter.parameter_sets.add(units, in_band=False)
         if not retransmitted:
             in_order = self._reception.add(packet.sequence, packet.timestamp, arrival_ms)
             if in_order and packet.payload:
+                marker = packet.marker and self.jitter.trusts_marker
                 self._estimator.observe(
-                    packet.timestamp, packet.size, packet.marker, arrival_ms, packet.send_time
+                    packet.timestamp, packet.size, marker, arrival_ms, packet.send_time
                 )
-                self._clock.observe_arrival(packet.timestamp, arrival_ms, marker=packet.marker)
+                self._clock.observe_arrival(packet.timestamp, arrival_ms, marker=marker)
         if packet.capture_ntp is not None:
             self._clock.observe_capture(packet.timestamp, packet.capture_ntp, arrival_ms)
         media = depacketize(codec, packet.payload) if packet.payload else None
@@ -204,8 +212,9 @@ class VideoReceiver:
     # -- from the jitter buffer -------------------------------------------------------------------
 
     def _apply(self, output: JitterBufferOutput, at_ms: float) -> None:
-        for frame in output.frames:
+        for frame in output.decodable:
             self._decoder.submit(self._codec, frame)
+            self._submitted_ms = at_ms
         if output.lost:
             self._on_lost(output.lost, "lost")
         if output.nack or output.keyframe:
@@ -266,7 +275,8 @@ class VideoReceiver:
         )
 
     def _dropped(self, rtps: list[int], reason: str, keyframe: bool) -> None:
-        self._on_lost(rtps, reason)
+        if rtps:
+            self._on_lost(rtps, reason)
         if keyframe and not self._closed:
             at_ms = now_ms()
             self._apply(self.jitter.require_keyframe(at_ms), at_ms)
@@ -280,6 +290,8 @@ class VideoReceiver:
             self._estimator.tick(at_ms)
             self._check_step(at_ms)
         self._tick_ms = at_ms
+        if at_ms - self._submitted_ms > _SILENT_MS:
+            self._decoder.expire()
         if self._arrivals is not None and at_ms - self._arrivals_sent_ms >= EVERY_MS:
             feedback = self._arrivals.feedback(self.ssrc, self._source or 0)
             if feedback is not None:

@@ -1,5 +1,8 @@
 """Decoding on a thread (`edge.rtc.decoding.decoder_threads`): frames in, pictures out by callback.
 
+A picture belongs to the frame that the decoder says, not to the one that it was given last: with
+B-frames, pictures come in the order of display, later and in another order than their frames.
+
 Every frame of a codec with references has to be decoded, so a waiting frame can't be left out. A
 picture whose successor is already waiting is decoded but not handed over ("superseded"). A decoder
 that can't keep up drops all waiting frames and requests a key frame ("overload").
@@ -16,6 +19,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
 
 import av
@@ -32,6 +36,7 @@ MAX_PIXELS = 4096 * 2304
 PIXEL_FORMATS = ("yuv420p", "yuvj420p")  # of the pictures returned
 MAX_WAITING = 30  # frames, a second of video; with one more, all waiting frames are dropped
 MAX_WAITING_MS = 250.0  # the same for the age of the oldest
+MAX_REORDERED = 16  # frames that wait for their pictures (H.264, A.3.1); the oldest is lost
 
 _log = get_logger(__name__)
 
@@ -44,8 +49,9 @@ class Decoder:
 
     `on_picture(frame, picture, decoded_ms)`, the picture in one of `PIXEL_FORMATS`;
     `on_dropped(rtps, reason, keyframe)` for frames without a picture, where `keyframe` means that
-    decoding goes on only after a key frame. Reasons: "superseded", "overload", "lost" (broken
-    data), "too_large" (more than `max_pixels`). `on_excess` is called once, when decoding has taken
+    decoding goes on only after a key frame or a recovery point; with it `rtps` may be empty.
+    Reasons: "superseded", "overload", "lost" (broken data, or no picture came of it), "too_large"
+    (more than `max_pixels`). `on_excess` is called once, when decoding has taken
     more than `max_share` of a core over about a second (None: no limit).
     """
 
@@ -95,23 +101,32 @@ class Decoder:
         with self._lock:
             oldest_ms = self._waiting[0][1].received_ms if self._waiting else frame.received_ms
             if len(self._waiting) >= MAX_WAITING or frame.received_ms - oldest_ms > MAX_WAITING_MS:
-                dropped = [waiting.rtp for _, waiting in self._waiting]
+                dropped = [each.rtp for _, each in self._waiting if not each.repeated]
                 self._waiting.clear()
                 self._needs_keyframe = True
-            self._needs_keyframe = self._needs_keyframe and not frame.keyframe
+            self._needs_keyframe = self._needs_keyframe and not frame.is_entry
             accepted = not self._needs_keyframe
             if accepted:
                 self._waiting.append((codec, frame))
-            else:
+            elif not frame.repeated:
                 dropped.append(frame.rtp)
             starts = accepted and not self._busy
             self._busy = self._busy or starts
         if starts:
             self._threads = self._threads or DecoderThreads.acquire()
             self._submit()
-        if dropped:
+        if dropped or not accepted:
             self._on_dropped(dropped, "overload", not accepted)
         return accepted
+
+    def expire(self) -> None:
+        """The stream has fallen silent: frames that wait for their pictures are lost."""
+        with self._lock:
+            if self._busy or self._stopped or self._codec is None:
+                return
+            lost = [each.rtp for each in self._codec.forget() if not each.repeated]
+        if lost:
+            self._on_dropped(lost, "lost", False)
 
     def stop(self) -> None:
         """End after the present frame; to be called once. Never blocks; no callback follows."""
@@ -171,26 +186,36 @@ class Decoder:
         try:
             if self._codec is None or self._codec.name != codec:
                 self._codec = _Codec(codec, self._max_pixels)
-            picture, reason = self._codec.decode(frame)
+            decoded = self._codec.decode(frame)
         except Exception:
             _log.exception("decoder_replaced", codec=codec)
+            lost = self._codec.forget() if self._codec is not None else []
             self._codec = None
-            picture, reason = None, "lost"
+            decoded = _Decoded(lost=[each for each in lost if each is not frame], refused="lost")
         with self._lock:
             newer = bool(self._waiting)
-        if picture is None:
-            self._call(self._dropped, frame.rtp, reason or "lost", bool(reason))
-        elif newer:
-            self._call(self._dropped, frame.rtp, "superseded", False)
-        else:
-            self._return(frame, picture)
+        for each in decoded.lost:
+            self._drop(each, "lost")
+        if decoded.refused:
+            rtps = [] if frame.repeated else [frame.rtp]
+            self._call(self._dropped, rtps, decoded.refused, True)
+        shown = [(source, image) for source, image in decoded.pictures if not source.repeated]
+        for index, (source, image) in enumerate(shown):
+            if newer or index < len(shown) - 1:
+                self._drop(source, "superseded")
+            else:
+                self._return(source, image)
+
+    def _drop(self, frame: EncodedFrame, reason: str) -> None:
+        if not frame.repeated:
+            self._call(self._dropped, [frame.rtp], reason, False)
 
     def _return(self, frame: EncodedFrame, picture: av.VideoFrame) -> None:
         try:
             planar = _as_yuv420p(picture)
         except Exception as error:  # the decoder kept its references and needs no key frame
             _log.debug("unconvertible_picture", format=picture.format.name, error=error)
-            self._call(self._dropped, frame.rtp, "lost", False)
+            self._drop(frame, "lost")
         else:
             self._call(self._picture, frame, planar, now_ms())
 
@@ -212,9 +237,9 @@ class Decoder:
         if not self._stopped:
             self._on_excess()
 
-    def _dropped(self, rtp: int, reason: str, keyframe: bool) -> None:
+    def _dropped(self, rtps: list[int], reason: str, keyframe: bool) -> None:
         if not self._stopped:
-            self._on_dropped([rtp], reason, keyframe)
+            self._on_dropped(rtps, reason, keyframe)
 
 
 def _as_yuv420p(picture: av.VideoFrame) -> av.VideoFrame:
@@ -224,13 +249,25 @@ def _as_yuv420p(picture: av.VideoFrame) -> av.VideoFrame:
     return picture.reformat(format="yuv420p", threads=1)
 
 
+@dataclass(slots=True)
+class _Decoded:
+    """What became of frames: their pictures in the order of display, those that got none, and the
+    reason why the one just given was refused ("" if it was not)."""
+
+    pictures: list[tuple[EncodedFrame, av.VideoFrame]] = field(default_factory=list)
+    lost: list[EncodedFrame] = field(default_factory=list)
+    refused: str = ""
+
+
 class _Codec:
-    """libavcodec's decoder, for the lowest delay: one thread, no reordering, no conversion."""
+    """libavcodec's decoder, for the lowest delay: one thread, no conversion."""
 
     def __init__(self, name: str, max_pixels: int) -> None:
         self.name = name
         self._max_pixels = max_pixels
-        self._needs_keyframe = True
+        self._needs_entry = True
+        self._waiting: dict[int, EncodedFrame] = {}  # for their pictures, by pts
+        self._frames = 0
         context = av.CodecContext.create(name, "r")
         assert isinstance(context, VideoCodecContext)
         context.thread_count = 1
@@ -238,21 +275,50 @@ class _Codec:
         context.options = {"max_pixels": str(max_pixels)}
         self._context = context
 
-    def decode(self, frame: EncodedFrame) -> tuple[av.VideoFrame | None, str]:
-        """(picture, ""), (None, reason), or (None, "") for a frame that is not to be shown.
+    def decode(self, frame: EncodedFrame) -> _Decoded:
+        """The pictures that this frame brings out; without B-frames, its own.
 
-        After a failure nothing but a key frame is tried.
+        After a failure nothing but a key frame or a recovery point is tried.
         """
-        if self._needs_keyframe and not frame.keyframe:
-            return None, "lost"
-        self._needs_keyframe = True
+        if self._needs_entry and not frame.is_entry:
+            return _Decoded(refused="lost")
+        self._needs_entry = True
+        decoded = _Decoded()
+        if frame.recovery and self._context.is_open:
+            # libavcodec shows no picture then before it has recovered (H.264, D.2.8).
+            self._context.flush_buffers()
+            decoded.lost += self.forget()
         if frame.width * frame.height > self._max_pixels:
-            return None, "too_large"
+            decoded.refused = "too_large"
+            return decoded
+        packet = av.Packet(frame.data)
+        packet.pts = self._frames = self._frames + 1
         try:
-            pictures = self._context.decode(av.Packet(frame.data))
+            pictures = self._context.decode(packet)
         except (av.FFmpegError, ValueError, MemoryError) as error:
             _log.debug("undecodable_frame", codec=self.name, error=error)
             too_large = self._context.width * self._context.height > self._max_pixels
-            return None, "too_large" if too_large else "lost"
-        self._needs_keyframe = False
-        return (pictures[-1] if pictures else None), ""
+            decoded.refused = "too_large" if too_large else "lost"
+            return decoded
+        self._needs_entry = False
+        self._waiting[self._frames] = frame
+        self._assign(pictures, decoded)
+        return decoded
+
+    def _assign(self, pictures: list[av.VideoFrame], decoded: _Decoded) -> None:
+        """Give each picture to its frame. A frame without one is lost, at once without B-frames."""
+        reorders = self._context.has_b_frames
+        for picture in pictures:
+            pts = picture.pts
+            if pts not in self._waiting and not reorders:
+                pts = self._frames  # of two fields in two packets, the second completes the picture
+            if pts is not None and (source := self._waiting.pop(pts, None)) is not None:
+                decoded.pictures.append((source, picture))
+        while len(self._waiting) > (MAX_REORDERED if reorders else 0):
+            decoded.lost.append(self._waiting.pop(next(iter(self._waiting))))
+
+    def forget(self) -> list[EncodedFrame]:
+        """The frames that wait for their pictures, which will have none."""
+        lost = list(self._waiting.values())
+        self._waiting.clear()
+        return lost

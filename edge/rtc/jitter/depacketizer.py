@@ -2,31 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from edge.rtc.jitter import nal_units
+from edge.rtc.jitter.nal_units import AUD, IDR, SEI, SLICE, SPS, START_CODE
+from edge.rtc.jitter.payload import Payload
 
-_START_CODE = b"\x00\x00\x00\x01"
-_SLICE, _IDR, _SPS, _AUD = 1, 5, 7, 9
+__all__ = ["Payload", "depacketize"]
+
 _STAP_A, _FU_A = 24, 28
-
-
-@dataclass(slots=True)
-class Payload:
-    """One packet's part of a frame.
-
-    `data` is for the decoder. `starts` means that a frame may begin here, `first` that one
-    certainly does. `keyframe` marks a packet that only key frames have, `delta` one that they never
-    have. `droppable`: no other frame refers to this one. `width` and `height` are known in a VP8
-    key frame's first packet, else 0.
-    """
-
-    data: bytes
-    starts: bool
-    first: bool
-    keyframe: bool
-    delta: bool
-    droppable: bool = False
-    width: int = 0
-    height: int = 0
+_MAX_SINGLE = 23  # the highest kind of a payload that is one NAL unit
 
 
 def depacketize(codec: str, payload: bytes) -> Payload | None:
@@ -67,51 +50,90 @@ def _vp8(payload: bytes) -> Payload | None:
         droppable=bool(head & 0x20),
         width=width,
         height=height,
+        resumes=not first,
     )
 
 
 def _h264(payload: bytes) -> Payload | None:
+    if not payload:
+        return None
+    kind = payload[0] & 0x1F
+    if kind <= _MAX_SINGLE:
+        # One byte is a whole unit where nothing follows the header: the end of a stream, say.
+        if len(payload) < 2 and kind in nal_units.PICTURE_KINDS:
+            return None
+        return _whole_units([payload])
+    if kind == _STAP_A:
+        units = _aggregated(payload)
+        return None if units is None else _whole_units(units)
+    return _fragment(payload) if kind == _FU_A else None  # interleaved modes were not negotiated
+
+
+def _aggregated(payload: bytes) -> list[bytes] | None:
+    """The units of a STAP-A, without those of no length; None if it is cut short."""
+    units = []
+    at = 1
+    while at < len(payload):
+        length = int.from_bytes(payload[at : at + 2], "big")
+        unit = payload[at + 2 : at + 2 + length]
+        if len(unit) < length:
+            return None
+        if unit:
+            units.append(unit)
+        at += 2 + length
+    return units
+
+
+def _whole_units(units: list[bytes]) -> Payload:
+    kinds = [nal_units.kind_of(unit) for unit in units]
+    picture = [kind for kind in kinds if kind in nal_units.PICTURE_KINDS]
+    slices = [
+        at
+        for kind, unit in zip(kinds, units, strict=True)
+        if (at := nal_units.first_macroblock(kind, unit[1:9])) is not None
+    ]
+    recovery = (nal_units.recovery_frames(unit) for unit in units if unit[0] & 0x1F == SEI)
+    return Payload(
+        data=b"".join(
+            START_CODE + unit
+            for kind, unit in zip(kinds, units, strict=True)
+            if nal_units.is_used(kind)
+        ),
+        starts=True,
+        first=bool(kinds) and kinds[0] in (SPS, AUD),
+        keyframe=IDR in picture,
+        delta=SLICE in picture,
+        droppable=any(unit[0] & 0x7F == SLICE for unit in units),  # nal_ref_idc 0
+        picture=bool(picture),
+        resumes=bool(picture) and 0 not in slices,
+        slice_at=slices[-1] if slices else None,
+        parameters=tuple(unit for unit in units if nal_units.parameter_set_id(unit) is not None),
+        recovery=next((count for count in recovery if count is not None), None),
+    )
+
+
+def _fragment(payload: bytes) -> Payload | None:
     if len(payload) < 2:
         return None
-    head = payload[0]
-    kind = head & 0x1F
-    if 0 < kind < 24:
-        units = [payload]
-    elif kind == _STAP_A:
-        units = []
-        at = 1
-        while at < len(payload):
-            length = int.from_bytes(payload[at : at + 2], "big")
-            unit = payload[at + 2 : at + 2 + length]
-            if not length or len(unit) < length:
-                return None
-            units.append(unit)
-            at += 2 + length
-    elif kind == _FU_A:
-        fragment = payload[1]
-        unit_kind = fragment & 0x1F
-        starts = bool(fragment & 0x80)
-        data = payload[2:]
-        if not data:
-            return None
-        if starts:
-            data = _START_CODE + bytes((head & 0xE0 | unit_kind,)) + data
-        return Payload(
-            data=data,
-            starts=starts,
-            first=starts and unit_kind in (_SPS, _AUD),
-            keyframe=unit_kind == _IDR,
-            delta=unit_kind == _SLICE,
-            droppable=unit_kind == _SLICE and not head & 0x60,
-        )
-    else:
-        return None  # interleaved modes were not negotiated
-    kinds = [unit[0] & 0x1F for unit in units]
+    indicator, header = payload[0], payload[1]
+    kind = header & 0x1F
+    starts, ends = bool(header & 0x80), bool(header & 0x40)
+    data = payload[2:]
+    if not data and starts:
+        return None  # later fragments may be empty: some senders cut before the last byte
+    picture = kind in nal_units.PICTURE_KINDS
+    slice_at = nal_units.first_macroblock(kind, data[:8]) if starts else None
+    if starts:
+        data = START_CODE + bytes((indicator & 0xE0 | kind,)) + data
     return Payload(
-        data=b"".join(_START_CODE + unit for unit in units),
-        starts=True,
-        first=kinds[0] in (_SPS, _AUD),
-        keyframe=_IDR in kinds,
-        delta=_SLICE in kinds,
-        droppable=any(unit[0] & 0x7F == _SLICE for unit in units),  # nal_ref_idc 0
+        data=data if nal_units.is_used(kind) else b"",
+        starts=starts,
+        first=starts and kind in (SPS, AUD),
+        keyframe=kind == IDR,
+        delta=kind == SLICE,
+        droppable=kind == SLICE and not indicator & 0x60,
+        picture=picture,
+        resumes=picture and slice_at != 0,
+        closed=ends,
+        slice_at=slice_at,
     )

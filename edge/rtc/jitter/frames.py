@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from edge.rtc.jitter.depacketizer import Payload
+from edge.rtc.jitter.payload import Payload
+
+_Data = bytes  # where a field has the type's name
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,7 +14,10 @@ class EncodedFrame:
     """One complete frame (an access unit) for the decoder.
 
     `rtp` is the raw 32-bit timestamp; `width` and `height` are 0 where only the decoder can tell;
-    `droppable` means that no other frame refers to this one.
+    `droppable` means that no other frame refers to this one. `recovery`: decoding begins anew at
+    this recovery point, with pictures once it has recovered. `repeated`: a frame with this
+    timestamp has been served before, so this one is decoded for the sake of those that refer to it
+    and has no outcome of its own.
     Times in ms on the server's monotonic clock: first packet received, last packet received.
     """
 
@@ -24,6 +29,13 @@ class EncodedFrame:
     width: int = 0
     height: int = 0
     droppable: bool = False
+    recovery: bool = False
+    repeated: bool = False
+
+    @property
+    def is_entry(self) -> bool:
+        """Whether decoding may begin here."""
+        return self.keyframe or self.recovery
 
 
 @dataclass(slots=True, eq=False)
@@ -36,6 +48,7 @@ class Assembly:
     packets: dict[int, Payload] = field(default_factory=dict)
     first: int | None = None  # its first and last packet, once known for certain
     last: int | None = None
+    hinted: bool = False  # `last` is the sender's word, which its next packet may disprove
     highest: int = 0  # of the packets that came
     lowest: float = float("inf")
     bytes: int = 0
@@ -44,23 +57,78 @@ class Assembly:
     droppable: bool = False
     damaged: bool = False
     finished: bool = False  # served or given up
+    served: bool = False
+    recovery: int | None = None  # recovery_frame_cnt, if it is a recovery point
+    is_entry: bool = False  # decoding may begin here: a key frame or a recovery point
+    marks: list[int] = field(default_factory=list)  # packets with the marker bit
+    first_picture: float = float("inf")  # the first and last packet with data of the picture
+    last_picture: int = -1
+    slices: int = 0  # packets in which a slice begins
+    slice_at: int | None = None  # the first macroblock of the last slice (H264)
+    slice_packet: int = -1  # where that slice begins
+    repeated: bool = False  # a frame with this timestamp has been served before
+    head: _Data | None = None  # of a repeated one: the part that was served too early
+    aliases: list[int] = field(default_factory=list)  # further timestamps of the same picture
+
+    @property
+    def has_picture(self) -> bool:
+        """Whether any data of a picture came; otherwise its packets belong to the next frame."""
+        return self.last_picture >= 0
+
+    @property
+    def may_go_on(self) -> bool:
+        """Whether its picture has begun, and no marker has ended it."""
+        return self.has_picture and self.last_picture not in self.marks
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the last unit of the picture that came is whole."""
+        last = self.packets.get(self.last_picture)
+        return last is not None and last.closed
 
     @property
     def has_start(self) -> bool:
         """Whether the packet that a decoder can begin with has come."""
         first = self.packets.get(self.first if self.first is not None else -1)
-        return first is not None and first.starts
+        return first is not None and (first.starts or self.head is not None)
 
     def is_followed(self, newest: Assembly, number: int, media: Payload | None) -> bool:
         """Whether a packet with this frame's timestamp is another frame's.
 
         A frame's packets are neighbours: `newest`, the frame of the highest number, may stand
-        between. Else its marker must have come, and the packet must begin a picture.
+        between. Else its end must have come, and the packet must begin a picture.
         """
         if newest is not self:
             return number > newest.lowest > self.highest
-        begins = media is not None and media.first and (media.keyframe or media.delta)
-        return begins and self.last is not None and number > self.last
+        if media is None or not (media.picture and media.starts) or media.resumes:
+            return False
+        return (media.keyframe or media.delta) and self.last is not None and number > self.last
+
+    def add(self, number: int, media: Payload) -> None:
+        """Take a packet's part."""
+        if media.first and number < min(self.first_picture, _or_infinity(self.first)):
+            self.first = number
+        if media.picture:
+            self.droppable = media.droppable and (self.droppable or not self.has_picture)
+            if self.first is not None and number < self.first:
+                self.first = None  # parameter sets after the picture do not begin it
+            self.first_picture = min(self.first_picture, number)
+            self.last_picture = max(self.last_picture, number)
+        if media.recovery is not None:
+            self.recovery = media.recovery
+        if media.slice_at is not None:
+            self.slices += 1
+            if number > self.slice_packet:
+                self.slice_packet, self.slice_at = number, media.slice_at
+        self.packets[number] = media
+        self.keyframe = self.keyframe or media.keyframe
+        self.delta = self.delta or media.delta
+        self.is_entry = self.keyframe or self.recovery is not None
+        self.bytes += len(media.data)
+
+
+def _or_infinity(number: int | None) -> float:
+    return float("inf") if number is None else number
 
 
 @dataclass(slots=True)
@@ -70,8 +138,13 @@ class JitterBufferOutput:
     `started_over`: the sequence number that the sender went on with after a jump.
     """
 
-    frames: list[EncodedFrame] = field(default_factory=list)
+    decodable: list[EncodedFrame] = field(default_factory=list)  # with the repeated ones
     lost: list[int] = field(default_factory=list)
     nack: list[int] = field(default_factory=list)
     keyframe: bool = False
     started_over: int | None = None
+
+    @property
+    def frames(self) -> list[EncodedFrame]:
+        """Those to decode that have an outcome of their own."""
+        return [frame for frame in self.decodable if not frame.repeated]

@@ -1,16 +1,18 @@
 """The jitter buffer: packets in, complete frames out the moment their last packet arrives.
 
-A frame ends at its marker bit (RFC 3550, section 5.1), not at its successor. A missing packet is
-requested again (NACK, RFC 4585), even if its own frame will be late, until its answer would arrive
-later than a key frame (`edge.rtc.jitter.nack`); only then is its frame given up, and nothing is
-served until a key frame, unless no other frame refers to the lost one. Pure: the time is an
-argument, decisions are return values.
+A frame ends at its marker bit where that can be trusted (`edge.rtc.jitter.frame_end`), not at its
+successor. A missing packet is requested again (NACK, RFC 4585), even if its own frame will be late,
+until its answer would arrive later than a key frame (`edge.rtc.jitter.nack`); only then is its
+frame given up, and nothing is served until a key frame or a recovery point, unless no other frame
+refers to the lost one. Pure: the time is an argument, decisions are return values.
 """
 
 from __future__ import annotations
 
-from edge.rtc.jitter.depacketizer import Payload
-from edge.rtc.jitter.frames import Assembly, EncodedFrame, JitterBufferOutput
+from functools import partial
+
+from edge.rtc.jitter.assemblies import Assemblies
+from edge.rtc.jitter.frames import Assembly, JitterBufferOutput
 from edge.rtc.jitter.loss_recovery import (
     KEY_RUN,
     NEVER,
@@ -20,6 +22,8 @@ from edge.rtc.jitter.loss_recovery import (
     incomplete_tail,
 )
 from edge.rtc.jitter.nack import NackRequester
+from edge.rtc.jitter.parameter_sets import ParameterSets
+from edge.rtc.jitter.payload import Payload
 from edge.rtc.jitter.sequence_restart import MAX_JUMP, HeldPacket, SequenceRestart
 from edge.rtc.reception_stats import ReceptionCounts
 from edge.rtc.unwrapper import signed_difference
@@ -27,7 +31,6 @@ from edge.rtc.unwrapper import signed_difference
 MAX_PACKETS = 4096  # in the buffer (a 4K key frame is 1,700); beyond, everything is given up
 MAX_BYTES = 8 << 20  # the same in bytes
 MAX_FRAMES = 64  # incomplete ones; with one more, the oldest is given up
-_MAX_FINISHED = 64  # frames whose stragglers are recognised; the oldest is forgotten first
 _KEYFRAME_WAIT_MS = 150.0  # for which a key frame's packets are awaited longer
 
 
@@ -41,12 +44,13 @@ class JitterBuffer:
         self.counts = ReceptionCounts()
         # Every number from `_next` to `_highest` is in `_owners` or missing in `nacks`.
         self.nacks = NackRequester(max_wait_ms, rtt_ms, self.counts)
-        self._owners: dict[int, Assembly | None] = {}  # by unwrapped number; None is padding
-        self._frames: dict[int, Assembly] = {}  # incomplete, by RTP timestamp
-        self._finished: dict[int, Assembly] = {}  # served or given up, by RTP timestamp
-        self._bytes = 0
+        self._assemblies = Assemblies()
+        self._owners = self._assemblies.owners
+        self._frames = self._assemblies.frames
+        self._finished = self._assemblies.finished
         self._next: int | None = None  # the first number that is not finished with
         self._boundary: int | None = None  # a number that certainly begins a frame
+        self._passed: Assembly | None = None  # the frame of the packet before `_next`
         self._highest = 0
         self._restart = SequenceRestart()
         self._newest: Assembly | None = None  # the frame of the highest number
@@ -61,9 +65,19 @@ class JitterBuffer:
         return self._needs_keyframe
 
     @property
+    def trusts_marker(self) -> bool:
+        """Whether the sender's marker bit is on the last packet of each frame and on no other."""
+        return self._assemblies.ends.trusts_marker
+
+    @property
+    def parameter_sets(self) -> ParameterSets:
+        """H264's, of this stream; those from the SDP are to be added."""
+        return self._assemblies.units.parameter_sets
+
+    @property
     def size(self) -> tuple[int, int]:
         """Packets and bytes in the buffer."""
-        return len(self._owners), self._bytes
+        return len(self._owners), self._assemblies.bytes
 
     def add(
         self,
@@ -100,22 +114,25 @@ class JitterBuffer:
     def _insert(self, number: int | None, packet: HeldPacket, output: JitterBufferOutput) -> None:
         assert number is not None
         media, now_ms = packet.media, packet.arrival_ms
-        frame: Assembly | None = None
-        if media is not None or packet.damaged:
-            frame = self._frame_of(number, packet, output)
-        self._owners[number] = frame
-        if frame is not None:
-            self._add_to_frame(frame, number, packet.marker, media, now_ms)
-            if number == self._highest:
+        if media is None and not packet.damaged:
+            self._owners[number] = None
+        else:
+            if displaced := self._assemblies.displaced(number, packet.rtp, media, self._newest):
+                self._give_up(displaced, output)
+                self._assemblies.forget(packet.rtp)
+            known = len(self._frames)
+            frame = self._assemblies.take(number, packet.rtp, packet.marker, media, now_ms)
+            if len(self._frames) > known:
+                self._tail_probe.frame_began(now_ms)
+            if frame is not None and number == self._highest:
                 self._newest = frame
-            if self._needs_keyframe and frame.delta:
+            if self._needs_keyframe and frame is not None and frame.delta:
                 self._give_up_unusable(output)
-            self._find_boundaries(number, frame)
         self._advance(now_ms, output)
         while len(self._frames) > MAX_FRAMES:
             self._give_up_next(output)
             self._advance(now_ms, output)
-        if len(self._owners) > MAX_PACKETS or self._bytes > MAX_BYTES:
+        if len(self._owners) > MAX_PACKETS or self._assemblies.bytes > MAX_BYTES:
             self._reset(self._highest + 1, output)
 
     def poll(self, now_ms: float) -> JitterBufferOutput:
@@ -123,6 +140,10 @@ class JitterBuffer:
         output = JitterBufferOutput()
         while (give_up_ms := self._give_up_ms()) is not None and now_ms >= give_up_ms:
             self._give_up_next(output)
+            self._advance(now_ms, output)
+        tail = incomplete_tail(self._owners, self._highest)
+        if tail is not None and now_ms >= self._silence_end_ms(tail):
+            self._end_by_silence(tail, output)
             self._advance(now_ms, output)
         self._request(now_ms, output)
         return output
@@ -133,8 +154,10 @@ class JitterBuffer:
         give_up_ms = self._give_up_ms()
         if give_up_ms is not None:
             wake_ms = min(wake_ms, give_up_ms)
-        tail = incomplete_tail(self._owners, self._highest)
-        wake_ms = min(wake_ms, self._tail_probe.wake_ms(tail, self._arrival_ms, self.nacks))
+        if (tail := incomplete_tail(self._owners, self._highest)) is not None:
+            wake_ms = min(wake_ms, self._silence_end_ms(tail))
+        probed = self._probed(tail)
+        wake_ms = min(wake_ms, self._tail_probe.wake_ms(probed, self._arrival_ms, self.nacks))
         frames = self._frames.values()
         wake_ms = min(wake_ms, self._keyframes.wake_ms(frames, self.nacks, self._arrival_ms))
         return wake_ms if wake_ms < NEVER else None
@@ -152,7 +175,7 @@ class JitterBuffer:
         output = JitterBufferOutput()
         if self._next is not None:
             self._reset(None, output)
-            self._finished.clear()
+            self._assemblies.restart()
             self._tail_probe = TailLossProbe()
         self._request(now_ms, output)
         return output
@@ -184,52 +207,6 @@ class JitterBuffer:
         self.counts.duplicates += number >= self._next
         return None, number >= self._next
 
-    def _frame_of(self, number: int, packet: HeldPacket, output: JitterBufferOutput) -> Assembly:
-        """The frame of the packet's timestamp, unless another with the same has begun."""
-        rtp, newest = packet.rtp, self._newest
-        frame = self._frames.get(rtp) or self._finished.get(rtp)
-        if frame and newest and frame.is_followed(newest, number, packet.media):
-            if not frame.finished:
-                self._give_up(frame, output)
-            del self._finished[rtp]
-            frame = None
-        if frame is None:
-            frame = self._frames[rtp] = Assembly(rtp, packet.arrival_ms, packet.arrival_ms)
-            self._tail_probe.frame_began(packet.arrival_ms)
-        return frame
-
-    def _add_to_frame(
-        self, frame: Assembly, number: int, marker: bool, media: Payload | None, now_ms: float
-    ) -> None:
-        if marker and frame.last is None:
-            frame.last = number
-        if media is not None and media.first and frame.first is None:
-            frame.first = number
-        frame.highest = max(frame.highest, number)
-        frame.lowest = min(frame.lowest, number)
-        if frame.finished:
-            return
-        frame.last_ms = now_ms
-        if media is None:
-            frame.damaged = True
-            return
-        frame.droppable = media.droppable and (frame.droppable or not frame.packets)
-        frame.packets[number] = media
-        frame.keyframe = frame.keyframe or media.keyframe
-        frame.delta = frame.delta or media.delta
-        frame.bytes += len(media.data)
-        self._bytes += len(media.data)
-
-    def _find_boundaries(self, number: int, frame: Assembly) -> None:
-        """Mark one frame's end and the next one's beginning where their packets are neighbours."""
-        before, after = self._owners.get(number - 1), self._owners.get(number + 1)
-        if before is not None and before is not frame:
-            before.last = number - 1 if before.last is None else before.last
-            frame.first = number if frame.first is None else frame.first
-        if after is not None and after is not frame:
-            frame.last = number if frame.last is None else frame.last
-            after.first = number + 1 if after.first is None else after.first
-
     # -- serving and giving up -------------------------------------------------------------------
 
     def _advance(self, now_ms: float, output: JitterBufferOutput) -> None:
@@ -242,17 +219,23 @@ class JitterBuffer:
                         self._stop_serving(output)  # the next frames refer to it
                     self._skip_packet(frame)
                     continue
-                if self._boundary == self._next:
+                if self._assemblies.is_unneeded(frame, self._next) or self._leads(frame):
+                    continue
+                if self._begins(frame):
                     frame.first = self._next
-                if frame.first != self._next or frame.damaged or not frame.has_start:
+                if frame.first == self._next and frame.has_start and not frame.damaged:
+                    if self._is_complete(frame):
+                        self._serve(frame, now_ms, output)
+                        continue
+                elif frame.has_picture or frame.damaged:
                     self._give_up(frame, output)
                     self._stop_serving(output)
                     continue
-                if self._is_complete(frame):
-                    self._serve(frame, now_ms, output)
-                    continue
             frames = self._frames.values()
-            key = next((f for f in frames if f.keyframe and self._is_complete(f)), None)
+            if self._needs_keyframe:  # otherwise what is missing before may still come
+                key = next((f for f in frames if f.is_entry and self._is_complete(f)), None)
+            else:
+                key = next((f for f in frames if f.keyframe and self._is_complete(f)), None)
             if key is None or key.first is None:
                 return
             # A complete key frame needs nothing of what is missing before it.
@@ -266,7 +249,26 @@ class JitterBuffer:
             frame is not None and frame.last == self._next
         ):
             self._boundary = self._next + 1
+        self._passed = frame or self._passed
         self._next += 1
+
+    def _leads(self, frame: Assembly) -> bool:
+        """Whether the head had no picture, under a timestamp of its own; it leads to the next."""
+        if frame.has_picture or frame.damaged or frame.last is None or self._next is None:
+            return False
+        if self.nacks.any_between(self._next, frame.last):
+            return False
+        self._assemblies.lead(frame)
+        return True
+
+    def _begins(self, frame: Assembly) -> bool:
+        """Whether the frame certainly begins with the head."""
+        if self._boundary == self._next or (self._passed or frame) is not frame:
+            return True
+        first = frame.packets.get(self._next or 0)
+        # Where parameter sets are in the SDP alone, slices are all that a key frame needs.
+        begins = first is not None and first.starts and not first.resumes
+        return frame.first is None and frame.keyframe and begins and self.parameter_sets.suffice
 
     def _is_complete(self, frame: Assembly) -> bool:
         first, last = frame.first, frame.last
@@ -277,43 +279,25 @@ class JitterBuffer:
     def _serve(self, frame: Assembly, now_ms: float, output: JitterBufferOutput) -> None:
         assert frame.first is not None
         assert frame.last is not None
-        if self._needs_keyframe and not frame.keyframe:
+        if self._needs_keyframe and not frame.is_entry:
             self._give_up(frame, output)
-            self._stop_serving(output)
-            return
-        numbers = sorted(frame.packets)
-        first = frame.packets[frame.first]
-        served = EncodedFrame(
-            rtp=frame.rtp,
-            data=b"".join([frame.packets[number].data for number in numbers]),
-            keyframe=frame.keyframe,
-            first_packet_ms=frame.first_ms,
-            received_ms=now_ms,
-            width=first.width,
-            height=first.height,
-            droppable=frame.droppable and not frame.keyframe,
-        )
-        self._tail_probe.frame_completed(len(numbers))
-        self._finish(frame)
+            return self._stop_serving(output)
+        served = self._assemblies.units.assemble(frame, now_ms, entering=self._needs_keyframe)
+        self._tail_probe.frame_completed(len(frame.packets))
+        self._assemblies.finish(frame, served=True)
         self._finish_until(frame.last + 1, output)
         self._boundary = self._next
         self._needs_keyframe = self._keyframes.needed = False
-        self.counts.frames += 1
-        output.frames.append(served)
-
-    def _finish(self, frame: Assembly) -> None:
-        frame.finished = True
-        self._bytes -= frame.bytes
-        frame.packets = {}
-        self._frames.pop(frame.rtp, None)
-        self._finished[frame.rtp] = frame
-        if len(self._finished) > _MAX_FINISHED:
-            del self._finished[next(iter(self._finished))]
+        self.counts.frames += not frame.repeated
+        output.decodable.append(served)
 
     def _give_up(self, frame: Assembly, output: JitterBufferOutput) -> None:
-        self._finish(frame)
-        self.counts.frames_lost += 1
-        output.lost.append(frame.rtp)
+        if frame.finished:  # one of two timestamps is listed twice
+            return
+        self._assemblies.finish(frame, served=False)
+        if not frame.repeated:
+            self.counts.frames_lost += 1
+            output.lost.append(frame.rtp)
         self._keyframes.needed = self._keyframes.needed or self._needs_keyframe
 
     def _stop_serving(self, output: JitterBufferOutput) -> None:
@@ -323,7 +307,7 @@ class JitterBuffer:
 
     def _give_up_unusable(self, output: JitterBufferOutput) -> None:
         """While a key frame is awaited, give up delta frames before any that may be arriving."""
-        keys = (f.lowest for f in self._frames.values() if f.keyframe and not f.damaged)
+        keys = (f.lowest for f in self._frames.values() if f.is_entry and not f.damaged)
         key = min(*keys, self.nacks.run_start(KEY_RUN), NEVER)
         for frame in list(self._frames.values()):
             if (frame.delta or frame.damaged) and frame.highest < key:
@@ -334,22 +318,20 @@ class JitterBuffer:
         assert self._next is not None
         for number in range(self._next, until):
             self.nacks.forget(number)
-            frame = self._owners.pop(number, None)
-            if frame is not None and not frame.finished:
+            if (frame := self._owners.pop(number, None)) is not None:
                 self._give_up(frame, output)
         self._next = max(self._next, until)
+        self._passed = None
 
     def _give_up_next(self, output: JitterBufferOutput) -> None:
         """Give up the frame or the missing packets at the head."""
         assert self._next is not None
-        frame = self._owners.get(self._next)
-        if frame is None:
+        if (frame := self._owners.get(self._next)) is None:
             present = self._next + 1
             while present <= self._highest and present not in self._owners:
                 present += 1
             self._finish_until(present, output)
-            self._stop_serving(output)
-            return
+            return self._stop_serving(output)
         has_end = frame.last is not None
         until = (frame.last if frame.last is not None else frame.highest) + 1
         unreferenced = has_end and frame.droppable and not self._needs_keyframe
@@ -363,13 +345,29 @@ class JitterBuffer:
         """Give up everything in the buffer; `restart`: the next number, None for whatever comes."""
         for frame in list(self._frames.values()):
             self._give_up(frame, output)
-        self._owners.clear()
+        self._assemblies.clear()
         self.nacks.clear()
         self._next = restart
-        self._boundary = self._newest = None
+        self._boundary = self._newest = self._passed = None
         self._restart.clear()
         self.counts.resets += 1
         self._stop_serving(output)
+
+    # -- the end of the stream, so far ----------------------------------------------------------
+
+    def _probed(self, tail: Assembly | None) -> Assembly | None:
+        """The tail, if more of it is certain to come."""
+        return tail if self.trusts_marker or tail is None or not tail.is_closed else None
+
+    def _silence_end_ms(self, tail: Assembly) -> float:
+        """The time at which no more of the tail is expected."""
+        return tail.last_ms + self._assemblies.ends.silence_ms(self._tail_probe.interval_ms)
+
+    def _end_by_silence(self, tail: Assembly, output: JitterBufferOutput) -> None:
+        tail.last, tail.hinted = tail.highest, True
+        if tail.has_picture and (self.trusts_marker or not self._is_complete(tail)):
+            self._finish_until(tail.highest + 1, output)
+            self._stop_serving(output)
 
     # -- requests --------------------------------------------------------------------------------
 
@@ -389,14 +387,12 @@ class JitterBuffer:
     def _request(self, now_ms: float, output: JitterBufferOutput) -> None:
         if self.nacks:
             self._set_extra_wait()
-            due = self.nacks.due(now_ms, self._give_up_inside if self._needs_keyframe else None)
+            inside = partial(give_up_inside, nacks=self.nacks, owners=self._owners)
+            due = self.nacks.due(now_ms, inside if self._needs_keyframe else None)
             output.nack = [number & 0xFFFF for number in due]
-        tail = incomplete_tail(self._owners, self._highest)
+        tail = self._probed(incomplete_tail(self._owners, self._highest))
         probed = self._tail_probe.due(tail, self._arrival_ms, self.nacks, self._highest, now_ms)
         output.nack += [number & 0xFFFF for number in probed]
         if self._keyframes.due(self._frames.values(), self.nacks, self._arrival_ms, now_ms):
             self.counts.keyframe_requests += 1
             output.keyframe = True
-
-    def _give_up_inside(self, number: int) -> bool:
-        return give_up_inside(number, self.nacks, self._owners)

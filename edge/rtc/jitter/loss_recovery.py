@@ -46,11 +46,15 @@ class KeyframeRequester:
         return True
 
     def _retry_ms(self, frames: Iterable[Assembly], nacks: NackRequester) -> float:
-        arriving_ms = (frame.first_ms for frame in frames if frame.keyframe)
+        arriving_ms = (frame.first_ms for frame in frames if _is_entry(frame))
         return max(
             self._requested_ms + max(PLI_INTERVAL_MS, 2.0 * nacks.rtt_ms),
             max(arriving_ms, default=-NEVER) + nacks.max_wait_ms,
         )
+
+
+def _is_entry(frame: Assembly) -> bool:
+    return frame.keyframe or frame.recovery is not None
 
 
 class TailLossProbe:
@@ -61,7 +65,7 @@ class TailLossProbe:
     """
 
     def __init__(self) -> None:
-        self._interval_ms = NEVER  # between frames
+        self.interval_ms = NEVER  # between frames, on average
         self._frame_packets = 1.0  # of a usual frame
         self._frame_ms: float | None = None  # when the last frame began
         self._probes = 0  # since the last packet in order
@@ -75,9 +79,9 @@ class TailLossProbe:
         """A frame's first packet came."""
         if self._frame_ms is not None:
             interval_ms = min(1000.0, max(5.0, now_ms - self._frame_ms))
-            if self._interval_ms < NEVER:
-                interval_ms = self._interval_ms + 0.2 * (interval_ms - self._interval_ms)
-            self._interval_ms = interval_ms
+            if self.interval_ms < NEVER:
+                interval_ms = self.interval_ms + 0.2 * (interval_ms - self.interval_ms)
+            self.interval_ms = interval_ms
         self._frame_ms = now_ms
 
     def frame_completed(self, packets: int) -> None:
@@ -91,7 +95,7 @@ class TailLossProbe:
             return nacks.retry_ms(self._probed_ms)
         if tail is not None:
             return tail.last_ms + TAIL_MS
-        return arrival_ms + max(self._interval_ms + TAIL_MS, 1.5 * self._interval_ms)
+        return arrival_ms + max(self.interval_ms + TAIL_MS, 1.5 * self.interval_ms)
 
     def due(
         self,

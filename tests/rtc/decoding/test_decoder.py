@@ -74,7 +74,7 @@ class PausedThread:
         self._entered, self._resumed = asyncio.Event(), threading.Event()
         decode = decoding._Codec.decode
 
-        def paused(codec: decoding._Codec, frame: EncodedFrame) -> tuple[av.VideoFrame | None, str]:
+        def paused(codec: decoding._Codec, frame: EncodedFrame) -> decoding._Decoded:
             self._loop.call_soon_threadsafe(self._entered.set)
             assert self._resumed.wait(60)
             return decode(codec, frame)

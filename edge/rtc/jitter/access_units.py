@@ -1,0 +1,84 @@
+"""From a frame's packets to the access unit that is decoded (H.264, 7.4.1.2.3).
+
+What comes after a picture, such as parameter sets and messages, begins the next access unit,
+whatever timestamp it has. Pure.
+"""
+
+from __future__ import annotations
+
+from edge.rtc.jitter.frames import Assembly, EncodedFrame
+from edge.rtc.jitter.parameter_sets import ParameterSets
+from edge.rtc.jitter.payload import Payload
+
+_MAX_LEADING = 32  # packets waiting for the next picture; with one more, the oldest is dropped
+_MAX_LEADING_BYTES = 64 << 10  # the same in bytes
+
+
+class AccessUnits:
+    """Makes access units, each with what came before its picture and with what it lacks."""
+
+    def __init__(self) -> None:
+        self.parameter_sets = ParameterSets()
+        self.last_key: tuple[Assembly, bytes] | None = None  # the latest frame, if a key frame
+        self._leading: dict[int, Payload] = {}  # by packet number
+
+    def lead(self, number: int, media: Payload) -> None:
+        """A packet without data of a picture, which belongs to the next picture.
+
+        Fragments are of no use without each other.
+        """
+        if not (media.data and media.starts and media.closed):
+            return
+        self._leading[number] = media
+        while (
+            len(self._leading) > _MAX_LEADING
+            or sum(len(each.data) for each in self._leading.values()) > _MAX_LEADING_BYTES
+        ):
+            dropped = self._leading.pop(min(self._leading))
+            self.parameter_sets.add(dropped.parameters)
+
+    def recovery_before(self, number: int) -> int | None:
+        """recovery_frame_cnt among the packets that lead to the picture with this packet."""
+        counts = (each.recovery for at, each in self._leading.items() if at < number)
+        return next((count for count in counts if count is not None), None)
+
+    def give_up(self, frame: Assembly) -> None:
+        """Keep a lost frame's parameter sets: its sender may not repeat them."""
+        for number in sorted(frame.packets):
+            self.parameter_sets.add(frame.packets[number].parameters)
+
+    def clear(self) -> None:
+        """Another stream begins."""
+        self._leading.clear()
+        self.last_key = None
+
+    def assemble(self, frame: Assembly, now_ms: float, *, entering: bool) -> EncodedFrame:
+        """A complete frame for the decoder; `entering`: nothing was decoded just before."""
+        numbers = sorted(frame.packets)
+        until = min((n for n in numbers if n > frame.last_picture), default=numbers[-1] + 1)
+        media = [self._leading.pop(n) for n in sorted(self._leading) if n < frame.last_picture]
+        media += [frame.packets[n] for n in numbers if n < until]
+        for number in numbers:
+            if number >= until:
+                self.lead(number, frame.packets[number])
+        units = [unit for each in media for unit in each.parameters]
+        data = b"".join([each.data for each in media])
+        first = next(each for each in media if each.picture)
+        if frame.head is not None:
+            data = frame.head + data
+        elif frame.keyframe or entering:
+            data = self.parameter_sets.missing_from(units) + data
+        self.parameter_sets.add(units)
+        self.last_key = (frame, data) if frame.keyframe else None
+        return EncodedFrame(
+            rtp=frame.rtp,
+            data=data,
+            keyframe=frame.keyframe,
+            first_packet_ms=frame.first_ms,
+            received_ms=now_ms,
+            width=first.width,
+            height=first.height,
+            droppable=frame.droppable and not frame.keyframe,
+            recovery=entering and not frame.keyframe and frame.recovery is not None,
+            repeated=frame.repeated,
+        )

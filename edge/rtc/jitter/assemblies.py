@@ -1,0 +1,198 @@
+"""Which frame a packet belongs to, and where frames begin and end. Pure."""
+
+from __future__ import annotations
+
+from edge.rtc.jitter.access_units import AccessUnits
+from edge.rtc.jitter.frame_end import FrameEnd
+from edge.rtc.jitter.frames import Assembly
+from edge.rtc.jitter.payload import Payload
+
+_MAX_FINISHED = 64  # frames whose stragglers are recognised; the oldest is forgotten first
+_MAX_PADDING = 64  # packets of padding between two frames that are looked across
+
+
+class Assemblies:
+    """The frames of one stream by packet and by timestamp; numbers are unwrapped."""
+
+    def __init__(self) -> None:
+        self.owners: dict[int, Assembly | None] = {}  # by number; None is of no frame
+        self.frames: dict[int, Assembly] = {}  # incomplete, by RTP timestamp
+        self.bytes = 0
+        self.ends = FrameEnd()
+        self.units = AccessUnits()
+        self._given_up: Assembly | None = None  # the last one
+        self.finished: dict[int, Assembly] = {}  # served or given up, by RTP timestamp
+
+    def take(
+        self, number: int, rtp: int, marker: bool, media: Payload | None, now_ms: float
+    ) -> Assembly | None:
+        """Add a packet to its frame; `media` is None for a malformed one.
+
+        Returns None where the packet belongs to the next frame, or to none.
+        """
+        frame = self.frames.get(rtp)
+        if frame is None:
+            done = self.finished.get(rtp)
+            frame = self._begin(number, rtp, media, now_ms) if done is None else done
+            if done is not None and media is not None and (done.served or not media.picture):
+                frame = self._after(done, number, media, now_ms)
+        self.owners[number] = frame
+        if frame is not None:
+            self._add(frame, number, marker, media, now_ms)
+        return frame
+
+    def displaced(
+        self, number: int, rtp: int, media: Payload | None, newest: Assembly | None
+    ) -> Assembly | None:
+        """The frame with this timestamp if the packet is of another with the same."""
+        frame = self.frames.get(rtp) or self.finished.get(rtp)
+        if frame is None or newest is None or not frame.is_followed(newest, number, media):
+            return None
+        return frame
+
+    def forget(self, rtp: int) -> None:
+        """A frame that is finished with: its timestamp may be another's."""
+        self.finished.pop(rtp, None)
+
+    def _begin(self, number: int, rtp: int, media: Payload | None, now_ms: float) -> Assembly:
+        """A new frame for a timestamp, or the one before it if its picture goes on."""
+        at = self._neighbour(number, -1)
+        before = self.owners.get(at)
+        if before is None and self._given_up is not None and self._given_up.highest == at:
+            before = self._given_up
+        resumes = media is not None and media.resumes
+        if before is not None and resumes and before.may_go_on and not before.served:
+            before.aliases.append(rtp)
+            (self.finished if before.finished else self.frames)[rtp] = before
+            return before
+        if before is not None and before.finished:
+            before = None
+        frame = self.frames[rtp] = Assembly(rtp, now_ms, now_ms)
+        frame.recovery = self.units.recovery_before(number)
+        if before is not None and not before.has_picture and frame.recovery is None:
+            frame.recovery = before.recovery
+        frame.is_entry = frame.recovery is not None
+        return frame
+
+    def _after(self, done: Assembly, number: int, media: Payload, now_ms: float) -> Assembly | None:
+        """The frame of a packet with the timestamp of one that is finished with."""
+        if not media.picture:
+            self.units.lead(number, media)
+            return None
+        self.ends.disprove()  # it was served too early
+        key, data = self.units.last_key or (None, b"")
+        if key is not done:
+            return done
+        # A key frame can be decoded once more, then as a whole.
+        again = Assembly(done.rtp, now_ms, now_ms, repeated=True, head=data)
+        again.keyframe = again.is_entry = True
+        self.frames[done.rtp] = again
+        return again
+
+    def _add(
+        self, frame: Assembly, number: int, marker: bool, media: Payload | None, now_ms: float
+    ) -> None:
+        frame.highest = max(frame.highest, number)
+        frame.lowest = min(frame.lowest, number)
+        if frame.finished:
+            if marker and frame.last is None and self.ends.trusts_marker:
+                frame.last = number
+        else:
+            frame.last_ms = now_ms
+            if media is None:
+                frame.damaged = True
+            else:
+                self._add_media(frame, number, media)
+            if marker:
+                self._add_marker(frame, number)
+        self._find_boundaries(frame, number)  # first, for it tells how the frame before ended
+        if frame.last is None and not frame.finished:
+            frame.last = self.ends.hint(frame)
+            frame.hinted = frame.last is not None
+
+    def _add_media(self, frame: Assembly, number: int, media: Payload) -> None:
+        frame.add(number, media)
+        self.bytes += len(media.data)
+        if media.picture and frame.last is not None and number > frame.last:
+            self.ends.disprove()
+            frame.last, frame.hinted = None, False
+
+    def _add_marker(self, frame: Assembly, number: int) -> None:
+        frame.marks.append(number)
+        trusted = self.ends.trusts_marker
+        if not frame.damaged:
+            self.ends.observe_marker(frame)
+        if trusted and not self.ends.trusts_marker and frame.hinted:
+            frame.last, frame.hinted = None, False
+
+    def _find_boundaries(self, frame: Assembly, number: int) -> None:
+        """Mark one frame's end and the next one's beginning where their packets are neighbours."""
+        below, above = self._neighbour(number, -1), self._neighbour(number, 1)
+        before, after = self.owners.get(below), self.owners.get(above)
+        if before is not None and before is not frame:
+            self._end(before, below)
+            frame.first = number if frame.first is None else frame.first
+        if after is not None and after is not frame:
+            self._end(frame, number)
+            after.first = above if after.first is None else after.first
+
+    def _end(self, frame: Assembly, number: int) -> None:
+        if frame.last is None:
+            frame.last = number
+            if not frame.finished:
+                self.ends.observe_end(frame)
+
+    def _neighbour(self, number: int, step: int) -> int:
+        """The next number in a direction that is not padding."""
+        at = number + step
+        end = number + step * _MAX_PADDING
+        while at != end and at in self.owners and self.owners[at] is None:
+            at += step
+        return at
+
+    def is_unneeded(self, frame: Assembly, number: int) -> bool:
+        """Whether a frame's first packet holds nothing; it is of no frame then."""
+        media = frame.packets.get(number)
+        if media is None or media.data or media.picture:
+            return False
+        del frame.packets[number]
+        self.owners[number] = None
+        return True
+
+    def lead(self, frame: Assembly) -> None:
+        """Packets without a picture under a timestamp of their own: the next picture's."""
+        for number in sorted(frame.packets):
+            self.units.lead(number, frame.packets[number])
+            self.owners[number] = None
+        self.finish(frame, served=False)
+        del self.finished[frame.rtp]  # a picture with this timestamp would be a frame
+
+    def finish(self, frame: Assembly, *, served: bool) -> None:
+        """The frame was served or given up."""
+        if not served:
+            self.units.give_up(frame)
+            self._given_up = frame
+        frame.finished, frame.served = True, served
+        for number in frame.packets:
+            if frame.last is not None and number > frame.last:
+                self.owners[number] = None  # it is not part of the picture
+        self.bytes -= frame.bytes
+        frame.packets = {}
+        frame.head = None
+        for rtp in (frame.rtp, *frame.aliases):
+            self.frames.pop(rtp, None)
+            self.finished.pop(rtp, None)
+            self.finished[rtp] = frame
+        while len(self.finished) > _MAX_FINISHED:
+            del self.finished[next(iter(self.finished))]
+
+    def restart(self) -> None:
+        """Another source: nothing that is known of the last one's frames is true of its own."""
+        self.finished.clear()
+        self.ends = FrameEnd()
+        self.units.parameter_sets.restart()
+
+    def clear(self) -> None:
+        """Forget all packets; frames must be finished before."""
+        self.owners.clear()
+        self.units.clear()
