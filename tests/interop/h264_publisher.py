@@ -35,7 +35,12 @@ class H264Publisher:
         )
 
     async def publish(
-        self, http: aiohttp.ClientSession, url: str, *, sprop: Sequence[bytes] = ()
+        self,
+        http: aiohttp.ClientSession,
+        url: str,
+        *,
+        sprop: Sequence[bytes] = (),
+        slo_ms: int = 5000,
     ) -> None:
         """Offer, with parameter sets in the SDP if given, and wait until results can come."""
         offer = await self.connection.offer()
@@ -50,7 +55,7 @@ class H264Publisher:
             f"{url}/whip",
             data=offer,
             headers={"Content-Type": "application/sdp"},
-            params={"slo_ms": "5000"},
+            params={"slo_ms": str(slo_ms)},
         ) as response:
             answer = await response.text()
             assert response.status == 201, answer
@@ -93,12 +98,14 @@ class H264Publisher:
 
 
 @asynccontextmanager
-async def publishing_h264(url: str, *, sprop: Sequence[bytes] = ()) -> AsyncIterator[H264Publisher]:
+async def publishing_h264(
+    url: str, *, sprop: Sequence[bytes] = (), slo_ms: int = 5000
+) -> AsyncIterator[H264Publisher]:
     """A publisher whose connection is up; gone afterwards."""
     publisher = H264Publisher()
     try:
         async with aiohttp.ClientSession() as http:
-            await publisher.publish(http, url, sprop=sprop)
+            await publisher.publish(http, url, sprop=sprop, slo_ms=slo_ms)
             yield publisher
     finally:
         await publisher.connection.close()
