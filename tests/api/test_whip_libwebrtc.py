@@ -20,7 +20,7 @@ webrtc = pytest.importorskip("webrtc", reason="wrtc (libwebrtc) does not install
 WIDTH, HEIGHT, FPS = 320, 192, 15
 
 
-def _packed(frame: av.VideoFrame) -> bytes:
+def packed(frame: av.VideoFrame) -> bytes:
     """The planes of an I420 picture, without padding."""
     return bytes(frame.to_ndarray(format="yuv420p").tobytes())
 
@@ -29,7 +29,7 @@ async def _play(generator: Any, frames: Sequence[av.VideoFrame]) -> None:
     """The frames in turn, at a steady rate, until cancelled."""
     loop = asyncio.get_running_loop()
     writer = generator.writable.get_writer()
-    pictures = [_packed(frame) for frame in frames]
+    pictures = [packed(frame) for frame in frames]
     began_s, number = loop.time(), 0
     while True:
         init = webrtc.VideoFrameBufferInit(

@@ -9,6 +9,7 @@ from edge.rtc.rtp import ABS_CAPTURE_TIME, ABS_SEND_TIME, TRANSPORT_CC
 from edge.rtc.sdp.codecs import Codec
 from edge.rtc.sdp.description import Lines, Section, read_description
 from edge.rtc.sdp.offer import DataSection, Offer, audio_types
+from edge.rtc.sdp.simulcast import REPAIRED_STREAM_ID, STREAM_ID
 
 MAX_MESSAGE_BYTES = 65_536  # on a data channel: fewer fragments than a stream may hold unfinished
 START_KBPS = 1000  # at its default of 300, libwebrtc starts at half of the requested size or less
@@ -117,6 +118,9 @@ def _video(offer: Offer, transport_cc: bool) -> tuple[list[str], list[str]]:
     formats: list[str] = []
     lines = ["a=recvonly", "a=rtcp:9 IN IP4 0.0.0.0", "a=rtcp-mux"]
     uris = [_MID, ABS_SEND_TIME, ABS_CAPTURE_TIME, *([TRANSPORT_CC] if transport_cc else [])]
+    if offer.layer is not None:
+        uris += [STREAM_ID, REPAIRED_STREAM_ID]
+        lines += offer.layer.lines
     lines += _extensions(offer.video, uris)
     for codec in offer.codecs:
         formats.append(str(codec.payload_type))

@@ -61,6 +61,10 @@ def _media(session: Lines, theirs: Section, ours: Section) -> Iterator[str]:
             yield f"a=rtpmap:{number} is not among its formats"
         elif (number, name) not in theirs_mapped and any(number == n for n, _ in theirs_mapped):
             yield f"payload type {number} was not offered as {name}"
+    for value in ours.values("rid"):
+        rid = value.split(" ")[0]
+        if not any(each.split(" ")[:2] == [rid, "send"] for each in theirs.values("rid")):
+            yield f"a=rid:{rid} was not offered (RFC 8851, section 6.3)"
     for number, uri in sorted(_extensions(ours) - _extensions(theirs)):
         yield f"extension {number} was not offered as {uri} (RFC 8285, section 6)"
 

@@ -13,6 +13,7 @@ from edge.rtc.sdp.candidates import Candidate, read_candidates
 from edge.rtc.sdp.codecs import Codec, choose_codecs
 from edge.rtc.sdp.description import Description, Section, read_description
 from edge.rtc.sdp.errors import SdpError
+from edge.rtc.sdp.simulcast import Layer, choose_layer
 from edge.rtc.sdp.transport import Transport, check_credentials, read_transport
 
 _AUDIO = {"opus/48000", "pcmu/8000", "pcma/8000", "g722/8000"}
@@ -36,7 +37,8 @@ class Offer:
     """The accepted parts of an offer.
 
     `bundle` are the accepted sections' mids, the one whose transport is used first; empty where the
-    offer has no group. `extensions` are the ids of the header extensions.
+    offer has no group. `layer` is the one chosen of a simulcast. `extensions` are the ids of the
+    header extensions.
     """
 
     description: Description
@@ -45,6 +47,7 @@ class Offer:
     data: DataSection | None
     bundle: tuple[str, ...]
     codecs: tuple[Codec, ...]
+    layer: Layer | None
     transport: Transport
     extensions: ExtensionIds
     candidates: tuple[Candidate, ...]
@@ -112,6 +115,7 @@ def read_offer(text: str) -> Offer:
         data=_data(data) if data is not None else None,
         bundle=tuple(mid for mid in group if mid in chosen),
         codecs=tuple(codecs),
+        layer=choose_layer(video, (codec.payload_type for codec in codecs)),
         transport=read_transport(session, [first, session, tagged], first.kind),
         extensions=_extensions(video),
         candidates=tuple(read_candidates(text)),
