@@ -33,7 +33,7 @@ demo: PACKAGES = chromium
 demo: setup  ## the main job on a sample video, end to end (ARGS="--seconds 60")
 	$(BIN)/python -m edge demo $(ARGS)
 
-test: PACKAGES = chromium firefox-esr coturn $(GSTREAMER)
+test: PACKAGES = chromium firefox-esr coturn nginx $(GSTREAMER)
 test: setup  ## all tests (ARGS="-m 'not browser'"; WORKERS=3 for three processes)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 

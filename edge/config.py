@@ -35,6 +35,8 @@ from edge.profile.variant import LONG_SIDES, NETWORKS, Precision, RuntimeSetting
 log = get_logger("edge.config")
 
 SLO_MIN_MS, SLO_MAX_MS = 20.0, 5000.0
+ROOT_PATH_PATTERN = r"^(/[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,63}){0,8}$"
+"""A path without a slash at its end; empty for the root itself."""
 SloMs = Annotated[float, Field(ge=SLO_MIN_MS, le=SLO_MAX_MS)]
 
 
@@ -112,6 +114,7 @@ class Settings(BaseSettings):
     admin_token: AdminToken | None = None
     admin_loopback: bool | None = None
     admin_pictures: bool = False
+    root_path: Annotated[str, Field(pattern=ROOT_PATH_PATTERN)] = ""
     trusted_proxies: Annotated[list[IPvAnyNetwork], NoDecode] = []
     ice_servers: list[IceServer] = []
     udp_ports: Annotated[str, Field(pattern=r"^\d{1,5}-\d{1,5}$")] | None = None
@@ -173,6 +176,11 @@ class Settings(BaseSettings):
         if not isinstance(value, str):
             return value
         return [part.strip() for part in value.split(",") if part.strip()]
+
+    @field_validator("root_path", mode="before")
+    @classmethod
+    def _without_slash(cls, value: Any) -> Any:
+        return value.rstrip("/") if isinstance(value, str) else value
 
     @field_validator("rate_control", mode="before")
     @classmethod

@@ -18,6 +18,7 @@ from edge.api.http_server import HttpServer, ListenError
 from edge.api.login import LoginPages
 from edge.api.pages import Pages, security_headers
 from edge.api.prometheus import MetricsEndpoint
+from edge.api.root_path import find_root_path
 from edge.api.tokens import TokensError
 from edge.api.whip import WhipEndpoint
 from edge.base.clock import now_ms
@@ -196,7 +197,8 @@ class Server:
                 event_loop=self._event_loop,
             ).routes(),
         ]
-        await self._http.start([security_headers, json_errors, access.guard], endpoints)
+        root_path = find_root_path(settings.root_path, access)
+        await self._http.start([root_path, security_headers, json_errors, access.guard], endpoints)
 
     def _ready(self) -> bool:
         """Whether there is a device to serve sessions, and a process to hold them."""

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 import edge
 from edge.api.dashboard import MISSES, Dashboard
-from edge.api.errors import json_error
+from edge.api.errors import json_error, link
 from edge.api.pages import templates
 from edge.api.sse import event_stream
 from edge.base.clock import now_ms
@@ -91,7 +91,7 @@ class AdminApi:
         }
         template = self._templates.get_template("admin.html")
         return web.Response(
-            text=template.render(settings=public, version=edge.__version__),
+            text=template.render(settings=public, version=edge.__version__, root=link(request, "")),
             content_type="text/html",
         )
 

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from edge.api.errors import Handler, json_error
+from edge.api.errors import ROOT_PATH, Handler, json_error, link
 from edge.api.tokens import TokenStore, equal_to
 from edge.base.clock import now_ms
 from edge.base.event_log import get_logger
@@ -41,7 +41,15 @@ PROOF = web.RequestKey("edge_proof", str)
 """How an administering request was authorised: "token", "cookie" or "local"."""
 
 _SAFE = {"GET", "HEAD", "OPTIONS"}
-_FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Via")
+_FORWARDED = (
+    "Forwarded",
+    "X-Forwarded-For",
+    "X-Forwarded-Host",
+    "X-Forwarded-Prefix",
+    "X-Forwarded-Proto",
+    "X-Real-IP",
+    "Via",
+)
 
 
 class AccessControl:
@@ -120,7 +128,9 @@ class AccessControl:
         if "Authorization" in request.headers:
             self.record_failure(request)
         elif request.method == "GET" and "text/html" in request.headers.get("Accept", ""):
-            return web.Response(status=HTTPStatus.SEE_OTHER, headers={"Location": LOGIN_PATH})
+            return web.Response(
+                status=HTTPStatus.SEE_OTHER, headers={"Location": link(request, LOGIN_PATH)}
+            )
         return json_error(
             HTTPStatus.UNAUTHORIZED,
             "unauthorized",
@@ -176,7 +186,7 @@ class AccessControl:
             COOKIE,
             cookie,
             max_age=LOGIN_S,
-            path="/",
+            path=request.get(ROOT_PATH, "") or "/",
             httponly=True,
             samesite="Strict",
             secure=self.is_https(request),
@@ -185,7 +195,7 @@ class AccessControl:
     def log_out(self, request: web.Request, response: web.Response) -> None:
         """End the login here, too: a copy of its cookie is of no use any more."""
         self._logins.pop(request.cookies.get(COOKIE, ""), None)
-        response.del_cookie(COOKIE, path="/")
+        response.del_cookie(COOKIE, path=request.get(ROOT_PATH, "") or "/")
 
     def _is_logged_in(self, request: web.Request) -> bool:
         until_ms, secret = self._logins.get(request.cookies.get(COOKIE, ""), (0.0, ""))
@@ -223,10 +233,14 @@ class AccessControl:
 
     def is_https(self, request: web.Request) -> bool:
         """Whether the browser uses HTTPS, as far as a trusted proxy reports it."""
-        peer = _address(request.remote or "")
-        if request.secure or peer is None or not self._trusts(peer):
+        if request.secure or not self.is_from_trusted_proxy(request):
             return request.secure
         return request.headers.get("X-Forwarded-Proto", "").strip().lower() == "https"
+
+    def is_from_trusted_proxy(self, request: web.Request) -> bool:
+        """Whether the connection is a trusted proxy's, whose headers are its own word."""
+        peer = _address(request.remote or "")
+        return peer is not None and self._trusts(peer)
 
     def _trusts(self, address: Address) -> bool:
         return any(address in network for network in self._settings.trusted_proxies)
@@ -312,8 +326,18 @@ def _bearer(request: web.Request) -> str:
 
 
 def _address(text: str) -> Address | None:
+    """An address, which may have a port as proxies write it: `192.0.2.1:80`, `[2001:db8::1]:80`."""
+    text = text.strip().strip('"')
+    if text.startswith("["):
+        text, _, port = text[1:].partition("]")
+        port = port.removeprefix(":")
+    else:
+        host, _, port = text.partition(":")
+        text, port = (host, port) if "." in host and ":" not in port else (text, "")
+    if port and not (port.isascii() and port.isdigit()):
+        return None
     try:
-        address = ipaddress.ip_address(text.strip().strip('"').strip("[]").partition("%")[0])
+        address = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
         return None
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None

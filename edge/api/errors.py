@@ -1,4 +1,4 @@
-"""Error responses: every refusal is JSON, `{"error": {"code", "message"}}`."""
+"""Links, and refusals: every one is JSON, `{"error": {"code", "message"}}`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,15 @@ CORS = {
     "Access-Control-Expose-Headers": "Location, ETag, Link, Retry-After",
 }
 """Headers that let pages of other origins read a response."""
+
+ROOT_PATH = web.RequestKey("edge_root_path", str)
+"""The path below which the client sees this server; see `edge.api.root_path`."""
+
+
+def link(request: web.Request, path: str) -> str:
+    """A path of this server as the client has to request it."""
+    root: str = request.get(ROOT_PATH, "")
+    return root + path
 
 
 def json_error(

@@ -22,6 +22,7 @@ from edge.api.listener import (
     raise_descriptor_limit,
     usable_descriptors,
 )
+from edge.api.root_path import without_root_path
 from edge.config import Settings
 
 SHUTDOWN_S = 0.5  # for open requests, once the server stops
@@ -74,6 +75,10 @@ class HttpServer:
             lingering_time=UNREAD_BODY_S,
         )
         await self._runner.setup()
+        if settings.root_path:
+            server = self._runner.server
+            assert server is not None
+            server.request_factory = without_root_path(settings.root_path, server.request_factory)
         try:
             for listener in listeners(settings.host, settings.port, self.limits):
                 await _Site(self._runner, listener, self._context).start()

@@ -7,6 +7,7 @@ from http import HTTPStatus
 from aiohttp import web
 
 from edge.api.auth import LOGIN_PATH, AccessControl
+from edge.api.errors import link
 from edge.api.pages import templates
 from edge.base.event_log import get_logger
 
@@ -31,7 +32,7 @@ class LoginPages:
         ]
 
     async def _form(self, request: web.Request) -> web.Response:
-        return self._page(HTTPStatus.OK, "")
+        return self._page(request, HTTPStatus.OK, "")
 
     async def _log_in(self, request: web.Request) -> web.Response:
         access = self._access
@@ -39,28 +40,34 @@ class LoginPages:
         if wait_s > 0.0:
             seconds = max(1, round(wait_s))
             page = self._page(
-                HTTPStatus.TOO_MANY_REQUESTS, f"Too many wrong tokens: wait {seconds} s."
+                request, HTTPStatus.TOO_MANY_REQUESTS, f"Too many wrong tokens: wait {seconds} s."
             )
             page.headers["Retry-After"] = str(seconds)
             return page
         try:
             token = (await request.post()).get("token", "")
         except (ValueError, LookupError):  # not a form, or of an unknown charset
-            return self._page(HTTPStatus.BAD_REQUEST, "That is not this page's form.")
+            return self._page(request, HTTPStatus.BAD_REQUEST, "That is not this page's form.")
         if not isinstance(token, str) or not access.is_admin_token(token.strip()):
             access.record_failure(request)
             log.warning("login_refused", address=access.client(request))
-            return self._page(HTTPStatus.UNAUTHORIZED, "That is not the admin token.")
+            return self._page(request, HTTPStatus.UNAUTHORIZED, "That is not the admin token.")
         log.info("login", address=access.client(request))
-        response = web.Response(status=HTTPStatus.SEE_OTHER, headers={"Location": ADMIN_PATH})
+        response = web.Response(
+            status=HTTPStatus.SEE_OTHER, headers={"Location": link(request, ADMIN_PATH)}
+        )
         access.log_in(request, response)
         return response
 
     async def _log_out(self, request: web.Request) -> web.Response:
-        response = web.Response(status=HTTPStatus.SEE_OTHER, headers={"Location": LOGIN_PATH})
+        response = web.Response(
+            status=HTTPStatus.SEE_OTHER, headers={"Location": link(request, LOGIN_PATH)}
+        )
         self._access.log_out(request, response)
         return response
 
-    def _page(self, status: HTTPStatus, message: str) -> web.Response:
-        html = self._template.render(message=message, possible=self._access.has_admin_token)
+    def _page(self, request: web.Request, status: HTTPStatus, message: str) -> web.Response:
+        html = self._template.render(
+            message=message, possible=self._access.has_admin_token, root=link(request, "")
+        )
         return web.Response(text=html, status=status, content_type="text/html")

@@ -9,7 +9,7 @@ import jinja2
 from aiohttp import web
 
 import edge
-from edge.api.errors import Handler
+from edge.api.errors import Handler, link
 from edge.assets import samples
 from edge.assets.resources import resource
 from edge.assets.store import AssetError, cached
@@ -75,7 +75,7 @@ class Pages:
             "slo_ms": settings.slo_ms,
             "slo_choices": choices,
             "fps": settings.fps,
-            "sample": "/sample.webm" if cached(samples.STREET) else None,
+            "sample": link(request, "/sample.webm") if cached(samples.STREET) else None,
             # Credentials are for authorised publishers only: the page requests them with its token.
             "ask_ice": any(server.gives_credentials for server in settings.ice_servers),
             "ice_servers": [
@@ -84,10 +84,12 @@ class Pages:
                 if not server.gives_credentials
             ],
             "token_required": settings.publishing_protected,
-            "whip": "/whip",
-            "ca": "/ca.crt" if self._ca else None,
+            "whip": link(request, "/whip"),
+            "ca": link(request, "/ca.crt") if self._ca else None,
         }
-        html = self._templates.get_template("page.html").render(settings=public)
+        html = self._templates.get_template("page.html").render(
+            settings=public, root=link(request, "")
+        )
         return web.Response(
             text=html, content_type="text/html", headers={"Cache-Control": "no-cache"}
         )

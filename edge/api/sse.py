@@ -12,7 +12,7 @@ KEEPALIVE_S = 10.0
 SEND_TIMEOUT_S = 5.0  # a client that leaves full buffers unread for so long is disconnected
 
 _HEADERS = {
-    "Cache-Control": "no-store",
+    "Cache-Control": "no-store, no-transform",  # else a proxy may compress, and so collect, events
     "X-Accel-Buffering": "no",  # nginx would collect events otherwise
 }
 
@@ -27,15 +27,17 @@ async def event_stream(
 ) -> web.StreamResponse:
     """Send the wanted texts in `queue` as events, until None or until the client disconnects.
 
-    A comment is sent after each `KEEPALIVE_S` without an event, which keeps proxies from closing
-    the connection and makes a vanished client noticed. A client that reads nothing outlives the
-    queue's end by at most twice `SEND_TIMEOUT_S`: one write that waits, and one of all the rest.
+    A comment is sent at once, for a proxy may hold back the headers until a body comes, and after
+    each `KEEPALIVE_S` without an event, which keeps proxies from closing the connection and makes a
+    vanished client noticed. A client that reads nothing outlives the queue's end by at most twice
+    `SEND_TIMEOUT_S`: one write that waits, and one of all the rest.
     """
     response = web.StreamResponse(headers={**(headers or {}), **_HEADERS})
     response.content_type = "text/event-stream"
     with contextlib.suppress(ConnectionError):  # the client has disconnected
         await response.prepare(request)
         try:
+            await response.write(b": open\n\n")
             await _send_all(response, queue, is_wanted)
         except TimeoutError:  # a graceful close would wait for the client as well
             if request.transport is not None:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from typing import NoReturn, cast
 from aiohttp import web
 
 from edge.api.auth import AccessControl, is_cross_origin
-from edge.api.errors import CORS, Handler, json_error
+from edge.api.errors import CORS, Handler, json_error, link
 from edge.api.sse import event_stream
 from edge.base.clock import now_ms
 from edge.config import SLO_MAX_MS, SLO_MIN_MS, Settings
@@ -32,6 +33,7 @@ from edge.session.result_streams import TooManyStreamsError
 RETRY_AFTER_S = 10
 PATCHES_PER_MINUTE = 120  # to one session: an offer has a handful of candidates
 
+_ENTITY_TAG = re.compile(r'(W/"[^"]*")|("[^"]*")')
 _PREFLIGHT = {
     **CORS,
     "Access-Control-Allow-Methods": "POST, PATCH, DELETE, GET, OPTIONS",
@@ -67,22 +69,34 @@ class WhipEndpoint:
 
     def routes(self) -> list[web.AbstractRouteDef]:
         return [
-            web.post("/whip", self._guarded(self._publish)),
-            web.patch("/whip/{session}", self._guarded(self._trickle)),
-            web.delete("/whip/{session}", self._guarded(self._end)),
-            web.get("/whip/{session}/results", self._guarded(self._results)),
-            web.options("/whip", self._options),
-            web.options("/whip/{session}", self._options),
-            web.options("/whip/{session}/results", self._options),
+            web.route(method, f"{path}{slash}", handler)
+            for path, methods in {
+                "/whip": {"POST": self._guarded(self._publish), "OPTIONS": self._options},
+                "/whip/{session}": {
+                    "GET": self._guarded(self._state, by_url=True),
+                    "PATCH": self._guarded(self._trickle),
+                    "DELETE": self._guarded(self._end),
+                    "OPTIONS": self._options,
+                },
+                "/whip/{session}/results": {
+                    "GET": self._guarded(self._results, by_url=True),
+                    "OPTIONS": self._options,
+                },
+            }.items()
+            for method, handler in methods.items()
+            for slash in ("", "/")
         ]
 
-    def _guarded(self, handler: Handler) -> Handler:
+    def _guarded(self, handler: Handler, *, by_url: bool = False) -> Handler:
+        """`handler` for publishers. `by_url`: the session's URL is its own authority, since it
+        cannot be guessed, and a browser's `EventSource` can send no token."""
+
         async def guarded(request: web.Request) -> web.StreamResponse:
             try:
                 known = self._sessions.get(request.match_info.get("session", "")) is not None
                 if not known and (wait_ms := self._access.publishing_wait_ms(request)):
                     _refuse_rate("too many wrong tokens from this address", wait_ms)
-                if not self._access.may_publish(request):
+                if not by_url and not self._access.may_publish(request):
                     raise _RefusedError(
                         HTTPStatus.UNAUTHORIZED,
                         "unauthorized",
@@ -132,7 +146,7 @@ class WhipEndpoint:
             body=answer.encode(),
             headers={**CORS, "Content-Type": "application/sdp"},
         )
-        response.headers["Location"] = f"/whip/{session.id}"
+        response.headers["Location"] = link(request, f"/whip/{session.id}")
         response.headers["ETag"] = _etag(session)
         response.headers["Accept-Patch"] = "application/trickle-ice-sdpfrag"
         self._add_links(request, response, session.name)
@@ -143,11 +157,7 @@ class WhipEndpoint:
         if wait_ms := self._patches.take(session.id, now_ms()):
             _refuse_rate("too many trickled fragments", wait_ms)
         _require_type(request, "application/trickle-ice-sdpfrag")
-        match = request.headers.get("If-Match")
-        if match is not None and match not in ("*", _etag(session)):
-            raise _RefusedError(
-                HTTPStatus.PRECONDITION_FAILED, "stale", "If-Match names another ICE session"
-            )
+        _require_match(request, session)
         try:
             await session.add_candidates(await self._body(request))
         except SdpError as error:
@@ -158,8 +168,19 @@ class WhipEndpoint:
 
     async def _end(self, request: web.Request) -> web.Response:
         session = self._session(request)
+        _require_match(request, session)
         await self._sessions.close(session, "ended by the publisher")
         return web.Response(status=HTTPStatus.OK, headers=CORS)
+
+    async def _state(self, request: web.Request) -> web.Response:
+        """Whether the session lives: 200 while it does, 410 once it has ended."""
+        session_id = request.match_info["session"]
+        if self._sessions.get(session_id) is None and self._sessions.has_ended(session_id):
+            raise _RefusedError(HTTPStatus.GONE, "ended", "this session has ended")
+        session = self._session(request)
+        state = session.view(now_ms()).state
+        headers = {**CORS, "ETag": _etag(session), "Cache-Control": "no-store"}
+        return web.json_response({"state": state}, headers=headers)
 
     async def _results(self, request: web.Request) -> web.StreamResponse:
         session = self._session(request)
@@ -171,7 +192,7 @@ class WhipEndpoint:
 
     async def _options(self, request: web.Request) -> web.Response:
         response = web.Response(status=HTTPStatus.NO_CONTENT, headers=_PREFLIGHT)
-        if request.path == "/whip":
+        if request.path.rstrip("/") == "/whip":
             response.headers["Accept-Post"] = "application/sdp"
             wait_ms = self._access.publishing_wait_ms(request)
             if not wait_ms and self._access.may_publish(request):  # a preflight has no token
@@ -186,8 +207,8 @@ class WhipEndpoint:
         servers = turn.ice_servers(self._settings, name, time.time())
         if not self._access.publishing_protected and is_cross_origin(request):
             servers = [server for server in servers if not server.gives_credentials]
-        for link in turn.links(servers):
-            response.headers.add("Link", link)
+        for value in turn.links(servers):
+            response.headers.add("Link", value)
 
     def _session(self, request: web.Request) -> SessionInterface:
         session = self._sessions.get(request.match_info["session"])
@@ -197,7 +218,7 @@ class WhipEndpoint:
 
     async def _body(self, request: web.Request) -> str:
         try:
-            return (await request.read()).decode("utf-8")
+            return (await request.read()).decode("utf-8-sig")  # some senders begin with a BOM
         except web.HTTPRequestEntityTooLarge:
             rule = f"the body is larger than {self._settings.max_sdp_bytes} bytes"
             raise _RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", rule) from None
@@ -223,6 +244,18 @@ def _require_type(request: web.Request, content_type: str) -> None:
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             "media_type",
             f"the body's type is {request.content_type}: {content_type} is wanted",
+        )
+
+
+def _require_match(request: web.Request, session: SessionInterface) -> None:
+    """If-Match (RFC 9110, section 13.1.1): a list of tags, of which weak ones never match."""
+    given = ",".join(request.headers.getall("If-Match", []))
+    if not given.strip() or given.strip() == "*":
+        return
+    tags = [weak or tag for weak, tag in _ENTITY_TAG.findall(given)]
+    if _etag(session) not in tags:
+        raise _RefusedError(
+            HTTPStatus.PRECONDITION_FAILED, "stale", "If-Match names another ICE session"
         )
 
 

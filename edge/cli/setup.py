@@ -72,7 +72,9 @@ def _is_installed(package: str) -> bool:
         names = (f"{package}.list", f"{package}:*.list")  # the latter of one architecture
         return any(path for name in names for path in DPKG_INFO.glob(name))
     if package != "chromium":
-        return shutil.which(PROGRAMS.get(package, package)) is not None
+        # A server may be outside of a user's path, in /usr/sbin.
+        path = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin"
+        return shutil.which(PROGRAMS.get(package, package), path=path) is not None
     try:
         chromium_path()
     except BrowserMissingError:

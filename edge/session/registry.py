@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from edge.base.clock import now_ms
@@ -16,6 +17,9 @@ log = get_logger("edge.session.registry")
 
 HALF_OPEN_MIN_MS = 500.0
 """Before a half-open session may give way to a new offer: an honest one is connected sooner."""
+
+ENDED_KEPT = 1024
+"""Ids of ended sessions that are remembered; the oldest is forgotten first."""
 
 
 class FullError(Exception):
@@ -66,6 +70,7 @@ class SessionRegistry:
         self._addresses: dict[str, str] = {}  # by session id, where the address is limited
         self._tokens: dict[str, str] = {}  # by session id, the name of its publishing token
         self._closing: set[asyncio.Task[None]] = set()
+        self._ended: deque[str] = deque(maxlen=ENDED_KEPT)
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -85,6 +90,10 @@ class SessionRegistry:
 
     def get(self, session_id: str) -> SessionInterface | None:
         return self._sessions.get(session_id)
+
+    def has_ended(self, session_id: str) -> bool:
+        """Whether a session of that id was here; forgotten after `ENDED_KEPT` others."""
+        return session_id in self._ended
 
     def by_name(self, name: str) -> SessionInterface | None:
         """The session with that name, which logs and the operator use in the place of its id."""
@@ -208,6 +217,7 @@ class SessionRegistry:
         """Free its place; False if that has been done."""
         if self._sessions.pop(session.id, None) is None:
             return False
+        self._ended.append(session.id)
         self._addresses.pop(session.id, None)
         self._tokens.pop(session.id, None)
         if self._half_open.pop(session.id, None) is None:

@@ -166,3 +166,43 @@ async def test_tokens_have_names_and_limits_of_their_own(caplog: pytest.LogCaptu
             assert it.status == 401
     names = [line for line in caplog.text.splitlines() if "event=session_opened" in line]
     assert ["token=door" in names[0], "token=yard" in names[1]] == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "address"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("192.0.2.1:4711", "192.0.2.1"),
+        (" 192.0.2.1:4711 ", "192.0.2.1"),
+        ("2001:db8::1", "2001:db8::1"),
+        ("[2001:db8::1]", "2001:db8::1"),
+        ("[2001:db8::1]:443", "2001:db8::1"),
+        ('"[2001:db8::1]:443"', "2001:db8::1"),
+        ("fe80::1%eth0", "fe80::1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("[::ffff:192.0.2.1]:80", "192.0.2.1"),
+        ("203.0.113.9:1, 192.0.2.1:2", "192.0.2.1"),
+        ("192.0.2.1:2, 127.0.0.1:3", "192.0.2.1"),  # the last is a trusted proxy itself
+        ("192.0.2.1:port", "127.0.0.1"),
+        ("192.0.2.1:80:90", "127.0.0.1"),
+        ("[2001:db8::1", "2001:db8::1"),
+        ("unknown", "127.0.0.1"),
+        ("_hidden:80", "127.0.0.1"),
+        ("", "127.0.0.1"),
+    ],
+)
+async def test_a_client_is_known_by_its_address_with_a_port_or_without(
+    forwarded: str, address: str
+) -> None:
+    access = AccessControl(load(trusted_proxies=["127.0.0.1"]))
+
+    async def client(request: web.Request) -> web.Response:
+        return web.Response(text=str(access.client(request)))
+
+    app = web.Application()
+    app.router.add_get("/", client)
+    async with (
+        TestClient(TestServer(app)) as http,
+        http.get("/", headers={"X-Forwarded-For": forwarded}) as it,
+    ):
+        assert await it.text() == address

@@ -42,15 +42,17 @@ async def test_each_text_is_an_event_until_the_end() -> None:
         queue.put_nowait(text)
     async with _served(queue) as (client, _), client.get("/") as response:
         assert response.content_type == "text/event-stream"
-        assert response.headers["Cache-Control"] == "no-store"
+        assert response.headers["Cache-Control"] == "no-store, no-transform"
         assert response.headers["X-Accel-Buffering"] == "no"
         assert response.headers["X-Test"] == "yes"
-        assert await response.text() == 'data: {"a": 1}\n\ndata: grün\n\n'
+        assert await response.text() == ': open\n\ndata: {"a": 1}\n\ndata: grün\n\n'
 
 
 async def test_silence_is_filled_with_comments(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sse, "KEEPALIVE_S", 0.01)
     async with _served(asyncio.Queue()) as (client, _), client.get("/") as response:
+        assert await response.content.readline() == b": open\n"
+        assert await response.content.readline() == b"\n"
         assert await response.content.readline() == b": keep-alive\n"
         assert await response.content.readline() == b"\n"
         assert await response.content.readline() == b": keep-alive\n"

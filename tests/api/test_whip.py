@@ -252,3 +252,102 @@ async def test_a_shortage_of_the_servers_is_503_and_names_no_address(
         assert len(server.sessions) == 0
     assert error["code"] == code
     assert "10.0.0.7" not in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("given", "status"),
+    [
+        ("*", 204),
+        (" * ", 204),
+        ("{tag}", 204),
+        ('"other", {tag}', 204),
+        ('"other" , "a,b",{tag}, "more"', 204),
+        ('"other"', 412),
+        ('"other", "another"', 412),
+        ("W/{tag}", 412),  # compared strongly (RFC 9110, section 13.1.1)
+        ('W/"x", {tag}', 204),
+        ("{bare}", 412),
+        ("", 204),
+    ],
+)
+async def test_if_match_is_a_list_of_tags(given: str, status: int) -> None:
+    async with (
+        serving() as server,
+        aiohttp.ClientSession() as http,
+        publishing(base(server), noise(320, 192)) as me,
+    ):
+        tag = me.response["ETag"]
+        offer = me.connection.localDescription.sdp
+        [ufrag] = {line for line in offer.splitlines() if line.startswith("a=ice-ufrag:")}
+        fragment = f"{ufrag}\r\na=mid:0\r\na=end-of-candidates\r\n"
+        match = given.format(tag=tag, bare=tag.strip('"'))
+        async with http.patch(
+            me.location, data=fragment, headers={**FRAG, "If-Match": match}
+        ) as it:
+            assert it.status == status
+        if status == 412:
+            async with http.delete(me.location, headers={"If-Match": match}) as it:
+                assert it.status == 412
+            assert len(server.sessions) == 1
+
+
+async def test_a_sessions_url_is_authority_enough_to_read_and_not_to_end() -> None:
+    """`EventSource` can send no token."""
+    token = {"Authorization": "Bearer hush"}
+    async with (
+        serving(token="hush") as server,
+        aiohttp.ClientSession() as http,
+        publishing(base(server), noise(320, 192), channels=False, headers=token) as me,
+    ):
+        async with http.get(f"{me.location}/results") as stream:
+            assert stream.status == 200
+            async with asyncio.timeout(60):
+                while b'"welcome"' not in await stream.content.readline():
+                    pass
+        async with http.get(me.location) as it:
+            assert it.status == 200
+        for method, headers in (("DELETE", {}), ("PATCH", FRAG)):
+            async with http.request(method, me.location, headers=headers) as it:
+                assert it.status == 401
+        async with http.get(f"{base(server)}/whip/guessed/results") as it:
+            assert it.status == 404
+
+
+async def test_a_session_tells_whether_it_lives() -> None:
+    async with serving() as server, aiohttp.ClientSession() as http:
+        async with publishing(base(server), noise(320, 192)) as me:
+            async with http.get(me.location) as it:
+                assert it.status == 200
+                assert it.headers["ETag"] == me.response["ETag"]
+                assert (await it.json())["state"] in ("connecting", "live")
+            async with http.delete(f"{me.location}/") as it:
+                assert it.status == 200
+            async with http.get(me.location) as it:
+                assert it.status == 410
+                assert (await error_of(it))["code"] == "ended"
+        async with http.get(f"{base(server)}/whip/never") as it:
+            assert it.status == 404
+
+
+@pytest.mark.parametrize("path", ["/whip", "/whip/"])
+@pytest.mark.parametrize(
+    "content_type", ["application/sdp", "Application/SDP", 'application/sdp; charset="utf-8"']
+)
+@pytest.mark.parametrize("before", [b"", b"\xef\xbb\xbf"])
+async def test_what_senders_write_in_other_ways_is_understood(
+    path: str, content_type: str, before: bytes
+) -> None:
+    connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    connection.addTransceiver("video", direction="sendonly")
+    await connection.setLocalDescription(await connection.createOffer())
+    offer = before + connection.localDescription.sdp.encode()
+    await connection.close()
+    async with (
+        serving() as server,
+        aiohttp.ClientSession() as http,
+        http.post(base(server) + path, data=offer, headers={"Content-Type": content_type}) as it,
+    ):
+        assert it.status == 201, await it.text()
+        assert it.headers["Location"].startswith("/whip/")
+        async with http.options(base(server) + path) as options:
+            assert options.headers["Accept-Post"] == "application/sdp"

@@ -146,7 +146,7 @@ class Standin:
             autoescape=True,
             undefined=jinja2.StrictUndefined,
         )
-        html = templates.get_template("page.html").render(settings=self.settings)
+        html = templates.get_template("page.html").render(settings=self.settings, root="")
         return web.Response(text=html, content_type="text/html")
 
     async def _blank(self, request: web.Request) -> web.Response:

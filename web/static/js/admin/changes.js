@@ -1,5 +1,6 @@
 /** The operator's actions: a dialog for a session, and draining the server. */
 
+import { root } from "../root.js";
 import { $, setText } from "./dom.js";
 import { titleOf } from "./texts.js";
 
@@ -62,7 +63,7 @@ export class Changes {
     });
     onSecondPress($("change-end"), () => "Really end it?", async () => this.finish(await this.act({ kind: "end" })));
     this.draining = false;
-    onSecondPress($("drain"), () => (this.draining ? "Accept newcomers?" : "Refuse newcomers?"), () => post("/api/drain", { on: !this.draining }));
+    onSecondPress($("drain"), () => (this.draining ? "Accept newcomers?" : "Refuse newcomers?"), () => post(`${root}/api/drain`, { on: !this.draining }));
   }
 
   /** @param {boolean} draining */
@@ -88,7 +89,7 @@ export class Changes {
    * @returns {Promise<string>}
    */
   act(action) {
-    return post(`/api/sessions/${encodeURIComponent(this.session.name)}/actions`, action);
+    return post(`${root}/api/sessions/${encodeURIComponent(this.session.name)}/actions`, action);
   }
 
   async apply() {

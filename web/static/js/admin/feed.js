@@ -1,5 +1,7 @@
 /** The server's event stream: first the history of the last minutes, then a state each second. */
 
+import { root } from "../root.js";
+
 const FLEET_POINTS = 600;
 const SPARK_POINTS = 60;
 /** After this long without a state, the displayed data is out of date. */
@@ -22,7 +24,7 @@ export class Feed extends EventTarget {
     this.refused = false;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.timer = undefined;
-    this.source = new EventSource("/admin/events");
+    this.source = new EventSource(`${root}/admin/events`);
     this.source.addEventListener("message", (event) => this.take(JSON.parse(event.data)));
     this.source.addEventListener("error", () => {
       this.refused = this.source.readyState === EventSource.CLOSED;

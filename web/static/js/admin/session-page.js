@@ -1,5 +1,6 @@
 /** SessionPage session's page: the legs of its frames, its charts, and its last picture if that is enabled. */
 
+import { root } from "../root.js";
 import { $, el, setText } from "./dom.js";
 import { Chart } from "./charts.js";
 import { deviceName } from "./sessions.js";
@@ -16,7 +17,7 @@ export class SessionPage {
     this.settings = settings;
     /** @type {any} */
     this.session = null;
-    this.path = `/api/sessions/${encodeURIComponent(settings.session)}`;
+    this.path = `${root}/api/sessions/${encodeURIComponent(settings.session)}`;
     this.charts = [
       new Chart($("charts"), {
         title: "Latency, capture to answer",

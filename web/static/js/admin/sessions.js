@@ -1,5 +1,6 @@
 /** The sessions: one row each, worst first; rows persist from one state to the next. */
 
+import { root } from "../root.js";
 import { $, el, setAttribute, setText, svg } from "./dom.js";
 import { ageText, rateSession, msText, percent, rateText, REASONS, tally, titleOf } from "./texts.js";
 
@@ -91,7 +92,7 @@ export class Sessions {
   /** @param {string} name */
   make(name) {
     const cells = /** @type {Record<string, any>} */ ({
-      link: el("a", { href: `/admin/session/${encodeURIComponent(name)}` }),
+      link: el("a", { href: `${root}/admin/session/${encodeURIComponent(name)}` }),
       about: el("span", { class: "sub" }),
       p50: el("td", { class: "num p50" }),
       p99: el("td", { class: "num p99" }),

@@ -1,5 +1,6 @@
 /** The first line: whether all is well and, if not, which sessions and devices have problems. */
 
+import { root } from "../root.js";
 import { $, el, setAttribute, setText } from "./dom.js";
 import { counted, rateSession, msText, titleOf } from "./texts.js";
 
@@ -41,7 +42,7 @@ export function showVerdict({ level, line, causes }) {
   setText($("verdict-text"), line);
   const items = causes.map(({ text, name, title }) => {
     if (!name) return el("li", { text });
-    return el("li", {}, el("a", { href: `/admin/session/${encodeURIComponent(name)}`, text: title }), ` ${text}`);
+    return el("li", {}, el("a", { href: `${root}/admin/session/${encodeURIComponent(name)}`, text: title }), ` ${text}`);
   });
   const list = $("causes");
   if (items.map((item) => item.textContent).join() !== [...list.children].map((item) => item.textContent).join()) list.replaceChildren(...items);
