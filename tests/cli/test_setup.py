@@ -32,7 +32,7 @@ def commands(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[list[str]]
 
 def _on_path(monkeypatch: pytest.MonkeyPatch, *programs: str) -> None:
     monkeypatch.setattr(
-        "shutil.which", lambda name: f"/usr/bin/{name}" if name in programs else None
+        "shutil.which", lambda name, path=None: f"/usr/bin/{name}" if name in programs else None
     )
 
 
