@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edge.config import Settings
-from edge.session.rate_limits import TrafficLimit
+from edge.session.rate_limits import LeakyBucket, TrafficLimit
 
 CHECK_TIMEOUT_MS = 4_000.0
 """From the offer to the first ICE check: browsers send it within a second, by TURN in two."""
@@ -11,6 +11,8 @@ HANDSHAKE_TIMEOUT_MS = 5_000.0
 """From the first check to DTLS: its timer retransmits after 1 and 3 s (RFC 6347, 4.2.4.1)."""
 CONNECT_TIMEOUT_MS = 15_000.0  # from the offer to the first media
 PING_TIMEOUT_MS = 8_000.0  # a page pings once a second
+MAX_MISSED_PER_S = 5_000.0
+"""Packets missing from the sequence: three times what 16 Mbit/s are, so invented."""
 
 
 class LivenessMonitor:
@@ -25,6 +27,8 @@ class LivenessMonitor:
         self._check_ms: float | None = None
         self._media_timeout_ms = settings.media_timeout_s * 1000.0
         self._traffic = TrafficLimit(settings.end_bps, settings.end_fps)
+        self._invented = LeakyBucket(MAX_MISSED_PER_S)
+        self._missed: tuple[float, int] | None = None
 
     def on_media(self, now_ms: float) -> None:
         """A frame arrived, whole or not."""
@@ -47,11 +51,11 @@ class LivenessMonitor:
         return ("the connection was not established", "timeout") if late else None
 
     def end_reason(
-        self, live: bool, received_bytes: int, frames: int, now_ms: float
+        self, live: bool, received_bytes: int, frames: int, now_ms: float, missed: int = 0
     ) -> tuple[str, str] | None:
         """Why the session must end now, as (message, code); None if it may continue.
 
-        `received_bytes` and `frames` are totals since the start.
+        `received_bytes`, `frames` and `missed` packets are totals since the start.
         """
         silent_ms = now_ms - self._media_ms
         if not live and now_ms - self._opened_ms > CONNECT_TIMEOUT_MS:
@@ -62,4 +66,9 @@ class LivenessMonitor:
             return "the page is gone", "timeout"
         if excess := self._traffic.observe(received_bytes, frames, now_ms):
             return f"too much was sent: {excess}", "excess"
+        before_ms, before = self._missed or (now_ms, missed)
+        self._missed = (now_ms, missed)
+        invented = self._invented.add(missed - before, (now_ms - before_ms) / 1000.0)
+        if invented is not None:
+            return f"sequence numbers leap by {invented:.0f} packets a second", "abuse"
         return None

@@ -24,20 +24,40 @@ class MessageRateLimiter:
         return "refuse" if self._used == self._limit + 1 else "ignore"
 
 
+class LeakyBucket:
+    """Leaks at a rate, and holds what that rate brings in `BURST_S`."""
+
+    BURST_S = 1.0
+
+    def __init__(self, rate_per_s: float) -> None:
+        self._rate_per_s = rate_per_s
+        self._level = self._amount = self._seconds = 0.0
+
+    def add(self, amount: float, seconds: float) -> float | None:
+        """What came in the last `seconds`; the mean rate a second if it overflows, else None."""
+        self._level = max(0.0, self._level + amount - self._rate_per_s * seconds)
+        if self._level == 0.0:
+            self._amount = self._seconds = 0.0
+            return None
+        self._amount += amount
+        self._seconds += seconds
+        if self._level <= self._rate_per_s * self.BURST_S:
+            return None
+        return self._amount / max(self._seconds, self.BURST_S)
+
+
 class TrafficLimit:
     """Detects a publisher above its limits, by a leaky bucket for bits and one for frames.
 
-    Each leaks at its limit, and is full with what the limit allows in `BURST_S`: a backlog of that
-    length, released at once by a link that had stalled, is allowed, and a flood far above the limit
-    is detected within about that time. `observe` takes totals since the start, at any times.
+    Each is full with what its limit allows in a second: a backlog of that length, released at once
+    by a link that had stalled, is allowed, and a flood far above the limit is detected within about
+    that time. `observe` takes totals since the start, at any times.
     """
-
-    BURST_S = 1.0
 
     def __init__(self, max_bps: float, max_fps: float) -> None:
         self._max_bps, self._max_fps = max_bps, max_fps
         self._last: tuple[float, int, int] | None = None
-        self._bits, self._frames = _Overflow(max_bps), _Overflow(max_fps)
+        self._bits, self._frames = LeakyBucket(max_bps), LeakyBucket(max_fps)
 
     def observe(self, received_bytes: int, frames: int, now_ms: float) -> str | None:
         """The limit that is exceeded now, in words; None if there is none."""
@@ -54,26 +74,6 @@ class TrafficLimit:
         if fps is not None:
             return f"{fps:.0f} frames a second, and at most {self._max_fps:g} are taken"
         return None
-
-
-class _Overflow:
-    """A leaky bucket that knows the mean rate since it was last empty."""
-
-    def __init__(self, rate_per_s: float) -> None:
-        self._rate_per_s = rate_per_s
-        self._level = self._amount = self._seconds = 0.0
-
-    def add(self, amount: float, seconds: float) -> float | None:
-        """What came in the last `seconds`; the mean rate a second if it overflows, else None."""
-        self._level = max(0.0, self._level + amount - self._rate_per_s * seconds)
-        if self._level == 0.0:
-            self._amount = self._seconds = 0.0
-            return None
-        self._amount += amount
-        self._seconds += seconds
-        if self._level <= self._rate_per_s * TrafficLimit.BURST_S:
-            return None
-        return self._amount / max(self._seconds, TrafficLimit.BURST_S)
 
 
 class FramePacer:

@@ -179,7 +179,7 @@ class Session:
             self._metrics.refused(refused)
         live, counts = self._state == "live", self.peer.counts
         received_bytes = self.peer.received_bytes
-        end = self._liveness.end_reason(live, received_bytes, counts.frames, now)
+        end = self._liveness.end_reason(live, received_bytes, counts.frames, now, counts.missed)
         if end is None and not self.connected:
             end = self._liveness.half_open_end_reason(self.peer.checked, now)
         if end is not None:

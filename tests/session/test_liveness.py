@@ -81,3 +81,31 @@ def test_a_publisher_far_above_its_limits_is_ended(
     assert monitor.end_reason(True, 0, 0, 0.0) is None
     assert monitor.end_reason(True, 125_000, 20, 1_000.0) is None
     assert monitor.end_reason(True, received_bytes, frames, 2_000.0) == (words, "excess")
+
+
+def _ends(leap: int, packets_a_second: float, seconds: float) -> tuple[float, str] | None:
+    """When a publisher is ended of whose packets each is `leap` numbers after the last; in ms."""
+    monitor = _monitor()
+    for tick in range(int(10 * seconds) + 1):
+        now_ms = 100.0 * tick
+        monitor.on_media(now_ms)
+        missed = int((leap - 1) * packets_a_second * now_ms / 1000.0)
+        if (end := monitor.end_reason(True, 0, 0, now_ms, missed)) is not None:
+            return now_ms, end[1]
+    return None
+
+
+@pytest.mark.parametrize(("leap", "rate"), [(500, 300.0), (500, 60.0), (998, 20.0), (20, 800.0)])
+def test_invented_sequence_numbers_end_a_session_within_a_second(leap: int, rate: float) -> None:
+    end = _ends(leap, rate, 10.0)
+    assert end is not None
+    assert end[0] <= 1_000.0
+    assert end[1] == "abuse"
+
+
+def test_no_loss_of_a_link_is_taken_for_invented() -> None:
+    assert _ends(10, 400.0, 60.0) is None  # nine of ten lost, of 16 Mbit/s and more
+    monitor = _monitor()
+    for outage in range(20):  # each second one ends that lost as much as is not a new stream
+        monitor.on_media(1000.0 * outage)
+        assert monitor.end_reason(True, 0, 0, 1000.0 * outage, 1000 * outage) is None

@@ -75,7 +75,9 @@ async def endless_frame(peer: HostilePeer) -> None:
 ATTACKS = (
     PeerAttack("srtp-garbage", "20,000 undecryptable SRTP packets", undecryptable, must_end=True),
     PeerAttack("rtcp", "20,000 RTCP reports of 31 blocks", reports, must_end=True),
-    PeerAttack("sequence-jumps", "4,000 jumps of 500 sequence numbers", sequence_jumps),
+    PeerAttack(
+        "sequence-jumps", "4,000 jumps of 500 sequence numbers", sequence_jumps, must_end=True
+    ),
     PeerAttack("retransmissions", "10,000 retransmissions unasked", retransmissions),
     PeerAttack("extensions", "20,000 packets of 250 header extensions", extensions),
     PeerAttack("endless-frame", "one frame of 20,000 packets", endless_frame),
