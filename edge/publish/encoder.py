@@ -33,6 +33,7 @@ MOST_WAITING = 60  # frames before the decoder; then all are dropped up to the n
 SKIP_MS = 100.0  # of packets in the pacer: the frame is not encoded
 BEHIND_MS = 200.0  # a frame decoded this long after its arrival is not encoded
 _MOST_AHEAD_MS = 1000.0
+_FINISH_S = 5.0
 _CLOCK = Fraction(1, 90_000)
 
 
@@ -167,7 +168,7 @@ class Transcoder:
         self._pace = FramePace()
         self._keyframe = True
         # Frames to decode. When it is full, what comes is dropped until a key frame finds room.
-        self._queue: queue.Queue[_Work | None] = queue.Queue(MOST_WAITING)
+        self._queue: queue.Queue[_Work | Callable[[], None] | None] = queue.Queue(MOST_WAITING)
         self._broken = False
         self._captured: dict[int, tuple[float, float]] = {}
         self._number = 0
@@ -190,6 +191,16 @@ class Transcoder:
         self._broken = False
         return True
 
+    def finish(self, done: Callable[[], None]) -> None:
+        """Decode what is left at a recording's end, then call `done` in the thread.
+
+        Waits for room in the queue, and so must not be called in the event loop.
+        """
+        try:
+            self._queue.put(done, timeout=_FINISH_S)
+        except queue.Full:
+            done()
+
     def stop(self) -> None:
         """Post nothing more."""
         self._post = _nothing
@@ -201,12 +212,16 @@ class Transcoder:
 
     def _run(self) -> None:
         while (work := self._queue.get()) is not None:
-            for picture in self._decode(work):
+            for picture in self._decode(work if isinstance(work, _Work) else None):
                 self._post(self._encode(picture))
+            if not isinstance(work, _Work):
+                work()
 
-    def _decode(self, work: _Work) -> list[av.VideoFrame]:
-        """The pictures that a frame completes; their `pts` is the number of the frame they are of,
-        so that reordered pictures keep their times."""
+    def _decode(self, work: _Work | None) -> list[av.VideoFrame]:
+        """The pictures that a frame, or with None the end, completes; their `pts` is the number of
+        the frame they are of, so that reordered pictures keep their times."""
+        if work is None:
+            return list(self._decoder.decode(None))
         packet = av.Packet(work.data)
         packet.pts = packet.dts = self._number
         self._captured[self._number] = (work.captured_ms, work.arrival_ms)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
@@ -12,6 +13,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, Va
 from edge.base.validation import mistakes
 from edge.config import SLO_MAX_MS, SLO_MIN_MS
 from edge.session.control_messages import LABEL_MAX_CHARS
+
+_PASSWORD = re.compile(r"(pass(?:word|wd)?|pwd)=[^&_/;]*", re.IGNORECASE)
 
 Kind = Literal["rtsp", "http", "device", "file"]
 
@@ -81,7 +84,8 @@ class SourceOptions(_Options):
     @property
     def server_label(self) -> str:
         """The label that the server gets."""
-        return self.label or Path(without_credentials(self.url)).name[:LABEL_MAX_CHARS]
+        end = Path(without_credentials(self.url)).name
+        return self.label or "".join(filter(str.isprintable, end))[:LABEL_MAX_CHARS]
 
 
 class PublishOptions(_Options):
@@ -111,11 +115,13 @@ class PublishOptions(_Options):
 
 
 def without_credentials(url: str) -> str:
-    """A URL without its user name and password, for people and logs."""
+    """A URL for people and logs: without user name and password, its query, and what looks like a
+    password in its path, where some cameras want it."""
     scheme, separator, rest = url.partition("://")
     if not separator:
         return url
     host, slash, path = rest.partition("/")
+    path = _PASSWORD.sub(r"\1=...", path.partition("?")[0])
     return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import queue
 import sys
 import threading
@@ -54,6 +55,8 @@ class JsonLines:
                     self._stream.flush()
             self._stream.flush()
         except (BrokenPipeError, ValueError):
+            if self._stream is sys.stdout:  # what it holds must not be written at the end either
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             self._on_broken()
 
 

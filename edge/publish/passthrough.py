@@ -9,12 +9,14 @@ from edge.client.rtp_packetiser import Codec
 
 _LEFT_OUT = frozenset({h264.DELIMITER, h264.FILLER})  # the RTP marker and padding do their work
 
+_RECOVERY_POINT = b"\x06"  # the payload type of the first SEI message in a unit
 _MOST_SETS = 64  # parameter sets kept; further ones are sent, but not repeated
 
 
 @dataclass(frozen=True, slots=True)
 class ReadyFrame:
-    """A frame for the packetiser; `droppable`: no other frame refers to it."""
+    """A frame for the packetiser. `keyframe`: a decoder can begin with it; `droppable`: no other
+    frame refers to it."""
 
     data: bytes
     keyframe: bool
@@ -22,11 +24,16 @@ class ReadyFrame:
 
 
 class H264Stream:
-    """Byte streams with the parameter sets in band, before each key frame."""
+    """Byte streams with the parameter sets in band, before each frame a decoder can begin with.
+
+    Those are IDR pictures, and what some cameras send instead: pictures with a recovery point
+    (H264, D.2.8), or behind parameter sets.
+    """
 
     def __init__(self, configuration: bytes = b"") -> None:
         """`configuration` is the source's codec extradata, in either form."""
         units, self._prefix = h264.units_of_configuration(configuration)
+        self._sets_came = False  # since the last picture
         self._sets: dict[tuple[int, int], bytes] = {}  # by type and id, as the source has them
         for unit in units:
             self._keep(unit)
@@ -42,9 +49,11 @@ class H264Stream:
         for unit in units:
             self._keep(unit)
         pictures = [unit for unit, kind in zip(units, kinds, strict=True) if 1 <= kind <= h264.IDR]
+        self._sets_came = self._sets_came or h264.SPS in kinds
         if not pictures:
             return None
-        keyframe = h264.IDR in kinds
+        keyframe = self._sets_came or any(map(_is_entry, units))
+        self._sets_came = False
         if keyframe:
             present = {_set_key(unit) for unit in units}
             units = [unit for key, unit in sorted(self._sets.items()) if key not in present] + units
@@ -55,6 +64,12 @@ class H264Stream:
         key = _set_key(unit)
         if key is not None and (key in self._sets or len(self._sets) < _MOST_SETS):
             self._sets[key] = unit
+
+
+def _is_entry(unit: bytes) -> bool:
+    """Whether the unit tells that a decoder can begin with its frame."""
+    kind = h264.nal_type(unit)
+    return kind == h264.IDR or (kind == h264.SEI and unit[1:2] == _RECOVERY_POINT)
 
 
 def _set_key(unit: bytes) -> tuple[int, int] | None:

@@ -21,7 +21,7 @@ from tests.serving import noise
 
 SYSTEM_PYTHON = "/usr/bin/python3"  # Debian's bindings of GStreamer are its own
 CAMERA = Path(__file__).with_name("rtsp_camera.py")
-NEEDED = ("x264enc", "rtph264pay", "jpegenc", "rtpjpegpay", "videotestsrc")
+NEEDED = ("x264enc", "rtph264pay", "x265enc", "rtph265pay", "jpegenc", "rtpjpegpay", "videotestsrc")
 WAIT_S = 90.0  # for one event; long, as the machine may be busy
 
 Line = dict[str, Any]

@@ -1,7 +1,7 @@
 """An RTSP camera: GStreamer's server over a test picture; run by the system's Python.
 
-    /usr/bin/python3 rtsp_camera.py PORT [--codec h264|h264-b|mjpeg] [--user NAME --password WORD]
-        [--video FILE] [--bitrate KBPS] [--fps N] [--size WxH]
+    /usr/bin/python3 rtsp_camera.py PORT [--codec h264|h264-b|h265|mjpeg]
+        [--user NAME --password WORD] [--video FILE] [--bitrate KBPS] [--fps N] [--size WxH]
 
 Serves rtsp://127.0.0.1:PORT/camera until it is killed. Writes a line once it listens. A real camera
 stamps its own clock in RTCP sender reports, as this one does.
@@ -20,6 +20,8 @@ ENCODERS = {
     " ! video/x-h264,profile=baseline ! rtph264pay name=pay0 pt=96",
     "h264-b": "x264enc speed-preset=ultrafast bframes=2 b-adapt=false bitrate={bitrate}"
     " key-int-max={gop} ! video/x-h264,profile=main ! rtph264pay name=pay0 pt=96",
+    "h265": "x265enc tune=zerolatency speed-preset=ultrafast bitrate={bitrate} key-int-max={gop}"
+    " ! rtph265pay name=pay0 pt=96",
     "mjpeg": "jpegenc quality=60 ! rtpjpegpay name=pay0 pt=26",
 }
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
+import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -11,6 +13,7 @@ import pytest
 
 from edge.server import Server
 from tests.interop.publishing import (
+    WAIT_S,
     Publishing,
     camera,
     camera_missing,
@@ -48,6 +51,7 @@ def to(server: Server) -> tuple[str, str]:
         ("h264", "tcp", "h264, passed through"),
         ("h264", "udp", "h264, passed through"),
         ("h264-b", "tcp", "reordered"),
+        ("h265", "tcp", "hevc is not a codec that the server takes"),
         ("mjpeg", "tcp", "mjpeg is not a codec that the server takes"),
     ],
 )
@@ -180,8 +184,9 @@ async def test_a_wrong_password_of_the_camera_is_final_and_shown_nowhere() -> No
         assert not any("wrong-word" in line for line in publishing.errors)
 
 
-async def test_a_file_is_published_to_its_end(tmp_path: Path) -> None:
-    path = recording(tmp_path / "street.mp4", frames=45, fps=15)
+@pytest.mark.parametrize("b_frames", [0, 2])
+async def test_a_file_is_published_to_its_end(b_frames: int, tmp_path: Path) -> None:
+    path = recording(tmp_path / "street.mp4", frames=45, fps=15, b_frames=b_frames)
     async with serving() as server, edge_publish(str(path), *to(server), *SLO) as publishing:
         assert await publishing.ended() == 0
         [summary] = publishing.of_type("summary")
@@ -223,6 +228,36 @@ async def test_several_sources_are_published_by_one_file(tmp_path: Path) -> None
             assert any("a: open: 320x180, 15 fps, vp8, passed" in e for e in publishing.errors)
             assert any("b: open" in e and "reordered" in e for e in publishing.errors)
             assert await publishing.interrupt() == 0
+
+
+async def test_a_session_that_the_operator_ends_is_not_begun_again(tmp_path: Path) -> None:
+    path = recording(tmp_path / "street.mp4", frames=45, fps=15)
+    async with serving() as server, edge_publish(str(path), "--loop", *to(server), *SLO) as it:
+        await it.wait_for_answers(1)
+        [session] = local(server)
+        url = f"{base(server)}/api/sessions/{session.name}/actions"
+        async with aiohttp.ClientSession() as http, http.post(url, json={"kind": "end"}) as done:
+            assert done.ok
+        assert await it.ended() == 1
+        assert "ended: " in it.errors[-1]
+
+
+async def test_a_reader_that_goes_ends_it(tmp_path: Path) -> None:
+    path = recording(tmp_path / "street.mp4", frames=45, fps=15)
+    async with serving() as server:
+        command = f'"$0" -m edge publish "$1" --loop --to {base(server)} --json | head -n 1'
+        process = await asyncio.create_subprocess_exec(
+            *("bash", "-o", "pipefail", "-c", command, sys.executable, str(path)),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        async with asyncio.timeout(WAIT_S):
+            out, errors = await process.communicate()
+        assert out.count(b"\n") == 1
+        assert process.returncode == 0, errors.decode()
+        assert b"Traceback" not in errors
+        assert b"BrokenPipe" not in errors
+        assert not local(server)
 
 
 async def test_a_refused_token_is_final_and_never_shown(tmp_path: Path) -> None:

@@ -115,6 +115,8 @@ def test_a_flag_replaces_the_files_token(tmp_path: Path) -> None:
     [
         ("rtsp://joe:s@cret@10.0.0.5:554/a@b", "rtsp://10.0.0.5:554/a@b"),
         ("rtsp://10.0.0.5/a", "rtsp://10.0.0.5/a"),
+        ("http://10.0.0.5/mjpg?user=joe&pwd=s", "http://10.0.0.5/mjpg"),
+        ("rtsp://h/user=joe_password=s3_channel=1", "rtsp://h/user=joe_password=..._channel=1"),
         ("/dev/video0", "/dev/video0"),
     ],
 )

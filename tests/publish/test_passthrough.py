@@ -59,6 +59,23 @@ def test_length_prefixes_are_read_as_the_extradata_says() -> None:
     assert units_of(ready.data) == [SPS, PPS, IDR]
 
 
+@pytest.mark.parametrize(
+    ("frames", "keys"),
+    [
+        ([[SLICE], [b"\x06\x06\x01", SLICE], [SLICE]], [False, True, False]),
+        ([[SPS, PPS, SLICE], [SLICE]], [True, False]),
+        ([[SPS], [PPS], [SLICE], [SLICE]], [None, None, True, False]),
+        ([[SEI, SLICE]], [False]),
+    ],
+)
+def test_a_decoder_can_begin_without_idr_pictures(
+    frames: list[list[bytes]], keys: list[bool | None]
+) -> None:
+    stream = H264Stream()
+    ready = [stream.ready(byte_stream(units)) for units in frames]
+    assert [each and each.keyframe for each in ready] == keys
+
+
 def test_vp8_key_frames_are_seen() -> None:
     assert [Vp8Stream().ready(data) for data in (b"",)] == [None]
     key, delta = stream_of("vp8", b"").ready(b"\x10\1"), stream_of("vp8", b"").ready(b"\x11\1")
