@@ -82,6 +82,7 @@ def _serve(
         server.send(Fatal(_one_line(error)))
         return 1
     garbage_collector.freeze()
+    garbage_collector.trim()  # warming up took memory for batches of all kinds
     server.send(Ready(device.description))
     splitter = BatchSplitter(device)
     memory, memory_at_s = device.memory(), time.monotonic()
