@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -67,6 +68,9 @@ async def test_a_real_worker_finds_what_the_detector_finds(runtime: RuntimeName)
                 number += 1
             pid = pool.status[0].pid
             assert pid is not None
+            # PyTorch takes seconds to load and some hundred MB: only where it is used.
+            has_pytorch = "libtorch" in Path(f"/proc/{pid}/maps").read_text()
+            assert has_pytorch == (runtime == "torch")
             if lives == 1:
                 os.kill(pid, signal.SIGKILL)  # and what comes back must find the same
         assert "person" in {names[box[0]] for box in found[0]}
