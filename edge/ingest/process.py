@@ -72,7 +72,12 @@ def main(arguments: Sequence[str]) -> int:
     if not isinstance(setup, IngestSetup):
         return 1
     settings = Settings(**setup.settings)
-    logs = Logs(settings.log_format, level=setup.log_level)
+    try:  # the server rotates the file
+        logs = Logs(
+            settings.log_format, level=setup.log_level, file=settings.log_file, file_bytes=None
+        )
+    except OSError:
+        logs = Logs(settings.log_format, level=setup.log_level)
     try:
         return asyncio.run(_run(connection, setup, memory_fd))
     finally:

@@ -15,7 +15,12 @@ import select
 import sys
 import time
 from collections.abc import Callable
-from logging.handlers import QueueHandler, QueueListener, RotatingFileHandler
+from logging.handlers import (
+    QueueHandler,
+    QueueListener,
+    RotatingFileHandler,
+    WatchedFileHandler,
+)
 from pathlib import Path
 from typing import Literal
 
@@ -41,16 +46,23 @@ class Logs:
         *,
         level: int = logging.INFO,
         file: Path | None = None,
-        file_bytes: int = 10_000_000,
+        file_bytes: int | None = 10_000_000,
         files: int = 5,
     ) -> None:
-        """Raises OSError if the file cannot be opened; lines that fail later are only counted."""
+        """Raises OSError if the file cannot be opened; lines that fail later are only counted.
+
+        `file_bytes` None: another process writes to the file, too, and rotates it.
+        """
         formatter = JsonFormatter() if format == "json" else TextFormatter()
         self.lost = 0
         stream = _Stream(self._note_lost)
         handlers: list[logging.Handler] = [stream]
         if file is not None:
-            handlers.append(_File(file, file_bytes, files, self._note_lost))
+            handlers.append(
+                _SharedFile(file, self._note_lost)
+                if file_bytes is None
+                else _File(file, file_bytes, files, self._note_lost)
+            )
         for handler in handlers:
             handler.setFormatter(formatter)
         lines: queue.Queue[logging.LogRecord] = queue.Queue(QUEUE)
@@ -214,6 +226,26 @@ class _File(RotatingFileHandler):
         if stream is not None:
             with contextlib.suppress(OSError):
                 stream.close()  # its buffer is lost as well
+
+
+class _SharedFile(WatchedFileHandler):
+    """A file that another process rotates: it is opened anew once its name is that of another.
+
+    Each line is one write to its end, so that lines of both stay whole.
+    """
+
+    def __init__(self, file: Path, note_lost: _Note) -> None:
+        super().__init__(file, encoding="utf-8")
+        self._note_lost = note_lost
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            super().emit(record)
+        except OSError:  # it cannot be opened anew
+            self.handleError(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        self._note_lost()
 
 
 class TextFormatter(logging.Formatter):

@@ -102,6 +102,40 @@ def test_a_file_makes_way_for_the_next(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_two_processes_share_a_file_that_one_of_them_rotates(tmp_path: Path) -> None:
+    path = tmp_path / "edge.log"
+    program = (
+        "import sys; from pathlib import Path; from edge.base.event_log import get_logger\n"
+        "from edge.observability.logs import Logs\n"
+        "logs = Logs(file=Path(sys.argv[1]), file_bytes=None); log = get_logger('edge.child')\n"
+        "for number in range(300): log.info('child', number=number); print(flush=True); input()\n"
+        "logs.close()"
+    )
+    with (
+        logged(file=path, file_bytes=4_000, files=50),
+        subprocess.Popen(
+            [sys.executable, "-c", program, str(path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        ) as child,
+    ):
+        assert child.stdin is not None
+        assert child.stdout is not None
+        for number in range(300):
+            child.stdout.readline()
+            log.info("parent", number=number)
+            child.stdin.write("\n")
+            child.stdin.flush()
+        assert child.wait(60) == 0
+    lines = [line for each in tmp_path.iterdir() for line in each.read_text().splitlines()]
+    assert len(list(tmp_path.iterdir())) > 5
+    for name in ("child", "parent"):
+        numbers = [line.rpartition("=")[2] for line in lines if f"event={name} " in line]
+        assert sorted(map(int, numbers)) == list(range(300))
+
+
 def test_a_full_disk_costs_lines_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
     with logged(file=Path("/dev/full")) as lines:
         for number in range(100):
