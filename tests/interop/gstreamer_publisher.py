@@ -38,7 +38,7 @@ class Publisher:
         self.options = options
         self.loop = GLib.MainLoop()
         self.sent = 0
-        self.connected = False
+        self.offered = self.connected = False
         self.failure = ""
         self.location = ""
         encoder = ENCODERS[options.codec].format(profile=options.profile, pt=options.pt)
@@ -63,6 +63,10 @@ class Publisher:
         bus.connect("message::error", self._failed)
 
     def _negotiate(self, webrtc: object) -> None:
+        """Once: a WHIP publisher's sections stay as they were answered."""
+        if self.offered:
+            return
+        self.offered = True
         promise = Gst.Promise.new_with_change_func(self._offered)
         self.webrtc.emit("create-offer", None, promise)
 

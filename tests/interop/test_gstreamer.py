@@ -22,6 +22,7 @@ pytestmark = [
         "--codec h264 --profile high --pt 40",
         "--codec vp8 --bundle none",
         "--codec vp8 --audio",
+        "--codec vp8 --audio --bundle none",
         "--codec h264 --audio --audio-first",
         "--codec vp8 --audio --audio-first --bundle max-compat",
     ],

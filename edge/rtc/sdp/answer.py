@@ -44,7 +44,7 @@ def write_answer(offer: Offer, local: str, *, transport_cc: bool = False) -> str
     lines.append("a=msid-semantic:WMS *")
     for section in offer.description.sections:
         if not offer.accepts(section):
-            lines += _rejected(section)
+            lines += [*_rejected(section), *server.attributes]
             continue
         if section is offer.video:
             formats, body = _video(offer, transport_cc)
@@ -106,6 +106,7 @@ def _mid(section: Section) -> list[str]:
 
 
 def _rejected(section: Section) -> list[str]:
+    """It has no transport; GStreamer's webrtcbin wants the attributes of one in it all the same."""
     return [
         f"m={section.kind} 0 {section.protocol} {' '.join(section.formats)}",
         "c=IN IP4 0.0.0.0",

@@ -125,3 +125,12 @@ def test_an_answer_that_revives_a_rejected_section_is_found_out() -> None:
     assert any(
         "its port is 0" in each for each in violations(read.description, read_description(changed))
     )
+
+
+def test_rejected_sections_have_the_transports_attributes() -> None:
+    """GStreamer's webrtcbin refuses an answer in which any section has no a=fingerprint."""
+    _, answer = answered(offer(AUDIO, VIDEO, bundle=None))
+    rejected = answer.split("m=")[1]
+    assert rejected.startswith("audio 0 ")
+    for name in ("ice-ufrag", "ice-pwd", "fingerprint", "setup"):
+        assert f"a={name}:" in rejected
