@@ -30,6 +30,7 @@ from pydantic_settings import (
 
 from edge.base.event_log import get_logger
 from edge.base.validation import mistakes
+from edge.profile.model_settings import ModelSettings
 from edge.profile.variant import LONG_SIDES, NETWORKS, Precision, RuntimeSetting
 
 log = get_logger("edge.config")
@@ -127,6 +128,7 @@ class Settings(BaseSettings):
     device: Annotated[list[str], NoDecode] = ["cpu"]
     network: str = "yolov4-tiny"
     weights: Path | None = None
+    models: list[ModelSettings] = []
     profile: Annotated[list[Path], NoDecode] = []
     accuracy: Path | None = None
     edges: Annotated[list[int], NoDecode] = list(LONG_SIDES)
@@ -190,12 +192,28 @@ class Settings(BaseSettings):
         log.warning("deprecated_value", key="rate_control", value="trains", use="receiver")
         return "receiver"
 
-    @field_validator("network")
+    @model_validator(mode="before")
     @classmethod
-    def _known_network(cls, name: str) -> str:
-        if name not in NETWORKS:
-            raise ValueError(f"one of {', '.join(NETWORKS)}")
-        return name
+    def _default_network(cls, values: Any) -> Any:
+        """With [[models]], the first one is the default."""
+        models = values.get("models") if isinstance(values, dict) else None
+        if not isinstance(models, list) or not models or "network" in values:
+            return values
+        first = models[0]
+        name = first.get("name") if isinstance(first, dict) else getattr(first, "name", None)
+        return values if name is None else {**values, "network": name}
+
+    @model_validator(mode="after")
+    def _models(self) -> Settings:
+        names = [model.name for model in self.models]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"models: the name {twice[0]!r} stands twice: each once")
+        known = names or NETWORKS
+        if self.network not in known:
+            raise ValueError(f"network: one of {', '.join(known)}")
+        if self.models and self.weights is not None:
+            raise ValueError("weights: with [[models]], give each model's there")
+        return self
 
     @field_validator("edges")
     @classmethod
@@ -256,6 +274,11 @@ class Settings(BaseSettings):
         return self
 
     @property
+    def served_models(self) -> list[ModelSettings]:
+        """The models to serve: `models`, or the built-in one that `network` names."""
+        return self.models or [ModelSettings(name=self.network, weights=self.weights)]
+
+    @property
     def publishing_protected(self) -> bool:
         """Whether publishing takes a token."""
         return bool(self.token or self.tokens or self.tokens_file)
@@ -305,7 +328,24 @@ def load(file: Path | None = None, **flags: Any) -> Settings:
         raise ConfigError(f"{file}: {error}") from error
     if unknown:
         raise ConfigError("\n".join(unknown))
-    return settings
+    return _beside(file, settings)
+
+
+def _beside(file: Path | None, settings: Settings) -> Settings:
+    """The settings, with the models' files taken from the settings file's folder where they are
+    there."""
+    if file is None or not settings.models:
+        return settings
+
+    def found(path: Path) -> Path:
+        beside = file.parent / path
+        return beside if beside.exists() else path
+
+    models = []
+    for model in settings.models:
+        paths = {key: value for key, value in model if isinstance(value, Path)}
+        models.append(model.model_copy(update={k: found(path) for k, path in paths.items()}))
+    return settings.model_copy(update={"models": models})
 
 
 def _unknown_variables() -> list[str]:

@@ -11,6 +11,7 @@ from edge.batching.device_usage import DeviceUsage
 from edge.batching.dispatcher import Dispatcher
 from edge.batching.request import FrameRequest
 from edge.config import Settings
+from edge.models.registry.registry import ModelRegistry
 from edge.profile.latency import LatencyProfile
 from edge.workers import DEFAULT_SLOTS, BatchFailure, BatchResult, WorkerOptions, WorkerPool
 from edge.workers.options import SUPERVISION
@@ -32,7 +33,7 @@ class Devices:
         self,
         settings: Settings,
         *,
-        variants: Sequence[str],
+        models: ModelRegistry,
         profiles: Sequence[LatencyProfile] | None,
         on_change: Callable[[], None],
         on_progress: Callable[[str], None],
@@ -45,7 +46,7 @@ class Devices:
         """Pictures in flight to each device's worker, at most."""
         self.pool = WorkerPool(
             settings.device,
-            [settings.network],
+            [model.name for model in models],
             on_done=self._on_done,
             on_state=self._on_state,
             on_progress=self._on_worker_progress,
@@ -53,11 +54,11 @@ class Devices:
             max_pixels=settings.max_pixels,
             profiles=profiles,
             options=WorkerOptions(
-                variants=tuple(variants),
+                variants=tuple(name for model in models for name in model.variants),
                 threads=settings.threads,
                 runtime=settings.runtime,
                 precision=settings.precision,
-                weights={} if settings.weights is None else {settings.network: settings.weights},
+                models={model.name: model for model in models},
                 supervision=replace(SUPERVISION, stop_grace_s=STOP_GRACE_S),
                 log_format=settings.log_format,
             ),

@@ -21,6 +21,7 @@ from edge.api.prometheus import MetricsEndpoint
 from edge.api.root_path import find_root_path
 from edge.api.tokens import TokensError
 from edge.api.whip import WhipEndpoint
+from edge.assets.store import AssetError
 from edge.base.clock import now_ms
 from edge.base.event_log import get_logger
 from edge.config import Settings
@@ -28,7 +29,8 @@ from edge.inference import Devices
 from edge.ingest.handle import IngestStatus
 from edge.ingest.pool import IngestPool
 from edge.ingest.session_proxy import IngestLostError
-from edge.models.weights import class_names
+from edge.models.cfg.model_error import ModelError
+from edge.models.registry.registry import ModelRegistry
 from edge.observability.event_loop import EventLoopMonitor
 from edge.observability.frame_metrics import FrameMetrics
 from edge.observability.time_series import PERIOD_MS
@@ -37,7 +39,7 @@ from edge.profile.accuracy_file import load_accuracy_profile
 from edge.profile.latency import LatencyProfile
 from edge.profile.latency_file import load_latency_profile
 from edge.profile.stored_profile import PROFILES, find_stored_profile
-from edge.profile.variant import SENT_LONG_SIDES, Variant
+from edge.profile.variant import SENT_LONG_SIDES
 from edge.rtc import aiortc_adapter
 from edge.scheduling.admission import ServerLoad, refusal_reason
 from edge.scheduling.controller import Controller
@@ -66,13 +68,13 @@ class Server:
     def __init__(self, settings: Settings, on_progress: Callable[[str], None] = log.info) -> None:
         aiortc_adapter.check()
         self.settings = settings
-        self._class_names = class_names()
+        self.models = _models(settings)
         self._metrics = FrameMetrics()
         self._event_loop = EventLoopMonitor()
         self._ticker: asyncio.Task[None] | None = None
         self.devices = Devices(
             settings,
-            variants=[Variant(settings.network, side).name for side in settings.edges],
+            models=self.models,
             profiles=_latency_profiles(settings),
             on_change=lambda: self.controller.notify("device"),
             on_progress=on_progress,
@@ -85,13 +87,11 @@ class Server:
             half_open_limit_per_address=settings.max_half_open_per_address,
             ready=self._ready,
             overload=self._overload,
-            class_names=self._class_names,
             on_change=self._on_sessions_change,
         )
         self.controller = Controller(
             Planner(
-                settings.network,
-                settings.edges,
+                {model.name: model.long_sides for model in self.models},
                 _accuracy_profile(settings),
                 max_batch=settings.max_batch,
                 sent_long_sides=SENT_LONG_SIDES
@@ -111,7 +111,9 @@ class Server:
             ingest=self._ingest_status,
             event_loop=self._event_loop,
         )
-        self._admin = AdminApi(settings, sessions=self.sessions, dashboard=self._dashboard)
+        self._admin = AdminApi(
+            settings, self.models, sessions=self.sessions, dashboard=self._dashboard
+        )
         self._access = _access_control(settings)
         self._http = self._http_server()
 
@@ -120,6 +122,7 @@ class Server:
         return IngestPool(
             settings,
             self.devices,
+            models=self.models,
             worker_slots=len(settings.device) * self.devices.slots,
             on_step=lambda: self.controller.notify("link"),
             metrics=self._metrics,
@@ -172,7 +175,7 @@ class Server:
     async def _listen(self) -> None:
         settings = self.settings
         access = self._access
-        whip = WhipEndpoint(settings, self.sessions, access)
+        whip = WhipEndpoint(settings, self.models, self.sessions, access)
         endpoints: list[web.AbstractRouteDef] = [
             *whip.routes(),
             *LoginPages(access).routes(),
@@ -237,12 +240,13 @@ class Server:
         if self.ingests is not None:
             return self.ingests.create(options, on_close_request)
         settings = self.settings
+        models = self.models.serving(options.model)
         return Session(
             settings,
             self.devices,
-            SessionAdaptation.of(settings),
+            SessionAdaptation.of(settings, models),
             options,
-            class_names=self._class_names,
+            models=models,
             on_close_request=on_close_request,
             on_step=lambda: self.controller.notify("link"),
             metrics=self._metrics,
@@ -274,14 +278,29 @@ def _latency_profiles(settings: Settings) -> list[LatencyProfile] | None:
     try:
         if settings.profile:
             return [load_latency_profile(path) for path in settings.profile]
-        as_measured = settings.threads is None and settings.weights is None
+        [model, *others] = settings.served_models
+        as_measured = not others and model.cfg is None and not model.onnx and not model.weights
+        as_measured = as_measured and settings.threads is None
         as_measured = as_measured and settings.runtime == settings.precision == "auto"
         if settings.device == ["cpu"] and as_measured:
-            profile = find_stored_profile(settings.network)
+            profile = find_stored_profile(model.name)
             return None if profile is None else [profile]
         return None
     except OSError as error:
         raise StartError(f"profile: {error}") from error
+
+
+def _models(settings: Settings) -> ModelRegistry:
+    """The models to serve, checked here, so that no worker starts for files that don't fit."""
+    try:
+        models = ModelRegistry.of(settings)
+    except (AssetError, ModelError) as error:
+        raise StartError(str(error)) from error
+    gpus = [device for device in settings.device if device.startswith("cuda:")]
+    for model in models:
+        if model.onnx is not None and gpus:
+            raise StartError(f"{model.onnx}: ONNX models run on cpu, not on {gpus[0]}")
+    return models
 
 
 def _access_control(settings: Settings) -> AccessControl:
@@ -294,15 +313,21 @@ def _access_control(settings: Settings) -> AccessControl:
 def _accuracy_profile(settings: Settings) -> AccuracyProfile:
     """The network's accuracy by sent size and bitrate.
 
-    A network that has not been measured is taken to be like YOLOv4-tiny, which is logged.
+    Networks that have not been measured are taken to be like YOLOv4-tiny, which is logged.
     """
+    stand_in = "yolov4-tiny"
     path = settings.accuracy or PROFILES / f"accuracy-{settings.network}.json"
-    stand_in = None
     if settings.accuracy is None and not path.is_file():
-        stand_in = "yolov4-tiny"
         path = PROFILES / f"accuracy-{stand_in}.json"
-        log.info("accuracy_assumed", network=settings.network, stand_in=stand_in)
     try:
+        profile = load_accuracy_profile(path)
+        names = [model.name for model in settings.served_models]
+        unmeasured = [name for name in names if name not in profile.networks]
+        if not unmeasured or (settings.accuracy and len(names) == 1):
+            return profile
+        if stand_in not in profile.networks:
+            stand_in = profile.networks[0]
+        log.info("accuracy_assumed", networks=unmeasured, stand_in=stand_in)
         return load_accuracy_profile(path, as_network=stand_in)
     except (AccuracyError, OSError) as error:
         raise StartError(f"accuracy: {error}") from error

@@ -12,21 +12,29 @@ from edge.profile.variant import LONG_SIDES, Variant
 SENT = (128, 256, 416, 608)
 
 
-def device(ms_at_608: float = 20.0, batches: tuple[int, ...] = (1,)) -> LatencyProfile:
-    """A batch takes time in proportion to its pixels, its p99 as long as its median."""
+def device(
+    ms_at_608: float = 20.0, batches: tuple[int, ...] = (1,), full: float | None = None
+) -> LatencyProfile:
+    """A batch takes time in proportion to its pixels, its p99 as long as its median.
+
+    With `full`, YOLOv4 takes so many times as long.
+    """
 
     def ms(long_side: int, batch: int) -> float:
         return float(ms_at_608 * batch**0.7 * (long_side / LONG_SIDES[-1]) ** 2)
 
+    networks = [("yolov4-tiny", 1.0), *([] if full is None else [("yolov4", full)])]
+
     return LatencyProfile(
         LatencyEntry(
-            Variant("yolov4-tiny", long_side).name,
+            Variant(network, long_side).name,
             long_side,
             long_side,
             batch,
-            ms(long_side, batch),
-            ms(long_side, batch),
+            times * ms(long_side, batch),
+            times * ms(long_side, batch),
         )
+        for network, times in networks
         for long_side in LONG_SIDES
         for batch in batches
     )
@@ -39,7 +47,8 @@ def f1(input_long_side: int, sent_long_side: int, bits_a_pixel: float) -> float:
 
 
 @functools.cache
-def accuracy() -> AccuracyProfile:
+def accuracy(tiny: float = 1.0) -> AccuracyProfile:
+    """Of YOLOv4 by the law above; YOLOv4-tiny finds the part `tiny` of it."""
     rows = []
     for sent in SENT:
         pixels = sent * sent * 9 // 16
@@ -47,9 +56,11 @@ def accuracy() -> AccuracyProfile:
             bits_a_pixel = 0.005 * 2**step
             values = {long_side: f1(long_side, sent, bits_a_pixel) for long_side in LONG_SIDES}
             bits = bits_a_pixel * pixels
-            rows.append(
-                AccuracyRow(
-                    "yolov4-tiny", "law", "vp8", sent, pixels, bits / 1000, bits, values, values
+            for network, part in (("yolov4-tiny", tiny), ("yolov4", 1.0)):
+                found = {long_side: part * value for long_side, value in values.items()}
+                rows.append(
+                    AccuracyRow(
+                        network, "law", "vp8", sent, pixels, bits / 1000, bits, found, found
+                    )
                 )
-            )
     return AccuracyProfile(rows)

@@ -24,18 +24,19 @@ from edge.session.session import Session
 
 
 @functools.cache
-def simulated(times: float = 1.0) -> str:
-    """A simulated device: YOLOv4-tiny at every edge, 2 to 10 ms a picture, batches pay a little;
+def simulated(times: float = 1.0, networks: tuple[str, ...] = ("yolov4-tiny",)) -> str:
+    """A simulated device: every network at every edge, 2 to 10 ms a picture, batches pay a little;
     or `times` as long."""
     entries = [
         LatencyEntry(
-            Variant("yolov4-tiny", long_side).name,
+            Variant(network, long_side).name,
             long_side,
             long_side,
             batch,
             p50_ms=ms,
             p99_ms=1.3 * ms,
         )
+        for network in networks
         for long_side in LONG_SIDES
         for batch in (1, 2, 4, 8)
         for ms in [times * (1.0 + 9.0 * (long_side / LONG_SIDES[-1]) ** 2) * (0.3 + 0.7 * batch)]

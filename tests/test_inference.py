@@ -16,6 +16,8 @@ from edge.batching.request import FrameRequest
 from edge.config import load
 from edge.inference import Devices
 from edge.ipc.picture import Picture
+from edge.models.registry.registry import ModelRegistry
+from tests.served_model import model
 from tests.serving import noise, simulated
 
 VARIANT = "yolov4-tiny-416"
@@ -30,7 +32,7 @@ class WatchedDevices:
         self.progress: list[str] = []
         self.devices = Devices(
             load(device=[simulated()]),
-            variants=[VARIANT],
+            models=ModelRegistry([model(long_sides=[416])]),
             profiles=None,
             on_change=self.changed.set,
             on_progress=self.progress.append,
@@ -112,7 +114,7 @@ def test_a_profile_that_cannot_be_read_is_refused() -> None:
     with pytest.raises((OSError, ValueError), match=r"missing\.json"):
         Devices(
             load(device=["sim:missing.json"]),
-            variants=[VARIANT],
+            models=ModelRegistry([model(long_sides=[416])]),
             profiles=None,
             on_change=lambda: None,
             on_progress=print,

@@ -20,6 +20,7 @@ from edge.api.pages import templates
 from edge.api.sse import event_stream
 from edge.base.clock import now_ms
 from edge.config import Settings
+from edge.models.registry.registry import ModelRegistry
 from edge.profile.variant import SENT_LONG_SIDES, Variant
 from edge.session import actions
 from edge.session.control_messages import describe
@@ -41,14 +42,19 @@ class AdminApi:
     """Handlers over the sessions and the dashboard."""
 
     def __init__(
-        self, settings: Settings, *, sessions: SessionRegistry, dashboard: Dashboard
+        self,
+        settings: Settings,
+        models: ModelRegistry,
+        *,
+        sessions: SessionRegistry,
+        dashboard: Dashboard,
     ) -> None:
         self._settings = settings
         self._sessions = sessions
         self._dashboard = dashboard
         self._streams = ResultStreams(STREAMS, DEPTH)
         self._templates = templates()
-        self._variants = [Variant(settings.network, side).name for side in settings.edges]
+        self._variants = [name for model in models for name in model.variants]
 
     def routes(self) -> list[web.AbstractRouteDef]:
         return [
@@ -161,13 +167,24 @@ class AdminApi:
             action = actions.read(body)
         except actions.ActionError as error:
             return json_error(HTTPStatus.BAD_REQUEST, "bad_action", str(error))
+        name = request.match_info["name"]
         pinned = action.variant if isinstance(action, actions.PinVariant) else None
-        if pinned is not None and pinned not in self._variants:
-            rule = f"`variant`: one of {', '.join(self._variants)}"
+        if pinned is not None and pinned not in (variants := self._variants_of(name)):
+            rule = f"`variant`: one of {', '.join(variants)}"
             return json_error(HTTPStatus.BAD_REQUEST, "bad_action", rule)
-        if not await self._sessions.act(request.match_info["name"], action):
+        if not await self._sessions.act(name, action):
             return _no_session()
         return web.json_response({"done": action.model_dump()})
+
+    def _variants_of(self, name: str) -> list[str]:
+        """Variants of the models that may serve a session; all if there is no such session."""
+        session = self._sessions.by_name(name)
+        models = () if session is None else session.view(now_ms()).models
+        return [
+            variant
+            for variant in self._variants
+            if not models or Variant.parse(variant).network in models
+        ]
 
     async def _drain(self, request: web.Request) -> web.Response:
         body = await _json_body(request)

@@ -151,7 +151,6 @@ class Dashboard:
         return PlanView.of(
             controller.plan,
             controller.assignments,
-            self._settings.network,
             controller.solve_ms,
         )
 

@@ -137,18 +137,16 @@ class PlanView:
     """Of the devices that were ready when it was made, in their order."""
 
     @classmethod
-    def of(
-        cls, plan: Plan, assignments: Mapping[str, Assignment], network: str, solve_ms: float
-    ) -> PlanView:
+    def of(cls, plan: Plan, assignments: Mapping[str, Assignment], solve_ms: float) -> PlanView:
         problem = plan.problem
         names = [client.id[:6] for client in problem.clients]
         devices = []
         for slots in plan.gpus:
             views = []
             for slot in slots:
-                long_side, _, size = problem.variants[slot.variant].name.partition(":")
+                variant, _, size = problem.variants[slot.variant].name.rpartition(":")
                 clients = [names[client] for client in slot.clients]
-                views.append(PlanSlotView(f"{network}-{long_side}", size, slot.batch, clients))
+                views.append(PlanSlotView(variant, size, slot.batch, clients))
             devices.append(views)
         served = {name for views in devices for view in views for name in view.sessions}
         unserved = [name for name in names if name not in served]

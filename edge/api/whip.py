@@ -10,7 +10,6 @@ import math
 import re
 import time
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import replace
 from http import HTTPStatus
 from typing import NoReturn, cast
@@ -22,6 +21,7 @@ from edge.api.errors import CORS, Handler, json_error, link
 from edge.api.sse import event_stream
 from edge.base.clock import now_ms
 from edge.config import SLO_MAX_MS, SLO_MIN_MS, Settings
+from edge.models.registry.registry import ModelRegistry
 from edge.rtc.sdp import SHORTAGES, SdpError
 from edge.session import turn
 from edge.session.control_messages import LABEL_MAX_CHARS
@@ -57,9 +57,14 @@ class WhipEndpoint:
     """The endpoint's handlers over the running sessions."""
 
     def __init__(
-        self, settings: Settings, sessions: SessionRegistry, access: AccessControl
+        self,
+        settings: Settings,
+        models: ModelRegistry,
+        sessions: SessionRegistry,
+        access: AccessControl,
     ) -> None:
         self._settings = settings
+        self._models = models
         self._access = access
         self._sessions = sessions
         self._posts = KeyedRateLimiter(settings.max_posts_per_minute, 60_000.0)
@@ -118,7 +123,7 @@ class WhipEndpoint:
         _require_type(request, "application/sdp")
         token = self._access.publishing_token(request)
         options = replace(
-            _session_options(request, self._sessions.class_names),
+            _session_options(request, self._models),
             local_publisher=self._access.is_on_this_machine(request),
         )
         offer = await self._body(request)
@@ -263,8 +268,9 @@ def _etag(session: SessionInterface) -> str:
     return f'"{session.etag}"'
 
 
-def _session_options(request: web.Request, class_names: Sequence[str]) -> SessionOptions:
-    """The query's `slo_ms`, `label` and `classes`, checked; a bad value is a 400 that names it."""
+def _session_options(request: web.Request, models: ModelRegistry) -> SessionOptions:
+    """The query's `slo_ms`, `label`, `model`, `classes` and `min_score`, checked; a bad value is a
+    400 that names it."""
 
     def bad(name: str, rule: str) -> _RefusedError:
         return _RefusedError(HTTPStatus.BAD_REQUEST, "bad_query", f"`{name}`: {rule}")
@@ -280,10 +286,26 @@ def _session_options(request: web.Request, class_names: Sequence[str]) -> Sessio
             raise bad("slo_ms", f"from {SLO_MIN_MS:.0f} to {SLO_MAX_MS:.0f}")
     if len(label) > LABEL_MAX_CHARS or not label.isprintable():
         raise bad("label", f"at most {LABEL_MAX_CHARS} printable characters")
+    serving = models.serving(model := query.get("model"))
+    if not serving:
+        raise bad("model", f"one of {', '.join(models.choices)}")
+    class_names = serving[0].class_names
+    min_score = _min_score(query.get("min_score"))
+    if min_score is None:
+        raise bad("min_score", "from 0 to 1")
     if (text := query.get("classes")) is not None:
         names = [name.strip() for name in text.split(",") if name.strip()]
         unknown = [name for name in names if name not in class_names]
         if unknown or not names:
             raise bad("classes", f"{unknown[0]!r} is no class" if unknown else "at least one class")
         classes = frozenset(names)
-    return SessionOptions(slo_ms, label, classes)
+    return SessionOptions(slo_ms, label, classes, model, min_score)
+
+
+def _min_score(text: str | None) -> float | None:
+    """A score, 0 if there is no text; None for a text that is none."""
+    try:
+        score = float(text or 0.0)
+    except ValueError:
+        return None
+    return score if 0.0 <= score <= 1.0 else None

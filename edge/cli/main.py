@@ -10,7 +10,18 @@ from pathlib import Path
 import edge
 from edge.assets.browser import BrowserMissingError
 from edge.assets.store import AssetError
-from edge.cli import EXIT_USAGE, compile_cache, demo, fail, publish, serve, setup, solve, weights
+from edge.cli import (
+    EXIT_USAGE,
+    compile_cache,
+    demo,
+    fail,
+    models,
+    publish,
+    serve,
+    setup,
+    solve,
+    weights,
+)
 from edge.cli.extras import ExtraMissingError
 from edge.config import ConfigError
 
@@ -21,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog=program, description=edge.__doc__)
     parser.add_argument("--version", action="version", version=f"edge {edge.__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for command in (serve, publish, demo, solve, weights, setup):
+    for command in (serve, publish, demo, solve, models, weights, setup):
         command.add_parser(commands)
     _add_bench(commands)
     options = parser.parse_args(arguments)

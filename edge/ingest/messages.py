@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from edge.ipc.messages import Codec, Ready, Stop
 from edge.models.boxes import Box
+from edge.models.registry.model import Model
 from edge.observability.frame_metrics import FrameCounts
 from edge.scheduling.assignment import Assignment, SessionSnapshot
 from edge.session.actions import Change
@@ -26,6 +27,7 @@ class IngestSetup:
     slots: int
     slot_bytes: int
     log_level: int
+    models: list[Model]
     type: Literal["setup"] = "setup"
 
 

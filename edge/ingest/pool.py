@@ -15,6 +15,7 @@ from edge.ingest.handle import IngestHandle, IngestStatus
 from edge.ingest.messages import IngestSetup
 from edge.ingest.session_proxy import SessionProxy
 from edge.ipc.shared_memory import slot_bytes
+from edge.models.registry.registry import ModelRegistry
 from edge.observability.frame_metrics import FrameMetrics
 from edge.session.interface import OnCloseRequest, SessionIdentity, SessionOptions
 from edge.session.registry import FullError
@@ -62,16 +63,19 @@ class IngestPool:
         settings: Settings,
         frame_sink: FrameSink,
         *,
+        models: ModelRegistry,
         worker_slots: int,
         on_step: Callable[[], None],
         metrics: FrameMetrics,
     ) -> None:
         self._settings = settings
+        self._models = models
         setup = IngestSetup(
             settings=_plain(settings),
             slots=2 * settings.max_sessions + worker_slots + _SPARE_SLOTS,
             slot_bytes=slot_bytes(settings.max_pixels),
             log_level=logging.getLogger().getEffectiveLevel(),
+            models=list(models),
         )
         self._handles = [
             IngestHandle(number, setup, frame_sink, on_step=on_step, metrics=metrics)
@@ -111,7 +115,7 @@ class IngestPool:
         settings = self._settings
         slo_ms = options.slo_ms or settings.slo_ms
         unknown = SessionMeasurements(slo_ms=slo_ms, fps=settings.fps)
-        hints = SessionAdaptation.of(settings)
+        hints = SessionAdaptation.of(settings, self._models.serving(options.model))
         snapshot = hints.snapshot(identity.id, unknown)
         session = SessionProxy(
             handle,

@@ -39,7 +39,7 @@ from edge.ipc.messages import MessageError, Ready, Stop
 from edge.ipc.parent_watch import die_with_parent
 from edge.ipc.pipe import MAX_MESSAGE_BYTES, Pipe
 from edge.ipc.shared_memory import SharedPictures
-from edge.models.weights import class_names
+from edge.models.registry.registry import ModelRegistry
 from edge.observability import garbage_collector
 from edge.observability.event_loop import EventLoopMonitor
 from edge.observability.frame_metrics import FrameMetrics
@@ -98,7 +98,7 @@ class IngestRuntime:
         self, connection: socket.socket, setup: IngestSetup, slots: SharedPictures
     ) -> None:
         self._settings = Settings(**setup.settings)
-        self._class_names = class_names()
+        self._models = ModelRegistry(setup.models)
         self._pipe: Pipe[Message] = Pipe(
             connection,
             encode=CODEC.encode,
@@ -183,12 +183,13 @@ class IngestRuntime:
 
     def _make(self, message: OpenSession) -> Session:
         settings = self._settings
+        models = self._models.serving(message.options.model)
         session = Session(  # a local variable, as `on_step` refers to it
             settings,
             self._frames,
-            SessionAdaptation.of(settings),
+            SessionAdaptation.of(settings, models),
             message.options,
-            class_names=self._class_names,
+            models=models,
             on_close_request=lambda session, *why: self._pipe.send(SessionDead(session.id, *why)),
             on_connected=lambda: self._pipe.send(SessionConnected(message.session)),
             on_step=lambda: self._pipe.send(LinkStep(session.snapshot(now_ms()))),

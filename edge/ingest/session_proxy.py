@@ -73,7 +73,12 @@ class SessionProxy:
         self.outcomes: collections.Counter[str] = collections.Counter()
         self.latest_snapshot = snapshot
         self.latest_view = SessionView(
-            name=self.name, label=self.label, state="connecting", age_s=0.0, slo_ms=snapshot.slo_ms
+            name=self.name,
+            label=self.label,
+            state="connecting",
+            age_s=0.0,
+            slo_ms=snapshot.slo_ms,
+            models=snapshot.networks,
         )
         self.connected = False
         self.assignment: Assignment | None = None

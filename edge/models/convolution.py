@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-Activation = Literal["leaky", "mish", "linear"]
+Activation = Literal["leaky", "mish", "linear", "swish", "logistic", "relu"]
 
 LEAKY_SLOPE = 0.1
 
@@ -33,13 +33,15 @@ class Convolution(nn.Module):
         stride: int = 1,
         activation: Activation = "leaky",
         normalized: bool = True,
+        groups: int = 1,
     ) -> None:
         super().__init__()
+        self.groups = groups
         self.stride = stride
         self.padding = kernel // 2
         self.activation = activation
         self.normalized = normalized
-        self.weight = nn.Parameter(torch.zeros(outputs, inputs, kernel, kernel))
+        self.weight = nn.Parameter(torch.zeros(outputs, inputs // groups, kernel, kernel))
         self.bias = nn.Parameter(torch.zeros(outputs))
         self.packs = 0
         self._packed: OrderedDict[torch.Size, Tensor] = OrderedDict()
@@ -48,14 +50,10 @@ class Convolution(nn.Module):
         """(N, inputs, H, W) to (N, outputs, H / stride, W / stride)."""
         if self.packs:
             return self._forward_packed(x)
-        return self._activate(F.conv2d(x, self.weight, self.bias, self.stride, self.padding))
-
-    def _activate(self, x: Tensor) -> Tensor:
-        if self.activation == "leaky":
-            return F.leaky_relu(x, LEAKY_SLOPE)
-        if self.activation == "mish":
-            return F.mish(x)
-        return x
+        x = F.conv2d(
+            x, self.weight, self.bias, self.stride, self.padding, dilation=1, groups=self.groups
+        )
+        return activate(x, self.activation)
 
     def _forward_packed(self, x: Tensor) -> Tensor:
         # torch.compile emits these calls too, but needs a C++ compiler.
@@ -63,7 +61,7 @@ class Convolution(nn.Module):
         weight = self._packed.get(x.shape)
         if weight is None:
             weight = torch.ops.mkldnn._reorder_convolution_weight(
-                self.weight, padding, stride, dilation, 1, list(x.shape)
+                self.weight, padding, stride, dilation, self.groups, list(x.shape)
             )
             self._packed[x.shape] = weight
             if len(self._packed) > self.packs:
@@ -74,9 +72,26 @@ class Convolution(nn.Module):
         if self.activation == "leaky":
             fused = ("leaky_relu", [LEAKY_SLOPE], "")
         out: Tensor = torch.ops.mkldnn._convolution_pointwise(
-            x, weight, self.bias, padding, stride, dilation, 1, *fused
+            x, weight, self.bias, padding, stride, dilation, self.groups, *fused
         )
-        return F.mish(out, inplace=True) if self.activation == "mish" else out
+        return out if self.activation == "leaky" else activate(out, self.activation, inplace=True)
+
+
+def activate(x: Tensor, activation: Activation, *, inplace: bool = False) -> Tensor:
+    """The activation that Darknet calls so."""
+    match activation:
+        case "leaky":
+            return F.leaky_relu(x, LEAKY_SLOPE, inplace)
+        case "mish":
+            return F.mish(x, inplace)
+        case "swish":
+            return F.silu(x, inplace)
+        case "relu":
+            return F.relu(x, inplace)
+        case "logistic":
+            return x.sigmoid_() if inplace else x.sigmoid()
+        case "linear":
+            return x
 
 
 @cache

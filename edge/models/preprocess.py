@@ -46,7 +46,10 @@ def resize(plane: Tensor, source: tuple[float, float], size: _Size) -> Tensor:
 
 
 def paint(
-    canvas: Tensor, planes: tuple[Tensor, Tensor, Tensor], full_range: bool, at: Letterbox
+    canvas: Tensor,
+    planes: tuple[Tensor, Tensor, Tensor],
+    full_range: bool,
+    at: Letterbox,
 ) -> None:
     """Draw a picture into `canvas` (3, H, W), padding included.
 

@@ -35,6 +35,8 @@ WEIGHTS = {
     ),
 }
 
+CLASSES = 80  # of the published weights: COCO
+
 CLASS_NAMES = Asset(
     "coco.names",
     625,
@@ -56,15 +58,25 @@ def class_names() -> list[str]:
     return fetch(CLASS_NAMES).read_text(encoding="utf-8").split("\n")[:80]
 
 
-def load_network(name: str, weights: Path | None = None) -> Network:
+def load_network(
+    name: str, weights: Path | None = None, *, cfg: Path | None = None, classes: int = CLASSES
+) -> Network:
     """The network called `name` with its numbers: from the file `weights`, or the published ones.
 
-    Raises ValueError for an unknown name, AssetError if the published file is unavailable,
-    `edge.models.darknet.WeightsError` if a file does not fit, OSError if it can't be read.
+    `cfg` describes it, if it is none of those built in, which have so many `classes`. Raises
+    ValueError for an unknown name, AssetError if the published file is unavailable,
+    `edge.models.cfg.model_error.ModelError` for a description that can't be run,
+    `edge.models.weight_file.WeightsError` if a file does not fit, OSError if it can't be read.
     """
     # Imported here: the server lists weights and names classes without loading torch.
     from edge.models import darknet, yolov4  # noqa: PLC0415
 
-    network = yolov4.build(name)
+    network: Network
+    if cfg is None:
+        network = yolov4.build(name, classes)
+    else:
+        from edge.models.cfg import cfg_file, cfg_network  # noqa: PLC0415
+
+        network = cfg_network.build(cfg_file.read_cfg(cfg))
     darknet.load(weights or fetch(WEIGHTS[name]), network)
     return network

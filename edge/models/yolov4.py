@@ -29,7 +29,7 @@ class Network(nn.Module):
         return (module for module in self.modules() if isinstance(module, Convolution))
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Raw maps (N, 3 x (5 + classes), H / stride, W / stride), in the order of `heads`.
+        """Raw maps (N, anchors x (5 + classes), H / stride, W / stride), in the order of `heads`.
 
         `images` are (N, 3, H, W), RGB, 0..1, sides multiples of 32.
         """

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from edge.profile.accuracy_surface import AccuracyCurve, Floats, Grid, Point, build
-from edge.profile.variant import LONG_SIDES, NETWORKS, Variant
+from edge.profile.variant import LONG_SIDES, Variant
 
 ByLongSide = Mapping[int, float]
 
@@ -47,8 +47,7 @@ class AccuracyRow:
 
     def check(self) -> None:
         """Raises ValueError, naming the field and the rule, unless a profile can hold the row."""
-        if self.network not in NETWORKS:
-            raise ValueError(f"network {self.network!r}: one of {', '.join(NETWORKS)}")
+        Variant(self.network, LONG_SIDES[0])
         if self.sent_edge < 1 or self.pixels < 1:
             raise ValueError("sent_edge and pixels must be positive")
         if not 0.0 < self.bits < math.inf or not 0.0 <= self.kbps < math.inf:
@@ -154,7 +153,7 @@ class AccuracyProfile:
         table = np.empty((len(long_sides), len(parsed)))
         for network in {variant.network for variant in parsed}:
             places = [i for i, variant in enumerate(parsed) if variant.network == network]
-            columns = [LONG_SIDES.index(parsed[i].long_side) for i in places]
+            columns = [LONG_SIDES.index(_measured(parsed[i].long_side)) for i in places]
             table[:, places] = self._grid(network, codec).table(long_sides, bits, columns)
         return table
 
@@ -165,7 +164,8 @@ class AccuracyProfile:
             if sent_long_side < 1:
                 raise ValueError(f"a sent side of {sent_long_side}")
             parsed = Variant.parse(variant)
-            curve = self._grid(parsed.network, codec).curve(sent_long_side, parsed.long_side)
+            long_side = _measured(parsed.long_side)
+            curve = self._grid(parsed.network, codec).curve(sent_long_side, long_side)
             if len(self._curves) >= MAX_CACHED_CURVES:
                 self._curves.clear()
             self._curves[key] = curve
@@ -184,6 +184,11 @@ class AccuracyProfile:
             codecs = sorted(each for name, each in self._grids if name == network)
             raise AccuracyError(f"codec {codec} was not measured, only {', '.join(codecs)}")
         return grid
+
+
+def _measured(long_side: int) -> int:
+    """The measured input side that stands for a model's: beyond the ends, the end."""
+    return min(max(long_side, LONG_SIDES[0]), LONG_SIDES[-1])
 
 
 def wide_pixels(long_side: int) -> int:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-NETWORKS = ("yolov4", "yolov4-tiny")
-LONG_SIDES = tuple(range(128, 609, 32))
+NETWORKS = ("yolov4", "yolov4-tiny")  # built in; other models have names of their own
+LONG_SIDES = tuple(range(128, 609, 32))  # of inputs, where a model does not say
+INPUT_LONG_SIDES = range(32, 1281, 32)  # that a model may have
 SENT_LONG_SIDES = (128, 160, 192, 256, 320, 416, 512, 608)  # what publishers are asked to send
 NumberFormat = Literal["float32", "bfloat16", "float16"]  # in which a device computes
 Precision = Literal["auto", NumberFormat]  # as a setting
@@ -16,21 +17,25 @@ RuntimeName = Literal["openvino", "torch"]  # the library that runs a network on
 RuntimeSetting = Literal["auto", RuntimeName]
 STRIDE = 32  # the deepest feature map's stride: input sides are multiples of it
 
-_NAME = re.compile(r"(?P<network>[a-z0-9-]+)-(?P<long_side>\d+)")
+NETWORK_NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,46}[A-Za-z0-9])?"
+_NETWORK = re.compile(NETWORK_NAME)
+_NAME = re.compile(rf"(?P<network>{NETWORK_NAME})-(?P<long_side>\d+)")
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Variant:
-    """A network, and the long side in pixels that pictures are scaled to for it."""
+    """A model's network, and the long side in pixels that pictures are scaled to for it."""
 
     network: str
     long_side: int
 
     def __post_init__(self) -> None:
-        if self.network not in NETWORKS:
-            raise ValueError(f"unknown network {self.network!r}: one of {', '.join(NETWORKS)}")
-        if self.long_side not in LONG_SIDES:
-            raise ValueError(f"input side {self.long_side}: 128 to 608 in steps of 32")
+        if _NETWORK.fullmatch(self.network) is None:
+            raise ValueError(
+                f"network {self.network!r}: a name has letters, digits, '.', '_' and '-' within"
+            )
+        if self.long_side not in INPUT_LONG_SIDES:
+            raise ValueError(f"input side {self.long_side}: 32 to 1280 in steps of 32")
 
     @property
     def name(self) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-from edge.profile.variant import Variant
 from edge.scheduling.assignment import Assignment, mbit
 from edge.scheduling.draft import Draft
 from edge.scheduling.picture_choice import MIN_GAIN, PictureChooser
@@ -30,8 +29,7 @@ class Assigner:
     service.
     """
 
-    def __init__(self, network: str, pictures: PictureChooser) -> None:
-        self._network = network
+    def __init__(self, pictures: PictureChooser) -> None:
         self._pictures = pictures
 
     def assignments(self, draft: Draft, plan: Plan) -> dict[str, Assignment]:
@@ -82,7 +80,7 @@ class Assigner:
 
     def _assignment(self, draft: Draft, client: int, option: int, reason: str) -> Assignment:
         snapshot, sent = draft.snapshots[client], draft.sent_long_sides[client][option]
-        name = self._variant(draft, option)
+        name = draft.options[option].variant
         useful_bps = self._pictures.useful_bps(name, sent, snapshot)
         gain = 1.0
         if snapshot.pins.long_side is not None:
@@ -94,12 +92,9 @@ class Assigner:
 
     def _typical_ms(self, draft: Draft, option: int, batch: int) -> float:
         """The median latency on the slowest device; infinite without devices."""
-        name, input_size = self._variant(draft, option), draft.options[option].input_size
+        name, input_size = draft.options[option].variant, draft.options[option].input_size
         times = [profile.typical_ms(name, input_size, batch) for profile in draft.profiles]
         return max(times, default=math.inf)
-
-    def _variant(self, draft: Draft, option: int) -> str:
-        return Variant(self._network, draft.options[option].long_side).name
 
 
 def _fastest(draft: Draft, client: int) -> int:

@@ -28,7 +28,7 @@ class SessionSnapshot:
     `fps` is the frame rate asked for, `size` the picture's (any scale), `budget_ms` the part of its
     SLO that is left for queueing and inference, `is_inference_measured` whether devices have
     answered its own frames, `link_bps` what its link carries in time, `sent_long_side` the long
-    side of its latest hint (0: none).
+    side of its latest hint (0: none), `networks` those that may serve it (none: the default one).
     """
 
     id: str
@@ -40,6 +40,7 @@ class SessionSnapshot:
     link_bps: float
     sent_long_side: int = 0
     pins: Pins = NO_PINS
+    networks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,25 +15,31 @@ from edge.scheduling.problem import Problem
 
 
 class ServingOption(NamedTuple):
-    """A variant of the server's network at the input size that a picture's shape makes of it.
+    """A variant at the input size that a picture's shape makes of it.
 
-    Only frames of the same option share a batch. `long_side` names the variant, `input_size` is
-    (width, height) in pixels.
+    Only frames of the same option share a batch. `network` and `long_side` name the variant,
+    `input_size` is (width, height) in pixels.
     """
 
     long_side: int
     input_size: Size
+    network: str
+
+    @property
+    def variant(self) -> str:
+        """The variant's name."""
+        return Variant(self.network, self.long_side).name
 
     @property
     def name(self) -> str:
         """Names the option in a problem."""
         width, height = self.input_size
-        return f"{self.long_side}:{width}x{height}"
+        return f"{self.variant}:{width}x{height}"
 
     @classmethod
     def of_picture(cls, network: str, long_side: int, size: Size) -> ServingOption:
         """The option for pictures of this size (any scale)."""
-        return cls(long_side, Variant(network, long_side).input_size(*size))
+        return cls(long_side, Variant(network, long_side).input_size(*size), network)
 
 
 @dataclass(frozen=True, slots=True)

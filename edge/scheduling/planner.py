@@ -1,10 +1,10 @@
 """Collective adaptation: one problem of all sessions, and from its plan each session's assignment.
 
-A session's frames can be served with several *options*: a variant at the input size that its
-picture's shape makes of it. Only frames of one option share a batch, so the scheduler places
-options. The F1 of an option for a session depends on what its link carries: for each option the
-planner takes the sent size that gives the best F1 with the link's bits. The time that an
-option may take is the budget that the SLO leaves, as measured, less a reserve.
+A session's frames can be served with several *options*: a variant, of any network that may serve
+it, at the input size that its picture's shape makes of it. Only frames of one option share a batch,
+so the scheduler places options. The F1 of an option for a session depends on what its link carries:
+for each option the planner takes the sent size that gives the best F1 with the link's bits. The
+time that an option may take is the budget that the SLO leaves, as measured, less a reserve.
 
 Plans are made about twice a second, each from slightly different measurements. To keep them
 stable, a new plan is made with latencies `MARGIN` times as long, and the plan in force stays as
@@ -17,7 +17,7 @@ Pure: no clock, no I/O. The server's controller and the simulator run the same c
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from edge.profile.accuracy import AccuracyProfile
 from edge.profile.latency import LatencyProfile
@@ -54,22 +54,23 @@ class Planner:
 
     def __init__(
         self,
-        network: str,
-        long_sides: Sequence[int],
+        networks: Mapping[str, Sequence[int]],
         accuracy: AccuracyProfile,
         *,
         rule: Rule = "shared",
         max_batch: int = 8,
         sent_long_sides: Sequence[int] = SENT_LONG_SIDES,
     ) -> None:
+        """`networks`: the long sides of each network's inputs; the first is the default one."""
         self.rule = rule
-        self._network = network
-        self._long_sides = tuple(sorted(long_sides))
+        self._long_sides = {network: tuple(sorted(sides)) for network, sides in networks.items()}
+        self._default = (next(iter(networks)),)
         self._max_batch = max_batch
-        self._pictures = PictureChooser(
-            network, self._long_sides, tuple(sorted(sent_long_sides)), accuracy
-        )
-        self._assigner = Assigner(network, self._pictures)
+        self._pictures = {
+            network: PictureChooser(network, sides, tuple(sorted(sent_long_sides)), accuracy)
+            for network, sides in self._long_sides.items()
+        }
+        self._assigner = Assigner(self._pictures[self._default[0]])
         self._in_force: list[list[tuple[ServingOption, int, list[str]]]] = []
         """Of the plan in force, for each device its steps: option, batch size, session ids."""
         self._option_of: dict[str, ServingOption] = {}
@@ -151,6 +152,10 @@ class Planner:
 
     # The parts of a problem
 
+    def _networks(self, snapshot: SessionSnapshot) -> tuple[str, ...]:
+        """Those that may serve the session."""
+        return snapshot.networks or self._default
+
     def _options(self, snapshots: Sequence[SessionSnapshot]) -> tuple[ServingOption, ...]:
         """The options of these sessions, up to MAX_OPTIONS.
 
@@ -158,11 +163,12 @@ class Planner:
         """
         options: set[ServingOption] = set()
         for skip in _SKIPS:
-            long_sides = {self._long_sides[0], *self._long_sides[::-skip]}
             options = {
-                ServingOption.of_picture(self._network, long_side, snapshot.size)
+                ServingOption.of_picture(network, long_side, snapshot.size)
                 for snapshot in snapshots
-                for long_side in long_sides | _pinned_long_sides(snapshot)
+                for network in self._networks(snapshot)
+                for sides in (self._long_sides[network],)
+                for long_side in {sides[0], *sides[::-skip], *_pinned_long_sides(snapshot, network)}
             }
             if len(options) <= MAX_OPTIONS:
                 break
@@ -170,9 +176,9 @@ class Planner:
 
     def _variant(self, option: ServingOption, profiles: Sequence[LatencyProfile]) -> ProblemVariant:
         """With the slowest device's latency for each batch size, to be on the safe side."""
-        name = Variant(self._network, option.long_side).name
         rows = [
-            profile.latency_row(name, option.input_size)[: self._max_batch] for profile in profiles
+            profile.latency_row(option.variant, option.input_size)[: self._max_batch]
+            for profile in profiles
         ]
         slowest = [max(column) for column in zip(*rows, strict=False)]
         finite = [ms for ms in slowest if math.isfinite(ms)]
@@ -188,11 +194,15 @@ class Planner:
         """The session as a client, and for each option the long side of the picture to send."""
         places = {option: index for index, option in enumerate(options)}
         budgets_ms, f1, sent = ([0.0] * len(options), [0.0] * len(options), [0] * len(options))
-        for choice in self._pictures.choices(snapshot):
-            long_side = choice.input_long_side
-            if snapshot.pins.variant not in (None, Variant(self._network, long_side).name):
+        choices = [
+            (network, choice)
+            for network in self._networks(snapshot)
+            for choice in self._pictures[network].choices(snapshot)
+        ]
+        for network, choice in choices:
+            option = ServingOption.of_picture(network, choice.input_long_side, snapshot.size)
+            if snapshot.pins.variant not in (None, option.variant):
                 continue
-            option = ServingOption.of_picture(self._network, long_side, snapshot.size)
             index = places.get(option)
             if index is not None:
                 stays = self._option_of.get(snapshot.id) == option
@@ -226,10 +236,9 @@ class Planner:
             typical_ms / p99_ms
             for profile in profiles
             for option in options
-            for name in (Variant(self._network, option.long_side).name,)
             for typical_ms, p99_ms in zip(
-                profile.typical_row(name, option.input_size),
-                profile.latency_row(name, option.input_size),
+                profile.typical_row(option.variant, option.input_size),
+                profile.latency_row(option.variant, option.input_size),
                 strict=True,
             )
             if math.isfinite(p99_ms)
@@ -237,6 +246,7 @@ class Planner:
         return max(ratios, default=1.0)
 
 
-def _pinned_long_sides(snapshot: SessionSnapshot) -> set[int]:
-    name = snapshot.pins.variant
-    return set() if name is None else {Variant.parse(name).long_side}
+def _pinned_long_sides(snapshot: SessionSnapshot, network: str) -> set[int]:
+    """The long side of the session's pinned variant, if that is one of this network."""
+    pinned = None if snapshot.pins.variant is None else Variant.parse(snapshot.pins.variant)
+    return {pinned.long_side} if pinned is not None and pinned.network == network else set()

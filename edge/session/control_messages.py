@@ -54,6 +54,7 @@ class Hello(_Message):
     slo_ms: SloMs | None = None
     fps: Annotated[float, Field(ge=0.1, le=240)] | None = None
     label: _Label | None = None
+    min_score: Annotated[float, Field(ge=0, le=1)] | None = None
 
 
 class Ping(_Message):

@@ -77,6 +77,7 @@ class FrameAccounting:
         slo_ms: float,
         class_names: Sequence[str],
         classes: frozenset[str] | None,
+        min_score: float = 0.0,
         metrics: FrameMetrics,
         clock: Callable[[], float],
         send: Callable[[str], None],
@@ -91,6 +92,8 @@ class FrameAccounting:
         self._frame_sink = frame_sink
         self._class_names = class_names
         self._classes = classes
+        self.min_score = min_score
+        """Boxes with a lower score are not reported."""
         self._clock = clock
         self._send = send
         self._pacer = FramePacer()
@@ -133,7 +136,11 @@ class FrameAccounting:
         self._send(message("dropped", rtp=rtp, reason=reason, infeasible=infeasible or None))
 
     def _answered(self, frame: DecodedFrame, answer: Answer, is_infeasible: bool) -> None:
-        boxes: list[NamedBox] = [(self._class_names[box[0]], *box[1:]) for box in answer.boxes]
+        boxes: list[NamedBox] = [
+            (self._class_names[box[0]], *box[1:])
+            for box in answer.boxes
+            if box[1] >= self.min_score
+        ]
         if self._classes is not None:
             boxes = [box for box in boxes if box[0] in self._classes]
         if self._keeps_picture:

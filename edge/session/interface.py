@@ -36,6 +36,10 @@ class SessionOptions:
     label: str = ""
     classes: frozenset[str] | None = None
     """Names of the classes to report; None: all."""
+    model: str | None = None
+    """The name of a model, or of a family of which the plan chooses; None: the default."""
+    min_score: float = 0.0
+    """Boxes below are not reported, on top of the model's own threshold."""
     local_publisher: bool = False
     """The offer came from this machine, so ICE may use its addresses."""
 

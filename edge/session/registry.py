@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 
 from edge.base.clock import now_ms
 from edge.base.event_log import get_logger
@@ -52,10 +52,8 @@ class SessionRegistry:
         half_open_limit_per_address: int,
         ready: Callable[[], bool],
         overload: Callable[[], str | None],
-        class_names: Sequence[str],
         on_change: Callable[[str], None],
     ) -> None:
-        self.class_names = class_names
         self._create = create
         self._limit = limit
         self._limit_per_address = limit_per_address

@@ -21,6 +21,7 @@ from edge.base.clock import now_ms
 from edge.base.event_log import get_logger
 from edge.batching.dispatcher import FrameSink
 from edge.config import Settings
+from edge.models.registry.model import Model
 from edge.observability.frame_metrics import FrameMetrics
 from edge.rtc.guard.candidate_policy import CandidatePolicy, own_addresses
 from edge.rtc.peer_connection import DecodedFrame, PeerConnection
@@ -45,9 +46,9 @@ STATS_EVERY_MS = 1_000.0
 class Session:
     """Implements `edge.session.interface.SessionInterface` in this process.
 
-    `on_close_request` is called once when the session must be closed for a reason within itself,
-    `on_connected` once its DTLS is up, `on_step` when its link became much worse, after its own
-    hint has been sent.
+    `models` may serve it, all of the same classes. `on_close_request` is called once when the
+    session must be closed for a reason within itself, `on_connected` once its DTLS is up, `on_step`
+    when its link became much worse, after its own hint has been sent.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class Session:
         adaptation: SessionAdaptation,
         options: SessionOptions,
         *,
-        class_names: Sequence[str],
+        models: Sequence[Model],
         on_close_request: OnCloseRequest,
         on_step: Callable[[], None],
         metrics: FrameMetrics,
@@ -73,7 +74,8 @@ class Session:
         self._frame_sink = frame_sink
         self._metrics = metrics
         self._adaptation = adaptation
-        self._class_names = list(class_names)
+        self._models = models
+        self._class_names = list(models[0].class_names)
         self._on_close_request = on_close_request
         self._on_step = on_step
         self._on_connected = on_connected
@@ -94,6 +96,7 @@ class Session:
             slo_ms=options.slo_ms or settings.slo_ms,
             class_names=self._class_names,
             classes=options.classes,
+            min_score=options.min_score,
             metrics=metrics,
             clock=now_ms,
             send=self._send_result,
@@ -168,7 +171,7 @@ class Session:
                 self._set_slo(slo_ms)
                 self.peer.send("control", self._welcome())  # it carries the objective
             case actions.PinVariant(variant=variant):
-                self._adaptation.pins = replace(pins, variant=variant)
+                self._adaptation.pin_variant(variant)
             case actions.PinLongSide(long_side=long_side):
                 self._adaptation.pins = replace(pins, long_side=long_side)
 
@@ -206,6 +209,7 @@ class Session:
             state=self._state,
             age_s=(now_ms - self._opened_ms) / 1000.0,
             slo_ms=self.slo_ms,
+            models=tuple(model.name for model in self._models),
             device=statistics.device,
             variant=statistics.variant,
             planned=None if assignment is None else assignment.variant,
@@ -310,6 +314,8 @@ class Session:
             self._set_slo(hello.slo_ms)
         if hello.fps is not None:
             self.fps = min(hello.fps, self._settings.fps)
+        if hello.min_score is not None:
+            self._frames.min_score = hello.min_score
         if hello.label is not None:
             self.label = hello.label
         self.peer.send("control", self._welcome())
@@ -335,6 +341,7 @@ class Session:
             slo_ms=self.slo_ms,
             variants=self._adaptation.variant_names,
             classes=self._class_names,
+            models=[model.name for model in self._models],
         )
 
     def _stats(self) -> dict[str, Any]:

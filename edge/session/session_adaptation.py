@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from edge.adaptation.fixed_hint_controller import FixedHintController
@@ -11,6 +11,7 @@ from edge.adaptation.hint_controller import Hint, HintController
 from edge.adaptation.latency_budget import LatencyBudget
 from edge.adaptation.measurements import SessionMeasurements
 from edge.config import Settings
+from edge.models.registry.model import Model
 from edge.profile.variant import Variant
 from edge.rtc.bwe.bandwidth_estimator import BandwidthEstimator
 from edge.scheduling.assignment import NO_PINS, Assignment, SessionSnapshot
@@ -63,17 +64,18 @@ class SessionAdaptation:
 
     def __init__(
         self,
-        network: str,
-        long_sides: Sequence[int],
+        networks: Mapping[str, Sequence[int]],
         controller: HintController | FixedHintController,
     ) -> None:
-        self._network = network
-        self._long_sides = sorted(long_sides)
+        """`networks`: the long sides of the inputs of each network that may serve the session."""
+        self._long_sides = {network: sorted(sides) for network, sides in networks.items()}
         self._controller = controller
         self.pins = NO_PINS  # in force from the next plan on
         self._assignment: Assignment | None = None
-        self.variants = self._variants_up_to(self._long_sides[0])
-        """Names of the variants that may serve a frame, best first: from the planned one down.
+        first, sides = next(iter(self._long_sides.items()))
+        self.variants = self._variants_up_to(Variant(first, sides[0]))
+        """Names of the variants that may serve a frame, best first: from the planned one down, of
+        the planned network.
 
         Empty for a session that the plan doesn't serve; the smallest before the first plan. An
         input larger than the picture is no waste: small objects are recognised better enlarged.
@@ -82,14 +84,14 @@ class SessionAdaptation:
         self._decided_ms = float("-inf")
 
     @classmethod
-    def of(cls, settings: Settings) -> SessionAdaptation:
+    def of(cls, settings: Settings, models: Sequence[Model]) -> SessionAdaptation:
         """By the settings, which may fix the hints."""
         controller: HintController | FixedHintController
         if settings.sent_edge is not None and settings.sent_bps is not None:
             controller = FixedHintController(settings.sent_edge, settings.sent_bps)
         else:
             controller = HintController(max_bps=settings.max_bps)
-        return cls(settings.network, settings.edges, controller)
+        return cls({model.name: model.long_sides for model in models}, controller)
 
     @property
     def current(self) -> Hint | None:
@@ -104,7 +106,11 @@ class SessionAdaptation:
     @property
     def variant_names(self) -> list[str]:
         """All that the settings allow, smallest first."""
-        return [Variant(self._network, long_side).name for long_side in self._long_sides]
+        return [
+            Variant(network, long_side).name
+            for network, long_sides in self._long_sides.items()
+            for long_side in long_sides
+        ]
 
     def snapshot(self, session: str, measured: SessionMeasurements) -> SessionSnapshot:
         """The planner's view of the session."""
@@ -119,7 +125,13 @@ class SessionAdaptation:
             link_bps=self._controller.usual_bps,
             sent_long_side=0 if hint is None else hint.max_edge,
             pins=self.pins,
+            networks=tuple(self._long_sides),
         )
+
+    def pin_variant(self, variant: str | None) -> None:
+        """Serve with this variant from the next plan on; ignored if it is of another model."""
+        if variant is None or variant in self.variant_names:
+            self.pins = replace(self.pins, variant=variant)
 
     def assign(self, assignment: Assignment) -> None:
         """Put the session's part of a plan into force."""
@@ -131,11 +143,14 @@ class SessionAdaptation:
         elif self.pins.variant is not None:
             self.variants = (self.pins.variant,)
         else:
-            self.variants = self._variants_up_to(Variant.parse(assignment.variant).long_side)
+            self.variants = self._variants_up_to(Variant.parse(assignment.variant))
 
-    def _variants_up_to(self, limit: int) -> tuple[str, ...]:
-        long_sides = (long_side for long_side in reversed(self._long_sides) if long_side <= limit)
-        return tuple(Variant(self._network, long_side).name for long_side in long_sides)
+    def _variants_up_to(self, largest: Variant) -> tuple[str, ...]:
+        return tuple(
+            Variant(largest.network, long_side).name
+            for long_side in reversed(self._long_sides[largest.network])
+            if long_side <= largest.long_side
+        )
 
     def repeat(self) -> None:
         """The publisher may have missed the hint in force: `decide` returns it again."""

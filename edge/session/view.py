@@ -29,6 +29,8 @@ class SessionView:
     state: str
     age_s: float
     slo_ms: float
+    models: tuple[str, ...] = ()
+    """Names of the models that may serve it."""
     device: int | None = None
     """Number of the device that answered its latest frame."""
     variant: str | None = None

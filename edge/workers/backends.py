@@ -9,8 +9,10 @@ from typing import Protocol
 
 from edge.ipc.picture import Picture
 from edge.models.boxes import Box
+from edge.models.registry.onnx_detector import OnnxDetector
 from edge.models.runtime.detector import Detector
 from edge.models.runtime.opening import open_detector
+from edge.models.weights import CLASSES
 from edge.profile.stored_profile import simulated_profile_path
 from edge.profile.variant import Variant
 from edge.workers.messages import Memory, WarmupBatch, WorkerSetup
@@ -50,7 +52,8 @@ def open_device(setup: WorkerSetup, report: Callable[[str], None]) -> Device:
     """The device that `setup` names, its networks loaded; ValueError for an unknown name."""
     kind, _, rest = setup.device.partition(":")
     if kind == "sim" and rest:
-        return SimulatedDevice(simulated_profile_path(rest))
+        classes = {name: len(model.class_names) for name, model in setup.models.items()}
+        return SimulatedDevice(simulated_profile_path(rest), classes=classes)
     if setup.device == "cpu" or (kind == "cuda" and rest.isdecimal()):
         return NetworkDevice(setup, report)
     raise ValueError(f"unknown device {setup.device!r}: cpu, cuda:N or sim:PROFILE.json")
@@ -66,12 +69,20 @@ class NetworkDevice:
         # Read by PyTorch when it loads, which it does only where it is used.
         os.environ["OMP_NUM_THREADS"] = str(threads)
         self._detectors: dict[str, Detector] = {}
+        self._models = setup.models
         for name in setup.networks:
             report(f"loading {name}")
-            path = setup.weights.get(name)
+            model, path = setup.models.get(name), setup.weights.get(name)
+            if model is not None and model.onnx is not None:
+                if not on_cpu:
+                    raise ValueError(f"{model.onnx}: ONNX models run on cpu, not on {setup.device}")
+                self._detectors[name] = OnnxDetector(model, setup.precision, threads)
+                continue
             self._detectors[name] = open_detector(
                 name,
-                weights=None if path is None else Path(path),
+                weights=Path(path) if path else model.weights if model else None,
+                cfg=model.cfg if model else None,
+                classes=len(model.class_names) if model else CLASSES,
                 device=setup.device,
                 precision=setup.precision,
                 runtime=setup.runtime,
@@ -96,7 +107,12 @@ class NetworkDevice:
 
     def detect(self, pictures: Sequence[Picture], variant: str) -> list[list[Box]]:
         parsed = Variant.parse(variant)
-        return self._detector(parsed).detect(pictures, parsed)
+        detector, model = self._detector(parsed), self._models.get(parsed.network)
+        if model is None:
+            return detector.detect(pictures, parsed)
+        return detector.detect(
+            pictures, parsed, score_threshold=model.score_threshold, nms_iou=model.nms_iou
+        )
 
     def device_ms(self) -> None:
         """None: it has no clock of its own, so the time of the call counts."""

@@ -198,6 +198,7 @@ class WorkerHandle:
             device=self.device,
             networks=self._networks,
             weights={name: str(path) for name, path in options.weights.items()},
+            models=dict(options.models),
             precision=options.precision,
             runtime=options.runtime,
             threads=options.threads,

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from edge.ipc.messages import BinaryMessage, Codec, MessageError, Ready, Stop
 from edge.models.boxes import MAX_BOXES, Box
+from edge.models.registry.model import Model
 from edge.profile.variant import Precision, RuntimeSetting
 
 Memory = tuple[int, int]
@@ -47,6 +48,7 @@ class WorkerSetup:
     slot_bytes: int
     warmup: list[WarmupBatch]
     warmup_s: float
+    models: dict[str, Model] = field(default_factory=dict)
     log_format: Literal["text", "json"] = "text"
     type: Literal["setup"] = "setup"
 

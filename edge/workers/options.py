@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from edge.ipc.supervisor import SupervisionPolicy
+from edge.models.registry.model import Model
 from edge.profile.variant import LONG_SIDES, Precision, RuntimeSetting, Variant
 from edge.workers.messages import WarmupBatch
 from edge.workers.warmup import SHAPES, warmup_batches
@@ -26,10 +27,10 @@ class WorkerOptions:
     """Options of all workers. Those that are None are chosen to suit the device.
 
     `variants` are resident and measured (default: every long side of every network), at `shapes`
-    (width, height) and `batches`; shapes other than the first are left for later once
-    `warmup_s` is spent. `threads` are a CPU worker's (default: all cores), `nice` its process
-    niceness. A batch that takes `hang_factor` times its expected latency, and at least
-    `hang_least_s`, is a hang.
+    (width, height) and `batches`; shapes other than the first are left for later once `warmup_s` is
+    spent. `models` describe the networks that are not simply built in. `threads` are a CPU worker's
+    (default: all cores), `nice` its process niceness. A batch that takes `hang_factor` times its
+    expected latency, and at least `hang_least_s`, is a hang.
     """
 
     variants: tuple[str, ...] | None = None
@@ -37,6 +38,7 @@ class WorkerOptions:
     batches: tuple[int, ...] | None = None
     warmup_s: float | None = None
     weights: Mapping[str, Path] = field(default_factory=dict)
+    models: Mapping[str, Model] = field(default_factory=dict)
     precision: Precision = "auto"
     runtime: RuntimeSetting = "auto"
     threads: int | None = None

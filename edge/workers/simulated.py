@@ -7,7 +7,7 @@ import os
 import random
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -39,8 +39,12 @@ class SimulatedDevice:
     their 99th percentile and maximum; the noise is seeded, so that a run can be repeated.
     """
 
-    def __init__(self, path: Path, *, seed: int = 0) -> None:
-        """ValueError or OSError for a profile that can't be read."""
+    def __init__(
+        self, path: Path, *, seed: int = 0, classes: Mapping[str, int] | None = None
+    ) -> None:
+        """`classes`: how many each network has, where not as COCO. ValueError or OSError for a
+        profile that can't be read."""
+        self._classes = classes or {}
         self._profile = load_latency_profile(path)
         self._random = random.Random(seed)
         self._memory = int(os.environ.get(MEMORY, "0")) or None
@@ -54,8 +58,10 @@ class SimulatedDevice:
         started = time.monotonic()
         if self._memory is not None and len(pictures) > self._memory:
             raise OutOfMemoryError(f"{len(pictures)} pictures in the memory for {self._memory}")
-        boxes = [made_up_boxes(picture) for picture in pictures]
-        input_size = Variant.parse(variant).input_size(pictures[0].width, pictures[0].height)
+        parsed = Variant.parse(variant)
+        classes = self._classes.get(parsed.network, _CLASSES)
+        boxes = [made_up_boxes(picture, classes) for picture in pictures]
+        input_size = parsed.input_size(pictures[0].width, pictures[0].height)
         self._device_ms = self.latency_ms(variant, input_size, len(pictures))
         time.sleep(max(0.0, started + self._device_ms / 1000.0 - time.monotonic()))
         return boxes
@@ -80,7 +86,7 @@ class SimulatedDevice:
         return True
 
 
-def made_up_boxes(picture: Picture) -> list[Box]:
+def made_up_boxes(picture: Picture, classes: int = _CLASSES) -> list[Box]:
     """Boxes about the parts that differ most from the picture's mean; the same each time.
 
     They follow moving things, as a detector's do, and have no other meaning.
@@ -96,7 +102,7 @@ def made_up_boxes(picture: Picture) -> list[Box]:
             break
         row, column = divmod(cell, CELLS)
         score = float(min(0.99, 0.4 + contrast[cell] / 255.0))
-        index = int(cells.reshape(-1)[cell]) % _CLASSES
+        index = int(cells.reshape(-1)[cell]) % classes
         boxes.append(
             (index, score, column / CELLS, row / CELLS, (column + 1) / CELLS, (row + 1) / CELLS)
         )

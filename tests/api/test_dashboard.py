@@ -90,7 +90,7 @@ def test_the_state_describes_server_devices_and_plan() -> None:
     parts.ingest = [ingest_status()]
     parts.sessions.draining = True
     client = ProblemClient("abcdef-secret", 10.0, (80.0,))
-    problem = Problem(1, (ProblemVariant("416:416x416", 0.8, (10.0,)),), (client,))
+    problem = Problem(1, (ProblemVariant("yolov4-tiny-416:416x416", 0.8, (10.0,)),), (client,))
     parts.controller.plan = Plan(problem, "exact", "shared", ((CycleStep(0, 1, (0,)),),))
     assignment = Assignment("yolov4-tiny-416", 416, 1e6, 0.0, "")
     parts.controller.assignments = {client.id: assignment}

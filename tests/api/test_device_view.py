@@ -81,7 +81,7 @@ def test_a_simulated_device_is_named_as_one() -> None:
 
 PROBLEM = Problem(
     gpus=2,
-    variants=(ProblemVariant("416:416x416", 0.8, (10.0, 12.0)),),
+    variants=(ProblemVariant("yolov4-tiny-416:416x416", 0.8, (10.0, 12.0)),),
     clients=tuple(
         ProblemClient(f"{name}-secret", fps=10.0, budget_ms=(80.0,))
         for name in ("aaaaaa", "bbbbbb", "cccccc")
@@ -100,7 +100,7 @@ def _assignments(*variants: str | None) -> dict[str, Assignment]:
 def test_a_plan_names_sessions_without_their_secrets() -> None:
     variant = "yolov4-tiny-416"
     assignments = _assignments(variant, variant, None)
-    view = PlanView.of(PLAN, assignments, "yolov4-tiny", 3.0)
+    view = PlanView.of(PLAN, assignments, 3.0)
     [[slot], idle] = view.devices
     assert (slot.variant, slot.input, slot.batch) == (variant, "416x416", 2)
     assert slot.sessions == ["aaaaaa", "bbbbbb"]
@@ -111,9 +111,9 @@ def test_a_plan_names_sessions_without_their_secrets() -> None:
 
 def test_a_plan_is_summed_up_in_words() -> None:
     variant = "yolov4-tiny-416"
-    words = PlanView.of(PLAN, _assignments(variant, variant, None), "yolov4-tiny", 3.0).words
+    words = PlanView.of(PLAN, _assignments(variant, variant, None), 3.0).words
     assert words == "2 sessions promised service on 1 device, 1 device idle; 1 session not served."
-    words = PlanView.of(PLAN, _assignments(variant, variant, variant), "yolov4-tiny", 3.0).words
+    words = PlanView.of(PLAN, _assignments(variant, variant, variant), 3.0).words
     assert "1 session tried without a promise" in words
     empty = Plan(Problem(1, (), ()), "exact", "shared", ((),))
-    assert PlanView.of(empty, {}, "yolov4-tiny", 0.0).words == "No session, nothing to plan."
+    assert PlanView.of(empty, {}, 0.0).words == "No session, nothing to plan."

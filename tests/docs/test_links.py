@@ -160,7 +160,7 @@ def _is_known_command(module: str, rest: str) -> bool:
             path.with_suffix(".py").is_file() or (path / "__main__.py").is_file()
         )
     words = _words(rest.partition(" -- ")[0])
-    length = {"bench": 2, "weights": 2}.get(words[0] if words else "", 1)
+    length = {"bench": 2, "models": 2, "weights": 2}.get(words[0] if words else "", 1)
     command = [word for word in words[:length] if re.fullmatch(r"[a-z]+", word)]
     text = _help_text(module, tuple(command))
     if len(command) < min(length, len(words)):  # a placeholder, such as NAME: flags are unknown

@@ -82,7 +82,7 @@ class IngestHandleStage:
         self.removed: list[str] = []
         self.steps = 0
         self.close_requests: list[tuple[str, str]] = []
-        setup = IngestSetup({}, 2, slot_bytes(64 * 64), 20)
+        setup = IngestSetup({}, 2, slot_bytes(64 * 64), 20, [])
         self.handle = IngestHandle(0, setup, self, on_step=self._step, metrics=FrameMetrics())
         self.supervisor = FakeSupervisor()
         self.handle._supervisor = self.supervisor  # type: ignore[assignment]

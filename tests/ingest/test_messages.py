@@ -32,6 +32,7 @@ from edge.scheduling.assignment import Assignment, Pins, SessionSnapshot
 from edge.session.actions import PinLongSide, PinVariant, SetSlo
 from edge.session.interface import SessionOptions
 from edge.session.view import LatencyQuantiles, SessionView
+from tests.served_model import model
 
 SNAPSHOT = SessionSnapshot("a", 100.0, 15.0, (416, 234), 33.5, True, math.inf, 416)
 
@@ -58,8 +59,9 @@ READING = METER.drain()
 @pytest.mark.parametrize(
     "message",
     [
-        IngestSetup({"port": 0, "device": ["cpu"]}, 8, 4096, 20),
+        IngestSetup({"port": 0, "device": ["cpu"]}, 8, 4096, 20, [model()]),
         OpenSession(1, "id", "tag", SessionOptions(200.0, "door", frozenset(["car"])), "v=0\r\n"),
+        OpenSession(1, "id", "tag", SessionOptions(model="mine", min_score=0.5), "v=0\r\n"),
         CloseSession(2, "id", "ended", "timeout"),
         SetAssignment("id", Assignment(None, 416, math.inf, 0.25, "nothing fits")),
         FrameAnswered(7, "yolov4-tiny-416", 2, [(2, 0.5, 0.0, 0.25, 1.0, 1.5)], 1.0, 2.0, 1),

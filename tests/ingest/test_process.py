@@ -14,6 +14,7 @@ from edge.ipc.pipe import MAX_MESSAGE_BYTES
 from edge.ipc.shared_memory import SharedPictures, slot_bytes
 from edge.scheduling.assignment import Assignment
 from edge.session.interface import SessionOptions
+from tests.served_model import model
 
 ASSIGNMENT = Assignment("yolov4-tiny-416", 416, 1e6, 0.1, "test")
 
@@ -22,7 +23,7 @@ async def test_a_plan_that_comes_with_the_offer_is_not_lost() -> None:
     """Both lie in the socket when the process gets to reading: it was busy."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     slots = SharedPictures.create(2, slot_bytes(64 * 64))
-    setup = IngestSetup(_plain(load()), 2, slots.size, logging.INFO)
+    setup = IngestSetup(_plain(load()), 2, slots.size, logging.INFO, [model()])
     ours.setblocking(False)
     ours.send(CODEC.encode(OpenSession(1, "id", "etag", SessionOptions(), "no SDP")))
     ours.send(CODEC.encode(SetAssignment("id", ASSIGNMENT)))

@@ -1,9 +1,12 @@
-"""Darknet's description of YOLOv4, for OpenCV to build its own from: an independent reading."""
+"""Darknet's descriptions of networks, as .cfg files: OpenCV builds its own from them, too."""
 
 ANCHORS = "12,16, 19,36, 40,28, 36,75, 76,55, 72,146, 142,110, 192,243, 459,401"
 
 
-class _Description:
+TINY_ANCHORS = "10,14, 23,27, 37,58, 81,82, 135,169, 344,319"
+
+
+class Description:
     def __init__(self, long_side: int) -> None:
         self.text = ""
         self.layers = -1  # the first section describes the net as a whole
@@ -53,7 +56,7 @@ class _Description:
 
 def yolov4(long_side: int) -> str:
     """The .cfg file of YOLOv4 for a square input."""
-    net = _Description(long_side)
+    net = Description(long_side)
     net.convolution(32, 3, "mish")
     net.stage(64, 1)
     net.stage(128, 2)
@@ -80,7 +83,7 @@ def yolov4(long_side: int) -> str:
     return net.text
 
 
-def _up(net: _Description, channels: int, lateral: int) -> int:
+def _up(net: Description, channels: int, lateral: int) -> int:
     net.convolution(channels, 1, "leaky")
     upsampled = net.section("upsample", stride=2)
     net.route(lateral)
@@ -89,7 +92,86 @@ def _up(net: _Description, channels: int, lateral: int) -> int:
     return net.alternating(channels, 5)
 
 
-def _down(net: _Description, channels: int, lateral: int) -> int:
+def _down(net: Description, channels: int, lateral: int) -> int:
     down = net.convolution(channels, 3, "leaky", stride=2)
     net.route(down, lateral)
     return net.alternating(channels, 5)
+
+
+def yolov4_tiny(classes: int = 80, long_side: int = 416) -> str:
+    """The .cfg file of YOLOv4-tiny."""
+    net = Description(long_side)
+    net.convolution(32, 3, "leaky", stride=2)
+    net.convolution(64, 3, "leaky", stride=2)
+    merged = -1
+    for channels in (64, 128, 256):
+        entry = net.convolution(channels, 3, "leaky")
+        net.section("route", layers=-1, groups=2, group_id=1)
+        first = net.convolution(channels // 2, 3, "leaky")
+        second = net.convolution(channels // 2, 3, "leaky")
+        net.route(second, first)
+        merged = net.convolution(channels, 1, "leaky")
+        net.route(entry, merged)
+        net.section("maxpool", size=2, stride=2)
+    net.convolution(512, 3, "leaky")
+    neck = net.convolution(256, 1, "leaky")
+    net.convolution(512, 3, "leaky")
+    _tiny_head(net, "3,4,5", classes)
+    net.route(neck)
+    net.convolution(128, 1, "leaky")
+    upsampled = net.section("upsample", stride=2)
+    net.route(upsampled, merged)
+    net.convolution(256, 3, "leaky")
+    _tiny_head(net, "1,2,3", classes)
+    return net.text
+
+
+def _tiny_head(net: Description, mask: str, classes: int) -> None:
+    filters = 3 * (5 + classes)
+    net.section("convolutional", filters=filters, size=1, stride=1, pad=1, activation="linear")
+    net.section("yolo", mask=mask, anchors=TINY_ANCHORS, classes=classes, num=6, scale_x_y=1.05)
+
+
+def small(*, new_coords: bool = False, classes: int = 3) -> str:
+    """A small network with the layers of YOLOv3, -csp and -x that the others lack."""
+    net = Description(64)
+    net.convolution(8, 3, "swish", stride=2)
+    net.convolution(16, 3, "mish", stride=2)
+    split = net.convolution(16, 3, "leaky", stride=2)
+    grouped = {"filters": 16, "size": 3, "pad": 1, "groups": 4}
+    net.section("convolutional", batch_normalize=1, **grouped, activation="logistic")
+    net.convolution(16, 1, "relu")
+    net.section("shortcut", **{"from": -3}, activation="leaky")
+    fine = net.layers - 1
+    net.section("maxpool", size=2, stride=1)
+    net.convolution(32, 3, "swish", stride=2)
+    net.section("maxpool", size=3, stride=1)
+    net.section("dropout", probability=0.5)
+    deep = net.convolution(32, 3, "swish", stride=2)
+    _small_head(net, "2,3", classes, new_coords)
+    net.route(deep)
+    up = net.section("upsample", stride=4)
+    net.route(up, split, fine)
+    net.convolution(24, 1, "mish")
+    _small_head(net, "0", classes, new_coords)
+    return net.text
+
+
+def _small_head(net: Description, mask: str, classes: int, new_coords: bool) -> None:
+    net.section(
+        "convolutional",
+        filters=(mask.count(",") + 1) * (5 + classes),
+        size=1,
+        stride=1,
+        pad=1,
+        activation="logistic" if new_coords else "linear",
+    )
+    net.section(
+        "yolo",
+        mask=mask,
+        anchors="8,9, 12.5,16, 20,18, 40,33",
+        classes=classes,
+        num=4,
+        scale_x_y=2.0 if new_coords else 1.1,
+        new_coords=int(new_coords),
+    )

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from edge.models import darknet
-from edge.models.darknet import Header, WeightsError
+from edge.models.weight_file import Header, WeightsError
 from edge.models.yolov4 import Network, YoloV4, YoloV4Tiny, build
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from edge.models import darknet
-from edge.models.darknet import WeightsError
+from edge.models.weight_file import WeightsError
 from edge.models.weights import WEIGHTS, class_names, load_network
 from edge.models.yolov4 import Network, YoloV4Tiny
 from edge.profile.variant import NETWORKS

@@ -42,7 +42,7 @@ def test_saved_and_loaded_it_is_the_same(tmp_path: Path) -> None:
         ({"rows": 3}, "rows"),
         ({"clips": 3}, "clips: must be an object"),
         ({"rows": [3]}, r"rows\[0\]"),
-        ({"network": "resnet"}, r"rows\[0\].*resnet"),
+        ({"network": "res net"}, r"rows\[0\].*res net"),
         ({"sent_edge": 0}, r"rows\[0\].*sent_edge"),
         ({"bits": 0}, r"rows\[0\].*bits"),
         ({"bits": "many"}, r"rows\[0\].bits: .*number"),

@@ -43,7 +43,9 @@ def test_names_are_read_back(network: str, long_side: int) -> None:
     assert Variant.parse(variant.name) == variant
 
 
-@pytest.mark.parametrize("name", ["", "yolov4", "yolov4-tiny-415", "yolov5-416", "yolov4--416"])
+@pytest.mark.parametrize(
+    "name", ["", "yolov4", "yolov4-tiny-415", "-416", "a--416", "a b-416", "a-1312"]
+)
 def test_other_names_are_refused(name: str) -> None:
     with pytest.raises(ValueError, match="variant name|network|side"):
         Variant.parse(name)

@@ -20,13 +20,13 @@ PICTURES = PictureChooser("yolov4-tiny", LONG_SIDES, SENT_LONG_SIDES, accuracy()
 
 
 def draft(*snapshots: SessionSnapshot, devices: int = 1, ms_at_608: float = 20.0) -> Draft:
-    planner = Planner("yolov4-tiny", LONG_SIDES, accuracy())
+    planner = Planner({"yolov4-tiny": LONG_SIDES}, accuracy())
     return planner.draft(snapshots, [device(ms_at_608)] * devices)
 
 
 def assignments(made: Draft, *cycles: tuple[CycleStep, ...]) -> dict[str, Assignment]:
     plan = Plan(made.problem, "auto", "shared", cycles)
-    return Assigner("yolov4-tiny", PICTURES).assignments(made, plan)
+    return Assigner(PICTURES).assignments(made, plan)
 
 
 def option(made: Draft, long_side: int) -> int:

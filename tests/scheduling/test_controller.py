@@ -65,7 +65,7 @@ def controller(
     profiles: Sequence[LatencyProfile],
     solver: SolverExecutor | None = None,
 ) -> Controller:
-    planner = Planner("yolov4-tiny", LONG_SIDES, accuracy())
+    planner = Planner({"yolov4-tiny": LONG_SIDES}, accuracy())
     return Controller(planner, lambda: sessions, lambda: profiles, solver=solver)
 
 

@@ -11,9 +11,12 @@ def test_an_option_is_the_same_for_all_pictures_of_one_shape() -> None:
         ServingOption.of_picture("yolov4-tiny", 416, size) for size in ((16, 9), (1920, 1080))
     )
     tall = ServingOption.of_picture("yolov4-tiny", 416, (9, 16))
-    assert wide == large == ServingOption(416, (416, 256))
-    assert tall == ServingOption(416, (256, 416))
-    assert (wide.name, tall.name) == ("416:416x256", "416:256x416")
+    assert wide == large == ServingOption(416, (416, 256), "yolov4-tiny")
+    assert tall == ServingOption(416, (256, 416), "yolov4-tiny")
+    assert (wide.name, tall.name) == (
+        "yolov4-tiny-416:416x256",
+        "yolov4-tiny-416:256x416",
+    )
 
 
 def test_a_slower_problem_differs_in_latencies_alone() -> None:

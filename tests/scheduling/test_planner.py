@@ -29,7 +29,7 @@ WIDE = SessionSnapshot(
 
 
 def planner(long_sides: tuple[int, ...] = LONG_SIDES, max_batch: int = 8) -> Planner:
-    return Planner("yolov4-tiny", long_sides, accuracy(), max_batch=max_batch)
+    return Planner({"yolov4-tiny": long_sides}, accuracy(), max_batch=max_batch)
 
 
 def plan(

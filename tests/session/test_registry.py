@@ -90,7 +90,6 @@ class Registered:
             half_open_limit_per_address=limits.get("half_open_limit_per_address", 2),
             ready=lambda: self.ready,
             overload=lambda: self.overload,
-            class_names=["car"],
             on_change=self.changes.append,
         )
 

@@ -114,7 +114,7 @@ async def test_classes_are_filtered() -> None:
     async with serving() as server:
         async with publishing(base(server), pictures) as everything:
             answer = await everything.wait_for(lambda each: len(each.get("boxes", ())) == 3)
-        bright = server.sessions.class_names[60:]
+        bright = server.models.default.class_names[60:]
         assert sorted(box[0] in bright for box in answer["boxes"]) == [False, True, True]
         query = {"classes": ",".join(bright)}
         async with publishing(base(server), pictures, query=query) as me:

@@ -16,6 +16,7 @@ from edge.profile.variant import LONG_SIDES, Variant
 from edge.rtc.bwe.bandwidth_estimator import BandwidthEstimator
 from edge.scheduling.assignment import Assignment
 from edge.session.session_adaptation import DECIDE_EVERY_MS, SessionAdaptation, measure
+from tests.served_model import model
 
 UNKNOWN = SessionMeasurements(slo_ms=150.0, fps=15.0)
 FAST_LINK = replace(
@@ -34,7 +35,7 @@ def _hints(
     long_sides: tuple[int, ...] = LONG_SIDES,
     max_bps: int = 4_000_000,
 ) -> SessionAdaptation:
-    hints = SessionAdaptation("yolov4-tiny", long_sides, HintController(max_bps=max_bps))
+    hints = SessionAdaptation({"yolov4-tiny": long_sides}, HintController(max_bps=max_bps))
     if assignment is not None:
         hints.assign(assignment)
     return hints
@@ -146,7 +147,7 @@ def test_where_the_publisher_controls_its_rate_the_hint_is_the_operators_cap() -
 
 
 def test_fixed_hints_are_sent_once() -> None:
-    hints = SessionAdaptation("yolov4-tiny", LONG_SIDES, FixedHintController(320, 300_000))
+    hints = SessionAdaptation({"yolov4-tiny": LONG_SIDES}, FixedHintController(320, 300_000))
     hints.assign(BEST)
     hint = hints.decide(FAST_LINK, 0.0)
     assert hint is not None
@@ -159,7 +160,7 @@ def test_fixed_hints_are_sent_once() -> None:
 
 
 def test_fixed_hints_leave_the_variant_to_the_plan() -> None:
-    hints = SessionAdaptation("yolov4-tiny", LONG_SIDES, FixedHintController(320, 300_000))
+    hints = SessionAdaptation({"yolov4-tiny": LONG_SIDES}, FixedHintController(320, 300_000))
     hints.assign(BEST)
     hints.decide(FAST_LINK, 0.0)
     hints.assign(replace(BEST, variant="yolov4-tiny-128"))
@@ -200,12 +201,12 @@ def test_a_publisher_that_controls_its_rate_has_a_link_of_infinite_capacity() ->
 
 
 def test_the_settings_choose_the_controller() -> None:
-    adaptive = SessionAdaptation.of(Settings())
+    adaptive = SessionAdaptation.of(Settings(), [model()])
     adaptive.assign(BEST)
     hint = adaptive.decide(FAST_LINK, 0.0)
     assert hint is not None
     assert hint.max_edge == 608
-    fixed = SessionAdaptation.of(Settings(sent_edge=256, sent_bps=200_000))
+    fixed = SessionAdaptation.of(Settings(sent_edge=256, sent_bps=200_000), [model()])
     fixed.assign(BEST)
     hint = fixed.decide(FAST_LINK, 0.0)
     assert hint is not None

@@ -31,7 +31,7 @@ class Planned(Policy):
         self.served_long_sides = list(long_sides or self.long_sides)
         experiment = run.experiment
         self.planner = Planner(
-            self.network, self.served_long_sides, run.accuracy, max_batch=experiment.max_batch
+            {self.network: self.served_long_sides}, run.accuracy, max_batch=experiment.max_batch
         )
         self.server = BatcherServer(run, experiment.max_batch, self._answered)
         self.sessions: list[SimulatedSession] = []
@@ -44,7 +44,7 @@ class Planned(Policy):
         max_bps = self.run.experiment.max_bps
         for client in self.run.clients:
             controller = HintController(max_bps=max_bps)
-            hints = SessionAdaptation(self.network, self.served_long_sides, controller)
+            hints = SessionAdaptation({self.network: self.served_long_sides}, controller)
             self.sessions.append(
                 SimulatedSession(self.run, client, hints, self._on_step, obeys=self.obeys)
             )

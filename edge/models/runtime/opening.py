@@ -12,6 +12,7 @@ from edge.models.runtime.openvino_library import OpenVinoError
 from edge.models.runtime.openvino_network import compile_network
 from edge.models.runtime.prepared_network import prepared_network
 from edge.models.runtime.runtime_choice import choose
+from edge.models.weights import CLASSES
 from edge.profile.variant import Precision, RuntimeSetting
 
 log = get_logger("edge.models")
@@ -21,6 +22,8 @@ def open_detector(
     name: str,
     *,
     weights: Path | None = None,
+    cfg: Path | None = None,
+    classes: int = CLASSES,
     device: str = "cpu",
     precision: Precision = "auto",
     runtime: RuntimeSetting = "auto",
@@ -29,13 +32,15 @@ def open_detector(
 ) -> Detector:
     """The network called `name` with its weights (None: the published ones), loaded on a device.
 
+    `cfg` and `classes` are those of `load_network`.
+
     A CPU's runtime is the fastest, as measured once; where OpenVINO can't run the network, "auto"
     is PyTorch, and the log has the reason. `threads`: of OpenVINO; PyTorch's are its process's.
     Raises OpenVinoError if `runtime` is "openvino" and it can't, or as `load_network` does.
     """
     if device == "cpu" and runtime != "torch":
         try:
-            prepared = prepared_network(name, weights, report)
+            prepared = prepared_network(name, weights, report, cfg=cfg, classes=classes)
             choice = choose(prepared.times_ms, runtime, precision)
             log.info(
                 "runtime_chosen", network=name, runtime=choice.runtime, precision=choice.precision
@@ -53,4 +58,5 @@ def open_detector(
     from edge.models.runtime.torch_detector import TorchDetector  # noqa: PLC0415
     from edge.models.weights import load_network  # noqa: PLC0415
 
-    return TorchDetector(name, load_network(name, weights), device=device, precision=precision)
+    network_module = load_network(name, weights, cfg=cfg, classes=classes)
+    return TorchDetector(name, network_module, device=device, precision=precision)

@@ -7,10 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
-from edge.models.runtime.detector import Images
 from edge.models.runtime.openvino_library import OpenVinoError, openvino
 from edge.profile.variant import NumberFormat
 
@@ -28,12 +26,14 @@ class CompiledNetwork:
         self._request = compiled.create_infer_request()
         self._outputs = range(len(compiled.outputs))
 
-    def __call__(self, images: Images) -> list[npt.NDArray[np.float32]]:
+    def __call__(self, *inputs: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
         """The outputs in the network's order; the next call overwrites them.
+
+        `inputs` are the network's, in its order: images for most, and nothing more.
 
         Raises RuntimeError for a shape that the network doesn't take.
         """
-        self._request.infer([images], share_inputs=True, share_outputs=True)
+        self._request.infer(list(inputs), share_inputs=True, share_outputs=True)
         return [self._request.get_output_tensor(index).data for index in self._outputs]
 
 

@@ -15,7 +15,7 @@ from edge.models.letterbox import PADDING, Letterbox
 _Floats = npt.NDArray[np.float32]
 
 
-def paint(canvas: _Floats, picture: Picture, at: Letterbox) -> None:
+def paint(canvas: _Floats, picture: Picture, at: Letterbox, padding: float = PADDING) -> None:
     """Draw a picture into `canvas` (3, H, W), RGB of 0..1, padding included; ITU-R BT.601."""
     size = (at.width, at.height)
     y = resize(picture.y, (picture.width, picture.height), size)
@@ -34,7 +34,7 @@ def paint(canvas: _Floats, picture: Picture, at: Letterbox) -> None:
     )
     green = cv2.scaleAdd(v, -0.714136 * chroma, green)
     if at.width < canvas.shape[2] or at.height < canvas.shape[1]:
-        canvas.fill(PADDING)
+        canvas.fill(padding)
     target = canvas[:, at.top : at.top + at.height, at.left : at.left + at.width]
     for plane, values in zip(target, (red, green, blue), strict=True):
         np.clip(values, 0.0, 1.0, out=plane)

@@ -1,6 +1,7 @@
-"""`python -m edge.models.runtime.prepare SERVER_PID NAME WEIGHTS FOLDER`: started by a worker.
+"""`python -m edge.models.runtime.prepare SERVER_PID NAME WEIGHTS FOLDER CLASSES [CFG]`.
 
-Converts a network for OpenVINO, checks that it computes the same, and times the runtimes.
+Started by a worker: converts a network for OpenVINO, checks that it computes the same, and times
+the runtimes.
 """
 
 from __future__ import annotations
@@ -31,9 +32,9 @@ _TIMED = (1, 3, 256, 416)
 _LEAST_SCORE = 0.25
 
 
-def main(name: str, weights: Path, folder: Path) -> None:
+def main(name: str, weights: Path, folder: Path, classes: int, cfg: Path | None) -> None:
     """Fill `folder`/made; raises OpenVinoError, or as `load_network` does."""
-    network = load_network(name, weights)
+    network = load_network(name, weights, cfg=cfg, classes=classes)
     made = folder / "made"
     made.mkdir()
     model = convert(network)
@@ -88,6 +89,7 @@ def _images(shape: tuple[int, int, int, int]) -> Images:
 if __name__ == "__main__":
     die_with_parent(int(sys.argv[1]))
     try:
-        main(sys.argv[2], Path(sys.argv[3]), Path(sys.argv[4]))
+        described = Path(sys.argv[6]) if len(sys.argv) > 6 else None
+        main(sys.argv[2], Path(sys.argv[3]), Path(sys.argv[4]), int(sys.argv[5]), described)
     except Exception as error:  # whatever it is, the worker that waits has a way without
         sys.exit(f"{type(error).__name__}: {error}")

@@ -25,7 +25,7 @@ from edge.base.event_log import get_logger
 from edge.models.heads import Head
 from edge.models.runtime.openvino_library import OpenVinoError, is_installed
 from edge.models.runtime.runtime_choice import RuntimeChoice
-from edge.models.weights import WEIGHTS
+from edge.models.weights import CLASSES, WEIGHTS
 from edge.profile.host import describe_machine, package_versions
 
 log = get_logger("edge.models")
@@ -49,9 +49,16 @@ class PreparedNetwork:
 
 
 def prepared_network(
-    name: str, weights: Path | None, report: Callable[[str], None] = lambda _text: None
+    name: str,
+    weights: Path | None,
+    report: Callable[[str], None] = lambda _text: None,
+    *,
+    cfg: Path | None = None,
+    classes: int = CLASSES,
 ) -> PreparedNetwork:
     """The network called `name`, prepared now if need be; `weights` None: the published ones.
+
+    `cfg` and `classes` are those of `load_network`.
 
     Raises OpenVinoError, with the reason, if it can't be prepared; AssetError and OSError if the
     weights can't be read.
@@ -61,7 +68,7 @@ def prepared_network(
     source = weights or fetch(WEIGHTS[name])
     # The cache of an image or a package may be read-only.
     folders = [
-        parent / "openvino" / f"{name}-{_key(source)}"
+        parent / "openvino" / f"{name}-{_key(source, cfg)}"
         for parent in (cache_dir(), data_dir() / "cache")
     ]
     for folder in folders:
@@ -71,7 +78,7 @@ def prepared_network(
     failures = []
     for folder in folders:
         try:
-            _prepare(name, source, folder)
+            _prepare(name, source, folder, cfg, classes)
             _drop_oldest(folder.parent)
             return load(folder)
         except OSError as error:
@@ -114,19 +121,21 @@ def load(folder: Path) -> PreparedNetwork:
     return PreparedNetwork(folder / MODEL, tuple(heads), timed)
 
 
-def _key(weights: Path) -> str:
+def _key(weights: Path, cfg: Path | None) -> str:
     """Names all that a prepared network depends on."""
+    described = None if cfg is None else cfg.read_text(encoding="utf-8", errors="replace")
     with weights.open("rb") as file:
         content = hashlib.file_digest(file, "sha256").hexdigest()
     versions = package_versions("openvino", "torch", "numpy")
-    text = json.dumps([_LAYOUT, content, versions, describe_machine()])
+    text = json.dumps([_LAYOUT, content, described, versions, describe_machine()])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _prepare(name: str, weights: Path, folder: Path) -> None:
+def _prepare(name: str, weights: Path, folder: Path, cfg: Path | None, classes: int) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".prepare-") as scratch:
-        command = [*COMMAND, str(os.getpid()), name, str(weights), scratch]
+        command = [*COMMAND, str(os.getpid()), name, str(weights), scratch, str(classes)]
+        command += [] if cfg is None else [str(cfg)]
         path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
         try:
             done = subprocess.run(

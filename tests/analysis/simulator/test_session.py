@@ -24,7 +24,7 @@ def made() -> SimulationRun:
 def session(
     made: SimulationRun, *, obeys: bool = True, on_step: Callable[[], None] = lambda: None
 ) -> SimulatedSession:
-    hints = SessionAdaptation("yolov4", [320], HintController(max_bps=4_000_000))
+    hints = SessionAdaptation({"yolov4": [320]}, HintController(max_bps=4_000_000))
     return SimulatedSession(made, made.clients[0], hints, on_step, obeys=obeys)
 
 

@@ -49,6 +49,7 @@ const session = new Session(settings, overlay, $("probe"), {
   fps: positive(query.get("fps")) ?? settings.fps,
   label: query.get("label") ?? "",
   token: () => stored(sessionStorage, TOKEN_KEY) ?? "",
+  wishes: { model: query.get("model"), min_score: query.get("min_score") },
   journal: query.get("journal") === "1",
 });
 

@@ -54,7 +54,7 @@ export class Session extends EventTarget {
    * @param {Settings} settings
    * @param {import("./overlay.js").Overlay} overlay
    * @param {HTMLVideoElement} video
-   * @param {{sloMs: number, fps: number, label: string, token: () => string, journal?: boolean}} options
+   * @param {{sloMs: number, fps: number, label: string, token: () => string, wishes?: Record<string, string | null>, journal?: boolean}} options
    */
   constructor(settings, overlay, video, options) {
     super();
@@ -201,6 +201,7 @@ export class Session extends EventTarget {
     if (!source) return;
     const query = new URLSearchParams({ slo_ms: String(options.sloMs) });
     if (options.label) query.set("label", options.label);
+    for (const [key, value] of Object.entries(options.wishes ?? {})) if (value) query.set(key, value);
     const token = options.token();
     const iceServers = settings.ask_ice ? await askIceServers(settings.whip, token) : (settings.ice_servers ?? []);
     if (run !== this.run || source !== this.source) return;

@@ -1,0 +1,42 @@
+"""A model: a detector with its classes, input sizes and thresholds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge.profile.variant import Variant
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model whose files have been checked; also travels to the processes that use it.
+
+    Exactly one kind: `onnx`; `cfg` with its `weights`; or neither, for the built-in network of that
+    name, whose `weights` are the published ones if None. `family` names models of the same classes
+    among which the planner may choose. `long_sides` ascend, in pixels of the input.
+    """
+
+    name: str
+    family: str
+    class_names: tuple[str, ...]
+    long_sides: tuple[int, ...]
+    score_threshold: float = 0.25
+    nms_iou: float = 0.45
+    cfg: Path | None = None
+    weights: Path | None = None
+    onnx: Path | None = None
+    layout: str | None = None
+
+    @property
+    def variants(self) -> list[str]:
+        """Names of its variants, smallest first."""
+        return [Variant(self.name, long_side).name for long_side in self.long_sides]
+
+    @property
+    def kind(self) -> str:
+        return "onnx" if self.onnx else "darknet" if self.cfg else "built in"
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        return tuple(path for path in (self.cfg, self.weights, self.onnx) if path is not None)
