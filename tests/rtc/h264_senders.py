@@ -179,6 +179,12 @@ def two_timestamps(picture: AccessUnit, before: int) -> list[Run]:
     return [first, rest] if rest.pieces else [Run(rtp, _marked(picture.units, _last))]
 
 
+def two_marked_timestamps(picture: AccessUnit, before: int) -> list[Run]:
+    """The same, each with a marker at its end."""
+    runs = two_timestamps(picture, before)
+    return [Run(run.rtp, [*run.pieces[:-1], (run.pieces[-1][0], True)]) for run in runs]
+
+
 def filler_late(picture: AccessUnit, before: int) -> list[Run]:
     """Filler and messages of the picture before come late."""
     own = Run(rtp_of(picture.number), _marked(picture.units, _last))
@@ -207,6 +213,7 @@ SENDERS: dict[str, Sender] = {
         empty_units,
         no_end_bits,
         two_timestamps,
+        two_marked_timestamps,
         filler_late,
     )
 } | {

@@ -61,7 +61,10 @@ class Assemblies:
         if before is None and self._given_up is not None and self._given_up.highest == at:
             before = self._given_up
         resumes = media is not None and media.resumes
-        if before is not None and resumes and before.may_go_on and not before.served:
+        may_go_on = before is not None and (
+            before.may_go_on or (self.ends.splits and before.has_picture)
+        )
+        if before is not None and resumes and may_go_on and not before.served:
             before.aliases.append(rtp)
             (self.finished if before.finished else self.frames)[rtp] = before
             return before
@@ -149,6 +152,17 @@ class Assemblies:
         while at != end and at in self.owners and self.owners[at] is None:
             at += step
         return at
+
+    def rejoin(self, frame: Assembly) -> None:
+        """A whole frame in which no picture begins: its picture began in the last one."""
+        if frame.head is None:
+            self.ends.disprove()
+            self.ends.splits = frame.repeated = True
+            if self.units.last_key is not None:
+                _, frame.head = self.units.last_key
+                frame.keyframe = frame.is_entry = True
+            else:
+                frame.damaged = True  # what was decoded before lacks this part
 
     def is_unneeded(self, frame: Assembly, number: int) -> bool:
         """Whether a frame's first packet holds nothing; it is of no frame then."""

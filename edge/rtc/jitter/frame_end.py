@@ -26,6 +26,7 @@ class FrameEnd:
 
     def __init__(self) -> None:
         self.trusts_marker = True
+        self.splits = False  # pictures go on under another timestamp, after a marker
         self._is_proven = False  # trusted by evidence, not by default
         self._right = 0
         self._right_needed = _RIGHT_FRAMES

@@ -63,6 +63,7 @@ class Assembly:
     marks: list[int] = field(default_factory=list)  # packets with the marker bit
     first_picture: float = float("inf")  # the first and last packet with data of the picture
     last_picture: int = -1
+    begins: bool = False  # with the beginning of a picture
     slices: int = 0  # packets in which a slice begins
     slice_at: int | None = None  # the first macroblock of the last slice (H264)
     slice_packet: int = -1  # where that slice begins
@@ -92,6 +93,17 @@ class Assembly:
         first = self.packets.get(self.first if self.first is not None else -1)
         return first is not None and (first.starts or self.head is not None)
 
+    def is_useless(self, head: int, needs_keyframe: bool) -> bool:
+        """Whether nothing can come of it, for it begins before the `head` of the buffer.
+
+        Parameter sets may belong to the next frame, and a picture that does not begin here may
+        have begun in the last one: both are awaited to their end.
+        """
+        if self.damaged or not self.has_picture:
+            return self.damaged
+        goes_on = self.last is None and self.first == head and not self.begins
+        return needs_keyframe or not goes_on
+
     def is_followed(self, newest: Assembly, number: int, media: Payload | None) -> bool:
         """Whether a packet with this frame's timestamp is another frame's.
 
@@ -112,6 +124,7 @@ class Assembly:
             self.droppable = media.droppable and (self.droppable or not self.has_picture)
             if self.first is not None and number < self.first:
                 self.first = None  # parameter sets after the picture do not begin it
+            self.begins = self.begins or not media.resumes
             self.first_picture = min(self.first_picture, number)
             self.last_picture = max(self.last_picture, number)
         if media.recovery is not None:

@@ -120,9 +120,8 @@ class JitterBuffer:
             if displaced := self._assemblies.displaced(number, packet.rtp, media, self._newest):
                 self._give_up(displaced, output)
                 self._assemblies.forget(packet.rtp)
-            known = len(self._frames)
             frame = self._assemblies.take(number, packet.rtp, packet.marker, media, now_ms)
-            if len(self._frames) > known:
+            if frame is not None and frame.lowest == frame.highest:
                 self._tail_probe.frame_began(now_ms)
             if frame is not None and number == self._highest:
                 self._newest = frame
@@ -223,11 +222,13 @@ class JitterBuffer:
                     continue
                 if self._begins(frame):
                     frame.first = self._next
+                    if not frame.begins and not self._needs_keyframe and self._is_complete(frame):
+                        self._assemblies.rejoin(frame)
                 if frame.first == self._next and frame.has_start and not frame.damaged:
                     if self._is_complete(frame):
                         self._serve(frame, now_ms, output)
                         continue
-                elif frame.has_picture or frame.damaged:
+                elif frame.is_useless(self._next, self._needs_keyframe):
                     self._give_up(frame, output)
                     self._stop_serving(output)
                     continue

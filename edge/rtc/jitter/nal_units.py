@@ -47,7 +47,7 @@ def recovery_frames(unit: bytes) -> int | None:
 
 def parameter_set_id(unit: bytes) -> tuple[int, int] | None:
     """(kind, id) of an SPS or PPS, None for anything else and for one cut short."""
-    kind = kind_of(unit)
+    kind = kind_of(unit) if unit else 0
     at = {SPS: 4, PPS: 1}.get(kind)  # an SPS begins with profile, constraints and level
     if at is None or len(unit) <= at:
         return None

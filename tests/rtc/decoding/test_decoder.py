@@ -15,6 +15,8 @@ import pytest
 from edge.rtc.decoding import decoder as decoding
 from edge.rtc.decoding.decoder import MAX_WAITING, MAX_WAITING_MS, PIXEL_FORMATS, Decoder
 from edge.rtc.jitter.frames import EncodedFrame
+from edge.rtc.jitter.nal_units import recovery_frames
+from tests.rtc.numbered import AccessUnit, number_in, x264
 from tests.rtc.streams import Encoded, encode, encode_as, picture
 
 
@@ -348,3 +350,49 @@ async def test_frames_without_reference_are_thinned_before_the_session_must_end(
     assert [rtp for rtp, _ in sink.pictures] == [0, 1, 2, 3, 4, 5, 7]
     sink.decoder.stop()
     await sink.decoder.stopped()
+
+
+def _encoded(picture: AccessUnit, rtp: int) -> EncodedFrame:
+    data = b"".join(b"\x00\x00\x00\x01" + unit for unit in picture.units)
+    return EncodedFrame(rtp, data, 5 in picture.kinds, 0.0, 0.0)
+
+
+async def test_b_frames_end_under_their_own_timestamps(sink: Sink) -> None:
+    stream = x264(30, "bframes=2:b-adapt=0", tune="")
+    for sent, unit in enumerate(stream):
+        sink.decoder.submit("h264", _encoded(unit, unit.number))
+        await sink.until(lambda sent=sent: len(sink.pictures) + len(sink.dropped) >= sent - 2)  # type: ignore[misc]
+    async with asyncio.timeout(60):
+        while len(sink.pictures) + len(sink.dropped) < 30:
+            sink.decoder.expire()  # nothing while the last frame is being decoded
+            await asyncio.sleep(0)
+    assert all(number_in(image) == rtp for rtp, image in sink.pictures)
+    lost = [rtp for rtp, reason, _ in sink.dropped if reason == "lost"]
+    assert 0 < len(lost) <= 3  # they waited in the decoder, for want of a next frame
+    ended = [rtp for rtp, _ in sink.pictures] + [rtp for rtp, _, _ in sink.dropped]
+    assert sorted(ended) == list(range(30))
+
+
+async def test_no_picture_is_shown_before_a_recovery_point_has_recovered(sink: Sink) -> None:
+    stream = x264(60, "intra-refresh=1:keyint=15:bframes=0")
+    (unit,) = [each for each in stream[30].units if each[0] & 0x1F == 6]
+    count = recovery_frames(unit)
+    assert count is not None
+    frames = [_encoded(picture, picture.number) for picture in stream]
+    for frame in [*frames[:20], replace(frames[30], recovery=True), *frames[31:]]:
+        done = len(sink.pictures) + len(sink.dropped)
+        sink.decoder.submit("h264", frame)
+        await sink.until(lambda done=done: len(sink.pictures) + len(sink.dropped) > done)  # type: ignore[misc]
+    assert [rtp for rtp, _ in sink.pictures] == [*range(20), *range(30 + count, 60)]
+    assert all(number_in(image) == rtp for rtp, image in sink.pictures)
+    assert sink.dropped == [(rtp, "lost", False) for rtp in range(30, 30 + count)]
+
+
+async def test_a_repeated_frame_has_no_outcome(sink: Sink) -> None:
+    first, second = x264(2)
+    sink.decoder.submit("h264", _encoded(first, 0))
+    await sink.until(lambda: len(sink.pictures) == 1)
+    sink.decoder.submit("h264", replace(_encoded(first, 0), repeated=True))
+    sink.decoder.submit("h264", _encoded(second, 1))
+    await sink.until(lambda: len(sink.pictures) + len(sink.dropped) == 2)
+    assert [rtp for rtp, _ in sink.pictures] == [0, 1]
