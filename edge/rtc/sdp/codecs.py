@@ -74,7 +74,7 @@ def choose_codecs(section: Section) -> CodecChoice:
     """
     choice = CodecChoice()
     maps = _by_type(section, "rtpmap")
-    parameters = {number: _parameters(text) for number, text in _by_type(section, "fmtp").items()}
+    parameters = _parameters(section)
     retransmissions = {
         parameters[number].get("apt"): number
         for number in section.formats
@@ -154,9 +154,16 @@ def _encoding(text: str) -> tuple[str, str]:
     return name.strip(), rest.partition("/")[0].strip()
 
 
-def _parameters(text: str) -> dict[str, str]:
-    pairs = (each.partition("=") for each in text.split(";"))
-    return {name.strip().lower(): value.strip() for name, _, value in pairs if name.strip()}
+def _parameters(section: Section) -> dict[str, dict[str, str]]:
+    """Those of each payload type, of all its lines: some publishers write several."""
+    found: dict[str, dict[str, str]] = {}
+    for line in section.values("fmtp"):
+        number, _, text = line.partition(" ")
+        for each in text.split(";"):
+            name, _, value = each.partition("=")
+            if name.strip():
+                found.setdefault(number, {}).setdefault(name.strip().lower(), value.strip())
+    return found
 
 
 def _feedback(section: Section, number: str) -> tuple[str, ...]:

@@ -11,10 +11,11 @@ from edge.rtc.sdp.description import Lines
 from edge.rtc.sdp.errors import SdpError
 
 _CREDENTIALS = {
-    "ice-ufrag": re.compile(r"[A-Za-z0-9+/]{4,256}"),
-    "ice-pwd": re.compile(r"[A-Za-z0-9+/]{22,256}"),
+    "ice-ufrag": re.compile(r"[A-Za-z0-9+/=_-]{4,256}"),
+    "ice-pwd": re.compile(r"[A-Za-z0-9+/=_-]{22,256}"),
 }
-"""RFC 8839, section 5.4: checks carry the fragment to whatever address an offer names."""
+"""RFC 8839, section 5.4, and what else base64 may have: checks carry the fragment to whatever
+address an offer names."""
 _DIGEST = re.compile(r"[0-9A-F]{2}(:[0-9A-F]{2})*", re.IGNORECASE)
 _DIGEST_BYTES = {"sha-256": 32, "sha-384": 48, "sha-512": 64}
 

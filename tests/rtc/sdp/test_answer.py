@@ -75,6 +75,12 @@ def test_header_extensions_are_answered_by_the_numbers_of_the_offer() -> None:
     assert "goog-remb" not in answer
 
 
+@pytest.mark.parametrize("ufrag", ["abcd", "+/09", "a-b_c=", "Zm9vYg=="])
+def test_credentials_may_be_any_kind_of_base64(ufrag: str) -> None:
+    read = read_offer(offer(VIDEO.replace("ice-ufrag:abcd", f"ice-ufrag:{ufrag}")))
+    assert read.transport.ufrag == ufrag
+
+
 def test_session_level_extmap_allow_mixed_is_answered() -> None:
     assert "a=extmap-allow-mixed" in answered(offer(VIDEO, session="a=extmap-allow-mixed\n"))[1]
     assert "a=extmap-allow-mixed" not in answered(offer(VIDEO))[1]

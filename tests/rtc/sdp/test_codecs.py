@@ -96,6 +96,13 @@ def test_every_reason_is_given_once_and_a_few_at_most() -> None:
     assert "2 more" in choice.reason
 
 
+def test_parameters_may_stand_in_several_lines() -> None:
+    lines = "a=rtpmap:96 H264/90000\na=fmtp:96 packetization-mode=1\n"
+    lines += "a=fmtp:96 profile-level-id=4d001f\n"
+    _, answer = answered(offer(video("96", lines)))
+    assert "a=fmtp:96 packetization-mode=1;profile-level-id=4d001f" in answer
+
+
 def test_of_two_descriptions_of_a_type_the_first_counts() -> None:
     lines = "a=rtpmap:96 VP8/90000\na=rtpmap:96 H264/90000\n"
     assert read_offer(offer(video("96 96", lines))).payload_types == {96: "vp8"}
