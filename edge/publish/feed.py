@@ -58,7 +58,8 @@ class Feed:
                         return str(error)
                     if unix_ms() - opened_ms > STEADY_MS:
                         self._source_wait.worked()
-                    await self._wait(self._source_wait.next_s(), f"source: {error}")
+                    reason = str(error).removeprefix(f"{self.name}: ")
+                    await self._wait(self._source_wait.next_s(), f"source: {reason}")
                 except PublishError as error:
                     return str(error)
                 else:
