@@ -244,7 +244,7 @@ class Server:
         return Session(
             settings,
             self.devices,
-            SessionAdaptation.of(settings, models),
+            SessionAdaptation.of(settings, models, options.pins, options.start_bps),
             options,
             models=models,
             on_close_request=on_close_request,

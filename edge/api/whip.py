@@ -122,13 +122,14 @@ class WhipEndpoint:
             _refuse_rate("too many offers from this address", wait_ms)
         _require_type(request, "application/sdp")
         token = self._access.publishing_token(request)
+        replaces = self._replaced(request)
         options = replace(
             _session_options(request, self._models),
             local_publisher=self._access.is_on_this_machine(request),
         )
         offer = await self._body(request)
         try:
-            session, answer = await self._sessions.open(offer, options, address, token)
+            session, answer = await self._sessions.open(offer, options, address, token, replaces)
         except FullError as full:
             own = full.code in ("address_full", "address_half_open", "token_full")
             raise _RefusedError(
@@ -214,6 +215,18 @@ class WhipEndpoint:
             servers = [server for server in servers if not server.gives_credentials]
         for value in turn.links(servers):
             response.headers.add("Link", value)
+
+    def _replaced(self, request: web.Request) -> SessionInterface | None:
+        """The session that the query's `replaces` names; None also for one that has ended."""
+        session_id = request.query.get("replaces")
+        if session_id is None or self._sessions.has_ended(session_id):
+            return None
+        session = self._sessions.get(session_id)
+        if session is None:
+            raise _RefusedError(
+                HTTPStatus.BAD_REQUEST, "bad_query", "`replaces`: the id of a session of yours"
+            )
+        return session
 
     def _session(self, request: web.Request) -> SessionInterface:
         session = self._sessions.get(request.match_info["session"])

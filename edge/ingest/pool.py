@@ -115,7 +115,9 @@ class IngestPool:
         settings = self._settings
         slo_ms = options.slo_ms or settings.slo_ms
         unknown = SessionMeasurements(slo_ms=slo_ms, fps=settings.fps)
-        hints = SessionAdaptation.of(settings, self._models.serving(options.model))
+        hints = SessionAdaptation.of(
+            settings, self._models.serving(options.model), options.pins, options.start_bps
+        )
         snapshot = hints.snapshot(identity.id, unknown)
         session = SessionProxy(
             handle,

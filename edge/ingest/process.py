@@ -187,7 +187,7 @@ class IngestRuntime:
         session = Session(  # a local variable, as `on_step` refers to it
             settings,
             self._frames,
-            SessionAdaptation.of(settings, models),
+            SessionAdaptation.of(settings, models, message.options.pins, message.options.start_bps),
             message.options,
             models=models,
             on_close_request=lambda session, *why: self._pipe.send(SessionDead(session.id, *why)),

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from edge.scheduling.assignment import Assignment, SessionSnapshot
+from edge.scheduling.assignment import NO_PINS, Assignment, Pins, SessionSnapshot
 from edge.session.actions import Change
 from edge.session.view import SessionView
 
@@ -42,6 +42,9 @@ class SessionOptions:
     """Boxes below are not reported, on top of the model's own threshold."""
     local_publisher: bool = False
     """The offer came from this machine, so ICE may use its addresses."""
+    pins: Pins = NO_PINS
+    start_bps: float | None = None
+    """What its link is known to carry; None: nothing is known."""
 
 
 class SessionInterface(Protocol):

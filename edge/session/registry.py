@@ -11,6 +11,7 @@ from edge.base.event_log import get_logger
 from edge.config import PublishingToken
 from edge.session import actions
 from edge.session.interface import OnCloseRequest, SessionInterface, SessionOptions
+from edge.session.replacement import Replacements, inherit
 from edge.session.view import SessionView
 
 log = get_logger("edge.session.registry")
@@ -68,6 +69,8 @@ class SessionRegistry:
         self._addresses: dict[str, str] = {}  # by session id, where the address is limited
         self._tokens: dict[str, str] = {}  # by session id, the name of its publishing token
         self._closing: set[asyncio.Task[None]] = set()
+        self._options: dict[str, SessionOptions] = {}
+        self._replacements = Replacements()
         self._ended: deque[str] = deque(maxlen=ENDED_KEPT)
 
     def __len__(self) -> int:
@@ -130,16 +133,21 @@ class SessionRegistry:
         self._draining = on
         log.info("drain", on=on)
 
-    def refusal(self, address: str | None = None) -> FullError | None:
+    def refusal(self, address: str | None = None, replaces: str | None = None) -> FullError | None:
         """Why a new session from `address` would be refused; None if it would be admitted.
 
-        Without an address its own limit does not apply.
+        Without an address its own limit does not apply. One that `replaces` another takes its
+        place, and is no further load.
         """
         if self._draining:
             return FullError("draining", "the server takes no newcomers for now")
         if not self._ready():
             return FullError("not_ready", "no device is ready yet: try again in a few seconds")
-        connected = self.connected
+        connected = [
+            session
+            for session in self.connected
+            if session.id != replaces and not self._replacements.is_leaving(session.id)
+        ]
         if len(connected) >= self._limit:
             return FullError("full", f"all {self._limit} places are taken")
         most = self._limit_per_address
@@ -147,7 +155,7 @@ class SessionRegistry:
             return FullError(
                 "address_full", f"this address has {most} sessions, and may have no more"
             )
-        overload = self._overload()
+        overload = self._overload() if replaces is None else None
         return None if overload is None else FullError("busy", overload)
 
     def _count(self, sessions: Iterable[SessionInterface], address: str) -> int:
@@ -172,26 +180,37 @@ class SessionRegistry:
         options: SessionOptions,
         address: str | None = None,
         token: PublishingToken | None = None,
+        replaces: SessionInterface | None = None,
     ) -> tuple[SessionInterface, str]:
         """A session for an SDP offer, and the answer.
 
-        Raises FullError while none can be admitted, SdpError for an offer that cannot be used.
+        One that `replaces` another takes over its options and what is known of its link; the other
+        ends with the new one's first answer. Raises FullError while none can be admitted, SdpError
+        for an offer that cannot be used.
         """
         self._count_connected()
-        if (refusal := self.refusal(address)) is not None:
+        if replaces is not None and replaces.id not in self._sessions:
+            replaces = None  # it has ended meanwhile
+        old = None if replaces is None else replaces.id
+        if (refusal := self.refusal(address, old)) is not None:
             raise refusal
         now = now_ms()
         if (refusal := self._half_open_refusal(address, now)) is not None:
             raise refusal
         most = None if token is None else token.max_sessions
-        names = list(self._tokens.values())
+        names = [name for each, name in self._tokens.items() if each != old]
         if token is not None and most is not None and names.count(token.name) >= most:
             raise FullError("token_full", f"this token has {most} sessions, and may have no more")
         if len(self._half_open) >= self._half_open_limit:
             oldest = self._sessions[next(iter(self._half_open))]
             self._on_close_request(oldest, "not connected in time, and displaced", "timeout")
+        if replaces is not None:
+            options = inherit(options, self._options[replaces.id], replaces, now)
         session = self._create(options, self._on_close_request)
         self._sessions[session.id] = session
+        self._options[session.id] = options
+        if old is not None and (former := self._replacements.begin(session.id, old)) is not None:
+            self._on_close_request(self._sessions[former], "replaced by another", "replaced")
         self._half_open[session.id] = now
         if address is not None:
             self._addresses[session.id] = address
@@ -216,6 +235,8 @@ class SessionRegistry:
         if self._sessions.pop(session.id, None) is None:
             return False
         self._ended.append(session.id)
+        self._options.pop(session.id, None)
+        self._replacements.forget(session.id)
         self._addresses.pop(session.id, None)
         self._tokens.pop(session.id, None)
         if self._half_open.pop(session.id, None) is None:
@@ -230,11 +251,17 @@ class SessionRegistry:
         """Tick every session, and count those that have connected; several times a second."""
         now = now_ms()
         self._count_connected()
+        for replaced in list(self._replacements.done(lambda new: self._has_answers(new, now))):
+            self._on_close_request(self._sessions[replaced], "replaced by another", "replaced")
         for session in self:
             try:
                 session.tick(now)
             except Exception:  # must not affect the other sessions
                 log.exception("tick_failed", session=session.name)
+
+    def _has_answers(self, session_id: str, now: float) -> bool:
+        outcomes = self._sessions[session_id].view(now).outcomes
+        return bool(outcomes.get("in_time") or outcomes.get("answered_late"))
 
     async def close_all(self, reason: str) -> None:
         """Refuse new sessions from now on, and end all."""
@@ -250,7 +277,11 @@ class SessionRegistry:
 
     def _on_connected(self, session: SessionInterface) -> None:
         """A half-open session's DTLS is up: it takes a place, if there still is one."""
-        refusal = None if self._draining else self.refusal(self._addresses.get(session.id))
+        refusal = (
+            None
+            if self._draining
+            else self.refusal(self._addresses.get(session.id), self._replacements.of(session.id))
+        )
         if refusal is not None and refusal.code != "not_ready":  # a lost worker is replaced
             self._on_close_request(session, str(refusal), refusal.code)
             return

@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from edge.adaptation.fixed_hint_controller import FixedHintController
-from edge.adaptation.hint_controller import Hint, HintController
+from edge.adaptation.hint_controller import START_BPS, Hint, HintController
 from edge.adaptation.latency_budget import LatencyBudget
 from edge.adaptation.measurements import SessionMeasurements
 from edge.config import Settings
 from edge.models.registry.model import Model
 from edge.profile.variant import Variant
 from edge.rtc.bwe.bandwidth_estimator import BandwidthEstimator
-from edge.scheduling.assignment import NO_PINS, Assignment, SessionSnapshot
+from edge.scheduling.assignment import NO_PINS, Assignment, Pins, SessionSnapshot
 
 DECIDE_EVERY_MS = 100.0
 PLANNED_QUANTILE = 0.5  # of each leg, for plans: the batcher handles the slower frames one by one
@@ -84,14 +84,22 @@ class SessionAdaptation:
         self._decided_ms = float("-inf")
 
     @classmethod
-    def of(cls, settings: Settings, models: Sequence[Model]) -> SessionAdaptation:
-        """By the settings, which may fix the hints."""
+    def of(
+        cls,
+        settings: Settings,
+        models: Sequence[Model],
+        pins: Pins = NO_PINS,
+        start_bps: float | None = None,
+    ) -> SessionAdaptation:
+        """By the settings, which may fix the hints; `start_bps`: known of the link."""
         controller: HintController | FixedHintController
         if settings.sent_edge is not None and settings.sent_bps is not None:
             controller = FixedHintController(settings.sent_edge, settings.sent_bps)
         else:
-            controller = HintController(max_bps=settings.max_bps)
-        return cls({model.name: model.long_sides for model in models}, controller)
+            controller = HintController(start_bps=start_bps or START_BPS, max_bps=settings.max_bps)
+        adaptation = cls({model.name: model.long_sides for model in models}, controller)
+        adaptation.pins = pins
+        return adaptation
 
     @property
     def current(self) -> Hint | None:

@@ -351,3 +351,28 @@ async def test_what_senders_write_in_other_ways_is_understood(
         assert it.headers["Location"].startswith("/whip/")
         async with http.options(base(server) + path) as options:
             assert options.headers["Accept-Post"] == "application/sdp"
+
+
+@pytest.mark.parametrize("ingest", [1, 2])
+async def test_a_session_that_replaces_another_takes_it_over(ingest: int) -> None:
+    query = {"label": "door", "slo_ms": "700", "classes": "car"}
+    async with (
+        serving(ingest=ingest, max_sessions=1) as server,
+        aiohttp.ClientSession() as http,
+        publishing(base(server), noise(320, 192), query=query) as old,
+    ):
+        await old.wait_for_answers()
+        replaces = {"replaces": old.location.rsplit("/", 1)[-1]}
+        async with publishing(base(server), noise(320, 192), query=replaces) as new:
+            bye = await old.wait_for_type("bye")
+            assert bye["code"] == "replaced"
+            assert new.of_type("detections")
+            async with http.get(old.location) as it:
+                assert it.status == 410
+            [view] = [each.view(0.0) for each in server.sessions]
+            assert (view.label, view.slo_ms) == ("door", 700.0)
+            async with http.post(
+                f"{base(server)}/whip", params={"replaces": "nobody"}, data="v=0", headers=SDP
+            ) as it:
+                assert it.status == 400
+                assert "`replaces`" in (await error_of(it))["message"]
