@@ -20,7 +20,7 @@ def inherit(
         label=options.label or view.label,
         classes=old_options.classes if options.classes is None else options.classes,
         model=old_options.model if options.model is None else options.model,
-        min_score=old_options.min_score if options.min_score is None else options.min_score,
+        min_score=options.min_score or old_options.min_score,
         pins=view.pins if options.model in (None, old_options.model) else NO_PINS,
         start_bps=snapshot.link_bps,
     )
