@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import time
 from collections.abc import Callable
 
@@ -153,8 +154,21 @@ class Server:
                 await self.ingests.start()
         except (ListenError, WorkerError, IngestLostError) as error:
             raise StartError(str(error)) from error
+        if self.settings.models:
+            self._check_profiles()
         self.controller.start()
         self._ticker = asyncio.create_task(self._tick(), name="edge-ticker")
+
+    def _check_profiles(self) -> None:
+        """StartError unless the devices' latencies are known for every model."""
+        for device, profile in zip(self.settings.device, self.devices.pool.profiles, strict=True):
+            for model in self.models:
+                smallest = model.variants[0]
+                if not math.isfinite(profile.latency_ms(smallest, (32, 32), 1)):
+                    raise StartError(
+                        f"{device}: its latency profile has no {model.name}: measure it, or leave "
+                        "out `profile`"
+                    )
 
     async def stop(self) -> None:
         """The reverse: refuse sessions, finish frames in the devices, end sessions, processes."""

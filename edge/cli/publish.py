@@ -33,6 +33,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     source.add_argument("--label", help="its name on the server; default: the end of its URL")
     source.add_argument("--slo-ms", type=float, metavar="MS", help="latency objective; default 100")
     source.add_argument("--classes", metavar="NAME,...", help="report these classes only")
+    source.add_argument("--model", metavar="NAME", help="a model or family of the server's")
     source.add_argument(
         "--encode",
         action="store_true",
@@ -111,6 +112,7 @@ def _options(options: argparse.Namespace) -> PublishOptions:
         "label": options.label,
         "slo_ms": options.slo_ms,
         "classes": _names(options.classes),
+        "model": options.model,
         "encode": options.encode,
         "loop": options.loop,
         "rtsp_transport": options.rtsp_transport,

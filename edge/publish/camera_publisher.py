@@ -46,7 +46,7 @@ class CameraPublisher(Publisher):
             label=options.server_label,
             fps=info.fps,
             codecs=(codec,),
-            query={"classes": ",".join(options.classes)} if options.classes else {},
+            query=options.query,
             start_bps=START_BPS if transcoder is not None else PASSED_BPS,
         )
         self.connected = False

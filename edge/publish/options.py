@@ -62,12 +62,19 @@ class SourceOptions(_Options):
     label: Annotated[str, Field(max_length=LABEL_MAX_CHARS), AfterValidator(_label)] = ""
     slo_ms: Annotated[float, Field(ge=SLO_MIN_MS, le=SLO_MAX_MS)] = 100.0
     classes: Annotated[list[str], AfterValidator(_class_names)] = []
+    model: Annotated[str, Field(max_length=LABEL_MAX_CHARS), AfterValidator(_label)] = ""
     encode: bool = False
     loop: bool = False
     rtsp_transport: Literal["tcp", "udp"] = "tcp"
     capture_clock: Literal["auto", "camera", "arrival"] = "auto"
     video_size: Annotated[str, Field(pattern=r"^\d+x\d+$")] | None = None
     fps: Annotated[float, Field(ge=1, le=240)] | None = None
+
+    @property
+    def query(self) -> dict[str, str]:
+        """Of the offer, besides objective and label."""
+        wishes = {"classes": ",".join(self.classes), "model": self.model}
+        return {key: text for key, text in wishes.items() if text}
 
     @property
     def kind(self) -> Kind:

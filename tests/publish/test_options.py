@@ -122,3 +122,9 @@ def test_a_flag_replaces_the_files_token(tmp_path: Path) -> None:
 )
 def test_passwords_are_not_shown(url: str, shown: str) -> None:
     assert without_credentials(url) == shown
+
+
+def test_what_a_source_wishes_of_the_server_is_in_its_query() -> None:
+    source: dict[str, object] = {"url": "a.mp4", "model": "mine", "classes": ["car", "bus"]}
+    assert of_flags(source, to=TO).sources[0].query == {"classes": "car,bus", "model": "mine"}
+    assert of_flags({"url": "a.mp4"}, to=TO).sources[0].query == {}

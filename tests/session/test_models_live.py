@@ -8,6 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from edge.server import StartError
 from tests.models.registry.darknet_files import write_model
 from tests.publisher import publishing
 from tests.serving import base, error_of, noise, serving, simulated
@@ -91,6 +92,12 @@ async def test_weak_boxes_are_left_out_by_query_and_by_message(tmp_path: Path) -
             assert not any(each["boxes"] for each in nothing.of_type("detections"))
             nothing.send("hello", version=1, min_score=0.0)
             await nothing.wait_for(lambda each: bool(each.get("boxes")))
+
+
+async def test_a_device_whose_profile_lacks_a_model_is_named_at_the_start(tmp_path: Path) -> None:
+    with pytest.raises(StartError, match="its latency profile has no mine"):
+        async with serving(**settings(tmp_path, device=[simulated()])):
+            pass
 
 
 async def test_a_pin_is_for_a_variant_of_the_sessions_own_model(tmp_path: Path) -> None:
