@@ -99,7 +99,8 @@ class WhipEndpoint:
         async def guarded(request: web.Request) -> web.StreamResponse:
             try:
                 known = self._sessions.get(request.match_info.get("session", "")) is not None
-                if not known and (wait_ms := self._access.publishing_wait_ms(request)):
+                wait_ms = 0.0 if by_url or known else self._access.publishing_wait_ms(request)
+                if wait_ms:
                     _refuse_rate("too many wrong tokens from this address", wait_ms)
                 if not by_url and not self._access.may_publish(request):
                     raise _RefusedError(
