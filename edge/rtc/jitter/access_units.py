@@ -69,7 +69,8 @@ class AccessUnits:
         elif frame.keyframe or entering:
             data = self.parameter_sets.missing_from(units) + data
         self.parameter_sets.add(units)
-        self.last_key = (frame, data) if frame.keyframe else None
+        # Once, or each packet more could have all of it decoded again.
+        self.last_key = (frame, data) if frame.keyframe and not frame.repeated else None
         return EncodedFrame(
             rtp=frame.rtp,
             data=data,

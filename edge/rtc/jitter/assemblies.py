@@ -8,6 +8,7 @@ from edge.rtc.jitter.frames import Assembly
 from edge.rtc.jitter.payload import Payload
 
 _MAX_FINISHED = 64  # frames whose stragglers are recognised; the oldest is forgotten first
+_MAX_MARKS = 64  # of a frame, remembered; the oldest is forgotten first
 _MAX_PADDING = 64  # packets of padding between two frames that are looked across
 
 
@@ -122,6 +123,7 @@ class Assemblies:
 
     def _add_marker(self, frame: Assembly, number: int) -> None:
         frame.marks.append(number)
+        del frame.marks[:-_MAX_MARKS]
         trusted = self.ends.trusts_marker
         if not frame.damaged:
             self.ends.observe_marker(frame)

@@ -65,6 +65,20 @@ def test_every_frame_is_served(sender: Callable[[Frame], Frame], size: int) -> N
     assert [frame.data for frame in run.served[1:]] == [frame.data for frame in frames[1:]]
 
 
+def test_a_key_frame_is_decoded_twice_at_the_most() -> None:
+    """A sender could otherwise have much work done by each small packet."""
+    (key,) = packetise("vp8", encode("vp8", 1), size=200)
+    run = Run()
+    decoded = 0
+    for index in range(200):
+        packet = key[index] if index < len(key) else key[-1]
+        rtp = packet.rtp + 900 * max(0, index - len(key) + 1)
+        sequence = key[0].sequence + index
+        output = run.buffer.add(sequence, rtp, True, packet.media, run.now_ms)
+        decoded += len(output.decodable)
+    assert decoded <= 2
+
+
 @pytest.mark.parametrize("sender", [every_packet, first_packet, two_marked_timestamps])
 def test_a_key_frame_served_too_early_is_decoded_once_more_as_a_whole(
     sender: Callable[[Frame], Frame],
