@@ -128,7 +128,7 @@ class Settings(BaseSettings):
     device: Annotated[list[str], NoDecode] = ["cpu"]
     network: str = "yolov4-tiny"
     weights: Path | None = None
-    models: list[ModelSettings] = []
+    models: Annotated[list[ModelSettings], Field(max_length=8)] = []
     profile: Annotated[list[Path], NoDecode] = []
     accuracy: Path | None = None
     edges: Annotated[list[int], NoDecode] = list(LONG_SIDES)

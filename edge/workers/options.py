@@ -19,6 +19,7 @@ COMMAND = (sys.executable, "-P", "-m", "edge.workers")
 SUPERVISION = SupervisionPolicy(start_silence_s=120.0, stop_grace_s=2.5)
 
 _CPU_WARMUP_S = 8.0
+_ALL_SHAPES = 3  # networks that are warmed up for every shape; with more, for two
 _GPU_WARMUP_S = 60.0  # without a recorded CUDA graph every batch is slow, not just the first
 
 
@@ -64,4 +65,6 @@ class WorkerOptions:
         )
         # On a CPU two sizes tell what batches gain there, which may be nothing.
         batches = self.batches or ((1, 4) if device == "cpu" else (1, 2, 4, 8))
-        return warmup_batches(variants, self.shapes, batches, measure=measure)
+        # They travel in one message, whose size is bounded.
+        shapes = self.shapes if len(networks) <= _ALL_SHAPES else self.shapes[:2]
+        return warmup_batches(variants, shapes, batches, measure=measure)

@@ -9,6 +9,8 @@ from edge.models.cfg.model_error import ModelError
 from edge.models.registry.model import Model
 from edge.models.registry.model_check import check_model
 
+MAX_NAME_CHARS = 30_000  # of all classes' names: they travel in one message
+
 
 class ModelRegistry:
     """Checked models by name; the first is the default."""
@@ -17,6 +19,11 @@ class ModelRegistry:
         self._models = {model.name: model for model in models}
         for model in models:
             _check_family(model, self._models)
+        characters = sum(len(name) for model in models for name in model.class_names)
+        if characters > MAX_NAME_CHARS:
+            raise ModelError(
+                f"models: {characters:,} characters of class names: at most {MAX_NAME_CHARS:,}"
+            )
 
     @classmethod
     def of(cls, settings: Settings) -> ModelRegistry:
