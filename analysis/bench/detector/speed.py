@@ -139,8 +139,11 @@ def reference(name: str) -> cv2.dnn.Net:
 
 
 def _onnx_session(network: Network, threads: int) -> Any:
-    """ONNX Runtime's session of the network in float32; None where it is not installed."""
-    if importlib.util.find_spec("onnxruntime") is None:
+    """ONNX Runtime's session of the network in float32.
+
+    None where it, or the package `onnx` that the export needs, is not installed.
+    """
+    if any(importlib.util.find_spec(name) is None for name in ("onnxruntime", "onnx")):
         return None
     import onnxruntime  # noqa: PLC0415
 
