@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -32,6 +34,16 @@ def test_they_are_those_of_pytorch(heads: tuple[Head, ...], least_score: float) 
         strong = rows[rows[:, 0] >= least_score]
         assert len(found) == len(strong)
         assert len(strong) in range(1, CANDIDATES + 1)
+        np.testing.assert_allclose(found, strong, rtol=1e-4, atol=1e-3)
+
+
+def test_maps_that_hold_sigmoids_already_are_decoded_alike() -> None:
+    heads = tuple(replace(head, activated=True) for head in YoloV4.heads)
+    maps = [np.float32(1) / (np.float32(1) + np.exp(-each)) for each in _maps(heads, 2, 1.0)]
+    expected = decode(tuple(torch.from_numpy(each) for each in maps), heads).numpy()
+    for found, rows in zip(decode_maps(maps, heads, 0.3), expected, strict=True):
+        strong = rows[rows[:, 0] >= 0.3]
+        assert len(found) == len(strong) > 0
         np.testing.assert_allclose(found, strong, rtol=1e-4, atol=1e-3)
 
 
