@@ -113,6 +113,7 @@ class Settings(BaseSettings):
     tokens: list[PublishingToken] = []
     tokens_file: Path | None = None
     admin_token: AdminToken | None = None
+    read_token: AdminToken | None = None
     admin_loopback: bool | None = None
     admin_pictures: bool = False
     root_path: Annotated[str, Field(pattern=ROOT_PATH_PATTERN)] = ""

@@ -14,6 +14,7 @@ from edge.api.admin import AdminApi
 from edge.api.auth import AccessControl
 from edge.api.dashboard import Dashboard
 from edge.api.errors import json_errors
+from edge.api.feed import FeedEndpoint
 from edge.api.health import HealthEndpoint
 from edge.api.http_server import HttpServer, ListenError
 from edge.api.login import LoginPages
@@ -115,6 +116,9 @@ class Server:
         self._admin = AdminApi(
             settings, self.models, sessions=self.sessions, dashboard=self._dashboard
         )
+        self._feed = FeedEndpoint(
+            self.sessions, {name for model in self.models for name in model.class_names}
+        )
         self._access = _access_control(settings)
         self._http = self._http_server()
 
@@ -181,6 +185,7 @@ class Server:
             self._ticker.cancel()
             await asyncio.wait([self._ticker])
         self._admin.close()
+        await self._feed.close()
         await self.controller.stop()
         ingests = [] if self.ingests is None else [self.ingests.stop()]
         await asyncio.gather(self.devices.stop(), *ingests)
@@ -195,6 +200,7 @@ class Server:
             *LoginPages(access).routes(),
             *Pages(settings, ca=self._http.ca).routes(),
             *self._admin.routes(),
+            *self._feed.routes(),
             *MetricsEndpoint(
                 settings,
                 dashboard=self._dashboard,
@@ -268,6 +274,7 @@ class Server:
 
     def _on_sessions_change(self, event: str) -> None:
         self.controller.notify(event)  # made after the registry
+        self._feed.refresh()
 
     async def _tick(self) -> None:
         """Ten times a second: tick the sessions; once a second: refresh the dashboard."""
@@ -282,6 +289,7 @@ class Server:
                     refresh_ms = max(refresh_ms + PERIOD_MS, now_ms())
                     self._dashboard.refresh()
                     self._admin.publish_state()
+                    self._feed.refresh()
             except Exception:
                 log.exception("tick_failed")
             due_ms = max(due_ms + TICK_MS, now_ms())

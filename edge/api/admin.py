@@ -66,7 +66,6 @@ class AdminApi:
             web.get("/api/sessions/{name}", self._session),
             web.get("/api/sessions/{name}/history", self._history),
             web.get("/api/sessions/{name}/picture", self._picture),
-            web.get("/api/sessions/{name}/results", self._results),
             web.post("/api/sessions/{name}/actions", self._act),
             web.get("/api/workers", self._workers),
             web.get("/api/plan", self._plan),
@@ -128,16 +127,6 @@ class AdminApi:
     async def _history(self, request: web.Request) -> web.Response:
         ring = self._dashboard.history.sessions.get(request.match_info["name"])
         return _no_session() if ring is None else web.json_response(ring.to_json())
-
-    async def _results(self, request: web.Request) -> web.StreamResponse:
-        session = self._sessions.by_name(request.match_info["name"])
-        if session is None:
-            return _no_session()
-        try:
-            with session.subscribe() as queue:
-                return await event_stream(request, queue, is_wanted=_is_no_secret)
-        except TooManyStreamsError as error:
-            return json_error(HTTPStatus.TOO_MANY_REQUESTS, "too_many", str(error))
 
     async def _picture(self, request: web.Request) -> web.Response:
         if not self._settings.admin_pictures:
@@ -213,8 +202,3 @@ async def _json_body(request: web.Request) -> bytes | web.Response:
 
 def _text(value: dict[str, Any]) -> str:
     return json.dumps(value, separators=(",", ":"), allow_nan=False)
-
-
-def _is_no_secret(message: str) -> bool:
-    """Whether a publisher's message may be shown: its welcome has the session's own URL in it."""
-    return bool(json.loads(message).get("type") != "welcome")

@@ -1,4 +1,4 @@
-"""Access control: one token for publishing, another for administering.
+"""Access control: one token for publishing, another for administering, a third for reading results.
 
 Where no admin token is set, administering is allowed from this machine itself. One middleware,
 `AccessControl.guard`, protects every administering route (`/admin`, `/api`, `/metrics`), so that no
@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from edge.api.errors import ROOT_PATH, Handler, json_error, link
+from edge.api.errors import CORS, ROOT_PATH, Handler, json_error, link
 from edge.api.tokens import TokenStore, equal_to
 from edge.base.clock import now_ms
 from edge.base.event_log import get_logger
@@ -29,16 +29,19 @@ from edge.session.rate_limits import KeyedRateLimiter
 log = get_logger("edge.api.auth")
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Proof = Literal["token", "cookie", "local"]
+Proof = Literal["token", "cookie", "local", "read"]
 
 ADMIN_PATHS = ("/admin", "/api", "/metrics")
+READ_PATHS = ("/api/results", "/api/sessions/{name}/results")
+"""Routes that the read token opens, too, also to programs in pages of other origins: a bearer token
+is sent by a program's own decision, and never by a browser's."""
 LOGIN_PATH = "/admin/login"
 COOKIE = "edge_admin"
 LOGIN_S = 12 * 3600
 MAX_LOGINS = 256  # at a time; a further one ends the oldest
 WRONG_TOKENS_PER_MINUTE = 10  # from one address; then 429 for any token
 PROOF = web.RequestKey("edge_proof", str)
-"""How an administering request was authorised: "token", "cookie" or "local"."""
+"""How an administering request was authorised: "token", "cookie", "local" or "read"."""
 
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 _FORWARDED = (
@@ -109,19 +112,26 @@ class AccessControl:
             response = await handler(request) if refused is None else refused
             if not response.prepared:
                 response.headers.setdefault("Cache-Control", "no-store")
+                if _route(request) in READ_PATHS:
+                    response.headers.update(CORS)  # so that a page can tell why it was refused
             return response
 
         return guard
 
     def _refuse(self, request: web.Request) -> web.StreamResponse | None:
         """The error response to an unauthorised request; None for an authorised one."""
-        if is_cross_site(request):
+        reads = _route(request) in READ_PATHS
+        if reads and request.method == "OPTIONS":
+            return None  # a browser's preflight has no token
+        if is_cross_site(request) and not (reads and "Authorization" in request.headers):
             return json_error(HTTPStatus.FORBIDDEN, "cross_site", "this request is another site's")
         if _route(request) == LOGIN_PATH:
             return None
         if "Authorization" in request.headers and (wait_s := self.retry_after_s(request)):
             return _too_many(wait_s)
         proof = self._proof(request)
+        if proof is None and reads and self._is_read_token(_bearer(request)):
+            proof = "read"
         if proof is not None:
             request[PROOF] = proof
             return None
@@ -166,6 +176,10 @@ class AccessControl:
     def is_admin_token(self, text: str) -> bool:
         """Whether `text` is the admin token; never where none is configured."""
         token = self._tokens.admin
+        return token is not None and equal_to(text, token)
+
+    def _is_read_token(self, text: str) -> bool:
+        token = self._tokens.read
         return token is not None and equal_to(text, token)
 
     def retry_after_s(self, request: web.Request) -> float:

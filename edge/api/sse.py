@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from aiohttp import web
+
+from edge.session.feed import Event
+
+Queue = asyncio.Queue[str | None] | asyncio.Queue[Event | None]
 
 KEEPALIVE_S = 10.0
 SEND_TIMEOUT_S = 5.0  # a client that leaves full buffers unread for so long is disconnected
@@ -21,11 +25,11 @@ _COMMENT = b": keep-alive\n\n"
 
 async def event_stream(
     request: web.Request,
-    queue: asyncio.Queue[str | None],
+    queue: Queue,
     headers: Mapping[str, str] | None = None,
-    is_wanted: Callable[[str], bool] = bool,
 ) -> web.StreamResponse:
-    """Send the wanted texts in `queue` as events, until None or until the client disconnects.
+    """Send the texts in `queue` as events, with their identifiers where they have any, until None
+    or until the client disconnects.
 
     A comment is sent at once, for a proxy may hold back the headers until a body comes, and after
     each `KEEPALIVE_S` without an event, which keeps proxies from closing the connection and makes a
@@ -38,30 +42,24 @@ async def event_stream(
         await response.prepare(request)
         try:
             await response.write(b": open\n\n")
-            await _send_all(response, queue, is_wanted)
+            await _send_all(response, queue)
         except TimeoutError:  # a graceful close would wait for the client as well
             if request.transport is not None:
                 request.transport.abort()
     return response
 
 
-async def _send_all(
-    response: web.StreamResponse,
-    queue: asyncio.Queue[str | None],
-    is_wanted: Callable[[str], bool] = bool,
-) -> None:
+async def _send_all(response: web.StreamResponse, queue: Queue) -> None:
     more = True
     while more:
-        events, more = await _next_events(queue, is_wanted)
+        events, more = await _next_events(queue)
         async with asyncio.timeout(SEND_TIMEOUT_S):
             await response.write(events)
             if not more:
                 await response.write_eof()
 
 
-async def _next_events(
-    queue: asyncio.Queue[str | None], is_wanted: Callable[[str], bool]
-) -> tuple[bytes, bool]:
+async def _next_events(queue: Queue) -> tuple[bytes, bool]:
     """All that is waiting, at least one event or comment, and whether more may follow."""
     try:
         async with asyncio.timeout(KEEPALIVE_S):
@@ -70,9 +68,14 @@ async def _next_events(
         return _COMMENT, True
     events = []
     while text is not None:
-        if is_wanted(text):
-            events.append(f"data: {text}\n\n")
+        events.append(_written(text))
         if queue.empty():
             break
         text = queue.get_nowait()
-    return "".join(events).encode() or _COMMENT, text is not None
+    return "".join(events).encode(), text is not None
+
+
+def _written(event: str | Event) -> str:
+    if isinstance(event, Event):
+        return f"id: {event.id}\ndata: {event.text}\n\n"
+    return f"data: {event}\n\n"

@@ -28,13 +28,14 @@ class _TokenFile(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     admin_token: AdminToken | None = None
+    read_token: AdminToken | None = None
     tokens: Annotated[list[PublishingToken], Field(min_length=1)]
 
 
 class TokenStore:
-    """Publishing tokens and the admin token.
+    """Publishing tokens, the admin token and the read token.
 
-    The file's tokens are added to those of the settings, its admin token replaces theirs. A file
+    The file's tokens are added to those of the settings, its other two replace theirs. A file
     that became unusable is logged once, and the tokens read before remain in force. Raises
     TokensError if it is unusable at the start.
     """
@@ -44,12 +45,12 @@ class TokenStore:
         self._own = list(settings.tokens)
         if settings.token is not None:
             self._own.append(PublishingToken(name="default", token=settings.token))
-        self._own_admin = settings.admin_token
-        self._publishing, self._admin = self._own, self._own_admin
+        self._own_admin, self._own_read = settings.admin_token, settings.read_token
+        self._publishing, self._admin, self._read_token = self._own, self._own_admin, self._own_read
         self._version, self._checked_ms = _NO_FILE, now_ms()
         if self._file is not None:
             self._version = _version(self._file)
-            self._read(self._file)
+            self._load(self._file)
 
     @property
     def publishing_protected(self) -> bool:
@@ -61,6 +62,12 @@ class TokenStore:
         """The admin token in force."""
         self._refresh()
         return self._admin
+
+    @property
+    def read(self) -> SecretStr | None:
+        """The read token in force."""
+        self._refresh()
+        return self._read_token
 
     def publishing(self, text: str) -> PublishingToken | None:
         """The publishing token of that text; None if there is none."""
@@ -80,13 +87,13 @@ class TokenStore:
             return
         self._version = version
         try:
-            self._read(self._file)
+            self._load(self._file)
         except TokensError as error:
             log.error("tokens_file_unusable", reason=str(error))
         else:
             log.info("tokens_read", names=[token.name for token in self._publishing])
 
-    def _read(self, path: Path) -> None:
+    def _load(self, path: Path) -> None:
         try:
             read = _TokenFile(**tomllib.loads(path.read_text(encoding="utf-8")))
         except ValidationError as error:
@@ -96,6 +103,7 @@ class TokenStore:
             raise TokensError(f"{path}: {error}") from None
         self._publishing = [*read.tokens, *self._own]
         self._admin = read.admin_token or self._own_admin
+        self._read_token = read.read_token or self._own_read
 
 
 def equal_to(text: str, token: SecretStr) -> bool:

@@ -20,6 +20,7 @@ from edge.cli import (
     serve,
     setup,
     solve,
+    watch,
     weights,
 )
 from edge.cli.extras import ExtraMissingError
@@ -32,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog=program, description=edge.__doc__)
     parser.add_argument("--version", action="version", version=f"edge {edge.__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for command in (serve, publish, demo, solve, models, weights, setup):
+    for command in (serve, publish, watch, demo, solve, models, weights, setup):
         command.add_parser(commands)
     _add_bench(commands)
     options = parser.parse_args(arguments)

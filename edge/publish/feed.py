@@ -9,9 +9,9 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 
+from edge.client.backoff import RetryWait
 from edge.client.clocks import unix_ms
 from edge.client.whip_client import PublishError, WhipClient
-from edge.publish.backoff import RetryWait
 from edge.publish.camera_publisher import CameraPublisher
 from edge.publish.open_source import OpenSource
 from edge.publish.options import SourceOptions

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
-STREAMS = 4  # of one session; the next is refused
+STREAMS = 5  # of one session, the operator's feed among them; the next is refused
 QUEUE = 64  # results waiting for a slow reader; the oldest is dropped
+
+Message = TypeVar("Message")
 
 
 class TooManyStreamsError(Exception):
@@ -56,8 +59,8 @@ class ResultStreams:
             put_newest(queue, None)
 
 
-def put_newest(queue: asyncio.Queue[str | None], text: str | None) -> None:
+def put_newest(queue: asyncio.Queue[Message], message: Message) -> None:
     """Put without waiting; a full queue drops its oldest message."""
     if queue.full():
         queue.get_nowait()
-    queue.put_nowait(text)
+    queue.put_nowait(message)

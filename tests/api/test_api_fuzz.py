@@ -55,6 +55,8 @@ async def _offer() -> str:
     return sdp
 
 
+# A stream's answer has no end: tests of its own read it (test_feed.py).
+ENDING = api.exclude(operation_id=["feed", "sessionFeed"])
 LINES = asyncio.run(_offer()).splitlines()
 
 
@@ -177,7 +179,7 @@ def errors() -> Iterator[Errors]:
     logging.getLogger().removeHandler(handler)
 
 
-@api.parametrize()
+@ENDING.parametrize()
 @FEW
 def test_every_route_answers_as_described(
     case: schemathesis.Case[Any], running: Running, errors: Errors

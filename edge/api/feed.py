@@ -1,0 +1,145 @@
+"""Results for operators and their programs: `GET /api/results`, of one session, of all.
+
+Server-sent events, or a WebSocket where the request asks for one. Authorisation, by the admin token
+or the read token, is done by `edge.api.auth` before any handler runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from contextlib import suppress
+from http import HTTPStatus
+from typing import cast
+
+from aiohttp import WSMsgType, web
+
+from edge.api.errors import CORS, json_error
+from edge.api.sse import KEEPALIVE_S, SEND_TIMEOUT_S, event_stream
+from edge.base.clock import now_ms
+from edge.session.feed import Event, FeedFilter, ResultFeed
+from edge.session.interface import SessionInterface
+from edge.session.registry import SessionRegistry
+from edge.session.result_streams import TooManyStreamsError
+
+LINGER_MS = 30_000.0
+"""Sessions are followed so long after the last reader, which can come back without a gap."""
+_PREFLIGHT = {
+    **CORS,
+    "Access-Control-Allow-Methods": "GET, OPTIONS",
+    "Access-Control-Allow-Headers": "Authorization, Last-Event-ID",
+    "Access-Control-Max-Age": "86400",
+}
+
+
+class FeedEndpoint:
+    """Follows all sessions while somebody reads; without readers it costs nothing."""
+
+    def __init__(self, sessions: SessionRegistry, class_names: Iterable[str]) -> None:
+        """`class_names`: of all models."""
+        self._sessions = sessions
+        self._class_names = frozenset(class_names)
+        self._feed = ResultFeed()
+        self._followers: dict[str, asyncio.Task[None]] = {}  # by session id
+        self._read_ms = float("-inf")
+
+    def routes(self) -> list[web.AbstractRouteDef]:
+        return [
+            web.get("/api/results", self._results),
+            web.get("/api/sessions/{name}/results", self._results),
+            web.options("/api/results", self._options),
+            web.options("/api/sessions/{name}/results", self._options),
+        ]
+
+    def refresh(self) -> None:
+        """Follow the sessions there are now; called when one comes or goes, and regularly."""
+        now = now_ms()
+        if self._feed:
+            self._read_ms = now
+        if now - self._read_ms > LINGER_MS:
+            for task in self._followers.values():
+                task.cancel()
+            self._followers.clear()
+            return
+        for session in self._sessions:
+            if session.id not in self._followers:
+                name = f"feed of {session.name}"
+                self._followers[session.id] = asyncio.create_task(self._follow(session), name=name)
+
+    async def close(self) -> None:
+        """End all streams."""
+        self._feed.end()
+        followers = [*self._followers.values()]
+        for task in followers:
+            task.cancel()
+        await asyncio.gather(*followers, return_exceptions=True)
+
+    async def _follow(self, session: SessionInterface) -> None:
+        try:
+            with suppress(TooManyStreamsError), session.subscribe() as queue:
+                while (text := await queue.get()) is not None:
+                    self._feed.put(session.name, session.label, text)
+        finally:
+            if self._followers.get(session.id) is asyncio.current_task():
+                del self._followers[session.id]  # one whose streams were taken is tried again
+
+    async def _results(self, request: web.Request) -> web.StreamResponse:
+        query = cast("dict[str, str]", request.query)
+        name = request.match_info.get("name")
+        if name is not None and self._sessions.by_name(name) is None:
+            return json_error(HTTPStatus.NOT_FOUND, "no_session", "there is no such session")
+        classes = None
+        if (text := query.get("classes")) is not None:
+            classes = frozenset(part.strip() for part in text.split(",") if part.strip())
+            unknown = sorted(classes - self._class_names)
+            if unknown or not classes:
+                rule = f"{unknown[0]!r} is no class" if unknown else "at least one class"
+                return json_error(HTTPStatus.BAD_REQUEST, "bad_query", f"`classes`: {rule}")
+        wanted = FeedFilter(name, query.get("label"), classes)
+        after = request.headers.get("Last-Event-ID", query.get("after"))
+        try:
+            with self._feed.open(wanted, after) as queue:
+                self.refresh()
+                if web.WebSocketResponse().can_prepare(request):
+                    return await _web_socket(request, queue)
+                return await event_stream(request, queue, CORS)
+        except TooManyStreamsError as error:
+            return json_error(HTTPStatus.TOO_MANY_REQUESTS, "too_many", str(error))
+
+    async def _options(self, request: web.Request) -> web.Response:
+        return web.Response(status=HTTPStatus.NO_CONTENT, headers=_PREFLIGHT)
+
+
+async def _web_socket(
+    request: web.Request, queue: asyncio.Queue[Event | None]
+) -> web.WebSocketResponse:
+    """Send the messages as texts; what the reader sends is ignored."""
+    socket = web.WebSocketResponse(heartbeat=KEEPALIVE_S, max_msg_size=4096)
+    await socket.prepare(request)
+    closed = asyncio.create_task(_until_closed(socket))
+    try:
+        while not closed.done():
+            getting = asyncio.create_task(queue.get())
+            await asyncio.wait([getting, closed], return_when=asyncio.FIRST_COMPLETED)
+            event = getting.result() if getting.done() else None
+            getting.cancel()
+            if event is None:
+                break
+            with suppress(ConnectionError):
+                async with asyncio.timeout(SEND_TIMEOUT_S):
+                    await socket.send_str(event.text)
+    except TimeoutError:
+        if request.transport is not None:
+            request.transport.abort()
+    finally:
+        closed.cancel()
+        with suppress(TimeoutError, ConnectionError):
+            async with asyncio.timeout(SEND_TIMEOUT_S):
+                await socket.close()
+    return socket
+
+
+async def _until_closed(socket: web.WebSocketResponse) -> None:
+    async for message in socket:
+        if message.type == WSMsgType.ERROR:
+            return

@@ -1,0 +1,146 @@
+"""Results for operators' programs: who may read them, by which way, and what they get."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.publisher import publishing
+from tests.serving import base, error_of, noise, serving
+
+READ, ADMIN = "a-read-token", "an-admin-token"
+AS_READER = {"Authorization": f"Bearer {READ}"}
+
+
+async def events(stream: aiohttp.ClientResponse, count: int) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    async with asyncio.timeout(30):
+        async for line in stream.content:
+            if line.startswith(b"data: "):
+                found.append(json.loads(line[6:]))
+            if len(found) == count:
+                return found
+    raise AssertionError(f"the stream ended after {len(found)} events")
+
+
+@pytest.mark.parametrize("ingest", [1, 2])
+async def test_all_sessions_results_are_in_one_stream(ingest: int) -> None:
+    async with (
+        serving(read_token=READ, ingest=ingest) as server,
+        publishing(base(server), noise(64, 64), query={"label": "door"}) as door,
+        publishing(base(server), noise(96, 64), channels=False) as yard,
+        aiohttp.ClientSession(headers=AS_READER) as http,
+    ):
+        names = {each.location.rpartition("/")[2][:6]: each for each in (door, yard)}
+        async with http.get(f"{base(server)}/api/results") as stream:
+            assert stream.content_type == "text/event-stream"
+            assert stream.headers["Access-Control-Allow-Origin"] == "*"
+            found = await events(stream, 1)
+            while {each["session"] for each in found} != set(names):
+                found += await events(stream, 1)
+        assert {each["label"] for each in found if names[each["session"]] is door} == {"door"}
+        assert not any(name in json.dumps(found) for name in (door.location, yard.location))
+
+
+async def test_one_sessions_results_end_with_its_goodbye_and_can_be_continued() -> None:
+    async with (
+        serving(read_token=READ) as server,
+        publishing(base(server), noise(64, 64)) as me,
+        publishing(base(server), noise(64, 64)) as other,
+        aiohttp.ClientSession(headers=AS_READER) as http,
+    ):
+        await me.wait_for_type("detections")
+        await other.wait_for_type("detections")
+        session_id = me.location.rpartition("/")[2]
+        url = f"{base(server)}/api/sessions/{session_id[:6]}/results"
+        async with http.get(url) as stream:
+            [first] = await events(stream, 1)
+            assert first["session"] == session_id[:6]
+        async with http.get(url, headers={"Last-Event-ID": first["event"]}) as stream:
+            session = server.sessions.get(session_id)
+            assert session is not None
+            await server.sessions.close(session, "test")
+            found = await events(stream, 1)
+            while found[-1]["type"] != "bye":
+                found += await events(stream, 1)
+        assert {each["session"] for each in found} == {session_id[:6]}
+        numbers = [int(each["event"].partition("-")[2]) for each in (first, *found)]
+        assert numbers == sorted(set(numbers))
+        async with http.get(url) as it:
+            assert (it.status, (await error_of(it))["code"]) == (404, "no_session")
+
+
+async def test_a_web_socket_gets_the_same_messages() -> None:
+    async with (
+        serving(read_token=READ) as server,
+        publishing(base(server), noise(64, 64)),
+        aiohttp.ClientSession(headers=AS_READER) as http,
+        http.ws_connect(f"{base(server)}/api/results?classes=person") as socket,
+    ):
+        message = await socket.receive_json(timeout=30)
+        assert message["type"] in ("detections", "dropped")
+        await socket.close()
+
+
+@pytest.mark.parametrize(
+    ("token", "status"), [(READ, 200), (ADMIN, 200), ("something-else", 401), (None, 401)]
+)
+async def test_the_read_token_opens_results_and_the_admin_token_too(
+    token: str | None, status: int
+) -> None:
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    async with (
+        serving(read_token=READ, admin_token=ADMIN) as server,
+        aiohttp.ClientSession(headers=headers) as http,
+        http.get(f"{base(server)}/api/results") as it,
+    ):
+        assert it.status == status
+        assert it.headers["Access-Control-Allow-Origin"] == "*"
+
+
+@pytest.mark.parametrize("path", ["/api/sessions", "/api/workers", "/metrics", "/admin"])
+async def test_the_read_token_opens_nothing_else(path: str) -> None:
+    async with (
+        serving(read_token=READ, admin_token=ADMIN) as server,
+        aiohttp.ClientSession(headers=AS_READER) as http,
+        http.get(f"{base(server)}{path}") as it,
+    ):
+        assert it.status == 401
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Sec-Fetch-Site": "cross-site"}, 403),  # by a page, with the browser's own authority
+        ({"Sec-Fetch-Site": "cross-site", **AS_READER}, 200),
+    ],
+)
+async def test_pages_of_other_origins_need_a_token_of_their_own(
+    headers: dict[str, str], status: int
+) -> None:
+    async with (
+        serving(read_token=READ) as server,
+        aiohttp.ClientSession() as http,
+        http.get(f"{base(server)}/api/results", headers=headers) as it,
+    ):
+        assert it.status == status
+        async with http.options(f"{base(server)}/api/results", headers=headers) as preflight:
+            assert preflight.status == 204
+            assert "Authorization" in preflight.headers["Access-Control-Allow-Headers"]
+
+
+@pytest.mark.parametrize("classes", ["unicorn", "person,unicorn", ",", ""])
+async def test_a_class_that_is_none_is_named(classes: str) -> None:
+    async with (
+        serving(read_token=READ) as server,
+        aiohttp.ClientSession(headers=AS_READER) as http,
+        http.get(f"{base(server)}/api/results", params={"classes": classes}) as it,
+    ):
+        assert it.status == 400
+        error = await error_of(it)
+        assert error["code"] == "bad_query"
+        assert error["message"].startswith("`classes`: ")
