@@ -46,8 +46,8 @@ def test_saved_and_loaded_it_is_the_same(tmp_path: Path) -> None:
         ('{"entries": []}', "entries"),
         ('{"entries": [{"variant": "yolov4-416"}]}', r"entries\[0\].*width"),
         ('{"entries": [3]}', r"entries\[0\]"),
-        ('{"entries": [{"variant": "resnet-50", "width": 1, "height": 1, "batch": 1, '
-         '"p50_ms": 1, "p99_ms": 1}]}', "resnet"),
+        ('{"entries": [{"variant": "resnet_50", "width": 1, "height": 1, "batch": 1, '
+         '"p50_ms": 1, "p99_ms": 1}]}', "resnet_50"),
         ('{"entries": [{"variant": "yolov4-416", "width": 416, "height": 416, "batch": 1, '
          '"p50_ms": 2, "p99_ms": 1}]}', "p50_ms <= p99_ms"),
         ('{"entries": [{"variant": "yolov4-416", "width": 416, "height": 416, "batch": 1, '
