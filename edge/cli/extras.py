@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-LAB = frozenset({"highspy", "matplotlib", "playwright", "pylibsrtp", "pyroute2"})
+LAB = frozenset({"highspy", "matplotlib", "onnxruntime", "playwright", "pylibsrtp", "pyroute2"})
 
 
 class ExtraMissingError(Exception):

@@ -588,7 +588,7 @@ def test_a_sender_whose_numbers_go_back_is_followed(back: int, rtp: int) -> None
     run = Run().play([*first, *again], _nothing)
     assert max(_ended(run).values()) == 1
     silent = [each[0].rtp for each in again if each[0].rtp not in _ended(run)]
-    assert len(silent) <= 3
+    assert len(silent) <= 7  # half a second: how many packets a frame has depends on the encoder
     if rtp > 0 and back > 2:  # later timestamps: it is certain with the second packet
         assert not silent
         assert len(run.served) == 80
