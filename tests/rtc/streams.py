@@ -79,7 +79,8 @@ def _encode(
     context.time_base = Fraction(1, 15)
     context.gop_size = 1000
     context.options = (
-        {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0", "error-resilient": "1"}
+        # A negative speed is a fixed one: else libvpx adapts it to the time that a picture took.
+        {"deadline": "realtime", "cpu-used": "-8", "lag-in-frames": "0", "error-resilient": "1"}
         if codec == "vp8"
         else {"tune": "zerolatency", "preset": "ultrafast", "x264-params": "scenecut=0"}
     )

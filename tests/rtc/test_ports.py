@@ -22,7 +22,11 @@ FIRST, LAST = 42_000, 42_063
 async def test_media_comes_by_the_ports_of_the_range_and_is_answered() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
         other.bind(("127.0.0.1", FIRST))  # one is taken by another program
-        settings: dict[str, Any] = {"udp_ports": f"{FIRST}-{LAST}", "announce": ["203.0.113.5"]}
+        settings: dict[str, Any] = {
+            "udp_ports": f"{FIRST}-{LAST}",
+            "announce": ["203.0.113.5"],
+            "max_sessions": 16,
+        }
         async with serving(**settings) as server:
             async with publishing(base(server), noise(320, 192)) as me:
                 await me.wait_for_type("detections")
