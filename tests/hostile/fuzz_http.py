@@ -17,7 +17,6 @@ from tests.hostile.mutation import mutated
 
 _PATHS = ("/whip", "/whip/abc", "/whip/abc/results", "/api/results", "/admin", "/x/../admin", "*")
 _HEAD = (
-    "Host: localhost:8443",
     "Origin: https://localhost:8443",
     "Authorization: Bearer some-token",
     "Content-Type: application/sdp",
@@ -36,6 +35,7 @@ _HEAD = (
     "Accept: text/html",
     "Expect: 100-continue",
 )
+_HOSTS = ("localhost:8443",) * 12 + ("", "[", "[::1", "[::1]:x", "\u00e9", "a" * 8000, "a b", "::")
 _VALUES = (
     "",
     "[",
@@ -118,7 +118,8 @@ class HttpTarget:
         await self._runner.setup()
 
     def make(self, rng: random.Random) -> bytes:
-        lines = [f"{rng.choice(('GET', 'POST', 'PATCH', 'X'))} {rng.choice(_PATHS)} HTTP/1.1"]
+        method = rng.choice(("GET", "GET", "GET", "POST", "PATCH", "DELETE", "OPTIONS", "X"))
+        lines = [f"{method} {rng.choice(_PATHS)} HTTP/1.1", f"Host: {rng.choice(_HOSTS)}"]
         for line in rng.sample(_HEAD, rng.choice((1, 3, 6, len(_HEAD)))):
             name = line.partition(": ")[0]
             lines.append(f"{name}: {rng.choice(_VALUES)}" if rng.random() < 0.1 else line)
