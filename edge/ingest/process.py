@@ -127,7 +127,11 @@ class IngestRuntime:
         ticker.cancel()
         for task in [*self._tasks, *self._streams.values()]:
             task.cancel()
-        closing = (session.close("the server is stopping") for session in self._sessions.values())
+        # Also where the server was killed: the publishers connect again to the next one.
+        closing = (
+            session.close("the server is stopping", "draining")
+            for session in self._sessions.values()
+        )
         await asyncio.gather(*closing, return_exceptions=True)
         return self._code
 

@@ -65,4 +65,7 @@ def _parse(name: str) -> Variant:
     match = _NAME.fullmatch(name)
     if match is None:
         raise ValueError(f"{name!r} is no variant name: NETWORK-SIDE, as in yolov4-tiny-416")
-    return Variant(match["network"], int(match["long_side"]))
+    try:
+        return Variant(match["network"], int(match["long_side"]))
+    except ValueError as error:
+        raise ValueError(f"{name!r}: {error}") from None

@@ -126,8 +126,9 @@ async def test_a_picture_loss_is_answered_by_a_key_frame(clip: EncodedClip) -> N
         await me.wait_for(lambda it: sum(f.keyframe for f in it.outcomes.frames) > before)
         answered = me.stats().in_time
         await me.wait_for(lambda it: it.stats().in_time > answered)
-        [key] = [frame.tick for frame in me.outcomes.frames[asked:] if frame.keyframe][:1]
-        assert key - asked <= clip.step
+        # Counted in frames that were sent: a busy machine leaves some out.
+        sent = [frame for frame in me.outcomes.frames[asked:] if frame.bytes]
+        assert [frame.keyframe for frame in sent].index(True) <= clip.step
 
 
 async def test_a_lost_packet_is_sent_again(
