@@ -10,18 +10,18 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from edge.api.admin import AdminApi
-from edge.api.auth import AccessControl
-from edge.api.dashboard import Dashboard
+from edge.api.access.auth import AccessControl
+from edge.api.access.login import LoginPages
+from edge.api.access.root_path import find_root_path
+from edge.api.access.tokens import TokensError
 from edge.api.errors import json_errors
 from edge.api.feed import FeedEndpoint
-from edge.api.health import HealthEndpoint
 from edge.api.http_server import HttpServer, ListenError
-from edge.api.login import LoginPages
+from edge.api.operator.admin import AdminApi
+from edge.api.operator.dashboard import Dashboard
+from edge.api.operator.health import HealthEndpoint
+from edge.api.operator.prometheus import MetricsEndpoint
 from edge.api.pages import Pages, security_headers
-from edge.api.prometheus import MetricsEndpoint
-from edge.api.root_path import find_root_path
-from edge.api.tokens import TokensError
 from edge.api.whip import WhipEndpoint
 from edge.assets.store import AssetError
 from edge.base.clock import now_ms
@@ -42,7 +42,7 @@ from edge.profile.latency import LatencyProfile
 from edge.profile.latency_file import load_latency_profile
 from edge.profile.stored_profile import PROFILES, find_stored_profile
 from edge.profile.variant import SENT_LONG_SIDES
-from edge.rtc import aiortc_adapter
+from edge.rtc.transport import aiortc_adapter
 from edge.scheduling.admission import ServerLoad, refusal_reason
 from edge.scheduling.controller import Controller
 from edge.scheduling.planner import Planner

@@ -22,7 +22,7 @@ from aioice import stun
 from aioice.turn import TurnTransport, create_turn_endpoint
 from aiortc import RTCIceServer
 
-from edge.api.local_ca import lan_addresses
+from edge.api.access.local_ca import lan_addresses
 from edge.config import IceServer
 from edge.session import turn
 from tests.coturn import SECRET, coturn, drain, listening

@@ -39,7 +39,7 @@ class Promise:
 def aiortc_versions() -> dict[str, str]:
     """The aiortc and aioice that are compared with. Raises MeasurementError for others than those
     that the server is built on."""
-    from edge.rtc import aiortc_adapter  # noqa: PLC0415  # slow to import
+    from edge.rtc.transport import aiortc_adapter  # noqa: PLC0415  # slow to import
 
     try:
         aiortc_adapter.check()

@@ -16,7 +16,7 @@ CORS = {
 """Headers that let pages of other origins read a response."""
 
 ROOT_PATH = web.RequestKey("edge_root_path", str)
-"""The path below which the client sees this server; see `edge.api.root_path`."""
+"""The path below which the client sees this server; see `edge.api.access.root_path`."""
 
 
 def link(request: web.Request, path: str) -> str:

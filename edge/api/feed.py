@@ -1,7 +1,7 @@
 """Results for operators and their programs: `GET /api/results`, of one session, of all.
 
 Server-sent events, or a WebSocket where the request asks for one. Authorisation, by the admin token
-or the read token, is done by `edge.api.auth` before any handler runs.
+or the read token, is done by `edge.api.access.auth` before any handler runs.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from aiohttp import WSMsgType, web
 from edge.api.errors import CORS, json_error
 from edge.api.sse import KEEPALIVE_S, SEND_TIMEOUT_S, event_stream
 from edge.base.clock import now_ms
-from edge.session.feed import Event, FeedFilter, ResultFeed
 from edge.session.interface import SessionInterface
 from edge.session.registry import SessionRegistry
-from edge.session.result_streams import TooManyStreamsError
+from edge.session.results.feed import Event, FeedFilter, ResultFeed
+from edge.session.results.result_streams import TooManyStreamsError
 
 LINGER_MS = 30_000.0
 """Sessions are followed so long after the last reader, which can come back without a gap."""

@@ -12,8 +12,9 @@ from pathlib import Path
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from edge.api import local_ca
-from edge.api.auth import Address
+from edge.api.access import local_ca
+from edge.api.access.auth import Address
+from edge.api.access.root_path import without_root_path
 from edge.api.errors import Handler
 from edge.api.listener import (
     ConnectionLimits,
@@ -22,7 +23,6 @@ from edge.api.listener import (
     raise_descriptor_limit,
     usable_descriptors,
 )
-from edge.api.root_path import without_root_path
 from edge.config import Settings
 
 SHUTDOWN_S = 0.5  # for open requests, once the server stops
@@ -39,7 +39,7 @@ class ListenError(Exception):
 
 class HttpServer:
     """`start` with all routes, `stop`. TLS uses the configured certificate, or one that is issued
-    by a local authority (`edge.api.local_ca`)."""
+    by a local authority (`edge.api.access.local_ca`)."""
 
     def __init__(self, settings: Settings) -> None:
         """ListenError for a certificate that cannot be used."""

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Literal
 
-from edge.api.auth import Address, subscriber
+from edge.api.access.auth import Address, subscriber
 from edge.base.clock import now_ms
 from edge.base.event_log import get_logger
 

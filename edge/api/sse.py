@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
-from edge.session.feed import Event
+from edge.session.results.feed import Event
 
 Queue = asyncio.Queue[str | None] | asyncio.Queue[Event | None]
 

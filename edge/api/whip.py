@@ -16,7 +16,7 @@ from typing import NoReturn, cast
 
 from aiohttp import web
 
-from edge.api.auth import AccessControl, is_cross_origin
+from edge.api.access.auth import AccessControl, is_cross_origin
 from edge.api.errors import CORS, Handler, json_error, link
 from edge.api.sse import event_stream
 from edge.base.clock import now_ms
@@ -24,11 +24,11 @@ from edge.config import SLO_MAX_MS, SLO_MIN_MS, Settings
 from edge.models.registry.registry import ModelRegistry
 from edge.rtc.sdp import SHORTAGES, SdpError
 from edge.session import turn
-from edge.session.control_messages import LABEL_MAX_CHARS
+from edge.session.control.control_messages import LABEL_MAX_CHARS
 from edge.session.interface import SessionInterface, SessionOptions
 from edge.session.rate_limits import KeyedRateLimiter
 from edge.session.registry import FullError, SessionRegistry
-from edge.session.result_streams import TooManyStreamsError
+from edge.session.results.result_streams import TooManyStreamsError
 
 RETRY_AFTER_S = 10
 PATCHES_PER_MINUTE = 120  # to one session: an offer has a handful of candidates

@@ -10,19 +10,8 @@ from pathlib import Path
 import edge
 from edge.assets.browser import BrowserMissingError
 from edge.assets.store import AssetError
-from edge.cli import (
-    EXIT_USAGE,
-    compile_cache,
-    demo,
-    fail,
-    models,
-    publish,
-    serve,
-    setup,
-    solve,
-    watch,
-    weights,
-)
+from edge.cli import EXIT_USAGE, compile_cache, fail
+from edge.cli.commands import demo, models, publish, serve, setup, solve, watch, weights
 from edge.cli.extras import ExtraMissingError
 from edge.config import ConfigError
 

@@ -1,8 +1,8 @@
 """The sending side of a connection: the only module of this package that uses aiortc's privates.
 
 aiortc keeps ICE, DTLS, SRTP's keys and SCTP, as it does for the server
-(`edge.rtc.aiortc_adapter`); its own sender never starts. A packet goes from here to the socket in
-one call, without a task.
+(`edge.rtc.transport.aiortc_adapter`); its own sender never starts. A packet goes from here to the
+socket in one call, without a task.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from aiortc import (
 )
 
 from edge.client.rtp_packetiser import Codec, Packetiser
-from edge.rtc import aiortc_adapter
 from edge.rtc.rtp import ABS_CAPTURE_TIME, ABS_SEND_TIME, ExtensionIds, is_rtcp
+from edge.rtc.transport import aiortc_adapter
 
 _CLOSE_S = 2.0
 _COMPONENT = 1  # of ICE: RTP, and all that is multiplexed with it

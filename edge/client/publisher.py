@@ -20,7 +20,7 @@ from edge.client.messages import ReceivedHint, report
 from edge.client.rtp_packetiser import Codec
 from edge.client.video_sender import START_BPS, VideoSender
 from edge.client.whip_client import PublishError, WhipClient
-from edge.session.control_messages import VERSION, message
+from edge.session.control.control_messages import VERSION, message
 
 CONNECT_S = 15.0
 SILENT_MS = 5_000.0  # without a message from the server, which is pinged once a second: it is gone

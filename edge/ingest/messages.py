@@ -14,7 +14,7 @@ from edge.models.boxes import Box
 from edge.models.registry.model import Model
 from edge.observability.frame_metrics import FrameCounts
 from edge.scheduling.assignment import Assignment, SessionSnapshot
-from edge.session.actions import Change
+from edge.session.control.actions import Change
 from edge.session.interface import SessionOptions
 from edge.session.view import SessionView
 

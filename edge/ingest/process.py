@@ -46,7 +46,7 @@ from edge.observability.frame_metrics import FrameMetrics
 from edge.observability.logs import Logs
 from edge.rtc.sdp import SdpError
 from edge.session.interface import SessionIdentity
-from edge.session.result_streams import TooManyStreamsError
+from edge.session.results.result_streams import TooManyStreamsError
 from edge.session.session import Session
 from edge.session.session_adaptation import SessionAdaptation
 

@@ -24,10 +24,10 @@ from edge.ingest.messages import (
 from edge.ipc.messages import MessageError
 from edge.rtc.sdp import SdpError
 from edge.scheduling.assignment import Assignment, SessionSnapshot
-from edge.session.actions import Change
+from edge.session.control.actions import Change
 from edge.session.interface import OnCloseRequest, SessionIdentity, SessionOptions
 from edge.session.registry import FullError
-from edge.session.result_streams import QUEUE, STREAMS, TooManyStreamsError, put_newest
+from edge.session.results.result_streams import QUEUE, STREAMS, TooManyStreamsError, put_newest
 from edge.session.view import SessionView
 
 _STREAM_NUMBERS = itertools.count()

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, Va
 
 from edge.base.validation import mistakes
 from edge.config import SLO_MAX_MS, SLO_MIN_MS
-from edge.session.control_messages import LABEL_MAX_CHARS
+from edge.session.control.control_messages import LABEL_MAX_CHARS
 
 _PASSWORD = re.compile(r"(pass(?:word|wd)?|pwd)=[^&_/;]*", re.IGNORECASE)
 

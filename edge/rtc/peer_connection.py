@@ -19,9 +19,8 @@ from aiortc import (
 from aiortc.rtcrtptransceiver import RTCRtpTransceiver
 
 from edge.base.event_log import get_logger
-from edge.rtc import aiortc_adapter
 from edge.rtc.bwe.bandwidth_estimator import BandwidthEstimator
-from edge.rtc.capture_clock import CaptureClock
+from edge.rtc.clock.capture_clock import CaptureClock
 from edge.rtc.decoding.decoder import MAX_PIXELS
 from edge.rtc.guard.candidate_policy import CandidatePolicy, own_addresses
 from edge.rtc.guard.suppressed_errors import SuppressedErrors
@@ -43,6 +42,7 @@ from edge.rtc.sdp import (
     write_transport_offer,
 )
 from edge.rtc.sdp.description import read_description
+from edge.rtc.transport import aiortc_adapter
 from edge.rtc.video_receiver import DecodedFrame, VideoReceiver
 
 __all__ = ["DecodedFrame", "PeerConnection", "SdpError"]

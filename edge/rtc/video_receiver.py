@@ -14,7 +14,7 @@ from edge.base.event_log import get_logger
 from edge.rtc import rtp
 from edge.rtc.bwe.bandwidth_estimator import BandwidthEstimator
 from edge.rtc.bwe.twcc import EVERY_MS, PacketArrivals
-from edge.rtc.capture_clock import CaptureClock
+from edge.rtc.clock.capture_clock import CaptureClock
 from edge.rtc.decoding.decoder import MAX_PIXELS, Decoder
 from edge.rtc.jitter.depacketizer import depacketize
 from edge.rtc.jitter.frames import EncodedFrame, JitterBufferOutput

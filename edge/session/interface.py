@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from edge.scheduling.assignment import NO_PINS, Assignment, Pins, SessionSnapshot
-from edge.session.actions import Change
+from edge.session.control.actions import Change
 from edge.session.view import SessionView
 
 

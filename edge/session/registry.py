@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from edge.base.clock import now_ms
 from edge.base.event_log import get_logger
 from edge.config import PublishingToken
-from edge.session import actions
+from edge.session.control import actions
 from edge.session.interface import OnCloseRequest, SessionInterface, SessionOptions
 from edge.session.replacement import Replacements, inherit
 from edge.session.view import SessionView

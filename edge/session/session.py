@@ -26,13 +26,14 @@ from edge.observability.frame_metrics import FrameMetrics
 from edge.rtc.guard.candidate_policy import CandidatePolicy, own_addresses
 from edge.rtc.peer_connection import DecodedFrame, PeerConnection
 from edge.scheduling.assignment import Assignment, SessionSnapshot
-from edge.session import actions, turn
-from edge.session.control_channel import ControlChannel
-from edge.session.control_messages import VERSION, Applied, Hello, PageReport, Ping, message
+from edge.session import turn
+from edge.session.control import actions
+from edge.session.control.control_channel import ControlChannel
+from edge.session.control.control_messages import VERSION, Applied, Hello, PageReport, Ping, message
 from edge.session.frame_accounting import FrameAccounting
 from edge.session.interface import OnCloseRequest, SessionIdentity, SessionOptions
 from edge.session.liveness import LivenessMonitor
-from edge.session.result_streams import ResultStreams
+from edge.session.results.result_streams import ResultStreams
 from edge.session.session_adaptation import SessionAdaptation, measure
 from edge.session.view import SessionView, fields_of
 

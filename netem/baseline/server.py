@@ -26,7 +26,7 @@ from edge.ipc.picture import Picture
 from edge.models.weights import class_names
 from edge.profile.variant import Variant
 from edge.rtc.rtp import is_rtcp
-from edge.session.control_messages import detections, message
+from edge.session.control.control_messages import detections, message
 from edge.workers import DEFAULT_SLOTS, BatchFailure, BatchResult, WorkerOptions, WorkerPool
 from netem.baseline.stock_receiver import StockReceiver
 

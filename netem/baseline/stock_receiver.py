@@ -17,7 +17,7 @@ from aiortc import (
 from aiortc.mediastreams import MediaStreamError
 
 from edge.base.clock import now_ms
-from edge.rtc import aiortc_adapter
+from edge.rtc.transport import aiortc_adapter
 
 OnFrame = Callable[[Any, int, float], None]
 OnMessage = Callable[[str, str, float], None]

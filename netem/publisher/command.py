@@ -21,7 +21,7 @@ from edge.client.clocks import EPOCH_MS
 from edge.client.whip_client import PublishError
 from edge.config import SLO_MAX_MS, SLO_MIN_MS
 from edge.observability import garbage_collector
-from edge.rtc.aiortc_adapter import InternalsError, check
+from edge.rtc.transport.aiortc_adapter import InternalsError, check
 from netem.footage.encoded_clip import EncodedClip, EncodeError
 from netem.publisher.publisher import LightPublisher, publishing
 

@@ -27,7 +27,7 @@ from edge.client.connection import AnswerError, SenderConnection
 from edge.client.publisher import CONNECT_S
 from edge.client.rtp_packetiser import Packetiser
 from edge.client.whip_client import PublishError, WhipClient
-from edge.rtc.aiortc_adapter import check
+from edge.rtc.transport.aiortc_adapter import check
 from netem.footage.encoded_clip import EncodedClip, EncodedRendition, EncodeError, Rendition
 
 ABOUT = __doc__ or ""

@@ -10,8 +10,8 @@ import aiohttp
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from edge.api.auth import PROOF, AccessControl
-from edge.api.login import LoginPages
+from edge.api.access.auth import PROOF, AccessControl
+from edge.api.access.login import LoginPages
 from edge.config import load
 
 TOKEN = "correct horse"

@@ -15,7 +15,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from edge.api import http_server, listener, local_ca
+from edge.api import http_server, listener
+from edge.api.access import local_ca
 from edge.api.http_server import HttpServer, ListenError
 from edge.config import load
 

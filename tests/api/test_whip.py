@@ -11,8 +11,8 @@ import aiohttp
 import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection
 
-from edge.api.auth import WRONG_TOKENS_PER_MINUTE
-from edge.rtc import aiortc_adapter
+from edge.api.access.auth import WRONG_TOKENS_PER_MINUTE
+from edge.rtc.transport import aiortc_adapter
 from tests.publisher import publishing
 from tests.serving import base, error_of, local, noise, serving
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from edge.assets.store import AssetError
-from edge.cli import weights
+from edge.cli.commands import weights
 from edge.cli.main import main
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from aiohttp import web
 
-from edge.api import auth
-from edge.api.auth import AccessControl
+from edge.api.access import auth
+from edge.api.access.auth import AccessControl
 from edge.api.errors import json_errors
 from edge.api.http_server import limit_body_time
 from edge.config import load

@@ -14,7 +14,7 @@ from aiortc.sdp import SessionDescription
 from google_crc32c import value as crc32c
 
 from edge.rtc.bwe.bandwidth_estimator import BandwidthEstimator
-from edge.rtc.capture_clock import CaptureClock
+from edge.rtc.clock.capture_clock import CaptureClock
 from edge.rtc.guard.ice_guard import IceGuard
 from edge.rtc.guard.sctp_guard import guard_sctp
 from edge.rtc.guard.suppressed_errors import SuppressedErrors
@@ -28,7 +28,7 @@ from edge.rtc.sdp import (
     write_transport_offer,
 )
 from edge.rtc.video_receiver import VideoReceiver
-from edge.session import control_messages
+from edge.session.control import control_messages
 from tests.hostile.fuzz_http import HttpTarget
 from tests.hostile.mutation import mutated
 from tests.rtc.guard.sctp_packets import SilentTransport, chunk, data, forward_tsn, packet, sack

@@ -29,7 +29,7 @@ from edge.ingest.messages import (
 from edge.ipc.messages import MessageError
 from edge.observability.frame_metrics import FrameMetrics
 from edge.scheduling.assignment import Assignment, Pins, SessionSnapshot
-from edge.session.actions import PinLongSide, PinVariant, SetSlo
+from edge.session.control.actions import PinLongSide, PinVariant, SetSlo
 from edge.session.interface import SessionOptions
 from edge.session.view import LatencyQuantiles, SessionView
 from tests.served_model import model

@@ -25,7 +25,7 @@ from edge.rtc.bwe.bandwidth_estimator import BandwidthEstimator
 from edge.rtc.bwe.capacity_estimator import MAX_CAPACITY_BPS
 from edge.rtc.bwe.remb_policy import MAX_REMB_BPS, MIN_REMB_BPS
 from edge.rtc.bwe.twcc import PacketArrivals
-from edge.rtc.capture_clock import CaptureClock
+from edge.rtc.clock.capture_clock import CaptureClock
 from edge.rtc.jitter.depacketizer import Payload, depacketize
 from edge.rtc.jitter.frames import JitterBufferOutput
 from edge.rtc.jitter.jitter_buffer import MAX_BYTES, MAX_FRAMES, MAX_PACKETS, JitterBuffer

@@ -10,8 +10,8 @@ import pytest
 from aioice import ice
 
 from edge.config import ConfigError, load
-from edge.rtc import aiortc_adapter
 from edge.rtc.sdp import announced
+from edge.rtc.transport import aiortc_adapter
 from tests.publisher import publishing
 from tests.serving import base, noise, serving
 

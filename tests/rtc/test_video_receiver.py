@@ -10,7 +10,7 @@ from aiortc import rtp
 
 from edge.base.clock import now_ms
 from edge.rtc.bwe.bandwidth_estimator import BandwidthEstimator
-from edge.rtc.capture_clock import CaptureClock
+from edge.rtc.clock.capture_clock import CaptureClock
 from edge.rtc.rtp import ExtensionIds
 from edge.rtc.video_receiver import DecodedFrame, VideoReceiver
 from tests.rtc.streams import FRAME_MS, Packet, encode, packetise

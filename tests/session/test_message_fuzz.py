@@ -19,7 +19,7 @@ from pydantic import BaseModel
 
 from edge.rtc.guard import transport_guard
 from edge.server import Server
-from edge.session.control_messages import Applied, Hello, PageReport, Ping
+from edge.session.control.control_messages import Applied, Hello, PageReport, Ping
 from tests.publisher import WhipPublisher, publishing
 from tests.serving import base, local, noise, serving
 

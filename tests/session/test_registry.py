@@ -11,7 +11,7 @@ import pytest
 
 from edge.rtc.sdp import SdpError
 from edge.scheduling.assignment import Assignment, SessionSnapshot
-from edge.session.actions import Change, EndSession, SetSlo
+from edge.session.control.actions import Change, EndSession, SetSlo
 from edge.session.interface import OnCloseRequest, SessionOptions
 from edge.session.registry import HALF_OPEN_MIN_MS, FullError, SessionRegistry
 from edge.session.view import SessionView

@@ -21,8 +21,8 @@ from aiohttp import web
 
 from edge.base.clock import now_ms
 from edge.observability import garbage_collector
-from edge.rtc import aiortc_adapter
 from edge.rtc.peer_connection import PeerConnection
+from edge.rtc.transport import aiortc_adapter
 from netem.baseline.stock_receiver import StockReceiver
 
 Pictures = list[tuple[int, float]]

@@ -17,9 +17,9 @@ from edge.adaptation.measurements import SessionMeasurements
 from edge.api.pages import WEB
 from edge.base.clock import now_ms
 from edge.observability import garbage_collector
-from edge.rtc import aiortc_adapter
 from edge.rtc.peer_connection import DecodedFrame, PeerConnection
 from edge.rtc.rtp import is_rtcp
+from edge.rtc.transport import aiortc_adapter
 from edge.scheduling.assignment import Assignment
 from netem.baseline.stock_receiver import StockReceiver
 

@@ -13,7 +13,7 @@ from edge.rtc.bwe.encoder_output import EncoderOutput
 from edge.rtc.bwe.packet_train import OVERHEAD_BYTES, PacketTrain
 from edge.rtc.bwe.queue_estimator import QUEUE_STEP_MS, QueueEstimator
 from edge.rtc.bwe.remb_policy import RembPolicy
-from edge.rtc.media_clock import MediaClock
+from edge.rtc.clock.media_clock import MediaClock
 from edge.rtc.reception_stats import LossWindow
 from edge.rtc.rtp import RTP_PER_MS, SEND_TIME_MS
 from edge.rtc.unwrapper import Unwrapper

@@ -14,7 +14,7 @@ from edge.client.clocks import EPOCH_MS
 from edge.client.whip_client import PublishError
 from edge.rtc.peer_connection import PeerConnection
 from edge.server import Server
-from edge.session.control_messages import message
+from edge.session.control.control_messages import message
 from edge.session.session import Session
 from netem.footage.encoded_clip import EncodedClip
 from netem.publisher import command

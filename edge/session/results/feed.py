@@ -1,0 +1,151 @@
+"""Results of all sessions for readers other than their publishers: a bounded history and readers.
+
+Pure: whoever has the messages puts them in, and whoever waits on a reader's queue sends them out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import secrets
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from edge.session.results.result_streams import TooManyStreamsError, put_newest
+
+HISTORY = 1024  # messages kept for readers that come back; the oldest is dropped
+QUEUE = 256  # messages waiting for a slow reader; the oldest is dropped
+READERS = 32  # at a time; the next is refused
+_END = '{"type":"bye"'
+_KINDS = ('{"type":"detections"', '{"type":"dropped"', _END)
+
+
+class Event(NamedTuple):
+    """A message with its identifier, which a reader names to continue after it."""
+
+    id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class FeedFilter:
+    """The messages that a reader wants; None: all."""
+
+    session: str | None = None
+    """Its name, as the operator knows it."""
+    label: str | None = None
+    classes: frozenset[str] | None = None
+    """Boxes of other classes are left out; the messages stay, so that an empty picture is told
+    from silence."""
+
+
+class _Message(NamedTuple):
+    number: int
+    session: str
+    label: str
+    text: str
+
+
+@dataclass(slots=True, eq=False)
+class _Reader:
+    wanted: FeedFilter
+    queue: asyncio.Queue[Event | None] = field(default_factory=lambda: asyncio.Queue(QUEUE))
+    skipped: int = 0
+
+
+class ResultFeed:
+    """The latest messages of all sessions, and the readers that follow."""
+
+    def __init__(self) -> None:
+        self._boot = secrets.token_hex(4)  # identifiers of an earlier server mean nothing here
+        self._numbers = itertools.count(1)
+        self._history: deque[_Message] = deque(maxlen=HISTORY)
+        self._readers: set[_Reader] = set()
+        self._ended = False
+        self.skipped = 0
+        """Messages that slow readers have missed, since the start."""
+
+    def __len__(self) -> int:
+        return len(self._readers)
+
+    def put(self, session: str, label: str, text: str) -> None:
+        """A session's message. Only answers, drops and ends are for readers: a `welcome` holds the
+        session's id, which is its publisher's secret."""
+        if not text.startswith(_KINDS):
+            return
+        message = _Message(next(self._numbers), session, label, text)
+        self._history.append(message)
+        for reader in self._readers:
+            self._send(reader, message)
+            if reader.wanted.session == session and text.startswith(_END):
+                put_newest(reader.queue, None)
+
+    @contextmanager
+    def open(
+        self, wanted: FeedFilter, after: str | None = None
+    ) -> Iterator[asyncio.Queue[Event | None]]:
+        """A queue of the messages from now on; None marks the end, of the server or of the one
+        session that is wanted.
+
+        With `after`, the last event that the reader had, it begins with those kept since then; with
+        one of an earlier server, with all that are kept. TooManyStreamsError if `READERS` are open.
+        """
+        if len(self._readers) >= READERS:
+            raise TooManyStreamsError(READERS)
+        reader = _Reader(wanted)
+        for message in self._since(after):
+            self._send(reader, message)
+        if self._ended:
+            put_newest(reader.queue, None)
+        self._readers.add(reader)
+        try:
+            yield reader.queue
+        finally:
+            self._readers.discard(reader)
+
+    def end(self) -> None:
+        """No message comes any more."""
+        self._ended = True
+        for reader in self._readers:
+            put_newest(reader.queue, None)
+
+    def _since(self, after: str | None) -> list[_Message]:
+        if after is None:
+            return []
+        boot, _, number = after.partition("-")
+        if boot != self._boot or not number.isdecimal():
+            return [*self._history]
+        return [message for message in self._history if message.number > int(number)]
+
+    def _send(self, reader: _Reader, message: _Message) -> None:
+        wanted = reader.wanted
+        if wanted.session not in (None, message.session) or wanted.label not in (
+            None,
+            message.label,
+        ):
+            return
+        if reader.queue.full():
+            reader.skipped += 1
+            self.skipped += 1
+        more: dict[str, Any] = {
+            "event": f"{self._boot}-{message.number}",
+            "session": message.session,
+            "label": message.label,
+        }
+        if reader.skipped:
+            more["skipped"] = reader.skipped
+        text = message.text if wanted.classes is None else _only(message.text, wanted.classes)
+        tail = json.dumps(more, separators=(",", ":"))[1:]
+        put_newest(reader.queue, Event(more["event"], f"{text[:-1]},{tail}"))
+
+
+def _only(text: str, classes: frozenset[str]) -> str:
+    """The message without boxes of other classes."""
+    message = json.loads(text)
+    if "boxes" in message:
+        message["boxes"] = [box for box in message["boxes"] if box[0] in classes]
+    return json.dumps(message, separators=(",", ":"))

@@ -1,0 +1,138 @@
+"""The feed: what readers get, in which order, and what a slow one misses."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from edge.session.control.control_messages import message
+from edge.session.results.feed import HISTORY, QUEUE, READERS, Event, FeedFilter, ResultFeed
+from edge.session.results.result_streams import TooManyStreamsError
+
+ALL = FeedFilter()
+
+
+def answer(rtp: int, *classes: str) -> str:
+    return message(
+        "detections", rtp=rtp, boxes=[[name, 0.9, 0.1, 0.1, 0.2, 0.2] for name in classes]
+    )
+
+
+def taken(queue: asyncio.Queue[Event | None]) -> list[dict[str, Any]]:
+    events = []
+    while not queue.empty():
+        event = queue.get_nowait()
+        assert event is not None
+        events.append(json.loads(event.text))
+        assert events[-1]["event"] == event.id
+    return events
+
+
+def test_messages_have_their_sessions_name_and_label() -> None:
+    feed = ResultFeed()
+    with feed.open(ALL) as queue:
+        feed.put("abc", 'door "1"', answer(7, "person"))
+        feed.put("def", "", message("dropped", rtp=8, reason="late"))
+        first, second = taken(queue)
+    assert (first["session"], first["label"], first["rtp"]) == ("abc", 'door "1"', 7)
+    assert (second["session"], second["type"], second["reason"]) == ("def", "dropped", "late")
+    assert "skipped" not in first
+
+
+def test_a_publishers_secret_stays_its_own() -> None:
+    feed = ResultFeed()
+    with feed.open(ALL) as queue:
+        feed.put("abc", "", message("welcome", session="abc-the-whole-id"))
+        assert queue.empty()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "rtps"),
+    [
+        (FeedFilter(session="abc"), [1, 3]),
+        (FeedFilter(label="door"), [1, 2]),
+        (FeedFilter(session="abc", label="door"), [1]),
+        (FeedFilter(session="nobody"), []),
+    ],
+)
+def test_readers_choose(wanted: FeedFilter, rtps: list[int]) -> None:
+    feed = ResultFeed()
+    with feed.open(wanted) as queue:
+        feed.put("abc", "door", answer(1))
+        feed.put("def", "door", answer(2))
+        feed.put("abc", "yard", answer(3))
+        assert [each["rtp"] for each in taken(queue)] == rtps
+
+
+def test_boxes_of_other_classes_are_left_out_and_the_message_stays() -> None:
+    feed = ResultFeed()
+    with feed.open(FeedFilter(classes=frozenset({"car"}))) as queue:
+        feed.put("abc", "", answer(1, "person", "car"))
+        feed.put("abc", "", answer(2, "person"))
+        assert [[box[0] for box in each["boxes"]] for each in taken(queue)] == [["car"], []]
+
+
+def test_a_reader_that_comes_back_continues_after_its_last_event() -> None:
+    feed = ResultFeed()
+    with feed.open(ALL) as queue:
+        feed.put("abc", "", answer(1))
+        feed.put("abc", "", answer(2))
+        first, _ = taken(queue)
+    feed.put("abc", "", answer(3))
+    with feed.open(ALL, first["event"]) as queue:
+        feed.put("abc", "", answer(4))
+        assert [each["rtp"] for each in taken(queue)] == [2, 3, 4]
+
+
+@pytest.mark.parametrize("after", ["otherboot-17", "nonsense", "-", ""])
+def test_an_event_of_another_server_gives_all_that_is_kept(after: str) -> None:
+    feed = ResultFeed()
+    for rtp in range(HISTORY + 2):
+        feed.put("abc", "", answer(rtp))
+    with feed.open(FeedFilter(), after) as queue:
+        events = taken(queue)
+    assert [each["rtp"] for each in events] == list(range(HISTORY + 2 - QUEUE, HISTORY + 2))
+
+
+def test_without_an_event_only_what_comes_is_sent() -> None:
+    feed = ResultFeed()
+    feed.put("abc", "", answer(1))
+    with feed.open(ALL) as queue:
+        assert queue.empty()
+
+
+def test_a_slow_reader_loses_the_oldest_and_learns_how_many() -> None:
+    feed = ResultFeed()
+    with feed.open(ALL) as slow, feed.open(ALL) as quick:
+        for rtp in range(QUEUE + 3):
+            feed.put("abc", "", answer(rtp))
+            assert len(taken(quick)) == 1
+        events = taken(slow)
+    assert [each["rtp"] for each in events] == list(range(3, QUEUE + 3))
+    assert events[-1]["skipped"] == 3
+    assert feed.skipped == 3
+
+
+def test_readers_are_bounded_and_their_places_are_free_again() -> None:
+    feed = ResultFeed()
+    opened = [feed.open(ALL) for _ in range(READERS)]
+    for each in opened:
+        each.__enter__()
+    with pytest.raises(TooManyStreamsError), feed.open(ALL):
+        pass
+    for each in opened:
+        each.__exit__(None, None, None)
+    with feed.open(ALL):
+        assert len(feed) == 1
+
+
+def test_the_end_is_told_to_readers_present_and_to_come() -> None:
+    feed = ResultFeed()
+    with feed.open(ALL) as queue:
+        feed.end()
+        assert queue.get_nowait() is None
+    with feed.open(ALL) as queue:
+        assert queue.get_nowait() is None
