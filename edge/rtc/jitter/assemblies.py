@@ -167,12 +167,23 @@ class Assemblies:
                 frame.damaged = True  # what was decoded before lacks this part
 
     def is_unneeded(self, frame: Assembly, number: int) -> bool:
-        """Whether a frame's first packet holds nothing; it is of no frame then."""
+        """Whether a frame's first packet holds nothing; it is of no frame then.
+
+        Nor is there a frame with this timestamp, as long as no other packet of it has come.
+        """
         media = frame.packets.get(number)
         if media is None or media.data or media.picture:
             return False
         del frame.packets[number]
         self.owners[number] = None
+        if frame.first == number:
+            frame.first = None
+        if frame.last == number:
+            frame.last = self.ends.hint(frame)
+            frame.hinted = frame.last is not None
+        if not frame.packets and not frame.damaged:
+            for rtp in (frame.rtp, *frame.aliases):
+                self.frames.pop(rtp, None)
         return True
 
     def lead(self, frame: Assembly) -> None:

@@ -18,8 +18,10 @@ from edge.rtc.jitter.loss_recovery import (
     NEVER,
     KeyframeRequester,
     TailLossProbe,
+    entry_ahead,
     give_up_inside,
     incomplete_tail,
+    is_complete,
 )
 from edge.rtc.jitter.nack import NackRequester
 from edge.rtc.jitter.parameter_sets import ParameterSets
@@ -233,15 +235,12 @@ class JitterBuffer:
                     self._stop_serving(output)
                     continue
             frames = self._frames.values()
-            if self._needs_keyframe:  # otherwise what is missing before may still come
-                key = next((f for f in frames if f.is_entry and self._is_complete(f)), None)
-            else:
-                key = next((f for f in frames if f.keyframe and self._is_complete(f)), None)
-            if key is None or key.first is None:
+            first = entry_ahead(frames, self._next, self.nacks, recovery=self._needs_keyframe)
+            if first is None:
                 return
             # A complete key frame needs nothing of what is missing before it.
-            self._finish_until(key.first, output)
-            self._boundary = key.first
+            self._finish_until(first, output)
+            self._boundary = first
 
     def _skip_packet(self, frame: Assembly | None) -> None:
         assert self._next is not None
@@ -272,10 +271,7 @@ class JitterBuffer:
         return frame.first is None and frame.keyframe and begins and self.parameter_sets.suffice
 
     def _is_complete(self, frame: Assembly) -> bool:
-        first, last = frame.first, frame.last
-        if first is None or last is None or last < first or frame.damaged:
-            return False
-        return not self.nacks.any_between(first, last)
+        return self._next is not None and is_complete(frame, self._next, self.nacks)
 
     def _serve(self, frame: Assembly, now_ms: float, output: JitterBufferOutput) -> None:
         assert frame.first is not None
@@ -325,16 +321,18 @@ class JitterBuffer:
         self._passed = None
 
     def _give_up_next(self, output: JitterBufferOutput) -> None:
-        """Give up the frame or the missing packets at the head."""
+        """Give up the frame or the missing packets at the head, which moves on by it."""
         assert self._next is not None
+        if self._next > self._highest:  # no packet is left to give up, so no frame may be
+            return self._reset(self._next, output)
         if (frame := self._owners.get(self._next)) is None:
-            present = self._next + 1
-            while present <= self._highest and present not in self._owners:
-                present += 1
+            behind = range(self._next + 1, self._highest + 1)
+            present = next((at for at in behind if at in self._owners), self._highest + 1)
             self._finish_until(present, output)
             return self._stop_serving(output)
         has_end = frame.last is not None
-        until = (frame.last if frame.last is not None else frame.highest) + 1
+        # Where a frame's packets lie around another's, its end may be behind the head.
+        until = max(self._next, frame.last if frame.last is not None else frame.highest) + 1
         unreferenced = has_end and frame.droppable and not self._needs_keyframe
         self._finish_until(until, output)
         if has_end:

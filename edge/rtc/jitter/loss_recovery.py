@@ -127,6 +127,28 @@ def incomplete_tail(owners: Mapping[int, Assembly | None], highest: int) -> Asse
     return frame
 
 
+def is_complete(frame: Assembly, head: int, nacks: NackRequester) -> bool:
+    """Whether all of a frame has come, and none of it is before the `head` of the buffer."""
+    first, last = frame.first, frame.last
+    if first is None or last is None or not head <= first <= last:
+        return False
+    return not (frame.damaged or nacks.any_between(first, last))
+
+
+def entry_ahead(
+    frames: Iterable[Assembly], head: int, nacks: NackRequester, *, recovery: bool
+) -> int | None:
+    """The first packet, behind the `head`, of a complete frame at which decoding may begin.
+
+    `recovery`: also at a recovery point; where none is needed, what is missing may still come.
+    """
+    for frame in frames:
+        is_entry = frame.is_entry if recovery else frame.keyframe
+        if is_entry and frame.first != head and is_complete(frame, head, nacks):
+            return frame.first
+    return None
+
+
 def give_up_inside(
     number: int, nacks: NackRequester, owners: MutableMapping[int, Assembly | None]
 ) -> bool:
