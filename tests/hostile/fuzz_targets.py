@@ -186,10 +186,11 @@ class RtpTarget:
     def __init__(self) -> None:
         self.suppressed = 0
         self._now_ms = 1e6
-        self._sequence = 0
+        self._sequence, self._packets_a_frame = 0, 5
         self._receiver: VideoReceiver | None = None
 
     async def open(self, rng: random.Random) -> None:
+        self._packets_a_frame = rng.choice((1, 2, 5))
         self._receiver = VideoReceiver(
             codecs={97: rng.choice(("vp8", "h264"))},
             retransmissions={98: 97},
@@ -203,14 +204,16 @@ class RtpTarget:
         )
 
     def make(self, rng: random.Random) -> bytes:
-        self._sequence += rng.choice((1, 1, 1, 1, 2, -1, 20, 998, rng.randrange(1 << 16)))
+        # Far jumps begin a new stream, so they are few: what goes wrong needs a stream's history.
+        jumps = (*(1,) * 40, 2, 2, 2, 3, 3, -1, -1, -2, 20, 998)
+        self._sequence += rng.choice(jumps) if rng.random() < 0.995 else rng.randrange(1 << 16)
         kind = rng.choice((97, 97, 97, 98, 0)) | rng.choice((0, 0x80))
         head = struct.pack(
             "!BBHLL",
             0x80 | rng.choice((0, 0x10, 0x10, 0x20, 0x0F)),
             kind,
             self._sequence & 0xFFFF,
-            3000 * (self._sequence // 5) & 0xFFFFFFFF,
+            3000 * (self._sequence // self._packets_a_frame) & 0xFFFFFFFF,
             7,
         )
         if head[0] & 0x10:
@@ -218,11 +221,16 @@ class RtpTarget:
             elements = rng.choice((elements, rng.randbytes(4 * rng.randrange(12))))
             profile = rng.choice((0xBEDE, 0x1000))
             head += struct.pack("!HH", profile, len(elements) // 4) + elements
+        unit = bytes([rng.choice((0x00, 0x40, 0x60)) | rng.randrange(32)])  # any kind of NAL unit
         bodies = (
             b"\x10\x00\x00\x00\x9d\x01\x2a\x10\x00\x10\x00",
             b"\x10\x01delta",
+            b"\x00\x01",
             b"",
             b"\x7c\x85x",
+            unit + b"\x80",
+            unit + b"\x9a\x80\x00\x00",
+            unit + rng.randbytes(rng.randrange(9)),
         )
         raw = head + rng.choice((*bodies, rng.randbytes(rng.randrange(1200))))
         return (mutated(rng, raw) if rng.random() < 0.4 else raw)[:2048]
