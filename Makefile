@@ -7,8 +7,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ARGS ?=
-# Processes that run the tests: 0 is none beside the main one; 3 take two thirds of the time on two cores.
-WORKERS ?= 0
+# Processes that run the tests; 0 is none beside the main one. Two keep two cores busy and disturb each other little.
+WORKERS ?= 2
 
 # The RTSP camera and the WHIP publisher of tests/interop, run by the system's Python.
 GSTREAMER := python3-gi gir1.2-gst-rtsp-server-1.0 gir1.2-gst-plugins-bad-1.0 gstreamer1.0-nice \
@@ -34,7 +34,7 @@ demo: setup  ## the main job on a sample video, end to end (ARGS="--seconds 60")
 	$(BIN)/python -m edge demo $(ARGS)
 
 test: PACKAGES = chromium firefox-esr coturn nginx $(GSTREAMER)
-test: setup  ## all tests (ARGS="-m 'not browser'"; WORKERS=3 for three processes)
+test: setup  ## all tests (ARGS="-m 'not browser'"; WORKERS=0 for one process)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 run: setup  ## serve until Ctrl-C (ARGS="--port 9000")
