@@ -109,9 +109,11 @@ def check(folder: RunFolder, *, plans: bool) -> None:
     assert captured == sorted(set(captured))
     measured = [row for row in frames if row.measured]
     assert len(measured) == summary.captured > 0
-    # The clip's frames at this rate, one after the other and round again: 25 a second at 15.
+    # The clip's frames at this rate, one after the other and round again: 25 a second at 15. A
+    # busy machine skips some, but not a second of them.
     steps = {b.source - a.source for a, b in pairwise(frames) if b.source > a.source}
-    assert steps <= {1, 2, 3, 4}
+    assert {1, 2} <= steps
+    assert max(steps) <= 25
     assert any(row.outcome == "in_time" for row in measured)
     for row in frames:
         times = (
