@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from edge.rtc.rtp import ABS_CAPTURE_TIME, ABS_SEND_TIME, TRANSPORT_CC
 from edge.rtc.sdp.codecs import Codec
-from edge.rtc.sdp.description import Lines, Section, read_description
+from edge.rtc.sdp.description import Lines, Section, decimal, read_description
 from edge.rtc.sdp.offer import DataSection, Offer, audio_types
 from edge.rtc.sdp.simulcast import REPAIRED_STREAM_ID, STREAM_ID
 
@@ -157,7 +157,7 @@ def _extensions(section: Section, uris: Sequence[str]) -> list[str]:
         identity, _, rest = value.partition(" ")
         number, _, direction = identity.partition("/")
         uri = rest.strip().split(" ")[0]
-        usable = number.isascii() and number.isdecimal() and 0 < int(number[:4]) < 256
+        usable = 0 < (decimal(number, 3) or 0) < 256
         if (
             uri in uris
             and uri not in answered

@@ -64,6 +64,11 @@ class Description:
         return [group[1:] for group in groups if group[:1] == ["BUNDLE"]]
 
 
+def decimal(text: str, most_digits: int) -> int | None:
+    """A number written in so few ASCII digits, else None: more digits may be too many for int()."""
+    return int(text) if len(text) <= most_digits and re.fullmatch("[0-9]+", text) else None
+
+
 def split(text: str) -> tuple[list[str], list[list[str]]]:
     """The session's lines and those of each section, without the space around them.
 

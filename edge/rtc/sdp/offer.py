@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from edge.rtc.rtp import ABS_CAPTURE_TIME, ABS_SEND_TIME, TRANSPORT_CC, ExtensionIds
 from edge.rtc.sdp.candidates import Candidate, read_candidates
 from edge.rtc.sdp.codecs import Codec, choose_codecs
-from edge.rtc.sdp.description import Description, Section, read_description
+from edge.rtc.sdp.description import Description, Section, decimal, read_description
 from edge.rtc.sdp.errors import SdpError
 from edge.rtc.sdp.simulcast import Layer, choose_layer
 from edge.rtc.sdp.transport import Transport, check_credentials, read_transport
@@ -174,20 +174,20 @@ def _data(section: Section) -> DataSection:
     size = section.value("max-message-size") or ""
     if not size.isascii() or not size.isdecimal():
         size = str(_SCTP_MESSAGE_BYTES)
-    if port is None:
-        port = str(_SCTP_PORT)
-    if not port.isascii() or not port.isdecimal() or not 0 < int(port[:6]) < 65536:
+    number = _SCTP_PORT if port is None else decimal(port, 5)
+    if number is None or not 0 < number < 65536:
         raise SdpError("bad_sdp", "a=sctp-port is no port")
     bound = int(size[:12]) or _UNLIMITED_BYTES
-    return DataSection(section, int(port), min(bound, _UNLIMITED_BYTES))
+    return DataSection(section, number, min(bound, _UNLIMITED_BYTES))
 
 
 def _extensions(video: Section) -> ExtensionIds:
     ids = {ABS_SEND_TIME: 0, ABS_CAPTURE_TIME: 0, TRANSPORT_CC: 0}
     for value in video.values("extmap"):
         identity, _, rest = value.partition(" ")
-        number, _, direction = identity.partition("/")
+        text, _, direction = identity.partition("/")
+        number = decimal(text, 3) or 0
         uri = rest.split(" ")[0]
-        if uri in ids and number.isdecimal() and 0 < int(number) < 256 and direction != "recvonly":
-            ids[uri] = int(number)
+        if uri in ids and 0 < number < 256 and direction != "recvonly":
+            ids[uri] = number
     return ExtensionIds(*ids.values())

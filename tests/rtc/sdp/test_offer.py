@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.rtc.rtp import ExtensionIds
+from edge.rtc.rtp import TRANSPORT_CC, ExtensionIds
 from edge.rtc.sdp import SdpError, read_candidates, read_offer, violations, write_answer
 from edge.rtc.sdp.description import read_description
 from tests.rtc.sdp.offers import (
@@ -235,6 +235,9 @@ _SHA1 = "a=fingerprint:sha-1 " + ":".join(["A5"] * 20)
         (offer(VIDEO.replace("a=mid:v\n", ""), DATA), "bad_sdp", "a=mid"),
         (offer(VIDEO, DATA.replace("a=mid:d", "a=mid:v")), "bad_sdp", "same a=mid"),
         (offer(VIDEO, DATA.replace("5000", "70000")), "bad_sdp", "sctp-port"),
+        (offer(VIDEO, DATA.replace("5000", "0005000000")), "bad_sdp", "sctp-port"),
+        (offer(VIDEO, DATA.replace("5000", "0" * 5000)), "bad_sdp", "sctp-port"),
+        (offer(VIDEO, DATA.replace("5000", "00005" + "0" * 5000)), "bad_sdp", "sctp-port"),
     ],
 )
 def test_an_unusable_offer_is_refused_with_a_reason(text: str, code: str, words: str) -> None:
@@ -243,6 +246,12 @@ def test_an_unusable_offer_is_refused_with_a_reason(text: str, code: str, words:
     assert refused.value.code == code
     assert words in str(refused.value)
     assert 10 < len(str(refused.value)) < 240
+
+
+@pytest.mark.parametrize("number", ["9" * 5000, "0" * 5000 + "3", "0001999", "256", "0", "\u0663"])
+def test_an_extension_without_a_usable_number_is_not_taken(number: str) -> None:
+    read = read_offer(offer(VIDEO + f"a=extmap:{number} {TRANSPORT_CC}\n"))
+    assert read.extensions.transport_cc == 0
 
 
 @given(
