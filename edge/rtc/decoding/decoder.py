@@ -183,15 +183,19 @@ class Decoder:
             self._call(self._excess)
 
     def _decode(self, codec: str, frame: EncodedFrame) -> None:
+        lost: list[EncodedFrame] = []  # with the decoder that is replaced
         try:
             if self._codec is None or self._codec.name != codec:
+                lost += self._codec.forget() if self._codec is not None else []
                 self._codec = _Codec(codec, self._max_pixels)
             decoded = self._codec.decode(frame)
         except Exception:
             _log.exception("decoder_replaced", codec=codec)
-            lost = self._codec.forget() if self._codec is not None else []
+            lost += self._codec.forget() if self._codec is not None else []
             self._codec = None
-            decoded = _Decoded(lost=[each for each in lost if each is not frame], refused="lost")
+            lost = [each for each in lost if each is not frame]
+            decoded = _Decoded(refused="lost")
+        decoded.lost[:0] = lost
         with self._lock:
             newer = bool(self._waiting)
         for each in decoded.lost:

@@ -373,6 +373,16 @@ async def test_b_frames_end_under_their_own_timestamps(sink: Sink) -> None:
     assert sorted(ended) == list(range(30))
 
 
+async def test_frames_that_wait_in_a_decoder_end_with_it(sink: Sink) -> None:
+    for unit in x264(12, "bframes=2:b-adapt=0", tune=""):
+        sink.decoder.submit("h264", _encoded(unit, unit.number))
+    await sink.decode("vp8", encode("vp8", 1), first=100)  # the publisher changed the payload type
+    await sink.until(lambda: len(sink.pictures) + len(sink.dropped) >= 13)
+    ended = [rtp for rtp, _ in sink.pictures] + [rtp for rtp, _, _ in sink.dropped]
+    assert sorted(ended) == [*range(12), 100]
+    assert not any(keyframe for _, _, keyframe in sink.dropped)
+
+
 async def test_no_picture_is_shown_before_a_recovery_point_has_recovered(sink: Sink) -> None:
     stream = x264(60, "intra-refresh=1:keyint=15:bframes=0")
     (unit,) = [each for each in stream[30].units if each[0] & 0x1F == 6]
