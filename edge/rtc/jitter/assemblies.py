@@ -8,6 +8,7 @@ from edge.rtc.jitter.frames import Assembly
 from edge.rtc.jitter.payload import Payload
 
 _MAX_FINISHED = 64  # frames whose stragglers are recognised; the oldest is forgotten first
+_MAX_ALIASES = 16  # timestamps of one picture, besides its first; with one more, it is another's
 _MAX_MARKS = 64  # of a frame, remembered; the oldest is forgotten first
 _MAX_PADDING = 64  # packets of padding between two frames that are looked across
 
@@ -62,12 +63,17 @@ class Assemblies:
         if before is None and self._given_up is not None and self._given_up.highest == at:
             before = self._given_up
         resumes = media is not None and media.resumes
-        may_go_on = before is not None and (
-            before.may_go_on or (self.ends.splits and before.has_picture)
+        may_go_on = (
+            before is not None
+            and (before.may_go_on or (self.ends.splits and before.has_picture))
+            and len(before.aliases) < _MAX_ALIASES
         )
         if before is not None and resumes and may_go_on and not before.served:
             before.aliases.append(rtp)
-            (self.finished if before.finished else self.frames)[rtp] = before
+            if before.finished:
+                self._remember(rtp, before)
+            else:
+                self.frames[rtp] = before
             return before
         if before is not None and before.finished:
             before = None
@@ -208,8 +214,11 @@ class Assemblies:
         frame.head = None
         for rtp in (frame.rtp, *frame.aliases):
             self.frames.pop(rtp, None)
-            self.finished.pop(rtp, None)
-            self.finished[rtp] = frame
+            self._remember(rtp, frame)
+
+    def _remember(self, rtp: int, frame: Assembly) -> None:
+        self.finished.pop(rtp, None)
+        self.finished[rtp] = frame
         while len(self.finished) > _MAX_FINISHED:
             del self.finished[next(iter(self.finished))]
 

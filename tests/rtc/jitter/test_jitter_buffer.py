@@ -14,7 +14,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from edge.rtc.jitter.depacketizer import Payload
+from edge.rtc.jitter.depacketizer import Payload, depacketize
 from edge.rtc.jitter.frames import EncodedFrame, JitterBufferOutput
 from edge.rtc.jitter.jitter_buffer import MAX_FRAMES, MAX_PACKETS, JitterBuffer
 from edge.rtc.jitter.loss_recovery import PLI_INTERVAL_MS
@@ -559,6 +559,31 @@ def test_a_packet_costs_the_same_however_many_are_missing(frames: str) -> None:
     if frames == "many":
         assert buffer.size[0] <= 2 * MAX_FRAMES
         assert ended == list(range(1, 451 - MAX_FRAMES))  # the oldest first, each once
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_a_picture_that_goes_on_under_ever_new_timestamps_costs_no_more(held: bool) -> None:
+    buffer = JitterBuffer(60.0, 20.0)
+    begun = depacketize("vp8", b"\x10\x01\x02\x03")  # no key frame: given up at once, or held
+    rest = depacketize("vp8", b"\x00\x01")
+    if held:
+        key = depacketize("vp8", b"\x10\x00\x00\x00\x9d\x01\x2a\x10\x00\x10\x00")
+        buffer.add(99, 1, True, key, 0.0)
+    buffer.add(100, 2, False, begun, 0.0)
+    dearest = 0
+    ended: Counter[int] = Counter()
+    for index in range(3000):
+
+        def add(index: int = index) -> None:
+            media = begun if index % 1000 == 999 else rest
+            output = buffer.add((101 + index) & 0xFFFF, 3 + index, False, media, 0.01 * index)
+            ended.update(output.lost)
+
+        dearest = max(dearest, _work(add))
+        assert len(buffer._finished) <= MAX_FRAMES
+        assert all(len(frame.aliases) <= MAX_FRAMES for frame in buffer._finished.values())
+    assert dearest < 5000
+    assert max(ended.values()) == 1
 
 
 def _ended(run: Run) -> Counter[int]:
