@@ -13,6 +13,8 @@ from edge.rtc.rtp import RtpPacket
 _SILENT_MS = 500.0  # after which another source takes over, whatever it sends
 _SILENT_INTERVALS, _MIN_SILENT_MS = 3.0, 100.0  # the same once it has sent more than one frame
 _MAX_WAITING = 256  # packets of the source that waits; beyond, the oldest is dropped
+_MAX_RETRANSMISSIONS = 16  # streams of them whose source is known; the oldest is forgotten first
+_RETRANSMITTED_MS = 5000.0  # after a change, for which the last source's packets may come again
 _OVERLAP_MS = 100.0  # by which a source's last packets may come after the next one's first
 
 
@@ -71,3 +73,30 @@ class SourceSelector:
             if 0.0 < arrival_ms - self._frame_ms < 1000.0:
                 self._interval_ms += 0.1 * (arrival_ms - self._frame_ms - self._interval_ms)
             self._frame_ms = arrival_ms
+
+
+class RetransmissionSources:
+    """Whose packets a stream of retransmissions (RTX, RFC 4588) holds: it names no source.
+
+    It is the source's that was served when its first packet came. What was requested of a source
+    comes in its stream even after another has taken over, and is of no use then; later, a sender
+    may go on with the same stream for its next source.
+    """
+
+    def __init__(self) -> None:
+        self._sources: dict[int, int] = {}  # by the SSRC of the retransmissions
+        self._changed_ms = float("-inf")
+
+    def source_changed(self, now_ms: float) -> None:
+        self._changed_ms = now_ms
+
+    def belongs(self, ssrc: int, source: int, now_ms: float) -> bool:
+        """Whether a packet of the stream `ssrc` may be one of the `source` that is served."""
+        if self._sources.get(ssrc, source) != source:
+            if now_ms - self._changed_ms < _RETRANSMITTED_MS:
+                return False
+            del self._sources[ssrc]
+        self._sources[ssrc] = source
+        if len(self._sources) > _MAX_RETRANSMISSIONS:
+            del self._sources[next(iter(self._sources))]
+        return True

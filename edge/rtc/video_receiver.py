@@ -23,7 +23,7 @@ from edge.rtc.jitter.loss_recovery import TAIL_MS
 from edge.rtc.reception_stats import ReceptionStats
 from edge.rtc.rtp import ExtensionIds, Goodbye, RtpPacket, SenderReport
 from edge.rtc.shared_timer import SharedTimer
-from edge.rtc.source_selector import SourceSelector
+from edge.rtc.source_selector import RetransmissionSources, SourceSelector
 
 _TICK_S = 0.025  # between two checks for packets that are overdue
 _timer = SharedTimer(_TICK_S)
@@ -110,6 +110,7 @@ class VideoReceiver:
         )
         self._sources = SourceSelector()
         self._source: int | None = None  # the last one served
+        self._retransmitting = RetransmissionSources()
         self._reception = ReceptionStats()
         self._codec = "vp8"
         self._sender_report: tuple[int, float] | None = None  # (middle 32 bits of NTP, arrival)
@@ -134,7 +135,9 @@ class VideoReceiver:
             self._arrivals.add(packet.transport_number, arrival_ms)
         original = self._retransmissions.get(packet.payload_type)
         if original is not None:
-            if self._source is None:
+            if self._source is None or not self._retransmitting.belongs(
+                packet.ssrc, self._source, arrival_ms
+            ):
                 return
             restored = rtp.unwrap_rtx(packet, original, self._source)
             if restored is None:
@@ -162,6 +165,7 @@ class VideoReceiver:
         if self._source is not None:
             _log.debug("source_changed", old=self._source, new=ssrc)
             self._apply(self.jitter.restart(at_ms), at_ms)
+            self._retransmitting.source_changed(at_ms)
             self._reception = ReceptionStats()
             self._clock.restart()
             self._estimator.restart()
@@ -195,6 +199,7 @@ class VideoReceiver:
             media,
             arrival_ms,
             damaged=media is None and bool(packet.payload),
+            retransmitted=retransmitted,
         )
         if output.started_over is not None:
             self._reception.start_over(output.started_over, packet.sequence)

@@ -29,7 +29,7 @@ class Sink:
         self._news = asyncio.Event()
         self.receiver = VideoReceiver(
             codecs={97: "vp8"},
-            retransmissions={},
+            retransmissions={98: 97},
             extensions=ExtensionIds(),
             send_rtcp=lambda packet: True,
             on_frame=self._frame,
@@ -72,6 +72,19 @@ def _written(ssrc: int, packet: Packet) -> bytes:
     return written.serialize()
 
 
+def _again(ssrc: int, sequence: int, packet: Packet) -> bytes:
+    """A retransmission (RFC 4588) in a stream of its own."""
+    written = rtp.RtpPacket(
+        payload_type=98,
+        marker=int(packet.marker),
+        sequence_number=sequence,
+        timestamp=packet.rtp,
+        ssrc=ssrc,
+        payload=packet.sequence.to_bytes(2, "big") + packet.payload,
+    )
+    return written.serialize()
+
+
 @pytest.fixture
 async def sink() -> AsyncIterator[Sink]:
     sink = Sink()
@@ -98,6 +111,48 @@ async def test_another_source_has_its_own_timestamps(
     for frame in sink.frames:
         assert frame.captured_ms == pytest.approx(frame.received_ms, abs=0.1)
     assert sink.estimator.queue_ms < 0.1
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("sequence", [10, 200, 20_000])
+@pytest.mark.parametrize("rtp_base", [90_000, 90_000 * 3600])
+async def test_retransmissions_of_the_last_source_are_not_the_next_ones(
+    sink: Sink, *, known: bool, sequence: int, rtp_base: int
+) -> None:
+    first = packetise("vp8", encode("vp8", 4), sequence=sequence, rtp=rtp_base)
+    await sink.take(1, first[:1])
+    if known:  # its retransmissions have a stream of their own, of which one came already
+        sink.receiver.handle_rtp(_again(11, 1, first[0][0]), sink.at_ms)
+    await sink.take(1, first[1:])
+    sink.at_ms += 1000.0
+    second = packetise("vp8", encode("vp8", 8), sequence=1000, rtp=90_000 * 60)
+    await sink.take(2, second[:4])
+    missed = sink.receiver.jitter.counts.missed
+    answers = [packet for packets in first for packet in packets]
+    for number, packet in enumerate(answers, start=2):
+        sink.receiver.handle_rtp(_again(11, number, packet), sink.at_ms)
+    assert sink.receiver.jitter.counts.resets == 1  # by the change of the source alone
+    assert sink.receiver.jitter.counts.missed == missed
+    await sink.take(2, second[4:])
+    assert [frame.rtp for frame in sink.frames] == [each[0].rtp for each in (*first, *second)]
+
+
+@pytest.mark.parametrize(("ssrc", "after_ms"), [(12, 0.0), (11, 6000.0)])
+async def test_retransmissions_of_the_next_source_are_taken(
+    sink: Sink, ssrc: int, after_ms: float
+) -> None:
+    first = packetise("vp8", encode("vp8", 2))
+    await sink.take(1, first)
+    sink.receiver.handle_rtp(_again(11, 1, first[0][0]), sink.at_ms)
+    sink.at_ms += 1000.0
+    second = packetise("vp8", encode("vp8", 6), sequence=1000, rtp=90_000 * 60)
+    await sink.take(2, second[:4])
+    sink.at_ms += after_ms
+    for packet in second[5]:
+        sink.receiver.handle_rtp(_written(2, packet), sink.at_ms)
+    for number, packet in enumerate(second[4]):  # all of it was lost at first
+        sink.receiver.handle_rtp(_again(ssrc, 2 + number, packet), sink.at_ms)
+    assert sink.receiver.jitter.counts.frames == 2 + 6
 
 
 async def test_transport_wide_feedback_goes_out_and_no_estimate() -> None:

@@ -2,7 +2,8 @@
 
 A publisher is known by the addresses that its authenticated ICE checks came from. Datagrams from
 elsewhere are dropped unread, except for a few STUN checks, and do not count as its own: nobody can
-end the session of another by sending to its port. Pure: time is an argument, in ms.
+end the session of another by sending to its port, without forging its source address. Pure: time is
+an argument, in ms.
 """
 
 from __future__ import annotations

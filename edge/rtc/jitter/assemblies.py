@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from edge.rtc.jitter.access_units import AccessUnits
 from edge.rtc.jitter.frame_end import FrameEnd
 from edge.rtc.jitter.frames import Assembly
+from edge.rtc.jitter.nack import NackRequester
 from edge.rtc.jitter.payload import Payload
+from edge.rtc.jitter.sequence_restart import MAX_JUMP, HeldPacket
+from edge.rtc.unwrapper import signed_difference
 
 _MAX_FINISHED = 64  # frames whose stragglers are recognised; the oldest is forgotten first
 _MAX_ALIASES = 16  # timestamps of one picture, besides its first; with one more, it is another's
@@ -24,6 +29,7 @@ class Assemblies:
         self.units = AccessUnits()
         self._given_up: Assembly | None = None  # the last one
         self.finished: dict[int, Assembly] = {}  # served or given up, by RTP timestamp
+        self._forgotten: int | None = None  # the latest timestamp that was in there
 
     def take(
         self, number: int, rtp: int, marker: bool, media: Payload | None, now_ms: float
@@ -51,6 +57,27 @@ class Assemblies:
         if frame is None or newest is None or not frame.is_followed(newest, number, media):
             return None
         return frame
+
+    def missed(self, late: Iterable[HeldPacket], highest: int) -> list[int]:
+        """The timestamps of frames of which nothing came but these packets, too late.
+
+        Each is told once, and is given up. `highest`: the highest number that came. A frame that
+        may have ended long ago, beyond what is remembered, is not told.
+        """
+        found = []
+        for packet in late:
+            rtp, media, at_ms = packet.rtp, packet.media, packet.arrival_ms
+            ahead = signed_difference(packet.sequence, highest, 16)
+            has_picture = packet.damaged or (media is not None and media.picture)
+            is_known = rtp in self.frames or rtp in self.finished or not self._is_newer(rtp)
+            if has_picture and not is_known and abs(ahead) < MAX_JUMP:
+                frame = Assembly(rtp, at_ms, at_ms, highest=highest + ahead, finished=True)
+                self._remember(rtp, frame)
+                found.append(rtp)
+        return found
+
+    def _is_newer(self, rtp: int) -> bool:
+        return self._forgotten is None or signed_difference(rtp, self._forgotten, 32) > 0
 
     def forget(self, rtp: int) -> None:
         """A frame that is finished with: its timestamp may be another's."""
@@ -192,13 +219,21 @@ class Assemblies:
                 self.frames.pop(rtp, None)
         return True
 
-    def lead(self, frame: Assembly) -> None:
-        """Packets without a picture under a timestamp of their own: the next picture's."""
+    def leads(self, frame: Assembly, head: int, nacks: NackRequester) -> bool:
+        """Whether the frame at the head had no picture, under a timestamp of its own.
+
+        Its packets are the next picture's then.
+        """
+        if frame.has_picture or frame.damaged or frame.last is None:
+            return False
+        if nacks.any_between(head, frame.last):
+            return False
         for number in sorted(frame.packets):
             self.units.lead(number, frame.packets[number])
             self.owners[number] = None
         self.finish(frame, served=False)
         del self.finished[frame.rtp]  # a picture with this timestamp would be a frame
+        return True
 
     def finish(self, frame: Assembly, *, served: bool) -> None:
         """The frame was served or given up."""
@@ -220,11 +255,15 @@ class Assemblies:
         self.finished.pop(rtp, None)
         self.finished[rtp] = frame
         while len(self.finished) > _MAX_FINISHED:
-            del self.finished[next(iter(self.finished))]
+            oldest = next(iter(self.finished))
+            del self.finished[oldest]
+            if self._is_newer(oldest):
+                self._forgotten = oldest
 
     def restart(self) -> None:
         """Another source: nothing that is known of the last one's frames is true of its own."""
         self.finished.clear()
+        self._forgotten = None
         self.ends = FrameEnd()
         self.units.parameter_sets.restart()
 

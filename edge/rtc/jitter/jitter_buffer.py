@@ -14,14 +14,15 @@ from functools import partial
 from edge.rtc.jitter.assemblies import Assemblies
 from edge.rtc.jitter.frames import Assembly, JitterBufferOutput
 from edge.rtc.jitter.loss_recovery import (
-    KEY_RUN,
     NEVER,
     KeyframeRequester,
     TailLossProbe,
     entry_ahead,
+    extra_wait_ms,
     give_up_inside,
     incomplete_tail,
     is_complete,
+    unusable,
 )
 from edge.rtc.jitter.nack import NackRequester
 from edge.rtc.jitter.parameter_sets import ParameterSets
@@ -33,7 +34,6 @@ from edge.rtc.unwrapper import signed_difference
 MAX_PACKETS = 4096  # in the buffer (a 4K key frame is 1,700); beyond, everything is given up
 MAX_BYTES = 8 << 20  # the same in bytes
 MAX_FRAMES = 64  # incomplete ones; with one more, the oldest is given up
-_KEYFRAME_WAIT_MS = 150.0  # for which a key frame's packets are awaited longer
 
 
 class JitterBuffer:
@@ -90,26 +90,35 @@ class JitterBuffer:
         now_ms: float,
         *,
         damaged: bool = False,
+        retransmitted: bool = False,
     ) -> JitterBufferOutput:
-        """Take a packet; `media` is None for padding and, with `damaged`, for a malformed one."""
+        """Take a packet; `media` is None for padding and, with `damaged`, for a malformed one.
+
+        `retransmitted`, in a stream of its own: nothing begins anew with it.
+        """
         output = JitterBufferOutput()
         self.counts.packets += 1
         self._arrival_ms = now_ms
         packet = HeldPacket(sequence, rtp, marker, media, damaged, now_ms)
         number, continues = self._unwrap(sequence, now_ms, output)
-        if not continues:
+        if continues and number is not None:
+            self._restart.continued(rtp, now_ms)
+            self._insert(number, packet, output)
+        elif continues or retransmitted:
+            self.counts.late += not continues
+            self._miss([packet], output)
+        else:
             self.counts.late += 1
             far = abs(signed_difference(sequence, self._highest, 16)) >= MAX_JUMP
             held = self._restart.hold(packet, far=far)
             if held:
+                self._miss(self._restart.take_strays(), output)
                 output.started_over = held[0].sequence
                 self._highest = held[0].sequence + 0x10000
                 self._reset(self._highest, output)
             for each in held:
                 self._insert(self._unwrap(each.sequence, each.arrival_ms, output)[0], each, output)
-        elif number is not None:
-            self._restart.continued(rtp, now_ms)
-            self._insert(number, packet, output)
+        self._miss(self._restart.take_strays(), output)
         self._request(now_ms, output)
         return output
 
@@ -220,7 +229,9 @@ class JitterBuffer:
                         self._stop_serving(output)  # the next frames refer to it
                     self._skip_packet(frame)
                     continue
-                if self._assemblies.is_unneeded(frame, self._next) or self._leads(frame):
+                if self._assemblies.is_unneeded(frame, self._next):
+                    continue
+                if self._assemblies.leads(frame, self._next, self.nacks):
                     continue
                 if self._begins(frame):
                     frame.first = self._next
@@ -251,15 +262,6 @@ class JitterBuffer:
             self._boundary = self._next + 1
         self._passed = frame or self._passed
         self._next += 1
-
-    def _leads(self, frame: Assembly) -> bool:
-        """Whether the head had no picture, under a timestamp of its own; it leads to the next."""
-        if frame.has_picture or frame.damaged or frame.last is None or self._next is None:
-            return False
-        if self.nacks.any_between(self._next, frame.last):
-            return False
-        self._assemblies.lead(frame)
-        return True
 
     def _begins(self, frame: Assembly) -> bool:
         """Whether the frame certainly begins with the head."""
@@ -297,6 +299,12 @@ class JitterBuffer:
             output.lost.append(frame.rtp)
         self._keyframes.needed = self._keyframes.needed or self._needs_keyframe
 
+    def _miss(self, late: list[HeldPacket], output: JitterBufferOutput) -> None:
+        """Packets came too late: a frame of which no other came is lost."""
+        missed = self._assemblies.missed(late, self._highest)
+        self.counts.frames_lost += len(missed)
+        output.lost += missed
+
     def _stop_serving(self, output: JitterBufferOutput) -> None:
         """Serve nothing until a key frame."""
         self._needs_keyframe = self._keyframes.needed = True
@@ -304,11 +312,8 @@ class JitterBuffer:
 
     def _give_up_unusable(self, output: JitterBufferOutput) -> None:
         """While a key frame is awaited, give up delta frames before any that may be arriving."""
-        keys = (f.lowest for f in self._frames.values() if f.is_entry and not f.damaged)
-        key = min(*keys, self.nacks.run_start(KEY_RUN), NEVER)
-        for frame in list(self._frames.values()):
-            if (frame.delta or frame.damaged) and frame.highest < key:
-                self._give_up(frame, output)
+        for frame in unusable(self._frames.values(), self.nacks):
+            self._give_up(frame, output)
 
     def _finish_until(self, until: int, output: JitterBufferOutput) -> None:
         """Finish with all numbers before `until`; an incomplete frame among them is lost."""
@@ -344,11 +349,12 @@ class JitterBuffer:
         """Give up everything in the buffer; `restart`: the next number, None for whatever comes."""
         for frame in list(self._frames.values()):
             self._give_up(frame, output)
+        self._restart.clear()
+        self._miss(self._restart.take_strays(), output)
         self._assemblies.clear()
         self.nacks.clear()
         self._next = restart
         self._boundary = self._newest = self._passed = None
-        self._restart.clear()
         self.counts.resets += 1
         self._stop_serving(output)
 
@@ -374,18 +380,13 @@ class JitterBuffer:
         """The time at which the head is given up; None where no packet is known to be missing."""
         if self._next is None:
             return None
-        self._set_extra_wait()
+        self.nacks.extra_wait_ms = extra_wait_ms(self._frames.values(), self._needs_keyframe)
         frame = self._owners.get(self._next)
         return self.nacks.give_up_ms(frame.first_ms if frame is not None else NEVER)
 
-    def _set_extra_wait(self) -> None:
-        """A key frame is worth a longer wait: the next would take longer still."""
-        for_key = self._needs_keyframe or any(frame.keyframe for frame in self._frames.values())
-        self.nacks.extra_wait_ms = _KEYFRAME_WAIT_MS if for_key else 0.0
-
     def _request(self, now_ms: float, output: JitterBufferOutput) -> None:
         if self.nacks:
-            self._set_extra_wait()
+            self.nacks.extra_wait_ms = extra_wait_ms(self._frames.values(), self._needs_keyframe)
             inside = partial(give_up_inside, nacks=self.nacks, owners=self._owners)
             due = self.nacks.due(now_ms, inside if self._needs_keyframe else None)
             output.nack = [number & 0xFFFF for number in due]

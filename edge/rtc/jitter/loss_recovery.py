@@ -7,7 +7,7 @@ frame, None for padding.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Collection, Iterable, Mapping, MutableMapping
 
 from edge.rtc.jitter.frames import Assembly
 from edge.rtc.jitter.nack import NackRequester
@@ -17,6 +17,7 @@ TAIL_MS = 25.0  # of silence in mid-frame before its next packet is requested
 NEVER = float("inf")
 PLI_INTERVAL_MS = 150.0  # Chromium answers one in 300 ms: a lost one must not cost two intervals
 _PLI_LIFETIME_MS = 1000.0  # a stream silent for this long is not asked for key frames
+_KEYFRAME_WAIT_MS = 150.0  # for which a key frame's packets are awaited longer
 _MAX_PROBES = 3  # in one silence
 MAX_PROBED = 16  # packets: with the first, one word of a NACK
 
@@ -147,6 +148,19 @@ def entry_ahead(
         if is_entry and frame.first != head and is_complete(frame, head, nacks):
             return frame.first
     return None
+
+
+def extra_wait_ms(frames: Iterable[Assembly], needs_keyframe: bool) -> float:
+    """A key frame is worth a longer wait: the next would take longer still."""
+    for_key = needs_keyframe or any(frame.keyframe for frame in frames)
+    return _KEYFRAME_WAIT_MS if for_key else 0.0
+
+
+def unusable(frames: Collection[Assembly], nacks: NackRequester) -> list[Assembly]:
+    """While a key frame is awaited, the frames that are before any that may be arriving."""
+    keys = (frame.lowest for frame in frames if frame.is_entry and not frame.damaged)
+    key = min(*keys, nacks.run_start(KEY_RUN), NEVER)
+    return [each for each in frames if (each.delta or each.damaged) and each.highest < key]
 
 
 def give_up_inside(

@@ -36,6 +36,7 @@ class SequenceRestart:
 
     def __init__(self) -> None:
         self._held: list[HeldPacket] = []
+        self._strays: list[HeldPacket] = []  # taken after each packet
         self._newest_rtp: int | None = None
         self._continued_ms = float("-inf")
 
@@ -44,14 +45,14 @@ class SequenceRestart:
         if self._newest_rtp is None or signed_difference(rtp, self._newest_rtp, 32) > 0:
             self._newest_rtp = rtp
         self._continued_ms = now_ms
-        self._held.clear()
+        self._drop(len(self._held))
 
     def hold(self, packet: HeldPacket, *, far: bool) -> list[HeldPacket]:
         """All packets of a new stream once there certainly is one, else none."""
         if self._held and packet.sequence != (self._held[-1].sequence + 1) & 0xFFFF:
-            self._held.clear()
+            self._drop(len(self._held))
         self._held.append(packet)
-        del self._held[:-_MAX_HELD]
+        self._drop(len(self._held) - _MAX_HELD)
         count = len(self._held)
         still_ms = packet.arrival_ms - self._continued_ms
         if not (
@@ -59,13 +60,24 @@ class SequenceRestart:
             or (count >= _STANDSTILL_PACKETS and still_ms > _STANDSTILL_MS)
         ):
             return []
-        held = self._held
+        held, self._held = self._held, []
         self.clear()
         return held
 
+    def take_strays(self) -> list[HeldPacket]:
+        """Packets that were held and proved not to begin a stream, since the last call."""
+        strays, self._strays = self._strays, []
+        return strays
+
     def clear(self) -> None:
         """Another stream begins."""
-        self._held, self._newest_rtp = [], None
+        self._drop(len(self._held))
+        self._newest_rtp = None
+
+    def _drop(self, count: int) -> None:
+        if count > 0:
+            self._strays += self._held[:count]
+            del self._held[:count]
 
     def _is_newer(self, rtp: int) -> bool:
         newest = self._newest_rtp

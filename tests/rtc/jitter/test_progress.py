@@ -153,6 +153,51 @@ def test_a_frame_whose_last_packet_is_before_its_first(by: str) -> None:
     assert max(stream.ended.values()) == 1
 
 
+@pytest.mark.parametrize("again", [False, True])
+@pytest.mark.parametrize("order", [(1, 2, 3), (3, 2, 1), (2, 1, 3), (1, 1, 2, 3, 3)])
+def test_a_frame_that_comes_after_it_was_given_up_is_lost_once(
+    order: tuple[int, ...], *, again: bool
+) -> None:
+    stream = Bounded("vp8")
+
+    def late(number: int) -> None:
+        payload = b"\x10\x01\x02" if number == 1 else b"\x00\x01"
+        stream.add(100 + number, 3000, number == 3, payload, 2000.0)
+
+    stream.add(100, 0, True, VP8[0], 0.0)
+    stream.add(104, 6000, True, b"\x10\x01\x02", 20.0)
+    stream.poll(1000.0)
+    assert stream.ended == Counter({0: 1, 6000: 1})
+    for number in order:
+        late(number)
+    stream.add(105, 9000, True, VP8[0], 2010.0)
+    if again:
+        for number in order:
+            late(number)
+    for index in range(200):
+        stream.add(106 + index, 12_000 + 3000 * index, True, b"\x10\x01\x02", 2020.0 + index)
+        if again and index % 10 == 0:
+            late(1 + index % 3)
+            stream.add(106 + index // 2, 12_000 + 3000 * (index // 2), True, b"\x10\x01", 2020.0)
+    assert stream.ended == Counter([0, 3000, 6000, 9000, *range(12_000, 612_000, 3000)])
+    assert stream.buffer.counts.frames_lost == 2
+    assert stream.buffer.counts.frames == 202
+
+
+def test_a_frame_whose_packets_were_given_up_inside_of_others_is_lost_once() -> None:
+    stream = Bounded("vp8")
+    stream.add(100, 0, True, b"\x10\x01\x02", 0.0)  # a key frame is awaited
+    stream.add(101, 3000, True, VP8[0], 1.0)
+    stream.add(103, 9000, False, b"\x10\x01\x02", 2.0)
+    stream.add(105, 15_000, True, b"\x10\x01\x02", 3.0)
+    stream.poll(1000.0)
+    stream.poll(2000.0)
+    for number, rtp in ((104, 12_000), (102, 6000), (104, 12_000), (102, 6000)):
+        stream.add(number, rtp, True, b"\x10\x01\x02", 2001.0)
+    stream.add(106, 18_000, True, VP8[0], 2002.0)
+    assert stream.ended == Counter(range(0, 21_000, 3000))
+
+
 @pytest.mark.parametrize("codec", ["h264", "vp8"])
 @pytest.mark.parametrize("group", range(10))
 def test_random_packets_end_and_every_timestamp_at_most_once(codec: str, group: int) -> None:
