@@ -236,3 +236,40 @@ def test_random_packets_end_and_every_timestamp_at_most_once(codec: str, group: 
             stream.poll(at_ms + later_ms)
         # Several frames may have one timestamp, but no packet is in two.
         assert stream.ended <= Counter(rtp for _, rtp, _, _ in {packet for _, packet in arriving})
+
+
+@pytest.mark.parametrize("codec", ["h264", "vp8"])
+@pytest.mark.parametrize("group", range(4))
+def test_every_timestamp_of_which_a_picture_came_ends_once(codec: str, group: int) -> None:
+    kinds = H264 if codec == "h264" else VP8
+    key = IDR if codec == "h264" else VP8[0]
+    for seed in range(25 * group, 25 * (group + 1)):
+        rng = random.Random(seed)
+        stream = Bounded(codec)
+        used = rng.sample(kinds, rng.randint(1, 6))
+        arriving = []
+        for index in range(60):
+            payload = rng.choice(used) if index else key
+            packet = (100 + index, 3000 * index, rng.random() < 0.8, payload)
+            if index and rng.random() < 0.15:
+                continue
+            late = rng.uniform(0.0, 12.0) if index and rng.random() < 0.2 else 0.0
+            arriving.append((index + late, packet))
+            if rng.random() < 0.1:
+                arriving.append((index + late + rng.uniform(0.0, 9.0), packet))
+        at_ms = 0.0
+        for _, packet in sorted(arriving):
+            at_ms += rng.choice([1.0, 5.0, 30.0, 120.0])
+            stream.add(*packet, at_ms)
+            if rng.random() < 0.3:
+                stream.poll(at_ms + rng.choice([0.0, 60.0]))
+        for index in range(20):
+            at_ms += 300.0
+            stream.poll(at_ms)
+            stream.add(161 + index, 3000 * (60 + index), True, key, at_ms)
+        for _, (_, rtp, _, payload) in arriving:
+            media = depacketize(codec, payload) if payload else None
+            has_picture = media.picture if media is not None else bool(payload)
+            # One that goes on with the last picture may be that one's.
+            if has_picture and not (media is not None and media.resumes):
+                assert stream.ended[rtp] == 1, (seed, rtp)
