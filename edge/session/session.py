@@ -1,7 +1,6 @@
 """One publisher: its connection, its channels, and the messages on them.
 
-`edge.session.frame_accounting` accounts for its frames, `edge.session.session_adaptation` for its
-part of the plan.
+`frame_accounting` accounts for its frames, `session_adaptation` for its part of the plan.
 """
 
 from __future__ import annotations
