@@ -143,33 +143,63 @@ class SessionRegistry:
             return FullError("draining", "the server takes no newcomers for now")
         if not self._ready():
             return FullError("not_ready", "no device is ready yet: try again in a few seconds")
-        connected = [
-            session
-            for session in self.connected
-            if session.id != replaces and not self._replacements.is_leaving(session.id)
-        ]
-        if len(connected) >= self._limit:
+        return self._full(address, replaces) or self._busy(replaces)
+
+    def _full(self, address: str | None, replaces: str | None) -> FullError | None:
+        """Why a session has no place; None if it has, perhaps that of the one it `replaces`.
+
+        Two sessions of which one replaces the other have one place, from when both are connected,
+        and at an address if both are from there.
+        """
+        goes = self._displaced(replaces)
+        places = own_places = 0
+        for session in self.connected:
+            if session.id in goes:
+                continue
+            successor = self._replacements.connected_successor(session.id)
+            places += successor is None
+            if self._addresses.get(session.id) == address:
+                own_places += successor is None or self._addresses.get(successor) != address
+        if places >= self._limit:
             return FullError("full", f"all {self._limit} places are taken")
         most = self._limit_per_address
-        if address is not None and self._count(connected, address) >= most:
+        if address is not None and own_places >= most:
             return FullError(
                 "address_full", f"this address has {most} sessions, and may have no more"
             )
-        overload = self._overload() if replaces is None else None
+        return None
+
+    def _busy(self, replaces: str | None) -> FullError | None:
+        """Why one more session would be too much; one that replaces a connected one is no more."""
+        if replaces in self._sessions and replaces not in self._half_open:
+            return None
+        overload = self._overload()
         return None if overload is None else FullError("busy", overload)
+
+    def _displaced(self, replaces: str | None) -> set[str]:
+        """The sessions that one more, which `replaces` that one, takes the places of: its own, and
+        that of the one which was to replace it before."""
+        return (
+            set() if replaces is None else {replaces, self._replacements.successor(replaces) or ""}
+        )
 
     def _count(self, sessions: Iterable[SessionInterface], address: str) -> int:
         return sum(self._addresses.get(session.id) == address for session in sessions)
 
-    def _half_open_refusal(self, address: str | None, now: float) -> FullError | None:
-        """Why one more half-open session from `address` would be too many; None if it would not."""
-        half_open = [self._sessions[session_id] for session_id in self._half_open]
+    def _half_open_refusal(
+        self, address: str | None, now: float, former: str | None
+    ) -> FullError | None:
+        """Why one more half-open session from `address` would be too many; None if it would not.
+
+        `former` would end for it.
+        """
+        half_open = [self._sessions[each] for each in self._half_open if each != former]
         most = self._half_open_limit_per_address
         if address is not None and self._count(half_open, address) >= most:
             return FullError(
                 "address_half_open", f"{most} offers of this address have not connected yet"
             )
-        oldest_ms = min(self._half_open.values(), default=now)
+        oldest_ms = min((self._half_open[each.id] for each in half_open), default=now)
         if len(half_open) >= self._half_open_limit and now - oldest_ms < HALF_OPEN_MIN_MS:
             return FullError("half_open_full", "too many offers have not connected yet: try again")
         return None
@@ -185,32 +215,35 @@ class SessionRegistry:
         """A session for an SDP offer, and the answer.
 
         One that `replaces` another takes over its options and what is known of its link; the other
-        ends with the new one's first answer. Raises FullError while none can be admitted, SdpError
-        for an offer that cannot be used.
+        ends with the new one's first answer, or `ANSWER_TIMEOUT_MS` after it has connected. One
+        that replaces a session which is still to replace another takes the place of that one, which
+        ends at once. Raises FullError while none can be admitted, SdpError for an offer that cannot
+        be used.
         """
+        now = now_ms()
         self._count_connected()
+        self._end_replaced(now)
         if replaces is not None and replaces.id not in self._sessions:
             replaces = None  # it has ended meanwhile
-        old = None if replaces is None else replaces.id
+        old = None if replaces is None else self._replacements.target(replaces.id)
+        former = None if old is None else self._replacements.successor(old)
         if (refusal := self.refusal(address, old)) is not None:
             raise refusal
-        now = now_ms()
-        if (refusal := self._half_open_refusal(address, now)) is not None:
+        if (refusal := self._half_open_refusal(address, now, former)) is not None:
             raise refusal
         most = None if token is None else token.max_sessions
-        names = [name for each, name in self._tokens.items() if each != old]
+        names = [name for each, name in self._tokens.items() if each not in (old, former)]
         if token is not None and most is not None and names.count(token.name) >= most:
             raise FullError("token_full", f"this token has {most} sessions, and may have no more")
-        if len(self._half_open) >= self._half_open_limit:
-            oldest = self._sessions[next(iter(self._half_open))]
-            self._on_close_request(oldest, "not connected in time, and displaced", "timeout")
         if replaces is not None:
             options = inherit(options, self._options[replaces.id], replaces, now)
+        if len(self._half_open.keys() - {former}) >= self._half_open_limit:
+            # This may be the one that is to be replaced: that is looked up again below.
+            oldest = self._sessions[next(each for each in self._half_open if each != former)]
+            self._on_close_request(oldest, "not connected in time, and displaced", "timeout")
         session = self._create(options, self._on_close_request)
         self._sessions[session.id] = session
         self._options[session.id] = options
-        if old is not None and (former := self._replacements.begin(session.id, old)) is not None:
-            self._on_close_request(self._sessions[former], "replaced by another", "replaced")
         self._half_open[session.id] = now
         if address is not None:
             self._addresses[session.id] = address
@@ -221,9 +254,25 @@ class SessionRegistry:
         except BaseException:
             await self.close(session, "its offer was refused")
             raise
+        if replaces is not None:
+            self._begin_replacing(session.id, replaces.id)
         name = {} if token is None else {"token": token.name}
         log.info("session_opened", session=session.name, label=session.label, **name)
         return session, answer
+
+    def _begin_replacing(self, new: str, named: str) -> None:
+        """Once the answer to its offer is made: either session may have ended meanwhile."""
+        self._end_replaced(now_ms())
+        if new not in self._sessions or named not in self._sessions:
+            return
+        if (former := self._replacements.begin(new, named)) is not None:
+            self._on_close_request(self._sessions[former], "replaced by another", "replaced")
+        if new not in self._half_open:
+            self._replacements.connected(new, now_ms())
+
+    def _end_replaced(self, now: float) -> None:
+        for replaced in list(self._replacements.done(lambda new: self._has_answers(new, now), now)):
+            self._on_close_request(self._sessions[replaced], "replaced by another", "replaced")
 
     async def close(self, session: SessionInterface, reason: str, code: str = "ended") -> None:
         """End a session; ending it twice is harmless."""
@@ -251,8 +300,7 @@ class SessionRegistry:
         """Tick every session, and count those that have connected; several times a second."""
         now = now_ms()
         self._count_connected()
-        for replaced in list(self._replacements.done(lambda new: self._has_answers(new, now))):
-            self._on_close_request(self._sessions[replaced], "replaced by another", "replaced")
+        self._end_replaced(now)
         for session in self:
             try:
                 session.tick(now)
@@ -276,15 +324,20 @@ class SessionRegistry:
                 self._on_connected(session)
 
     def _on_connected(self, session: SessionInterface) -> None:
-        """A half-open session's DTLS is up: it takes a place, if there still is one."""
-        refusal = (
-            None
-            if self._draining
-            else self.refusal(self._addresses.get(session.id), self._replacements.of(session.id))
-        )
-        if refusal is not None and refusal.code != "not_ready":  # a lost worker is replaced
+        """A half-open session's DTLS is up: it takes a place, if there still is one.
+
+        Also while the server is draining, or no worker is ready: a lost one is replaced.
+        """
+        old = self._replacements.of(session.id)
+        refusal = self._full(self._addresses.get(session.id), old)
+        if refusal is None and self._ready() and not self._draining:
+            refusal = self._busy(old)
+        if refusal is not None:
             self._on_close_request(session, str(refusal), refusal.code)
             return
+        self._replacements.connected(session.id, now_ms())
+        if old in self._half_open:
+            self._on_close_request(self._sessions[old], "replaced by another", "replaced")
         del self._half_open[session.id]
         self._on_change("join")
 

@@ -8,6 +8,10 @@ from dataclasses import replace
 from edge.scheduling.assignment import NO_PINS
 from edge.session.interface import SessionInterface, SessionOptions
 
+ANSWER_TIMEOUT_MS = 10_000.0
+"""From a new session's DTLS to the end of the one it replaces, where no answer ends it before: two
+sessions in one place are for a change of networks, and not for good."""
+
 
 def inherit(
     options: SessionOptions, old_options: SessionOptions, old: SessionInterface, now_ms: float
@@ -27,39 +31,61 @@ def inherit(
 
 
 class Replacements:
-    """Which session is to take over which, until its first answer; ids throughout."""
+    """Which session is to take over which, until its first answer; ids throughout.
+
+    A session has one successor at most, and a successor has none: whoever replaces it takes its
+    place, so that sessions which wait to be taken over form no chains.
+    """
 
     def __init__(self) -> None:
         self._replaced: dict[str, str] = {}  # by the new session
+        self._connected_ms: dict[str, float] = {}  # by the new session, once its DTLS is up
 
-    def begin(self, new: str, old: str) -> str | None:
-        """`new` is to take over `old`; the session that was to do so before, and is not needed."""
-        former = next((each for each, other in self._replaced.items() if other == old), None)
+    def target(self, named: str) -> str:
+        """The session that one which names `named` is to take over."""
+        return self._replaced.get(named, named)
+
+    def successor(self, old: str) -> str | None:
+        """The session that is to take over `old`."""
+        return next((new for new, other in self._replaced.items() if other == old), None)
+
+    def begin(self, new: str, named: str) -> str | None:
+        """`new` is to take over the target of `named`; the session that was to do so before, and
+        is not needed."""
+        old = self.target(named)
+        former = self.successor(old)
         if former is not None:
-            del self._replaced[former]
+            self.forget(former)
         self._replaced[new] = old
         return former
+
+    def connected(self, new: str, now_ms: float) -> None:
+        """The DTLS of `new` is up: it takes the place of the old one, which need not wait long."""
+        if new in self._replaced:
+            self._connected_ms[new] = now_ms
 
     def of(self, new: str) -> str | None:
         """The session that `new` is to take over."""
         return self._replaced.get(new)
 
-    def is_leaving(self, session: str) -> bool:
-        """Whether another is to take over this session, so that it takes no place of its own."""
-        return session in self._replaced.values()
+    def connected_successor(self, old: str) -> str | None:
+        """The session that has the place of `old` already."""
+        new = self.successor(old)
+        return new if new in self._connected_ms else None
 
     def forget(self, session: str) -> None:
         """The session has ended: it takes over none, and none takes it over."""
-        self._replaced.pop(session, None)
-        for new in [new for new, old in self._replaced.items() if old == session]:
-            del self._replaced[new]
+        new = self.successor(session)
+        for each in (session, new):
+            if each is not None:
+                self._replaced.pop(each, None)
+                self._connected_ms.pop(each, None)
 
-    def done(self, has_answers: Callable[[str], bool]) -> Iterator[str]:
-        """The sessions that are replaced now, each once: their successors have been answered."""
-        for new in list(self._replaced):
-            if new not in self._replaced or not has_answers(new):
-                continue
-            old = self._replaced.pop(new, None)
-            while old is not None:
+    def done(self, has_answers: Callable[[str], bool], now_ms: float) -> Iterator[str]:
+        """The sessions that are replaced now, each once: their successors have been answered, or
+        have been connected for `ANSWER_TIMEOUT_MS`."""
+        for new, old in list(self._replaced.items()):
+            since_ms = self._connected_ms.get(new, now_ms)
+            if now_ms - since_ms >= ANSWER_TIMEOUT_MS or has_answers(new):
+                self.forget(new)
                 yield old
-                old = self._replaced.pop(old, None)  # that it was to replace itself

@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from edge.rtc.sdp import SdpError
 from edge.scheduling.assignment import Assignment, SessionSnapshot
 from edge.session.control.actions import Change, EndSession, SetSlo
 from edge.session.interface import OnCloseRequest, SessionOptions
 from edge.session.registry import HALF_OPEN_MIN_MS, FullError, SessionRegistry
+from edge.session.replacement import ANSWER_TIMEOUT_MS
 from edge.session.view import SessionView
 
 
@@ -25,7 +29,7 @@ class RegisteredSession:
         self.name = self.id[:6]
         self.etag = "etag"
         self.label = options.label
-        self.connected = False
+        self.connected = self.answered = False
         self.options = options
         self.outcomes: Counter[str] = Counter(answered=number)
         self.ticks: list[float] = []
@@ -51,7 +55,9 @@ class RegisteredSession:
             raise ZeroDivisionError
 
     def view(self, now_ms: float) -> SessionView:
-        return SessionView(name=self.name, label="", state="live", age_s=0.0, slo_ms=100.0)
+        outcomes = {"in_time": 1} if self.answered else {}
+        view = SessionView(name=self.name, label=self.label, state="live", age_s=0.0, slo_ms=100.0)
+        return replace(view, outcomes=outcomes)
 
     async def last_picture(self) -> str | None:
         return None
@@ -60,7 +66,7 @@ class RegisteredSession:
         self.actions.append(action)
 
     def snapshot(self, now_ms: float) -> SessionSnapshot:
-        raise NotImplementedError
+        return SessionSnapshot(self.id, 100.0, 30.0, (640, 480), 50.0, False, 1e6)
 
     def assign(self, assignment: Assignment, now_ms: float) -> None:
         raise NotImplementedError
@@ -105,10 +111,27 @@ class Registered:
         session.ticks.clear()
         return session
 
-    async def offer(self, address: str | None = None, label: str = "") -> RegisteredSession:
+    async def offer(
+        self,
+        address: str | None = None,
+        label: str = "",
+        replaces: RegisteredSession | None = None,
+    ) -> RegisteredSession:
         """A session that is half-open."""
-        await self.registry.open("offer", SessionOptions(label=label), address)
+        await self.registry.open("offer", SessionOptions(label=label), address, None, replaces)
         return self.made[-1]
+
+    def connect(self, session: RegisteredSession) -> bool:
+        """Its DTLS is up; whether it is still there."""
+        session.connected = True
+        self.registry.tick()
+        return self.registry.get(session.id) is session
+
+    @property
+    def live(self) -> list[RegisteredSession]:
+        """The connected sessions, oldest first."""
+        connected = {session.id for session in self.registry.connected}
+        return [session for session in self.made if session.id in connected]
 
     async def refused(self, address: str | None = None) -> str:
         with pytest.raises(FullError) as caught:
@@ -276,3 +299,194 @@ async def test_all_sessions_are_closed_before_the_server_stops(caplog: Any) -> N
     assert [session.closed for session in sessions] == 3 * [[("bye", "draining")]]
     assert await registered.refused() == "draining"
     assert "event=session_closed session=000002 reason=bye answered=2" in caplog.text
+
+
+async def test_a_chain_of_replacements_takes_no_more_than_one_place_more() -> None:
+    registered = Registered(limit=2, limit_per_address=2)
+    first = last = await registered.open("a")
+    await registered.open("a")
+    for _ in range(10):
+        last = await registered.offer("a", replaces=last)
+        assert registered.connect(last)
+        assert len(registered.live) == 3
+    assert first in registered.live
+    last.answered = True
+    registered.registry.tick()
+    assert first.id not in {session.id for session in registered.live}
+    assert len(registered.live) == 2
+
+
+async def test_two_successors_of_one_session_leave_one() -> None:
+    registered = Registered(limit=1)
+    first = await registered.open()
+    second = await registered.offer(replaces=first)
+    assert registered.connect(second)
+    fourth = await registered.offer(replaces=second)
+    assert registered.connect(fourth)
+    third = await registered.offer(replaces=first)
+    assert registered.connect(third)
+    assert registered.live == [first, third]
+    await registered.registry.close(first, "done")
+    assert registered.live == [third]
+    assert await registered.refused() == "full"
+
+
+async def test_the_place_of_a_session_is_kept_until_its_successor_has_connected() -> None:
+    registered = Registered(limit=1)
+    first = await registered.open()
+    second = await registered.offer(replaces=first)
+    assert await registered.refused() == "full"
+    await registered.registry.close(first, "done")
+    third = await registered.open()
+    assert not registered.connect(second)  # its place is another's
+    assert registered.live == [third]
+
+
+@pytest.mark.parametrize("refused", ["limit", "busy"])
+async def test_replacing_a_session_without_a_place_gives_none(refused: str) -> None:
+    registered = Registered(limit=1 if refused == "limit" else 8)
+    first = await registered.offer("a")
+    second = await registered.offer("b", replaces=first)
+    if refused == "limit":
+        await registered.open("c")
+    else:
+        registered.overload = "too much"
+    assert not registered.connect(second)
+    assert second.id not in {session.id for session in registered.registry}
+
+
+@pytest.mark.parametrize("draining", [True, False])
+async def test_limits_hold_while_the_server_is_draining_or_no_device_is_ready(
+    draining: bool,
+) -> None:
+    registered = Registered(limit=1)
+    late = await registered.offer("a")
+    await registered.open("b")
+    registered.ready = draining
+    registered.registry.drain(draining)
+    assert not registered.connect(late)
+
+
+async def test_an_unanswered_successor_ends_the_old_one_after_some_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 0.0
+    monkeypatch.setattr("edge.session.registry.now_ms", lambda: now)
+    registered = Registered(limit=1)
+    first = await registered.open()
+    second = await registered.offer(replaces=first)
+    now = 1000.0
+    assert registered.connect(second)
+    now += ANSWER_TIMEOUT_MS - 1.0
+    registered.registry.tick()
+    assert registered.live == [first, second]
+    now += 1.0
+    registered.registry.tick()
+    async with asyncio.timeout(20):
+        await first.ended.wait()
+    assert first.closed == [("replaced by another", "replaced")]
+    assert registered.live == [second]
+
+
+async def test_a_bad_offer_displaces_no_successor() -> None:
+    registered = Registered(limit=1)
+    first = await registered.open()
+    second = await registered.offer(replaces=first)
+    with pytest.raises(SdpError):
+        await registered.registry.open("bad", SessionOptions(), None, None, first)
+    assert registered.connect(second)
+    assert registered.live == [first, second]
+
+
+async def test_a_session_may_be_displaced_by_the_one_that_replaces_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 0.0
+    monkeypatch.setattr("edge.session.registry.now_ms", lambda: now)
+    registered = Registered(half_open_limit=2)
+    first, _ = await registered.offer("a", "door"), await registered.offer("b")
+    now = HALF_OPEN_MIN_MS
+    second = await registered.offer("c", replaces=first)
+    assert second.options.label == "door"  # it is taken over all the same
+    async with asyncio.timeout(20):
+        await first.ended.wait()
+    assert registered.connect(second)
+    third = await registered.offer("c", replaces=second)
+    assert registered.connect(third)
+    assert registered.live == [second, third]
+
+
+STEP = st.tuples(
+    st.sampled_from(
+        ["offer", "open", "open", "bad", "connect", "connect", "answer", "close", "wait", "drain"]
+    ),
+    st.integers(0, 7),
+    st.sampled_from(["a", "b", None]),
+    st.booleans(),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    limit=st.integers(1, 3),
+    per_address=st.integers(1, 2),
+    steps=st.lists(STEP, min_size=10, max_size=60),
+)
+def test_whatever_replaces_what_the_limits_hold(
+    limit: int, per_address: int, steps: list[tuple[str, int, str | None, bool]]
+) -> None:
+    async def run(clock: list[float]) -> None:
+        registered = Registered(limit=limit, limit_per_address=per_address)
+        address_of: dict[str, str | None] = {}
+        connected_ms: dict[str, float] = {}
+        successors: set[str] = set()
+        for kind, number, address, replacing in steps:
+            there = [session for session in registered.made if not session.closed]
+            chosen = there[-1 - number % len(there)] if there else None
+            if kind in ("offer", "open", "bad"):
+                replaced = chosen if replacing else None
+                try:
+                    await registered.registry.open(
+                        kind, SessionOptions(), address, replaces=replaced
+                    )
+                except (FullError, SdpError):
+                    pass
+                else:
+                    address_of[registered.made[-1].id] = address
+                    registered.made[-1].connected = kind == "open"
+                    if replaced is not None:
+                        successors.add(registered.made[-1].id)
+            elif kind == "wait":
+                clock[0] += (100.0, HALF_OPEN_MIN_MS, ANSWER_TIMEOUT_MS)[number % 3]
+            elif kind == "drain":
+                registered.registry.drain(replacing)
+            elif chosen is not None and kind == "connect":
+                chosen.connected = True
+            elif chosen is not None and kind == "answer":
+                chosen.answered = chosen.connected
+            elif chosen is not None:
+                await registered.registry.close(chosen, "done")
+            registered.registry.tick()
+            await asyncio.sleep(0)  # for those that end
+            for session in registered.live:
+                connected_ms.setdefault(session.id, clock[0])
+            pending = [
+                session
+                for session in registered.live
+                if session.id in successors
+                and not session.answered
+                and clock[0] - connected_ms[session.id] < ANSWER_TIMEOUT_MS
+            ]
+            assert len(registered.live) <= limit + min(len(pending), limit)
+            for each in ("a", "b"):
+                own = sum(address_of[session.id] == each for session in registered.live)
+                own_pending = sum(address_of[session.id] == each for session in pending)
+                assert own <= per_address + min(own_pending, per_address)
+        clock[0] += ANSWER_TIMEOUT_MS
+        registered.registry.tick()
+        assert len(registered.live) <= limit
+
+    with pytest.MonkeyPatch.context() as patched:
+        clock = [0.0]
+        patched.setattr("edge.session.registry.now_ms", lambda: clock[0])
+        asyncio.run(run(clock))
