@@ -16,7 +16,8 @@ from typing import NoReturn, cast
 
 from aiohttp import web
 
-from edge.api.access.auth import AccessControl, is_cross_origin
+from edge.api.access.auth import AccessControl
+from edge.api.access.origins import is_cross_origin
 from edge.api.errors import CORS, Handler, json_error, link
 from edge.api.sse import event_stream
 from edge.base.clock import now_ms
@@ -118,7 +119,8 @@ class WhipEndpoint:
         return guarded
 
     async def _publish(self, request: web.Request) -> web.Response:
-        address = None if self._access.is_local(request) else self._access.client_key(request)
+        own = self._access.is_local(request) and not is_cross_origin(request)
+        address = None if own else self._access.client_key(request)
         if address is not None and (wait_ms := self._posts.take(address, now_ms())):
             _refuse_rate("too many offers from this address", wait_ms)
         _require_type(request, "application/sdp")

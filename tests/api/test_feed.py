@@ -133,6 +133,67 @@ async def test_pages_of_other_origins_need_a_token_of_their_own(
             assert "Authorization" in preflight.headers["Access-Control-Allow-Headers"]
 
 
+FOREIGN: list[dict[str, str]] = [  # how browsers tell of a page of another origin
+    {"Origin": "https://evil.example"},  # a WebSocket's handshake, and browsers before 2023
+    {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "cors"},
+    {"Origin": "https://localhost:3000", "Sec-Fetch-Site": "same-site"},
+    {"Origin": "null"},  # a file, or a frame in a sandbox
+    {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"},  # a picture, a script
+    {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"},  # a frame
+]
+UPGRADE = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+}
+
+
+async def test_a_foreign_page_reads_nothing_by_being_on_the_servers_machine() -> None:
+    async with serving(read_token=READ) as server, aiohttp.ClientSession() as http:
+        url = f"{base(server)}/api/results"
+        async with http.get(url) as it:  # a program on this machine
+            assert it.status == 200
+        async with http.ws_connect(url) as socket:
+            await socket.close()
+        for path in ("/api/results", "/api/sessions/any/results"):
+            for foreign in FOREIGN:
+                for upgrade in ({}, UPGRADE):
+                    headers = {**foreign, **upgrade}
+                    async with http.get(base(server) + path, headers=headers) as it:
+                        assert it.status == 403
+                        assert (await error_of(it))["code"] == "cross_site"
+                    for guess in ("Bearer x", "Bearer", "Basic eDp4", ""):
+                        headers["Authorization"] = guess
+                        async with http.get(base(server) + path, headers=headers) as it:
+                            assert it.status in (401, 429)
+        async with http.get(url, headers={**FOREIGN[0], **AS_READER}) as it:
+            assert it.status == 429  # guessing is limited
+        async with http.get(url, headers={"Authorization": "Bearer x"}) as it:
+            assert it.status == 200  # and its limit is nobody else's
+
+
+async def test_a_foreign_page_uses_no_login_and_a_token_of_its_own() -> None:
+    foreign = {"Origin": "https://wall.example", "Sec-Fetch-Site": "cross-site"}
+    async with (
+        serving(read_token=READ, admin_token=ADMIN) as server,
+        aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as http,
+    ):
+        async with http.post(f"{base(server)}/admin/login", data={"token": ADMIN}) as it:
+            assert it.status == 200
+        url = f"{base(server)}/api/results"
+        for headers, status in (
+            ({}, 200),
+            (foreign, 403),
+            ({**foreign, "Authorization": "Bearer x"}, 401),
+            ({**foreign, **AS_READER}, 200),
+            ({**foreign, "Authorization": f"Bearer {ADMIN}"}, 200),
+        ):
+            async with http.get(url, headers=headers) as it:
+                assert it.status == status
+                assert it.headers["Access-Control-Allow-Origin"] == "*"
+
+
 @pytest.mark.parametrize("classes", ["unicorn", "person,unicorn", ",", ""])
 async def test_a_class_that_is_none_is_named(classes: str) -> None:
     async with (

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
+from edge.api.access.origins import is_cross_origin, is_cross_site
 from edge.api.access.tokens import TokenStore, equal_to
 from edge.api.errors import CORS, ROOT_PATH, Handler, json_error, link
 from edge.base.clock import now_ms
@@ -34,7 +35,7 @@ Proof = Literal["token", "cookie", "local", "read"]
 ADMIN_PATHS = ("/admin", "/api", "/metrics")
 READ_PATHS = ("/api/results", "/api/sessions/{name}/results")
 """Routes that the read token opens, too, also to programs in pages of other origins: a bearer token
-is sent by a program's own decision, and never by a browser's."""
+is sent by a program's own decision, and never by a browser's. Nothing else opens them to these."""
 LOGIN_PATH = "/admin/login"
 COOKIE = "edge_admin"
 LOGIN_S = 12 * 3600
@@ -43,7 +44,6 @@ WRONG_TOKENS_PER_MINUTE = 10  # from one address; then 429 for any token
 PROOF = web.RequestKey("edge_proof", str)
 """How an administering request was authorised: "token", "cookie", "local" or "read"."""
 
-_SAFE = {"GET", "HEAD", "OPTIONS"}
 _FORWARDED = (
     "Forwarded",
     "X-Forwarded-For",
@@ -80,14 +80,14 @@ class AccessControl:
         if not self.publishing_protected or self.publishing_token(request) is not None:
             return True
         if "Authorization" in request.headers:
-            self._publishing_failures.take(self.client_key(request), now_ms())
+            self._publishing_failures.take(self._guesser(request), now_ms())
         return False
 
     def publishing_wait_ms(self, request: web.Request) -> float:
         """Time until the request's address may try a publishing token; 0 if it may now."""
         if not self.publishing_protected or "Authorization" not in request.headers:
             return 0.0
-        return self._publishing_failures.wait_ms(self.client_key(request), now_ms())
+        return self._publishing_failures.wait_ms(self._guesser(request), now_ms())
 
     def publishing_token(self, request: web.Request) -> PublishingToken | None:
         """The publishing token that the request has."""
@@ -123,13 +123,15 @@ class AccessControl:
         reads = _route(request) in READ_PATHS
         if reads and request.method == "OPTIONS":
             return None  # a browser's preflight has no token
-        if is_cross_site(request) and not (reads and "Authorization" in request.headers):
+        foreign = is_cross_origin(request) if reads else is_cross_site(request)
+        if foreign and not (reads and "Authorization" in request.headers):
             return json_error(HTTPStatus.FORBIDDEN, "cross_site", "this request is another site's")
         if _route(request) == LOGIN_PATH:
             return None
         if "Authorization" in request.headers and (wait_s := self.retry_after_s(request)):
             return _too_many(wait_s)
-        proof = self._proof(request)
+        # Address and cookie are the browser's, whatever page it shows: a token is the page's own.
+        proof = self._token_proof(request) if foreign else self._proof(request)
         if proof is None and reads and self._is_read_token(_bearer(request)):
             proof = "read"
         if proof is not None:
@@ -150,10 +152,13 @@ class AccessControl:
             {"WWW-Authenticate": 'Bearer realm="edge admin"'},
         )
 
+    def _token_proof(self, request: web.Request) -> Proof | None:
+        return "token" if self.is_admin_token(_bearer(request)) else None
+
     def _proof(self, request: web.Request) -> Proof | None:
         if self.has_admin_token:
-            if self.is_admin_token(_bearer(request)):
-                return "token"
+            if (proof := self._token_proof(request)) is not None:
+                return proof
             return "cookie" if self._is_logged_in(request) else None
         return "local" if self._trusts_loopback and self.is_local(request) else None
 
@@ -184,11 +189,20 @@ class AccessControl:
 
     def retry_after_s(self, request: web.Request) -> float:
         """Seconds until the request's address may try a token again; 0 if it may now."""
-        return self._failures.wait_ms(self.client_key(request), now_ms()) / 1000.0
+        return self._failures.wait_ms(self._guesser(request), now_ms()) / 1000.0
 
     def record_failure(self, request: web.Request) -> None:
         """Count a wrong token from the request's address."""
-        self._failures.take(self.client_key(request), now_ms())
+        self._failures.take(self._guesser(request), now_ms())
+
+    def _guesser(self, request: web.Request) -> str:
+        """The key that wrong tokens count by.
+
+        Pages of other origins have one of their own: they send from whatever machine shows them,
+        and must not use up the attempts of the people at it.
+        """
+        key = self.client_key(request)
+        return f"{key} by a page of another origin" if is_cross_origin(request) else key
 
     def log_in(self, request: web.Request, response: web.Response) -> None:
         """Set the login cookie, which scripts and pages of other sites cannot use."""
@@ -283,33 +297,6 @@ class AccessControl:
         if client is None or (client == peer and forwarded):
             return False  # by a proxy that is not trusted to name the client
         return client.is_loopback or client in own_addresses()
-
-
-def is_cross_site(request: web.Request) -> bool:
-    """Whether a page of another site sent this (CSRF); following a link to here is allowed."""
-    site = request.headers.get("Sec-Fetch-Site")
-    if request.method in _SAFE:
-        navigation = request.headers.get("Sec-Fetch-Mode") == "navigate"
-        return site in ("cross-site", "same-site") and not navigation
-    if site is not None:
-        return site not in ("same-origin", "none")
-    origin = request.headers.get("Origin")  # browsers before 2023; programs send neither
-    return origin is not None and not _is_own_origin(request, origin)
-
-
-def is_cross_origin(request: web.Request) -> bool:
-    """Whether a page of another origin sent this, whatever the method."""
-    origin = request.headers.get("Origin")
-    if origin is not None and not _is_own_origin(request, origin):
-        return True
-    return request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site")
-
-
-def _is_own_origin(request: web.Request, origin: str) -> bool:
-    try:
-        return urlsplit(origin).netloc.lower() == request.host.lower()
-    except ValueError:  # brackets that are no address
-        return False
 
 
 def subscriber(address: Address | None) -> str:

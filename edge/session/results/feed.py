@@ -19,6 +19,7 @@ from edge.session.results.result_streams import TooManyStreamsError, put_newest
 
 HISTORY = 1024  # messages kept for readers that come back; the oldest is dropped
 QUEUE = 256  # messages waiting for a slow reader; the oldest is dropped
+MAX_DIGITS = 19  # of an event's number; a longer one is none of ours
 READERS = 32  # at a time; the next is refused
 _END = '{"type":"bye"'
 _KINDS = ('{"type":"detections"', '{"type":"dropped"', _END)
@@ -117,7 +118,8 @@ class ResultFeed:
         if after is None:
             return []
         boot, _, number = after.partition("-")
-        if boot != self._boot or not number.isdecimal():
+        # `int` takes no more than some thousand digits, and 19 count for as long as anything runs.
+        if boot != self._boot or not number.isdecimal() or len(number) > MAX_DIGITS:
             return [*self._history]
         return [message for message in self._history if message.number > int(number)]
 

@@ -8,9 +8,10 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.test_utils import TestClient, TestServer, make_mocked_request
 
 from edge.api.access.auth import WRONG_TOKENS_PER_MINUTE, AccessControl
+from edge.api.access.origins import is_cross_origin, is_cross_site
 from edge.config import load
 from tests.api.guarded import BEARER, OUTSIDE, PROXY, TOKEN, ask, guarded
 from tests.publisher import publishing
@@ -70,6 +71,12 @@ async def test_loopback_is_enough_only_where_nobody_stands_in_between(
         ("POST", {"Origin": "//[x]]"}, 403),
         ("GET", {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}, 403),
         ("GET", {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}, 200),
+        ("GET", {"Origin": "https://evil.example"}, 403),
+        ("GET", {"Origin": "https://evil.example", "Upgrade": "websocket"}, 403),
+        ("GET", {"Origin": "https://evil.example", "Sec-Fetch-Site": "none"}, 403),
+        ("GET", {"Origin": "https://evil.example", "Sec-Fetch-Mode": "navigate"}, 403),
+        ("HEAD", {"Origin": "null"}, 403),
+        ("GET", {"Sec-Fetch-Site": "same-origin", "Origin": "https://behind.a.proxy"}, 200),
         ("POST", {"Sec-Fetch-Site": "same-origin", "Origin": "https://behind.a.proxy"}, 200),
         ("POST", {"Sec-Fetch-Site": "none"}, 200),
         ("POST", {}, 200),
@@ -102,6 +109,42 @@ async def test_guessing_tokens_is_slow_and_costs_the_guesser_alone(
         assert await ask(client, headers=other) == (200, "token")
     assert TOKEN not in caplog.text
     assert "guess" not in caplog.text
+
+
+async def test_an_own_pages_origin_is_no_other_site() -> None:
+    async with guarded() as client:
+        own = {"Origin": f"http://{client.host}:{client.port}"}
+        for method in ("GET", "POST"):
+            assert await ask(client, method=method, headers=own) == (200, "local")
+
+
+def test_a_page_without_tls_is_another_origin_than_a_server_with_it() -> None:
+    for scheme, foreign in (("https", False), ("http", True)):
+        headers = {"Host": "edge.example", "Origin": f"{scheme}://edge.example"}
+        request = make_mocked_request("GET", "/api/results", headers, sslcontext=True)
+        assert is_cross_origin(request) is is_cross_site(request) is foreign
+
+
+@pytest.mark.parametrize("path", ["/whip", "/whip/x", "/api/results"])
+async def test_a_foreign_page_cannot_use_up_this_machines_attempts(path: str) -> None:
+    foreign = {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}
+    method = "POST" if path == "/whip" else "GET" if path == "/api/results" else "DELETE"
+    async with (
+        serving(token="hush", admin_token=TOKEN) as server,
+        aiohttp.ClientSession() as http,
+    ):
+        url = base(server) + path
+        statuses = []
+        for _ in range(WRONG_TOKENS_PER_MINUTE + 1):
+            wrong = {**foreign, "Authorization": "Bearer x"}
+            async with http.request(method, url, headers=wrong) as it:
+                statuses.append(it.status)
+        assert statuses == [401] * WRONG_TOKENS_PER_MINUTE + [429]
+        async with http.request(method, url, headers={"Authorization": "Bearer x"}) as it:
+            assert it.status == 401
+        right = BEARER if path == "/api/results" else {"Authorization": "Bearer hush"}
+        async with http.request(method, url, headers=right) as it:
+            assert it.status not in (401, 429)
 
 
 async def test_the_guard_is_in_the_server_and_publishing_has_its_own_token() -> None:

@@ -87,6 +87,16 @@ def test_a_reader_that_comes_back_continues_after_its_last_event() -> None:
         assert [each["rtp"] for each in taken(queue)] == [2, 3, 4]
 
 
+@pytest.mark.parametrize("digits", ["9" * 20, "9" * 5000, "0" * 5000, "\u0663" * 5000])
+def test_an_event_with_a_number_of_any_length_is_taken(digits: str) -> None:
+    feed = ResultFeed()
+    feed.put("abc", "", answer(1))
+    with feed.open(ALL, "x") as queue:
+        [event] = taken(queue)
+    with feed.open(ALL, event["event"].partition("-")[0] + "-" + digits) as queue:
+        assert taken(queue) == [event]  # none of ours: all that is kept
+
+
 @pytest.mark.parametrize("after", ["otherboot-17", "nonsense", "-", ""])
 def test_an_event_of_another_server_gives_all_that_is_kept(after: str) -> None:
     feed = ResultFeed()
