@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 from edge.models.cfg.cfg_sections import read_text
@@ -24,6 +25,6 @@ def read_names(path: Path) -> list[str]:
                 f"{path}: line {number}: {shown}: a name has 1 to {MAX_CHARS} printable characters "
                 "and no comma"
             )
-    if twice := next((name for name in lines if lines.count(name) > 1), None):
+    if twice := next((name for name, count in Counter(lines).items() if count > 1), None):
         raise ModelError(f"{path}: the name {twice!r} stands twice: publishers choose by name")
     return lines

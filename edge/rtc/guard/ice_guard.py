@@ -27,9 +27,18 @@ class IceGuard:
     """Receives for all sockets of an `aioice.Connection`; media and DTLS go on to its
     `data_received`."""
 
-    def __init__(self, connection: ice.Connection, guard: TransportGuard) -> None:
+    def __init__(
+        self,
+        connection: ice.Connection,
+        guard: TransportGuard,
+        thread_time: Callable[[], float] = time.thread_time,
+    ) -> None:
+        """`thread_time`: the processor time of this thread so far, in seconds."""
         self._connection = cast(Any, connection)
         self._guard = guard
+        self._thread_time = thread_time
+        self._since_s = 0.0
+        self._own: bool | None = None  # whose the datagrams since then are; None: none yet
         respond_error = self._connection.respond_error
 
         def respond_within_rate(*arguments: Any) -> None:
@@ -43,9 +52,12 @@ class IceGuard:
         receiver: Any = protocol
         if "datagram_received" in vars(receiver):
             return
+        guard = self._guard
 
         def received(data: bytes, address: tuple[Any, ...]) -> None:
-            self.receive(protocol, data, (address[0], address[1]))
+            source = (address[0], address[1])
+            self._account(guard.knows(source))
+            self.receive(protocol, data, source)
 
         def metered(data: bytes, address: tuple[Any, ...]) -> None:
             self._meter(lambda: received(data, address))
@@ -64,10 +76,25 @@ class IceGuard:
         return len(self._connection._check_list) + len(self._connection._protocols) <= MAX_PAIRS
 
     def _meter(self, work: Callable[[], None]) -> bool:
-        began_s = time.thread_time()
+        """Do the work of a turn, and charge the publisher for the datagrams that are its own.
+
+        Reading and dropping those of strangers is nothing that it can help. The clock is read where
+        the source changes, so that a turn of the publisher's datagrams alone takes two readings.
+        """
+        self._since_s, self._own = self._thread_time(), None
         work()
-        self._guard.charge(time.thread_time() - began_s, now_ms())
+        self._account(None)
         return not self._guard.ended
+
+    def _account(self, own: bool | None) -> None:
+        """The next datagram is the publisher's `own` or a stranger's; None: there is none."""
+        before, self._own = self._own, own
+        if before is None or before == own:
+            return
+        now_s = self._thread_time()
+        if before:
+            self._guard.charge(now_s - self._since_s, now_ms())
+        self._since_s = now_s
 
     def receive(self, protocol: ice.StunProtocol, data: bytes, address: Address) -> None:
         """Handle a datagram; never raises."""

@@ -103,6 +103,10 @@ class TransportGuard:
         self._addresses.add(address)
         return True
 
+    def knows(self, address: Address) -> bool:
+        """Whether datagrams from there are the publisher's own."""
+        return address in self._addresses
+
     @property
     def checked(self) -> bool:
         """Whether an authenticated check has come."""

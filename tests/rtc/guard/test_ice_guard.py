@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import pytest_asyncio
@@ -19,14 +19,18 @@ from edge.rtc.guard.transport_guard import ERRORS_BURST, MAX_ADDRESSES, Transpor
 class Stage:
     """One connection with one socket on loopback, whose sending is noted."""
 
+    received: ClassVar[list[Any]] = []
+
     def __init__(self) -> None:
         self.connection: Any = ice.Connection(ice_controlling=False)
         self.connection.remote_username, self.connection.remote_password = "them", "p" * 22
         self.connection._early_checks_done = True
         self.connection._check_list_done = True
         self.errors = SuppressedErrors()
-        self.guard = TransportGuard(lambda code, reason: None, self.errors)
-        self.ice_guard = IceGuard(self.connection, self.guard)
+        self.ends: list[str] = []
+        self.used_s = 0.0  # of this thread's time, as the guard is told
+        self.guard = TransportGuard(lambda code, reason: self.ends.append(code), self.errors, 0.25)
+        self.ice_guard = IceGuard(self.connection, self.guard, lambda: self.used_s)
         self.protocol: Any = None
         self.sent: list[stun.Message] = []
 
@@ -38,6 +42,17 @@ class Stage:
 
     def receive(self, data: bytes, port: int = 5000) -> None:
         self.protocol.datagram_received(data, ("192.0.2.1", port))
+
+    def turn(self, *ports: int, each_s: float) -> bool:
+        """A turn of the event loop with datagrams from these ports, which take so long each."""
+        [received] = self.received
+
+        def read() -> None:
+            for port in ports:
+                received(b"\x16", ("192.0.2.1", port))
+                self.used_s += each_s
+
+        return self.ice_guard._meter(read)
 
     def check(self, *, priority: bool = True, **attributes: Any) -> bytes:
         request = stun.Message(stun.Method.BINDING, stun.Class.REQUEST)
@@ -115,6 +130,36 @@ async def test_a_session_handler_that_raises_is_counted(stage: Stage) -> None:
     stage.receive(b"\x16")
     assert stage.errors.count == 1
     stage.errors.count = 0
+
+
+@pytest.fixture
+def received(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Note what the sockets' reader would call, in the place of reading."""
+
+    def read(transport: Any, on_datagram: Any, *_: Any) -> bool:
+        Stage.received.append(on_datagram)
+        return True
+
+    Stage.received = []
+    monkeypatch.setattr("edge.rtc.guard.ice_guard.read_until_empty", read)
+
+
+@pytest.mark.usefixtures("received")
+async def test_strangers_datagrams_are_not_charged_to_the_publisher(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("edge.rtc.guard.ice_guard.now_ms", lambda: 0.0)
+    stage = Stage()
+    await stage.gather()
+    stage.receive(stage.check())  # 5000 is the publisher's
+    mine, other = 5000, 6000
+    for turn in ([other] * 64, [mine, *[other] * 63], [*[other] * 63, mine], [other, mine] * 8):
+        assert stage.turn(*turn, each_s=0.01)
+    assert not stage.ends  # 0.1 s of its own; 1.98 s of strangers
+    assert stage.turn(*[mine, other] * 15, each_s=0.01)  # 0.25 s in all
+    assert not stage.turn(*[other] * 10, *[mine] * 2, each_s=0.01)
+    assert stage.ends == ["excess"]
+    await stage.connection.close()
 
 
 async def test_candidate_pairs_are_bounded(stage: Stage) -> None:

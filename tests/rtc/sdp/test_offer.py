@@ -39,6 +39,12 @@ def test_takes_video_and_data_and_keeps_audio_silent() -> None:
     assert data.startswith("application 50123 UDP/DTLS/SCTP")
 
 
+@pytest.mark.parametrize("number", ["9" * 5000, "0" * 5000, "\u0663", "-3", "300", "0"])
+def test_an_extension_of_a_number_that_is_none_is_passed_over(number: str) -> None:
+    read = read_offer(offer(VIDEO.replace("a=extmap:3 ", f"a=extmap:{number} ")))
+    assert read.extensions == ExtensionIds(abs_send_time=0, abs_capture_time=4)
+
+
 def test_refuses_the_rest_with_port_0_in_its_place() -> None:
     strange = AUDIO.replace("opus/48000/2", "MP4A-LATM/90000")
     second = VIDEO.replace("a=mid:v", "a=mid:w")
