@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from edge.api.access import auth
+from edge.api.access import origins
 from edge.api.access.auth import AccessControl
 from edge.api.errors import json_errors
 from edge.api.http_server import limit_body_time
@@ -104,8 +104,8 @@ class HttpTarget:
                 access.is_on_this_machine(request)
                 access.may_publish(request)
                 access.may_see_counts(request)
-                auth.is_cross_site(request)
-                auth.is_cross_origin(request)
+                origins.is_cross_site(request)
+                origins.is_cross_origin(request)
                 dict(request.query)
                 dict(request.cookies)
             except Exception as error:

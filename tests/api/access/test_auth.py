@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import ssl
 from typing import Any
 
 import aiohttp
@@ -121,7 +122,9 @@ async def test_an_own_pages_origin_is_no_other_site() -> None:
 def test_a_page_without_tls_is_another_origin_than_a_server_with_it() -> None:
     for scheme, foreign in (("https", False), ("http", True)):
         headers = {"Host": "edge.example", "Origin": f"{scheme}://edge.example"}
-        request = make_mocked_request("GET", "/api/results", headers, sslcontext=True)
+        request = make_mocked_request(
+            "GET", "/api/results", headers, sslcontext=ssl.create_default_context()
+        )
         assert is_cross_origin(request) is is_cross_site(request) is foreign
 
 
