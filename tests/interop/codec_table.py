@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import re
 import sys
 import tempfile
@@ -29,6 +30,7 @@ from edge.rtc.sdp import write_answer
 from tests.browser.conftest import firefox_path
 from tests.browser.firefox import firefox
 from tests.interop.certificates import p256, write_certificate
+from tests.interop.node_publishers import NodeMissingError, installed, program, write_stream
 from tests.interop.whip import FFMPEG, GSTREAMER, gstreamer_missing, publish
 from tests.rtc.publishing import Publisher
 from tests.serving import base, local, serving
@@ -160,6 +162,25 @@ async def ffmpeg(answers: Answers) -> AsyncIterator[Row]:
         yield await of_program(answers, name, "H264, its own certificate", FFMPEG, [])
 
 
+async def on_node(answers: Answers, name: str, package: str) -> AsyncIterator[Row]:
+    with tempfile.TemporaryDirectory() as folder:
+        version = json.loads((installed() / "package.json").read_text())["dependencies"][package]
+        title = f"{name} {version}" if name == package else f"{name} ({package} {version})"
+        for codec in ("VP8", "H264", "VP9"):
+            sent = "h264" if codec == "H264" else "vp8"  # of VP9 nothing is sent
+            stream = write_stream(Path(folder, "stream.rtp"), sent, FRAMES)
+            options = ["--codec", codec.lower()]
+            yield await of_program(answers, title, codec, program(name, stream), options)
+
+
+def werift(answers: Answers) -> AsyncIterator[Row]:
+    return on_node(answers, "werift", "werift")
+
+
+def libdatachannel(answers: Answers) -> AsyncIterator[Row]:
+    return on_node(answers, "libdatachannel", "node-datachannel")
+
+
 async def aiortc(answers: Answers) -> AsyncIterator[Row]:
     for codec in ("VP8", "H264"):
         async with serving() as server:
@@ -246,6 +267,8 @@ PUBLISHERS = {
     "aiortc": aiortc,
     "gstreamer": gstreamer,
     "ffmpeg": ffmpeg,
+    "werift": werift,
+    "libdatachannel": libdatachannel,
 }
 
 
@@ -260,7 +283,7 @@ async def main() -> int:
             try:
                 async for row in PUBLISHERS[name](answers):
                     print(row.markdown(), flush=True)
-            except (FileNotFoundError, BrowserMissingError) as missing:
+            except (FileNotFoundError, BrowserMissingError, NodeMissingError) as missing:
                 print(f"{name}: {missing}", file=sys.stderr)
     return 0
 

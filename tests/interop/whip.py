@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 
@@ -42,10 +43,15 @@ class Published:
     bye: str = ""
 
     @property
+    def report(self) -> dict[str, Any]:
+        """What it says of itself, in its last line."""
+        report: dict[str, Any] = json.loads(self.output.strip().splitlines()[-1])
+        return report
+
+    @property
     def sent(self) -> int:
         """The frames that it says it has sent."""
-        last = json.loads(self.output.strip().splitlines()[-1])
-        return int(last["sent"])
+        return int(self.report["sent"])
 
     def check(self) -> None:
         """Every frame that was sent has one outcome, all were received, and some are answered.

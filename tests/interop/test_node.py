@@ -1,0 +1,44 @@
+"""Publishers on Node.js: werift, a stack in TypeScript, and libdatachannel, one in C++."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.interop.node_publishers import NodeMissingError, installed, program, write_stream
+from tests.interop.whip import FRAMES, publish
+
+pytestmark = pytest.mark.interop
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _packages() -> None:
+    try:
+        installed()
+    except NodeMissingError as missing:
+        pytest.skip(str(missing))
+
+
+@pytest.mark.parametrize("results", ["channel", "events"])
+@pytest.mark.parametrize("codec", ["vp8", "h264"])
+@pytest.mark.parametrize("name", ["werift", "libdatachannel"])
+async def test_every_frame_of_it_has_one_outcome(
+    tmp_path: Path, name: str, codec: str, results: str
+) -> None:
+    """Counted by the server, and by the publisher from what the server told it."""
+    stream = write_stream(tmp_path / "stream.rtp", codec, FRAMES)
+    published = await publish(program(name, stream), "--codec", codec, "--results", results)
+    assert published.status == 0, published.errors
+    assert published.sent == FRAMES
+    published.check()
+    assert published.report["outcomes"] == dict(published.outcomes)
+    assert published.report["twice"] == 0
+
+
+@pytest.mark.parametrize("name", ["werift", "libdatachannel"])
+async def test_a_codec_that_is_not_decoded_is_refused_in_words(tmp_path: Path, name: str) -> None:
+    stream = write_stream(tmp_path / "stream.rtp", "vp8", 1)
+    published = await publish(program(name, stream), "--codec", "vp9")
+    assert published.status == 1
+    assert "VP9 is neither VP8 nor H264" in published.output
