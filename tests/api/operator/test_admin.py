@@ -16,7 +16,7 @@ from tests.api.events import dashboard_states, metric
 from tests.publisher import publishing
 from tests.serving import base, error_of, noise, serving
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PICTURES = noise(320, 192)
 
 

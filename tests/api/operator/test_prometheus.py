@@ -28,7 +28,7 @@ from tests.api.parts import ServerParts, ingest_status, view, worker
 from tests.publisher import publishing
 from tests.serving import base, noise, serving
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PICTURES = noise(320, 192)
 
 
