@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from fractions import Fraction
@@ -48,6 +49,11 @@ class FramesTrack(MediaStreamTrack):
         frame.time_base = Fraction(1, 90_000)
         self._index += 1
         return frame
+
+    @property
+    def sent(self) -> int:
+        """Frames handed to the encoder so far."""
+        return self._index
 
 
 class WhipPublisher:
@@ -100,12 +106,32 @@ class WhipPublisher:
 
     async def wait_for(self, wanted: Predicate, timeout: float = 60.0) -> dict[str, Any]:
         """The first message, come or to come, that is wanted."""
-        async with asyncio.timeout(timeout), self._arrived:
-            while True:
-                for each in self.messages:
-                    if wanted(each):
-                        return each
-                await self._arrived.wait()
+        try:
+            async with asyncio.timeout(timeout), self._arrived:
+                while True:
+                    for each in self.messages:
+                        if wanted(each):
+                            return each
+                    await self._arrived.wait()
+        except TimeoutError:
+            raise TimeoutError(f"not within {timeout} s; {self._state()}") from None
+
+    def _state(self) -> str:
+        """How far the connection came, for the message of a test that waited in vain."""
+        me = self.connection
+        [dtls] = {each.sender.transport for each in me.getTransceivers()}
+        states = {
+            "connection": me.connectionState,
+            "ice": me.iceConnectionState,
+            "dtls": dtls.state,
+            "sctp": me.sctp and me.sctp.state,
+            "control": getattr(getattr(self, "control", None), "readyState", None),
+            "results": getattr(getattr(self, "results", None), "readyState", None),
+            "frames": self.track.sent,
+            "messages": Counter(each["type"] for each in self.messages),
+        }
+        last = json.dumps(self.messages[-3:])[:600]
+        return ", ".join(f"{name}: {state}" for name, state in states.items()) + f"; last: {last}"
 
     async def wait_for_answers(self, more: int = 1, timeout: float = 60.0) -> None:
         """Until so many more frames have been answered than by now."""
