@@ -6,8 +6,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from analysis.figures import adaptation, answers, codecs, dnn, grid, legs, solvers
 from analysis.figures.exhibit import Exhibit
+from analysis.figures.exhibits import adaptation, answers, codecs, dnn, grid, legs, solvers
 from analysis.figures.recorded_run import RecordedRun, load, read_simulated
 from analysis.figures.sources import Sources, representative_runs, rivals_of
 from edge.profile.accuracy import AccuracyError

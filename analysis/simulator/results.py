@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import TextIO
 
-from analysis.simulator.frame import IN_TIME, FrameTally
+from analysis.simulator.components.frame import IN_TIME, FrameTally
 from analysis.simulator.run import SimulationRun
 
 REASONS = ("late", "hopeless", "superseded", "overload", "no_plan")

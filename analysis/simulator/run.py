@@ -9,11 +9,11 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Protocol
 
-from analysis.simulator.devices import HANDOVER_MS, SimulatedDevices
-from analysis.simulator.encoder import LEAST_BITS, Encoder, JpegEncoder
+from analysis.simulator.components.devices import HANDOVER_MS, SimulatedDevices
+from analysis.simulator.components.encoder import LEAST_BITS, Encoder, JpegEncoder
+from analysis.simulator.components.frame import IN_TIME, LATE, FrameTally, SimulatedFrame
+from analysis.simulator.components.link import Crossing, SimulatedLink
 from analysis.simulator.event_queue import EventQueue
-from analysis.simulator.frame import IN_TIME, LATE, FrameTally, SimulatedFrame
-from analysis.simulator.link import Crossing, SimulatedLink
 from analysis.simulator.specification import SimulatedLinkSpec, Simulation, SimulationCell
 from edge.profile.accuracy import AccuracyProfile
 from edge.profile.accuracy_file import load_accuracy_profile

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
-from analysis.simulator.frame import SimulatedFrame
+from analysis.simulator.components.frame import SimulatedFrame
 from analysis.simulator.run import SimulationRun
 from edge.batching.batcher import Batcher, Dispatch, Drop, FrameRequest
 from edge.profile.latency import LatencyProfile, Size

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import deque
 from functools import partial
 
-from analysis.simulator.encoder import SendRequest
+from analysis.simulator.components.encoder import SendRequest
+from analysis.simulator.components.frame import SimulatedFrame
+from analysis.simulator.components.link import Crossing
 from analysis.simulator.event_queue import Action
-from analysis.simulator.frame import SimulatedFrame
-from analysis.simulator.link import Crossing
 from analysis.simulator.run import SimulatedClient, SimulationRun
 from edge.adaptation.latency_budget import LatencyBudget, infeasible
 from edge.adaptation.measurements import SessionMeasurements

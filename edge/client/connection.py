@@ -21,7 +21,7 @@ from aiortc import (
     RTCSessionDescription,
 )
 
-from edge.client.rtp_packetiser import Codec, Packetiser
+from edge.client.rtp.rtp_packetiser import Codec, Packetiser
 from edge.rtc.rtp import ABS_CAPTURE_TIME, ABS_SEND_TIME, ExtensionIds, is_rtcp
 from edge.rtc.transport import aiortc_adapter
 

@@ -17,7 +17,7 @@ from edge.client.clocks import ServerClock, unix_ms
 from edge.client.connection import AnswerError, SenderConnection
 from edge.client.frame_outcomes import FrameOutcomes, PublishedFrame, PublisherStats
 from edge.client.messages import ReceivedHint, report
-from edge.client.rtp_packetiser import Codec
+from edge.client.rtp.rtp_packetiser import Codec
 from edge.client.video_sender import START_BPS, VideoSender
 from edge.client.whip_client import PublishError, WhipClient
 from edge.session.control.control_messages import VERSION, message

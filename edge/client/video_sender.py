@@ -10,9 +10,9 @@ from collections.abc import Callable
 from edge.client.clocks import unix_ms
 from edge.client.connection import SenderConnection
 from edge.client.frame_outcomes import PublishedFrame
-from edge.client.pacer import PacketPacer
-from edge.client.rtcp_feedback import read_feedback
-from edge.client.rtp_packetiser import Packetiser
+from edge.client.rtp.pacer import PacketPacer
+from edge.client.rtp.rtcp_feedback import read_feedback
+from edge.client.rtp.rtp_packetiser import Packetiser
 
 START_BPS = 1_000_000.0  # until the server's first estimate
 CLOCK_RATE = 90_000  # RTP ticks a second (RFC 7741, RFC 6184)

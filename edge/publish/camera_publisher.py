@@ -9,13 +9,13 @@ from edge.base.sliding_windows import BitrateWindow
 from edge.client.frame_outcomes import PublishedFrame
 from edge.client.messages import ReceivedHint
 from edge.client.publisher import Publisher
-from edge.client.rtp_packetiser import Codec
+from edge.client.rtp.rtp_packetiser import Codec
 from edge.client.video_sender import START_BPS
 from edge.client.whip_client import WhipClient
-from edge.publish.encoder import EncodedFrame, Target, Transcoder, scaled
+from edge.publish.media.encoder import EncodedFrame, Target, Transcoder, scaled
+from edge.publish.media.passthrough import ReadyFrame
+from edge.publish.media.source import SourceInfo
 from edge.publish.options import SourceOptions
-from edge.publish.passthrough import ReadyFrame
-from edge.publish.source import SourceInfo
 
 START_EDGE = 320  # encoded anew: until the first hint
 PASSED_BPS = 8_000_000.0  # passed through: the link is trusted until the server's first estimate

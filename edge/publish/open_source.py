@@ -9,17 +9,17 @@ import math
 from collections.abc import Callable
 
 from edge.client.clocks import unix_ms
-from edge.client.rtp_packetiser import Codec
+from edge.client.rtp.rtp_packetiser import Codec
 from edge.client.video_sender import START_BPS
-from edge.publish import encoder
 from edge.publish.camera_publisher import START_EDGE, CameraPublisher
-from edge.publish.capture_times import CaptureTimes
-from edge.publish.encoder import EncodedFrame, Target, Transcoder
-from edge.publish.frame_assembler import AssembledFrame, FrameAssembler
+from edge.publish.media import encoder
+from edge.publish.media.capture_times import CaptureTimes
+from edge.publish.media.encoder import EncodedFrame, Target, Transcoder
+from edge.publish.media.frame_assembler import AssembledFrame, FrameAssembler
+from edge.publish.media.passthrough import ReadyFrame, stream_of
+from edge.publish.media.source import SourceError, SourceInfo, SourcePacket, SourceReader
 from edge.publish.options import SourceOptions
 from edge.publish.output import SourceOutput
-from edge.publish.passthrough import ReadyFrame, stream_of
-from edge.publish.source import SourceError, SourceInfo, SourcePacket, SourceReader
 
 THREADS_S = 1.0  # for a source's threads to end
 NO_FRAME_MS = 10_000.0  # a source without a frame for so long is opened again

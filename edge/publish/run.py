@@ -9,9 +9,9 @@ import ssl
 import aiohttp
 
 from edge.client.whip_client import WhipClient
-from edge.publish.feed import Feed
 from edge.publish.options import OptionsError, PublishOptions
 from edge.publish.output import JsonLines, SourceOutput
+from edge.publish.publication import Publication
 
 
 async def publish(
@@ -38,15 +38,15 @@ async def publish(
     failures: list[str] = []
     try:
         async with aiohttp.ClientSession() as http:
-            feeds = [
-                Feed(
+            publications = [
+                Publication(
                     each,
                     SourceOutput(each.name, lines),
                     lambda: WhipClient(http, options.to, token=token, tls=tls),
                 )
                 for each in options.sources
             ]
-            tasks = [asyncio.create_task(feed.run()) for feed in feeds]
+            tasks = [asyncio.create_task(publication.run()) for publication in publications]
             ending = asyncio.create_task(over.wait())
             running = set(tasks)
             while running and not ending.done():
@@ -55,11 +55,11 @@ async def publish(
             for task in (ending, *running):
                 task.cancel()
             await asyncio.wait({ending, *tasks})
-            for feed, task in zip(feeds, tasks, strict=True):
+            for publication, task in zip(publications, tasks, strict=True):
                 if not task.cancelled():
                     failure = task.result()
-                elif timed_out and not feed.totals.answered:
-                    failure = f"{feed.name}: no frame was answered in {seconds:g} s"
+                elif timed_out and not publication.totals.answered:
+                    failure = f"{publication.name}: no frame was answered in {seconds:g} s"
                 else:
                     failure = None
                 if failure is not None:

@@ -25,7 +25,7 @@ from edge.base.clock import now_ms
 from edge.client.clocks import unix_ms
 from edge.client.connection import AnswerError, SenderConnection
 from edge.client.publisher import CONNECT_S
-from edge.client.rtp_packetiser import Packetiser
+from edge.client.rtp.rtp_packetiser import Packetiser
 from edge.client.whip_client import PublishError, WhipClient
 from edge.rtc.transport.aiortc_adapter import check
 from netem.footage.encoded_clip import EncodedClip, EncodedRendition, EncodeError, Rendition

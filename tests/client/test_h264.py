@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.client import h264
+from edge.client.rtp import h264
 
 SPS, PPS = b"\x67\x42\xc0\x16", b"\x68\xce\x3c\x80"
 

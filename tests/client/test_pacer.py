@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edge.client.pacer import BURST_MS, PACE, PacketPacer
+from edge.client.rtp.pacer import BURST_MS, PACE, PacketPacer
 
 
 def test_the_pacer_spreads_a_frame_at_its_rate() -> None:

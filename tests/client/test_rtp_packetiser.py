@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.client import h264
-from edge.client.rtcp_feedback import RtcpFeedback, read_feedback
-from edge.client.rtp_packetiser import HISTORY, MAX_PAYLOAD, Packetiser
+from edge.client.rtp import h264
+from edge.client.rtp.rtcp_feedback import RtcpFeedback, read_feedback
+from edge.client.rtp.rtp_packetiser import HISTORY, MAX_PAYLOAD, Packetiser
 from edge.rtc import rtp as edge_rtp
 from edge.rtc.jitter.depacketizer import depacketize
 from edge.rtc.rtp import ExtensionIds, RtpPacket, SenderReport

@@ -9,7 +9,7 @@ from typing import cast
 
 from edge.client.connection import SenderConnection
 from edge.client.frame_outcomes import PublishedFrame
-from edge.client.rtp_packetiser import MAX_PAYLOAD, Packetiser
+from edge.client.rtp.rtp_packetiser import MAX_PAYLOAD, Packetiser
 from edge.client.video_sender import VideoSender
 from edge.rtc.rtp import ExtensionIds
 

@@ -23,7 +23,7 @@ import aiohttp
 from edge.base.clock import now_ms
 from edge.client.clocks import unix_ms
 from edge.client.frame_outcomes import IN_TIME
-from edge.client.rtp_packetiser import Packetiser
+from edge.client.rtp.rtp_packetiser import Packetiser
 from netem.publisher.publisher import LightPublisher
 from tests.faults.stage import FPS, SLO_MS, FaultStage, Resources, seconds_since, stage
 from tests.serving import simulated

@@ -12,7 +12,7 @@ import aiohttp
 from aiortc.rtp import RtpPacket
 
 from edge.client.connection import SenderConnection
-from edge.client.rtcp_feedback import read_feedback
+from edge.client.rtp.rtcp_feedback import read_feedback
 from tests.rtc.streams import Packet
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edge.publish.capture_times import WINDOW_MS, CaptureTimes
+from edge.publish.media.capture_times import WINDOW_MS, CaptureTimes
 
 T_MS = 1_700_000_000_000.0  # the source's zero, as Unix time
 

@@ -10,9 +10,9 @@ import pytest
 from av.video.codeccontext import VideoCodecContext
 
 from edge.client.clocks import unix_ms
-from edge.client.rtp_packetiser import Codec
-from edge.publish.encoder import EncodedFrame, Encoder, Target, Transcoder, codec, scaled
-from edge.publish.passthrough import stream_of
+from edge.client.rtp.rtp_packetiser import Codec
+from edge.publish.media.encoder import EncodedFrame, Encoder, Target, Transcoder, codec, scaled
+from edge.publish.media.passthrough import stream_of
 from tests.serving import noise
 
 SIZE = (320, 180)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.publish.frame_assembler import LULL_MS, AssembledFrame, FrameAssembler
+from edge.publish.media.frame_assembler import LULL_MS, AssembledFrame, FrameAssembler
 
 FULL, LAST = b"f" * 1400, b"l" * 300
 

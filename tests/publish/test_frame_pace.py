@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from edge.publish.frame_pace import FramePace
+from edge.publish.media.frame_pace import FramePace
 
 
 def sent(source_fps: float, fps: float | None, seconds: float = 10.0) -> list[float]:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.client.h264 import byte_stream, units_of
-from edge.publish.passthrough import H264Stream, Vp8Stream, stream_of
+from edge.client.rtp.h264 import byte_stream, units_of
+from edge.publish.media.passthrough import H264Stream, Vp8Stream, stream_of
 
 SPS, PPS, PPS_1 = b"\x67\x42\xc0\x16\xda", b"\x68\xce\x3c\x80", b"\x68\x4f\x3c\x80"
 IDR, SLICE, DROPPABLE = b"\x65\x88\x01", b"\x41\x9a\x01", b"\x01\x9e\x01"

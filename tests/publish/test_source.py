@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from edge.publish.media.source import SourceError, SourceInfo, SourcePacket, SourceReader
 from edge.publish.options import SourceOptions
-from edge.publish.source import SourceError, SourceInfo, SourcePacket, SourceReader
 from tests.publish.recordings import recording
 
 

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from analysis.simulator.encoder import Encoder, SendRequest
+from analysis.simulator.components.encoder import Encoder, SendRequest
 from analysis.simulator.event_queue import EventQueue
 from edge.adaptation.hint_controller import CROSSING_PART, HintController
 from edge.adaptation.measurements import SessionMeasurements

@@ -11,7 +11,7 @@ import pytest
 from edge.assets.samples import photo
 from edge.ipc.picture import Picture
 from edge.models.runtime.opening import open_detector
-from edge.models.runtime.openvino_library import is_installed
+from edge.models.runtime.openvino.openvino_library import is_installed
 from edge.models.weights import class_names
 from edge.profile.variant import RuntimeName, Variant
 from edge.workers import WorkerOptions, WorkerPool

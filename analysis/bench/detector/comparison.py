@@ -26,7 +26,7 @@ from edge.models.postprocess import postprocess
 from edge.models.runtime.detector import Detector
 from edge.models.runtime.number_format import has_bfloat16
 from edge.models.runtime.opening import open_detector
-from edge.models.runtime.torch_detector import TorchDetector
+from edge.models.runtime.torch.torch_detector import TorchDetector
 from edge.models.weights import class_names, load_network
 from edge.models.yolov4 import Network
 from edge.profile.variant import LONG_SIDES, Variant

@@ -24,7 +24,7 @@ from edge.assets.store import fetch
 from edge.ipc.picture import Picture
 from edge.models.decode import decode
 from edge.models.runtime.detector import Detector, Images
-from edge.models.runtime.torch_detector import TorchDetector
+from edge.models.runtime.torch.torch_detector import TorchDetector
 from edge.models.weights import TINY_CONFIG, WEIGHTS
 from edge.models.yolov4 import Network
 from edge.profile.variant import Variant

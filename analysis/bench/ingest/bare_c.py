@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pylibsrtp import Policy, Session
 
-from edge.client.rtp_packetiser import Packetiser
+from edge.client.rtp.rtp_packetiser import Packetiser
 from edge.rtc.rtp import ExtensionIds
 from netem.publisher.steady_publisher import clip
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 from abc import ABC, abstractmethod
 
-from analysis.simulator.encoder import Encoder, SendRequest
-from analysis.simulator.frame import SimulatedFrame
-from analysis.simulator.link import Crossing
+from analysis.simulator.components.encoder import Encoder, SendRequest
+from analysis.simulator.components.frame import SimulatedFrame
+from analysis.simulator.components.link import Crossing
 from analysis.simulator.run import SimulatedClient, SimulationRun
 from edge.profile.variant import Variant
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from analysis.simulator.encoder import SendRequest
-from analysis.simulator.frame import SimulatedFrame
+from analysis.simulator.components.encoder import SendRequest
+from analysis.simulator.components.frame import SimulatedFrame
 from analysis.simulator.policies.base import Policy
 from analysis.simulator.run import SimulatedClient, SimulationRun
 from analysis.simulator.server import FifoServer

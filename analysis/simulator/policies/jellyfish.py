@@ -13,10 +13,10 @@ from __future__ import annotations
 import random
 from collections import deque
 
-from analysis.simulator.devices import HANDOVER_MS
-from analysis.simulator.encoder import Encoder, JpegEncoder, SendRequest, jpeg_bits
-from analysis.simulator.frame import SimulatedFrame
-from analysis.simulator.link import Crossing
+from analysis.simulator.components.devices import HANDOVER_MS
+from analysis.simulator.components.encoder import Encoder, JpegEncoder, SendRequest, jpeg_bits
+from analysis.simulator.components.frame import SimulatedFrame
+from analysis.simulator.components.link import Crossing
 from analysis.simulator.policies.base import Policy
 from analysis.simulator.run import SimulatedClient, SimulationRun
 from analysis.simulator.server import FifoServer

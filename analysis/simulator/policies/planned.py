@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from analysis.simulator.encoder import SendRequest
-from analysis.simulator.frame import SimulatedFrame
-from analysis.simulator.link import Crossing
+from analysis.simulator.components.encoder import SendRequest
+from analysis.simulator.components.frame import SimulatedFrame
+from analysis.simulator.components.link import Crossing
 from analysis.simulator.policies.base import Policy
 from analysis.simulator.run import SimulatedClient, SimulationRun
 from analysis.simulator.server import BatcherServer

@@ -75,8 +75,8 @@ def run(options: argparse.Namespace) -> int:
         return _usage(error)
     # PyAV and aiortc load for a usable command only.
     from edge.observability import garbage_collector  # noqa: PLC0415
+    from edge.publish.media.source import THREAD  # noqa: PLC0415
     from edge.publish.run import publish  # noqa: PLC0415
-    from edge.publish.source import THREAD  # noqa: PLC0415
     from edge.rtc.transport.aiortc_adapter import InternalsError, check  # noqa: PLC0415
 
     try:

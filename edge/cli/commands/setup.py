@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
 def _prepare_network() -> None:
     """What a CPU worker would else do at its first start."""
     from edge.assets.store import AssetError  # noqa: PLC0415
-    from edge.models.runtime.openvino_library import OpenVinoError  # noqa: PLC0415
+    from edge.models.runtime.openvino.openvino_library import OpenVinoError  # noqa: PLC0415
     from edge.models.runtime.prepared_network import prepared_network  # noqa: PLC0415
 
     try:

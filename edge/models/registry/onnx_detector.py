@@ -23,7 +23,7 @@ from edge.models.runtime.detector import (
     batch_places,
     blank_picture,
 )
-from edge.models.runtime.openvino_network import compile_network
+from edge.models.runtime.openvino.openvino_network import compile_network
 from edge.models.runtime.picture_input import paint
 from edge.profile.variant import NumberFormat, Precision, Variant
 

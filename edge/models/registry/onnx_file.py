@@ -8,7 +8,7 @@ from typing import Any
 
 from edge.models.cfg.model_error import ModelError
 from edge.models.registry.onnx_layouts import Head, Layout, LayoutError, Output, identify
-from edge.models.runtime.openvino_library import OpenVinoError, openvino
+from edge.models.runtime.openvino.openvino_library import OpenVinoError, openvino
 from edge.profile.variant import STRIDE
 
 SMALL_SIDE, LARGE_SIDE = 320, 640  # the inputs whose outputs are compared

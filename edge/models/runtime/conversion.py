@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from edge.models.runtime.openvino_library import OpenVinoError, openvino
+from edge.models.runtime.openvino.openvino_library import OpenVinoError, openvino
 from edge.profile.variant import STRIDE
 
 _EXAMPLE = (1, 3, 4 * STRIDE, 6 * STRIDE)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from edge.base.event_log import get_logger
 from edge.models.runtime.detector import Detector
-from edge.models.runtime.openvino_detector import OpenVinoDetector
-from edge.models.runtime.openvino_library import OpenVinoError
-from edge.models.runtime.openvino_network import compile_network
+from edge.models.runtime.openvino.openvino_detector import OpenVinoDetector
+from edge.models.runtime.openvino.openvino_library import OpenVinoError
+from edge.models.runtime.openvino.openvino_network import compile_network
 from edge.models.runtime.prepared_network import prepared_network
 from edge.models.runtime.runtime_choice import choose
 from edge.models.weights import CLASSES
@@ -55,7 +55,7 @@ def open_detector(
             log.warning("openvino_not_used", network=name, reason=str(error))
     report(f"loading {name} with PyTorch")
     # Imported here: it takes seconds, and some hundred MB.
-    from edge.models.runtime.torch_detector import TorchDetector  # noqa: PLC0415
+    from edge.models.runtime.torch.torch_detector import TorchDetector  # noqa: PLC0415
     from edge.models.weights import load_network  # noqa: PLC0415
 
     network_module = load_network(name, weights, cfg=cfg, classes=classes)

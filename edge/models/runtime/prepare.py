@@ -18,11 +18,11 @@ from edge.ipc.parent_watch import die_with_parent
 from edge.models.runtime import number_format, prepared_network
 from edge.models.runtime.conversion import convert
 from edge.models.runtime.detector import Detector, Images
-from edge.models.runtime.openvino_detector import OpenVinoDetector
-from edge.models.runtime.openvino_library import OpenVinoError, openvino
-from edge.models.runtime.openvino_network import compile_network, number_formats
+from edge.models.runtime.openvino.openvino_detector import OpenVinoDetector
+from edge.models.runtime.openvino.openvino_library import OpenVinoError, openvino
+from edge.models.runtime.openvino.openvino_network import compile_network, number_formats
 from edge.models.runtime.runtime_choice import RuntimeChoice, measure_ms
-from edge.models.runtime.torch_detector import TorchDetector
+from edge.models.runtime.torch.torch_detector import TorchDetector
 from edge.models.weights import load_network
 from edge.models.yolov4 import Network
 

@@ -23,7 +23,7 @@ from edge.assets.store import fetch
 from edge.base.directories import cache_dir, data_dir
 from edge.base.event_log import get_logger
 from edge.models.heads import Head
-from edge.models.runtime.openvino_library import OpenVinoError, is_installed
+from edge.models.runtime.openvino.openvino_library import OpenVinoError, is_installed
 from edge.models.runtime.runtime_choice import RuntimeChoice
 from edge.models.weights import CLASSES, WEIGHTS
 from edge.profile.host import describe_machine, package_versions

@@ -6,7 +6,7 @@ from dataclasses import fields
 
 import pytest
 
-from analysis.simulator.frame import SimulatedFrame
+from analysis.simulator.components.frame import SimulatedFrame
 from analysis.simulator.results import COLUMNS, RunResult, row_of, write_csv
 from tests.analysis.simulator.experiment import run
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from analysis.simulator.frame import SimulatedFrame
+from analysis.simulator.components.frame import SimulatedFrame
 from analysis.simulator.run import SimulationRun
 from analysis.simulator.server import FifoServer
 from tests.analysis.simulator.experiment import run

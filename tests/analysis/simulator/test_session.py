@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from analysis.simulator.frame import SimulatedFrame
-from analysis.simulator.link import Crossing
+from analysis.simulator.components.frame import SimulatedFrame
+from analysis.simulator.components.link import Crossing
 from analysis.simulator.run import SimulationRun
 from analysis.simulator.session import BACK_MS, SLOW_MS, SimulatedSession
 from edge.adaptation.hint_controller import HintController

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from edge.models.runtime.cuda_graph import CudaGraph
-from edge.models.runtime.torch_detector import TorchDetector
+from edge.models.runtime.torch.cuda_graph import CudaGraph
+from edge.models.runtime.torch.torch_detector import TorchDetector
 from edge.models.yolov4 import Network
 from edge.profile.variant import Variant
 

@@ -18,10 +18,10 @@ from edge.models import convolution
 from edge.models.boxes import iou, match
 from edge.models.runtime.conversion import convert
 from edge.models.runtime.detector import Detector
-from edge.models.runtime.openvino_detector import OpenVinoDetector
-from edge.models.runtime.openvino_library import is_installed
-from edge.models.runtime.openvino_network import compile_network
-from edge.models.runtime.torch_detector import TorchDetector
+from edge.models.runtime.openvino.openvino_detector import OpenVinoDetector
+from edge.models.runtime.openvino.openvino_library import is_installed
+from edge.models.runtime.openvino.openvino_network import compile_network
+from edge.models.runtime.torch.torch_detector import TorchDetector
 from edge.models.weights import class_names
 from edge.models.yolov4 import Network
 from edge.profile.variant import NumberFormat, Variant

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from edge.models.runtime.openvino_library import OpenVinoError, is_installed, openvino
+from edge.models.runtime.openvino.openvino_library import OpenVinoError, is_installed, openvino
 
 
 @pytest.mark.skipif(not is_installed(), reason="no openvino")
@@ -16,7 +16,7 @@ def test_its_statistics_are_not_loaded() -> None:
     script = """
 import sys, torch
 from edge.models.runtime.conversion import convert
-from edge.models.runtime.openvino_network import compile_network
+from edge.models.runtime.openvino.openvino_network import compile_network
 import numpy as np
 convert(torch.nn.Conv2d(3, 4, 3))
 assert not any(sys.modules[name] for name in sys.modules if "openvino_telemetry" in name)

@@ -10,11 +10,11 @@ import pytest
 from edge.models import darknet
 from edge.models.runtime import prepared_network as module
 from edge.models.runtime.opening import open_detector
-from edge.models.runtime.openvino_detector import OpenVinoDetector
-from edge.models.runtime.openvino_library import OpenVinoError, is_installed
+from edge.models.runtime.openvino.openvino_detector import OpenVinoDetector
+from edge.models.runtime.openvino.openvino_library import OpenVinoError, is_installed
 from edge.models.runtime.prepared_network import DESCRIPTION, load, prepared_network, save
 from edge.models.runtime.runtime_choice import RuntimeChoice
-from edge.models.runtime.torch_detector import TorchDetector
+from edge.models.runtime.torch.torch_detector import TorchDetector
 from edge.models.yolov4 import Network, YoloV4
 
 needs_openvino = pytest.mark.skipif(not is_installed(), reason="no openvino")

@@ -8,7 +8,7 @@ import math
 import aiohttp
 import pytest
 
-from edge.client.rtp_packetiser import MAX_PAYLOAD, Packetiser
+from edge.client.rtp.rtp_packetiser import MAX_PAYLOAD, Packetiser
 from edge.client.whip_client import WhipClient
 from edge.rtc.rtp import ExtensionIds
 from netem.publisher.steady_publisher import SendSchedule, SteadyPublisher

@@ -2,9 +2,9 @@
 
 import pytest
 
-from analysis.simulator.encoder import jpeg_bits
-from analysis.simulator.frame import SimulatedFrame
-from analysis.simulator.link import Crossing
+from analysis.simulator.components.encoder import jpeg_bits
+from analysis.simulator.components.frame import SimulatedFrame
+from analysis.simulator.components.link import Crossing
 from analysis.simulator.policies.jellyfish import Jellyfish, JellyfishVideo
 from analysis.simulator.run import SimulationRun
 from analysis.simulator.specification import PolicyName

@@ -4,8 +4,14 @@ import random
 
 import pytest
 
-from analysis.simulator import encoder
-from analysis.simulator.encoder import KEY_FACTOR, Encoder, JpegEncoder, SendRequest, jpeg_bits
+from analysis.simulator.components import encoder
+from analysis.simulator.components.encoder import (
+    KEY_FACTOR,
+    Encoder,
+    JpegEncoder,
+    SendRequest,
+    jpeg_bits,
+)
 
 FPS = 20.0
 

@@ -13,10 +13,10 @@ from edge.client.backoff import RetryWait
 from edge.client.clocks import unix_ms
 from edge.client.whip_client import PublishError, WhipClient
 from edge.publish.camera_publisher import CameraPublisher
+from edge.publish.media.source import SourceError, SourceInfo
 from edge.publish.open_source import OpenSource
 from edge.publish.options import SourceOptions
 from edge.publish.output import SourceOutput
-from edge.publish.source import SourceError, SourceInfo
 from edge.publish.totals import Totals, take_ended
 
 WORK_S = 0.05  # between two looks at what is due
@@ -24,7 +24,7 @@ STATUS_S = 5.0  # between two lines about frames
 STEADY_MS = 10_000.0  # a session, or a source, that lasted so long has worked
 
 
-class Feed:
+class Publication:
     """One source and its sessions, one after another. `run` until it is done, or has failed."""
 
     def __init__(

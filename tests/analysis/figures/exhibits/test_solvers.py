@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from analysis.figures.solvers import SolverResultsError, quality_and_time, read
+from analysis.figures.exhibits.solvers import SolverResultsError, quality_and_time, read
 
 ROW: dict[str, Any] = {
     "gpus": 2, "clients": 8, "problems": 3, "proved": 2, "sa_dp_quality": [0.99, 0.97],

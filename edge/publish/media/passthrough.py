@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edge.client import h264
-from edge.client.rtp_packetiser import Codec
+from edge.client.rtp import h264
+from edge.client.rtp.rtp_packetiser import Codec
 
 _LEFT_OUT = frozenset({h264.DELIMITER, h264.FILLER})  # the RTP marker and padding do their work
 

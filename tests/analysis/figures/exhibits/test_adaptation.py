@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from analysis.figures import adaptation, recorded_run
+from analysis.figures import recorded_run
+from analysis.figures.exhibits import adaptation
 from netem.results.rows import HintRow
 from netem.results.run_folder import HINTS, write
 from tests.analysis.figures.recording import frame, run_of, unanswered

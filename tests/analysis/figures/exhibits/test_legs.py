@@ -2,7 +2,7 @@
 
 import pytest
 
-from analysis.figures import legs
+from analysis.figures.exhibits import legs
 from tests.analysis.figures.recording import LEG_MS, SLO_MS, frame, unanswered
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from analysis.figures.grid import (
+from analysis.figures.exhibits.grid import (
     CellOutcome,
     PooledOutcomes,
     from_runs,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from analysis.figures import dnn
+from analysis.figures.exhibits import dnn
 from analysis.figures.sources import PROFILES
 from edge.profile.accuracy import AccuracyProfile, AccuracyRow
 from edge.profile.latency import LatencyEntry, LatencyProfile

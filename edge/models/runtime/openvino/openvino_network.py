@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from edge.models.runtime.openvino_library import OpenVinoError, openvino
+from edge.models.runtime.openvino.openvino_library import OpenVinoError, openvino
 from edge.profile.variant import NumberFormat
 
 _HINTS: dict[NumberFormat, str] = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from analysis.figures import answers
+from analysis.figures.exhibits import answers
 from tests.analysis.figures.recording import SLO_MS, frame, unanswered
 
 

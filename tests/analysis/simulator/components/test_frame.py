@@ -2,7 +2,7 @@
 
 import pytest
 
-from analysis.simulator.frame import FrameTally, SimulatedFrame
+from analysis.simulator.components.frame import FrameTally, SimulatedFrame
 
 
 def frame(reachable: bool = True) -> SimulatedFrame:

@@ -19,7 +19,7 @@ from edge.models.runtime.detector import (
     blank_picture,
 )
 from edge.models.runtime.map_decoding import decode_maps
-from edge.models.runtime.openvino_network import CompiledNetwork
+from edge.models.runtime.openvino.openvino_network import CompiledNetwork
 from edge.models.runtime.picture_input import paint
 from edge.profile.variant import NumberFormat, Variant
 

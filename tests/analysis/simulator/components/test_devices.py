@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from analysis.simulator.devices import HANDOVER_MS, SimulatedDevices
+from analysis.simulator.components.devices import HANDOVER_MS, SimulatedDevices
 from edge.profile.latency import LatencyEntry, LatencyProfile
 
 NAME, SIZE = "yolov4-tiny-320", (320, 192)

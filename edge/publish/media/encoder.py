@@ -21,8 +21,8 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType
 
 from edge.client.clocks import unix_ms
-from edge.client.rtp_packetiser import Codec
-from edge.publish.frame_pace import FramePace
+from edge.client.rtp.rtp_packetiser import Codec
+from edge.publish.media.frame_pace import FramePace
 
 SHARE = 0.9  # of the allowed bits that the encoder aims at
 # Of the bits it was opened with: beyond that it is opened anew, with a key frame. Its rate control

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from analysis.figures.codecs import CodecComparison, bits_for_equal_f1
+from analysis.figures.exhibits.codecs import CodecComparison, bits_for_equal_f1
 from analysis.figures.sources import PROFILES
 from edge.profile.accuracy import AccuracyError, AccuracyProfile, AccuracyRow
 from edge.profile.accuracy_file import load_accuracy_profile

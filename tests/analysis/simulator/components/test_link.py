@@ -5,7 +5,7 @@ import random
 import numpy as np
 import pytest
 
-from analysis.simulator.link import OVERHEAD_BYTES, SimulatedLink
+from analysis.simulator.components.link import OVERHEAD_BYTES, SimulatedLink
 from traces import Trace, constant
 
 MBIT = 1e6

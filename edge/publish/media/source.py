@@ -26,7 +26,7 @@ from edge.publish.options import SourceOptions
 THREAD = "source"  # its name
 OPEN_S, READ_S = 10.0, 5.0
 MOST_WAITING = 240  # packets the event loop has not taken; then reading waits, as the network does
-_NO_PARSER = frozenset({"h264", "hevc"})  # over RTP: see edge.publish.frame_assembler
+_NO_PARSER = frozenset({"h264", "hevc"})  # over RTP: see edge.publish.media.frame_assembler
 # Formats without times, in which FFmpeg makes up 25 frames a second: a frame's arrival is its time.
 _UNTIMED = frozenset({"mpjpeg", "mjpeg", "jpeg_pipe", "h264", "hevc"})
 _Way = Literal["frames", "parts", "untimed"]

@@ -15,7 +15,6 @@ from edge.models.convolution import can_pack
 from edge.models.decode import decode
 from edge.models.postprocess import postprocess
 from edge.models.preprocess import paint
-from edge.models.runtime.cuda_graph import CudaGraph
 from edge.models.runtime.detector import (
     NMS_IOU,
     SCORE_THRESHOLD,
@@ -25,6 +24,7 @@ from edge.models.runtime.detector import (
     blank_picture,
 )
 from edge.models.runtime.number_format import DTYPES, choose
+from edge.models.runtime.torch.cuda_graph import CudaGraph
 from edge.models.yolov4 import Network
 from edge.profile.variant import Precision, Variant
 

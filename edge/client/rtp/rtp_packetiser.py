@@ -9,7 +9,7 @@ import struct
 from collections import deque
 from typing import Literal
 
-from edge.client import h264
+from edge.client.rtp import h264
 from edge.rtc.rtp import SENDER_REPORT, ExtensionIds, unix_ms_to_ntp
 
 Codec = Literal["vp8", "h264"]
