@@ -1,7 +1,7 @@
 """The last minutes, one point a second, for the operator's charts. Pure: time is an argument.
 
-Memory is bounded: a fixed number of points and columns of 4 bytes each; the oldest point is
-overwritten.
+Memory is bounded: a fixed number of points and columns of 8 bytes each; the oldest point is
+overwritten. Values are rounded as they come, not each time that they are read.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class RingBuffer:
         self.columns = tuple(columns)
         self._length = length
         self._times = array("d")
-        self._values = [array("f") for _ in self.columns]
+        self._values = [array("d") for _ in self.columns]
         self._next = 0
 
     def __len__(self) -> int:
@@ -33,8 +33,9 @@ class RingBuffer:
 
     def add(self, at_s: float, row: Mapping[str, Value]) -> None:
         """Append a row; a column that is missing from it has no value there."""
+        at_s = round(at_s, 1)
         values = [row.get(column) for column in self.columns]
-        numbers = [math.nan if value is None else value for value in values]
+        numbers = [math.nan if value is None else _rounded(value) for value in values]
         if len(self._times) < self._length:
             self._times.append(at_s)
             for column, number in zip(self._values, numbers, strict=True):
@@ -49,9 +50,10 @@ class RingBuffer:
         """The columns of the last `last` rows (None: all), oldest first; `t` is in Unix seconds."""
         skip = 0 if last is None else max(0, len(self) - last)
         order = [*range(self._next, len(self)), *range(self._next)][skip:]
-        table: dict[str, list[Value]] = {"t": [round(self._times[i], 1) for i in order]}
+        table: dict[str, list[Value]] = {"t": [self._times[i] for i in order]}
         for name, column in zip(self.columns, self._values, strict=True):
-            table[name] = [None if math.isnan(column[i]) else _rounded(column[i]) for i in order]
+            values = (column[i] for i in order)
+            table[name] = [None if value != value else value for value in values]  # noqa: PLR0124
         return table
 
 

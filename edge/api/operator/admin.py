@@ -6,6 +6,7 @@ Authorisation is done by `edge.api.access.auth` before any of these handlers run
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,8 @@ class AdminApi:
         self._sessions = sessions
         self._dashboard = dashboard
         self._streams = ResultStreams(STREAMS, DEPTH)
+        self._texts: dict[str, str] = {}  # messages of the latest refresh, for all event streams
+        self._texts_s = 0.0
         self._templates = templates()
         self._variants = [name for model in models for name in model.variants]
 
@@ -75,7 +78,7 @@ class AdminApi:
     def publish_state(self) -> None:
         """Send the dashboard's latest state to all open event streams."""
         if self._streams:
-            self._streams.put(_text(self._dashboard.state_message()))
+            self._streams.put(self._state())
 
     def close(self) -> None:
         """End all event streams."""
@@ -102,12 +105,27 @@ class AdminApi:
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         try:
-            with self._streams.open(_text(self._dashboard.history_message())) as queue:
+            with self._streams.open(self._history_text()) as queue:
                 if len(self._dashboard.history.fleet):  # it has been refreshed at least once
-                    put_newest(queue, _text(self._dashboard.state_message()))
+                    put_newest(queue, self._state())
                 return await event_stream(request, queue)
         except TooManyStreamsError as error:
             return json_error(HTTPStatus.TOO_MANY_REQUESTS, "too_many", str(error))
+
+    def _state(self) -> str:
+        return self._written_once("state", self._dashboard.state_message)
+
+    def _history_text(self) -> str:
+        return self._written_once("history", self._dashboard.history_message)
+
+    def _written_once(self, name: str, message: Callable[[], dict[str, Any]]) -> str:
+        """The message as JSON, the same one until the next refresh: a client that opens streams
+        again and again costs no more than one that opens a single one."""
+        if self._texts_s != self._dashboard.refreshed_s:
+            self._texts, self._texts_s = {}, self._dashboard.refreshed_s
+        if name not in self._texts:
+            self._texts[name] = _text(message())
+        return self._texts[name]
 
     # The API
 

@@ -75,13 +75,14 @@ class Dashboard:
         self._ingest = ingest
         self._event_loop = event_loop
         self._device_rates = DeviceRates()
-        self._refreshed_s = 0.0
+        self.refreshed_s = 0.0
+        """When it was last refreshed, in Unix seconds; 0 before the first time."""
         self._started_s = time.time()
         self._outcomes: dict[str, deque[dict[str, int]]] = {}  # by session, RECENT_S + 1 samples
 
     def refresh(self) -> None:
         """Sample everything; to be called once a second."""
-        now, self._refreshed_s = now_ms(), time.time()
+        now, self.refreshed_s = now_ms(), time.time()
         counts = self._metrics.drain()
         self.total.merge(counts)
         self.session_views = self._sessions.views()
@@ -109,13 +110,13 @@ class Dashboard:
                 self._device_rates.sample(self._devices.status, self._devices.usage, now)
             )
         ]
-        self.history.add(self._refreshed_s, self._point(counts), rows)
+        self.history.add(self.refreshed_s, self._point(counts), rows)
 
     def state_message(self) -> dict[str, Any]:
         """The latest refresh, as the event stream sends it."""
         return {
             "type": "state",
-            "at": round(self._refreshed_s, 1),
+            "at": round(self.refreshed_s, 1),
             "server": self._server(),
             "sessions": [self.session(view) for view in self.session_views],
             "devices": [device.to_json() for device in self.device_views],
@@ -157,7 +158,7 @@ class Dashboard:
     def _server(self) -> dict[str, Any]:
         return {
             "version": edge.__version__,
-            "uptime_s": round(self._refreshed_s - self._started_s),
+            "uptime_s": round(self.refreshed_s - self._started_s),
             "ready": self._sessions.ready,
             "draining": self._sessions.draining,
             "sessions": len(self.session_views),

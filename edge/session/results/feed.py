@@ -80,8 +80,10 @@ class ResultFeed:
             return
         message = _Message(next(self._numbers), session, label, text)
         self._history.append(message)
+        filtered: dict[frozenset[str], str] = {}  # once for all readers of the same classes
         for reader in self._readers:
-            self._send(reader, message)
+            if _is_for(reader, message):
+                self._send(reader, message, filtered)
             if reader.wanted.session == session and text.startswith(_END):
                 put_newest(reader.queue, None)
 
@@ -98,8 +100,11 @@ class ResultFeed:
         if len(self._readers) >= READERS:
             raise TooManyStreamsError(READERS)
         reader = _Reader(wanted)
-        for message in self._since(after):
-            self._send(reader, message)
+        missed = [message for message in self._since(after) if _is_for(reader, message)]
+        reader.skipped = max(0, len(missed) - QUEUE)  # no work for those that are dropped at once
+        self.skipped += reader.skipped
+        for message in missed[-QUEUE:]:
+            self._send(reader, message, {})
         if self._ended:
             put_newest(reader.queue, None)
         self._readers.add(reader)
@@ -123,13 +128,10 @@ class ResultFeed:
             return [*self._history]
         return [message for message in self._history if message.number > int(number)]
 
-    def _send(self, reader: _Reader, message: _Message) -> None:
-        wanted = reader.wanted
-        if wanted.session not in (None, message.session) or wanted.label not in (
-            None,
-            message.label,
-        ):
-            return
+    def _send(
+        self, reader: _Reader, message: _Message, filtered: dict[frozenset[str], str]
+    ) -> None:
+        """`filtered`: this message's text by the classes that are wanted, as far as it is made."""
         if reader.queue.full():
             reader.skipped += 1
             self.skipped += 1
@@ -140,9 +142,18 @@ class ResultFeed:
         }
         if reader.skipped:
             more["skipped"] = reader.skipped
-        text = message.text if wanted.classes is None else _only(message.text, wanted.classes)
+        text, classes = message.text, reader.wanted.classes
+        if classes is not None:
+            if classes not in filtered:
+                filtered[classes] = _only(text, classes)
+            text = filtered[classes]
         tail = json.dumps(more, separators=(",", ":"))[1:]
         put_newest(reader.queue, Event(more["event"], f"{text[:-1]},{tail}"))
+
+
+def _is_for(reader: _Reader, message: _Message) -> bool:
+    wanted = reader.wanted
+    return wanted.session in (None, message.session) and wanted.label in (None, message.label)
 
 
 def _only(text: str, classes: frozenset[str]) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from typing import Any
 
 import pytest
 
 from edge.session.control.control_messages import message
+from edge.session.results import feed as feed_module
 from edge.session.results.feed import HISTORY, QUEUE, READERS, Event, FeedFilter, ResultFeed
 from edge.session.results.result_streams import TooManyStreamsError
 
@@ -146,3 +148,43 @@ def test_the_end_is_told_to_readers_present_and_to_come() -> None:
         assert queue.get_nowait() is None
     with feed.open(ALL) as queue:
         assert queue.get_nowait() is None
+
+
+def test_a_message_is_filtered_once_for_all_readers_of_the_same_classes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """At 100 boxes it takes a third of a millisecond: 32 readers' would take ten for each frame."""
+    filtered: list[str] = []
+    only = feed_module._only
+    monkeypatch.setattr(
+        feed_module, "_only", lambda text, classes: filtered.append(text) or only(text, classes)
+    )
+    feed = ResultFeed()
+    with contextlib.ExitStack() as stack:
+        queues = [
+            stack.enter_context(feed.open(FeedFilter(classes=frozenset({"person"}))))
+            for _ in range(READERS)
+        ]
+        feed.put("abc", "", answer(7, "person", "dog"))
+        for queue in queues:
+            [message] = taken(queue)
+            assert [box[0] for box in message["boxes"]] == ["person"]
+    assert len(filtered) == 1
+
+
+def test_what_a_reader_that_comes_back_could_not_get_is_not_written(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    filtered: list[str] = []
+    only = feed_module._only
+    monkeypatch.setattr(
+        feed_module, "_only", lambda text, classes: filtered.append(text) or only(text, classes)
+    )
+    feed = ResultFeed()
+    for rtp in range(HISTORY):
+        feed.put("abc", "", answer(rtp, "person"))
+    with feed.open(FeedFilter(classes=frozenset({"person"})), "earlier-1") as queue:
+        messages = taken(queue)
+    assert [each["rtp"] for each in messages] == list(range(HISTORY - QUEUE, HISTORY))
+    assert {each["skipped"] for each in messages} == {HISTORY - QUEUE}
+    assert len(filtered) == QUEUE
