@@ -35,6 +35,7 @@ from edge.models.cfg.model_error import ModelError
 from edge.models.registry.registry import ModelRegistry
 from edge.observability.event_loop import EventLoopMonitor
 from edge.observability.frame_metrics import FrameMetrics
+from edge.observability.garbage_collector import MemoryReclaimer
 from edge.observability.time_series import PERIOD_MS
 from edge.profile.accuracy import AccuracyError, AccuracyProfile
 from edge.profile.accuracy_file import load_accuracy_profile
@@ -279,6 +280,7 @@ class Server:
     async def _tick(self) -> None:
         """Ten times a second: tick the sessions; once a second: refresh the dashboard."""
         due_ms = refresh_ms = now_ms() + TICK_MS
+        memory = MemoryReclaimer()
         while True:
             await asyncio.sleep(max(0.0, due_ms - now_ms()) / 1000.0)
             now = now_ms()
@@ -290,6 +292,7 @@ class Server:
                     self._dashboard.refresh()
                     self._admin.publish_state()
                     self._feed.refresh()
+                    memory.observe(now)
             except Exception:
                 log.exception("tick_failed")
             due_ms = max(due_ms + TICK_MS, now_ms())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import ssl
+from asyncio.sslproto import SSLProtocol
 from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 from pathlib import Path
@@ -17,6 +18,7 @@ from edge.api.access.auth import Address
 from edge.api.access.root_path import without_root_path
 from edge.api.errors import Handler
 from edge.api.listener import (
+    READ_BYTES,
     ConnectionLimits,
     Listener,
     listeners,
@@ -45,6 +47,7 @@ class HttpServer:
         """ListenError for a certificate that cannot be used."""
         self._settings = settings
         self._context, self.ca = _tls(settings)
+        SSLProtocol.max_size = READ_BYTES  # else each TLS connection holds a buffer of 256 KiB
         self._descriptors = raise_descriptor_limit()
         self.limits = ConnectionLimits(
             settings.max_connections,

@@ -43,6 +43,7 @@ from edge.models.registry.registry import ModelRegistry
 from edge.observability import garbage_collector
 from edge.observability.event_loop import EventLoopMonitor
 from edge.observability.frame_metrics import FrameMetrics
+from edge.observability.garbage_collector import MemoryReclaimer
 from edge.observability.logs import Logs
 from edge.rtc.sdp import SdpError
 from edge.session.interface import SessionIdentity
@@ -262,6 +263,7 @@ class IngestRuntime:
 
     async def _tick(self) -> None:
         due_ms = now_ms() + TICK_MS
+        memory = MemoryReclaimer()
         while True:
             await asyncio.sleep(max(0.0, due_ms - now_ms()) / 1000.0)
             now = now_ms()
@@ -277,6 +279,7 @@ class IngestRuntime:
                 if now - self._views_ms >= VIEWS_EVERY_MS and not self._pipe.queued:
                     self._views_ms = now
                     self._send_views(now)
+                    memory.observe(now)
             except Exception:  # the ticks must go on
                 log.exception("state_failed")
             due_ms = max(due_ms + TICK_MS, now)

@@ -7,6 +7,7 @@ import contextlib
 import ipaddress
 import socket
 import ssl
+from asyncio.sslproto import SSLProtocol
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
 
 from edge.api import http_server, listener
 from edge.api.access import local_ca
@@ -179,6 +181,40 @@ async def test_a_client_that_leaves_its_response_unread_is_disconnected(
         async with asyncio.timeout(30):
             await ended.wait()
     assert caplog.text == ""
+
+
+@pytest.mark.parametrize("http", [True, False])
+async def test_little_is_read_at_once_so_that_too_much_is_refused_early(
+    http: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """asyncio reads up to 256 KiB; TLS holds a buffer as large for each connection."""
+    monkeypatch.setenv("EDGE_DATA", str(tmp_path))
+    read: list[int] = []
+    parse = RequestHandler.data_received
+
+    def data_received(self: RequestHandler, data: bytes) -> None:
+        read.append(len(data))
+        parse(self, data)
+
+    monkeypatch.setattr(RequestHandler, "data_received", data_received)
+    server = _server(http=http)
+    await server.start([], ROUTES)
+    port = int(server.url.rstrip("/").rsplit(":", 1)[1])
+    context = None
+    if not http:
+        context = ssl.create_default_context(cafile=server.ca)
+        context.check_hostname = False
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
+        writer.write(b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"a" * (1 << 20))
+        with contextlib.suppress(ConnectionResetError):
+            async with asyncio.timeout(30):
+                assert b"400" in await reader.readline()
+        writer.transport.abort()
+    finally:
+        await server.stop()
+    assert 8190 < max(read) <= listener.READ_BYTES
+    assert http or SSLProtocol.max_size == listener.READ_BYTES
 
 
 async def test_connections_beyond_the_limit_are_closed_and_others_go_on() -> None:
