@@ -199,7 +199,7 @@ class Server:
         endpoints: list[web.AbstractRouteDef] = [
             *whip.routes(),
             *LoginPages(access).routes(),
-            *Pages(settings, ca=self._http.ca).routes(),
+            *Pages(settings, self.models, ca=self._http.ca).routes(),
             *self._admin.routes(),
             *self._feed.routes(),
             *MetricsEndpoint(

@@ -14,6 +14,7 @@ from edge.assets import samples
 from edge.assets.resources import resource
 from edge.assets.store import AssetError, cached
 from edge.config import Settings
+from edge.models.registry.registry import ModelRegistry
 
 WEB = resource("web")
 SLO_CHOICES_MS = (75, 100, 150, 250, 500)
@@ -54,8 +55,9 @@ async def security_headers(request: web.Request, handler: Handler) -> web.Stream
 class Pages:
     """Handlers of files and of the rendered page."""
 
-    def __init__(self, settings: Settings, ca: Path | None) -> None:
+    def __init__(self, settings: Settings, models: ModelRegistry, ca: Path | None) -> None:
         self._settings = settings
+        self._models = _model_choices(models)
         self._ca = ca
         self._templates = templates()
 
@@ -84,6 +86,7 @@ class Pages:
                 if not server.gives_credentials
             ],
             "token_required": settings.publishing_protected,
+            "models": self._models,
             "whip": link(request, "/whip"),
             "ca": link(request, "/ca.crt") if self._ca else None,
         }
@@ -112,3 +115,19 @@ class Pages:
             "Content-Disposition": 'attachment; filename="edge-ca.crt"',
         }
         return web.FileResponse(self._ca, headers=headers)
+
+
+def _model_choices(models: ModelRegistry) -> list[dict[str, object]]:
+    """The page's menu, the default first: names to ask for, with the least score of their boxes."""
+
+    def choice(name: str, label: str) -> dict[str, object]:
+        threshold = min(model.score_threshold for model in models.serving(name))
+        return {"name": name, "label": label, "score_threshold": threshold}
+
+    named = {model.name for model in models}
+    families = [name for name in models.choices if name not in named]
+    choices = [choice(model.name, model.name) for model in models]
+    if len(models.serving(None)) > 1:
+        families = [name for name in families if name != models.default.family]
+        choices.insert(0, choice("", "Server chooses"))
+    return choices + [choice(name, f"Server chooses ({name})") for name in families]

@@ -306,9 +306,11 @@ def _session_options(request: web.Request, models: ModelRegistry) -> SessionOpti
     if not serving:
         raise bad("model", f"one of {', '.join(models.choices)}")
     class_names = serving[0].class_names
-    min_score = _min_score(query.get("min_score"))
-    if min_score is None:
-        raise bad("min_score", "from 0 to 1")
+    min_score = None
+    if text := query.get("min_score"):
+        min_score = _score(text)
+        if min_score is None:
+            raise bad("min_score", "from 0 to 1")
     if (text := query.get("classes")) is not None:
         names = [name.strip() for name in text.split(",") if name.strip()]
         unknown = [name for name in names if name not in class_names]
@@ -318,10 +320,10 @@ def _session_options(request: web.Request, models: ModelRegistry) -> SessionOpti
     return SessionOptions(slo_ms, label, classes, model, min_score)
 
 
-def _min_score(text: str | None) -> float | None:
-    """A score, 0 if there is no text; None for a text that is none."""
+def _score(text: str) -> float | None:
+    """None for a text that is none."""
     try:
-        score = float(text or 0.0)
+        score = float(text)
     except ValueError:
         return None
     return score if 0.0 <= score <= 1.0 else None

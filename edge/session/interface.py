@@ -37,9 +37,10 @@ class SessionOptions:
     classes: frozenset[str] | None = None
     """Names of the classes to report; None: all."""
     model: str | None = None
-    """The name of a model, or of a family of which the plan chooses; None: the default."""
-    min_score: float = 0.0
-    """Boxes below are not reported, on top of the model's own threshold."""
+    """The name of a model, or of a family of which the plan chooses; None: no wish, and empty: the
+    default (a session that replaces another keeps its model with None alone)."""
+    min_score: float | None = None
+    """Boxes below are not reported, on top of the model's own threshold; None: no wish."""
     local_publisher: bool = False
     """The offer came from this machine, so ICE may use its addresses."""
     pins: Pins = NO_PINS

@@ -18,14 +18,15 @@ def inherit(
 ) -> SessionOptions:
     """The options of a session that replaces `old`: what its publisher did not choose anew."""
     view, snapshot = old.view(now_ms), old.snapshot(now_ms)
+    model = old_options.model if options.model is None else options.model
     return replace(
         options,
         slo_ms=view.slo_ms if options.slo_ms is None else options.slo_ms,
         label=options.label or view.label,
         classes=old_options.classes if options.classes is None else options.classes,
-        model=old_options.model if options.model is None else options.model,
-        min_score=options.min_score or old_options.min_score,
-        pins=view.pins if options.model in (None, old_options.model) else NO_PINS,
+        model=model,
+        min_score=old_options.min_score if options.min_score is None else options.min_score,
+        pins=view.pins if (model or None) == (old_options.model or None) else NO_PINS,
         start_bps=snapshot.link_bps,
     )
 

@@ -96,7 +96,7 @@ class Session:
             slo_ms=options.slo_ms or settings.slo_ms,
             class_names=self._class_names,
             classes=options.classes,
-            min_score=options.min_score,
+            min_score=options.min_score or 0.0,
             metrics=metrics,
             clock=now_ms,
             send=self._send_result,

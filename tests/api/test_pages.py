@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from edge.api.pages import Pages, security_headers
 from edge.config import IceServer, load
+from edge.models.registry.model import Model
+from edge.models.registry.registry import ModelRegistry
+from tests.served_model import model
 
 Client = TestClient[web.Request, web.Application]
 
@@ -22,7 +26,8 @@ Client = TestClient[web.Request, web.Application]
 @asynccontextmanager
 async def _pages(ca: Path | None = None, **settings: Any) -> AsyncIterator[Client]:
     app = web.Application(middlewares=[security_headers])
-    app.add_routes(Pages(load(**settings), ca).routes())
+    loaded = load(**settings)
+    app.add_routes(Pages(loaded, ModelRegistry.of(loaded), ca).routes())
     async with TestClient(TestServer(app)) as client:
         yield client
 
@@ -86,3 +91,31 @@ async def test_a_sample_that_has_not_been_fetched_is_not_offered(
 async def test_files_outside_the_static_folder_are_not_served() -> None:
     async with _pages() as client, client.get("/static/../templates/page.html") as response:
         assert response.status == 404
+
+
+@pytest.mark.parametrize(
+    ("models", "choices"),
+    [
+        ([model("a")], [("a", "a")]),
+        (
+            [model("a"), model("b", family="f"), model("c", family="f")],
+            [("a", "a"), ("b", "b"), ("c", "c"), ("f", "Server chooses (f)")],
+        ),
+        (  # a family of a model's name can't be asked for by name
+            [model("a"), model("b", family="a"), model("c")],
+            [("", "Server chooses"), ("a", "a"), ("b", "b"), ("c", "c")],
+        ),
+    ],
+)
+async def test_the_page_has_the_models_that_it_may_ask_for(
+    models: list[Model], choices: list[tuple[str, str]]
+) -> None:
+    models[-1] = replace(models[-1], score_threshold=0.1)
+    app = web.Application()
+    app.add_routes(Pages(load(), ModelRegistry(models), None).routes())
+    async with TestClient(TestServer(app)) as client:
+        found = (await _settings_of_page(client))["models"]
+    assert [(each["name"], each["label"]) for each in found] == choices
+    least = {each["name"]: each["score_threshold"] for each in found}
+    assert least[models[-1].name] == 0.1
+    assert least.get("f", 0.1) == 0.1

@@ -22,6 +22,7 @@ from edge.assets import samples
 from edge.base.clock import now_ms
 from edge.ipc.picture import Picture
 from edge.rtc.peer_connection import DecodedFrame, PeerConnection
+from edge.rtc.transport import aiortc_adapter
 
 from .cameras import read_barcode
 
@@ -51,6 +52,7 @@ class Guest:
     messages: list[dict[str, Any]] = field(default_factory=list)
     frames: list[Seen] = field(default_factory=list)
     ended: bool = False
+    replaced: bool = False  # by the one that named it, with that one's first answer
 
     def said(self, kind: str) -> list[dict[str, Any]]:
         return [message for message in self.messages if message.get("type") == kind]
@@ -73,6 +75,7 @@ class Standin:
             "sample": "/sample.webm",
             "ice_servers": [],
             "token_required": False,
+            "models": [{"name": "tiny", "label": "tiny", "score_threshold": 0.25}],
             "whip": "/whip",
             "ca": None,
         }
@@ -87,6 +90,7 @@ class Standin:
         self.drop: Callable[[int], dict[str, Any] | None] = lambda index: None
         self.delay_ms: Callable[[int], float] = lambda index: 0.0
         self.boxes: Callable[[DecodedFrame, int], list[Box]] = lambda frame, index: []
+        self.classes = CLASSES
         self.guests: list[Guest] = []
         self._changed = asyncio.Condition()
         self._runner: web.AppRunner | None = None
@@ -175,6 +179,9 @@ class Standin:
             if self.full_code is None:
                 return web.Response(status=503, text="<h1>away</h1>", headers=headers)
             return refused(503, self.full_code, **headers)
+        replaces = request.query.get("replaces")
+        if replaces is not None and self._guest(replaces) is None:
+            return refused(400, "bad_query")
         guest = Guest(id=f"s{len(self.guests)}", query=dict(request.query))
         guest.peer = PeerConnection(
             slo_ms=250.0,
@@ -196,13 +203,33 @@ class Standin:
         return web.Response(status=204)
 
     async def _end(self, request: web.Request) -> web.Response:
-        for guest in self.guests:
-            if guest.id == request.match_info["session"]:
-                guest.ended = True
-                if guest.peer is not None:
-                    await guest.peer.close()
+        guest = self._guest(request.match_info["session"])
+        if guest is not None:
+            guest.ended = True
+            if guest.peer is not None:
+                await guest.peer.close()
         self._notify()
         return web.Response()
+
+    def _guest(self, session: str) -> Guest | None:
+        return next((guest for guest in self.guests if guest.id == session), None)
+
+    async def _replace(self, session: str) -> None:
+        """As the server does with the first answer of the session that is to replace that one."""
+        old = self._guest(session)
+        if old is None or old.ended or old.replaced:
+            return
+        old.replaced = True
+        if old.peer is not None:
+            old.say("bye", code="replaced", message="replaced by another")
+            await old.peer.close()
+        self._notify()
+
+    @staticmethod
+    def cut(guest: Guest) -> None:
+        """Its path is gone, and nobody is told: neither end hears the other."""
+        assert guest.peer is not None
+        aiortc_adapter.abort_sockets(guest.peer._connection)
 
     # What a session says and sends
 
@@ -223,7 +250,7 @@ class Standin:
                 session=guest.id,
                 slo_ms=message["slo_ms"],
                 variants=["yolov4-tiny-416"],
-                classes=CLASSES,
+                classes=self.classes,
             )
         self._notify()
 
@@ -268,6 +295,8 @@ class Standin:
             "t": times,
         }
         guest.peer.send("results", json.dumps(message))
+        if "replaces" in guest.query:
+            await self._replace(guest.query["replaces"])
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.ensure_future(work)

@@ -59,6 +59,8 @@ async def test_nothing_overflows_on_any_screen(tmp_path: Path, screen: str) -> N
         opened(standin.url, camera, **SCREENS[screen]) as watched,
     ):
         standin.settings["ca"] = "/ca.crt"
+        long = "a-model-with-a-name-that-is-longer-than-any-phone-is-wide-at-608-px"
+        standin.settings["models"] += [{"name": long, "label": long, "score_threshold": 0.1}]
         page = watched.page
         await watched.open(slo=250)
         await page.locator("#welcome").wait_for()

@@ -62,7 +62,6 @@ async def test_a_family_is_served_with_any_of_its_models(tmp_path: Path) -> None
     ("query", "message"),
     [
         ({"model": "none"}, "`model`: one of yolov4-tiny, mine, other, ours"),
-        ({"model": ""}, "`model`: one of yolov4-tiny, mine, other, ours"),
         ({"model": "mine", "classes": "car"}, "`classes`: 'car' is no class"),
         ({"min_score": "much"}, "`min_score`: from 0 to 1"),
         ({"min_score": "1.5"}, "`min_score`: from 0 to 1"),
@@ -92,6 +91,28 @@ async def test_weak_boxes_are_left_out_by_query_and_by_message(tmp_path: Path) -
             assert not any(each["boxes"] for each in nothing.of_type("detections"))
             nothing.send("hello", version=1, min_score=0.0)
             await nothing.wait_for(lambda each: bool(each.get("boxes")))
+
+
+async def test_a_session_that_replaces_another_keeps_what_it_does_not_choose_anew(
+    tmp_path: Path,
+) -> None:
+    async with serving(**settings(tmp_path)) as server:
+        url = base(server)
+        async with publishing(url, PICTURES, query={"model": "mine", "min_score": "1"}) as old:
+            await old.wait_for_answers(1)
+            replaces = {"replaces": old.location.rsplit("/", 1)[-1]}
+            async with publishing(url, PICTURES, query=replaces) as new:
+                await new.wait_for_answers(3)
+                assert not any(each["boxes"] for each in new.of_type("detections"))
+                new.send("hello", version=1)
+                assert (await new.wait_for_type("welcome"))["models"] == ["mine"]
+                replaces = {"replaces": new.location.rsplit("/", 1)[-1]}
+                # An empty name is a choice, the server's default, and so is a score of 0.
+                chosen = {**replaces, "model": "", "min_score": "0"}
+                async with publishing(url, PICTURES, query=chosen) as newest:
+                    await newest.wait_for(lambda each: bool(each.get("boxes")))
+                    newest.send("hello", version=1)
+                    assert (await newest.wait_for_type("welcome"))["models"] == ["yolov4-tiny"]
 
 
 async def test_a_device_whose_profile_lacks_a_model_is_named_at_the_start(tmp_path: Path) -> None:

@@ -48,11 +48,11 @@ class ModelRegistry:
     def serving(self, choice: str | None) -> tuple[Model, ...]:
         """The models that may serve a session, by the name of a model or of a family.
 
-        None: the default's family. Empty for a name that is neither.
+        None or an empty name: the default's family. Empty for a name that is neither.
         """
-        if choice is not None and choice in self._models:
+        if choice and choice in self._models:
             return (self._models[choice],)
-        family = self.default.family if choice is None else choice
+        family = choice or self.default.family
         return tuple(model for model in self if model.family == family)
 
 

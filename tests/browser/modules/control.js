@@ -1,7 +1,7 @@
 import { ClockEstimate } from "/static/js/client/clock.js";
 import { encodingFor, HintApplier } from "/static/js/client/hint.js";
 import { msText, rateText } from "/static/js/page/panel.js";
-import { retryDelayMs } from "/static/js/page/session.js";
+import { retryDelayMs } from "/static/js/client/links.js";
 import { reportMessage } from "/static/js/client/stats.js";
 import { describe, Problem } from "/static/js/client/problem.js";
 import { close, equal, ok, random } from "./check.js";

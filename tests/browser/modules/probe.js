@@ -7,13 +7,13 @@ export function faults(least) {
   const found = [];
   const { scrollWidth, scrollHeight } = document.documentElement;
   if (scrollWidth > innerWidth || scrollHeight > innerHeight) found.push(`scrolls to ${scrollWidth}x${scrollHeight}`);
-  const controls = [...document.querySelectorAll("button, .choices label, a, input[type=password]")]
+  const controls = [...document.querySelectorAll("button, .choices label, a, input[type=password], input[type=range], select")]
     .filter(shown)
     .map((element) => ({
       element,
       name: element.id || element.textContent.trim(),
       box: element.getBoundingClientRect(),
-      card: element.closest(".card"), // which may scroll, and clips what it scrolls
+      card: element.closest(".card, .details"), // which may scroll, and clips what it scrolls
     }));
   for (const { element, name, box, card } of controls) {
     const across = box.left < -0.5 || box.right > innerWidth + 0.5;
@@ -56,7 +56,7 @@ export function geometry() {
 
 /** Controls that a screen reader could not name. */
 export function unnamed() {
-  return [...document.querySelectorAll("button, input")]
+  return [...document.querySelectorAll("button, input, select")]
     .filter((element) => !(element.getAttribute("aria-label") || element.textContent.trim() || element.labels?.length))
     .map((element) => element.outerHTML);
 }

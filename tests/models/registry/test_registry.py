@@ -16,7 +16,7 @@ FAMILY = ModelRegistry([model("a", family="f"), model("b"), model("c", family="f
 
 def test_a_model_is_asked_for_by_its_name_and_a_family_by_its_own() -> None:
     assert FAMILY.choices == ["a", "b", "c", "f"]
-    for choice, names in (("b", "b"), ("a", "a"), ("f", "ac"), (None, "ac"), ("x", "")):
+    for choice, names in (("b", "b"), ("a", "a"), ("f", "ac"), (None, "ac"), ("", "ac"), ("x", "")):
         assert [each.name for each in FAMILY.serving(choice)] == list(names)
 
 

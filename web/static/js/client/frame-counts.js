@@ -43,6 +43,7 @@ const MAX_NAMES = 200;
  * @property {number} rtp
  * @property {number} leftMs page clock
  * @property {number | null} captureMs page clock
+ * @property {object | null} owner the link that sent it
  * @property {Answer} [answer] arrived before the capture time was known
  */
 
@@ -89,15 +90,16 @@ export class FrameCounts {
    * @param {number} rtp
    * @param {number} leftMs
    * @param {number | null} captureMs null while the frame's picture is not known
+   * @param {object | null} [owner] the link that sent it
    */
-  encoded(rtp, leftMs, captureMs) {
+  encoded(rtp, leftMs, captureMs, owner = null) {
     if (this.open.has(rtp)) return;
     if (this.open.size >= MAX_OPEN) {
       const oldest = this.open.keys().next().value;
       this.settleDropped(/** @type {number} */ (oldest), "lost");
     }
     this.captured += 1;
-    this.open.set(rtp, { rtp, leftMs, captureMs });
+    this.open.set(rtp, { rtp, leftMs, captureMs, owner });
   }
 
   /**
@@ -149,9 +151,10 @@ export class FrameCounts {
    *
    * @param {number} nowMs
    * @param {(rtp: number) => number | null} captureOf
+   * @param {object | null} [owner] whose frames
    */
-  expire(nowMs, captureOf) {
-    for (const entry of [...this.open.values()]) {
+  expire(nowMs, captureOf, owner = null) {
+    for (const entry of this.openOf(owner)) {
       if (entry.answer) {
         const captureMs = entry.captureMs ?? captureOf(entry.rtp);
         if (captureMs !== null || nowMs - entry.answer.handledMs > LOST_AFTER_MS) {
@@ -165,12 +168,21 @@ export class FrameCounts {
   }
 
   /**
-   * Settles all open frames, when the connection ends.
+   * @param {object | null} owner
+   * @returns {Open[]} its open frames
+   */
+  openOf(owner) {
+    return [...this.open.values()].filter((entry) => entry.owner === owner);
+  }
+
+  /**
+   * Settles a link's open frames, when it ends.
    *
    * @param {string} reason for those without an answer
+   * @param {object | null} [owner] whose frames
    */
-  close(reason) {
-    for (const entry of [...this.open.values()]) {
+  close(reason, owner = null) {
+    for (const entry of this.openOf(owner)) {
       if (entry.answer) {
         entry.captureMs ??= entry.leftMs;
         this.settleAnswered(entry, entry.answer);

@@ -1,11 +1,12 @@
 /**
  * One connection to the server, from offer to end: its messages, its clock, its hints and reports, and the match of
- * encoded frames to captured pictures. A lost link is never revived: the session creates a new one.
+ * encoded frames to captured pictures. A lost link is never revived: another one takes its place (links.js).
  */
 
 import { ClockEstimate, Pinger, pageNow } from "./clock.js";
 import { CaptureMap } from "./capture-map.js";
 import { HintApplier } from "./hint.js";
+import { Placement } from "./placement.js";
 import { tally } from "./frame-counts.js";
 import { Publisher } from "./publisher.js";
 import { Samples } from "./quantiles.js";
@@ -18,8 +19,6 @@ const CONNECT_MS = 10000;
 const SILENCE_MS = 4000;
 /** Frames closer together than this share of the hinted interval were left out to keep the hinted rate. */
 const PACED_SHARE = 0.9;
-/** Pictures and frames kept until they are matched; beyond it the oldest are discarded. */
-const MAX_UNPLACED = 240;
 
 /**
  * @typedef {object} LinkOptions
@@ -30,12 +29,16 @@ const MAX_UNPLACED = 240;
  * @property {number} sloMs
  * @property {number} fps
  * @property {string} label
+ * @property {string | null} [model] that the URL asks for
+ * @property {number} [minScore] boxes below are not answered, on top of the model's own threshold
  * @property {import("./frame-counts.js").FrameCounts} frameCounts
  * @property {import("./journal.js").Journal | null} [journal] for measurements
  * @property {Record<string, number>} sentSizes tallied here
  * @property {Record<string, number>} variants tallied here
  * @property {(sloMs: number) => void} [onSlo] the server's operator has changed the objective
  * @property {() => void} onOpen
+ * @property {() => void} [onAnswer] the first frame is answered
+ * @property {() => void} [onTrouble] the server cannot be heard, and may come back
  * @property {(problem: Problem) => void} onLost
  * @property {(result: import("../page/overlay.js").Result) => void} onResult
  * @property {() => void} onChange the panel's data changed
@@ -66,13 +69,15 @@ export class Link {
     this.captureShiftMs = 0;
     this.heardMs = pageNow();
     this.ended = false;
+    /** Whether frames are counted: of two links at a time, those of one. */
+    this.counting = true;
+    this.answered = false;
     this.recent = { answers: new Samples(128), back: new Samples(128), late: 0 };
-    /** @type {number[]} pictures that no encoded frame has claimed yet */
-    this.stamps = [];
-    /** @type {{rtp: number, bytes: number}[]} encoded frames whose picture is not known yet */
-    this.unplaced = [];
-    /** @type {number | null} */
-    this.lastStamp = null;
+    this.placement = new Placement(
+      this.map,
+      (rtp, stampMs) => this.journal?.placed(rtp, stampMs),
+      (stamps, before, after) => this.skipped(stamps, before, after),
+    );
 
     this.publisher = new Publisher({
       url: options.url,
@@ -84,6 +89,7 @@ export class Link {
       onEncoded: (frame) => this.encoded(frame),
       onText: (channel, text) => this.heard(channel, text),
       onOpen: () => this.opened(),
+      onTrouble: () => options.onTrouble?.(),
       onLost: (problem) => this.lose(problem),
     });
     this.pinger = new Pinger((message) => this.publisher.send(message), this.clock);
@@ -119,9 +125,15 @@ export class Link {
   }
 
   hello() {
-    const { sloMs, fps, label } = this.options;
-    this.unwelcomed += 1;
-    this.publisher.send({ type: "hello", version: 1, slo_ms: sloMs, fps, label });
+    const { sloMs, fps, label, minScore = 0 } = this.options;
+    const sent = this.publisher.send({ type: "hello", version: 1, slo_ms: sloMs, fps, label, min_score: minScore });
+    if (sent) this.unwelcomed += 1;
+  }
+
+  /** @param {number} minScore */
+  setMinScore(minScore) {
+    this.options.minScore = minScore;
+    this.hello();
   }
 
   /** @param {number} sloMs */
@@ -153,29 +165,50 @@ export class Link {
     this.options.source = source;
     await this.publisher.sender.replaceTrack(source.track);
     this.map.reset();
-    this.stamps = [];
-    this.unplaced = [];
-    this.lastStamp = null;
+    this.placement.reset();
     this.hints = this.hintsFor(source);
     if (this.hint) this.hints.apply(this.hint);
   }
 
-  /** @param {Problem} problem */
+  /** Sends, and counts nothing: another link has the frames until `takeOver`. */
+  standBy() {
+    this.counting = false;
+  }
+
+  /**
+   * Counts frames from now on, and the link before no further ones.
+   *
+   * @param {Link} before
+   */
+  takeOver(before) {
+    this.placement.takeOver(before.placement);
+    before.counting = false;
+    this.counting = true;
+  }
+
+  /**
+   * A lost connection's session is kept on the server, so that another one can replace it.
+   *
+   * @param {Problem} problem
+   */
   lose(problem) {
     if (this.ended) return;
-    this.close("lost");
+    this.close("lost", problem.code === "link_lost");
     this.options.onLost(problem);
   }
 
-  /** @param {string} reason for the frames still without an answer */
-  close(reason) {
+  /**
+   * @param {string} reason for the frames still without an answer
+   * @param {boolean} [keep] the session on the server
+   */
+  close(reason, keep = false) {
     if (this.ended) return;
     this.ended = true;
     clearTimeout(this.connectTimer);
     clearInterval(this.timer);
     this.pinger.stop();
-    this.frameCounts.close(reason);
-    this.publisher.close();
+    this.frameCounts.close(reason, this);
+    this.publisher.close(keep);
   }
 
   async tick() {
@@ -184,7 +217,7 @@ export class Link {
       this.lose(new Problem("link_lost"));
       return;
     }
-    this.frameCounts.expire(now, this.captureOf);
+    this.frameCounts.expire(now, this.captureOf, this);
     const stats = await this.reader.read().catch(() => null);
     if (this.ended || !stats) return;
     this.stats = stats;
@@ -203,40 +236,20 @@ export class Link {
   captured(picture) {
     this.map.captured(picture.stampMs, picture.arrivedMs, picture.presented);
     this.captureShiftMs = picture.captureMs - picture.stampMs;
-    this.stamps.push(picture.stampMs);
-    if (this.stamps.length > MAX_UNPLACED) this.stamps.shift();
+    this.placement.captured(picture.stampMs);
   }
 
   /** @param {import("./encoded.js").EncodedFrame} frame */
   encoded(frame) {
     if (this.ended) return;
     this.map.encoded(frame.rtp, frame.leftMs);
+    if (!this.counting) return;
     this.journal?.encoded(frame);
-    this.frameCounts.encoded(frame.rtp, frame.leftMs, this.captureOf(frame.rtp));
+    this.frameCounts.encoded(frame.rtp, frame.leftMs, this.captureOf(frame.rtp), this);
     const { width = this.stats?.width, height = this.stats?.height } = frame;
     if (width && height) tally(this.options.sentSizes, `${width}x${height}`);
-    this.unplaced.push({ rtp: frame.rtp, bytes: frame.bytes });
-    if (this.unplaced.length > MAX_UNPLACED) this.unplaced.shift();
-    this.place();
-    this.frameCounts.expire(frame.leftMs, this.captureOf);
-  }
-
-  /** Matches encoded frames to pictures, and counts the pictures in between as left out. */
-  place() {
-    for (;;) {
-      const next = this.unplaced[0];
-      const stamp = next ? this.map.stampOf(next.rtp) : null;
-      if (stamp === null) return;
-      this.unplaced.shift();
-      const tolerance = this.map.toleranceMs;
-      const last = this.lastStamp;
-      // A picture may reach the page after its encoded frame: a stamp near the last frame's belongs to that frame.
-      const between = last === null ? [] : this.stamps.filter((s) => s > last + tolerance && s < stamp - tolerance);
-      this.stamps = this.stamps.filter((s) => s > stamp + tolerance);
-      if (last !== null) this.skipped(between, last, stamp);
-      this.lastStamp = stamp;
-      this.journal?.placed(next.rtp, stamp);
-    }
+    this.placement.encoded(frame.rtp);
+    this.frameCounts.expire(frame.leftMs, this.captureOf, this);
   }
 
   /**
@@ -311,6 +324,10 @@ export class Link {
   /** @param {{rtp: number, variant: string, boxes: any[], t: import("./frame-counts.js").ServerTimes}} message */
   detections(message) {
     const { rtp, variant, boxes, t } = message;
+    if (!this.answered) {
+      this.answered = true;
+      this.options.onAnswer?.();
+    }
     const offsetMs = this.clock.best?.offsetMs ?? null;
     if (!this.publisher.watching) this.guess(rtp, t, offsetMs);
     const stampMs = this.map.stampOf(rtp);
@@ -341,14 +358,14 @@ export class Link {
     if (offsetMs === null || !t) return;
     const capturedMs = t.captured - offsetMs;
     this.map.observeCaptureTime(rtp, capturedMs);
-    this.frameCounts.encoded(rtp, capturedMs, capturedMs);
+    if (this.counting) this.frameCounts.encoded(rtp, capturedMs, capturedMs, this);
   }
 
   /** @param {{rtp: number, reason: string, infeasible?: boolean}} message */
   dropped({ rtp, reason, infeasible }) {
     if (!Number.isFinite(rtp)) return;
     // Without an encoded transform, this is the first message about the frame.
-    if (!this.publisher.watching) this.frameCounts.encoded(rtp, pageNow(), null);
+    if (!this.publisher.watching && this.counting) this.frameCounts.encoded(rtp, pageNow(), null, this);
     this.frameCounts.settleDropped(rtp, String(reason), infeasible === true);
   }
 
@@ -365,6 +382,7 @@ export class Link {
       not_ready: "not_ready",
     };
     const problem = /** @type {any} */ (known)[code] ?? "ended";
+    this.publisher.forget();
     this.lose(new Problem(problem, { detail: message ?? "" }));
   }
 }

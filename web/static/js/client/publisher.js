@@ -30,6 +30,7 @@ const UNAVAILABLE = { full: "full", busy: "full", half_open_full: "full", no_por
  * @property {(frame: import("./encoded.js").EncodedFrame) => void} onEncoded
  * @property {(channel: "control" | "results", text: string) => void} onText
  * @property {() => void} onOpen the control channel is open
+ * @property {() => void} [onTrouble] the peer connection gets no answer, and may recover
  * @property {(problem: Problem) => void} onLost the peer connection or its channel ended
  */
 
@@ -64,6 +65,7 @@ export class Publisher {
     this.stopWatching = watchEncoded(this.sender, options.onEncoded);
     this.pc.onconnectionstatechange = () => {
       if (["failed", "closed"].includes(this.pc.connectionState)) this.lost();
+      if (this.pc.connectionState === "disconnected" && !this.closed) options.onTrouble?.();
     };
     this.pc.onicecandidate = ({ candidate }) => {
       if (!candidate?.candidate) return;
@@ -80,6 +82,11 @@ export class Publisher {
   /** @returns {boolean} whether encoded frames are observed */
   get watching() {
     return this.stopWatching !== null;
+  }
+
+  /** @returns {string | null} the session's id at the server, null before its answer and once it has ended */
+  get session() {
+    return this.location?.pathname.split("/").filter(Boolean).at(-1) ?? null;
   }
 
   /**
@@ -196,15 +203,25 @@ export class Publisher {
     return true;
   }
 
-  /** Ends the session here and on the server, even while the page is being closed. */
-  close() {
+  /**
+   * Ends the session here and on the server, even while the page is being closed.
+   *
+   * @param {boolean} [keep] not on the server, where another session is to replace it
+   */
+  close(keep = false) {
     if (this.closed) return;
     this.closed = true;
     this.stopWatching?.();
     this.pc.close();
-    this.remove();
+    if (!keep) this.remove();
   }
 
+  /** The server has ended the session. */
+  forget() {
+    this.location = null;
+  }
+
+  /** Ends the session on the server. */
   remove() {
     if (!this.location) return;
     const { location } = this;

@@ -1,7 +1,8 @@
 /**
  * Connects the page's parts: buttons to the session, the session to texts and figures.
  *
- * Query parameters, for automation: autostart=1, source=camera|sample, slo=MS, fps=N, label=TEXT, journal=1.
+ * Query parameters, for automation: autostart=1, source=camera|sample, slo=MS, fps=N, label=TEXT, model=NAME,
+ * min_score=0..1, classes=NAME,NAME, journal=1.
  * A token may come in the fragment: #token=TEXT.
  *
  * Tests and the demo command observe and control the page through `window.__edge`:
@@ -15,8 +16,10 @@
  *                  to its latency
  *   classes        {name: boxes}      sent_sizes {"WxH": frames}      variants {name: answers}
  *   hint           the server's last hint, or null
+ *   choices        {model, min_score, classes}: what the user has chosen of the detector
  *   snapshot()     all of this and more: {state, slo_ms, fps, label, source, counts, latency_ms, legs_ms, classes,
- *                  sent_sizes, variants, hint, hints_applied, session, reconnects, drawn, undrawn, sender, server, clock}
+ *                  sent_sizes, variants, hint, hints_applied, session, reconnects, replacements, refusals,
+ *                  choices, drawn, undrawn, sender, server, clock}
  *   journal()      with journal=1, a line for every frame captured since the start, and the hints: client/journal.js
  *   start(kind), stop(), flip()
  *   finish()       stops sending, waits until every frame is counted, stops, and returns a snapshot
@@ -24,19 +27,25 @@
  * canvas shows that very picture.
  */
 
+import { Choices } from "./choices.js";
 import { Overlay } from "./overlay.js";
 import { Panel } from "./panel.js";
 import { Session } from "./session.js";
+import { positive, store, stored } from "./settings.js";
 import { describe } from "../client/problem.js";
 import { pageNow } from "../client/clock.js";
+import { watchNetwork } from "../client/network.js";
 
 const SLO_KEY = "edge.slo_ms";
+const MODEL_KEY = "edge.model";
+const MIN_SCORE_KEY = "edge.min_score";
+const CLASSES_KEY = "edge.classes";
 const TOKEN_KEY = "edge.token";
 const NOTICE_MS = 5000;
 
 /** @param {string} id @returns {any} */
 const $ = (id) => document.getElementById(id);
-/** @type {import("./session.js").Settings} */
+/** @type {import("./settings.js").Settings} */
 const settings = JSON.parse($("settings").textContent);
 const query = new URLSearchParams(location.search);
 
@@ -49,43 +58,33 @@ const session = new Session(settings, overlay, $("probe"), {
   fps: positive(query.get("fps")) ?? settings.fps,
   label: query.get("label") ?? "",
   token: () => stored(sessionStorage, TOKEN_KEY) ?? "",
-  wishes: { model: query.get("model"), min_score: query.get("min_score") },
+  model: query.get("model") ?? storedModel(),
+  minScore: Math.min(1, positive(query.get("min_score")) ?? positive(stored(localStorage, MIN_SCORE_KEY)) ?? 0),
+  classes: new Set((query.get("classes") ?? stored(localStorage, CLASSES_KEY) ?? "").split(",").filter(Boolean)),
   journal: query.get("journal") === "1",
 });
 
-/**
- * @param {string | null} text
- * @returns {number | null}
- */
-function positive(text) {
-  const value = Number(text);
-  return Number.isFinite(value) && value > 0 ? value : null;
-}
+const choices = new Choices($("choices"), {
+  models: settings.models,
+  model: session.options.model,
+  minScore: session.options.minScore,
+  classes: session.options.classes,
+  onModel: (model) => {
+    store(localStorage, MODEL_KEY, model);
+    choices.reset();
+    session.setModel(model);
+  },
+  onMinScore: (minScore) => {
+    store(localStorage, MIN_SCORE_KEY, String(minScore));
+    session.setMinScore(minScore);
+  },
+  onClasses: (classes) => store(localStorage, CLASSES_KEY, [...classes].join(",")),
+});
 
-/**
- * @param {Storage} storage
- * @param {string} key
- * @returns {string | null}
- */
-function stored(storage, key) {
-  try {
-    return storage.getItem(key);
-  } catch {
-    return null; // Storage can be forbidden; the page works without it.
-  }
-}
-
-/**
- * @param {Storage} storage
- * @param {string} key
- * @param {string} value
- */
-function store(storage, key, value) {
-  try {
-    storage.setItem(key, value);
-  } catch {
-    // Storage is forbidden, as above.
-  }
+/** @returns {string | null} the model of the last visit, if the server still has it and others */
+function storedModel() {
+  const name = stored(localStorage, MODEL_KEY);
+  return settings.models.length > 1 && settings.models.some((model) => model.name === name) ? name : null;
 }
 
 /** The status text of each state. */
@@ -127,6 +126,7 @@ function render() {
     const input = /** @type {HTMLInputElement} */ (element);
     input.checked = Number(input.value) === session.options.sloMs;
   }
+  choices.showModel(session.options.model);
   renderNotice();
   renderToast();
   keepScreenOn(state === "live");
@@ -193,6 +193,7 @@ async function keepScreenOn(wanted) {
 /** @param {"camera" | "sample"} kind */
 function start(kind) {
   panel.reset();
+  choices.reset();
   return session.start(kind);
 }
 
@@ -206,7 +207,11 @@ session.addEventListener("notice", (event) => {
   }, NOTICE_MS);
   renderToast();
 });
-session.addEventListener("figures", () => panel.show(session));
+session.addEventListener("figures", () => {
+  panel.show(session);
+  choices.offer(Object.keys(session.classes));
+});
+watchNetwork(() => session.networkChanged());
 
 $("toggle").addEventListener("click", () => (session.active ? session.stop() : start("camera")));
 $("flip").addEventListener("click", () => session.flip());
@@ -264,12 +269,20 @@ function snapshot() {
     hints_applied: link?.hintsApplied ?? 0,
     session: link?.serverSession ?? null,
     reconnects: session.reconnects,
+    replacements: session.links.replacements,
+    refusals: session.links.refusals,
+    choices: chosen(),
     drawn: overlay.drawn,
     undrawn: overlay.missed,
     sender: link?.stats ?? null,
     server: link?.serverStats ?? null,
     clock: link?.clock.best ?? null,
   };
+}
+
+function chosen() {
+  const { model, minScore, classes } = session.options;
+  return { model, min_score: minScore, classes: [...classes] };
 }
 
 /** @type {any} */ (window).__edge = Object.freeze({
@@ -282,6 +295,7 @@ function snapshot() {
   get sent_sizes() { return { ...session.sentSizes }; },
   get variants() { return { ...session.variants }; },
   get hint() { return session.link?.hint ?? null; },
+  get choices() { return chosen(); },
   snapshot,
   journal: () => session.journal?.take() ?? null,
   start,

@@ -2,7 +2,8 @@
  * The session from the user's point of view: started, live, interrupted, stopped. One state with one setter.
  *
  * idle -> asking -> connecting -> live -> reconnecting -> live ...; `paused` while the page is hidden; `error` if the
- * user has to act. A session keeps its source through reconnections, and its link through changes of the source.
+ * user has to act. A session keeps its source through reconnections, and its link through changes of the source; another
+ * model, or another network, is a new link that takes the old one's place while both send.
  */
 
 import { openCamera, openSample } from "./camera.js";
@@ -11,12 +12,11 @@ import { askIceServers } from "../client/ice.js";
 import { Journal } from "../client/journal.js";
 import { FrameCounts, tally } from "../client/frame-counts.js";
 import { Link } from "../client/link.js";
+import { Links, retryDelayMs } from "../client/links.js";
 import { className } from "./overlay.js";
 import { watchPictures } from "./pictures.js";
 import { describe, Problem } from "../client/problem.js";
 
-const FIRST_RETRY_MS = 500;
-const LAST_RETRY_MS = 8000;
 /** A link that lasted this long resets the count of failures. */
 const STEADY_MS = 10000;
 /** Problems that a retry cannot solve. */
@@ -24,37 +24,14 @@ const FINAL = new Set(["token", "refused", "ended", "replaced", "unsupported"]);
 
 /**
  * @typedef {"idle" | "asking" | "connecting" | "live" | "reconnecting" | "paused" | "error"} State
- *
- * @typedef {object} Settings from the server, in the page
- * @property {string} version
- * @property {number} slo_ms
- * @property {number[]} slo_choices
- * @property {number} fps
- * @property {string | null} sample
- * @property {RTCIceServer[]} ice_servers the servers without credentials
- * @property {boolean} ask_ice whether the endpoint gives further ones
- * @property {boolean} token_required
- * @property {string} whip
- * @property {string | null} [ca] the URL of the server's own certificate authority
  */
-
-/** The delay before a new attempt: doubling, with some spread so that clients don't all return at once. Pure.
- *
- * @param {number} failures so far, 1 after the first
- * @param {number} spread between 0 and 1
- * @returns {number} ms
- */
-export function retryDelayMs(failures, spread) {
-  const base = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** (failures - 1));
-  return base * (0.75 + 0.5 * spread);
-}
 
 export class Session extends EventTarget {
   /**
-   * @param {Settings} settings
+   * @param {import("./settings.js").Settings} settings
    * @param {import("./overlay.js").Overlay} overlay
    * @param {HTMLVideoElement} video
-   * @param {{sloMs: number, fps: number, label: string, token: () => string, wishes?: Record<string, string | null>, journal?: boolean}} options
+   * @param {import("./settings.js").SessionOptions} options
    */
   constructor(settings, overlay, video, options) {
     super();
@@ -69,8 +46,19 @@ export class Session extends EventTarget {
     this.retryAtMs = 0;
     /** @type {import("./camera.js").Source | null} */
     this.source = null;
-    /** @type {Link | null} */
-    this.link = null;
+    this.links = new Links({
+      make: (replaces, events) => this.makeLink(replaces, events),
+      onLive: () => {
+        this.liveSinceMs = pageNow();
+        this.become("live");
+      },
+      onLost: (problem) => this.lost(problem),
+      onWaiting: (problem) => {
+        this.retryAtMs = pageNow();
+        this.become("reconnecting", problem);
+      },
+      onKept: (problem) => this.keptModel(problem),
+    });
     /** @type {import("./camera.js").Facing} */
     this.facing = "environment";
     /** @type {"camera" | "sample"} */
@@ -108,6 +96,11 @@ export class Session extends EventTarget {
     this.state = state;
     this.problem = problem;
     this.dispatchEvent(new Event("change"));
+  }
+
+  /** @returns {Link | null} */
+  get link() {
+    return this.links.current;
   }
 
   /** @returns {boolean} whether a camera or link is open or being opened */
@@ -151,7 +144,7 @@ export class Session extends EventTarget {
       return;
     }
     this.become("connecting");
-    await this.connect(run);
+    await this.links.connect();
   }
 
   /**
@@ -172,11 +165,11 @@ export class Session extends EventTarget {
     this.keepPictures();
     this.unwatch = watchPictures(source, this.video, (picture) => {
       this.overlay.keep(picture, source.mirrored);
-      this.link?.captured(picture);
+      this.links.each((link) => link.captured(picture));
       if (picture.width !== this.width || picture.height !== this.height) {
         this.width = picture.width;
         this.height = picture.height;
-        this.link?.hints.again();
+        this.links.each((link) => link.hints.again());
       }
     });
     source.track.addEventListener("ended", () => {
@@ -192,21 +185,26 @@ export class Session extends EventTarget {
   }
 
   /**
-   * Opens a link. Without a source, which means that the camera is being flipped, `flip` opens it instead.
+   * A link that is not open yet; null without a source, which means that the camera is being flipped, and that `flip`
+   * opens the link.
    *
-   * @param {number} run
+   * @param {string | null} replaces
+   * @param {import("../client/links.js").LinkEvents} events
+   * @returns {Promise<Link | null>}
    */
-  async connect(run) {
-    const { settings, options, source } = this;
-    if (!source) return;
+  async makeLink(replaces, events) {
+    const { settings, options, source, run } = this;
+    if (!source) return null;
     const query = new URLSearchParams({ slo_ms: String(options.sloMs) });
     if (options.label) query.set("label", options.label);
-    for (const [key, value] of Object.entries(options.wishes ?? {})) if (value) query.set(key, value);
+    if (options.model !== null) query.set("model", options.model);
+    if (options.minScore > 0) query.set("min_score", String(options.minScore));
+    if (replaces) query.set("replaces", replaces);
     const token = options.token();
     const iceServers = settings.ask_ice ? await askIceServers(settings.whip, token) : (settings.ice_servers ?? []);
-    if (run !== this.run || source !== this.source) return;
-    /** @type {import("../client/link.js").LinkOptions} */
-    const linkOptions = {
+    if (run !== this.run || source !== this.source) return null;
+    return new Link({
+      ...events,
       url: `${settings.whip}?${query}`,
       token,
       iceServers,
@@ -214,42 +212,31 @@ export class Session extends EventTarget {
       sloMs: options.sloMs,
       fps: options.fps,
       label: options.label,
+      model: options.model,
+      minScore: options.minScore,
       frameCounts: this.frameCounts,
       journal: this.journal,
       sentSizes: this.sentSizes,
       variants: this.variants,
       onSlo: (sloMs) => this.adoptSlo(sloMs),
-      onOpen: () => {
-        this.liveSinceMs = pageNow();
-        this.become("live");
-      },
-      onLost: (problem) => this.lost(run, problem),
-      onResult: (result) => {
-        for (const box of result.boxes) tally(this.classes, className(box, result.classes));
-        this.overlay.show(result, pageNow());
-      },
+      onResult: (result) => this.showResult(result),
       onChange: () => this.dispatchEvent(new Event("figures")),
-    };
-    /** @type {Link | null} */
-    let link = null;
-    try {
-      link = new Link(linkOptions);
-      this.link = link;
-      await link.open();
-    } catch (error) {
-      const problem = error instanceof Problem ? error : new Problem("refused", { detail: String(error) });
-      if (!link) this.lost(run, problem);
-      else if (this.link === link) link.lose(problem);
-    }
+    });
   }
 
-  /**
-   * @param {number} run
-   * @param {Problem} problem
-   */
-  lost(run, problem) {
-    if (run !== this.run) return;
-    this.link = null;
+  /** @param {import("./overlay.js").Result} result */
+  showResult(result) {
+    const { classes } = this.options;
+    for (const box of result.boxes) tally(this.classes, className(box, result.classes));
+    // A model that has none of the classes is shown whole.
+    const applies = result.classes.some((name) => classes.has(name));
+    const boxes = applies ? result.boxes.filter((box) => classes.has(className(box, result.classes))) : result.boxes;
+    this.overlay.show({ ...result, boxes }, pageNow());
+  }
+
+  /** @param {Problem} problem the link is lost, and none is there to take its place */
+  lost(problem) {
+    const { run } = this;
     if (FINAL.has(problem.code)) {
       this.stop(problem);
       return;
@@ -263,7 +250,7 @@ export class Session extends EventTarget {
       this.retryTimer = undefined;
       if (run !== this.run) return;
       this.reconnects += 1;
-      this.connect(run);
+      this.links.connect();
     }, delayMs);
   }
 
@@ -292,16 +279,47 @@ export class Session extends EventTarget {
       return;
     }
     this.attach(source);
-    const { link } = this;
-    if (link) await link.replace(source).catch(() => link.lose(new Problem("link_lost")));
-    else if (this.retryTimer === undefined) await this.connect(run); // The link was lost meanwhile.
+    if (this.link) {
+      const turned = (/** @type {Link} */ link) => link.replace(source).catch(() => link.lose(new Problem("link_lost")));
+      await Promise.all([this.link, this.links.next].map((link) => link && turned(link)));
+    } else if (this.retryTimer === undefined) await this.links.connect(); // The link was lost meanwhile.
     this.dispatchEvent(new Event("change"));
   }
 
   /** @param {number} sloMs */
   setSlo(sloMs) {
     this.adoptSlo(sloMs);
-    this.link?.setSlo(sloMs);
+    this.links.each((link) => link.setSlo(sloMs));
+  }
+
+  /**
+   * Another model serves the session as soon as it answers.
+   *
+   * @param {string} model a name of the server's; empty for its default
+   */
+  setModel(model) {
+    this.options.model = model;
+    this.links.replace();
+  }
+
+  /** @param {Problem} problem for which the wished model does not serve the session */
+  keptModel(problem) {
+    const model = this.link?.options.model ?? null;
+    if (model === this.options.model) return;
+    this.options.model = model;
+    this.dispatchEvent(new CustomEvent("notice", { detail: `${describe(problem).title}. The model stays` }));
+    this.dispatchEvent(new Event("change"));
+  }
+
+  /** @param {number} minScore */
+  setMinScore(minScore) {
+    this.options.minScore = minScore;
+    this.links.each((link) => link.setMinScore(minScore));
+  }
+
+  /** The device is on another network: the old path may be gone, or about to go. */
+  networkChanged() {
+    if (this.state === "live") this.links.replace();
   }
 
   /**
@@ -363,9 +381,7 @@ export class Session extends EventTarget {
   release(reason) {
     clearTimeout(this.retryTimer);
     this.retryTimer = undefined;
-    const { link } = this;
-    this.link = null;
-    link?.close(reason);
+    this.links.close(reason);
     this.releaseSource();
     this.overlay.clear();
   }

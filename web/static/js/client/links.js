@@ -1,0 +1,259 @@
+/**
+ * The session's link, and the one that is to take its place: make before break (docs/embed/protocol.md).
+ *
+ * The new link's offer names the old one's session (`replaces`), so that the server carries on with its label, objective,
+ * model and bitrate. Until the new one has its first answer the old one goes on, if it still can; a link that was lost
+ * leaves its session on the server, for the next one to replace.
+ */
+
+import { pageNow } from "./clock.js";
+import { Problem } from "./problem.js";
+
+const FIRST_RETRY_MS = 500;
+const LAST_RETRY_MS = 8000;
+/** After a link has taken over, a further one for its own trouble waits this long: a poor path is no new one. */
+const REST_MS = 5000;
+/** The old link may still receive answers for this long. */
+const RETIRED_MS = 2000;
+
+/**
+ * @typedef {import("./link.js").Link} Link
+ *
+ * @typedef {object} LinkEvents
+ * @property {() => void} onOpen
+ * @property {() => void} onAnswer
+ * @property {() => void} onTrouble
+ * @property {(problem: Problem) => void} onLost
+ *
+ * @typedef {object} LinksOptions
+ * @property {(replaces: string | null, events: LinkEvents) => Promise<Link | null>} make a link that is not open yet; null
+ *   where there is nothing to send
+ * @property {() => void} onLive the link is open, or another one has taken its place
+ * @property {(problem: Problem) => void} onLost there is no link any more
+ * @property {(problem: Problem) => void} onWaiting the link is lost, and its successor is not open yet
+ * @property {(problem: Problem) => void} onKept the new link was refused, and the old one stays
+ */
+
+/** The delay before a new attempt: doubling, with some spread so that clients don't all return at once. Pure.
+ *
+ * @param {number} failures so far, 1 after the first
+ * @param {number} spread between 0 and 1
+ * @returns {number} ms
+ */
+export function retryDelayMs(failures, spread) {
+  const base = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** (failures - 1));
+  return base * (0.75 + 0.5 * spread);
+}
+
+export class Links {
+  /** @param {LinksOptions} options */
+  constructor(options) {
+    this.options = options;
+    /** @type {Link | null} */
+    this.current = null;
+    /** @type {Link | null} it is to take the place of the current one */
+    this.next = null;
+    /** @type {Link | null} its place is taken, and its last answers may come */
+    this.retired = null;
+    /** @type {import("./publisher.js").Publisher | null} of a lost link, whose session is still on the server */
+    this.left = null;
+    /** Incremented with each attempt: an older one must not continue. */
+    this.attempt = 0;
+    this.failures = 0;
+    /** Whether `replace` was called before the current link had a session. */
+    this.again = false;
+    this.replacements = 0;
+    /** Links that were to take the place of another, and did not. */
+    this.refusals = 0;
+    this.restUntilMs = 0;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.retryTimer = undefined;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.retiredTimer = undefined;
+  }
+
+  /** Opens the link; where one was lost, it replaces that one's session. */
+  async connect() {
+    const attempt = ++this.attempt;
+    const replaces = this.left?.session ?? null;
+    await this.open(attempt, replaces, (link) => {
+      this.current = link;
+    });
+  }
+
+  /** Opens a link that is to take the place of the current one; of several, the newest. */
+  async replace() {
+    if (!this.current) return; // the next one will be as is wished now
+    const replaces = this.current.publisher.session;
+    this.again = !replaces;
+    if (!replaces) return;
+    const attempt = ++this.attempt;
+    clearTimeout(this.retryTimer);
+    this.next?.close("stopped");
+    this.next = null;
+    await this.open(attempt, replaces, (link) => {
+      link.standBy();
+      this.next = link;
+    });
+  }
+
+  /**
+   * @param {number} attempt
+   * @param {string | null} replaces
+   * @param {(link: Link) => void} place
+   */
+  async open(attempt, replaces, place) {
+    /** @type {Link | null} */
+    let link = null;
+    try {
+      link = await this.options.make(replaces, {
+        onOpen: () => link && this.opened(link),
+        onAnswer: () => link && this.answered(link),
+        onTrouble: () => link && this.trouble(link),
+        onLost: (problem) => link && this.lost(link, problem, replaces),
+      });
+      if (!link) return;
+      if (attempt !== this.attempt) {
+        link.close("stopped");
+        return;
+      }
+      place(link);
+      await link.open();
+    } catch (error) {
+      const problem = error instanceof Problem ? error : new Problem("refused", { detail: String(error) });
+      if (link) link.lose(problem);
+      else if (attempt === this.attempt && !this.current) this.options.onLost(problem);
+    }
+  }
+
+  /** @param {Link} link */
+  opened(link) {
+    if (link !== this.current) return;
+    this.options.onLive();
+    if (this.again) this.replace();
+  }
+
+  /** @param {Link} link */
+  answered(link) {
+    if (link === this.next) this.takeOver();
+    if (link === this.current) this.left = null;
+  }
+
+  /** The next link becomes the current one; a link that still lives has its last answers. */
+  takeOver() {
+    const { current: old, next } = this;
+    if (!next) return;
+    this.next = null;
+    this.current = next;
+    this.failures = 0;
+    this.replacements += 1;
+    this.restUntilMs = pageNow() + REST_MS;
+    clearTimeout(this.retryTimer);
+    if (old) {
+      next.takeOver(old);
+      this.retire(old);
+    }
+    if (next.publisher.opened) this.options.onLive();
+  }
+
+  /** @param {Link} link */
+  retire(link) {
+    if (link.ended) return;
+    this.endRetired();
+    this.retired = link;
+    link.publisher.sender.replaceTrack(null).catch(() => {});
+    this.retiredTimer = setTimeout(() => this.endRetired(), RETIRED_MS);
+  }
+
+  endRetired() {
+    clearTimeout(this.retiredTimer);
+    this.retired?.close("lost");
+    this.retired = null;
+  }
+
+  /**
+   * The server cannot be heard: another path may be there already.
+   *
+   * @param {Link} link
+   */
+  trouble(link) {
+    if (link === this.current && !this.next && pageNow() > this.restUntilMs) this.replace();
+  }
+
+  /**
+   * @param {Link} link
+   * @param {Problem} problem
+   * @param {string | null} replaces the session that the link was to replace
+   */
+  lost(link, problem, replaces) {
+    if (link === this.retired) {
+      this.endRetired();
+    } else if (link === this.next) {
+      this.next = null;
+      this.nextLost(problem);
+    } else if (link === this.current && this.next) {
+      this.leave(link);
+      this.takeOver();
+      if (!this.current?.publisher.opened) this.options.onWaiting(problem);
+    } else if (link === this.current) {
+      this.current = null;
+      if (replaces && problem.code === "refused") {
+        // A server that was started anew does not know the session.
+        this.left = null;
+        this.connect();
+        return;
+      }
+      this.leave(link);
+      this.options.onLost(problem);
+    }
+  }
+
+  /**
+   * Keeps in mind a lost link's session, if the server has it still.
+   *
+   * @param {Link} link
+   */
+  leave(link) {
+    if (link.publisher.session) this.left = link.publisher;
+  }
+
+  /** @param {Problem} problem */
+  nextLost(problem) {
+    const { current } = this;
+    this.refusals += 1;
+    if (!current) return;
+    if (current.publisher.pc.connectionState === "connected") {
+      this.options.onKept(problem);
+      return;
+    }
+    this.failures += 1;
+    const delayMs = problem.retryAfterMs ?? retryDelayMs(this.failures, Math.random());
+    this.retryTimer = setTimeout(() => this.replace(), delayMs);
+  }
+
+  /**
+   * Passes on to each link that sends.
+   *
+   * @param {(link: Link) => void} action
+   */
+  each(action) {
+    for (const link of [this.current, this.next]) if (link) action(link);
+  }
+
+  /** @param {string} reason for frames still without an answer */
+  close(reason) {
+    this.attempt += 1;
+    this.failures = 0;
+    this.again = false;
+    this.restUntilMs = 0;
+    clearTimeout(this.retryTimer);
+    const { current, next, left } = this;
+    this.current = null;
+    this.next = null;
+    this.left = null;
+    this.endRetired();
+    next?.close(reason);
+    current?.close(reason);
+    left?.remove();
+  }
+}
