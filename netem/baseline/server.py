@@ -23,6 +23,7 @@ from edge.base.clock import now_ms
 from edge.base.event_log import get_logger
 from edge.config import Settings
 from edge.ipc.picture import Picture
+from edge.models.registry.registry import ModelRegistry
 from edge.models.weights import class_names
 from edge.profile.variant import Variant
 from edge.rtc.rtp import is_rtcp
@@ -137,7 +138,7 @@ class BaselineServer:
         app.router.add_post("/whip", self._publish)
         app.router.add_patch("/whip/{session}", self._trickle)
         app.router.add_delete("/whip/{session}", self._end)
-        app.add_routes(Pages(self.settings, ca=None).routes())
+        app.add_routes(Pages(self.settings, ModelRegistry.of(self.settings), ca=None).routes())
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
         await web.TCPSite(self._runner, self.settings.host, self.settings.port).start()
