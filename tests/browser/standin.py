@@ -228,7 +228,8 @@ class Standin:
     @staticmethod
     def cut(guest: Guest) -> None:
         """Its path is gone, and nobody is told: neither end hears the other."""
-        assert guest.peer is not None and guest.peer._connection is not None
+        assert guest.peer is not None
+        assert guest.peer._connection is not None
         aiortc_adapter.abort_sockets(guest.peer._connection)
 
     # What a session says and sends
