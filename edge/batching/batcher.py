@@ -129,9 +129,9 @@ class Batcher:
         self._set_live(device, True)
 
     def remove(self, session: str) -> list[Drop]:
-        """The session is gone: its waiting frames are dropped as `no_plan`."""
+        """The session is gone: its waiting frames are dropped as `stopped`."""
         waiting = (self._mailbox.older(session), self._mailbox.newest(session))
-        drops = [self._drop(frame, "no_plan") for frame in waiting if frame is not None]
+        drops = [self._drop(frame, "stopped") for frame in waiting if frame is not None]
         self._load.forget(session)
         return drops
 

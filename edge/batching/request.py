@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Size = tuple[int, int]
-Reason = Literal["superseded", "late", "overload", "no_plan"]
+Reason = Literal["superseded", "late", "overload", "no_plan", "stopped"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

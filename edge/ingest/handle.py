@@ -225,7 +225,7 @@ class IngestHandle:
         child = self._supervisor.child
         assert child is not None, "messages come from a child"
         if message.session not in self._sessions:
-            child.send(FrameDropped(message.frame, "no_plan"))  # its session has been closed
+            child.send(FrameDropped(message.frame, "stopped"))  # its session has been closed
             return
         try:
             picture = SlotPicture(child.slots, message.slot, message.size, message.full_range)

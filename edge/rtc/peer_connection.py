@@ -347,6 +347,10 @@ class PeerConnection:
             except Exception:
                 self._errors.add(f"on_{name}")
 
+    def end_media(self) -> list[int]:
+        """Receive no more media; the timestamps of the frames that were in reception."""
+        return [] if self._receiver is None else self._receiver.close()
+
     async def close(self) -> None:
         """End the connection; always completes, leaves no task, thread or socket."""
         if self._closing is None:

@@ -352,14 +352,19 @@ class VideoReceiver:
 
     # -- the end ----------------------------------------------------------------------------------
 
-    def close(self) -> None:
-        """Stop at once; no callback follows. `closed` waits for the decoding thread."""
+    def close(self) -> list[int]:
+        """Stop at once; no callback follows. `closed` waits for the decoding thread.
+
+        The timestamps of the frames that were in reception; none at a second call.
+        """
+        if self._closed:
+            return []
         self._closed = True
         _timer.remove(self._on_tick, self._loop)
         for timer in (self._poll, self._report):
             if timer is not None:
                 timer.cancel()
-        self._decoder.stop()
+        return [*self.jitter.restart(now_ms()).lost, *self._decoder.stop()]
 
     async def closed(self) -> None:
         await self._decoder.stopped()

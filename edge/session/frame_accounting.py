@@ -6,6 +6,7 @@ The counts of these outcomes are in `edge.session.frame_statistics`.
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
@@ -99,6 +100,9 @@ class FrameAccounting:
         self._pacer = FramePacer()
         self._keeps_picture = settings.admin_pictures
         self._last: tuple[av.VideoFrame, list[NamedBox]] | None = None
+        self._numbers = itertools.count()
+        self._offered: dict[int, tuple[int, bool]] = {}
+        """Timestamp and infeasibility of the frames that wait or are in a device, by number."""
 
     def decoded(self, frame: DecodedFrame, asked_fps: float, variants: tuple[str, ...]) -> None:
         """Offer a frame to be served with one of `variants`, unless more than `asked_fps` came."""
@@ -112,6 +116,8 @@ class FrameAccounting:
         if not self._pacer.admits(asked_fps, frame.decoded_ms):
             self.dropped(frame.rtp, "paced", infeasible=is_infeasible)
             return
+        number = next(self._numbers)
+        self._offered[number] = frame.rtp, is_infeasible
         self._frame_sink.offer(
             FrameRequest(
                 session=self._session_id,
@@ -122,20 +128,34 @@ class FrameAccounting:
                 variants=variants,
                 payload=InferenceJob(
                     Picture.from_av(frame.image),
-                    answered=lambda answer: self._answered(frame, answer, is_infeasible),
-                    dropped=lambda reason: self.dropped(
-                        frame.rtp, reason, infeasible=is_infeasible
-                    ),
+                    answered=lambda answer: self._answered(number, frame, answer),
+                    dropped=lambda reason: self._end(number, reason),
                 ),
             )
         )
+
+    def end(self, open_rtps: Sequence[int]) -> None:
+        """The session ends: so do the frames in reception, those offered, and those in devices."""
+        for rtp in open_rtps:
+            self.dropped(rtp, "stopped")
+        for number in list(self._offered):
+            self._end(number, "stopped")
+
+    def _end(self, number: int, reason: str) -> None:
+        """An offered frame is dropped, unless it ended with its session."""
+        if (offered := self._offered.pop(number, None)) is not None:
+            rtp, is_infeasible = offered
+            self.dropped(rtp, reason, infeasible=is_infeasible)
 
     def dropped(self, rtp: int, reason: str, *, infeasible: bool = False) -> None:
         """A frame gets no answer; `infeasible`: the network alone took longer than the SLO."""
         self.statistics.dropped(reason, infeasible=infeasible)
         self._send(message("dropped", rtp=rtp, reason=reason, infeasible=infeasible or None))
 
-    def _answered(self, frame: DecodedFrame, answer: Answer, is_infeasible: bool) -> None:
+    def _answered(self, number: int, frame: DecodedFrame, answer: Answer) -> None:
+        if (offered := self._offered.pop(number, None)) is None:
+            return  # it ended with its session
+        _, is_infeasible = offered
         boxes: list[NamedBox] = [
             (self._class_names[box[0]], *box[1:])
             for box in answer.boxes

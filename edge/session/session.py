@@ -231,9 +231,10 @@ class Session:
         )
 
     async def close(self, reason: str, code: str = "ended") -> None:
-        """Notify the publisher and release everything; frames in the devices end as they come."""
+        """Count the open frames, notify the publisher, release everything."""
         if self._state == "closed":
             return
+        self._frames.end(self.peer.end_media())
         self._set_state("closed")
         bye = message("bye", code=code, message=reason)
         self.peer.send("control", bye)

@@ -153,7 +153,7 @@ class TestMailbox:
         batcher.done(0, 46.0)
         (dispatch,) = batcher.next(46.0).dispatches
         assert dispatch.requests[0] is second
-        assert batcher.remove("a") == [Drop(third, "no_plan")]
+        assert batcher.remove("a") == [Drop(third, "stopped")]
         assert batcher.waiting == 0
 
     def test_the_newest_frame_of_a_session_wins(self) -> None:
@@ -173,7 +173,7 @@ class TestMailbox:
         batcher.next(0.0)
         r = request("a")
         put(batcher, r)
-        assert batcher.remove("a") == [Drop(r, "no_plan")]
+        assert batcher.remove("a") == [Drop(r, "stopped")]
         assert batcher.remove("a") == []
         assert batcher.waiting == 0
         assert batcher.next(1.0).wake_ms is None

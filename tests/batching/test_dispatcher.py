@@ -182,7 +182,7 @@ async def test_the_waiting_frame_of_a_session_that_left_is_dropped(clock: Clock)
     stage.offer("a", clock)
     stage.offer("b", clock)
     stage.dispatcher.remove("b")
-    assert stage.drops == [("b", "no_plan")]
+    assert stage.drops == [("b", "stopped")]
     stage.dispatcher.close()
 
 

@@ -193,7 +193,7 @@ def test_a_frame_of_a_closed_session_is_dropped(stage: IngestHandleStage) -> Non
     stage.handle.on_message(stage.frame(1))
     assert stage.offered == []
     assert stage.removed == ["a"]
-    assert stage.sent == [FrameDropped(1, "no_plan")]
+    assert stage.sent == [FrameDropped(1, "stopped")]
 
 
 @pytest.mark.parametrize("slot", [-1, 2])

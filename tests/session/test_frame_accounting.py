@@ -206,3 +206,19 @@ def test_a_timeline_s_legs_add_up_to_the_whole() -> None:
         "back": 3.0,
     }
     assert sum(legs_ms.values()) == 48.0
+
+
+def test_frames_that_are_open_at_the_session_s_end_are_stopped_once() -> None:
+    accounted = Accounted()
+    accounted.decode(7, captured_ms=1000.0)  # answered after the end
+    accounted.decode(8, captured_ms=1066.0, network_ms=SLO_MS + 1.0)  # dropped after the end
+    accounted.frames.end([9])  # in reception
+    accounted.job(0).dropped("superseded")
+    accounted.answer(1066.0, sent_ms=1300.0)
+    assert [(each["rtp"], each["reason"]) for each in accounted.results] == [
+        (9, "stopped"),
+        (7, "stopped"),
+        (8, "stopped"),
+    ]
+    assert accounted.frames.statistics.by_outcome()["stopped"] == 3
+    assert accounted.frames.statistics.infeasible == 1

@@ -21,7 +21,8 @@ from edge.session.registry import SessionRegistry
 from edge.session.view import SessionView
 
 RECENT_S = 10  # that a session's `recent` outcomes cover
-# Outcomes that count as a miss for the publisher; a `paced` frame was more than asked for.
+# Outcomes that count as a miss for the publisher; a `paced` frame was more than asked for, and a
+# `stopped` one was open as its session ended.
 MISSES = (
     "answered_late",
     "late",

@@ -25,7 +25,7 @@ from edge.observability.frame_metrics import TIMED
 from edge.scheduling.controller import Controller
 from edge.session.registry import SessionRegistry
 
-OUTCOMES = ("in_time", "paced", *MISSES)
+OUTCOMES = ("in_time", "paced", "stopped", *MISSES)
 
 
 class MetricsEndpoint(Collector):

@@ -76,6 +76,9 @@ class Decoder:
         self._needs_keyframe = False  # since a frame was refused
         self._stopped = False
         self._ended = asyncio.Event()
+        self._open: dict[int, None] = {}
+        """Timestamps of the frames that were accepted and not called back for; on the loop alone,
+        bounded by what waits here and for its picture in libavcodec."""
         self._threads: DecoderThreads | None = None
         # Carries the session's name in logs; copied for each use, since uses overlap.
         self._context = contextvars.copy_context()
@@ -108,6 +111,8 @@ class Decoder:
             accepted = not self._needs_keyframe
             if accepted:
                 self._waiting.append((codec, frame))
+                if not frame.repeated:
+                    self._open[frame.rtp] = None
             elif not frame.repeated:
                 dropped.append(frame.rtp)
             starts = accepted and not self._busy
@@ -116,7 +121,7 @@ class Decoder:
             self._threads = self._threads or DecoderThreads.acquire()
             self._submit()
         if dropped or not accepted:
-            self._on_dropped(dropped, "overload", not accepted)
+            self._dropped(dropped, "overload", not accepted)
         return accepted
 
     def expire(self) -> None:
@@ -126,16 +131,20 @@ class Decoder:
                 return
             lost = [each.rtp for each in self._codec.forget() if not each.repeated]
         if lost:
-            self._on_dropped(lost, "lost", False)
+            self._dropped(lost, "lost", False)
 
-    def stop(self) -> None:
-        """End after the present frame; to be called once. Never blocks; no callback follows."""
+    def stop(self) -> list[int]:
+        """End after the present frame; to be called once. Never blocks; no callback follows.
+
+        The timestamps of the frames that have not been called back for.
+        """
         with self._lock:
             self._stopped = True
             self._waiting.clear()
             busy = self._busy
         if not busy:
             self._finish()
+        return list(self._open)
 
     async def stopped(self) -> None:
         """Wait until the last frame was released, and the threads ended if nobody else needs them.
@@ -235,6 +244,7 @@ class Decoder:
 
     def _picture(self, frame: EncodedFrame, picture: av.VideoFrame, decoded_ms: float) -> None:
         if not self._stopped:
+            self._open.pop(frame.rtp, None)
             self._on_picture(frame, picture, decoded_ms)
 
     def _excess(self) -> None:
@@ -243,6 +253,8 @@ class Decoder:
 
     def _dropped(self, rtps: list[int], reason: str, keyframe: bool) -> None:
         if not self._stopped:
+            for rtp in rtps:
+                self._open.pop(rtp, None)
             self._on_dropped(rtps, reason, keyframe)
 
 

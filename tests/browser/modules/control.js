@@ -112,6 +112,8 @@ export function test_a_report_holds_only_what_is_known() {
   });
   const full = reportMessage(stats, { n: 7, late: 1, p50: 50, p99: 90 }, { p50: 2, p99: 4 });
   equal([full.shown, full.back_ms], [{ n: 7, late: 1, p50_ms: 50, p99_ms: 90 }, { p50: 2, p99: 4 }]);
+  const early = reportMessage(stats, { n: 1, late: 0, p50: 5, p99: 5 }, { p50: -0.4, p99: 0.2 });
+  equal(early.back_ms, { p50: 0, p99: 0.2 });
 }
 
 export function test_figures_read_well() {

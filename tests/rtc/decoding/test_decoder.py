@@ -238,11 +238,13 @@ async def test_stopping_is_prompt_final_and_leaves_no_thread() -> None:
     sink = Sink()
     for index, frame in enumerate(encode("vp8", 20, 640, 480)):
         sink.decoder.submit("vp8", _frame(frame, index))
-    sink.decoder.stop()
-    ended = len(sink.pictures) + len(sink.dropped)
+    await sink.until(lambda: len(sink.pictures) + len(sink.dropped) > 0)
+    unfinished = sink.decoder.stop()
+    ended = [rtp for rtp, _ in sink.pictures] + [rtp for rtp, *_ in sink.dropped]
+    assert sorted(ended + unfinished) == list(range(20)), "each frame once"
     await sink.decoder.stopped()
     assert threading.active_count() == before
-    assert len(sink.pictures) + len(sink.dropped) == ended
+    assert len(sink.pictures) + len(sink.dropped) == len(ended)
     assert not sink.decoder.submit("vp8", _frame(encode("vp8", 1)[0], 99))
 
 

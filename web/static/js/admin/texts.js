@@ -19,7 +19,12 @@ export const REASONS = {
 };
 
 /** @type {Record<string, string>} */
-export const OUTCOMES = { in_time: "in time", paced: "left out on request", ...REASONS };
+export const OUTCOMES = {
+  in_time: "in time",
+  paced: "left out on request",
+  stopped: "open at the end",
+  ...REASONS,
+};
 
 /** @type {Record<string, string>} */
 export const LEGS = {

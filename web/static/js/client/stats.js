@@ -112,6 +112,9 @@ export function reportMessage(stats, shown, back) {
   for (const [key, value] of Object.entries(known)) if (value !== null) message[key] = value;
   message.shown = { n: shown.n, late: shown.late };
   if (shown.p50 !== null) Object.assign(message.shown, { p50_ms: shown.p50, p99_ms: shown.p99 });
-  if (back.p50 !== null) message.back_ms = { p50: back.p50, p99: back.p99 };
+  if (back.p50 !== null && back.p99 !== null) {
+    // The clocks are matched to a few ms: a shorter way back may seem to end before it began.
+    message.back_ms = { p50: Math.max(0, back.p50), p99: Math.max(0, back.p99) };
+  }
   return message;
 }
