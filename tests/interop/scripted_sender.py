@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,6 +19,7 @@ import av
 import numpy as np
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
+from edge.base.clock import now_ms
 from edge.workers.simulated import CELLS
 from tests.rtc.streams import Packet
 
@@ -64,6 +65,8 @@ class ScriptedSender:
         self.connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self.video = self.connection.addTransceiver("video", direction="sendonly")
         self.results: list[dict[str, Any]] = []
+        self.sent_ms: defaultdict[int, list[float]] = defaultdict(list)
+        """When each timestamp's frames were sent, by the clock of a server in this process."""
         self._arrived = asyncio.Event()
         self._payload_type = 0
 
@@ -99,6 +102,7 @@ class ScriptedSender:
         begin_s = loop.time() + RUN_IN_S
         for frame in script:
             await asyncio.sleep(max(0.0, begin_s + frame.at_s - loop.time()))
+            self.sent_ms[frame.rtp].append(now_ms())
             for packet in frame.packets:
                 await self.video.sender.transport._send_rtp(self._written(frame.ssrc, packet))
 
