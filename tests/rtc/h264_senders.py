@@ -185,6 +185,17 @@ def two_marked_timestamps(picture: AccessUnit, before: int) -> list[Run]:
     return [Run(run.rtp, [*run.pieces[:-1], (run.pieces[-1][0], True)]) for run in runs]
 
 
+def slice_timestamps(picture: AccessUnit, before: int) -> list[Run]:
+    """Each slice has the time at which it was made, up to sixteen."""
+    runs = []
+    for index, unit in enumerate(picture.slices):
+        rtp = rtp_of(picture.number) + min(index, 15) * (30 + 5 * (picture.number % 3))
+        pieces = [*(picture.others if index == 0 else []), unit]
+        is_end = unit is picture.slices[-1]
+        runs.append(Run(rtp, _marked(pieces, lambda unit, last, end=is_end: last and end)))
+    return runs
+
+
 def filler_late(picture: AccessUnit, before: int) -> list[Run]:
     """Filler and messages of the picture before come late."""
     own = Run(rtp_of(picture.number), _marked(picture.units, _last))
@@ -214,6 +225,7 @@ SENDERS: dict[str, Sender] = {
         no_end_bits,
         two_timestamps,
         two_marked_timestamps,
+        slice_timestamps,
         filler_late,
     )
 } | {

@@ -14,12 +14,18 @@ from edge.rtc.unwrapper import signed_difference
 
 _MAX_FINISHED = 64  # frames whose stragglers are recognised; the oldest is forgotten first
 _MAX_ALIASES = 16  # timestamps of one picture, besides its first; with one more, it is another's
+_MAX_SPREAD = 2700  # ticks between the first and the last timestamp of one picture
 _MAX_MARKS = 64  # of a frame, remembered; the oldest is forgotten first
 _MAX_PADDING = 64  # packets of padding between two frames that are looked across
 
 
 class Assemblies:
-    """The frames of one stream by packet and by timestamp; numbers are unwrapped."""
+    """The frames of one stream by packet and by timestamp; numbers are unwrapped.
+
+    One picture is one frame, counted once, under the timestamp of its first slice that came. Where
+    a sender gives a picture more timestamps, packets that follow one another show it; from then on,
+    timestamps about as close are of one picture also where packets between them are missing.
+    """
 
     def __init__(self) -> None:
         self.owners: dict[int, Assembly | None] = {}  # by number; None is of no frame
@@ -30,6 +36,9 @@ class Assemblies:
         self._given_up: Assembly | None = None  # the last one
         self.finished: dict[int, Assembly] = {}  # served or given up, by RTP timestamp
         self._forgotten: int | None = None  # the latest timestamp that was in there
+        self._served: Assembly | None = None  # the last one
+        self._spread = 0  # ticks between timestamps of one picture, as seen
+        self._leads = False  # parameter sets have had timestamps of their own
 
     def take(
         self, number: int, rtp: int, marker: bool, media: Payload | None, now_ms: float
@@ -41,7 +50,8 @@ class Assemblies:
         frame = self.frames.get(rtp)
         if frame is None:
             done = self.finished.get(rtp)
-            frame = self._begin(number, rtp, media, now_ms) if done is None else done
+            frame = done or self._continued(number, rtp, media)
+            frame = frame or self._begin(number, rtp, media, now_ms)
             if done is not None and media is not None and (done.served or not media.picture):
                 frame = self._after(done, number, media, now_ms)
         self.owners[number] = frame
@@ -70,6 +80,7 @@ class Assemblies:
             ahead = signed_difference(packet.sequence, highest, 16)
             has_picture = packet.damaged or (media is not None and media.picture)
             is_known = rtp in self.frames or rtp in self.finished or not self._is_newer(rtp)
+            is_known = is_known or self._relative(rtp) is not None
             if has_picture and not is_known and abs(ahead) < MAX_JUMP:
                 frame = Assembly(rtp, at_ms, at_ms, highest=highest + ahead, finished=True)
                 self._remember(rtp, frame)
@@ -96,12 +107,8 @@ class Assemblies:
             and len(before.aliases) < _MAX_ALIASES
         )
         if before is not None and resumes and may_go_on and not before.served:
-            before.aliases.append(rtp)
-            if before.finished:
-                self._remember(rtp, before)
-            else:
-                self.frames[rtp] = before
-            return before
+            self._observe_spread(before, rtp)
+            return self._join(before, rtp)
         if before is not None and before.finished:
             before = None
         frame = self.frames[rtp] = Assembly(rtp, now_ms, now_ms)
@@ -110,6 +117,43 @@ class Assemblies:
             frame.recovery = before.recovery
         frame.is_entry = frame.recovery is not None
         return frame
+
+    def _continued(self, number: int, rtp: int, media: Payload | None) -> Assembly | None:
+        """The frame not served whose picture, begun or to begin elsewhere, has this packet too."""
+        frame = self._relative(rtp)
+        if frame is None or frame.served or not (media is None or media.picture):
+            return None
+        begins = media is not None and not media.resumes
+        if begins and (frame.begins or number > frame.lowest or frame.finished):
+            return None
+        return self._join(frame, rtp) if len(frame.aliases) < _MAX_ALIASES else None
+
+    def _relative(self, rtp: int) -> Assembly | None:
+        """The frame with data of a picture whose timestamp is so close that it is of the same."""
+        if not self._spread:
+            return None
+        known = (*self.frames.values(), *self.finished.values())
+        least, width = rtp - self._spread, 2 * self._spread
+        near = (each for each in known if (each.rtp - least) & 0xFFFFFFFF <= width)
+        return next((each for each in near if each.has_picture or each.finished), None)
+
+    def _join(self, frame: Assembly, rtp: int) -> Assembly:
+        """A further timestamp of a frame."""
+        if signed_difference(rtp, frame.rtp, 32) < 0 and not frame.finished:
+            frame.rtp, rtp = rtp, frame.rtp
+        frame.aliases.append(rtp)
+        for each in (frame.rtp, rtp):
+            if frame.finished:
+                self._remember(each, frame)
+            else:
+                self.frames[each] = frame
+        return frame
+
+    def _observe_spread(self, frame: Assembly, rtp: int) -> None:
+        """A frame's picture went on under another timestamp, in the packet after its last."""
+        distance = _distance(frame.rtp, rtp)
+        if distance <= _MAX_SPREAD:
+            self._spread = max(self._spread, min(2 * distance, _MAX_SPREAD))  # a larger may come
 
     def _after(self, done: Assembly, number: int, media: Payload, now_ms: float) -> Assembly | None:
         """The frame of a packet with the timestamp of one that is finished with."""
@@ -191,6 +235,8 @@ class Assemblies:
     def rejoin(self, frame: Assembly) -> None:
         """A whole frame in which no picture begins: its picture began in the last one."""
         if frame.head is None:
+            if self._served is not None:
+                self._observe_spread(self._served, frame.rtp)
             self.ends.disprove()
             self.ends.splits = frame.repeated = True
             if self.units.last_key is not None:
@@ -231,15 +277,19 @@ class Assemblies:
         for number in sorted(frame.packets):
             self.units.lead(number, frame.packets[number])
             self.owners[number] = None
+        self._leads = True
         self.finish(frame, served=False)
         del self.finished[frame.rtp]  # a picture with this timestamp would be a frame
         return True
 
     def finish(self, frame: Assembly, *, served: bool) -> None:
         """The frame was served or given up."""
-        if not served:
+        if served:
+            self._served = frame
+        else:
             self.units.give_up(frame)
             self._given_up = frame
+            frame.repeated = frame.repeated or self._is_part(frame)
         frame.finished, frame.served = True, served
         for number in frame.packets:
             if frame.last is not None and number > frame.last:
@@ -250,6 +300,16 @@ class Assemblies:
         for rtp in (frame.rtp, *frame.aliases):
             self.frames.pop(rtp, None)
             self._remember(rtp, frame)
+
+    def _is_part(self, frame: Assembly) -> bool:
+        """Whether a frame that is given up is no picture of its own, so far as it came."""
+        if not (frame.has_picture or frame.damaged):
+            return self._leads
+        others = self.finished.values() if self._spread else ()
+        near = (f for f in others if f is not frame and _distance(f.rtp, frame.rtp) <= self._spread)
+        return any(
+            not frame.begins or (not each.begins and each.lowest > frame.highest) for each in near
+        )
 
     def _remember(self, rtp: int, frame: Assembly) -> None:
         self.finished.pop(rtp, None)
@@ -263,7 +323,8 @@ class Assemblies:
     def restart(self) -> None:
         """Another source: nothing that is known of the last one's frames is true of its own."""
         self.finished.clear()
-        self._forgotten = None
+        self._forgotten = self._served = None
+        self._spread, self._leads = 0, False
         self.ends = FrameEnd()
         self.units.parameter_sets.restart()
 
@@ -271,3 +332,7 @@ class Assemblies:
         """Forget all packets; frames must be finished before."""
         self.owners.clear()
         self.units.clear()
+
+
+def _distance(one: int, other: int) -> int:
+    return abs(signed_difference(one, other, 32))

@@ -200,7 +200,7 @@ def test_a_lost_packet_costs_the_frames_until_a_key_frame(
     victim = sent[25]
     gone = victim[{"first": 0, "middle": len(victim) // 2, "last": -1}[which]]
     played = play(sent, drop=lambda packet: packet is gone)
-    if "timestamps" not in sender.__name__:  # one of a picture's two may be taken for a frame
+    if "timestamps" not in sender.__name__:  # those are in test_aliases.py
         _each_ended_once(played, stream, unseen=[25])
     assert played.right >= {*range(1, 24), *range(40, COUNT)}
     shown = {rtp for rtp, number in played.shown.items() if number is None or rtp != rtp_of(number)}
