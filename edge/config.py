@@ -51,6 +51,8 @@ class ConfigError(Exception):
 
 Token = Annotated[SecretStr, Field(min_length=1, max_length=512)]
 AdminToken = Annotated[SecretStr, Field(min_length=8, max_length=512)]
+Codec = Literal["vp8", "h264", "vp9"]
+_LISTS = ("device", "edges", "profile", "trusted_proxies", "announce", "ice_allow", "codecs")
 
 
 class PublishingToken(BaseModel):
@@ -144,6 +146,7 @@ class Settings(BaseSettings):
     sent_edge: Annotated[int, Field(ge=64, le=4096)] | None = None
     sent_bps: Annotated[int, Field(ge=50_000)] | None = None
     rate_control: Literal["receiver", "transport-cc"] = "receiver"
+    codecs: Annotated[list[Codec], Field(min_length=1), NoDecode] = ["vp8", "h264", "vp9"]
 
     ingest: Annotated[int, Field(ge=0, le=64)] = 1
     max_sessions: Annotated[int, Field(ge=1)] = 64
@@ -171,9 +174,7 @@ class Settings(BaseSettings):
     log_file_bytes: Annotated[int, Field(ge=10_000)] = 10_000_000
     log_files: Annotated[int, Field(ge=1, le=1000)] = 5
 
-    @field_validator(
-        "device", "edges", "profile", "trusted_proxies", "announce", "ice_allow", mode="before"
-    )
+    @field_validator(*_LISTS, mode="before")
     @classmethod
     def _comma_separated(cls, value: Any) -> Any:
         if not isinstance(value, str):

@@ -23,7 +23,9 @@ def test_flags_go_before_the_environment_before_the_file(
 def test_lists_from_the_environment_are_comma_separated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EDGE_DEVICE", "cpu, cuda:1")
     monkeypatch.setenv("EDGE_EDGES", "416,320")
+    monkeypatch.setenv("EDGE_CODECS", "vp9, vp8")
     settings = load()
+    assert settings.codecs == ["vp9", "vp8"]
     assert settings.device == ["cpu", "cuda:1"]
     assert settings.edges == [320, 416]
 
@@ -56,6 +58,8 @@ def test_no_ice_server_by_default() -> None:
         ),
         ('cert = "a.pem"', "cert and key are given together"),
         ("port = [", "edge.toml"),
+        ('codecs = ["vp8", "av2"]', "codecs[1]"),
+        ("codecs = []", "codecs"),
     ],
 )
 def test_bad_settings_name_file_key_and_rule(tmp_path: Path, text: str, words: str) -> None:

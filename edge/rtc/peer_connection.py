@@ -41,6 +41,7 @@ from edge.rtc.sdp import (
     write_answer,
     write_transport_offer,
 )
+from edge.rtc.sdp.codecs import CODECS
 from edge.rtc.sdp.description import read_description
 from edge.rtc.transport import aiortc_adapter
 from edge.rtc.video_receiver import DecodedFrame, VideoReceiver
@@ -68,7 +69,7 @@ class PeerConnection:
     `ports` are the local UDP ports that may be used (None: any), `announce` further addresses at
     which this machine is reached on the same ports. `rate_control` is "receiver"
     (`edge.rtc.bwe.bandwidth_estimator`) or "transport-cc": the publisher's own estimator decides,
-    if its offer includes transport-cc.
+    if its offer includes transport-cc. `codecs` are those that are used, the preferred one first.
 
     `on_offence(code, reason)` is called once, with "abuse" or "excess", when the publisher's
     packets break the transport's rules or take more than `max_processor_share` cores (None: no
@@ -89,6 +90,7 @@ class PeerConnection:
         on_state: Callable[[str], None],
         on_step: Callable[[], None] = lambda: None,
         rate_control: RateControl = "receiver",
+        codecs: Sequence[str] = CODECS,
         max_pixels: int = MAX_PIXELS,
         ports: range | None = None,
         announce: Sequence[str] = (),
@@ -114,6 +116,7 @@ class PeerConnection:
             "offence": on_offence,
         }
         self._rate_control = rate_control
+        self._codecs = codecs
         self._errors = SuppressedErrors()
         self._guard = TransportGuard(
             lambda code, reason: self._call("offence", code, reason),
@@ -137,7 +140,7 @@ class PeerConnection:
         if self._connection is not None or self._closing is not None:
             raise SdpError("bad_state", "this session has been answered already")
         try:
-            offer = read_offer(offer_sdp)
+            offer = read_offer(offer_sdp, self._codecs)
         except SdpError as refused:
             _log.info("offer_refused", code=refused.code, reason=refused)
             raise

@@ -112,6 +112,7 @@ class Session:
             on_state=self._on_peer_state,
             on_step=self._on_link_step,
             rate_control=settings.rate_control,
+            codecs=settings.codecs,
             max_pixels=settings.max_pixels,
             ports=settings.udp_port_range,
             announce=[str(address) for address in settings.announce],

@@ -192,7 +192,7 @@ class RtpTarget:
     async def open(self, rng: random.Random) -> None:
         self._packets_a_frame = rng.choice((1, 2, 5))
         self._receiver = VideoReceiver(
-            codecs={97: rng.choice(("vp8", "h264"))},
+            codecs={97: rng.choice(("vp8", "h264", "vp9"))},
             retransmissions={98: 97},
             extensions=ExtensionIds(1, 2, 3),
             send_rtcp=lambda compound: True,
@@ -228,6 +228,7 @@ class RtpTarget:
             b"\x00\x01",
             b"",
             b"\x7c\x85x",
+            vp9_descriptor(rng) + rng.choice((VP9_KEY, VP9_DELTA, b"", b"\x86\x00\x40\x92")),
             unit + b"\x80",
             unit + b"\x9a\x80\x00\x00",
             unit + rng.randbytes(rng.randrange(9)),
@@ -262,6 +263,27 @@ class RtcpTarget(RtpTarget):
         return (mutated(rng, raw) if rng.random() < 0.5 else raw)[:2048]
 
 
+VP9_KEY = bytes.fromhex("8249834200000f000f00")  # the beginning of one, 16 x 16
+VP9_DELTA = bytes.fromhex("8601004092")
+
+
+def vp9_descriptor(rng: random.Random) -> bytes:
+    """Any of RFC 9628, whole or a little wrong."""
+    head = bytearray([rng.randrange(256)])
+    if head[0] & 0x80:
+        head += rng.choice((b"\x05", b"\x81\x02", rng.randbytes(2)))
+    if head[0] & 0x20:
+        head += bytes([rng.choice((0, 0x20, 0x40, rng.randrange(256)))])
+        head += b"\x07" * (not head[0] & 0x10)
+    if head[0] & 0x50 == 0x50:
+        head += rng.choice((b"\x02", b"\x03\x04", b"\x03\x05\x06", rng.randbytes(3)))
+    if head[0] & 0x02:
+        sizes = bytes([0, 16, 0, 16]) * 2
+        group = bytes([2, 0x14, 1, 0x38, 1, 2])
+        head += rng.choice((b"\x38" + sizes + group, b"\x08" + group, rng.randbytes(9)))
+    return bytes(head)
+
+
 _DIGEST = ":".join(["A5"] * 32)
 _OFFER = f"""v=0
 o=- 1 2 IN IP4 127.0.0.1
@@ -269,7 +291,7 @@ s=-
 t=0 0
 a=group:BUNDLE 0 1
 a=ice-options:trickle
-m=video 9 UDP/TLS/RTP/SAVPF 97 98 99
+m=video 9 UDP/TLS/RTP/SAVPF 97 98 99 100
 c=IN IP4 0.0.0.0
 a=mid:0
 a=sendonly
@@ -283,6 +305,8 @@ a=rtpmap:97 VP8/90000
 a=rtcp-fb:97 nack pli
 a=rtpmap:98 rtx/90000
 a=fmtp:98 apt=97
+a=rtpmap:100 VP9/90000
+a=fmtp:100 profile-id=0
 a=rtpmap:99 H264/90000
 a=fmtp:99 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f
 a=ssrc-group:FID 1 2

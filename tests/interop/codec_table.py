@@ -39,23 +39,25 @@ FRAMES = 60
 SECONDS = 6.0  # for which browsers publish
 CODECS = ("VP8", "H264", "VP9", "AV1")
 
-# Publishes a moving picture, one codec alone; returns what was refused, or how many frames were
-# sent. The canvas draws at 15 frames a second.
-_PAGE = """
-async ([codec, seconds]) => {
+# Publishes a moving picture, one codec alone, in a scalability mode if one is given; returns what
+# was refused, or how many frames were sent. The canvas draws at 15 frames a second.
+PAGE = """
+async ([codec, seconds, scalabilityMode]) => {
   const known = RTCRtpSender.getCapabilities("video").codecs;
   const wanted = known.filter((each) => each.mimeType === `video/${codec}`);
   if (!wanted.length) return { refused: "not offered by it" };
-  const canvas = Object.assign(document.createElement("canvas"), { width: 320, height: 192 });
+  const canvas = Object.assign(document.createElement("canvas"), { width: 640, height: 384 });
   const context = canvas.getContext("2d");
   let drawn = 0;
   const timer = setInterval(() => {
     context.fillStyle = `hsl(${(drawn += 7) % 360} 80% 50%)`;
-    context.fillRect(drawn % 320, 0, 80, 192);
+    context.fillRect(drawn % 640, 0, 160, 384);
   }, 66);
   const connection = new RTCPeerConnection();
   const [track] = canvas.captureStream(15).getVideoTracks();
-  const transceiver = connection.addTransceiver(track, { direction: "sendonly" });
+  const transceiver = connection.addTransceiver(track, {
+    direction: "sendonly", ...(scalabilityMode && { sendEncodings: [{ scalabilityMode }] }),
+  });
   const rtx = known.filter((each) => each.mimeType === "video/rtx");
   transceiver.setCodecPreferences([...wanted, ...rtx]);
   await connection.setLocalDescription(await connection.createOffer());
@@ -167,8 +169,7 @@ async def on_node(answers: Answers, name: str, package: str) -> AsyncIterator[Ro
         version = json.loads((installed() / "package.json").read_text())["dependencies"][package]
         title = f"{name} {version}" if name == package else f"{name} ({package} {version})"
         for codec in ("VP8", "H264", "VP9"):
-            sent = "h264" if codec == "H264" else "vp8"  # of VP9 nothing is sent
-            stream = write_stream(Path(folder, "stream.rtp"), sent, FRAMES)
+            stream = write_stream(Path(folder, "stream.rtp"), codec.lower(), FRAMES)
             options = ["--codec", codec.lower()]
             yield await of_program(answers, title, codec, program(name, stream), options)
 
@@ -225,7 +226,7 @@ async def of_chromium(answers: Answers) -> AsyncIterator[Row]:
 
         async def evaluate(url: str, codec: str) -> Any:
             await page.goto(url)
-            return await page.evaluate(_PAGE, [codec, SECONDS])
+            return await page.evaluate(PAGE, [codec, SECONDS])
 
         async for row in browser(answers, f"Chromium {version}".strip(), evaluate):
             yield row
@@ -240,7 +241,7 @@ async def of_firefox(answers: Answers) -> AsyncIterator[Row]:
         async def evaluate(url: str, codec: str) -> Any:
             def work() -> Any:
                 running.open(url)
-                outcome = running.run(f"return await ({_PAGE})(args);", codec, SECONDS)
+                outcome = running.run(f"return await ({PAGE})(args);", codec, SECONDS)
                 return outcome.get("value", {"refused": outcome.get("error", "")})
 
             return await asyncio.to_thread(work)

@@ -26,7 +26,8 @@ from gi.repository import GLib, Gst, GstSdp, GstWebRTC  # noqa: E402
 
 ENCODERS = {
     "vp8": "vp8enc deadline=1 target-bitrate=400000 keyframe-max-dist=2000 ! rtpvp8pay pt={pt}",
-    "vp9": "vp9enc deadline=1 target-bitrate=400000 ! rtpvp9pay pt={pt}",
+    "vp9": "vp9enc deadline=1 lag-in-frames=0 target-bitrate=400000 keyframe-max-dist=2000"
+    " ! rtpvp9pay pt={pt}",
     "h264": "x264enc tune=zerolatency speed-preset=superfast bitrate=400 key-int-max=2000"
     " ! video/x-h264,profile={profile} ! rtph264pay pt={pt} aggregate-mode=zero-latency"
     " config-interval=-1",

@@ -18,6 +18,7 @@ from pathlib import Path
 from aiortc.rtp import RtpPacket
 
 from edge.base.directories import cache_dir
+from tests.rtc import vp9_packets
 from tests.rtc.streams import encode, packetise
 
 PROGRAMS = Path(__file__).with_name("node")
@@ -92,7 +93,11 @@ def write_stream(file: Path, codec: str, frames: int) -> Path:
     One key frame alone is in it, the first. The publishers write payload type and source.
     """
     with file.open("wb") as out:
-        for frame in packetise(codec, encode(codec, frames, 320, 192), size=1100):
+        if codec == "vp9":
+            stream = vp9_packets.packets(vp9_packets.vp9(frames), size=1100)
+        else:
+            stream = packetise(codec, encode(codec, frames, 320, 192), size=1100)
+        for frame in stream:
             for packet in frame:
                 written = RtpPacket(
                     payload_type=96,

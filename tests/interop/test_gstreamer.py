@@ -17,6 +17,8 @@ pytestmark = [
     "options",
     [
         "--codec vp8",
+        "--codec vp9",
+        "--codec vp9 --pt 50",
         "--codec h264",
         "--codec h264 --profile main",
         "--codec h264 --profile high --pt 40",
@@ -33,7 +35,7 @@ async def test_every_frame_of_it_has_one_outcome(options: str) -> None:
     published.check()
 
 
-async def test_a_codec_that_is_not_decoded_is_refused_in_words() -> None:
-    published = await publish(GSTREAMER, "--codec", "vp9")
+async def test_a_codec_that_is_switched_off_is_refused_in_words() -> None:
+    published = await publish(GSTREAMER, "--codec", "vp9", codecs=["h264", "vp8"])
     assert published.status == 1
-    assert "VP9 is neither VP8 nor H264" in published.output
+    assert "VP9 is switched off (this server takes H264, VP8)" in published.output

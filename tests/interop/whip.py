@@ -83,12 +83,15 @@ def gstreamer_missing() -> str:
     return "" if missing == "[]" else f"GStreamer has no {missing}"
 
 
-async def publish(program: Sequence[str], *options: str, slo_ms: int = 2000) -> Published:
+async def publish(
+    program: Sequence[str], *options: str, slo_ms: int = 2000, **settings: Any
+) -> Published:
     """Run a publisher against a server of its own until it ends, and read its results.
 
-    They come by the event stream, as to a publisher without data channels.
+    They come by the event stream, as to a publisher without data channels. `settings` are the
+    server's.
     """
-    async with serving() as server, aiohttp.ClientSession() as http:
+    async with serving(**settings) as server, aiohttp.ClientSession() as http:
         url = base(server)
         process = await asyncio.create_subprocess_exec(
             *program,

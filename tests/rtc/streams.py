@@ -14,6 +14,7 @@ from av.video.frame import PictureType
 
 from edge.rtc.jitter.depacketizer import Payload, depacketize
 
+_ENCODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9", "h264": "libx264"}
 PER_FRAME = 6000  # RTP clock units at 15 frames a second
 FRAME_MS = PER_FRAME / 90.0
 
@@ -71,7 +72,7 @@ def _encode(
     codec: str, count: int, size: tuple[int, int], keys: tuple[int, ...], pixels: str = "yuv420p"
 ) -> tuple[Encoded, ...]:
     width, height = size
-    context = av.CodecContext.create("libvpx" if codec == "vp8" else "libx264", "w")
+    context = av.CodecContext.create(_ENCODERS[codec], "w")
     assert isinstance(context, VideoCodecContext)
     context.width, context.height = width, height
     context.pix_fmt = pixels
@@ -81,7 +82,7 @@ def _encode(
     context.options = (
         # A negative speed is a fixed one: else libvpx adapts it to the time that a picture took.
         {"deadline": "realtime", "cpu-used": "-8", "lag-in-frames": "0", "error-resilient": "1"}
-        if codec == "vp8"
+        if codec != "h264"
         else {"tune": "zerolatency", "preset": "ultrafast", "x264-params": "scenecut=0"}
     )
     if codec == "h264" and pixels == "yuv420p":
@@ -107,7 +108,7 @@ def packetise(
     """Each frame's packets, of `size` bytes or a little more; the last has the marker."""
     stream: list[list[Packet]] = []
     for frame in frames:
-        cut = _vp8(frame.data, size) if codec == "vp8" else _h264(frame.data, size)
+        cut = _CUTS[codec](frame, size)
         packets = []
         for index, payload in enumerate(cut):
             packets.append(Packet(sequence, rtp, index == len(cut) - 1, payload, codec))
@@ -117,8 +118,20 @@ def packetise(
     return stream
 
 
-def _vp8(data: bytes, size: int) -> list[bytes]:
-    parts = [data[at : at + size] for at in range(0, len(data), size)]
+def _parts(data: bytes, size: int) -> list[bytes]:
+    return [data[at : at + size] for at in range(0, len(data), size)]
+
+
+def _vp9(frame: Encoded, size: int) -> list[bytes]:
+    """Without picture ids and layers; for those see `tests.rtc.vp9_packets`."""
+    parts = _parts(frame.data, size)
+    predicted = 0x40 * (not frame.keyframe)
+    marks = [0x08 * (at == 0) | 0x04 * (at == len(parts) - 1) for at in range(len(parts))]
+    return [bytes([predicted | mark]) + part for mark, part in zip(marks, parts, strict=True)]
+
+
+def _vp8(frame: Encoded, size: int) -> list[bytes]:
+    parts = _parts(frame.data, size)
     return [bytes([0x10 if index == 0 else 0x00]) + part for index, part in enumerate(parts)]
 
 
@@ -128,10 +141,10 @@ def units(data: bytes) -> list[bytes]:
     return [part for part in parts if part]
 
 
-def _h264(data: bytes, size: int) -> list[bytes]:
+def _h264(frame: Encoded, size: int) -> list[bytes]:
     payloads: list[bytes] = []
     small: list[bytes] = []  # parameter sets travel together
-    for unit in units(data):
+    for unit in units(frame.data):
         if unit[0] & 0x1F in (7, 8):
             small.append(unit)
             continue
@@ -148,3 +161,6 @@ def _h264(data: bytes, size: int) -> list[bytes]:
             flags = (0x80 if index == 0 else 0) | (0x40 if index == len(parts) - 1 else 0)
             payloads.append(bytes([indicator, flags | kind]) + part)
     return payloads
+
+
+_CUTS = {"vp8": _vp8, "vp9": _vp9, "h264": _h264}

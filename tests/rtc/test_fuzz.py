@@ -105,7 +105,7 @@ def test_any_body_as_transport_wide_feedback(body: bytes) -> None:
     assert feedback is None or len(feedback.arrivals_ms) <= 0xFFFF
 
 
-@given(st.sampled_from(["vp8", "h264"]), st.binary(max_size=60))
+@given(st.sampled_from(["vp8", "h264", "vp9"]), st.binary(max_size=60))
 def test_any_payload(codec: str, payload: bytes) -> None:
     media = depacketize(codec, payload)
     # H264's length fields and headers become start codes; nothing multiplies.

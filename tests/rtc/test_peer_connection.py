@@ -333,7 +333,7 @@ async def test_vp8_is_preferred_and_what_is_not_understood_refused() -> None:
         (lambda sdp: "garbage", "bad_sdp"),
         (lambda sdp: sdp + "a=x\r\n" * 300_000, "sdp_too_large"),
         (lambda sdp: sdp.replace("m=video", "m=audio"), "no_video"),
-        (lambda sdp: sdp.replace("VP8", "VP9"), "no_codec"),
+        (lambda sdp: sdp.replace("VP8", "VP7"), "no_codec"),
         (lambda sdp: sdp.replace("a=rtpmap:97", "a=rtpmap:x"), "no_codec"),
         (lambda sdp: sdp.replace("a=setup:actpass", "a=setup:maybe"), "bad_sdp"),
         (lambda sdp: sdp.replace("VP8/90000", "H264/8000"), "no_codec"),

@@ -85,7 +85,7 @@ class Decoder:
         self._codec: _Codec | None = None
 
     def submit(self, codec: str, frame: EncodedFrame) -> bool:
-        """Queue a frame of a codec ("vp8" or "h264"); False if it was dropped.
+        """Queue a frame of a codec ("vp8", "h264", "vp9"); False if it was dropped.
 
         Drop rule: when the queue is full or its oldest frame too old, all waiting frames are
         dropped, and so are the new one and its successors until a key frame. A frame to which no
@@ -318,7 +318,8 @@ class _Codec:
             return decoded
         self._needs_entry = False
         self._waiting[self._frames] = frame
-        self._assign(pictures, decoded)
+        # Each spatial layer of a VP9 picture may be shown; the highest comes last.
+        self._assign(pictures[-1:] if self.name == "vp9" else pictures, decoded)
         return decoded
 
     def _assign(self, pictures: list[av.VideoFrame], decoded: _Decoded) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from edge.rtc.jitter.frames import Assembly, EncodedFrame
 from edge.rtc.jitter.parameter_sets import ParameterSets
 from edge.rtc.jitter.payload import Payload
+from edge.rtc.jitter.payloads import vp9
 
 _MAX_LEADING = 32  # packets waiting for the next picture; with one more, the oldest is dropped
 _MAX_LEADING_BYTES = 64 << 10  # the same in bytes
@@ -62,8 +63,9 @@ class AccessUnits:
             if number >= until:
                 self.lead(number, frame.packets[number])
         units = [unit for each in media for unit in each.parameters]
-        data = b"".join([each.data for each in media])
-        first = next(each for each in media if each.picture)
+        join = vp9.joined if frame.reference is not None else _joined
+        data = join(media)
+        largest = max((each for each in media if each.picture), key=_area)
         if frame.head is not None:
             data = frame.head + data
         elif frame.keyframe or entering:
@@ -77,9 +79,17 @@ class AccessUnits:
             keyframe=frame.keyframe,
             first_packet_ms=frame.first_ms,
             received_ms=now_ms,
-            width=first.width,
-            height=first.height,
-            droppable=frame.droppable and not frame.keyframe,
+            width=largest.width,
+            height=largest.height,
+            droppable=bool(frame.droppable) and not frame.keyframe,
             recovery=entering and not frame.keyframe and frame.recovery is not None,
             repeated=frame.repeated,
         )
+
+
+def _joined(media: list[Payload]) -> bytes:
+    return b"".join([each.data for each in media])
+
+
+def _area(media: Payload) -> int:
+    return media.width * media.height

@@ -1,10 +1,13 @@
-"""From RTP payloads to parts of frames: VP8 (RFC 7741) and H264 (RFC 6184), packet by packet."""
+"""From RTP payloads to parts of frames, packet by packet: VP8 (RFC 7741), H264 (RFC 6184), VP9."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from edge.rtc.jitter import nal_units
 from edge.rtc.jitter.nal_units import AUD, IDR, SEI, SLICE, SPS, START_CODE
 from edge.rtc.jitter.payload import Payload
+from edge.rtc.jitter.payloads.vp9 import depacketize_vp9
 
 __all__ = ["Payload", "depacketize"]
 
@@ -13,8 +16,8 @@ _MAX_SINGLE = 23  # the highest kind of a payload that is one NAL unit
 
 
 def depacketize(codec: str, payload: bytes) -> Payload | None:
-    """A packet's part of a frame, None if it is malformed; `codec` is "vp8" or "h264"."""
-    return _vp8(payload) if codec == "vp8" else _h264(payload)
+    """A packet's part of a frame, None if it is malformed; `codec` is one of `CODECS`."""
+    return CODECS[codec](payload)
 
 
 def _vp8(payload: bytes) -> Payload | None:
@@ -137,3 +140,10 @@ def _fragment(payload: bytes) -> Payload | None:
         closed=ends,
         slice_at=slice_at,
     )
+
+
+CODECS: dict[str, Callable[[bytes], Payload | None]] = {
+    "vp8": _vp8,
+    "h264": _h264,
+    "vp9": depacketize_vp9,
+}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from edge.rtc.jitter.payload import Payload
+from edge.rtc.jitter.payloads.picture_reference import PictureReference
 
 _Data = bytes  # where a field has the type's name
 
@@ -54,7 +55,7 @@ class Assembly:
     bytes: int = 0
     keyframe: bool = False
     delta: bool = False
-    droppable: bool = False
+    droppable: bool | None = None
     damaged: bool = False
     finished: bool = False  # served or given up
     served: bool = False
@@ -68,6 +69,7 @@ class Assembly:
     slice_at: int | None = None  # the first macroblock of the last slice (H264)
     slice_packet: int = -1  # where that slice begins
     repeated: bool = False  # a frame with this timestamp has been served before
+    reference: PictureReference | None = None  # what the picture refers to (VP9)
     head: _Data | None = None  # of a repeated one: the part that was served too early
     aliases: list[int] = field(default_factory=list)  # further timestamps of the same picture
 
@@ -92,6 +94,12 @@ class Assembly:
         """Whether the packet that a decoder can begin with has come."""
         first = self.packets.get(self.first if self.first is not None else -1)
         return first is not None and (first.starts or self.head is not None)
+
+    def may_start_at(self, head: int) -> bool:
+        """Whether it is a key frame whose picture, for all that is known, begins at the `head`."""
+        first = self.packets.get(head)
+        begins = first is not None and first.starts and not first.resumes
+        return begins and self.keyframe and self.first is None
 
     def is_useless(self, head: int, needs_keyframe: bool) -> bool:
         """Whether nothing can come of it, for it begins before the `head` of the buffer.
@@ -121,7 +129,10 @@ class Assembly:
         if media.first and number < min(self.first_picture, _or_infinity(self.first)):
             self.first = number
         if media.picture:
-            self.droppable = media.droppable and (self.droppable or not self.has_picture)
+            if media.droppable is not None:
+                self.droppable = media.droppable and self.droppable is not False
+            if media.reference is not None:
+                self.reference = media.reference.merged(self.reference)
             if self.first is not None and number < self.first:
                 self.first = None  # parameter sets after the picture do not begin it
             self.begins = self.begins or not media.resumes

@@ -11,22 +11,14 @@ from __future__ import annotations
 
 from functools import partial
 
+from edge.rtc.jitter import loss_recovery
 from edge.rtc.jitter.assemblies import Assemblies
 from edge.rtc.jitter.frames import Assembly, JitterBufferOutput
-from edge.rtc.jitter.loss_recovery import (
-    NEVER,
-    KeyframeRequester,
-    TailLossProbe,
-    entry_ahead,
-    extra_wait_ms,
-    give_up_inside,
-    incomplete_tail,
-    is_complete,
-    unusable,
-)
+from edge.rtc.jitter.loss_recovery import NEVER, KeyframeRequester, TailLossProbe
 from edge.rtc.jitter.nack import NackRequester
 from edge.rtc.jitter.parameter_sets import ParameterSets
 from edge.rtc.jitter.payload import Payload
+from edge.rtc.jitter.payloads.decoded_pictures import DecodedPictures
 from edge.rtc.jitter.sequence_restart import MAX_JUMP, HeldPacket, SequenceRestart
 from edge.rtc.reception_stats import ReceptionCounts
 from edge.rtc.unwrapper import signed_difference
@@ -56,15 +48,11 @@ class JitterBuffer:
         self._highest = 0
         self._restart = SequenceRestart()
         self._newest: Assembly | None = None  # the frame of the highest number
+        self._decoded = DecodedPictures()
         self._needs_keyframe = True
         self._keyframes = KeyframeRequester()
         self._tail_probe = TailLossProbe()
         self._arrival_ms = -NEVER
-
-    @property
-    def needs_keyframe(self) -> bool:
-        """Whether nothing can be served before a key frame."""
-        return self._needs_keyframe
 
     @property
     def trusts_marker(self) -> bool:
@@ -151,7 +139,7 @@ class JitterBuffer:
         while (give_up_ms := self._give_up_ms()) is not None and now_ms >= give_up_ms:
             self._give_up_next(output)
             self._advance(now_ms, output)
-        tail = incomplete_tail(self._owners, self._highest)
+        tail = loss_recovery.incomplete_tail(self._owners, self._highest)
         if tail is not None and now_ms >= self._silence_end_ms(tail):
             self._end_by_silence(tail, output)
             self._advance(now_ms, output)
@@ -164,7 +152,7 @@ class JitterBuffer:
         give_up_ms = self._give_up_ms()
         if give_up_ms is not None:
             wake_ms = min(wake_ms, give_up_ms)
-        if (tail := incomplete_tail(self._owners, self._highest)) is not None:
+        if (tail := loss_recovery.incomplete_tail(self._owners, self._highest)) is not None:
             wake_ms = min(wake_ms, self._silence_end_ms(tail))
         probed = self._probed(tail)
         wake_ms = min(wake_ms, self._tail_probe.wake_ms(probed, self._arrival_ms, self.nacks))
@@ -225,7 +213,9 @@ class JitterBuffer:
             if self._next in self._owners:
                 frame = self._owners[self._next]
                 if frame is None or frame.finished:
-                    if frame is not None and not (self._needs_keyframe or frame.droppable):
+                    if frame is not None and not (
+                        self._needs_keyframe or self._decoded.survives(frame)
+                    ):
                         self._stop_serving(output)  # the next frames refer to it
                     self._skip_packet(frame)
                     continue
@@ -233,20 +223,24 @@ class JitterBuffer:
                     continue
                 if self._assemblies.leads(frame, self._next, self.nacks):
                     continue
-                if self._begins(frame):
+                if begins := self._begins(frame):
                     frame.first = self._next
-                    if not frame.begins and not self._needs_keyframe and self._is_complete(frame):
-                        self._assemblies.rejoin(frame)
+                whole = loss_recovery.is_complete(frame, self._next, self.nacks)
+                if begins and whole and not frame.begins and not self._needs_keyframe:
+                    self._assemblies.rejoin(frame)
                 if frame.first == self._next and frame.has_start and not frame.damaged:
-                    if self._is_complete(frame):
+                    if whole:
                         self._serve(frame, now_ms, output)
                         continue
                 elif frame.is_useless(self._next, self._needs_keyframe):
                     self._give_up(frame, output)
-                    self._stop_serving(output)
+                    if self._needs_keyframe or not self._decoded.survives(frame):
+                        self._stop_serving(output)
                     continue
             frames = self._frames.values()
-            first = entry_ahead(frames, self._next, self.nacks, recovery=self._needs_keyframe)
+            first = loss_recovery.entry_ahead(
+                frames, self._next, self.nacks, recovery=self._needs_keyframe
+            )
             if first is None:
                 return
             # A complete key frame needs nothing of what is missing before it.
@@ -267,13 +261,8 @@ class JitterBuffer:
         """Whether the frame certainly begins with the head."""
         if self._boundary == self._next or (self._passed or frame) is not frame:
             return True
-        first = frame.packets.get(self._next or 0)
         # Where parameter sets are in the SDP alone, slices are all that a key frame needs.
-        begins = first is not None and first.starts and not first.resumes
-        return frame.first is None and frame.keyframe and begins and self.parameter_sets.suffice
-
-    def _is_complete(self, frame: Assembly) -> bool:
-        return self._next is not None and is_complete(frame, self._next, self.nacks)
+        return self.parameter_sets.suffice and frame.may_start_at(self._next or 0)
 
     def _serve(self, frame: Assembly, now_ms: float, output: JitterBufferOutput) -> None:
         assert frame.first is not None
@@ -281,11 +270,17 @@ class JitterBuffer:
         if self._needs_keyframe and not frame.is_entry:
             self._give_up(frame, output)
             return self._stop_serving(output)
+        if not frame.is_entry and self._decoded.lacks(frame.reference):
+            self._give_up(frame, output)
+            if self._decoded.needs_key_frame(frame.reference):
+                self._stop_serving(output)
+            return None
         served = self._assemblies.units.assemble(frame, now_ms, entering=self._needs_keyframe)
         self._tail_probe.frame_completed(len(frame.packets))
         self._assemblies.finish(frame, served=True)
         self._finish_until(frame.last + 1, output)
         self._boundary = self._next
+        self._decoded.served(frame.reference, entry=self._needs_keyframe or frame.keyframe)
         self._needs_keyframe = self._keyframes.needed = False
         self.counts.frames += not frame.repeated
         output.decodable.append(served)
@@ -312,7 +307,7 @@ class JitterBuffer:
 
     def _give_up_unusable(self, output: JitterBufferOutput) -> None:
         """While a key frame is awaited, give up delta frames before any that may be arriving."""
-        for frame in unusable(self._frames.values(), self.nacks):
+        for frame in loss_recovery.unusable(self._frames.values(), self.nacks):
             self._give_up(frame, output)
 
     def _finish_until(self, until: int, output: JitterBufferOutput) -> None:
@@ -331,18 +326,20 @@ class JitterBuffer:
         if self._next > self._highest:  # no packet is left to give up, so no frame may be
             return self._reset(self._next, output)
         if (frame := self._owners.get(self._next)) is None:
-            behind = range(self._next + 1, self._highest + 1)
-            present = next((at for at in behind if at in self._owners), self._highest + 1)
+            present = loss_recovery.next_present(self._owners, self._next, self._highest)
+            survives = not self._needs_keyframe and self._decoded.survives_gap(
+                present - self._next, self._owners.get(present)
+            )
             self._finish_until(present, output)
-            return self._stop_serving(output)
-        has_end = frame.last is not None
-        # Where a frame's packets lie around another's, its end may be behind the head.
+            return None if survives else self._stop_serving(output)
+        has_end = frame.last is not None  # perhaps behind the head, around another's packets
         until = max(self._next, frame.last if frame.last is not None else frame.highest) + 1
-        unreferenced = has_end and frame.droppable and not self._needs_keyframe
+        tells = has_end or frame.reference is not None  # its successor then tells where it begins
+        survives = tells and not self._needs_keyframe and self._decoded.survives(frame)
         self._finish_until(until, output)
         if has_end:
             self._boundary = until
-        if not unreferenced:
+        if not survives:
             self._stop_serving(output)
 
     def _reset(self, restart: int | None, output: JitterBufferOutput) -> None:
@@ -370,7 +367,8 @@ class JitterBuffer:
 
     def _end_by_silence(self, tail: Assembly, output: JitterBufferOutput) -> None:
         tail.last, tail.hinted = tail.highest, True
-        if tail.has_picture and (self.trusts_marker or not self._is_complete(tail)):
+        is_whole = loss_recovery.is_complete(tail, self._next or 0, self.nacks)
+        if tail.has_picture and (self.trusts_marker or not is_whole):
             self._finish_until(tail.highest + 1, output)
             self._stop_serving(output)
 
@@ -380,17 +378,21 @@ class JitterBuffer:
         """The time at which the head is given up; None where no packet is known to be missing."""
         if self._next is None:
             return None
-        self.nacks.extra_wait_ms = extra_wait_ms(self._frames.values(), self._needs_keyframe)
+        self.nacks.extra_wait_ms = loss_recovery.extra_wait_ms(
+            self._frames.values(), self._needs_keyframe
+        )
         frame = self._owners.get(self._next)
         return self.nacks.give_up_ms(frame.first_ms if frame is not None else NEVER)
 
     def _request(self, now_ms: float, output: JitterBufferOutput) -> None:
         if self.nacks:
-            self.nacks.extra_wait_ms = extra_wait_ms(self._frames.values(), self._needs_keyframe)
-            inside = partial(give_up_inside, nacks=self.nacks, owners=self._owners)
+            self.nacks.extra_wait_ms = loss_recovery.extra_wait_ms(
+                self._frames.values(), self._needs_keyframe
+            )
+            inside = partial(loss_recovery.give_up_inside, nacks=self.nacks, owners=self._owners)
             due = self.nacks.due(now_ms, inside if self._needs_keyframe else None)
             output.nack = [number & 0xFFFF for number in due]
-        tail = self._probed(incomplete_tail(self._owners, self._highest))
+        tail = self._probed(loss_recovery.incomplete_tail(self._owners, self._highest))
         probed = self._tail_probe.due(tail, self._arrival_ms, self.nacks, self._highest, now_ms)
         output.nack += [number & 0xFFFF for number in probed]
         if self._keyframes.due(self._frames.values(), self.nacks, self._arrival_ms, now_ms):

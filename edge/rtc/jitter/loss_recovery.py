@@ -128,6 +128,12 @@ def incomplete_tail(owners: Mapping[int, Assembly | None], highest: int) -> Asse
     return frame
 
 
+def next_present(owners: Mapping[int, Assembly | None], missing: int, highest: int) -> int:
+    """The first packet that came after a missing one."""
+    behind = range(missing + 1, highest + 1)
+    return next((number for number in behind if number in owners), highest + 1)
+
+
 def is_complete(frame: Assembly, head: int, nacks: NackRequester) -> bool:
     """Whether all of a frame has come, and none of it is before the `head` of the buffer."""
     first, last = frame.first, frame.last

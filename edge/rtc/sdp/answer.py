@@ -141,10 +141,11 @@ def _codec(codec: Codec, transport_cc: bool) -> list[str]:
     lines = [f"a=rtpmap:{number} {codec.encoding}/90000"]
     wanted = (*_FEEDBACK, "transport-cc" if transport_cc else "goog-remb")
     lines += [f"a=rtcp-fb:{number} {kind}" for kind in wanted if kind in codec.feedback]
-    if codec.name == "vp8":  # others than libwebrtc ignore it
-        lines.append(f"a=fmtp:{number} x-google-start-bitrate={START_KBPS}")
-    elif codec.answer_parameters:
-        pairs = (f"{name}={value}" for name, value in codec.answer_parameters.items())
+    parameters = codec.answer_parameters
+    if codec.name != "h264":  # others than libwebrtc ignore it
+        parameters |= {"x-google-start-bitrate": str(START_KBPS)}
+    if parameters:
+        pairs = (f"{name}={value}" for name, value in parameters.items())
         lines.append(f"a=fmtp:{number} " + ";".join(pairs))
     return lines
 

@@ -1,4 +1,4 @@
-"""The payload types of an offered video section that can be decoded (RFC 6184, RFC 7741).
+"""The payload types of an offered video section that can be decoded (RFC 6184, 7741 and 9628).
 
 What counts is what the decoder can do: every H264 profile that FFmpeg decodes, in packets that are
 not interleaved. A type that can't be used leaves a reason.
@@ -7,12 +7,14 @@ not interleaved. A type that can't be used leaves a reason.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from edge.rtc.sdp.description import Section
 
 CLOCK_RATE = "90000"
-_NAMES = ("vp8", "h264")
+CODECS = ("vp8", "h264", "vp9")
+"""What can be decoded, in the order of the answer where no other is wanted."""
 _HELPERS = frozenset({"rtx", "red", "ulpfec", "flexfec-03", "flexfec"})  # carry no pictures
 _PROFILE = re.compile(r"[0-9a-f]{6}", re.IGNORECASE)
 _H264_PROFILES = frozenset({44, 66, 77, 88, 100, 110, 118, 122, 128, 244})
@@ -26,7 +28,7 @@ _MARKED_AS_RTCP = range(64, 96)  # with the marker bit, these look like RTCP (RF
 class Codec:
     """One payload type to receive.
 
-    `name` is "vp8" or "h264", `encoding` the same as the offer spells it. `parameters` are the
+    `name` is one of `CODECS`, `encoding` the same as the offer spells it. `parameters` are the
     offer's (a=fmtp, names in lower case), `feedback` its a=rtcp-fb values. `rtx` is the payload
     type of its retransmissions (RFC 4588).
     """
@@ -40,9 +42,9 @@ class Codec:
 
     @property
     def answer_parameters(self) -> dict[str, str]:
-        """What has to be the same in the answer (RFC 6184, section 8.2.2)."""
+        """What has to be the same in the answer (RFC 6184, 8.2.2; RFC 9628, 6.2)."""
         if self.name != "h264":
-            return {}
+            return {key: value for key, value in self.parameters.items() if key == "profile-id"}
         names = ("level-asymmetry-allowed", "packetization-mode", "profile-level-id")
         kept = {name: self.parameters[name] for name in names if name in self.parameters}
         if _PROFILE.fullmatch(kept.get("profile-level-id", "")) is None:
@@ -67,10 +69,11 @@ class CodecChoice:
         return f"the offer's video can't be decoded: {shown}" + (f"; {more} more" * (more > 0))
 
 
-def choose_codecs(section: Section) -> CodecChoice:
-    """Judge every payload type of a video section.
+def choose_codecs(section: Section, wanted: Sequence[str] = CODECS) -> CodecChoice:
+    """Judge every payload type of a video section; `wanted` are the names that are used.
 
-    VP8 comes first, then H264 with several NAL units in a packet, else in the offer's order.
+    They come in that order, H264 with several NAL units in a packet before other H264; else in the
+    offer's order.
     """
     choice = CodecChoice()
     maps = _by_type(section, "rtpmap")
@@ -89,7 +92,7 @@ def choose_codecs(section: Section) -> CodecChoice:
         if encoding.lower() in _HELPERS:
             continue
         own = parameters.get(number, {})
-        refusal = _refusal(number, encoding, rate, own)
+        refusal = _refusal(number, encoding, rate, own, wanted)
         if refusal is not None:
             if refusal not in choice.refusals:
                 choice.refusals.append(refusal)
@@ -105,24 +108,29 @@ def choose_codecs(section: Section) -> CodecChoice:
                 rtx=int(again) if again is not None else None,
             )
         )
-    choice.codecs.sort(key=_rank)
+    choice.codecs.sort(key=lambda codec: (wanted.index(codec.name), _is_single(codec)))
     return choice
 
 
-def _rank(codec: Codec) -> int:
-    if codec.name == "vp8":
-        return 0
-    return 1 if codec.parameters.get("packetization-mode") == "1" else 2
+def _is_single(codec: Codec) -> bool:
+    """Whether it is H264 with one NAL unit in a packet."""
+    return codec.name == "h264" and codec.parameters.get("packetization-mode") != "1"
 
 
-def _refusal(number: str, encoding: str, rate: str, own: dict[str, str]) -> str | None:
-    if encoding.lower() not in _NAMES:
-        return f"{encoding[:20]} is neither VP8 nor H264"
+def _refusal(
+    number: str, encoding: str, rate: str, own: dict[str, str], wanted: Sequence[str]
+) -> str | None:
+    name = encoding.lower()
+    if name not in wanted:
+        why = "switched off" if name in CODECS else "not decoded"
+        return f"{encoding[:20]} is {why} (this server takes {', '.join(wanted).upper()})"
     if rate != CLOCK_RATE:
         return f"{encoding} has a clock of {rate[:20]} Hz instead of {CLOCK_RATE}"
     if (refusal := _type_refusal(number)) is not None:
         return refusal
-    if encoding.lower() == "h264":
+    if name == "vp9" and (profile := own.get("profile-id", "0")) != "0":
+        return f"VP9 of profile-id={profile[:20]} is not decoded (0 is)"
+    if name == "h264":
         mode = own.get("packetization-mode", "0")
         if mode not in ("0", "1"):
             return f"H264 with packetization-mode={mode[:20]} is not supported (0 and 1 are)"

@@ -6,11 +6,12 @@ transport stays as inactive; everything else is rejected with port 0 (RFC 9429, 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edge.rtc.rtp import ABS_CAPTURE_TIME, ABS_SEND_TIME, TRANSPORT_CC, ExtensionIds
 from edge.rtc.sdp.candidates import Candidate, read_candidates
-from edge.rtc.sdp.codecs import Codec, choose_codecs
+from edge.rtc.sdp.codecs import CODECS, Codec, choose_codecs
 from edge.rtc.sdp.description import Description, Section, decimal, read_description
 from edge.rtc.sdp.errors import SdpError
 from edge.rtc.sdp.simulcast import Layer, choose_layer
@@ -68,7 +69,7 @@ class Offer:
         return any(section is each for each in (self.video, *self.audio, data))
 
 
-def read_offer(text: str) -> Offer:
+def read_offer(text: str, wanted_codecs: Sequence[str] = CODECS) -> Offer:
     """Check an offer and choose the sections to accept; raises SdpError for an unusable one."""
     description = read_description(text)
     session, sections = description.session, description.sections
@@ -76,7 +77,7 @@ def read_offer(text: str) -> Offer:
     mids = [section.mid for section in sections if section.mid is not None]
     if len(set(mids)) < len(mids):
         raise SdpError("bad_sdp", "two sections have the same a=mid")
-    video, codecs = _choose_video(description)
+    video, codecs = _choose_video(description, wanted_codecs)
     group = _group(description, video)
     alive = [section for section in sections if _is_alive(description, section)]
     data = next((s for s in alive if s.kind == "application" and "SCTP" in s.protocol), None)
@@ -122,7 +123,7 @@ def read_offer(text: str) -> Offer:
     )
 
 
-def _choose_video(description: Description) -> tuple[Section, list[Codec]]:
+def _choose_video(description: Description, wanted: Sequence[str]) -> tuple[Section, list[Codec]]:
     """The first video section that sends a codec that can be decoded, and its codecs."""
     default = description.session.direction or "sendrecv"
     videos = [section for section in description.sections if section.kind == "video"]
@@ -135,7 +136,7 @@ def _choose_video(description: Description) -> tuple[Section, list[Codec]]:
     if not sending:
         direction = alive[0].direction or default
         raise SdpError("no_video", f"the offer's video is not sent: it is {direction}")
-    choices = [(section, choose_codecs(section)) for section in sending]
+    choices = [(section, choose_codecs(section, wanted)) for section in sending]
     for section, choice in choices:
         if choice.codecs:
             return section, choice.codecs

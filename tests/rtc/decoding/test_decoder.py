@@ -16,8 +16,11 @@ from edge.rtc.decoding import decoder as decoding
 from edge.rtc.decoding.decoder import MAX_WAITING, MAX_WAITING_MS, PIXEL_FORMATS, Decoder
 from edge.rtc.jitter.frames import EncodedFrame
 from edge.rtc.jitter.nal_units import recovery_frames
+from edge.rtc.jitter.payload import Payload
+from edge.rtc.jitter.payloads.vp9 import joined
 from tests.rtc.numbered import AccessUnit, number_in, x264
 from tests.rtc.streams import Encoded, encode, encode_as, picture
+from tests.rtc.vp9_packets import vp9
 
 
 class Sink:
@@ -100,7 +103,7 @@ async def sink() -> AsyncIterator[Sink]:
     await sink.decoder.stopped()
 
 
-@pytest.mark.parametrize("codec", ["vp8", "h264"])
+@pytest.mark.parametrize("codec", ["vp8", "h264", "vp9"])
 async def test_each_frame_gives_its_own_picture_at_once(sink: Sink, codec: str) -> None:
     await sink.decode(codec, encode(codec, 10))
     assert [rtp for rtp, _ in sink.pictures] == list(range(10))
@@ -112,10 +115,10 @@ async def test_each_frame_gives_its_own_picture_at_once(sink: Sink, codec: str) 
         assert difference.mean() < 8.0  # this very picture, not the one before
 
 
-@pytest.mark.parametrize("codec", ["vp8", "h264"])
+@pytest.mark.parametrize("codec", ["vp8", "h264", "vp9"])
 async def test_sizes_change_in_mid_stream(sink: Sink, codec: str) -> None:
     sizes = [(160, 120), (16, 16), (322, 178), (3840, 2160), (34, 18)]
-    if codec == "vp8":
+    if codec != "h264":
         sizes.append((161, 121))
     for index, (width, height) in enumerate(sizes):
         await sink.decode(codec, encode(codec, 2, width, height), first=10 * index)
@@ -130,7 +133,7 @@ async def test_the_codec_may_change(sink: Sink) -> None:
     assert len(sink.pictures) == 9
 
 
-@pytest.mark.parametrize("codec", ["vp8", "h264"])
+@pytest.mark.parametrize("codec", ["vp8", "h264", "vp9"])
 async def test_broken_data_costs_a_key_frame_and_not_the_session(sink: Sink, codec: str) -> None:
     frames = encode(codec, 8, keys=(0, 5))
     noise = Encoded(bytes(range(256)), keyframe=True)
@@ -148,10 +151,10 @@ async def test_nothing_is_decoded_before_a_key_frame(sink: Sink) -> None:
     assert [reason for _, reason, _ in sink.dropped] == ["lost"] * 3
 
 
-@pytest.mark.parametrize("codec", ["vp8", "h264"])
+@pytest.mark.parametrize("codec", ["vp8", "h264", "vp9"])
 async def test_pictures_over_the_cap_are_dropped_with_their_reason(codec: str) -> None:
     sink = Sink(max_pixels=200 * 200)
-    size = (320, 240) if codec == "vp8" else (0, 0)  # only VP8's size is known before decoding
+    size = (320, 240) if codec != "h264" else (0, 0)  # H264's size is not known before decoding
     large = [
         _frame(frame, index, 0.0, size) for index, frame in enumerate(encode(codec, 1, 320, 240))
     ]
@@ -163,6 +166,32 @@ async def test_pictures_over_the_cap_are_dropped_with_their_reason(codec: str) -
     assert [rtp for rtp, _ in sink.pictures] == [5, 6]
     sink.decoder.stop()
     await sink.decoder.stopped()
+
+
+async def test_vp9_pictures_that_grow_without_a_key_frame_are_refused(sink: Sink) -> None:
+    """An encoder may change the size in mid-stream; the decoder keeps to the cap by itself."""
+    sink = Sink(max_pixels=200 * 200)
+    small, large = vp9(2, size=(160, 96)), vp9(1, size=(320, 192))
+    frames = [Encoded(each.frames[0], True) for each in (*small[:1], *large)]
+    await sink.decode("vp9", frames)
+    assert [rtp for rtp, _ in sink.pictures] == [0]
+    assert [rtp for rtp, _, keyframe in sink.dropped if keyframe] == [1]
+    sink.decoder.stop()
+    await sink.decoder.stopped()
+
+
+async def test_of_a_picture_in_layers_the_highest_is_shown(sink: Sink) -> None:
+    """Two pictures of a stream as two layers of one: each is shown, but the last one counts."""
+    pictures = vp9(6)
+    for at in (0, 2, 4):
+        parts = [
+            Payload(frame, starts=True, first=True, keyframe=False, delta=True)
+            for picture in pictures[at : at + 2]
+            for frame in picture.frames
+        ]
+        await sink.decode("vp9", [Encoded(joined(parts), at == 0)], first=at)
+    assert [number_in(image) for _, image in sink.pictures] == [1, 3, 5]
+    assert not sink.dropped
 
 
 async def test_of_frames_that_come_together_only_the_last_is_shown(

@@ -40,9 +40,10 @@ def play(
     *,
     drop: Callable[[Packet], bool] = lambda packet: False,
     sprop: Sequence[bytes] = (),
+    codec_name: str = "h264",
 ) -> Played:
     """One picture a frame interval, 0.2 ms between packets; nothing is sent again."""
-    buffer, codec, played = JitterBuffer(60.0, 20.0), _Codec("h264", MAX_PIXELS), Played()
+    buffer, codec, played = JitterBuffer(60.0, 20.0), _Codec(codec_name, MAX_PIXELS), Played()
     buffer.parameter_sets.add(sprop, in_band=False)
     now_ms = 0.0
     served: set[int] = set()

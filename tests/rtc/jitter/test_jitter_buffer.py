@@ -96,7 +96,7 @@ def _losing(sequences: set[int]) -> Callable[[Packet], bool]:
     return lambda packet: packet.sequence in sequences
 
 
-@pytest.mark.parametrize("codec", ["vp8", "h264"])
+@pytest.mark.parametrize("codec", ["vp8", "h264", "vp9"])
 def test_every_frame_is_served_whole_with_its_last_packet(codec: str) -> None:
     frames = encode(codec, 8)
     stream = packetise(codec, frames)
@@ -127,7 +127,7 @@ def test_times_and_sizes_of_a_frame() -> None:
     assert (frame.width, frame.height) == (160, 120)
 
 
-@pytest.mark.parametrize("codec", ["vp8", "h264"])
+@pytest.mark.parametrize("codec", ["vp8", "h264", "vp9"])
 @pytest.mark.parametrize("shuffle", range(5))
 def test_order_within_a_frame_does_not_matter(codec: str, shuffle: int) -> None:
     frames = encode(codec, 8)
@@ -154,7 +154,7 @@ def test_sequence_and_timestamp_wrap() -> None:
     assert run.buffer.counts.resets == 0
 
 
-@pytest.mark.parametrize("codec", ["vp8", "h264"])
+@pytest.mark.parametrize("codec", ["vp8", "h264", "vp9"])
 @pytest.mark.parametrize("which", ["first", "middle", "last", "all"])
 def test_a_packet_that_a_nack_recovers_is_not_lost(codec: str, which: str) -> None:
     stream = packetise(codec, encode(codec, 8))
@@ -432,7 +432,7 @@ def _references_hold(stream: list[list[Packet]], run: Run) -> None:
 @given(
     losses=st.lists(st.booleans(), min_size=1, max_size=200),
     answers=st.lists(st.booleans(), min_size=1, max_size=20),
-    codec=st.sampled_from(["vp8", "h264"]),
+    codec=st.sampled_from(["vp8", "h264", "vp9"]),
 )
 @example(losses=[True] * 6 + [False] * 2, answers=[True], codec="vp8")
 def test_any_loss_leaves_whole_frames_in_order_and_every_frame_in_one_count(
@@ -452,7 +452,7 @@ def test_any_loss_leaves_whole_frames_in_order_and_every_frame_in_one_count(
         assert served.data == whole[served.rtp]  # never a damaged one
 
 
-@pytest.mark.parametrize("codec", ["vp8", "h264"])
+@pytest.mark.parametrize("codec", ["vp8", "h264", "vp9"])
 @pytest.mark.parametrize("size", [60, 120, 400])
 def test_bursts_of_loss_break_no_reference(codec: str, size: int) -> None:
     stream = packetise(codec, encode(codec, 30, keys=(0, 10, 20)), size=size)
@@ -620,7 +620,7 @@ def test_a_sender_whose_numbers_go_back_is_followed(back: int, rtp: int) -> None
         assert len(run.served) == 80
 
 
-@pytest.mark.parametrize("codec", ["vp8", "h264"])
+@pytest.mark.parametrize("codec", ["vp8", "h264", "vp9"])
 def test_timestamps_that_step_back_onto_those_of_others_cost_no_frame(codec: str) -> None:
     frames = encode(codec, 60)
     first = packetise(codec, frames[:30], sequence=100)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 
+from edge import config
+from edge.config import Settings
+from edge.rtc.jitter import depacketizer
 from edge.rtc.sdp import SdpError, read_offer
-from edge.rtc.sdp.codecs import choose_codecs
+from edge.rtc.sdp.codecs import CODECS, choose_codecs
 from edge.rtc.sdp.description import read_description
 from tests.rtc.sdp.offers import answered, h264, media_lines, offer, video
 
@@ -58,7 +63,7 @@ def test_parameter_sets_are_at_hand() -> None:
     assert codec.parameters["sprop-parameter-sets"] == "Z0IACpZTBYmI,aMljiA=="
 
 
-def test_vp8_comes_first_then_h264_with_several_units_in_a_packet() -> None:
+def test_vp8_comes_first_then_h264_with_several_units_in_a_packet_then_vp9() -> None:
     lines = (
         "a=rtpmap:100 H264/90000\na=fmtp:100 profile-level-id=640028\n"
         "a=rtpmap:101 h264/90000\na=fmtp:101 packetization-mode=1;profile-level-id=640028\n"
@@ -68,11 +73,54 @@ def test_vp8_comes_first_then_h264_with_several_units_in_a_packet() -> None:
         "a=rtpmap:105 VP8/90000\n"  # not among the formats
     )
     read, answer = answered(offer(video("100 101 102 103 104 41 42", lines)))
-    assert [codec.payload_type for codec in read.codecs] == [104, 101, 102, 100]
-    assert read.retransmissions == {41: 104}
-    assert media_lines(answer) == ["m=video 50123 UDP/TLS/RTP/SAVPF 104 101 102 100 41"]
+    assert [codec.payload_type for codec in read.codecs] == [104, 101, 102, 100, 103]
+    assert read.retransmissions == {41: 104, 42: 103}
+    assert media_lines(answer) == ["m=video 50123 UDP/TLS/RTP/SAVPF 104 101 102 100 103 41 42"]
     assert "a=rtpmap:104 vp8/90000" in answer
     assert "a=fmtp:41 apt=104" in answer
+
+
+@pytest.mark.parametrize(
+    ("wanted", "types"),
+    [
+        (("vp9", "h264", "vp8"), [97, 99, 100, 98, 96]),
+        (("h264",), [100, 98]),
+        (("vp9", "vp8"), [97, 99, 96]),
+    ],
+)
+def test_the_order_of_the_codecs_is_the_servers(wanted: tuple[str, ...], types: list[int]) -> None:
+    lines = (
+        "a=rtpmap:96 VP8/90000\na=rtpmap:97 VP9/90000\na=rtpmap:98 H264/90000\n"
+        "a=rtpmap:99 VP9/90000\na=fmtp:99 profile-id=0\n"
+        "a=rtpmap:100 H264/90000\na=fmtp:100 packetization-mode=1\n"
+    )
+    read = read_offer(offer(video("96 97 98 99 100", lines)), wanted)
+    assert [codec.payload_type for codec in read.codecs] == types
+    with pytest.raises(SdpError, match=r"H264 is switched off \(this server takes VP9\)"):
+        read_offer(offer(h264(None)), ("vp9",))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "answer_has"),
+    [(None, "a=fmtp:96 x-google"), ("profile-id=0;max-fr=30", "a=fmtp:96 profile-id=0;x-google")],
+)
+def test_vp9_is_answered_in_its_profile(parameters: str | None, answer_has: str) -> None:
+    fmtp = f"a=fmtp:96 {parameters}\n" if parameters else ""
+    read, answer = answered(offer(video("96", f"a=rtpmap:96 VP9/90000\n{fmtp}")))
+    assert read.payload_types == {96: "vp9"}
+    assert answer_has in answer
+    assert "max-fr" not in answer
+
+
+def test_vp9_of_more_than_eight_bits_is_refused() -> None:
+    lines = "a=rtpmap:96 VP9/90000\na=fmtp:96 profile-id=2\n"
+    with pytest.raises(SdpError, match="VP9 of profile-id=2 is not decoded"):
+        read_offer(offer(video("96", lines)))
+
+
+def test_the_setting_has_all_codecs_in_the_order_of_the_answer() -> None:
+    assert tuple(Settings().codecs) == CODECS == tuple(get_args(config.Codec))
+    assert set(CODECS) == set(depacketizer.CODECS)
 
 
 def test_feedback_is_answered_as_far_as_it_was_offered() -> None:
@@ -86,13 +134,13 @@ def test_feedback_is_answered_as_far_as_it_was_offered() -> None:
 
 
 def test_every_reason_is_given_once_and_a_few_at_most() -> None:
-    names = ("AV1", "VP9", "VP9", "H265", "MP4V-ES", "theora")
+    names = ("AV1", "VP7", "VP7", "H265", "MP4V-ES", "theora")
     numbers = range(96, 96 + len(names))
     maps = "".join(f"a=rtpmap:{n} {name}/90000\n" for n, name in zip(numbers, names, strict=True))
     section = read_description(offer(video(" ".join(map(str, numbers)), maps))).sections[0]
     choice = choose_codecs(section)
     assert not choice.codecs
-    assert choice.reason.count("VP9 is neither") == 1
+    assert choice.reason.count("VP7 is not decoded") == 1
     assert "2 more" in choice.reason
 
 

@@ -216,7 +216,7 @@ _SHA1 = "a=fingerprint:sha-1 " + ":".join(["A5"] * 20)
         (offer(VIDEO.replace("sendonly", "inactive")), "no_video", "inactive"),
         (offer(VIDEO.replace("a=sendonly\n", ""), session="a=inactive\n"), "no_video", "inactive"),
         (offer(VIDEO.replace("m=video 9", "m=video 0")), "no_video", "port is 0"),
-        (offer(VIDEO.replace("VP8", "AV1")), "no_codec", "AV1 is neither VP8 nor H264"),
+        (offer(VIDEO.replace("VP8", "AV1")), "no_codec", "AV1 is not decoded (this server takes"),
         (offer(video("96", "")), "no_codec", "96 has no a=rtpmap"),
         (offer(video("96", "a=rtpmap:96 VP8/8000\n")), "no_codec", "8000 Hz"),
         (offer(video("72", "a=rtpmap:72 VP8/90000\n")), "no_codec", "RTCP"),

@@ -1,0 +1,1 @@
+"""Payload formats with layers: their packets' parts of frames, and what frames refer to."""

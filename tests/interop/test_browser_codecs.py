@@ -1,0 +1,81 @@
+"""Browsers publish one codec alone, VP9 also in layers: every frame has one outcome."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from edge.assets.browser import BrowserMissingError, chromium, chromium_path
+from tests.browser.conftest import firefox_path
+from tests.browser.firefox import firefox
+from tests.interop.codec_table import PAGE
+from tests.serving import base, local, serving
+
+pytestmark = [pytest.mark.interop, pytest.mark.browser]
+
+SECONDS = 4.0
+
+
+def _check(published: dict[str, Any], outcomes: Counter[str], layers: int = 1) -> None:
+    """Chromium counts the frames of all of a picture's spatial `layers` that it sends."""
+    assert "refused" not in published, published
+    sent = published["sent"]
+    assert any(abs(each * outcomes.total() - sent) <= each for each in range(1, layers + 1)), (
+        outcomes,
+        published,
+    )
+    assert outcomes["lost"] == 0, outcomes
+    assert outcomes["answered"] > 0, outcomes
+
+
+async def _publish_from_chromium(codec: str, mode: str, **settings: Any) -> tuple[Any, Any]:
+    """What the page says, and the session."""
+    try:
+        chromium_path()
+    except BrowserMissingError as missing:
+        pytest.skip(str(missing))
+    async with chromium() as context, serving(**settings) as server:
+        page = await context.new_page()
+        await page.goto(f"{base(server)}/metrics")
+        task = asyncio.ensure_future(page.evaluate(PAGE, [codec, SECONDS, mode]))
+        session = None
+        while session is None and not task.done():  # a registry has no event to wait for
+            session = next(iter(local(server)), None)
+            await asyncio.wait([task], timeout=0.05)
+        return await task, session
+
+
+@pytest.mark.parametrize("mode", ["", "L1T2", "L1T3", "L2T1", "L3T3_KEY", "L2T2"])
+async def test_chromium_publishes_vp9(mode: str) -> None:
+    published, session = await _publish_from_chromium("VP9", mode)
+    _check(published, session.outcomes, int(mode[1:2] or 1))
+    assert session._frames.size == (640, 384)  # of several spatial layers, the largest
+
+
+async def test_a_codec_that_is_switched_off_is_refused() -> None:
+    published, _ = await _publish_from_chromium("VP9", "", codecs=["vp8"])
+    assert "VP9 is switched off (this server takes VP8)" in published["refused"]
+
+
+async def test_firefox_publishes_vp9() -> None:
+    path = firefox_path()
+    if path is None:
+        pytest.skip("Firefox is missing: install `firefox-esr`")
+    async with serving() as server:
+        with firefox(path) as running:
+
+            def work() -> Any:
+                running.open(f"{base(server)}/metrics")
+                return running.run(f"return await ({PAGE})(args);", "VP9", SECONDS, "")
+
+            task = asyncio.ensure_future(asyncio.to_thread(work))
+            session = None
+            while session is None and not task.done():
+                session = next(iter(local(server)), None)
+                await asyncio.wait([task], timeout=0.05)
+            outcome = await task
+            assert session is not None, outcome
+            _check(outcome["value"], session.outcomes)
