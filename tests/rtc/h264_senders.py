@@ -191,8 +191,10 @@ def slice_timestamps(picture: AccessUnit, before: int) -> list[Run]:
     for index, unit in enumerate(picture.slices):
         rtp = rtp_of(picture.number) + min(index, 15) * (30 + 5 * (picture.number % 3))
         pieces = [*(picture.others if index == 0 else []), unit]
-        is_end = unit is picture.slices[-1]
-        runs.append(Run(rtp, _marked(pieces, lambda unit, last, end=is_end: last and end)))
+        cut = _marked(pieces, _last)
+        if unit is not picture.slices[-1]:
+            cut[-1] = (cut[-1][0], False)
+        runs.append(Run(rtp, cut))
     return runs
 
 

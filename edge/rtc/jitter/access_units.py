@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from edge.rtc.jitter.frames import Assembly, EncodedFrame
 from edge.rtc.jitter.parameter_sets import ParameterSets
-from edge.rtc.jitter.payload import Payload
 from edge.rtc.jitter.payloads import vp9
+from edge.rtc.jitter.payloads.payload import Payload
 
 _MAX_LEADING = 32  # packets waiting for the next picture; with one more, the oldest is dropped
 _MAX_LEADING_BYTES = 64 << 10  # the same in bytes

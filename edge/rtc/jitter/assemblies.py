@@ -8,7 +8,7 @@ from edge.rtc.jitter.access_units import AccessUnits
 from edge.rtc.jitter.frame_end import FrameEnd
 from edge.rtc.jitter.frames import Assembly
 from edge.rtc.jitter.nack import NackRequester
-from edge.rtc.jitter.payload import Payload
+from edge.rtc.jitter.payloads.payload import Payload
 from edge.rtc.jitter.sequence_restart import MAX_JUMP, HeldPacket
 from edge.rtc.unwrapper import signed_difference
 

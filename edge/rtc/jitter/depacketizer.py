@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from edge.rtc.jitter import nal_units
 from edge.rtc.jitter.nal_units import AUD, IDR, SEI, SLICE, SPS, START_CODE
-from edge.rtc.jitter.payload import Payload
+from edge.rtc.jitter.payloads.payload import Payload
 from edge.rtc.jitter.payloads.vp9 import depacketize_vp9
 
 __all__ = ["Payload", "depacketize"]

@@ -13,12 +13,12 @@ from functools import partial
 
 from edge.rtc.jitter import loss_recovery
 from edge.rtc.jitter.assemblies import Assemblies
+from edge.rtc.jitter.decoded_pictures import DecodedPictures
 from edge.rtc.jitter.frames import Assembly, JitterBufferOutput
 from edge.rtc.jitter.loss_recovery import NEVER, KeyframeRequester, TailLossProbe
 from edge.rtc.jitter.nack import NackRequester
 from edge.rtc.jitter.parameter_sets import ParameterSets
-from edge.rtc.jitter.payload import Payload
-from edge.rtc.jitter.payloads.decoded_pictures import DecodedPictures
+from edge.rtc.jitter.payloads.payload import Payload
 from edge.rtc.jitter.sequence_restart import MAX_JUMP, HeldPacket, SequenceRestart
 from edge.rtc.reception_stats import ReceptionCounts
 from edge.rtc.unwrapper import signed_difference

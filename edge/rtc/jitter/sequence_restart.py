@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edge.rtc.jitter.payload import Payload
+from edge.rtc.jitter.payloads.payload import Payload
 from edge.rtc.unwrapper import signed_difference
 
 MAX_JUMP = 1000  # of the sequence number; by more, another stream has begun

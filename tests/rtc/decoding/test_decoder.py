@@ -16,7 +16,7 @@ from edge.rtc.decoding import decoder as decoding
 from edge.rtc.decoding.decoder import MAX_WAITING, MAX_WAITING_MS, PIXEL_FORMATS, Decoder
 from edge.rtc.jitter.frames import EncodedFrame
 from edge.rtc.jitter.nal_units import recovery_frames
-from edge.rtc.jitter.payload import Payload
+from edge.rtc.jitter.payloads.payload import Payload
 from edge.rtc.jitter.payloads.vp9 import joined
 from tests.rtc.numbered import AccessUnit, number_in, x264
 from tests.rtc.streams import Encoded, encode, encode_as, picture

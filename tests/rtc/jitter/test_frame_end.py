@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from edge.rtc.jitter.frame_end import BROKEN_OFF_MS, FrameEnd
 from edge.rtc.jitter.frames import Assembly
-from edge.rtc.jitter.payload import Payload
+from edge.rtc.jitter.payloads.payload import Payload
 
 _BYTES = 100
 

@@ -1,1 +1,1 @@
-"""Payload formats with layers: their packets' parts of frames, and what frames refer to."""
+"""What one packet holds of a frame, and what its descriptor tells of the frame's references."""

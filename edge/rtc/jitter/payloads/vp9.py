@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edge.rtc.jitter.payload import Payload
+from edge.rtc.jitter.payloads.payload import Payload
 from edge.rtc.jitter.payloads.picture_reference import PictureReference
 from edge.rtc.jitter.payloads.vp9_header import read_header
 
