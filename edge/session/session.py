@@ -68,8 +68,7 @@ class Session:
         identity = identity or SessionIdentity.fresh()
         self.id, self.etag = identity.id, identity.etag
         self.name = self.id[:6]
-        self.label = options.label
-        self.fps = settings.fps
+        self.label, self.fps = options.label, settings.fps
         self._settings = settings
         self._frame_sink = frame_sink
         self._metrics = metrics

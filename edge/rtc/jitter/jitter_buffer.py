@@ -327,11 +327,10 @@ class JitterBuffer:
             return self._reset(self._next, output)
         if (frame := self._owners.get(self._next)) is None:
             present = loss_recovery.next_present(self._owners, self._next, self._highest)
-            survives = not self._needs_keyframe and self._decoded.survives_gap(
-                present - self._next, self._owners.get(present)
-            )
+            following = self._owners.get(present)
+            survives = self._decoded.survives_gap(present - self._next, following)
             self._finish_until(present, output)
-            return None if survives else self._stop_serving(output)
+            return None if survives and not self._needs_keyframe else self._stop_serving(output)
         has_end = frame.last is not None  # perhaps behind the head, around another's packets
         until = max(self._next, frame.last if frame.last is not None else frame.highest) + 1
         tells = has_end or frame.reference is not None  # its successor then tells where it begins
