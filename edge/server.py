@@ -43,6 +43,7 @@ from edge.profile.latency import LatencyProfile
 from edge.profile.latency_file import load_latency_profile
 from edge.profile.stored_profile import PROFILES, find_stored_profile
 from edge.profile.variant import SENT_LONG_SIDES
+from edge.rtc.sdp import shortage
 from edge.rtc.transport import aiortc_adapter
 from edge.scheduling.admission import ServerLoad, refusal_reason
 from edge.scheduling.controller import Controller
@@ -262,16 +263,19 @@ class Server:
             return self.ingests.create(options, on_close_request)
         settings = self.settings
         models = self.models.serving(options.model)
-        return Session(
-            settings,
-            self.devices,
-            SessionAdaptation.of(settings, models, options.pins, options.start_bps),
-            options,
-            models=models,
-            on_close_request=on_close_request,
-            on_step=lambda: self.controller.notify("link"),
-            metrics=self._metrics,
-        )
+        try:
+            return Session(
+                settings,
+                self.devices,
+                SessionAdaptation.of(settings, models, options.pins, options.start_bps),
+                options,
+                models=models,
+                on_close_request=on_close_request,
+                on_step=lambda: self.controller.notify("link"),
+                metrics=self._metrics,
+            )
+        except OSError as error:
+            raise shortage(error) from error
 
     def _on_sessions_change(self, event: str) -> None:
         self.controller.notify(event)  # made after the registry

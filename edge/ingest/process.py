@@ -45,7 +45,7 @@ from edge.observability.event_loop import EventLoopMonitor
 from edge.observability.frame_metrics import FrameMetrics
 from edge.observability.garbage_collector import MemoryReclaimer
 from edge.observability.logs import Logs
-from edge.rtc.sdp import SdpError
+from edge.rtc.sdp import SdpError, shortage
 from edge.session.interface import SessionIdentity
 from edge.session.results.result_streams import TooManyStreamsError
 from edge.session.session import Session
@@ -212,8 +212,15 @@ class IngestRuntime:
             self._refuse(message, error)
 
     def _refuse(self, message: OpenSession, error: Exception) -> None:
+        """For a reason that is the server's own."""
+        if isinstance(error, OSError):
+            log.warning("open_failed", session=message.session[:6], error=error)
+            told = shortage(error)
+            self._pipe.send(Reply(message.request, str(told), told.code))
+            return
         log.exception("open_failed", session=message.session[:6])
-        self._pipe.send(Reply(message.request, f"the offer can't be used: {error}", "bad_sdp"))
+        text = "the server could not answer this offer; its log says why"
+        self._pipe.send(Reply(message.request, text, "unanswerable"))
 
     async def _add_candidates(self, message: AddCandidates) -> None:
         reply = Reply(message.request)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -37,6 +36,7 @@ from edge.rtc.sdp import (
     read_candidates,
     read_offer,
     read_ufrags,
+    shortage,
     violations,
     write_answer,
     write_transport_offer,
@@ -159,7 +159,7 @@ class PeerConnection:
         except OSError as error:
             _log.warning("no_sockets", error=error)
             await self.close()
-            raise _shortage(error) from error
+            raise shortage(error) from error
         except Exception as error:
             _log.exception("offer_not_answered")
             await self.close()
@@ -389,10 +389,3 @@ def _ice_server(server: Any) -> RTCIceServer:
         username=server.username,
         credential=secret.get_secret_value() if hasattr(secret, "get_secret_value") else secret,
     )
-
-
-def _shortage(error: OSError) -> SdpError:
-    """No fault of the offer's; the message names no address of this machine."""
-    if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
-        return SdpError("no_descriptors", "the server has too many open sockets: try again later")
-    return SdpError("no_ports", "the server has no free UDP port: try again later")

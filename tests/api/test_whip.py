@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import json
+import os
 from typing import Any
 
 import aiohttp
@@ -13,6 +14,7 @@ from aiortc import RTCConfiguration, RTCPeerConnection
 
 from edge.api.access.auth import WRONG_TOKENS_PER_MINUTE
 from edge.rtc.transport import aiortc_adapter
+from tests.descriptors import no_descriptor_left
 from tests.publisher import publishing
 from tests.serving import base, error_of, local, noise, serving
 
@@ -252,6 +254,27 @@ async def test_a_shortage_of_the_servers_is_503_and_names_no_address(
         assert len(server.sessions) == 0
     assert error["code"] == code
     assert "10.0.0.7" not in error["message"]
+
+
+@pytest.mark.parametrize("ingest", [0, 1])
+async def test_a_process_without_a_descriptor_left_is_no_fault_of_the_offers(ingest: int) -> None:
+    """Of each kind that a session opens, from its first: the limit is the lowest free one."""
+    offer = await _audio_offer()
+    offer = offer.replace("m=audio", "m=video").replace("opus/48000/2", "VP8/90000")
+    async with serving(ingest=ingest) as server, aiohttp.ClientSession() as http:
+        async with http.get(f"{base(server)}/healthz") as it:
+            assert it.status == 200  # the connection is kept
+        pid = os.getpid() if server.ingests is None else server.ingests.status[0].pid
+        assert pid is not None
+        for more in range(4):
+            with no_descriptor_left([pid], more):
+                async with http.post(f"{base(server)}/whip", data=offer, headers=SDP) as it:
+                    status, error = it.status, await error_of(it) if it.status != 201 else {}
+            if status == 201:
+                break
+            assert (status, error["code"]) == (503, "no_descriptors"), (more, error)
+            assert len(server.sessions) == 0
+        assert more > 0
 
 
 @pytest.mark.parametrize(

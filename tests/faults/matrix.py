@@ -24,10 +24,13 @@ from edge.base.clock import now_ms
 from edge.client.clocks import unix_ms
 from edge.client.frame_outcomes import IN_TIME
 from edge.client.rtp.rtp_packetiser import Packetiser
+from netem.links import namespace
 from netem.publisher.publisher import LightPublisher
+from tests.faults import hang, shortage
 from tests.faults.stage import FPS, SLO_MS, FaultStage, Resources, seconds_since, stage
 from tests.serving import simulated
 
+NOTICE_S = 2.0  # for a hung ingest process
 FRAMES = 15  # answered in time of each publisher before a fault, and after it
 # Outcomes that only a fault causes. Others (superseded, late, overload) also occur whenever this
 # machine gives a process no time for 100 ms, which is random: the table shows them, no test does.
@@ -37,11 +40,16 @@ _SLOW_S, _RUN_S, _STOP_S = 3.0, 0.02, 0.08  # a worker at a fifth of its speed, 
 
 @dataclass(frozen=True)
 class FaultResult:
-    """The cost of a fault. `others` are the sessions it was not put into: all, where it was put
-    into the server. Outcomes are of the others' frames, and of `dropped` the affected ones'."""
+    """The cost of a fault; `recovery_s` may be up to `promise_s` where that is not None.
+
+    `others` are the sessions it was not put into: all, where it was put
+    into the server. Outcomes are of the others' frames, and of `dropped` the affected ones'.
+    """
 
     fault: str
+    promise_s: float | None
     recovery_s: float
+    noticed_s: float | None
     dropped: int
     before: Counter[str]
     after: Counter[str]
@@ -53,6 +61,16 @@ class FaultResult:
         """The others' outcomes that only the fault can have caused."""
         return {name: self.after[name] for name in FAULT_OUTCOMES if self.after[name]}
 
+    @property
+    def broken(self) -> list[str]:
+        """The promises that were not kept, in words."""
+        broken = [f"others' frames {name}: {count}" for name, count in self.caused.items()]
+        if self.promise_s is not None and self.recovery_s > self.promise_s:
+            broken.append(f"recovery took {self.recovery_s:.1f} s, not {self.promise_s:g} s")
+        if self.noticed_s is not None and self.noticed_s > NOTICE_S:
+            broken.append(f"noticed after {self.noticed_s:.1f} s, not {NOTICE_S:g} s")
+        return broken
+
 
 def missed(outcomes: Counter[str]) -> int:
     """Frames that were not answered in time."""
@@ -61,25 +79,29 @@ def missed(outcomes: Counter[str]) -> int:
 
 @dataclass(frozen=True)
 class Fault:
-    """`inject` puts it in, and returns once all is well again; `victims` are the publishers that it
-    is put into."""
+    """`inject` puts it in, and returns once all is well again; the seconds until the server noticed
+    it, where those are promised. `victims` are the publishers that it is put into.
+
+    `promise_s`, from the fault to its last effect; None: there is nothing to recover from.
+    """
 
     name: str
-    inject: Callable[[FaultStage], Awaitable[None]]
+    inject: Callable[[FaultStage], Awaitable[float | None]]
+    promise_s: float | None = None
     victims: Callable[[FaultStage], Sequence[LightPublisher]] = lambda _: ()
 
 
 async def observe(fault: Fault, at: FaultStage) -> FaultResult:
     """Undisturbed load, the fault and its recovery, and load again."""
-    victims = fault.victims(at)
-    others = [each for each in at.publishers if each not in victims]
     begin_ms = unix_ms()
     await at.answered(more=FRAMES)
     resources_before = at.resources()
     injected_ms, clock_ms = unix_ms(), now_ms()
-    await fault.inject(at)
+    noticed_s = await fault.inject(at)
     recovery_s = seconds_since(clock_ms)
     recovered_ms = unix_ms()
+    victims = fault.victims(at)
+    others = [each for each in at.publishers if each not in victims]
     await at.answered(more=FRAMES)
     end_ms = unix_ms()
     await at.ended()
@@ -87,7 +109,9 @@ async def observe(fault: Fault, at: FaultStage) -> FaultResult:
     after_ms = injected_ms if victims else recovered_ms
     return FaultResult(
         fault.name,
+        fault.promise_s,
         recovery_s,
+        noticed_s,
         missed(at.outcomes(injected_ms, recovered_ms, victims or others)),
         at.outcomes(begin_ms, injected_ms, others),
         at.outcomes(after_ms, end_ms, others),
@@ -228,20 +252,18 @@ async def clock_stepped(at: FaultStage) -> None:
         await at.answered(more=10)
 
 
-async def terminated(at: FaultStage) -> None:
-    """SIGTERM: publishers are notified, new ones refused, and the process ends by itself."""
-    at.process.send_signal(signal.SIGTERM)
-    reasons = await asyncio.gather(*(each.ended() for each in at.publishers))
-    assert all(reason.startswith("draining: ") for reason in reasons), reasons
-    assert await at.process.wait() == 0
-
-
 # -- the stages -----------------------------------------------------------------------------------
 
 
 @asynccontextmanager
 async def two_devices(folder: Path) -> AsyncIterator[FaultStage]:
     async with stage(folder, [simulated(), simulated()]) as at:
+        yield at
+
+
+@asynccontextmanager
+async def one_device(folder: Path) -> AsyncIterator[FaultStage]:
+    async with stage(folder, [simulated()]) as at:
         yield at
 
 
@@ -297,22 +319,37 @@ MATRIX: dict[str, tuple[OpenStage, list[Fault]]] = {
     "two simulated devices": (
         two_devices,
         [
-            Fault("worker killed", worker_killed),
-            Fault("worker hung (SIGSTOP)", worker_hung),
-            Fault("worker slow (a fifth of its speed, 3 s)", worker_slow),
-            Fault("decoder error (one session's pictures spoilt, 1 s)", decoder_error, _first),
+            Fault("worker killed", worker_killed, 5.0),
+            Fault("worker hung (SIGSTOP)", worker_hung, 10.0),
+            Fault("worker slow (a fifth of its speed, 3 s)", worker_slow, 6.0),
+            Fault("decoder error (one session's pictures spoilt, 1 s)", decoder_error, 5.0, _first),
         ],
     ),
     "a simulated device short of memory": (
         short_of_memory,
         [Fault("out of memory in each batch of two or more", out_of_memory)],
     ),
-    "a log on a small disk": (small_disk, [Fault("disk full for logs", disk_full)]),
+    "a log on a small disk": (small_disk, [Fault("disk full for logs", disk_full, 5.0)]),
     "a clock of its own": (
         own_clock,
         [Fault("wall clock stepped (+1 day, -2 days)", clock_stepped)],
     ),
-    "a real network on the processor": (processor, [Fault("worker killed", worker_killed)]),
+    "a real network on the processor": (processor, [Fault("worker killed", worker_killed, 10.0)]),
+    "two ingest processes": (
+        hang.two_ingest_processes,
+        [
+            Fault("ingest process stopped (SIGSTOP)", hang.ingest_stopped, 15.0, hang.lost),
+            Fault("ingest process stuck in a loop", hang.ingest_stuck, 15.0, hang.lost),
+        ],
+    ),
+    "a simulated device": (
+        one_device,
+        [Fault("no descriptor left, until five frames later", shortage.descriptors_gone, 10.0)],
+    ),
+    "a network with few ports": (
+        shortage.few_ports,
+        [Fault("no UDP port left, until five frames later", shortage.ports_gone, 10.0)],
+    ),
 }
 
 
@@ -322,6 +359,8 @@ def skip_reason(name: str) -> str | None:
         return "mounting a small disk takes root, and `unshare`"
     if name == "a clock of its own" and not shutil.which("cc"):
         return "a clock that can be set takes a C compiler: install `gcc`"
+    if name == "a network with few ports" and (missing := namespace.missing()) is not None:
+        return f"a network of its own {missing}"
     return None
 
 
@@ -331,12 +370,3 @@ async def run(name: str) -> list[FaultResult]:
     with tempfile.TemporaryDirectory(prefix="edge-faults-") as folder:
         async with open_stage(Path(folder)) as at:
             return [await observe(fault, at) for fault in faults]
-
-
-async def run_termination() -> tuple[float, list[LightPublisher]]:
-    """SIGTERM under load: how long the process took, and the publishers it had."""
-    with tempfile.TemporaryDirectory(prefix="edge-faults-") as folder:
-        async with two_devices(Path(folder)) as at:
-            began_ms = now_ms()
-            await terminated(at)
-            return seconds_since(began_ms), at.publishers

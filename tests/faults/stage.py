@@ -25,7 +25,7 @@ from netem.publisher.publisher import LightPublisher, publishing
 FPS = 10
 SLO_MS = 1000.0  # far above the latency at this load
 CLIENTS = 4
-_ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,14 @@ class FaultStage:
     clip: EncodedClip
     log_lines: list[str]
     """Its standard error so far."""
+    stack: contextlib.AsyncExitStack
+    """Ends the publishers."""
+    insecure: bool = False
+    status: int = 0
+    """That the process ends with."""
     publishers: list[LightPublisher] = field(default_factory=list)
+    lost: list[LightPublisher] = field(default_factory=list)
+    """Those whose sessions a fault has ended, as it promises."""
 
     @property
     def pid(self) -> int:
@@ -55,7 +62,21 @@ class FaultStage:
 
     def workers(self) -> list[int]:
         """The workers' process ids, in the order they were started."""
-        return sorted(pid for pid in _children(self.pid) if "edge.workers" in _command(pid))
+        return self._processes("edge.workers")
+
+    def ingests(self) -> list[int]:
+        """The ingest processes' ids, in the order they were started."""
+        return self._processes("edge.ingest")
+
+    def _processes(self, module: str) -> list[int]:
+        return sorted(pid for pid in _children(self.pid) if module in _command(pid))
+
+    async def arrive(self, label: str) -> None:
+        """One publisher more."""
+        publisher = publishing(
+            self.url, self.clip, slo_ms=SLO_MS, label=label, insecure=self.insecure
+        )
+        self.publishers.append(await self.stack.enter_async_context(publisher))
 
     def resources(self) -> Resources:
         proc = Path(f"/proc/{self.pid}")
@@ -133,17 +154,20 @@ async def stage(
     clients: int = CLIENTS,
     environment: Mapping[str, str] | None = None,
     before: Sequence[str] = (),
+    tls: bool = False,
 ) -> AsyncIterator[FaultStage]:
     """A server on loopback, and publishers that have been answered; all gone afterwards.
 
     `before`: words in front of the command, that end by becoming it.
     """
-    command = [*before, sys.executable, "-m", "edge", "serve", "--http", "--host", "127.0.0.1"]
+    command = [*before, sys.executable, "-m", "edge", "serve", "--host", "127.0.0.1"]
+    if not tls:
+        command.append("--http")
     process = await asyncio.create_subprocess_exec(
         *(*command, "--port", "0", "--device", *devices, *arguments),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        cwd=_ROOT,
+        cwd=ROOT,
         # A busy machine may seem too slow for one publisher more, which is not tested here.
         env={
             **os.environ,
@@ -162,17 +186,16 @@ async def stage(
             line = (await process.stdout.readline()).decode()
             match = re.match(r"Serving at (\S+)", line)
             assert match, "".join(errors[-20:]) or line
-            at = FaultStage(match[1], process, folder, clip, errors)
+            at = FaultStage(match[1], process, folder, clip, errors, stack, insecure=tls)
             await asyncio.to_thread(clip.prepare)
             for number in range(clients):
-                publisher = publishing(at.url, clip, slo_ms=SLO_MS, label=f"client {number}")
-                at.publishers.append(await stack.enter_async_context(publisher))
+                await at.arrive(f"client {number}")
             await at.answered(more=5)
             yield at
         if process.returncode is None:
             process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(60):
-            assert await process.wait() == 0, "".join(errors[-20:])
+            assert await process.wait() == at.status, "".join(errors[-20:])
     finally:
         if process.returncode is None:
             process.kill()

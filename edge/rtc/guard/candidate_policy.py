@@ -14,14 +14,25 @@ _FIRST_UNPRIVILEGED_PORT = 1024  # libwebrtc refuses candidates on ports below, 
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: the last 32 bits are an IPv4 address
 
 
+_known: list[frozenset[IPAddress]] = []
+
+
 def own_addresses() -> frozenset[IPAddress]:
-    """The addresses of this machine's interfaces."""
+    """The addresses of this machine's interfaces; those last known where they cannot be read, which
+    takes a descriptor. OSError where they never could."""
     found: set[IPAddress] = set()
-    for adapter in ifaddr.get_adapters():
+    try:
+        adapters = list(ifaddr.get_adapters())
+    except OSError:
+        if not _known:
+            raise
+        return _known[0]
+    for adapter in adapters:
         for each in adapter.ips:
             text = each.ip if isinstance(each.ip, str) else each.ip[0]
             found.add(ipaddress.ip_address(text.partition("%")[0]))
-    return frozenset(found)
+    _known[:] = [frozenset(found)]
+    return _known[0]
 
 
 class CandidatePolicy:

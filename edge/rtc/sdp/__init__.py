@@ -13,7 +13,7 @@ from edge.rtc.sdp.candidates import (
     read_ufrags,
 )
 from edge.rtc.sdp.description import MAX_CHARS
-from edge.rtc.sdp.errors import SHORTAGES, SdpError
+from edge.rtc.sdp.errors import SHORTAGES, SdpError, shortage
 from edge.rtc.sdp.offer import Offer, read_offer
 from edge.rtc.sdp.transport_offer import write_transport_offer
 
@@ -29,6 +29,7 @@ __all__ = [
     "read_candidates",
     "read_offer",
     "read_ufrags",
+    "shortage",
     "violations",
     "write_answer",
     "write_transport_offer",

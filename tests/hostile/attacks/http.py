@@ -16,7 +16,7 @@ from tests.hostile.attack import HttpAttack
 _SOURCE = "127.0.0.2"  # an address of its own: limits of an address do not reach the others
 
 
-async def _offer() -> str:
+async def lone_offer() -> str:
     """An offer's SDP, whose publisher never connects."""
     connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
     connection.addTransceiver("video", direction="sendonly")
@@ -56,14 +56,14 @@ def _words(statuses: Counter[str]) -> str:
 
 async def half_open(url: str) -> str:
     """16 offers whose publisher never connects."""
-    outcome = await _post(url, await _offer(), 16, 4)
+    outcome = await _post(url, await lone_offer(), 16, 4)
     await asyncio.sleep(5.0)
     return outcome
 
 
 async def offers(url: str) -> str:
     """1,000 offers, 20 at a time."""
-    return await _post(url, await _offer(), 1_000, 20)
+    return await _post(url, await lone_offer(), 1_000, 20)
 
 
 async def oversized(url: str) -> str:
@@ -74,7 +74,7 @@ async def oversized(url: str) -> str:
 async def candidates(url: str) -> str:
     """200 offers of 60 kB, full of candidates."""
     line = "a=candidate:1 1 udp 2130706431 192.0.2.{} {} typ host\r\n"
-    sdp = (await _offer()) + "".join(line.format(n % 250 + 1, 1024 + n) for n in range(1_000))
+    sdp = (await lone_offer()) + "".join(line.format(n % 250 + 1, 1024 + n) for n in range(1_000))
     return await _post(url, sdp[:60_000], 200, 10)
 
 

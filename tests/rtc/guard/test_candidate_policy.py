@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 from ipaddress import ip_address, ip_network
 
+import ifaddr
 import pytest
 
+from edge.rtc.guard import candidate_policy
 from edge.rtc.guard.candidate_policy import CandidatePolicy, own_addresses
 
 OWN = frozenset({ip_address("192.168.1.7"), ip_address("fd00::7"), ip_address("203.0.113.5")})
@@ -61,3 +64,17 @@ def test_a_publisher_on_this_machine_may_use_every_address() -> None:
 
 def test_this_machine_has_a_loopback_address() -> None:
     assert ip_address("127.0.0.1") in own_addresses()
+
+
+def test_without_a_descriptor_the_addresses_are_those_last_known(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def exhausted() -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    known = own_addresses()
+    monkeypatch.setattr(ifaddr, "get_adapters", exhausted)
+    assert own_addresses() == known
+    monkeypatch.setattr(candidate_policy, "_known", [])
+    with pytest.raises(OSError, match="Too many open files"):
+        own_addresses()
