@@ -52,7 +52,7 @@ _VALUES = (
 )
 
 
-class _Silent(asyncio.Transport):
+class Silent(asyncio.Transport):
     """A connection whose other end only counts."""
 
     closing = False
@@ -130,7 +130,7 @@ class HttpTarget:
 
     async def feed(self, data: bytes) -> None:
         protocol = self._runner.server()
-        transport = _Silent()
+        transport = Silent()
         protocol.connection_made(transport)
         protocol.data_received(data)
         for _ in range(4):  # the handler's task

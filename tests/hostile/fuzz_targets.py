@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 
 from aioice import ice, stun
 from aiortc import rtcsctptransport as sctp
-from aiortc.sdp import SessionDescription
 from google_crc32c import value as crc32c
 
 from edge.rtc.bwe.bandwidth_estimator import BandwidthEstimator
@@ -20,16 +19,12 @@ from edge.rtc.guard.sctp_guard import guard_sctp
 from edge.rtc.guard.suppressed_errors import SuppressedErrors
 from edge.rtc.guard.transport_guard import TransportGuard
 from edge.rtc.rtp import ExtensionIds
-from edge.rtc.sdp import (
-    SdpError,
-    read_candidates,
-    read_offer,
-    read_ufrags,
-    write_transport_offer,
-)
 from edge.rtc.video_receiver import VideoReceiver
 from edge.session.control import control_messages
+from tests.hostile.fuzz_h264 import H264Target
 from tests.hostile.fuzz_http import HttpTarget
+from tests.hostile.fuzz_requests import RequestTarget, WebSocketTarget
+from tests.hostile.fuzz_sdp import FragmentTarget, SdpTarget
 from tests.hostile.mutation import mutated
 from tests.rtc.guard.sctp_packets import SilentTransport, chunk, data, forward_tsn, packet, sack
 
@@ -284,88 +279,6 @@ def vp9_descriptor(rng: random.Random) -> bytes:
     return bytes(head)
 
 
-_DIGEST = ":".join(["A5"] * 32)
-_OFFER = f"""v=0
-o=- 1 2 IN IP4 127.0.0.1
-s=-
-t=0 0
-a=group:BUNDLE 0 1
-a=ice-options:trickle
-m=video 9 UDP/TLS/RTP/SAVPF 97 98 99 100
-c=IN IP4 0.0.0.0
-a=mid:0
-a=sendonly
-a=rtcp-mux
-a=ice-ufrag:abcd
-a=ice-pwd:0123456789012345678901
-a=fingerprint:sha-256 {_DIGEST}
-a=setup:actpass
-a=extmap:1 http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time
-a=rtpmap:97 VP8/90000
-a=rtcp-fb:97 nack pli
-a=rtpmap:98 rtx/90000
-a=fmtp:98 apt=97
-a=rtpmap:100 VP9/90000
-a=fmtp:100 profile-id=0
-a=rtpmap:99 H264/90000
-a=fmtp:99 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f
-a=ssrc-group:FID 1 2
-a=ssrc:1 cname:x
-a=candidate:1 1 udp 2122260223 192.0.2.7 50000 typ host
-a=candidate:2 1 udp 2122260223 0a1b2c3d.local 50000 typ host
-m=application 9 UDP/DTLS/SCTP webrtc-datachannel
-c=IN IP4 0.0.0.0
-a=mid:1
-a=ice-ufrag:abcd
-a=ice-pwd:0123456789012345678901
-a=fingerprint:sha-256 {_DIGEST}
-a=setup:actpass
-a=sctp-port:5000
-a=max-message-size:262144
-"""
-
-
-class SdpTarget:
-    """Offers, candidates and user names, and what aiortc parses of an offer that is accepted."""
-
-    suppressed = 0
-
-    async def open(self, rng: random.Random) -> None: ...
-
-    def make(self, rng: random.Random) -> bytes:
-        lines = _OFFER.splitlines()
-        for _ in range(rng.choice((0, 1, 3))):
-            at, other = rng.randrange(len(lines)), rng.randrange(len(lines))
-            fate = rng.random()
-            if fate < 0.3:
-                del lines[at]
-            elif fate < 0.6:
-                lines.insert(other, lines[at])
-            else:
-                lines[at:at] = [lines[other]] * rng.choice((1, 50, 1500))
-        raw = "\r\n".join(lines).encode()
-        return mutated(rng, raw) if rng.random() < 0.7 else raw
-
-    async def feed(self, data: bytes) -> None:
-        try:
-            text = data.decode()
-        except UnicodeDecodeError:
-            return  # 400, before any of this
-        for read in (read_candidates, read_ufrags):
-            with contextlib.suppress(SdpError):
-                read(text)
-        try:
-            offer = read_offer(text)
-        except SdpError:
-            return
-        try:
-            SessionDescription.parse(write_transport_offer(offer))
-        except Exception:  # `PeerConnection.answer` refuses the offer
-            self.suppressed += 1
-
-    async def close(self) -> None: ...
-
-
 _MESSAGES: tuple[dict[str, Any], ...] = (
     {"type": "hello", "version": 1, "slo_ms": 100, "fps": 15, "label": "door"},
     {"type": "ping", "t0_ms": 1.5, "offset_ms": 2.5, "rtt_ms": 3.5},
@@ -415,8 +328,12 @@ TARGETS: dict[str, Any] = {
     "SCTP": SctpTarget,
     "STUN": StunTarget,
     "RTP": RtpTarget,
+    "H264": H264Target,
     "RTCP": RtcpTarget,
     "SDP": SdpTarget,
+    "sdpfrag": FragmentTarget,
     "control": ControlTarget,
     "HTTP": HttpTarget,
+    "requests": RequestTarget,
+    "WebSocket": WebSocketTarget,
 }
