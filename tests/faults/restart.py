@@ -8,9 +8,10 @@ import signal
 import ssl
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -51,7 +52,7 @@ class Restart:
 
     name: str
     promise_s: float
-    run: Callable[[Path], Awaitable[tuple[float, str]]]
+    run: Callable[[Path], Coroutine[Any, Any, tuple[float, str]]]
 
 
 async def terminated(folder: Path) -> tuple[float, str]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
+from tests.hostile import slow_connections
 from tests.hostile.attacks.catalogue import ATTACKS
 from tests.hostile.measurement import Row, scene
 
@@ -67,3 +70,11 @@ def test_a_broken_bound_is_named(fields: dict[str, object], bound: str) -> None:
 def test_a_row_within_its_bounds_breaks_none() -> None:
     assert _row().broken == []
     assert _row(must_end=True, ended_s=0.3, newcomer="served").broken == []
+
+
+def test_a_publisher_that_slow_connections_keep_out_is_told() -> None:
+    case = slow_connections.CASES[0]
+    served = slow_connections.Row(case, Counter(open=64, closed=236), 0.2, 45, 20.0, 3)
+    assert served.broken == []
+    kept_out = slow_connections.Row(case, Counter(open=300), None, 0, 0.0, 100)
+    assert kept_out.broken == ["newcomer", "log"]
