@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 import profiles
 from edge.assets.store import AssetError
+from edge.config import ConfigError
+from edge.models.cfg.model_error import ModelError
 from edge.profile.accuracy import AccuracyError
 from profiles import accuracy_command, latency_command
 from profiles.arguments import UsageError
@@ -31,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except (AccuracyError, AssetError, OSError, ValueError) as error:
+    except (AccuracyError, AssetError, ConfigError, ModelError, OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

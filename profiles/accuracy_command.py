@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import get_args
 
 from edge.assets import samples
-from edge.assets.store import cached
+from edge.models.registry.model import Model
 from edge.models.weights import WEIGHTS
 from edge.profile.accuracy import AccuracyProfile
 from edge.profile.accuracy_file import save_accuracy_profile
 from edge.profile.host import describe_machine, package_versions
-from edge.profile.variant import LONG_SIDES, Precision, Variant
+from edge.profile.variant import LONG_SIDES, Precision
 from edge.workers.handle import OPENMP
-from profiles import coco
+from profiles import coco, compared_models
 from profiles.accuracy_measurement import (
     INPUT_LONG_SIDES,
     KBPS,
@@ -34,7 +34,6 @@ from profiles.codecs import CODECS, JPEG, JPEG_FIT, NONE
 from profiles.progress import ProgressReport
 
 _DEFAULT_CODECS = ("vp8", "h264", JPEG, JPEG_FIT)
-_REFERENCE = "yolov4"  # if its weights are in the cache
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,7 +44,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="default: the sample street video and a pan over the sample photographs",
     )
-    parser.add_argument("--network", default="yolov4-tiny", choices=list(WEIGHTS))
+    measured = parser.add_mutually_exclusive_group()
+    measured.add_argument(
+        "--network", choices=list(WEIGHTS), help="a built-in network (default yolov4-tiny)"
+    )
+    measured.add_argument(
+        "--model", metavar="NAME", help="a model of the settings, at its own input sizes"
+    )
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="with --model: the settings that describe it"
+    )
+    parser.add_argument(
+        "--reference",
+        metavar="NAME",
+        help="with --model: the model whose boxes are taken for true (default: the largest of its "
+        "family)",
+    )
     parser.add_argument(
         "--codec",
         type=_codecs,
@@ -88,20 +102,17 @@ def run(options: argparse.Namespace, arguments: list[str]) -> int:
     """Exit status 0; raises ValueError and OSError for unusable input."""
     for name, value in OPENMP.items():  # as in a worker; read when torch loads
         os.environ.setdefault(name, value)
-    from edge.models.runtime.opening import open_detector  # noqa: PLC0415  # may load torch
-
     quick = options.quick
     ending = "-quick.json" if quick else ".json"
-    out = options.out or Path("profiles") / f"accuracy-{options.network}{ending}"
-    reference = Variant(options.network, LONG_SIDES[-1])
-    if cached(WEIGHTS[_REFERENCE]) is not None:
-        reference = Variant(_REFERENCE, LONG_SIDES[-1])
+    compared = _compared(options)
+    model, reference = compared.model, compared.reference_variant
+    out = options.out or Path("profiles") / f"accuracy-{model.name}{ending}"
     materials = _clips(options)
     tasks = plan(
         materials,
         options.codec or _codecs_for(options),
         options.sent or ((192, 416) if quick else SENT_LONG_SIDES),
-        options.inputs or ((128, 416) if quick else INPUT_LONG_SIDES),
+        options.inputs or _inputs(options, model),
         options.kbps or ((120.0, 1000.0) if quick else KBPS),
     )
     if not tasks:
@@ -111,15 +122,22 @@ def run(options: argparse.Namespace, arguments: list[str]) -> int:
     rows = list(before.rows) if before else []
     clips = {**(before.clips if before else {}), **clips}
 
-    detector = open_detector(options.network, device=options.device, precision=options.precision)
+    detector = compared_models.open_model(model, options.device, options.precision)
     reference_detector = detector
-    if reference.network != options.network:
-        reference_detector = open_detector(
-            reference.network, device=options.device, precision=options.precision
+    if compared.reference.name != model.name:
+        reference_detector = compared_models.open_model(
+            compared.reference, options.device, options.precision
         )
     progress = ProgressReport(sum(task.work for task in tasks))
     measurement = AccuracyMeasurement(
-        options.network, detector, reference, reference_detector, progress.step, progress.skip
+        model.name,
+        detector,
+        reference,
+        reference_detector,
+        progress.step,
+        progress.skip,
+        confidence=model.score_threshold,
+        reference_confidence=compared.reference.score_threshold,
     )
     made_on = f"{describe_machine()}, {options.device}, {detector.precision}"
     if before and made_on not in before.machine.split("; "):
@@ -141,8 +159,26 @@ def run(options: argparse.Namespace, arguments: list[str]) -> int:
                 out,
             )
     progress.end()
-    print(f"{out}: {len(rows)} measurements of {options.network}", file=sys.stderr)
+    print(f"{out}: {len(rows)} measurements of {model.name}", file=sys.stderr)
     return 0
+
+
+def _compared(options: argparse.Namespace) -> compared_models.Compared:
+    if options.model is not None:
+        return compared_models.of_settings(options.config, options.model, options.reference)
+    if options.config is not None or options.reference is not None:
+        raise UsageError("--config and --reference go with --model")
+    return compared_models.built_in(options.network or "yolov4-tiny")
+
+
+def _inputs(options: argparse.Namespace, model: Model) -> tuple[int, ...]:
+    """The input sides to measure; a model's own are served, so no others count."""
+    if options.model is None:
+        return (128, 416) if options.quick else INPUT_LONG_SIDES
+    own = tuple(long_side for long_side in model.long_sides if long_side in LONG_SIDES)
+    if not own:
+        raise UsageError(f"--model: {model.name} has no input size of 128 to 608")
+    return (own[0], own[-1]) if options.quick else own
 
 
 def _codecs_for(options: argparse.Namespace) -> tuple[str, ...]:

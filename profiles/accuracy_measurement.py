@@ -17,6 +17,7 @@ from edge.profile.accuracy import AccuracyError, AccuracyProfile, AccuracyRow
 from edge.profile.accuracy_file import load_accuracy_profile
 from edge.profile.variant import Variant
 from profiles.average_precision import COCO_IOUS, average_precision
+from profiles.bootstrap import f1_interval
 from profiles.codecs import CODECS, JPEG, VIDEO, SentPictures, send
 
 CONFIDENCE = 0.25  # least score of a box that counts for F1, and of the reference's boxes
@@ -86,6 +87,8 @@ class AccuracyMeasurement:
     """Measures `network` against `reference`, row by row.
 
     All of a task's work is reported, to `on_step(work, text)` when done or else to `on_skip(work)`.
+    F1 counts boxes with a score of at least `confidence`, and takes the reference's with at least
+    `reference_confidence` for true.
     """
 
     network: str
@@ -94,6 +97,8 @@ class AccuracyMeasurement:
     reference_detector: BoxDetector
     on_step: Callable[[float, str], None]
     on_skip: Callable[[float], None]
+    confidence: float = CONFIDENCE
+    reference_confidence: float = CONFIDENCE
     _references: dict[str, list[list[Box]]] = field(default_factory=dict)
 
     def rows(self, task: AccuracyTask, known: Sequence[AccuracyRow] = ()) -> Iterator[AccuracyRow]:
@@ -132,7 +137,7 @@ class AccuracyMeasurement:
             for index in clip.evaluated:
                 picture = Picture.from_av(clip.frames[index])
                 found += self.reference_detector.detect(
-                    [picture], self.reference, score_threshold=CONFIDENCE
+                    [picture], self.reference, score_threshold=self.reference_confidence
                 )
             self._references[clip.name] = found
         return found
@@ -159,23 +164,35 @@ class AccuracyMeasurement:
             f1={},
             ap={},
         )
-        f1, ap, absolute = {}, {}, {}
+        f1, ap, absolute, interval = {}, {}, {}, {}
         for long_side in inputs:
             variant = Variant(self.network, long_side)
             found = [
                 self.detector.detect([picture], variant, score_threshold=LEAST_SCORE)[0]
                 for picture in pictures
             ]
-            f1[long_side] = round(_f1(found, truth), 4)
+            counts = self._counts(found, truth)
+            f1[long_side] = round(_f1(counts), 4)
+            low, high = f1_interval(counts)
+            interval[long_side] = (round(low, 4), round(high, 4))
             ap[long_side] = round(average_precision(found, truth), 4)
             if clip.truth:
                 by_iou = [average_precision(found, clip.truth, each) for each in COCO_IOUS]
                 absolute[long_side] = {
-                    "f1": round(_f1(found, clip.truth), 4),
+                    "f1": round(_f1(self._counts(found, clip.truth)), 4),
                     "ap50": round(by_iou[0], 4),
                     "ap": round(fmean(by_iou), 4),
                 }
-        return replace(row, f1=f1, ap=ap, absolute=absolute)
+        return replace(row, f1=f1, ap=ap, absolute=absolute, f1_interval=interval)
+
+    def _counts(self, found: Sequence[Sequence[Box]], truth: Sequence[Sequence[Box]]) -> list[F1]:
+        """Of each picture."""
+        counts = []
+        for boxes, true in zip(found, truth, strict=True):
+            count = F1()
+            count.add([box for box in boxes if box[1] >= self.confidence], true)
+            counts.append(count)
+        return counts
 
 
 def plan(
@@ -214,6 +231,7 @@ def merge(rows: Sequence[AccuracyRow], new: AccuracyRow) -> list[AccuracyRow]:
                 f1={**row.f1, **new.f1},
                 ap={**row.ap, **new.ap},
                 absolute={**row.absolute, **new.absolute},
+                f1_interval={**row.f1_interval, **new.f1_interval},
             )
         else:
             merged.append(row)
@@ -246,11 +264,11 @@ def evaluated(count: int, fps: int, wanted: int) -> list[int]:
     return sorted({round(place) for place in np.linspace(first, count - 1, wanted).tolist()})
 
 
-def _f1(found: Sequence[Sequence[Box]], truth: Sequence[Sequence[Box]]) -> float:
-    count = F1()
-    for boxes, true in zip(found, truth, strict=True):
-        count.add([box for box in boxes if box[1] >= CONFIDENCE], true)
-    return count.value
+def _f1(counts: Sequence[F1]) -> float:
+    matched, found, truth = (
+        sum(getattr(count, name) for count in counts) for name in ("matched", "found", "truth")
+    )
+    return F1(matched, found, truth).value
 
 
 def _key(row: AccuracyRow) -> tuple[str, str, str, int, float]:

@@ -31,7 +31,7 @@ class AccuracyRow:
     `sent_edge` is the long side of the sent picture in pixels, `pixels` its area. `kbps` is the
     rate asked of the encoder (0: it takes none), `bits` the mean size of a frame that it made. `f1`
     and `ap` (IoU 0.5), by input side, are relative to the reference; `absolute` is against
-    annotations: input side -> {"f1", "ap50", "ap"}.
+    annotations: input side -> {"f1", "ap50", "ap"}. `f1_interval` is the 95 % interval of `f1`.
     """
 
     network: str
@@ -44,6 +44,7 @@ class AccuracyRow:
     f1: ByLongSide
     ap: ByLongSide
     absolute: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
+    f1_interval: Mapping[int, tuple[float, float]] = field(default_factory=dict)
 
     def check(self) -> None:
         """Raises ValueError, naming the field and the rule, unless a profile can hold the row."""
@@ -60,6 +61,11 @@ class AccuracyRow:
                     raise ValueError(f"{name}: input side {long_side}: 128 to 608 in steps of 32")
                 if not 0.0 <= value <= 1.0:
                     raise ValueError(f"{name}[{long_side}]: must be from 0 to 1")
+        for long_side, (low, high) in self.f1_interval.items():
+            if long_side not in self.f1:
+                raise ValueError(f"f1_interval: input side {long_side}: f1 has none of it")
+            if not 0.0 <= low <= high <= 1.0:
+                raise ValueError(f"f1_interval[{long_side}]: 0 <= low <= high <= 1 must hold")
 
 
 class AccuracyProfile:
@@ -67,9 +73,10 @@ class AccuracyProfile:
 
     Each clip's measured points make a surface, and queries read the surfaces' mean. Along the bits
     the points are fitted by the nearest curve that never falls, over the logarithm of bits a
-    *pixel*, so that a picture of another shape has its place on it. Beyond the most bits and the
-    largest size measured F1 stays constant; below the fewest bits, and the smallest size, it falls
-    in proportion. Between sizes, sent or of the network's input, it is linear.
+    *pixel*, so that a picture of another shape has its place on it; the surer a point, the more it
+    counts. Nor does the surface fall as larger pictures are sent with as many bits a pixel. Beyond
+    the most bits and the largest size measured F1 stays constant; below the fewest bits, and the
+    smallest size, it falls in proportion. Between sizes, sent or of the input, it is linear.
 
     `as_network` names the network whose figures also stand for those that the file doesn't hold;
     without it, a query for such a network raises AccuracyError.
@@ -97,7 +104,7 @@ class AccuracyProfile:
         groups: dict[tuple[str, str], dict[str, list[Point]]] = {}
         for row in self.rows:
             of_clip = groups.setdefault((row.network, row.codec), {}).setdefault(row.clip, [])
-            of_clip.append(Point(row.sent_edge, row.bits / row.pixels, row.f1))
+            of_clip.append(Point(row.sent_edge, row.bits / row.pixels, row.f1, row.f1_interval))
         self._grids = {key: build(list(clips.values())) for key, clips in groups.items()}
         self.networks = tuple(sorted({network for network, _ in groups}))
         if as_network is not None and as_network not in self.networks:

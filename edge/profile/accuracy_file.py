@@ -28,6 +28,7 @@ class _Row(BaseModel):
     f1: dict[int, float]
     ap: dict[int, float]
     absolute: dict[int, dict[str, float]] = {}
+    f1_interval: dict[int, tuple[float, float]] = {}
 
 
 class _AccuracyFile(BaseModel):
@@ -86,6 +87,7 @@ def save_accuracy_profile(profile: AccuracyProfile, path: Path) -> None:
 
 def _plain(row: AccuracyRow) -> dict[str, Any]:
     plain = asdict(row)
-    if not row.absolute:
-        del plain["absolute"]
+    for name in ("absolute", "f1_interval"):
+        if not plain[name]:
+            del plain[name]
     return plain

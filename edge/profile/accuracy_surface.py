@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,15 +18,18 @@ from edge.profile.variant import LONG_SIDES
 Floats = NDArray[np.float64]
 
 _STEPS_AN_OCTAVE = 8  # of bits a pixel
+_USUAL_INTERVAL = 0.1  # of a point whose interval is not known; only ratios count
+_LEAST_INTERVAL = 0.01  # a handful of pictures that happen to agree are not certain
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One encode: F1 by input side."""
+    """One encode: F1 by input side, and its 95 % interval where that is known."""
 
     sent_long_side: int
     bits_a_pixel: float
     f1: Mapping[int, float]
+    interval: Mapping[int, tuple[float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +124,9 @@ def _surface(points: Sequence[Point], nodes: Floats) -> Floats:
     for point in points:
         by_long_side.setdefault(point.sent_long_side, []).append(point)
     sent = sorted(by_long_side)
-    sheets = np.array([_sheet(by_long_side[long_side], nodes) for long_side in sent])
+    sheets = _never_falling_by_size(
+        np.array([_sheet(by_long_side[long_side], nodes) for long_side in sent])
+    )
     surface = np.empty((len(LONG_SIDES), len(nodes), len(LONG_SIDES)))
     for index, long_side in enumerate(LONG_SIDES):
         place = float(np.interp(long_side, sent, range(len(sent))))
@@ -137,8 +142,12 @@ def _sheet(points: list[Point], nodes: Floats) -> Floats:
     points = sorted(points, key=lambda point: point.bits_a_pixel)
     bits = np.array([math.log(point.bits_a_pixel) for point in points])
     measured = np.array([_over_inputs(point.f1) for point in points])
+    weights = np.array([_weights(point) for point in points])
     few = np.minimum(1.0, np.exp(nodes - bits[0]))
-    columns = [np.interp(nodes, bits, _never_falling(column)) * few for column in measured.T]
+    columns = [
+        np.interp(nodes, bits, _never_falling(column, weight)) * few
+        for column, weight in zip(measured.T, weights.T, strict=True)
+    ]
     return np.stack(columns, axis=1)
 
 
@@ -148,14 +157,37 @@ def _over_inputs(f1: Mapping[int, float]) -> Floats:
     return np.interp(LONG_SIDES, long_sides, [f1[long_side] for long_side in long_sides])
 
 
-def _never_falling(values: Floats) -> list[float]:
+def _weights(point: Point) -> Floats:
+    """What a point counts for at each of LONG_SIDES: the inverse of its variance."""
+    widths = {side: high - low for side, (low, high) in point.interval.items()}
+    if not widths:
+        return np.ones(len(LONG_SIDES))
+    sides = sorted(widths)
+    over_inputs = np.interp(LONG_SIDES, sides, [widths[side] for side in sides])
+    return np.asarray((_USUAL_INTERVAL / np.maximum(over_inputs, _LEAST_INTERVAL)) ** 2)
+
+
+def _never_falling_by_size(sheets: Floats) -> Floats:
+    """Sheets (sent size, bits, input), of which none has less anywhere than a smaller size's.
+
+    As the fit preserves order, curves that never fall along the bits still do not afterwards.
+    """
+    ones = np.ones(len(sheets))
+    fitted = sheets.copy()
+    for node, column in np.argwhere((np.diff(sheets, axis=0) < 0.0).any(axis=0)):
+        fitted[:, node, column] = _never_falling(sheets[:, node, column], ones)
+    return fitted
+
+
+def _never_falling(values: Floats, weights: Floats) -> list[float]:
     """The non-decreasing sequence nearest to `values` by squares (pool adjacent violators)."""
-    pools: list[tuple[float, int]] = []
-    for value in values.tolist():
-        mean, count = value, 1
+    pools: list[tuple[float, float, int]] = []  # mean, weight, values
+    for value, weight in zip(values.tolist(), weights.tolist(), strict=True):
+        mean, heavy, count = value, weight, 1
         while pools and pools[-1][0] > mean:
-            other, others = pools.pop()
-            mean = (mean * count + other * others) / (count + others)
+            other, other_weight, others = pools.pop()
+            mean = (mean * heavy + other * other_weight) / (heavy + other_weight)
+            heavy += other_weight
             count += others
-        pools.append((mean, count))
-    return [mean for mean, count in pools for _ in range(count)]
+        pools.append((mean, heavy, count))
+    return [mean for mean, _, count in pools for _ in range(count)]

@@ -17,7 +17,7 @@ REPO = Path(__file__).parents[2]
 def test_saved_and_loaded_it_is_the_same(tmp_path: Path) -> None:
     annotated = AccuracyRow(
         "yolov4-tiny", "coco", "jpeg90", 320, 320 * 320, 0.0, 9e4, {320: 0.5}, {320: 0.4},
-        {320: {"f1": 0.4, "ap50": 0.3, "ap": 0.2}},
+        {320: {"f1": 0.4, "ap50": 0.3, "ap": 0.2}}, {320: (0.45, 0.56)},
     )  # fmt: skip
     profile = AccuracyProfile(
         [*two_sizes().rows, annotated],
@@ -51,6 +51,9 @@ def test_saved_and_loaded_it_is_the_same(tmp_path: Path) -> None:
         ({"f1": {"100": 0.5}}, r"rows\[0\].*input side 100"),
         ({"ap": {"128": 1.5}}, r"rows\[0\].*ap\[128\]"),
         ({"ap": None}, r"rows\[0\]"),
+        ({"f1_interval": {"608": [0.1, 0.2]}}, r"rows\[0\].*input side 608: f1 has none"),
+        ({"f1_interval": {"128": [0.3, 0.2]}}, r"rows\[0\].*f1_interval\[128\]: 0 <= low <= high"),
+        ({"f1_interval": {"128": [0.3]}}, r"rows\[0\]"),
     ],
 )
 def test_a_malformed_file_is_refused_with_field_and_rule(

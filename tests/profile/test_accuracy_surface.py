@@ -44,7 +44,7 @@ def test_enough_bits_reach_the_share_of_the_last_value(share: float) -> None:
     st.sampled_from(LONG_SIDES),
     st.integers(64, 800),
 )
-def test_a_grid_stays_within_0_and_1_and_never_falls_with_bits(
+def test_a_grid_stays_within_0_and_1_and_never_falls_with_bits_nor_with_the_sent_size(
     points: list[tuple[int, float, dict[int, float]]], input_side: int, sent_side: int
 ) -> None:
     grid = build([[Point(*point) for point in points]])
@@ -52,6 +52,23 @@ def test_a_grid_stays_within_0_and_1_and_never_falls_with_bits(
     values = [curve.at(0.0005 * 1.5**step) for step in range(30)]
     assert all(0.0 <= value <= 1.0 + 1e-9 for value in values)
     assert all(a <= b + 1e-9 for a, b in pairwise(values))
+    larger = grid.curve(sent_side + 50, input_side)
+    assert all(a <= larger.at(0.0005 * 1.5**step) + 1e-9 for step, a in enumerate(values))
+
+
+def test_a_sure_point_counts_more_than_one_that_is_not() -> None:
+    unsure, sure = {416: (0.4, 0.8)}, {416: (0.49, 0.51)}
+    points = [Point(416, 1.0, {416: 0.6}, unsure), Point(416, 2.0, {416: 0.5}, sure)]
+    assert build([points]).curve(416, 416).at(1.5) == pytest.approx(0.5, abs=0.001)
+    alike = [Point(416, 1.0, {416: 0.6}), Point(416, 2.0, {416: 0.5})]
+    assert build([alike]).curve(416, 416).at(1.5) == pytest.approx(0.55)
+
+
+def test_a_larger_picture_that_was_measured_worse_is_levelled_with_the_smaller_one() -> None:
+    noisy = [Point(320, 1.0, {416: 0.6}), Point(416, 1.0, {416: 0.5}), Point(608, 1.0, {416: 0.7})]
+    grid = build([noisy])
+    found = [grid.curve(side, 416).at(1.0) for side in (320, 416, 608)]
+    assert found == pytest.approx([0.55, 0.55, 0.7])
 
 
 def test_a_table_has_the_curves_values() -> None:

@@ -83,6 +83,7 @@ def test_boxes_are_counted_against_the_reference(clip: EvaluationClip) -> None:
     assert (row.sent_edge, row.pixels, row.kbps, row.clip) == (224, 224 * 224, 0.0, "moving")
     assert row.bits > 50_000
     assert row.absolute == {}
+    assert row.f1_interval == {128: (row.f1[128], row.f1[128]), 320: (1.0, 1.0)}  # all are alike
     assert detector.calls == [
         *[(480, 270, "yolov4-tiny-608", CONFIDENCE)] * 2,  # untouched
         *[(224, 224, "yolov4-tiny-128", LEAST_SCORE)] * 2,
