@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import itertools
 import platform
 from functools import partial
 from pathlib import Path
@@ -15,12 +14,12 @@ import numpy as np
 import torch
 from rich.table import Table
 
+from analysis.bench.detector.precision import compare_accuracy
 from analysis.bench.detector.progress import progress
 from analysis.bench.detector.speed import compare_speed, reference
 from analysis.bench.report import BenchmarkReport, Promise
 from edge.assets import samples
-from edge.ipc.picture import Picture
-from edge.models.boxes import F1, Box, match
+from edge.models.boxes import Box, match
 from edge.models.letterbox import Letterbox
 from edge.models.postprocess import postprocess
 from edge.models.runtime.detector import Detector
@@ -29,13 +28,10 @@ from edge.models.runtime.opening import open_detector
 from edge.models.runtime.torch.torch_detector import TorchDetector
 from edge.models.weights import class_names, load_network
 from edge.models.yolov4 import Network
-from edge.profile.variant import LONG_SIDES, Variant
 
 MIN_IOU, MAX_SCORE_ERROR = 0.95, 0.02  # of each box, against OpenCV's
-MAX_F1_LOSS = 0.005
 
 _NETWORK = "yolov4-tiny"
-_TRUTH = Variant(_NETWORK, LONG_SIDES[-1])
 
 
 def run(options: argparse.Namespace) -> int:
@@ -51,12 +47,22 @@ def run(options: argparse.Namespace) -> int:
     exact = open_here(precision="float32")
     boxes, same_boxes = _compare_boxes(exact)
     report.console.print(boxes)
-    accuracy, same_accuracy = _compare_accuracy(network, exact, served, options.quick)
-    report.console.print(accuracy)
-    speed, fast, rows = compare_speed(
-        _NETWORK, network, served, device=options.device, threads=threads, quick=options.quick
+    reduced: Detector = served
+    precision: str = served.precision
+    if precision == "float32":  # judged all the same, since other machines serve in it
+        reduced = TorchDetector(_NETWORK, _rounded_to_bfloat16(network), precision="float32")
+        precision = "emulated bfloat16"
+    accuracy, same_accuracy = compare_accuracy(
+        exact, reduced, precision, options.video, quick=options.quick
     )
-    report.console.print(speed)
+    report.console.print(accuracy)
+    fast: list[Promise] = []
+    rows: list[dict[str, Any]] = []
+    if not options.no_speed:
+        speed, fast, rows = compare_speed(
+            _NETWORK, network, served, device=options.device, threads=threads, quick=options.quick
+        )
+        report.console.print(speed)
     return report.finish(
         [same_boxes, same_accuracy, *fast],
         device=options.device,
@@ -119,41 +125,6 @@ def _compare_boxes(detector: Detector) -> tuple[Table, Promise]:
     found = f"{count} boxes, least IoU {worst_iou:.3f}, greatest score error {worst_score:.4f}"
     name = f"the reference's boxes, each with IoU >= {MIN_IOU} and score within {MAX_SCORE_ERROR}"
     return table, Promise(name, kept, found)
-
-
-def _compare_accuracy(
-    network: Network, exact: Detector, reduced: Detector, quick: bool
-) -> tuple[Table, Promise]:
-    precision: str = reduced.precision
-    if precision == "float32":  # judged all the same, since other machines serve in it
-        reduced = TorchDetector(_NETWORK, _rounded_to_bfloat16(network), precision="float32")
-        precision = "emulated bfloat16"
-    step = 10 if quick else 1
-    table = Table("variant", "float32", precision, "lost", f"{precision} against float32")
-    table.title = f"F1 over the street video's frames, against {_TRUTH.name} in float32"
-    frames = itertools.islice(samples.pictures(samples.street_video()), 0, None, step)
-    pictures = [Picture.from_av(frame) for frame in frames]
-    progress(f"{_TRUTH.name}: {len(pictures)} frames")
-    truth = [exact.detect([picture], _TRUTH)[0] for picture in pictures]
-    losses = []
-    for long_side in (224, 320, 416, 512):
-        variant = Variant(_NETWORK, long_side)
-        progress(f"{variant.name}: {len(pictures)} frames")
-        in_exact, in_reduced, agreement = F1(), F1(), F1()
-        for picture, true in zip(pictures, truth, strict=True):
-            precise, rough = (each.detect([picture], variant)[0] for each in (exact, reduced))
-            for count, found in ((in_exact, precise), (in_reduced, rough)):
-                count.add(found, true)
-            agreement.add(rough, precise)
-        lost = in_exact.value - in_reduced.value
-        losses.append(lost)
-        values = (in_exact.value, in_reduced.value, lost, agreement.value)
-        table.add_row(variant.name, *(f"{value:.4f}" for value in values))
-    lost = max(losses)
-    name = f"at most {100 * MAX_F1_LOSS} points of F1 lost in {precision} at each size"
-    if quick:  # a single one of so few boxes is a point of F1
-        return table, Promise(name, None, f"{100 * lost:+.2f} points on too few frames to judge")
-    return table, Promise(name, lost <= MAX_F1_LOSS, f"{100 * lost:+.2f} points")
 
 
 def _rounded_to_bfloat16(network: Network) -> Network:
