@@ -34,7 +34,7 @@ class MissingSome:
 def hundred_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     pictures: list[Any] = [object()] * 100
     monkeypatch.setattr(precision, "_pictures", lambda path, most: list(pictures))
-    monkeypatch.setattr(precision.samples, "street_video", lambda: "street")
+    monkeypatch.setattr("edge.assets.samples.street_video", lambda: "street")
 
 
 @pytest.mark.parametrize(
