@@ -207,6 +207,8 @@ class PeerConnection:
             on_step=lambda: self._call("step"),
             max_pixels=self._max_pixels,
             parameter_sets=self._parameter_sets,
+            layers=offer.layers,
+            pairs=offer.pairs,
             max_decode_share=self._max_decode_share,
             on_decode_excess=self._decode_excess,
         )
@@ -290,6 +292,11 @@ class PeerConnection:
         self._slo_ms = slo_ms
         if self._receiver is not None:
             self._receiver.set_slo(slo_ms)
+
+    def set_long_side(self, pixels: int) -> None:
+        """Of the pictures that can be used: it decides which layer of a simulcast is served."""
+        if self._receiver is not None:
+            self._receiver.set_long_side(pixels)
 
     @property
     def counts(self) -> ReceptionCounts:

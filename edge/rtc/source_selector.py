@@ -1,97 +1,279 @@
 """Which source (SSRC) of a publisher's video is served, where more than one sends.
 
-A source is a publisher's second layer, or what its first one goes on as: an encoder that was
-restarted, a camera that was switched. Pure: times in ms are arguments.
+Further sources are layers of a simulcast, or what the first one goes on as: an encoder that was
+restarted, a camera that was switched. Of layers, the one is served that the plan can use best; one
+that falls silent gives way to the best of the others, as the sender's link carries no more. Any
+other source takes over only from one that is silent. Pure: times in ms are arguments.
 """
 
 from __future__ import annotations
 
-from collections import deque
+from collections.abc import Collection, Mapping
 
-from edge.rtc.rtp import RtpPacket
+from edge.profile.variant import LONG_SIDES
+from edge.rtc.rtp import RtpPacket, unwrap_rtx
+from edge.rtc.source import MAX_KEY_PACKETS, MAX_WAITING, Arrival, Source
 
+MAX_SOURCES = 8  # known at a time; with one more, the longest silent gives way, or the new one
 _SILENT_MS = 500.0  # after which another source takes over, whatever it sends
 _SILENT_INTERVALS, _MIN_SILENT_MS = 3.0, 100.0  # the same once it has sent more than one frame
-_MAX_WAITING = 256  # packets of the source that waits; beyond, the oldest is dropped
+_OVERLAP_MS = 100.0  # by which a source's last packets may come after the next one's first
+_KEY_AGE_MS = 500.0  # of a key frame that another layer still goes on from
+_SAME_MS = 500.0  # between the arrivals of a capture's frames
+_SAME_INTERVAL = 0.5  # of a frame interval: the same where the timestamps differ
+_CERTAIN = 8  # frames in a row that contradict an offset
+_GROW_MS = 1000.0  # after a layer fell silent, until a larger one is served
+_SHRINK_MS = 2000.0  # after a change, until a smaller layer is served where the larger one goes on
+_MAX_SLOWER = 2.0  # than the fastest layer: a slower one is no layer that the link carries
+_ASK_MS, _MAX_ASK_MS = 300.0, 5000.0  # between requests for a layer's key frame, doubled each time
+_MAX_UNKNOWN = 3  # requests of a layer to learn its size
+
 _MAX_RETRANSMISSIONS = 16  # streams of them whose source is known; the oldest is forgotten first
 _RETRANSMITTED_MS = 5000.0  # after a change, for which the last source's packets may come again
-_OVERLAP_MS = 100.0  # by which a source's last packets may come after the next one's first
 
 
 class SourceSelector:
-    """Serves one source until it falls silent; the packets of the next one wait meanwhile."""
+    """Serves one source; the packets of the others wait meanwhile.
 
-    def __init__(self) -> None:
-        self.ssrc: int | None = None
+    `layers` are those that the publisher has named: their timestamps may differ by an offset.
+    Sources that stamp the same captures alike are layers without a word.
+    """
+
+    def __init__(self, layers: Collection[int] = ()) -> None:
+        self.wanted_long_side = LONG_SIDES[-1]
+        """Of the pictures, in pixels: the smallest layer that has it is served, else the largest"""
+        self._layers = frozenset(layers)
+        self._sources: dict[int, Source] = {}
+        self._served: Source | None = None
+        self._packet_ms = float("-inf")  # the last packet served
+        self._fell_ms = self._changed_ms = float("-inf")
+
+    @property
+    def ssrc(self) -> int | None:
         """The source that is served; None before the first packet and after a goodbye."""
-        self._packet_ms = float("-inf")
-        self._frame_ms = float("-inf")
-        self._interval_ms = 1000.0 / 15.0  # between frames
-        self._timestamp: int | None = None
-        self._waiting: deque[tuple[RtpPacket, float]] = deque(maxlen=_MAX_WAITING)
+        return self._served.ssrc if self._served is not None else None
 
-    def goodbye(self) -> None:
-        """The source has ended (BYE): the next packet's source is served."""
-        self.ssrc = None
+    def goodbye(self, ssrcs: Collection[int]) -> None:
+        """Sources have ended (BYE): after the served one, the next packet's source is served."""
+        for ssrc in ssrcs:
+            source = self._sources.pop(ssrc, None)
+            if source is not None and source is self._served:
+                self._served = None
 
-    def take(self, packet: RtpPacket, arrival_ms: float) -> list[tuple[RtpPacket, float]]:
-        """The packets to be served now, with their times of arrival.
+    def find(self, ssrc: int) -> Source | None:
+        """A source that is known."""
+        return self._sources.get(ssrc)
 
-        Those of another source than the last begin with the first that it sent.
+    def capture(self, ssrc: int, rtp: int) -> tuple[int, int]:
+        """What a timestamp means: the same for all layers' frames of one capture."""
+        source = self._sources.get(ssrc)
+        if source is None:
+            return ssrc, rtp
+        return source.clock, (rtp - source.offset) & 0xFFFFFFFF
+
+    def take(self, arrival: Arrival, *, declared: bool = False) -> list[Arrival]:
+        """The packets to be served now; `declared`: this one says that it is of a layer.
+
+        Those of another source than the last begin with the first that it sent, or with a layer's
+        key frame.
         """
-        if packet.ssrc == self.ssrc:
-            self._note(packet, arrival_ms)
-            return [(packet, arrival_ms)]
-        waiting = self._waiting
-        if waiting and waiting[0][0].ssrc != packet.ssrc:
-            waiting.clear()
-        waiting.append((packet, arrival_ms))
-        if self.ssrc is not None and not self._takes_over(arrival_ms):
+        now_ms = arrival.at_ms
+        source = self._find(arrival.packet.ssrc, now_ms)
+        if source is None:
             return []
-        since_ms = self._packet_ms - _OVERLAP_MS
-        taken = [each for each in waiting if each[1] >= since_ms]
-        waiting.clear()
-        self.ssrc = packet.ssrc
-        self._timestamp, self._interval_ms = None, 1000.0 / 15.0
-        for each, at_ms in taken:
-            self._note(each, at_ms)
-        return taken
+        source.declared = source.declared or declared
+        if source.note(arrival):
+            self._compare(source, now_ms)
+        served = self._served
+        if source is served:
+            self._packet_ms = now_ms
+            return [arrival]
+        is_layer = served is not None and _are_layers(source, served)
+        asked = source.asked > 0
+        source.hold(arrival, MAX_KEY_PACKETS if asked else MAX_WAITING, from_key=is_layer)
+        if served is None or not is_layer:
+            if served is None or self._is_silent(served, source, now_ms):
+                return self._serve(source, now_ms, is_layer=is_layer)
+            return []
+        silent = self._is_silent(served, source, now_ms, of_layers=True)
+        if self._best(served, now_ms, silent=silent) is not source:
+            return []
+        if silent:
+            self._fell_ms = now_ms
+        elif not (
+            self._is_settled(source, served, now_ms)
+            and source.key_began_ms >= now_ms - _KEY_AGE_MS
+            and source.has_key
+        ):
+            return []
+        return self._serve(source, now_ms, is_layer=True)
 
-    def _takes_over(self, arrival_ms: float) -> bool:
-        silent_ms = arrival_ms - self._packet_ms
-        if silent_ms >= _SILENT_MS:
+    def keyframe_due(self, now_ms: float) -> int | None:
+        """The layer to request a key frame of, so that it can be served; counts as requested."""
+        served = self._served
+        if served is None or len(self._sources) < 2:
+            return None
+        best = self._best(served, now_ms, silent=False)
+        for source in self._sources.values():
+            if source is served or not _are_layers(source, served):
+                continue
+            unknown = not source.long_side and source.asked < _MAX_UNKNOWN
+            unknown = unknown and _is_sent(source, now_ms)
+            if source is best:
+                if not self._is_settled(source, served, now_ms):
+                    continue
+            elif not unknown:
+                continue
+            wait_ms = min(_MAX_ASK_MS, _ASK_MS * 2.0 ** min(source.asked - 1, 8))
+            due_ms = source.asked_ms + wait_ms if source.asked else source.frame_ms
+            if now_ms >= max(due_ms, source.key_began_ms + _ASK_MS):
+                source.asked, source.asked_ms = source.asked + 1, now_ms
+                return source.ssrc
+        return None
+
+    # -- which one --------------------------------------------------------------------------------
+
+    def _find(self, ssrc: int, now_ms: float) -> Source | None:
+        source = self._sources.get(ssrc)
+        if source is not None:
+            return source
+        if len(self._sources) >= MAX_SOURCES:
+            others = [each for each in self._sources.values() if each is not self._served]
+            oldest = min(others, key=lambda each: each.packet_ms)
+            if now_ms - oldest.packet_ms < _SILENT_MS:
+                return None
+            del self._sources[oldest.ssrc]
+        source = self._sources[ssrc] = Source(ssrc)
+        source.declared = ssrc in self._layers
+        return source
+
+    def _serve(self, source: Source, now_ms: float, *, is_layer: bool) -> list[Arrival]:
+        since_ms = self._packet_ms - _OVERLAP_MS
+        if is_layer and source.key_began_ms >= now_ms - _KEY_AGE_MS:
+            since_ms = min(since_ms, source.key_began_ms)
+        self._served, self._packet_ms, self._changed_ms = source, now_ms, now_ms
+        return source.take(since_ms, from_key=is_layer)
+
+    def _is_silent(
+        self, served: Source, other: Source, now_ms: float, *, of_layers: bool = False
+    ) -> bool:
+        """Whether the other source may take over; a slow layer is not silent between two frames."""
+        silent_ms = now_ms - self._packet_ms
+        if silent_ms >= _SILENT_MS and not of_layers:
             return True
-        frames = {each.timestamp for each, at_ms in self._waiting if at_ms > self._packet_ms}
-        return len(frames) > 1 and silent_ms >= max(
-            _MIN_SILENT_MS, _SILENT_INTERVALS * self._interval_ms
+        return silent_ms >= max(_MIN_SILENT_MS, _SILENT_INTERVALS * served.interval_ms) and (
+            other.frames_since(self._packet_ms) > 1
         )
 
-    def _note(self, packet: RtpPacket, arrival_ms: float) -> None:
-        self._packet_ms = arrival_ms
-        if packet.timestamp != self._timestamp:
-            self._timestamp = packet.timestamp
-            if 0.0 < arrival_ms - self._frame_ms < 1000.0:
-                self._interval_ms += 0.1 * (arrival_ms - self._frame_ms - self._interval_ms)
-            self._frame_ms = arrival_ms
+    def _best(self, served: Source, now_ms: float, *, silent: bool) -> Source:
+        """The layer that the plan can use best, of those that are sent."""
+        sent = [
+            each
+            for each in self._sources.values()
+            if _are_layers(each, served)
+            and (not silent if each is served else _is_sent(each, now_ms))
+        ]
+        if not sent:
+            return served
+        interval_ms = _MAX_SLOWER * min(each.interval_ms for each in sent)
+        sized = [each for each in sent if each.long_side and each.interval_ms <= interval_ms]
+        if not sized or (not silent and not served.long_side):
+            return sent[-1] if silent else served
+        enough = [each for each in sized if each.long_side >= self.wanted_long_side]
+        side = (
+            min(each.long_side for each in enough)
+            if enough
+            else max(each.long_side for each in sized)
+        )
+        equal = [each for each in sized if each.long_side == side]
+        return served if served in equal else equal[0]
+
+    def _is_settled(self, source: Source, served: Source, now_ms: float) -> bool:
+        """Whether enough time has gone by for a change between two layers that both go on."""
+        if source.long_side > served.long_side:
+            return now_ms - self._fell_ms >= _GROW_MS
+        return now_ms - self._changed_ms >= _SHRINK_MS
+
+    # -- which of them stamp the same captures ----------------------------------------------------
+
+    def _compare(self, source: Source, now_ms: float) -> None:
+        """A frame of the source began: the others' frames may be of the same capture."""
+        for other in self._sources.values():
+            if other is source:
+                continue
+            same_ms = other.recent.get(source.newest)
+            if same_ms is not None and now_ms - same_ms < _SAME_MS:
+                if source.clock != other.clock:
+                    self._join(source, other, 0)
+            elif source.declared and other.declared:
+                self._estimate(source, other, now_ms)
+
+    def _estimate(self, source: Source, other: Source, now_ms: float) -> None:
+        """The offset between two layers, by frames that come together."""
+        if (source.clock, source.offset) == (other.clock, other.offset):
+            return  # they stamp alike
+        interval_ms = min(source.interval_ms, other.interval_ms)
+        if now_ms - other.frame_ms >= _SAME_INTERVAL * interval_ms:
+            return
+        ahead = (source.newest - other.newest) & 0xFFFFFFFF
+        if source.clock != other.clock:
+            self._join(source, other, ahead)
+        elif (source.offset - other.offset - ahead) & 0xFFFFFFFF == 0:
+            source.doubtful = other.doubtful = None
+        else:
+            last = source.doubtful or (0, 0, 0)
+            count = last[2] + 1 if last[:2] == (other.ssrc, ahead) else 1
+            source.doubtful = (other.ssrc, ahead, count)
+            if count >= _CERTAIN:
+                source.offset, source.doubtful = (other.offset + ahead) & 0xFFFFFFFF, None
+
+    def _join(self, source: Source, other: Source, ahead: int) -> None:
+        """Put two groups on one clock, the served source's if it is one of them."""
+        if self._served is not None and self._served.clock == source.clock:
+            source, other, ahead = other, source, -ahead
+        clock, shift = source.clock, other.offset + ahead - source.offset
+        for each in self._sources.values():
+            if each.clock == clock:
+                each.clock, each.offset = other.clock, (each.offset + shift) & 0xFFFFFFFF
+
+
+def _are_layers(one: Source, other: Source) -> bool:
+    return one.clock == other.clock or (one.declared and other.declared)
+
+
+def _is_sent(source: Source, now_ms: float) -> bool:
+    least_ms = 2.0 * _MIN_SILENT_MS
+    return now_ms - source.packet_ms < max(least_ms, _SILENT_INTERVALS * source.interval_ms)
 
 
 class RetransmissionSources:
     """Whose packets a stream of retransmissions (RTX, RFC 4588) holds: it names no source.
 
-    It is the source's that was served when its first packet came. What was requested of a source
+    Where the publisher has paired the two (`pairs`, RFC 5576: FID), that source's. Else it is the
+    source's that was served when its first packet came. What was requested of a source
     comes in its stream even after another has taken over, and is of no use then; later, a sender
     may go on with the same stream for its next source.
     """
 
-    def __init__(self) -> None:
-        self._sources: dict[int, int] = {}  # by the SSRC of the retransmissions
+    def __init__(self, pairs: Mapping[int, int] | None = None) -> None:
+        self._pairs = dict(pairs or {})  # the source by the SSRC of its retransmissions
+        self._sources: dict[int, int] = {}  # the same, as far as it was seen
         self._changed_ms = float("-inf")
 
     def source_changed(self, now_ms: float) -> None:
         self._changed_ms = now_ms
 
-    def belongs(self, ssrc: int, source: int, now_ms: float) -> bool:
-        """Whether a packet of the stream `ssrc` may be one of the `source` that is served."""
+    def restore(
+        self, packet: RtpPacket, payload_type: int, source: int | None, now_ms: float
+    ) -> RtpPacket | None:
+        """The original of a retransmission; None if it is none of the `source` that is served."""
+        if source is None or not self._belongs(packet.ssrc, source, now_ms):
+            return None
+        return unwrap_rtx(packet, payload_type, source)
+
+    def _belongs(self, ssrc: int, source: int, now_ms: float) -> bool:
+        if source in self._pairs.values() and ssrc in self._pairs:
+            return self._pairs[ssrc] == source
         if self._sources.get(ssrc, source) != source:
             if now_ms - self._changed_ms < _RETRANSMITTED_MS:
                 return False

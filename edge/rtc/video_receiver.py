@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import av
@@ -16,13 +16,14 @@ from edge.rtc.bwe.bandwidth_estimator import BandwidthEstimator
 from edge.rtc.bwe.twcc import EVERY_MS, PacketArrivals
 from edge.rtc.clock.capture_clock import CaptureClock
 from edge.rtc.decoding.decoder import MAX_PIXELS, Decoder
-from edge.rtc.jitter.depacketizer import depacketize
+from edge.rtc.frame_ledger import FrameLedger
 from edge.rtc.jitter.frames import EncodedFrame, JitterBufferOutput
 from edge.rtc.jitter.jitter_buffer import JitterBuffer
 from edge.rtc.jitter.loss_recovery import TAIL_MS
 from edge.rtc.reception_stats import ReceptionStats
-from edge.rtc.rtp import ExtensionIds, Goodbye, RtpPacket, SenderReport
+from edge.rtc.rtp import ExtensionIds, Goodbye, SenderReport
 from edge.rtc.shared_timer import SharedTimer
+from edge.rtc.source import Arrival
 from edge.rtc.source_selector import RetransmissionSources, SourceSelector
 
 _TICK_S = 0.025  # between two checks for packets that are overdue
@@ -60,13 +61,14 @@ class VideoReceiver:
     """Takes decrypted packets, calls back with pictures.
 
     Every frame of which a packet came ends in `on_frame`, with its picture, or in `on_lost(rtps,
-    reason)`. `on_step` is called when the link got much worse, in mid-frame. `send_rtcp` takes a
-    compound packet.
+    reason)`; the layers of a simulcast are one frame. `on_step` is called when the link got much
+    worse, in mid-frame. `send_rtcp` takes a compound packet.
 
     `on_decode_excess` is called once, when decoding takes more than `max_decode_share` of a core.
 
     With transport-wide feedback the sender's own estimator decides: no REMB is sent.
-    `parameter_sets` are those of H264 in the SDP, by payload type.
+    `parameter_sets` are those of H264 in the SDP, by payload type; `layers` and `pairs` the sources
+    that the SDP groups: layers, and the source of each stream of retransmissions.
     """
 
     def __init__(
@@ -84,6 +86,8 @@ class VideoReceiver:
         on_step: Callable[[], None] = lambda: None,
         max_pixels: int = MAX_PIXELS,
         parameter_sets: Mapping[int, Sequence[bytes]] | None = None,
+        layers: Collection[int] = (),
+        pairs: Mapping[int, int] | None = None,
         max_decode_share: float | None = None,
         on_decode_excess: Callable[[], None] = lambda: None,
     ) -> None:
@@ -108,9 +112,10 @@ class VideoReceiver:
             max_share=max_decode_share,
             on_excess=on_decode_excess,
         )
-        self._sources = SourceSelector()
+        self._sources = SourceSelector(layers)
+        self._ledger = FrameLedger(self._sources.capture)
         self._source: int | None = None  # the last one served
-        self._retransmitting = RetransmissionSources()
+        self._retransmitting = RetransmissionSources(pairs)
         self._reception = ReceptionStats()
         self._codec = "vp8"
         self._sender_report: tuple[int, float] | None = None  # (middle 32 bits of NTP, arrival)
@@ -135,19 +140,20 @@ class VideoReceiver:
             self._arrivals.add(packet.transport_number, arrival_ms)
         original = self._retransmissions.get(packet.payload_type)
         if original is not None:
-            if self._source is None or not self._retransmitting.belongs(
-                packet.ssrc, self._source, arrival_ms
-            ):
-                return
-            restored = rtp.unwrap_rtx(packet, original, self._source)
-            if restored is None:
-                return
-            self._take(restored, arrival_ms, retransmitted=True)
-        elif packet.payload_type in self._codecs:
-            for each, at_ms in self._sources.take(packet, arrival_ms):
-                if each.ssrc != self._source:
-                    self._change_source(each.ssrc, arrival_ms)
-                self._take(each, at_ms, retransmitted=False)
+            restored = self._retransmitting.restore(packet, original, self._source, arrival_ms)
+            if restored is not None:
+                arrival = Arrival.of(restored, self._codecs[original], arrival_ms)
+                self._take(arrival, retransmitted=True)
+        elif (codec := self._codecs.get(packet.payload_type)) is not None:
+            arrival = Arrival.of(packet, codec, arrival_ms)
+            taken = self._sources.take(arrival, declared=packet.stream_id is not None)
+            if not taken and arrival.has_picture:
+                self._ledger.unserved(packet.ssrc, packet.timestamp, arrival_ms)
+                self._end_unserved(arrival_ms)
+            elif taken and taken[0].packet.ssrc != self._source:
+                self._change_source(taken, arrival_ms)
+            for each in taken:
+                self._take(each, retransmitted=False)
 
     def handle_rtcp(self, data: bytes, arrival_ms: float) -> None:
         """A decrypted RTCP packet."""
@@ -157,22 +163,36 @@ class VideoReceiver:
             if isinstance(part, SenderReport) and part.ssrc == self._source:
                 self._clock.observe_report(part.rtp, part.ntp, arrival_ms)
                 self._sender_report = ((part.ntp >> 16) & 0xFFFFFFFF, arrival_ms)
-            elif isinstance(part, Goodbye) and self._sources.ssrc in part.ssrcs:
-                self._sources.goodbye()
+            elif isinstance(part, Goodbye):
+                self._sources.goodbye(part.ssrcs)
 
-    def _change_source(self, ssrc: int, at_ms: float) -> None:
-        """Another source: nothing of the last one's numbers, timestamps and frames is its own."""
+    def _change_source(self, taken: Sequence[Arrival], at_ms: float) -> None:
+        """Another source: nothing of the last one's numbers, timestamps and frames is its own, but
+        for a layer's timestamps."""
+        ssrc, capture = taken[0].packet.ssrc, self._sources.capture
         if self._source is not None:
             _log.debug("source_changed", old=self._source, new=ssrc)
-            self._apply(self.jitter.restart(at_ms), at_ms)
+            output = self.jitter.restart(at_ms)
+            self._ledger.hand_over(self._source, taken, output)
+            self._apply(output, at_ms)
             self._retransmitting.source_changed(at_ms)
             self._reception = ReceptionStats()
-            self._clock.restart()
+            if capture(self._source, 0) != capture(ssrc, 0):
+                self._clock.restart()
             self._estimator.restart()
             self._sender_report = None
+            if (source := self._sources.find(ssrc)) is not None:
+                self.jitter.parameter_sets.add(source.parameter_sets)
         self._source = ssrc
 
-    def _take(self, packet: RtpPacket, arrival_ms: float, *, retransmitted: bool) -> None:
+    def _end_unserved(self, at_ms: float) -> None:
+        if superseded := self._ledger.superseded(at_ms):
+            self._on_lost(superseded, "superseded")
+
+    def _take(self, arrival: Arrival, *, retransmitted: bool) -> None:
+        packet, media, arrival_ms = arrival.packet, arrival.media, arrival.at_ms
+        if arrival.has_picture:
+            self._ledger.served(packet.ssrc, packet.timestamp, arrival_ms)
         codec = self._codecs[packet.payload_type]
         if codec != self._codec:
             self._codec = codec
@@ -189,7 +209,6 @@ class VideoReceiver:
                 self._clock.observe_arrival(packet.timestamp, arrival_ms, marker=marker)
         if packet.capture_ntp is not None:
             self._clock.observe_capture(packet.timestamp, packet.capture_ntp, arrival_ms)
-        media = depacketize(codec, packet.payload) if packet.payload else None
         counts = self.jitter.counts
         useless = counts.duplicates + counts.late
         output = self.jitter.add(
@@ -217,6 +236,7 @@ class VideoReceiver:
     # -- from the jitter buffer -------------------------------------------------------------------
 
     def _apply(self, output: JitterBufferOutput, at_ms: float) -> None:
+        self._ledger.settle(self._source or 0, output, at_ms)
         for frame in output.decodable:
             self._decoder.submit(self._codec, frame)
             self._submitted_ms = at_ms
@@ -263,6 +283,10 @@ class VideoReceiver:
     def set_slo(self, slo_ms: float) -> None:
         self._slo_ms = slo_ms
 
+    def set_long_side(self, pixels: int) -> None:
+        """Of the pictures that can be used; decides which layer of a simulcast is served."""
+        self._sources.wanted_long_side = pixels
+
     # -- from the decoder -------------------------------------------------------------------------
 
     def _picture(self, frame: EncodedFrame, image: av.VideoFrame, decoded_ms: float) -> None:
@@ -295,6 +319,9 @@ class VideoReceiver:
             self._estimator.tick(at_ms)
             self._check_step(at_ms)
         self._tick_ms = at_ms
+        self._end_unserved(at_ms)
+        if (layer := self._sources.keyframe_due(at_ms)) is not None:
+            self._send_rtcp(rtp.receiver_report(self.ssrc) + rtp.picture_loss(self.ssrc, layer))
         if at_ms - self._submitted_ms > _SILENT_MS:
             self._decoder.expire()
         if self._arrivals is not None and at_ms - self._arrivals_sent_ms >= EVERY_MS:

@@ -199,6 +199,7 @@ class Session:
     def assign(self, assignment: Assignment, now_ms: float) -> None:
         self._adaptation.assign(assignment)
         if self._state != "closed":
+            self.peer.set_long_side(assignment.long_side)
             self._send_hint(now_ms)
 
     def view(self, now_ms: float) -> SessionView:
@@ -376,10 +377,9 @@ class Session:
     # -- state -------------------------------------------------------------------------------------
 
     def _measurements(self, now: float) -> SessionMeasurements:
-        receiver_controls = self._settings.rate_control == "receiver"
         return measure(
             self._frames.budget,
-            self.peer.estimator if receiver_controls else None,
+            self.peer.estimator if self._settings.rate_control == "receiver" else None,
             now,
             size=self.size,
             slo_ms=self.slo_ms,

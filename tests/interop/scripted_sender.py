@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import json
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -59,16 +59,17 @@ def cell_of(message: dict[str, Any]) -> int | None:
 
 
 class ScriptedSender:
-    """Made by `sending`."""
+    """Made by `sending`; `edit` changes its offer, `codec` is "vp8" or "h264"."""
 
-    def __init__(self) -> None:
+    def __init__(self, edit: Callable[[str], str] = str, codec: str = "vp8") -> None:
+        self._edit, self._codec = edit, codec
         self.connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self.video = self.connection.addTransceiver("video", direction="sendonly")
         self.results: list[dict[str, Any]] = []
         self.sent_ms: defaultdict[int, list[float]] = defaultdict(list)
         """When each timestamp's frames were sent, by the clock of a server in this process."""
         self._arrived = asyncio.Event()
-        self._payload_type = 0
+        self.payload_type = 0
 
     async def connect(self, http: aiohttp.ClientSession, url: str, slo_ms: float) -> str:
         """Publish; the session's own URL."""
@@ -76,14 +77,15 @@ class ScriptedSender:
         async with http.post(
             f"{url}/whip",
             params={"slo_ms": str(slo_ms)},
-            data=self.connection.localDescription.sdp,
+            data=self._edit(self.connection.localDescription.sdp),
             headers={"Content-Type": "application/sdp"},
         ) as response:
             answer = await response.text()
             assert response.status == 201, answer
             location = url + response.headers["Location"]
-        vp8 = [line for line in answer.splitlines() if "VP8/90000" in line]
-        self._payload_type = int(vp8[0].split()[0].removeprefix("a=rtpmap:"))
+        written = f"{self._codec.upper()}/90000"
+        types = [line for line in answer.splitlines() if written in line]
+        self.payload_type = int(types[0].split()[0].removeprefix("a=rtpmap:"))
         connected = asyncio.Event()
 
         def on_state() -> None:
@@ -107,7 +109,7 @@ class ScriptedSender:
                 await self.video.sender.transport._send_rtp(self._written(frame.ssrc, packet))
 
     def _written(self, ssrc: int, packet: Packet) -> bytes:
-        head = bytes((0x80, packet.marker << 7 | self._payload_type))
+        head = bytes((0x80, packet.marker << 7 | self.payload_type))
         numbers = packet.sequence.to_bytes(2, "big") + packet.rtp.to_bytes(4, "big")
         return head + numbers + ssrc.to_bytes(4, "big") + packet.payload
 
@@ -136,9 +138,11 @@ class ScriptedSender:
 
 
 @asynccontextmanager
-async def sending(url: str, slo_ms: float = 5000.0) -> AsyncIterator[ScriptedSender]:
+async def sending(
+    url: str, slo_ms: float = 5000.0, *, edit: Callable[[str], str] = str, codec: str = "vp8"
+) -> AsyncIterator[ScriptedSender]:
     """A connected sender whose results are read; gone afterwards."""
-    sender = ScriptedSender()
+    sender = ScriptedSender(edit, codec)
     async with aiohttp.ClientSession() as http:
         reader: asyncio.Task[None] | None = None
         try:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from edge.rtc.rtp import ExtensionIds, RtpPacket, parse_rtp
+from edge.rtc.rtp import ExtensionIds, parse_rtp
+from edge.rtc.source import Arrival
 from edge.rtc.source_selector import SourceSelector
 
 FRAME_MS = 66.0
 
 
-def _packet(ssrc: int, index: int) -> RtpPacket:
+def _arrival(ssrc: int, index: int, at_ms: float) -> Arrival:
     head = bytes((0x80, 96)) + index.to_bytes(2, "big") + (6000 * index).to_bytes(4, "big")
     packet = parse_rtp(head + ssrc.to_bytes(4, "big") + b"x", ExtensionIds())
     assert packet is not None
-    return packet
+    return Arrival.of(packet, "vp8", at_ms)
 
 
 def _take(
@@ -23,8 +24,8 @@ def _take(
     """(source, number) of what is served, with one packet every `FRAME_MS`."""
     served = []
     for place, index in enumerate(frames):
-        taken = sources.take(_packet(ssrc, index), from_ms + FRAME_MS * place)
-        served += [(each.ssrc, each.sequence) for each, _ in taken]
+        taken = sources.take(_arrival(ssrc, index, from_ms + FRAME_MS * place))
+        served += [(each.packet.ssrc, each.packet.sequence) for each in taken]
     return served
 
 
@@ -38,7 +39,7 @@ def test_a_source_that_follows_another_is_served_from_its_first_packet_on() -> N
 def test_after_a_goodbye_the_next_packet_is_served() -> None:
     sources = SourceSelector()
     _take(sources, 1, range(5), 0.0)
-    sources.goodbye()
+    sources.goodbye([1])
     assert sources.ssrc is None
     assert _take(sources, 2, range(1), 5 * FRAME_MS) == [(2, 0)]
 
@@ -65,8 +66,8 @@ def test_sources_that_alternate_lose_nothing(run: int) -> None:
 
 def test_what_waits_is_bounded() -> None:
     sources = SourceSelector()
-    sources.take(_packet(1, 0), 0.0)
+    sources.take(_arrival(1, 0, 0.0))
     for index in range(2000):
-        sources.take(_packet(1, index), 1.0)
-        sources.take(_packet(2, index), 1.0)
-    assert len(sources.take(_packet(2, 2000), 1000.0)) <= 256
+        sources.take(_arrival(1, index, 1.0))
+        sources.take(_arrival(2, index, 1.0))
+    assert len(sources.take(_arrival(2, 2000, 1000.0))) <= 256

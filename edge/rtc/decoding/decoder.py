@@ -71,6 +71,7 @@ class Decoder:
         self._budget = None if max_share is None else ProcessorBudget(max_share)
         self._exceeded = False
         self._waiting: deque[tuple[str, EncodedFrame]] = deque()  # bounded by MAX_WAITING
+        self._waiting_ms: deque[float] = deque()  # since when each has waited
         self._lock = threading.Lock()
         self._busy = False  # a job of this decoder's is queued or running
         self._needs_keyframe = False  # since a frame was refused
@@ -95,22 +96,26 @@ class Decoder:
         with self._lock:
             if self._stopped:
                 return False
+            at_ms = now_ms()
             thinned = (
-                frame.droppable and self._budget is not None and self._budget.is_strained(now_ms())
+                frame.droppable and self._budget is not None and self._budget.is_strained(at_ms)
             )
         if thinned:
             self._on_dropped([frame.rtp], "overload", False)
             return False
         with self._lock:
-            oldest_ms = self._waiting[0][1].received_ms if self._waiting else frame.received_ms
-            if len(self._waiting) >= MAX_WAITING or frame.received_ms - oldest_ms > MAX_WAITING_MS:
+            # Not by their reception: those of a source that takes over come together, late.
+            waited_ms = at_ms - self._waiting_ms[0] if self._waiting else 0.0
+            if len(self._waiting) >= MAX_WAITING or waited_ms > MAX_WAITING_MS:
                 dropped = [each.rtp for _, each in self._waiting if not each.repeated]
                 self._waiting.clear()
+                self._waiting_ms.clear()
                 self._needs_keyframe = True
             self._needs_keyframe = self._needs_keyframe and not frame.is_entry
             accepted = not self._needs_keyframe
             if accepted:
                 self._waiting.append((codec, frame))
+                self._waiting_ms.append(at_ms)
                 if not frame.repeated:
                     self._open[frame.rtp] = None
             elif not frame.repeated:
@@ -141,6 +146,7 @@ class Decoder:
         with self._lock:
             self._stopped = True
             self._waiting.clear()
+            self._waiting_ms.clear()
             busy = self._busy
         if not busy:
             self._finish()
@@ -168,6 +174,8 @@ class Decoder:
         try:
             with self._lock:
                 head = self._waiting.popleft() if self._waiting else None
+                if head is not None:
+                    self._waiting_ms.popleft()
             if head is not None:
                 before_s = time.thread_time()
                 self._decode(*head)

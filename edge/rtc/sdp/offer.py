@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edge.rtc.rtp import ABS_CAPTURE_TIME, ABS_SEND_TIME, TRANSPORT_CC, ExtensionIds
+from edge.rtc.rtp import ABS_CAPTURE_TIME, ABS_SEND_TIME, STREAM_ID, TRANSPORT_CC, ExtensionIds
 from edge.rtc.sdp.candidates import Candidate, read_candidates
 from edge.rtc.sdp.codecs import CODECS, Codec, choose_codecs
 from edge.rtc.sdp.description import Description, Section, decimal, read_description
 from edge.rtc.sdp.errors import SdpError
-from edge.rtc.sdp.simulcast import Layer, choose_layer
+from edge.rtc.sdp.simulcast import Layer, choose_layer, read_groups
 from edge.rtc.sdp.transport import Transport, check_credentials, read_transport
 
 _AUDIO = {"opus/48000", "pcmu/8000", "pcma/8000", "g722/8000"}
@@ -62,6 +62,17 @@ class Offer:
     def retransmissions(self) -> dict[int, int]:
         """The original's payload type by the retransmission's."""
         return {codec.rtx: codec.payload_type for codec in self.codecs if codec.rtx is not None}
+
+    @property
+    def layers(self) -> frozenset[int]:
+        """The sources (SSRC) that it names as the layers of one picture."""
+        return frozenset(ssrc for group in read_groups(self.video, "SIM") for ssrc in group)
+
+    @property
+    def pairs(self) -> dict[int, int]:
+        """The source by that of its retransmissions, as far as it names them."""
+        groups = read_groups(self.video, "FID")
+        return {group[1]: group[0] for group in groups if len(group) == 2}
 
     def accepts(self, section: Section) -> bool:
         """Whether a section of the offer is accepted."""
@@ -183,7 +194,7 @@ def _data(section: Section) -> DataSection:
 
 
 def _extensions(video: Section) -> ExtensionIds:
-    ids = {ABS_SEND_TIME: 0, ABS_CAPTURE_TIME: 0, TRANSPORT_CC: 0}
+    ids = {ABS_SEND_TIME: 0, ABS_CAPTURE_TIME: 0, TRANSPORT_CC: 0, STREAM_ID: 0}
     for value in video.values("extmap"):
         identity, _, rest = value.partition(" ")
         text, _, direction = identity.partition("/")

@@ -13,9 +13,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from edge.profile.variant import LONG_SIDES
-from edge.rtc.sdp.description import Section
+from edge.rtc.sdp.description import Section, decimal
 
-STREAM_ID = "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id"
 REPAIRED_STREAM_ID = "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id"
 MAX_LAYERS = 16  # of an offer; further ones are ignored
 
@@ -51,6 +50,18 @@ class Layer:
 
 
 _SIDES = ("max-width", "max-height")
+
+
+def read_groups(video: Section, semantics: str) -> list[tuple[int, ...]]:
+    """The sources (SSRC) that an offer groups (RFC 5576, section 4.2), at most `MAX_LAYERS` groups.
+
+    `semantics` is "SIM": layers, without rids; or "FID": a source and that of its retransmissions.
+    """
+    groups = [value.split() for value in video.values("ssrc-group")]
+    sources = [
+        [decimal(each, 10) for each in parts[1:]] for parts in groups if parts[:1] == [semantics]
+    ]
+    return [tuple(each for each in group if each is not None) for group in sources[:MAX_LAYERS]]
 
 
 def choose_layer(video: Section, payload_types: Iterable[int]) -> Layer | None:

@@ -57,15 +57,13 @@ class Sink:
             await self.until(lambda done=done: len(self.pictures) + len(self.dropped) > done)  # type: ignore[misc]
 
 
-def _frame(
-    encoded: Encoded, rtp: int, received_ms: float = 0.0, size: tuple[int, int] = (0, 0)
-) -> EncodedFrame:
+def _frame(encoded: Encoded, rtp: int, size: tuple[int, int] = (0, 0)) -> EncodedFrame:
     return EncodedFrame(
         rtp=rtp,
         data=encoded.data,
         keyframe=encoded.keyframe,
-        first_packet_ms=received_ms,
-        received_ms=received_ms,
+        first_packet_ms=0.0,
+        received_ms=0.0,
         width=size[0],
         height=size[1],
     )
@@ -155,9 +153,7 @@ async def test_nothing_is_decoded_before_a_key_frame(sink: Sink) -> None:
 async def test_pictures_over_the_cap_are_dropped_with_their_reason(codec: str) -> None:
     sink = Sink(max_pixels=200 * 200)
     size = (320, 240) if codec != "h264" else (0, 0)  # H264's size is not known before decoding
-    large = [
-        _frame(frame, index, 0.0, size) for index, frame in enumerate(encode(codec, 1, 320, 240))
-    ]
+    large = [_frame(frame, index, size) for index, frame in enumerate(encode(codec, 1, 320, 240))]
     for frame in large:
         sink.decoder.submit(codec, frame)
     await sink.until(lambda: bool(sink.dropped))
@@ -225,14 +221,15 @@ async def test_overload_drops_all_waiting_frames_and_requests_a_key_frame(
     late_from: int | None,
     first_refused: int,
 ) -> None:
-    thread = PausedThread(monkeypatch)
+    thread, at_ms = PausedThread(monkeypatch), 1.0
+    monkeypatch.setattr(decoding, "now_ms", lambda: at_ms)
     frames = encode("vp8", count)
     accepted = [sink.decoder.submit("vp8", _frame(frames[0], 0))]
     await thread.entered()
     for index, frame in enumerate(frames[1:], start=1):
         late = late_from is not None and index >= late_from
-        received_ms = MAX_WAITING_MS + 1.0 if late else 0.0
-        accepted.append(sink.decoder.submit("vp8", _frame(frame, index, received_ms)))
+        at_ms = MAX_WAITING_MS + 2.0 if late else 1.0
+        accepted.append(sink.decoder.submit("vp8", _frame(frame, index)))
     refused = count - first_refused
     assert accepted == [True] * first_refused + [False] * refused  # not before a key frame
     assert sorted(sink.dropped) == [(index, "overload", True) for index in range(1, count)]
@@ -248,13 +245,15 @@ async def test_overload_drops_all_waiting_frames_and_requests_a_key_frame(
 async def test_a_key_frame_replaces_what_has_waited_too_long(
     sink: Sink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    thread = PausedThread(monkeypatch)
+    thread, at_ms = PausedThread(monkeypatch), 1.0
+    monkeypatch.setattr(decoding, "now_ms", lambda: at_ms)
     frames = encode("vp8", 6, keys=(0, 5))
     sink.decoder.submit("vp8", _frame(frames[0], 0))
     await thread.entered()
     for index, frame in enumerate(frames[1:5], start=1):
         sink.decoder.submit("vp8", _frame(frame, index))
-    assert sink.decoder.submit("vp8", _frame(frames[5], 5, 2 * MAX_WAITING_MS))
+    at_ms = 2 * MAX_WAITING_MS
+    assert sink.decoder.submit("vp8", _frame(frames[5], 5))
     thread.resume()
     await sink.until(lambda: bool(sink.pictures))
     assert [rtp for rtp, _ in sink.pictures] == [5]

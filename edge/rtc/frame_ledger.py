@@ -1,0 +1,121 @@
+"""One end for every frame, however many sources send: of those that are not served, too.
+
+A frame that no served source has is superseded by those that are; one that is a layer of a served
+capture is no frame of its own. Pure: times in ms are arguments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from edge.rtc.jitter.frames import JitterBufferOutput
+from edge.rtc.source import Arrival
+
+UNSERVED_MS = 1000.0  # after which a frame that was not served is superseded
+_SAME_MS = 2000.0  # between the ends of a capture's frames
+_MAX_PENDING = (
+    256  # frames of sources that are not served; beyond, the oldest is superseded at once
+)
+_MAX_REMEMBERED = 512  # captures and frames of each kind; the oldest is forgotten first
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """When a capture's frame ended, and the sources that have had their frame of it."""
+
+    at_ms: float
+    sources: list[int]
+
+
+class FrameLedger:
+    """Which frames have ended; `capture(ssrc, rtp)` is the same for all layers of a capture."""
+
+    def __init__(self, capture: Callable[[int, int], tuple[int, int]]) -> None:
+        self._capture = capture
+        self._last: dict[bool, tuple[int, int]] = {}  # by whether it is served
+        self._seen: dict[tuple[int, int], None] = {}  # (source, timestamp) of all frames
+        self._served: dict[tuple[int, int], float] = {}  # arrival by capture
+        self._pending: dict[tuple[int, int], float] = {}  # not served so far: arrival
+        self._ended: dict[tuple[int, int], _End] = {}  # by capture
+        self._overflown: list[tuple[int, int]] = []
+
+    def served(self, ssrc: int, rtp: int, now_ms: float) -> None:
+        """A packet of a frame that is served, or given up by the jitter buffer."""
+        frame = (ssrc, rtp)
+        if frame == self._last.get(True):
+            return
+        self._last = {True: frame}
+        _put(self._seen, frame, None)
+        _put(self._served, self._capture(ssrc, rtp), now_ms)
+        self._pending.pop(frame, None)
+
+    def unserved(self, ssrc: int, rtp: int, now_ms: float) -> None:
+        """A packet of a frame whose source is not served."""
+        frame = (ssrc, rtp)
+        if frame == self._last.get(False):
+            return
+        self._last[False] = frame
+        if frame not in self._seen:
+            _put(self._seen, frame, None)
+            self._pending[frame] = now_ms
+            if len(self._pending) > _MAX_PENDING:
+                oldest = next(iter(self._pending))
+                del self._pending[oldest]
+                self._overflown.append(oldest)
+
+    def settle(self, ssrc: int, output: JitterBufferOutput, now_ms: float) -> None:
+        """Frames of the served source end: those whose capture has ended already have no end of
+        their own."""
+        output.decodable = [
+            frame
+            if frame.repeated or self._ends(ssrc, frame.rtp, now_ms)
+            else replace(frame, repeated=True)
+            for frame in output.decodable
+        ]
+        output.lost = [rtp for rtp in output.lost if self._ends(ssrc, rtp, now_ms)]
+
+    def hand_over(self, ssrc: int, taken: Iterable[Arrival], output: JitterBufferOutput) -> None:
+        """Another source takes over with these packets: what the last one gave up in `output` is
+        not lost where they have its capture."""
+        coming = {self._capture(each.packet.ssrc, each.packet.timestamp) for each in taken}
+        output.lost = [rtp for rtp in output.lost if self._capture(ssrc, rtp) not in coming]
+        output.keyframe = False  # of the last source
+
+    def _ends(self, ssrc: int, rtp: int, now_ms: float) -> bool:
+        """Whether its capture has had no end from another source."""
+        capture = self._capture(ssrc, rtp)
+        end = self._ended.get(capture)
+        if end is not None and ssrc not in end.sources and now_ms - end.at_ms < _SAME_MS:
+            end.sources.append(ssrc)  # a later frame of it with this timestamp is another
+            return False
+        _put(self._ended, capture, _End(now_ms, [ssrc]))
+        return True
+
+    def superseded(self, now_ms: float) -> list[int]:
+        """The timestamps of frames that have not been served and will not be."""
+        due = self._overflown
+        self._overflown = []
+        for frame, since_ms in self._pending.items():
+            if now_ms - since_ms < UNSERVED_MS:
+                break
+            due.append(frame)
+        found = []
+        for frame in due:
+            self._pending.pop(frame, None)
+            capture = self._capture(*frame)
+            end = self._ended.get(capture)
+            known_ms = (self._served.get(capture), end.at_ms if end is not None else None)
+            if any(each and now_ms - each < UNSERVED_MS + _SAME_MS for each in known_ms):
+                continue
+            _put(self._ended, capture, _End(now_ms, []))
+            found.append(frame[1])
+        return found
+
+
+def _put(remembered: dict[Any, Any], key: tuple[int, int], value: object) -> None:
+    remembered.pop(key, None)
+    remembered[key] = value
+    if len(remembered) > _MAX_REMEMBERED:
+        del remembered[next(iter(remembered))]

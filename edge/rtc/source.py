@@ -1,0 +1,164 @@
+"""One source (SSRC) of a publisher's video: its rate, its pictures' size, the packets that wait.
+
+Pure: times in ms are arguments.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from edge.rtc.jitter.depacketizer import depacketize
+from edge.rtc.jitter.nal_units import SPS, kind_of, parameter_set_id
+from edge.rtc.jitter.parameter_sets import MAX_UNIT_BYTES
+from edge.rtc.jitter.payload import Payload
+from edge.rtc.jitter.sequence_parameters import picture_size
+from edge.rtc.rtp import RtpPacket
+from edge.rtc.unwrapper import signed_difference
+
+MAX_WAITING = 256  # packets of a source that waits; beyond, the oldest is dropped
+MAX_KEY_PACKETS = 2048  # the same where a key frame of it is awaited (a 4K one has 1,700)
+_WAITING_MS = 2000.0  # a packet that waits longer is dropped
+_MAX_RECENT = 64  # frames whose timestamps are remembered; the oldest is forgotten first
+_MAX_UNITS = 8  # parameter sets of a source; further ones are not kept
+_MAX_INTERVAL_MS = 2500.0  # between two frames; more is a pause
+_FIRST_INTERVAL_MS = 1000.0 / 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A packet with its part of a frame, None for padding and for a malformed one."""
+
+    packet: RtpPacket
+    media: Payload | None
+    at_ms: float
+
+    @classmethod
+    def of(cls, packet: RtpPacket, codec: str, at_ms: float) -> Arrival:
+        """A packet of a codec, "vp8" or "h264"."""
+        return cls(packet, depacketize(codec, packet.payload) if packet.payload else None, at_ms)
+
+    @property
+    def has_picture(self) -> bool:
+        """Whether it is of a frame, though it may be malformed."""
+        return bool(self.packet.payload) and (self.media is None or self.media.picture)
+
+
+class Source:
+    """One source as it arrives, whether it is served or not.
+
+    `clock` names the group of sources that stamp the same captures; in it the source's timestamps
+    are ahead by `offset`. `long_side` is that of its pictures in pixels, 0 while unknown.
+    """
+
+    def __init__(self, ssrc: int) -> None:
+        self.ssrc = ssrc
+        self.clock, self.offset = ssrc, 0
+        self.doubtful: tuple[int, int, int] | None = None  # another source, an offset, how often
+        self.declared = False  # a layer by the publisher's word
+        self.long_side = 0
+        self.packet_ms = self.frame_ms = float("-inf")
+        self.interval_ms = _FIRST_INTERVAL_MS  # between frames
+        self.newest = 0  # the timestamp of the frame that began last
+        self.recent: dict[int, float] = {}  # arrival by timestamp
+        self.asked_ms = float("-inf")  # for a key frame, since it was served last
+        self.asked = 0
+        self._timestamp: int | None = None
+        self._units: dict[tuple[int, int], bytes] = {}
+        self._waiting: deque[Arrival] = deque()
+        self._key: int | None = None  # the timestamp of the key frame that the packets begin with
+
+    @property
+    def parameter_sets(self) -> Iterable[bytes]:
+        """H264's, the latest of each kind and id."""
+        return self._units.values()
+
+    def note(self, arrival: Arrival) -> bool:
+        """Take a packet into account; whether a frame begins with it."""
+        packet, at_ms = arrival.packet, arrival.at_ms
+        self.packet_ms = at_ms
+        if arrival.media is not None:
+            self._learn(arrival.media)
+        if packet.timestamp == self._timestamp:
+            return False
+        self._timestamp = packet.timestamp
+        if 0.0 < at_ms - self.frame_ms < _MAX_INTERVAL_MS:
+            self.interval_ms += 0.1 * (at_ms - self.frame_ms - self.interval_ms)
+        self.frame_ms = at_ms
+        if packet.timestamp in self.recent:
+            return False
+        self.newest = packet.timestamp
+        self.recent[packet.timestamp] = at_ms
+        if len(self.recent) > _MAX_RECENT:
+            del self.recent[next(iter(self.recent))]
+        return True
+
+    def _learn(self, media: Payload) -> None:
+        if media.width:
+            self.long_side = max(media.width, media.height)
+        for unit in media.parameters:
+            identity = parameter_set_id(unit)
+            if identity is None or len(unit) > MAX_UNIT_BYTES:
+                continue
+            if identity in self._units or len(self._units) < _MAX_UNITS:
+                self._units[identity] = unit
+            if kind_of(unit) == SPS and (size := picture_size(unit)) is not None:
+                self.long_side = max(size)
+
+    # -- the packets that wait --------------------------------------------------------------------
+
+    def hold(self, arrival: Arrival, bound: int, *, from_key: bool) -> None:
+        """Keep a packet; `from_key`: those before the latest key frame are of no use."""
+        media, waiting, rtp = arrival.media, self._waiting, arrival.packet.timestamp
+        waiting.append(arrival)
+        if from_key and media is not None and media.keyframe and rtp != self._key:
+            # Parameter sets may come in front of it under another timestamp.
+            before = list(waiting)
+            begin = len(before)
+            while begin and (
+                before[begin - 1].packet.timestamp == rtp or not before[begin - 1].has_picture
+            ):
+                begin -= 1
+            self._waiting = waiting = deque(before[begin:])
+            self._key = rtp
+        while len(waiting) > bound or arrival.at_ms - waiting[0].at_ms > _WAITING_MS:
+            waiting.popleft()
+            self._key = None
+
+    def frames_since(self, at_ms: float) -> int:
+        """Frames of which packets wait that came later."""
+        return len({each.packet.timestamp for each in self._waiting if each.at_ms > at_ms})
+
+    @property
+    def key_began_ms(self) -> float:
+        """When the key frame arrived that the waiting packets begin with; -infinity without one."""
+        return self._waiting[0].at_ms if self._key is not None else float("-inf")
+
+    @property
+    def has_key(self) -> bool:
+        """Whether the waiting packets begin with a key frame that has come whole."""
+        if self._key is None:
+            return False
+        opening = self._waiting[0].media
+        if opening is None or opening.resumes:
+            return False
+        parts = [each.packet for each in self._waiting if each.packet.timestamp == self._key]
+        first = parts[0].sequence
+        places = {signed_difference(part.sequence, first, 16): part for part in parts}
+        last = max(places)
+        ended = places[last].marker or any(
+            each.packet.timestamp != self._key
+            and signed_difference(each.packet.sequence, first, 16) == last + 1
+            for each in self._waiting
+        )
+        return ended and last - min(places) + 1 == len(places)
+
+    def take(self, since_ms: float, *, from_key: bool) -> list[Arrival]:
+        """The waiting packets that are to be served: all from the key frame on, or those that came
+        at `since_ms` or later. The others are dropped."""
+        from_key = from_key and self.key_began_ms >= since_ms
+        taken = [each for each in self._waiting if from_key or each.at_ms >= since_ms]
+        self._waiting.clear()
+        self._key, self.asked, self.asked_ms = None, 0, float("-inf")
+        return taken
