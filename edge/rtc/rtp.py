@@ -10,6 +10,7 @@ ABS_SEND_TIME = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
 ABS_CAPTURE_TIME = "http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time"
 TRANSPORT_CC = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
 STREAM_ID = "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id"
+REPAIRED_STREAM_ID = "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id"
 
 SENDER_REPORT = 200
 RECEIVER_REPORT = 201
@@ -36,6 +37,7 @@ class ExtensionIds:
     abs_capture_time: int = 0
     transport_cc: int = 0
     stream_id: int = 0
+    repaired_stream_id: int = 0
 
 
 @dataclass(slots=True)
@@ -44,7 +46,8 @@ class RtpPacket:
 
     `send_time` is abs-send-time: 24 bits, seconds in 6.18 fixed point. `capture_ntp` is
     abs-capture-time: NTP in Q32.32. `transport_number` counts all packets of the transport.
-    `stream_id` names the layer of a simulcast (RFC 8852), as long as the sender says so.
+    `stream_id` names the layer of a simulcast, or that of a retransmission (RFC 8852); senders
+    stop saying so once a report has reached them.
     `size` is the whole packet in bytes, after SRTP.
     """
 
@@ -177,7 +180,7 @@ def _read_extensions(
             packet.capture_ntp = int.from_bytes(data[at : at + 8], "big")
         elif identity == ids.transport_cc and length == 2:
             packet.transport_number = int.from_bytes(data[at : at + 2], "big")
-        elif identity == ids.stream_id and length > 0:
+        elif identity in (ids.stream_id, ids.repaired_stream_id) and length > 0:
             packet.stream_id = data[at : at + length]
         at += length
 

@@ -16,15 +16,16 @@ from edge.rtc.bwe.bandwidth_estimator import BandwidthEstimator
 from edge.rtc.bwe.twcc import EVERY_MS, PacketArrivals
 from edge.rtc.clock.capture_clock import CaptureClock
 from edge.rtc.decoding.decoder import MAX_PIXELS, Decoder
-from edge.rtc.frame_ledger import FrameLedger
 from edge.rtc.jitter.frames import EncodedFrame, JitterBufferOutput
 from edge.rtc.jitter.jitter_buffer import JitterBuffer
 from edge.rtc.jitter.loss_recovery import TAIL_MS
 from edge.rtc.reception_stats import ReceptionStats
 from edge.rtc.rtp import ExtensionIds, Goodbye, SenderReport
 from edge.rtc.shared_timer import SharedTimer
-from edge.rtc.source import Arrival
-from edge.rtc.source_selector import RetransmissionSources, SourceSelector
+from edge.rtc.sources.frame_ledger import FrameLedger
+from edge.rtc.sources.retransmission_sources import RetransmissionSources
+from edge.rtc.sources.source import Arrival
+from edge.rtc.sources.source_selector import SourceSelector
 
 _TICK_S = 0.025  # between two checks for packets that are overdue
 _timer = SharedTimer(_TICK_S)
@@ -140,13 +141,14 @@ class VideoReceiver:
             self._arrivals.add(packet.transport_number, arrival_ms)
         original = self._retransmissions.get(packet.payload_type)
         if original is not None:
-            restored = self._retransmitting.restore(packet, original, self._source, arrival_ms)
+            served = self._sources.find(self._source)
+            restored = self._retransmitting.restore(packet, original, served, arrival_ms)
             if restored is not None:
                 arrival = Arrival.of(restored, self._codecs[original], arrival_ms)
                 self._take(arrival, retransmitted=True)
         elif (codec := self._codecs.get(packet.payload_type)) is not None:
             arrival = Arrival.of(packet, codec, arrival_ms)
-            taken = self._sources.take(arrival, declared=packet.stream_id is not None)
+            taken = self._sources.take(arrival)
             if not taken and arrival.has_picture:
                 self._ledger.unserved(packet.ssrc, packet.timestamp, arrival_ms)
                 self._end_unserved(arrival_ms)

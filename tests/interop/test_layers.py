@@ -12,7 +12,7 @@ from edge.rtc import rtp
 from edge.rtc.video_receiver import DecodedFrame
 from edge.session.frame_accounting import FrameAccounting
 from tests.interop.scripted_sender import RUN_IN_S, ScriptedSender, sending
-from tests.rtc.layers import STREAM_ID, Layer
+from tests.rtc.sources.layers import STREAM_ID, Layer
 from tests.serving import base, serving
 
 pytestmark = pytest.mark.interop

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edge.rtc.rtp import ABS_CAPTURE_TIME, ABS_SEND_TIME, STREAM_ID, TRANSPORT_CC
+from edge.rtc.rtp import (
+    ABS_CAPTURE_TIME,
+    ABS_SEND_TIME,
+    REPAIRED_STREAM_ID,
+    STREAM_ID,
+    TRANSPORT_CC,
+)
 from edge.rtc.sdp.codecs import Codec
 from edge.rtc.sdp.description import Lines, Section, decimal, read_description
 from edge.rtc.sdp.offer import DataSection, Offer, audio_types
-from edge.rtc.sdp.simulcast import REPAIRED_STREAM_ID
 
 MAX_MESSAGE_BYTES = 65_536  # on a data channel: fewer fragments than a stream may hold unfinished
 START_KBPS = 1000  # at its default of 300, libwebrtc starts at half of the requested size or less

@@ -9,7 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edge.rtc.rtp import ABS_CAPTURE_TIME, ABS_SEND_TIME, STREAM_ID, TRANSPORT_CC, ExtensionIds
+from edge.rtc.rtp import (
+    ABS_CAPTURE_TIME,
+    ABS_SEND_TIME,
+    REPAIRED_STREAM_ID,
+    STREAM_ID,
+    TRANSPORT_CC,
+    ExtensionIds,
+)
 from edge.rtc.sdp.candidates import Candidate, read_candidates
 from edge.rtc.sdp.codecs import CODECS, Codec, choose_codecs
 from edge.rtc.sdp.description import Description, Section, decimal, read_description
@@ -194,7 +201,9 @@ def _data(section: Section) -> DataSection:
 
 
 def _extensions(video: Section) -> ExtensionIds:
-    ids = {ABS_SEND_TIME: 0, ABS_CAPTURE_TIME: 0, TRANSPORT_CC: 0, STREAM_ID: 0}
+    ids = dict.fromkeys(
+        (ABS_SEND_TIME, ABS_CAPTURE_TIME, TRANSPORT_CC, STREAM_ID, REPAIRED_STREAM_ID), 0
+    )
     for value in video.values("extmap"):
         identity, _, rest = value.partition(" ")
         text, _, direction = identity.partition("/")

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from edge.profile.variant import LONG_SIDES
 from edge.rtc.sdp.description import Section, decimal
 
-REPAIRED_STREAM_ID = "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id"
 MAX_LAYERS = 16  # of an offer; further ones are ignored
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,255}")

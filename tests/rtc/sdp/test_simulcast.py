@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from edge.rtc.rtp import STREAM_ID
+from edge.rtc.rtp import REPAIRED_STREAM_ID, STREAM_ID
 from edge.rtc.sdp import read_offer, violations
 from edge.rtc.sdp.description import read_description
-from edge.rtc.sdp.simulcast import MAX_LAYERS, REPAIRED_STREAM_ID
+from edge.rtc.sdp.simulcast import MAX_LAYERS
 from tests.rtc.sdp.offers import VIDEO, answered, offer
 
 

@@ -8,11 +8,10 @@ other source takes over only from one that is silent. Pure: times in ms are argu
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 
 from edge.profile.variant import LONG_SIDES
-from edge.rtc.rtp import RtpPacket, unwrap_rtx
-from edge.rtc.source import MAX_KEY_PACKETS, MAX_WAITING, Arrival, Source
+from edge.rtc.sources.source import MAX_KEY_PACKETS, MAX_WAITING, Arrival, Source
 
 MAX_SOURCES = 8  # known at a time; with one more, the longest silent gives way, or the new one
 _SILENT_MS = 500.0  # after which another source takes over, whatever it sends
@@ -27,9 +26,6 @@ _SHRINK_MS = 2000.0  # after a change, until a smaller layer is served where the
 _MAX_SLOWER = 2.0  # than the fastest layer: a slower one is no layer that the link carries
 _ASK_MS, _MAX_ASK_MS = 300.0, 5000.0  # between requests for a layer's key frame, doubled each time
 _MAX_UNKNOWN = 3  # requests of a layer to learn its size
-
-_MAX_RETRANSMISSIONS = 16  # streams of them whose source is known; the oldest is forgotten first
-_RETRANSMITTED_MS = 5000.0  # after a change, for which the last source's packets may come again
 
 
 class SourceSelector:
@@ -60,9 +56,9 @@ class SourceSelector:
             if source is not None and source is self._served:
                 self._served = None
 
-    def find(self, ssrc: int) -> Source | None:
-        """A source that is known."""
-        return self._sources.get(ssrc)
+    def find(self, ssrc: int | None) -> Source | None:
+        """A source, if it is known."""
+        return self._sources.get(ssrc) if ssrc is not None else None
 
     def capture(self, ssrc: int, rtp: int) -> tuple[int, int]:
         """What a timestamp means: the same for all layers' frames of one capture."""
@@ -71,8 +67,8 @@ class SourceSelector:
             return ssrc, rtp
         return source.clock, (rtp - source.offset) & 0xFFFFFFFF
 
-    def take(self, arrival: Arrival, *, declared: bool = False) -> list[Arrival]:
-        """The packets to be served now; `declared`: this one says that it is of a layer.
+    def take(self, arrival: Arrival) -> list[Arrival]:
+        """The packets to be served now.
 
         Those of another source than the last begin with the first that it sent, or with a layer's
         key frame.
@@ -81,7 +77,6 @@ class SourceSelector:
         source = self._find(arrival.packet.ssrc, now_ms)
         if source is None:
             return []
-        source.declared = source.declared or declared
         if source.note(arrival):
             self._compare(source, now_ms)
         served = self._served
@@ -244,41 +239,3 @@ def _are_layers(one: Source, other: Source) -> bool:
 def _is_sent(source: Source, now_ms: float) -> bool:
     least_ms = 2.0 * _MIN_SILENT_MS
     return now_ms - source.packet_ms < max(least_ms, _SILENT_INTERVALS * source.interval_ms)
-
-
-class RetransmissionSources:
-    """Whose packets a stream of retransmissions (RTX, RFC 4588) holds: it names no source.
-
-    Where the publisher has paired the two (`pairs`, RFC 5576: FID), that source's. Else it is the
-    source's that was served when its first packet came. What was requested of a source
-    comes in its stream even after another has taken over, and is of no use then; later, a sender
-    may go on with the same stream for its next source.
-    """
-
-    def __init__(self, pairs: Mapping[int, int] | None = None) -> None:
-        self._pairs = dict(pairs or {})  # the source by the SSRC of its retransmissions
-        self._sources: dict[int, int] = {}  # the same, as far as it was seen
-        self._changed_ms = float("-inf")
-
-    def source_changed(self, now_ms: float) -> None:
-        self._changed_ms = now_ms
-
-    def restore(
-        self, packet: RtpPacket, payload_type: int, source: int | None, now_ms: float
-    ) -> RtpPacket | None:
-        """The original of a retransmission; None if it is none of the `source` that is served."""
-        if source is None or not self._belongs(packet.ssrc, source, now_ms):
-            return None
-        return unwrap_rtx(packet, payload_type, source)
-
-    def _belongs(self, ssrc: int, source: int, now_ms: float) -> bool:
-        if source in self._pairs.values() and ssrc in self._pairs:
-            return self._pairs[ssrc] == source
-        if self._sources.get(ssrc, source) != source:
-            if now_ms - self._changed_ms < _RETRANSMITTED_MS:
-                return False
-            del self._sources[ssrc]
-        self._sources[ssrc] = source
-        if len(self._sources) > _MAX_RETRANSMISSIONS:
-            del self._sources[next(iter(self._sources))]
-        return True

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from tests.rtc.layers import Layer, Receiving, receiving
+from tests.rtc.sources.layers import Layer, Receiving, receiving
 from tests.rtc.streams import PER_FRAME
 
 SIZES = [(64, 36), (128, 72), (256, 144)]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from edge.rtc.rtp import ExtensionIds, parse_rtp
-from edge.rtc.source import Arrival
-from edge.rtc.source_selector import SourceSelector
+from edge.rtc.sources.source import Arrival
+from edge.rtc.sources.source_selector import SourceSelector
 
 FRAME_MS = 66.0
 

@@ -20,8 +20,8 @@ from edge.base.clock import now_ms
 from edge.rtc import video_receiver
 from edge.rtc.bwe.bandwidth_estimator import BandwidthEstimator
 from edge.rtc.clock.capture_clock import CaptureClock
-from edge.rtc.frame_ledger import UNSERVED_MS
 from edge.rtc.rtp import ExtensionIds
+from edge.rtc.sources.frame_ledger import UNSERVED_MS
 from edge.rtc.video_receiver import DecodedFrame, VideoReceiver
 from tests.rtc.streams import FRAME_MS, PER_FRAME, Encoded, packetise, picture
 

@@ -13,8 +13,8 @@ from edge.rtc.jitter.depacketizer import depacketize
 from edge.rtc.jitter.nal_units import SPS, kind_of, parameter_set_id
 from edge.rtc.jitter.parameter_sets import MAX_UNIT_BYTES
 from edge.rtc.jitter.payload import Payload
-from edge.rtc.jitter.sequence_parameters import picture_size
 from edge.rtc.rtp import RtpPacket
+from edge.rtc.sources.sequence_parameters import picture_size
 from edge.rtc.unwrapper import signed_difference
 
 MAX_WAITING = 256  # packets of a source that waits; beyond, the oldest is dropped
@@ -57,6 +57,7 @@ class Source:
         self.clock, self.offset = ssrc, 0
         self.doubtful: tuple[int, int, int] | None = None  # another source, an offset, how often
         self.declared = False  # a layer by the publisher's word
+        self.stream_id: bytes | None = None  # by which it is one, in a simulcast with rids
         self.long_side = 0
         self.packet_ms = self.frame_ms = float("-inf")
         self.interval_ms = _FIRST_INTERVAL_MS  # between frames
@@ -68,6 +69,7 @@ class Source:
         self._units: dict[tuple[int, int], bytes] = {}
         self._waiting: deque[Arrival] = deque()
         self._key: int | None = None  # the timestamp of the key frame that the packets begin with
+        self._key_ended = False  # more than that has come
 
     @property
     def parameter_sets(self) -> Iterable[bytes]:
@@ -78,6 +80,8 @@ class Source:
         """Take a packet into account; whether a frame begins with it."""
         packet, at_ms = arrival.packet, arrival.at_ms
         self.packet_ms = at_ms
+        if packet.stream_id is not None:
+            self.declared, self.stream_id = True, packet.stream_id
         if arrival.media is not None:
             self._learn(arrival.media)
         if packet.timestamp == self._timestamp:
@@ -121,7 +125,8 @@ class Source:
             ):
                 begin -= 1
             self._waiting = waiting = deque(before[begin:])
-            self._key = rtp
+            self._key, self._key_ended = rtp, False
+        self._key_ended = self._key_ended or arrival.packet.marker or rtp != self._key
         while len(waiting) > bound or arrival.at_ms - waiting[0].at_ms > _WAITING_MS:
             waiting.popleft()
             self._key = None
@@ -138,7 +143,7 @@ class Source:
     @property
     def has_key(self) -> bool:
         """Whether the waiting packets begin with a key frame that has come whole."""
-        if self._key is None:
+        if self._key is None or not self._key_ended:
             return False
         opening = self._waiting[0].media
         if opening is None or opening.resumes:

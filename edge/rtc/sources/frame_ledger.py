@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from edge.rtc.jitter.frames import JitterBufferOutput
-from edge.rtc.source import Arrival
+from edge.rtc.sources.source import Arrival
 
 UNSERVED_MS = 1000.0  # after which a frame that was not served is superseded
 _SAME_MS = 2000.0  # between the ends of a capture's frames
