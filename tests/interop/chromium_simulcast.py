@@ -39,7 +39,8 @@ async ([codec, order, all, seconds, width, height]) => {
     for (let cell = 0; cell < 96; cell++) {
       const [column, row] = [cell % 12, Math.floor(cell / 12)];
       context.fillStyle = `hsl(${(drawn + 37 * column + 91 * row) % 360} 80% 50%)`;
-      context.fillRect((column * width) / 12 + (drawn % 20), (row * height) / 8, width / 12, height / 8);
+      const [left, top] = [(column * width) / 12 + (drawn % 20), (row * height) / 8];
+      context.fillRect(left, top, width / 12, height / 8);
     }
   }, 66);
   const connection = new RTCPeerConnection();
@@ -60,7 +61,8 @@ async ([codec, order, all, seconds, width, height]) => {
   let answer = await response.text();
   if (all) {
     const rids = [...order];
-    answer = answer.replace(/a=rid:\\w+ recv\\r\\n/, rids.map((rid) => `a=rid:${rid} recv\\r\\n`).join(""));
+    const lines = rids.map((rid) => `a=rid:${rid} recv\\r\\n`).join("");
+    answer = answer.replace(/a=rid:\\w+ recv\\r\\n/, lines);
     answer = answer.replace(/a=simulcast:recv \\w+/, `a=simulcast:recv ${rids.join(";")}`);
   }
   try {

@@ -55,7 +55,7 @@ class Source:
     def __init__(self, ssrc: int) -> None:
         self.ssrc = ssrc
         self.clock, self.offset = ssrc, 0
-        self.doubtful: tuple[int, int, int] | None = None  # another source, an offset, how often
+        self.doubtful = (0, 0)  # another offset, and how many frames were for it
         self.declared = False  # a layer by the publisher's word
         self.stream_id: bytes | None = None  # by which it is one, in a simulcast with rids
         self.long_side = 0

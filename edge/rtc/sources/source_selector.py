@@ -20,7 +20,7 @@ _OVERLAP_MS = 100.0  # by which a source's last packets may come after the next 
 _KEY_AGE_MS = 500.0  # of a key frame that another layer still goes on from
 _SAME_MS = 500.0  # between the arrivals of a capture's frames
 _SAME_INTERVAL = 0.5  # of a frame interval: the same where the timestamps differ
-_CERTAIN = 8  # frames in a row that contradict an offset
+_CERTAIN = 8  # frames more that contradict an offset than confirm it
 _GROW_MS = 1000.0  # after a layer fell silent, until a larger one is served
 _SHRINK_MS = 2000.0  # after a change, until a smaller layer is served where the larger one goes on
 _MAX_SLOWER = 2.0  # than the fastest layer: a slower one is no layer that the link carries
@@ -192,44 +192,38 @@ class SourceSelector:
     # -- which of them stamp the same captures ----------------------------------------------------
 
     def _compare(self, source: Source, now_ms: float) -> None:
-        """A frame of the source began: the others' frames may be of the same capture."""
-        for other in self._sources.values():
-            if other is source:
-                continue
-            same_ms = other.recent.get(source.newest)
-            if same_ms is not None and now_ms - same_ms < _SAME_MS:
-                if source.clock != other.clock:
-                    self._join(source, other, 0)
-            elif source.declared and other.declared:
-                self._estimate(source, other, now_ms)
+        """A frame of the source began: is it of a capture that the served source, or one that is
+        not served, has stamped as well?"""
+        served = self._served
+        if served is not None and source is not served:
+            _relate(source, served, now_ms - served.frame_ms)
+        elif served is not None:
+            for other in self._sources.values():
+                if other is not served:
+                    _relate(other, served, now_ms - other.frame_ms)
 
-    def _estimate(self, source: Source, other: Source, now_ms: float) -> None:
-        """The offset between two layers, by frames that come together."""
-        if (source.clock, source.offset) == (other.clock, other.offset):
-            return  # they stamp alike
-        interval_ms = min(source.interval_ms, other.interval_ms)
-        if now_ms - other.frame_ms >= _SAME_INTERVAL * interval_ms:
-            return
-        ahead = (source.newest - other.newest) & 0xFFFFFFFF
-        if source.clock != other.clock:
-            self._join(source, other, ahead)
-        elif (source.offset - other.offset - ahead) & 0xFFFFFFFF == 0:
-            source.doubtful = other.doubtful = None
-        else:
-            last = source.doubtful or (0, 0, 0)
-            count = last[2] + 1 if last[:2] == (other.ssrc, ahead) else 1
-            source.doubtful = (other.ssrc, ahead, count)
-            if count >= _CERTAIN:
-                source.offset, source.doubtful = (other.offset + ahead) & 0xFFFFFFFF, None
 
-    def _join(self, source: Source, other: Source, ahead: int) -> None:
-        """Put two groups on one clock, the served source's if it is one of them."""
-        if self._served is not None and self._served.clock == source.clock:
-            source, other, ahead = other, source, -ahead
-        clock, shift = source.clock, other.offset + ahead - source.offset
-        for each in self._sources.values():
-            if each.clock == clock:
-                each.clock, each.offset = other.clock, (each.offset + shift) & 0xFFFFFFFF
+def _relate(source: Source, served: Source, apart_ms: float) -> None:
+    """Compare a source's clock with the served one's by their newest frames."""
+    pairs = ((source, served), (served, source))
+    stamped_ms = [(each.recent.get(other.newest), other.frame_ms) for each, other in pairs]
+    same = any(at_ms is not None and abs(at_ms - ms) < _SAME_MS for at_ms, ms in stamped_ms)
+    interval_ms = min(source.interval_ms, served.interval_ms)
+    if same and (source.clock != served.clock or source.offset == served.offset):
+        offset = served.offset
+    elif source.declared and served.declared and apart_ms < _SAME_INTERVAL * interval_ms:
+        offset = (served.offset + source.newest - served.newest) & 0xFFFFFFFF
+    else:
+        return
+    if source.clock != served.clock:
+        source.clock, source.offset, source.doubtful = served.clock, offset, (offset, 0)
+    elif source.offset == offset:
+        source.doubtful = (source.doubtful[0], max(0, source.doubtful[1] - 1))
+    else:
+        count = source.doubtful[1] if source.doubtful[0] == offset else 0
+        source.doubtful = (offset, count + 1)
+        if count + 1 >= _CERTAIN:
+            source.offset, source.doubtful = offset, (offset, 0)
 
 
 def _are_layers(one: Source, other: Source) -> bool:
