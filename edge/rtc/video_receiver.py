@@ -144,8 +144,8 @@ class VideoReceiver:
             served = self._sources.find(self._source)
             restored = self._retransmitting.restore(packet, original, served, arrival_ms)
             if restored is not None:
-                arrival = Arrival.of(restored, self._codecs[original], arrival_ms)
-                self._take(arrival, retransmitted=True)
+                codec = self._codecs[original]
+                self._take(Arrival.of(restored, codec, arrival_ms), retransmitted=True)
         elif (codec := self._codecs.get(packet.payload_type)) is not None:
             arrival = Arrival.of(packet, codec, arrival_ms)
             taken = self._sources.take(arrival)
@@ -169,13 +169,11 @@ class VideoReceiver:
                 self._sources.goodbye(part.ssrcs)
 
     def _change_source(self, taken: Sequence[Arrival], at_ms: float) -> None:
-        """Another source: nothing of the last one's numbers, timestamps and frames is its own, but
-        for a layer's timestamps."""
+        """Another source: of the last one's numbers and clocks, layers may share the timestamps."""
         ssrc, capture = taken[0].packet.ssrc, self._sources.capture
         if self._source is not None:
             _log.debug("source_changed", old=self._source, new=ssrc)
-            output = self.jitter.restart(at_ms)
-            self._ledger.hand_over(self._source, taken, output)
+            output = self._ledger.hand_over(self._source, taken, self.jitter.restart(at_ms))
             self._apply(output, at_ms)
             self._retransmitting.source_changed(at_ms)
             self._reception = ReceptionStats()
@@ -393,7 +391,9 @@ class VideoReceiver:
         for timer in (self._poll, self._report):
             if timer is not None:
                 timer.cancel()
-        return [*self.jitter.restart(now_ms()).lost, *self._decoder.stop()]
+        output = self.jitter.restart(at_ms := now_ms())
+        self._ledger.settle(self._source or 0, output, at_ms)
+        return [*output.lost, *self._decoder.stop(), *self._ledger.superseded(at_ms, wait_ms=0.0)]
 
     async def closed(self) -> None:
         await self._decoder.stopped()

@@ -76,12 +76,15 @@ class FrameLedger:
         ]
         output.lost = [rtp for rtp in output.lost if self._ends(ssrc, rtp, now_ms)]
 
-    def hand_over(self, ssrc: int, taken: Iterable[Arrival], output: JitterBufferOutput) -> None:
+    def hand_over(
+        self, ssrc: int, taken: Iterable[Arrival], output: JitterBufferOutput
+    ) -> JitterBufferOutput:
         """Another source takes over with these packets: what the last one gave up in `output` is
         not lost where they have its capture."""
         coming = {self._capture(each.packet.ssrc, each.packet.timestamp) for each in taken}
         output.lost = [rtp for rtp in output.lost if self._capture(ssrc, rtp) not in coming]
         output.keyframe = False  # of the last source
+        return output
 
     def _ends(self, ssrc: int, rtp: int, now_ms: float) -> bool:
         """Whether its capture has had no end from another source."""
@@ -93,12 +96,13 @@ class FrameLedger:
         _put(self._ended, capture, _End(now_ms, [ssrc]))
         return True
 
-    def superseded(self, now_ms: float) -> list[int]:
-        """The timestamps of frames that have not been served and will not be."""
+    def superseded(self, now_ms: float, *, wait_ms: float = UNSERVED_MS) -> list[int]:
+        """The timestamps of frames that have not been served and will not be: of those that came
+        `wait_ms` ago."""
         due = self._overflown
         self._overflown = []
         for frame, since_ms in self._pending.items():
-            if now_ms - since_ms < UNSERVED_MS:
+            if now_ms - since_ms < wait_ms:
                 break
             due.append(frame)
         found = []

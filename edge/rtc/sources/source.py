@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from edge.rtc.jitter.depacketizer import depacketize
 from edge.rtc.jitter.nal_units import SPS, kind_of, parameter_set_id
 from edge.rtc.jitter.parameter_sets import MAX_UNIT_BYTES
-from edge.rtc.jitter.payload import Payload
+from edge.rtc.jitter.payloads.payload import Payload
 from edge.rtc.rtp import RtpPacket
 from edge.rtc.sources.sequence_parameters import picture_size
 from edge.rtc.unwrapper import signed_difference
