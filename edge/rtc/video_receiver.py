@@ -144,8 +144,8 @@ class VideoReceiver:
             served = self._sources.find(self._source)
             restored = self._retransmitting.restore(packet, original, served, arrival_ms)
             if restored is not None:
-                codec = self._codecs[original]
-                self._take(Arrival.of(restored, codec, arrival_ms), retransmitted=True)
+                arrival = Arrival.of(restored, self._codecs[original], arrival_ms)
+                self._take(arrival, retransmitted=True)
         elif (codec := self._codecs.get(packet.payload_type)) is not None:
             arrival = Arrival.of(packet, codec, arrival_ms)
             taken = self._sources.take(arrival)

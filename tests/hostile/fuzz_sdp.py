@@ -9,6 +9,7 @@ from aiortc.sdp import SessionDescription
 
 from edge.rtc.guard.candidate_policy import CandidatePolicy
 from edge.rtc.jitter.parameter_sets import ParameterSets, read_sprop
+from edge.rtc.rtp import REPAIRED_STREAM_ID, STREAM_ID
 from edge.rtc.sdp import (
     SdpError,
     read_candidates,
@@ -19,7 +20,6 @@ from edge.rtc.sdp import (
     write_transport_offer,
 )
 from edge.rtc.sdp.description import read_description
-from edge.rtc.sdp.simulcast import REPAIRED_STREAM_ID, STREAM_ID
 from tests.hostile.mutation import mutated
 from tests.rtc.sdp.offers import AUDIO, DATA, DIGEST, LOCAL
 
