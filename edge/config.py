@@ -51,7 +51,7 @@ class ConfigError(Exception):
 
 Token = Annotated[SecretStr, Field(min_length=1, max_length=512)]
 AdminToken = Annotated[SecretStr, Field(min_length=8, max_length=512)]
-Codec = Literal["vp8", "h264", "vp9"]
+Codec = Literal["vp8", "h264", "vp9", "av1"]
 _LISTS = ("device", "edges", "profile", "trusted_proxies", "announce", "ice_allow", "codecs")
 
 
@@ -146,7 +146,7 @@ class Settings(BaseSettings):
     sent_edge: Annotated[int, Field(ge=64, le=4096)] | None = None
     sent_bps: Annotated[int, Field(ge=50_000)] | None = None
     rate_control: Literal["receiver", "transport-cc"] = "receiver"
-    codecs: Annotated[list[Codec], Field(min_length=1), NoDecode] = ["vp8", "h264", "vp9"]
+    codecs: Annotated[list[Codec], Field(min_length=1), NoDecode] = ["vp8", "h264", "vp9", "av1"]
 
     ingest: Annotated[int, Field(ge=0, le=64)] = 1
     max_sessions: Annotated[int, Field(ge=1)] = 64

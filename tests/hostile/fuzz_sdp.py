@@ -29,7 +29,7 @@ s=-
 t=0 0
 a=group:BUNDLE 0 1 a d
 a=ice-options:trickle
-m=video 9 UDP/TLS/RTP/SAVPF 97 98 99 100
+m=video 9 UDP/TLS/RTP/SAVPF 97 98 99 100 45
 c=IN IP4 0.0.0.0
 a=mid:0
 a=sendonly
@@ -43,6 +43,8 @@ a=rtpmap:97 VP8/90000
 a=rtcp-fb:97 nack pli
 a=rtpmap:98 rtx/90000
 a=fmtp:98 apt=97
+a=rtpmap:45 AV1/90000
+a=fmtp:45 level-idx=5;profile=0;tier=0
 a=rtpmap:100 VP9/90000
 a=fmtp:100 profile-id=0
 a=rtpmap:99 H264/90000

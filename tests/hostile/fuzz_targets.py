@@ -187,7 +187,7 @@ class RtpTarget:
     async def open(self, rng: random.Random) -> None:
         self._packets_a_frame = rng.choice((1, 2, 5))
         self._receiver = VideoReceiver(
-            codecs={97: rng.choice(("vp8", "h264", "vp9"))},
+            codecs={97: rng.choice(("vp8", "h264", "vp9", "av1"))},
             retransmissions={98: 97},
             extensions=ExtensionIds(1, 2, 3),
             send_rtcp=lambda compound: True,
@@ -224,6 +224,7 @@ class RtpTarget:
             b"",
             b"\x7c\x85x",
             vp9_descriptor(rng) + rng.choice((VP9_KEY, VP9_DELTA, b"", b"\x86\x00\x40\x92")),
+            av1_payload(rng),
             unit + b"\x80",
             unit + b"\x9a\x80\x00\x00",
             unit + rng.randbytes(rng.randrange(9)),
@@ -277,6 +278,30 @@ def vp9_descriptor(rng: random.Random) -> bytes:
         group = bytes([2, 0x14, 1, 0x38, 1, 2])
         head += rng.choice((b"\x38" + sizes + group, b"\x08" + group, rng.randbytes(9)))
     return bytes(head)
+
+
+AV1_UNITS = (
+    bytes.fromhex("080000000424cfff") + bytes(8),  # a sequence header
+    b"\x30\x10" + bytes(20),  # a key frame
+    b"\x30\x30" + bytes(20),
+    b"\x34\x08\x30" + bytes(9),  # of a spatial layer
+    b"\x20" + bytes(30),  # a tile group
+    b"\x32\x05\x30",  # with a size that is wrong
+    b"\x12\x00",
+)
+
+
+def av1_payload(rng: random.Random) -> bytes:
+    """OBUs aggregated, whole or cut anywhere."""
+    parts = [rng.choice(AV1_UNITS) for _ in range(rng.choice((1, 1, 2, 3)))]
+    counted = rng.random() < 0.7
+    body = b""
+    for place, part in enumerate(parts):
+        cut = part[: rng.choice((len(part), len(part), rng.randrange(len(part) + 1)))]
+        last = counted and place == len(parts) - 1
+        body += cut if last else bytes([rng.choice((len(cut), len(cut), 0x80))]) + cut
+    flags = rng.choice((0, 0, 0x08, 0x40, 0x80, 0xC0)) | (len(parts) << 4) * counted
+    return bytes([flags]) + body
 
 
 _MESSAGES: tuple[dict[str, Any], ...] = (

@@ -168,7 +168,7 @@ async def on_node(answers: Answers, name: str, package: str) -> AsyncIterator[Ro
     with tempfile.TemporaryDirectory() as folder:
         version = json.loads((installed() / "package.json").read_text())["dependencies"][package]
         title = f"{name} {version}" if name == package else f"{name} ({package} {version})"
-        for codec in ("VP8", "H264", "VP9"):
+        for codec in CODECS:
             stream = write_stream(Path(folder, "stream.rtp"), codec.lower(), FRAMES)
             options = ["--codec", codec.lower()]
             yield await of_program(answers, title, codec, program(name, stream), options)

@@ -18,7 +18,7 @@ from pathlib import Path
 from aiortc.rtp import RtpPacket
 
 from edge.base.directories import cache_dir
-from tests.rtc import vp9_packets
+from tests.rtc import av1_packets, vp9_packets
 from tests.rtc.streams import encode, packetise
 
 PROGRAMS = Path(__file__).with_name("node")
@@ -95,6 +95,8 @@ def write_stream(file: Path, codec: str, frames: int) -> Path:
     with file.open("wb") as out:
         if codec == "vp9":
             stream = vp9_packets.packets(vp9_packets.vp9(frames), size=1100)
+        elif codec == "av1":
+            stream = av1_packets.packets(av1_packets.av1(frames), size=1100)
         else:
             stream = packetise(codec, encode(codec, frames, 320, 192), size=1100)
         for frame in stream:

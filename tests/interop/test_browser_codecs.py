@@ -1,4 +1,4 @@
-"""Browsers publish one codec alone, VP9 also in layers: every frame has one outcome."""
+"""Browsers publish one codec alone, VP9 and AV1 also in layers: every frame has one outcome."""
 
 from __future__ import annotations
 
@@ -49,8 +49,9 @@ async def _publish_from_chromium(codec: str, mode: str, **settings: Any) -> tupl
 
 
 @pytest.mark.parametrize("mode", ["", "L1T2", "L1T3", "L2T1", "L3T3_KEY", "L2T2"])
-async def test_chromium_publishes_vp9(mode: str) -> None:
-    published, session = await _publish_from_chromium("VP9", mode)
+@pytest.mark.parametrize("codec", ["VP9", "AV1"])
+async def test_chromium_publishes_it(codec: str, mode: str) -> None:
+    published, session = await _publish_from_chromium(codec, mode)
     _check(published, session.outcomes, int(mode[1:2] or 1))
     assert session._frames.size == (640, 384)  # of several spatial layers, the largest
 
@@ -60,7 +61,8 @@ async def test_a_codec_that_is_switched_off_is_refused() -> None:
     assert "VP9 is switched off (this server takes VP8)" in published["refused"]
 
 
-async def test_firefox_publishes_vp9() -> None:
+@pytest.mark.parametrize("codec", ["VP9", "AV1"])
+async def test_firefox_publishes_it(codec: str) -> None:
     path = firefox_path()
     if path is None:
         pytest.skip("Firefox is missing: install `firefox-esr`")
@@ -69,7 +71,7 @@ async def test_firefox_publishes_vp9() -> None:
 
             def work() -> Any:
                 running.open(f"{base(server)}/metrics")
-                return running.run(f"return await ({PAGE})(args);", "VP9", SECONDS, "")
+                return running.run(f"return await ({PAGE})(args);", codec, SECONDS, "")
 
             task = asyncio.ensure_future(asyncio.to_thread(work))
             session = None

@@ -21,7 +21,7 @@ def _packages() -> None:
 
 
 @pytest.mark.parametrize("results", ["channel", "events"])
-@pytest.mark.parametrize("codec", ["vp8", "h264", "vp9"])
+@pytest.mark.parametrize("codec", ["vp8", "h264", "vp9", "av1"])
 @pytest.mark.parametrize("name", ["werift", "libdatachannel"])
 async def test_every_frame_of_it_has_one_outcome(
     tmp_path: Path, name: str, codec: str, results: str
@@ -41,4 +41,4 @@ async def test_a_codec_that_is_not_decoded_is_refused_in_words(tmp_path: Path, n
     stream = write_stream(tmp_path / "stream.rtp", "vp8", 1)
     published = await publish(program(name, stream), "--codec", "h265")
     assert published.status == 1
-    assert "H265 is not decoded (this server takes VP8, H264, VP9)" in published.output
+    assert "H265 is not decoded (this server takes VP8, H264, VP9, AV1)" in published.output

@@ -26,7 +26,7 @@ from edge.rtc.bwe.capacity_estimator import MAX_CAPACITY_BPS
 from edge.rtc.bwe.remb_policy import MAX_REMB_BPS, MIN_REMB_BPS
 from edge.rtc.bwe.twcc import PacketArrivals
 from edge.rtc.clock.capture_clock import CaptureClock
-from edge.rtc.jitter.depacketizer import Payload, depacketize
+from edge.rtc.jitter.depacketizer import CODECS, Payload, depacketize
 from edge.rtc.jitter.frames import JitterBufferOutput
 from edge.rtc.jitter.jitter_buffer import MAX_BYTES, MAX_FRAMES, MAX_PACKETS, JitterBuffer
 from edge.rtc.jitter.loss_recovery import MAX_PROBED, PLI_INTERVAL_MS
@@ -105,7 +105,7 @@ def test_any_body_as_transport_wide_feedback(body: bytes) -> None:
     assert feedback is None or len(feedback.arrivals_ms) <= 0xFFFF
 
 
-@given(st.sampled_from(["vp8", "h264", "vp9"]), st.binary(max_size=60))
+@given(st.sampled_from(sorted(CODECS)), st.binary(max_size=60))
 def test_any_payload(codec: str, payload: bytes) -> None:
     media = depacketize(codec, payload)
     # H264's length fields and headers become start codes; nothing multiplies.

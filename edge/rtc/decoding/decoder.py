@@ -38,6 +38,8 @@ MAX_WAITING = 30  # frames, a second of video; with one more, all waiting frames
 MAX_WAITING_MS = 250.0  # the same for the age of the oldest
 MAX_REORDERED = 16  # frames that wait for their pictures (H.264, A.3.1); the oldest is lost
 
+_DECODERS = {"av1": "libdav1d"}  # by the codec's name, where another's is not FFmpeg's own
+
 _log = get_logger(__name__)
 
 OnPicture = Callable[[EncodedFrame, av.VideoFrame, float], None]
@@ -86,7 +88,7 @@ class Decoder:
         self._codec: _Codec | None = None
 
     def submit(self, codec: str, frame: EncodedFrame) -> bool:
-        """Queue a frame of a codec ("vp8", "h264", "vp9"); False if it was dropped.
+        """Queue a frame of a codec, one of `depacketizer.CODECS`; False if it was dropped.
 
         Drop rule: when the queue is full or its oldest frame too old, all waiting frames are
         dropped, and so are the new one and its successors until a key frame. A frame to which no
@@ -292,7 +294,7 @@ class _Codec:
         self._needs_entry = True
         self._waiting: dict[int, EncodedFrame] = {}  # for their pictures, by pts
         self._frames = 0
-        context = av.CodecContext.create(name, "r")
+        context = av.CodecContext.create(_DECODERS.get(name, name), "r")
         assert isinstance(context, VideoCodecContext)
         context.thread_count = 1
         context.flags |= Flags.low_delay

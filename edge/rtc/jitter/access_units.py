@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from edge.rtc.jitter.frames import Assembly, EncodedFrame
 from edge.rtc.jitter.parameter_sets import ParameterSets
-from edge.rtc.jitter.payloads import vp9
+from edge.rtc.jitter.payloads import av1, vp9
 from edge.rtc.jitter.payloads.payload import Payload
 
 _MAX_LEADING = 32  # packets waiting for the next picture; with one more, the oldest is dropped
@@ -63,8 +63,7 @@ class AccessUnits:
             if number >= until:
                 self.lead(number, frame.packets[number])
         units = [unit for each in media for unit in each.parameters]
-        join = vp9.joined if frame.reference is not None else _joined
-        data = join(media)
+        data = _JOINS.get(media[-1].codec, _joined)(media)
         largest = max((each for each in media if each.picture), key=_area)
         if frame.head is not None:
             data = frame.head + data
@@ -93,3 +92,6 @@ def _joined(media: list[Payload]) -> bytes:
 
 def _area(media: Payload) -> int:
     return media.width * media.height
+
+
+_JOINS = {"vp9": vp9.joined, "av1": av1.joined}

@@ -1,4 +1,4 @@
-"""From RTP payloads to parts of frames, packet by packet: VP8 (RFC 7741), H264 (RFC 6184), VP9."""
+"""From RTP payloads to parts of frames, packet by packet: VP8 (RFC 7741), H264 (RFC 6184), ..."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from edge.rtc.jitter import nal_units
 from edge.rtc.jitter.nal_units import AUD, IDR, SEI, SLICE, SPS, START_CODE
+from edge.rtc.jitter.payloads.av1 import depacketize_av1
 from edge.rtc.jitter.payloads.payload import Payload
 from edge.rtc.jitter.payloads.vp9 import depacketize_vp9
 
@@ -146,4 +147,5 @@ CODECS: dict[str, Callable[[bytes], Payload | None]] = {
     "vp8": _vp8,
     "h264": _h264,
     "vp9": depacketize_vp9,
+    "av1": depacketize_av1,
 }

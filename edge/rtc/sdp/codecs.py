@@ -13,12 +13,13 @@ from dataclasses import dataclass, field
 from edge.rtc.sdp.description import Section
 
 CLOCK_RATE = "90000"
-CODECS = ("vp8", "h264", "vp9")
+CODECS = ("vp8", "h264", "vp9", "av1")
 """What can be decoded, in the order of the answer where no other is wanted."""
 _HELPERS = frozenset({"rtx", "red", "ulpfec", "flexfec-03", "flexfec"})  # carry no pictures
 _PROFILE = re.compile(r"[0-9a-f]{6}", re.IGNORECASE)
 _H264_PROFILES = frozenset({44, 66, 77, 88, 100, 110, 118, 122, 128, 244})
 """profile_idc that FFmpeg decodes (ITU-T H.264, annex A); of the multiview ones, the base view."""
+_ANSWERED = {"vp9": ("profile-id",), "av1": ("profile", "level-idx", "tier")}
 _SHOWN = 3  # reasons in one message
 _TYPES = frozenset(map(str, range(128)))
 _MARKED_AS_RTCP = range(64, 96)  # with the marker bit, these look like RTCP (RFC 5761, section 4)
@@ -42,9 +43,10 @@ class Codec:
 
     @property
     def answer_parameters(self) -> dict[str, str]:
-        """What has to be the same in the answer (RFC 6184, 8.2.2; RFC 9628, 6.2)."""
+        """What has to be the same in the answer (RFC 6184, 8.2.2; RFC 9628, 6.2; AV1, 7.2)."""
         if self.name != "h264":
-            return {key: value for key, value in self.parameters.items() if key == "profile-id"}
+            names = _ANSWERED.get(self.name, ())
+            return {name: self.parameters[name] for name in names if name in self.parameters}
         names = ("level-asymmetry-allowed", "packetization-mode", "profile-level-id")
         kept = {name: self.parameters[name] for name in names if name in self.parameters}
         if _PROFILE.fullmatch(kept.get("profile-level-id", "")) is None:
@@ -128,8 +130,9 @@ def _refusal(
         return f"{encoding} has a clock of {rate[:20]} Hz instead of {CLOCK_RATE}"
     if (refusal := _type_refusal(number)) is not None:
         return refusal
-    if name == "vp9" and (profile := own.get("profile-id", "0")) != "0":
-        return f"VP9 of profile-id={profile[:20]} is not decoded (0 is)"
+    key = {"vp9": "profile-id", "av1": "profile"}.get(name, "")
+    if (profile := own.get(key, "0")) != "0":
+        return f"{encoding} of {key}={profile[:20]} is not decoded (0 is)"
     if name == "h264":
         mode = own.get("packetization-mode", "0")
         if mode not in ("0", "1"):

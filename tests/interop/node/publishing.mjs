@@ -1,6 +1,6 @@
 // What the WHIP publishers of this folder share: the stream, the requests, the count of outcomes.
 //
-//     node PROGRAM.mjs URL --stream FILE [--frames N] [--codec vp8|h264|vp9|h265]
+//     node PROGRAM.mjs URL --stream FILE [--frames N] [--codec vp8|h264|vp9|av1|h265]
 //         [--results channel|events] [--packages FOLDER]
 //
 // FILE holds RTP packets, framed by their length in two bytes (RFC 4571); they are sent at the pace

@@ -16,8 +16,11 @@ from edge.rtc.decoding import decoder as decoding
 from edge.rtc.decoding.decoder import MAX_WAITING, MAX_WAITING_MS, PIXEL_FORMATS, Decoder
 from edge.rtc.jitter.frames import EncodedFrame
 from edge.rtc.jitter.nal_units import recovery_frames
+from edge.rtc.jitter.payloads.av1 import joined as joined_av1
 from edge.rtc.jitter.payloads.payload import Payload
 from edge.rtc.jitter.payloads.vp9 import joined
+from tests.rtc.av1_packets import av1
+from tests.rtc.av1_packets import packets as av1_packets
 from tests.rtc.numbered import AccessUnit, number_in, x264
 from tests.rtc.streams import Encoded, encode, encode_as, picture
 from tests.rtc.vp9_packets import vp9
@@ -172,6 +175,24 @@ async def test_vp9_pictures_that_grow_without_a_key_frame_are_refused(sink: Sink
     await sink.decode("vp9", frames)
     assert [rtp for rtp, _ in sink.pictures] == [0]
     assert [rtp for rtp, _, keyframe in sink.dropped if keyframe] == [1]
+    sink.decoder.stop()
+    await sink.decoder.stopped()
+
+
+async def test_av1_gives_each_picture_at_once_and_keeps_to_the_cap() -> None:
+    sink = Sink(max_pixels=256 * 192)
+    frames = [
+        Encoded(joined_av1([packet.media for packet in sent if packet.media]), picture.keyframe)
+        for stream in (av1(6), av1(1, size=(320, 256)), av1(2))
+        for picture, sent in zip(stream, av1_packets(stream), strict=True)
+    ]
+    await sink.decode("av1", frames)  # the sizes are not told: the decoder knows
+    assert [rtp for rtp, _ in sink.pictures] == [*range(6), 7, 8]
+    assert [number_in(image) for _, image in sink.pictures] == [*range(6), 0, 1]
+    assert [rtp for rtp, _, keyframe in sink.dropped if keyframe] == [6]
+    sink.decoder.submit("av1", _frame(frames[6], 9, 0.0, (320, 256)))
+    await sink.until(lambda: len(sink.dropped) == 2)
+    assert sink.dropped[-1] == (9, "too_large", True)
     sink.decoder.stop()
     await sink.decoder.stopped()
 

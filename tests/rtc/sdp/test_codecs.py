@@ -112,9 +112,17 @@ def test_vp9_is_answered_in_its_profile(parameters: str | None, answer_has: str)
     assert "max-fr" not in answer
 
 
-def test_vp9_of_more_than_eight_bits_is_refused() -> None:
-    lines = "a=rtpmap:96 VP9/90000\na=fmtp:96 profile-id=2\n"
-    with pytest.raises(SdpError, match="VP9 of profile-id=2 is not decoded"):
+def test_av1_is_answered_in_its_profile_level_and_tier() -> None:
+    lines = "a=rtpmap:45 AV1/90000\na=fmtp:45 level-idx=5;profile=0;tier=0\n"
+    read, answer = answered(offer(video("45", lines)))
+    assert read.payload_types == {45: "av1"}
+    assert "a=fmtp:45 profile=0;level-idx=5;tier=0;x-google-start-bitrate=1000\r\n" in answer
+
+
+@pytest.mark.parametrize(("name", "key"), [("VP9", "profile-id"), ("AV1", "profile")])
+def test_profiles_beside_the_main_one_are_refused(name: str, key: str) -> None:
+    lines = f"a=rtpmap:96 {name}/90000\na=fmtp:96 {key}=2\n"
+    with pytest.raises(SdpError, match=f"{name} of {key}=2 is not decoded"):
         read_offer(offer(video("96", lines)))
 
 
@@ -134,7 +142,7 @@ def test_feedback_is_answered_as_far_as_it_was_offered() -> None:
 
 
 def test_every_reason_is_given_once_and_a_few_at_most() -> None:
-    names = ("AV1", "VP7", "VP7", "H265", "MP4V-ES", "theora")
+    names = ("VVC", "VP7", "VP7", "H265", "MP4V-ES", "theora")
     numbers = range(96, 96 + len(names))
     maps = "".join(f"a=rtpmap:{n} {name}/90000\n" for n, name in zip(numbers, names, strict=True))
     section = read_description(offer(video(" ".join(map(str, numbers)), maps))).sections[0]

@@ -66,7 +66,7 @@ def test_a_receiving_section_before_the_sending_one_is_passed_over() -> None:
 
 
 def test_a_section_of_unknown_codecs_before_a_usable_one_is_passed_over() -> None:
-    other = VIDEO.replace("a=mid:v", "a=mid:w").replace("VP8", "AV1")
+    other = VIDEO.replace("a=mid:v", "a=mid:w").replace("VP8", "H265")
     read, answer = answered(offer(other, VIDEO, bundle="w v"))
     assert read.video.mid == "v"
     assert media_lines(answer)[0].startswith("m=video 0 ")
@@ -216,7 +216,7 @@ _SHA1 = "a=fingerprint:sha-1 " + ":".join(["A5"] * 20)
         (offer(VIDEO.replace("sendonly", "inactive")), "no_video", "inactive"),
         (offer(VIDEO.replace("a=sendonly\n", ""), session="a=inactive\n"), "no_video", "inactive"),
         (offer(VIDEO.replace("m=video 9", "m=video 0")), "no_video", "port is 0"),
-        (offer(VIDEO.replace("VP8", "AV1")), "no_codec", "AV1 is not decoded (this server takes"),
+        (offer(VIDEO.replace("VP8", "H265")), "no_codec", "H265 is not decoded (this server takes"),
         (offer(video("96", "")), "no_codec", "96 has no a=rtpmap"),
         (offer(video("96", "a=rtpmap:96 VP8/8000\n")), "no_codec", "8000 Hz"),
         (offer(video("72", "a=rtpmap:72 VP8/90000\n")), "no_codec", "RTCP"),

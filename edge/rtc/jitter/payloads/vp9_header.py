@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edge.rtc.jitter.payloads.bits import Bits
+
 _SYNC = 0x498342
 _RGB = 7
 _READ_BYTES = 24  # more than the part that is read has
@@ -20,27 +22,15 @@ class FrameHeader:
     height: int = 0
 
 
-class _Bits:
-    def __init__(self, data: bytes) -> None:
-        self._left = 8 * len(data)
-        self._value = int.from_bytes(data, "big")
-
-    def take(self, count: int) -> int:
-        self._left -= count
-        if self._left < 0:
-            raise ValueError("cut short")
-        return self._value >> self._left & ((1 << count) - 1)
-
-
 def read_header(data: bytes) -> FrameHeader | None:
     """The header at the beginning of `data`; None if it is none."""
     try:
-        return _read(_Bits(data[:_READ_BYTES]))
+        return _read(Bits(data[:_READ_BYTES]))
     except ValueError:
         return None
 
 
-def _read(bits: _Bits) -> FrameHeader:
+def _read(bits: Bits) -> FrameHeader:
     if bits.take(2) != 2:
         raise ValueError("no frame marker")
     profile = bits.take(1) | bits.take(1) << 1
@@ -69,12 +59,12 @@ def _read(bits: _Bits) -> FrameHeader:
     return FrameHeader(False, refreshes, *((0, 0) if found else _size(bits)))
 
 
-def _sync(bits: _Bits) -> None:
+def _sync(bits: Bits) -> None:
     if bits.take(24) != _SYNC:
         raise ValueError("no sync code")
 
 
-def _color(bits: _Bits, profile: int) -> None:
+def _color(bits: Bits, profile: int) -> None:
     if profile >= 2:
         bits.take(1)  # bit depth
     if bits.take(3) != _RGB:
@@ -87,6 +77,6 @@ def _color(bits: _Bits, profile: int) -> None:
         raise ValueError("RGB in 4:2:0")
 
 
-def _size(bits: _Bits) -> tuple[int, int]:
+def _size(bits: Bits) -> tuple[int, int]:
     width = bits.take(16) + 1
     return width, bits.take(16) + 1
