@@ -101,7 +101,7 @@ def _read(payload: bytes) -> _Elements:
         raise _CutError
     flags, at = payload[0], 1
     count = flags >> 4 & 3
-    parts = []
+    parts: list[bytes] = []
     while at < len(payload) and len(parts) <= _MAX_ELEMENTS:
         if count and len(parts) == count - 1:
             length = len(payload) - at  # the last of a known number has no length
