@@ -190,7 +190,7 @@ async def test_av1_gives_each_picture_at_once_and_keeps_to_the_cap() -> None:
     assert [rtp for rtp, _ in sink.pictures] == [*range(6), 7, 8]
     assert [number_in(image) for _, image in sink.pictures] == [*range(6), 0, 1]
     assert [rtp for rtp, _, keyframe in sink.dropped if keyframe] == [6]
-    sink.decoder.submit("av1", _frame(frames[6], 9, 0.0, (320, 256)))
+    sink.decoder.submit("av1", _frame(frames[6], 9, (320, 256)))
     await sink.until(lambda: len(sink.dropped) == 2)
     assert sink.dropped[-1] == (9, "too_large", True)
     sink.decoder.stop()
