@@ -57,10 +57,10 @@ def test_the_server_ends_and_the_next_start_serves(fault: Restart, tmp_path: Pat
 async def test_on_sigterm_every_frame_has_its_outcome(tmp_path: Path) -> None:
     async with matrix.two_devices(tmp_path) as at:
         await restart.end(at)
-        for each in at.publishers:
-            stats = each.stats()
-            assert stats.pending == 0
-            assert stats.in_time > 0
+    for each in at.publishers:
+        stats = each.stats()
+        assert stats.pending == 0
+        assert stats.in_time > 0
 
 
 def _row(**fields: Any) -> FaultResult:
