@@ -23,7 +23,7 @@ from edge.base.event_log import get_logger
 MAX_DESCRIPTORS = 65_536  # the soft limit is raised to the hard one, but no further than this
 DESCRIPTORS_OF_SERVER = 64  # workers' pipes, libraries' files, logs
 DESCRIPTORS_OF_SESSION = 4  # sockets: two addresses, a relay, and one while it connects
-READ_BYTES = 32_768  # at once from a connection; asyncio's own 256 KiB are far more than a request
+READ_BYTES = 16_384  # at once from a connection; asyncio's own 256 KiB are far more than a request
 UNREAD_MS = 30_000  # a client that leaves a response unread for so long is disconnected
 LOG_INTERVAL_MS = 1_000.0
 _CLOSED_AT_ONCE = 100  # refused connections in one step of the event loop
