@@ -53,6 +53,7 @@ class H264Target:
             estimator=BandwidthEstimator(),
             slo_ms=100.0,
             parameter_sets={97: given},
+            layers=rng.choice(((), (7, 8))),
         )
 
     def make(self, rng: random.Random) -> bytes:
@@ -65,6 +66,8 @@ class H264Target:
         if rng.random() < 0.005:
             number = rng.randrange(1 << 16)
         raw = raw[:2] + struct.pack("!H", number & 0xFFFF) + raw[4:]
+        if rng.random() < 0.1:  # of another layer
+            raw = raw[:8] + struct.pack("!L", 8) + raw[12:]
         fate = rng.random()
         if fate < 0.03:
             raw = raw[:12] + self._payload(rng, raw[12:])

@@ -189,13 +189,15 @@ class RtpTarget:
         self._receiver = VideoReceiver(
             codecs={97: rng.choice(("vp8", "h264", "vp9", "av1"))},
             retransmissions={98: 97},
-            extensions=ExtensionIds(1, 2, 3),
+            extensions=ExtensionIds(1, 2, 3, 4, 5),
             send_rtcp=lambda compound: True,
             on_frame=lambda frame: None,
             on_lost=lambda rtps, reason: None,
             clock=CaptureClock(),
             estimator=BandwidthEstimator(),
             slo_ms=100.0,
+            layers=rng.choice(((), (7, 8, 9))),
+            pairs=rng.choice(({}, {17: 7, 18: 8})),
         )
 
     def make(self, rng: random.Random) -> bytes:
@@ -209,10 +211,11 @@ class RtpTarget:
             kind,
             self._sequence & 0xFFFF,
             3000 * (self._sequence // self._packets_a_frame) & 0xFFFFFFFF,
-            7,
+            rng.choice((*(7,) * 30, 8, 8, 8, 9, 17, 18)),  # layers, and their retransmissions
         )
         if head[0] & 0x10:
-            elements = rng.choice((b"\x31\x00\x05\x00", bytes(1600), b"\x50\x01" * 800))
+            layer = rng.choice((b"\x40h", b"\x50h", b"\x41hi", b"\x40\xff")) + b"\x40m\x50m\x00\x00"
+            elements = rng.choice((b"\x31\x00\x05\x00", bytes(1600), b"\x50\x01" * 800, layer))
             elements = rng.choice((elements, rng.randbytes(4 * rng.randrange(12))))
             profile = rng.choice((0xBEDE, 0x1000))
             head += struct.pack("!HH", profile, len(elements) // 4) + elements
