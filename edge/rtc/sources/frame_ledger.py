@@ -40,6 +40,7 @@ class FrameLedger:
         self._pending: dict[tuple[int, int], float] = {}  # not served so far: arrival
         self._ended: dict[tuple[int, int], _End] = {}  # by capture
         self._overflown: list[tuple[int, int]] = []
+        self._superseded: dict[tuple[int, int], float] = {}  # when, by (0, timestamp)
 
     def served(self, ssrc: int, rtp: int, now_ms: float) -> None:
         """A packet of a frame that is served, or given up by the jitter buffer."""
@@ -110,10 +111,15 @@ class FrameLedger:
             self._pending.pop(frame, None)
             capture = self._capture(*frame)
             end = self._ended.get(capture)
-            known_ms = (self._served.get(capture), end.at_ms if end is not None else None)
+            known_ms = (
+                self._served.get(capture),
+                end.at_ms if end is not None else None,
+                self._superseded.get((0, frame[1])),  # of two sources that were never served
+            )
             if any(each and now_ms - each < UNSERVED_MS + _SAME_MS for each in known_ms):
                 continue
             _put(self._ended, capture, _End(now_ms, []))
+            _put(self._superseded, (0, frame[1]), now_ms)
             found.append(frame[1])
         return found
 

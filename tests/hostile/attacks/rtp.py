@@ -72,6 +72,16 @@ async def endless_frame(peer: HostilePeer) -> None:
         await peer.pause(index)
 
 
+async def sources(peer: HostilePeer) -> None:
+    """20,000 packets, each the key frame of a source and of a time of its own."""
+    payload_type, _ = peer.payload_types()
+    key = b"\x10" + bytes(3) + b"\x9d\x01\x2a" + struct.pack("<HH", 4000, 2000) + bytes(800)
+    for index in range(20_000):
+        head = struct.pack("!BBHL", 0x80, payload_type | 0x80, index & 0xFFFF, 3000 * index)
+        await peer.send_rtp(head + os.urandom(4) + key)
+        await peer.pause(index)
+
+
 ATTACKS = (
     PeerAttack("srtp-garbage", "20,000 undecryptable SRTP packets", undecryptable, must_end=True),
     PeerAttack("rtcp", "20,000 RTCP reports of 31 blocks", reports, must_end=True),
@@ -80,5 +90,6 @@ ATTACKS = (
     ),
     PeerAttack("retransmissions", "10,000 retransmissions unasked", retransmissions),
     PeerAttack("extensions", "20,000 packets of 250 header extensions", extensions),
+    PeerAttack("sources", "20,000 sources of one frame each", sources),
     PeerAttack("endless-frame", "one frame of 20,000 packets", endless_frame),
 )
