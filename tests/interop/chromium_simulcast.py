@@ -25,10 +25,9 @@ from edge.rtc.video_receiver import DecodedFrame, VideoReceiver
 from edge.session.frame_accounting import FrameAccounting
 from tests.serving import base, local, serving
 
-SCALES = {"q": 4, "h": 2, "f": 1}
-
-# Publishes a moving picture in the layers of `order`; with `all`, it sends all of them although the
-# answer asks for one. Returns the frames sent of each layer once all have arrived.
+# Publishes a moving picture in the layers of `order`, where ~ stands before an inactive one; with
+# `all`, it sends all of them although the answer asks for one. Returns the frames sent of each
+# layer once all have arrived.
 _PAGE = """
 async ([codec, order, all, seconds, width, height]) => {
   const canvas = Object.assign(document.createElement("canvas"), { width, height });
@@ -48,7 +47,10 @@ async ([codec, order, all, seconds, width, height]) => {
   const scales = { q: 4, h: 2, f: 1 };
   const transceiver = connection.addTransceiver(track, {
     direction: "sendonly",
-    sendEncodings: [...order].map((rid) => ({ rid, scaleResolutionDownBy: scales[rid] })),
+    sendEncodings: order.match(/~?\\w/g).map((each) => {
+      const rid = each.replace("~", "");
+      return { rid, active: rid === each, scaleResolutionDownBy: scales[rid] };
+    }),
   });
   const known = RTCRtpSender.getCapabilities("video").codecs;
   const of = (type) => known.filter((each) => each.mimeType === `video/${type}`);
@@ -60,7 +62,7 @@ async ([codec, order, all, seconds, width, height]) => {
   });
   let answer = await response.text();
   if (all) {
-    const rids = [...order];
+    const rids = order.match(/\\w/g);
     const lines = rids.map((rid) => `a=rid:${rid} recv\\r\\n`).join("");
     answer = answer.replace(/a=rid:\\w+ recv\\r\\n/, lines);
     answer = answer.replace(/a=simulcast:recv \\w+/, `a=simulcast:recv ${rids.join(";")}`);

@@ -29,6 +29,14 @@ async def test_it_sends_the_one_layer_that_is_asked_for(codec: str, order: str) 
     assert sent.outcomes["lost"] == 0
 
 
+async def test_an_inactive_layer_is_passed_over() -> None:
+    async with chromium_page() as page:
+        sent = await publish(page, "VP8", "qh~f", size=(640, 384))
+    assert len(sent.sources) == 1
+    assert set(sent.sizes) == {(320, 192)}
+    assert sent.outcomes.total() == sent.frames["h"] > 0
+
+
 @pytest.mark.parametrize("order", ["qhf", "fhq"])
 async def test_of_layers_that_all_come_the_best_is_served(order: str) -> None:
     """Its encoder leaves out frames of single layers: a capture has one end all the same. Which
