@@ -22,7 +22,7 @@ from ..serving import serving
 from .cameras import READ_BARCODE, panned
 from .pages import adds_up, opened
 
-pytestmark = [pytest.mark.browser, pytest.mark.weights, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.browser, pytest.mark.weights]
 
 WIDTH, HEIGHT, FPS = 640, 480, 15
 STEP = 39  # pixels that the photograph moves from one frame to the next

@@ -25,7 +25,7 @@ from tests.interop.publishing import (
 from tests.publish.recordings import recording
 from tests.serving import base, local, serving, simulated
 
-pytestmark = [pytest.mark.interop, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.interop]
 
 _MISSING = camera_missing()
 needs_camera = pytest.mark.skipif(bool(_MISSING), reason=f"no RTSP camera: {_MISSING}")

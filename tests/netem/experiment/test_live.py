@@ -27,7 +27,6 @@ from traces import constant
 pytestmark = [
     pytest.mark.kernel,
     pytest.mark.usefixtures("no_trace_left"),
-    pytest.mark.timeout(300),
 ]
 
 RATES_BPS = [1.5e6, 2e6, 2.5e6, 3e6, 4e6, 5e6, 6e6, 8e6]

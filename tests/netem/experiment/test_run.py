@@ -51,7 +51,7 @@ policies = [{policies}]
 slo_ms = [500]
 """
 
-pytestmark = [pytest.mark.kernel, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.kernel]
 
 
 @pytest.fixture
