@@ -69,6 +69,8 @@ class FrameLedger:
     def settle(self, ssrc: int, output: JitterBufferOutput, now_ms: float) -> None:
         """Frames of the served source end: those whose capture has ended already have no end of
         their own."""
+        if not (output.decodable or output.lost):
+            return
         output.decodable = [
             frame
             if frame.repeated or self._ends(ssrc, frame.rtp, now_ms)

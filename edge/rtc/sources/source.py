@@ -26,7 +26,7 @@ _MAX_INTERVAL_MS = 2500.0  # between two frames; more is a pause
 _FIRST_INTERVAL_MS = 1000.0 / 15.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Arrival:
     """A packet with its part of a frame, None for padding and for a malformed one."""
 
@@ -82,8 +82,9 @@ class Source:
         self.packet_ms = at_ms
         if packet.stream_id is not None:
             self.declared, self.stream_id = True, packet.stream_id
-        if arrival.media is not None:
-            self._learn(arrival.media)
+        media = arrival.media
+        if media is not None and (media.width or media.parameters):
+            self._learn(media)
         if packet.timestamp == self._timestamp:
             return False
         self._timestamp = packet.timestamp
