@@ -16,8 +16,8 @@ from edge.profile.accuracy_file import save_accuracy_profile
 from edge.profile.host import describe_machine, package_versions
 from edge.profile.variant import LONG_SIDES, Precision
 from edge.workers.handle import OPENMP
-from profiles import coco, compared_models
-from profiles.accuracy_measurement import (
+from profiles.accuracy import coco, compared_models
+from profiles.accuracy.accuracy_measurement import (
     INPUT_LONG_SIDES,
     KBPS,
     SENT_LONG_SIDES,
@@ -28,9 +28,9 @@ from profiles.accuracy_measurement import (
     merge,
     plan,
 )
+from profiles.accuracy.clips import Clip, from_file, pan
+from profiles.accuracy.codecs import CODECS, JPEG, JPEG_FIT, NONE
 from profiles.arguments import UsageError, command_line, positive, torch_device
-from profiles.clips import Clip, from_file, pan
-from profiles.codecs import CODECS, JPEG, JPEG_FIT, NONE
 from profiles.progress import ProgressReport
 
 _DEFAULT_CODECS = ("vp8", "h264", JPEG, JPEG_FIT)

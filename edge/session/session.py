@@ -76,8 +76,7 @@ class Session:
         self._models = models
         self._class_names = list(models[0].class_names)
         self._on_close_request = on_close_request
-        self._on_step = on_step
-        self._on_connected = on_connected
+        self._on_step, self._on_connected = on_step, on_connected
         self.connected = False
         self._state: State = "connecting"
         self._opened_ms = now_ms()

@@ -20,7 +20,7 @@ from edge.assets import samples
 from edge.base.directories import cache_dir
 from edge.ipc.picture import Picture, Plane
 from netem.footage.encoded_clip import SECONDS, on_show
-from profiles.clips import pan
+from profiles.accuracy.clips import pan
 
 FINGERPRINT_ROWS = 32
 _MIX = 2_654_435_761  # Knuth's multiplicative hash: a different weight for each position

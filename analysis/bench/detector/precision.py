@@ -15,7 +15,7 @@ from edge.ipc.picture import Picture
 from edge.models.boxes import F1, Box
 from edge.models.runtime.detector import Detector
 from edge.profile.variant import LONG_SIDES, Variant
-from profiles.bootstrap import f1_loss_interval
+from profiles.accuracy.bootstrap import f1_loss_interval
 
 MAX_F1_LOSS = 0.005
 

@@ -20,7 +20,7 @@ from netem.footage.camera_file import (
     fingerprint,
     first_row,
 )
-from profiles.clips import Clip
+from profiles.accuracy.clips import Clip
 
 
 def video(path: Path, luma: list[np.ndarray]) -> Path:

@@ -4,7 +4,7 @@ import av
 import numpy as np
 import pytest
 
-from profiles.codecs import send, sent_size
+from profiles.accuracy.codecs import send, sent_size
 
 FPS = 15
 

@@ -16,9 +16,9 @@ from edge.models.boxes import F1, Box
 from edge.profile.accuracy import AccuracyError, AccuracyProfile, AccuracyRow
 from edge.profile.accuracy_file import load_accuracy_profile
 from edge.profile.variant import Variant
-from profiles.average_precision import COCO_IOUS, average_precision
-from profiles.bootstrap import f1_interval
-from profiles.codecs import CODECS, JPEG, VIDEO, SentPictures, send
+from profiles.accuracy.average_precision import COCO_IOUS, average_precision
+from profiles.accuracy.bootstrap import f1_interval
+from profiles.accuracy.codecs import CODECS, JPEG, VIDEO, SentPictures, send
 
 CONFIDENCE = 0.25  # least score of a box that counts for F1, and of the reference's boxes
 LEAST_SCORE = 0.01  # of a box that counts for AP

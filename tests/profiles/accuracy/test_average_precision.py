@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.models.boxes import Box
-from profiles.average_precision import average_precision
+from profiles.accuracy.average_precision import average_precision
 
 
 def box(label: int, score: float, left: float, width: float = 0.1) -> Box:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from profiles.coco import CLASS_OF_ID, AnnotationError, Photographs, read
+from profiles.accuracy.coco import CLASS_OF_ID, AnnotationError, Photographs, read
 
 
 @pytest.fixture

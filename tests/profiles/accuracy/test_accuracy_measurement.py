@@ -14,7 +14,7 @@ from edge.models.boxes import Box
 from edge.profile.accuracy import AccuracyError, AccuracyProfile, AccuracyRow
 from edge.profile.accuracy_file import save_accuracy_profile
 from edge.profile.variant import Variant
-from profiles.accuracy_measurement import (
+from profiles.accuracy.accuracy_measurement import (
     CONFIDENCE,
     LEAST_SCORE,
     AccuracyMeasurement,

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from profiles.clips import from_file, pan
+from profiles.accuracy.clips import from_file, pan
 from tests.netem.footage.test_camera_file import noise, video
 
 

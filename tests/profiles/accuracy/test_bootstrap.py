@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from edge.models.boxes import F1
-from profiles.bootstrap import f1_interval, f1_loss_interval
+from profiles.accuracy.bootstrap import f1_interval, f1_loss_interval
 
 
 def test_pictures_that_are_alike_leave_no_doubt() -> None:

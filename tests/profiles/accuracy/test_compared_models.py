@@ -14,8 +14,8 @@ from edge.profile.accuracy_file import load_accuracy_profile
 from edge.profile.model_settings import ModelSettings
 from edge.profile.variant import LONG_SIDES, Variant
 from profiles.__main__ import main
+from profiles.accuracy.compared_models import of_settings, open_model
 from profiles.arguments import UsageError
-from profiles.compared_models import of_settings, open_model
 from tests.models.darknet_config import small
 from tests.models.registry.darknet_files import table, write_model
 
