@@ -36,7 +36,7 @@ class Arrival:
 
     @classmethod
     def of(cls, packet: RtpPacket, codec: str, at_ms: float) -> Arrival:
-        """A packet of a codec, "vp8" or "h264"."""
+        """A packet of a codec: "vp8", "h264", "vp9" or "av1"."""
         return cls(packet, depacketize(codec, packet.payload) if packet.payload else None, at_ms)
 
     @property
