@@ -32,6 +32,7 @@ from edge.base.event_log import get_logger
 from edge.base.validation import mistakes
 from edge.profile.model_settings import ModelSettings
 from edge.profile.variant import LONG_SIDES, NETWORKS, Precision, RuntimeSetting
+from edge.sinks.settings import MqttSettings, SinkSettings
 
 log = get_logger("edge.config")
 
@@ -167,6 +168,8 @@ class Settings(BaseSettings):
     max_pixels: Annotated[int, Field(ge=128 * 128)] = 1920 * 1088
     media_timeout_s: Annotated[float, Field(gt=0)] = 15.0
 
+    sinks: Annotated[list[SinkSettings], Field(max_length=16)] = []
+
     stuck_exit_s: Annotated[float, Field(ge=0, le=3600)] = 30.0
 
     log_format: Literal["text", "json"] = "text"
@@ -216,6 +219,21 @@ class Settings(BaseSettings):
         if self.models and self.weights is not None:
             raise ValueError("weights: with [[models]], give each model's there")
         return self
+
+    @field_validator("sinks")
+    @classmethod
+    def _apart(cls, sinks: list[SinkSettings]) -> list[SinkSettings]:
+        names = [sink.name for sink in sinks]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"the name {twice[0]!r} stands twice: each once")
+        brokers = [
+            (sink.host, sink.port_or_default, sink.client_id)
+            for sink in sinks
+            if isinstance(sink, MqttSettings) and sink.client_id
+        ]
+        if len(brokers) > len(set(brokers)):
+            raise ValueError("client_id: each once at a broker, which ends the older connection")
+        return sinks
 
     @field_validator("edges")
     @classmethod

@@ -48,10 +48,13 @@ from edge.rtc.transport import aiortc_adapter
 from edge.scheduling.admission import ServerLoad, refusal_reason
 from edge.scheduling.controller import Controller
 from edge.scheduling.planner import Planner
+from edge.session.followers import Followers
 from edge.session.interface import OnCloseRequest, SessionInterface, SessionOptions
 from edge.session.registry import SessionRegistry
 from edge.session.session import Session
 from edge.session.session_adaptation import SessionAdaptation
+from edge.sinks.sink_set import SinkSet
+from edge.sinks.writer import SinkError
 from edge.workers import WorkerError
 
 log = get_logger("edge.server")
@@ -73,6 +76,7 @@ class Server:
         aiortc_adapter.check()
         self.settings = settings
         self.models = _models(settings)
+        self.sinks = _sinks(settings, self.models)
         self._metrics = FrameMetrics()
         self._event_loop = EventLoopMonitor()
         self._ticker: asyncio.Task[None] | None = None
@@ -116,11 +120,18 @@ class Server:
             event_loop=self._event_loop,
         )
         self._admin = AdminApi(
-            settings, self.models, sessions=self.sessions, dashboard=self._dashboard
+            settings,
+            self.models,
+            sessions=self.sessions,
+            dashboard=self._dashboard,
+            sinks=self.sinks,
         )
         self._feed = FeedEndpoint(
-            self.sessions, {name for model in self.models for name in model.class_names}
+            self.sessions,
+            {name for model in self.models for name in model.class_names},
+            on_reader=self._follow_sessions,
         )
+        self._followers = Followers(self.sessions, [self._feed, self.sinks])
         self._access = _access_control(settings)
         self._http = self._http_server()
 
@@ -163,6 +174,7 @@ class Server:
         if self.settings.models:
             self._check_profiles()
         self.controller.start()
+        self.sinks.start()
         self._ticker = asyncio.create_task(self._tick(), name="edge-ticker")
 
     def _check_profiles(self) -> None:
@@ -187,10 +199,11 @@ class Server:
             self._ticker.cancel()
             await asyncio.wait([self._ticker])
         self._admin.close()
-        await self._feed.close()
+        await self._followers.close()
+        self._feed.close()
         await self.controller.stop()
         ingests = [] if self.ingests is None else [self.ingests.stop()]
-        await asyncio.gather(self.devices.stop(), *ingests)
+        await asyncio.gather(self.sinks.stop(), self.devices.stop(), *ingests)
         await self._http.stop()
 
     async def _listen(self) -> None:
@@ -211,6 +224,7 @@ class Server:
                 controller=self.controller,
                 ingest=self._ingest_status,
                 event_loop=self._event_loop,
+                sinks=self.sinks,
                 refused_offers=whip.refused,
                 refused_connections=self._http.limits.refused,
             ).routes(),
@@ -279,7 +293,10 @@ class Server:
 
     def _on_sessions_change(self, event: str) -> None:
         self.controller.notify(event)  # made after the registry
-        self._feed.refresh()
+        self._follow_sessions()
+
+    def _follow_sessions(self) -> None:
+        self._followers.refresh()
 
     async def _tick(self) -> None:
         """Ten times a second: tick the sessions; once a second: refresh the dashboard."""
@@ -295,7 +312,7 @@ class Server:
                     refresh_ms = max(refresh_ms + PERIOD_MS, now_ms())
                     self._dashboard.refresh()
                     self._admin.publish_state()
-                    self._feed.refresh()
+                    self._followers.refresh()
                     memory.observe(now)
             except Exception:
                 log.exception("tick_failed")
@@ -330,6 +347,22 @@ def _models(settings: Settings) -> ModelRegistry:
         if model.onnx is not None and gpus:
             raise StartError(f"{model.onnx}: ONNX models run on cpu, not on {gpus[0]}")
     return models
+
+
+def _sinks(settings: Settings, models: ModelRegistry) -> SinkSet:
+    """The sinks, whose filters name what the models have."""
+    known = {
+        "models": {model.name for model in models},
+        "classes": {name for model in models for name in model.class_names},
+    }
+    for number, sink in enumerate(settings.sinks):
+        for key, names in known.items():
+            if unknown := sorted(set(getattr(sink, key)) - names):
+                raise StartError(f"sinks[{number}].{key}: {unknown[0]!r} is none of those served")
+    try:
+        return SinkSet(settings.sinks)
+    except SinkError as error:
+        raise StartError(str(error)) from error
 
 
 def _access_control(settings: Settings) -> AccessControl:

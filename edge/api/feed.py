@@ -7,7 +7,7 @@ or the read token, is done by `edge.api.access.auth` before any handler runs.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from http import HTTPStatus
 from typing import cast
@@ -17,7 +17,6 @@ from aiohttp import WSMsgType, web
 from edge.api.errors import CORS, json_error
 from edge.api.sse import KEEPALIVE_S, SEND_TIMEOUT_S, event_stream
 from edge.base.clock import now_ms
-from edge.session.interface import SessionInterface
 from edge.session.registry import SessionRegistry
 from edge.session.results.feed import Event, FeedFilter, ResultFeed
 from edge.session.results.result_streams import TooManyStreamsError
@@ -33,14 +32,19 @@ _PREFLIGHT = {
 
 
 class FeedEndpoint:
-    """Follows all sessions while somebody reads; without readers it costs nothing."""
+    """Wants the results of all sessions while somebody reads; without readers it costs nothing."""
 
-    def __init__(self, sessions: SessionRegistry, class_names: Iterable[str]) -> None:
-        """`class_names`: of all models."""
+    def __init__(
+        self,
+        sessions: SessionRegistry,
+        class_names: Iterable[str],
+        on_reader: Callable[[], None],
+    ) -> None:
+        """`class_names`: of all models; `on_reader` is called when a reader has come."""
         self._sessions = sessions
+        self._on_reader = on_reader
         self._class_names = frozenset(class_names)
         self._feed = ResultFeed()
-        self._followers: dict[str, asyncio.Task[None]] = {}  # by session id
         self._read_ms = float("-inf")
 
     def routes(self) -> list[web.AbstractRouteDef]:
@@ -51,37 +55,23 @@ class FeedEndpoint:
             web.options("/api/sessions/{name}/results", self._options),
         ]
 
-    def refresh(self) -> None:
-        """Follow the sessions there are now; called when one comes or goes, and regularly."""
-        now = now_ms()
+    @property
+    def wants_results(self) -> bool:
+        """Whether there is a reader, or one left so recently that it may come back."""
         if self._feed:
-            self._read_ms = now
-        if now - self._read_ms > LINGER_MS:
-            for task in self._followers.values():
-                task.cancel()
-            self._followers.clear()
-            return
-        for session in self._sessions:
-            if session.id not in self._followers:
-                name = f"feed of {session.name}"
-                self._followers[session.id] = asyncio.create_task(self._follow(session), name=name)
+            self._read_ms = now_ms()
+        return now_ms() - self._read_ms <= LINGER_MS
 
-    async def close(self) -> None:
+    def put(self, session: str, label: str, text: str) -> None:
+        """A session's message, for all readers."""
+        self._feed.put(session, label, text)
+
+    def skip(self, label: str, count: int) -> None:
+        """Messages lost before they came here are told to nobody: readers learn of their own."""
+
+    def close(self) -> None:
         """End all streams."""
         self._feed.end()
-        followers = [*self._followers.values()]
-        for task in followers:
-            task.cancel()
-        await asyncio.gather(*followers, return_exceptions=True)
-
-    async def _follow(self, session: SessionInterface) -> None:
-        try:
-            with suppress(TooManyStreamsError), session.subscribe() as queue:
-                while (text := await queue.get()) is not None:
-                    self._feed.put(session.name, session.label, text)
-        finally:
-            if self._followers.get(session.id) is asyncio.current_task():
-                del self._followers[session.id]  # one whose streams were taken is tried again
 
     async def _results(self, request: web.Request) -> web.StreamResponse:
         query = cast("dict[str, str]", request.query)
@@ -99,7 +89,7 @@ class FeedEndpoint:
         after = request.headers.get("Last-Event-ID", query.get("after"))
         try:
             with self._feed.open(wanted, after) as queue:
-                self.refresh()
+                self._on_reader()
                 if web.WebSocketResponse().can_prepare(request):
                     return await _web_socket(request, queue)
                 return await event_stream(request, queue, CORS)

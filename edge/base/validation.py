@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 from collections.abc import Iterator, Sequence
-from typing import Any, get_args
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -30,17 +30,19 @@ def _lines(errors: Sequence[ErrorDetails], model: Model) -> Iterator[str]:
             near = _nearest(str(key), _model_at(model, table))
             misspelt.add((*table, near))
             suggestion = f"; did you mean `{near}`?" if near else ""
-            yield _line(table, f"unknown key `{key}`{suggestion}")
+            place, _ = _place(model, table)
+            yield _line(place, f"unknown key `{key}`{suggestion}")
     for error in errors:
         *table, key = error["loc"] or ("",)
         if error["type"] in _MISSING_KEY:
             if error["loc"] not in misspelt:
-                yield _line(table, f"missing key `{key}`")
+                place, _ = _place(model, table)
+                yield _line(place, f"missing key `{key}`")
         elif error["type"] in _NO_OBJECT:
-            yield _line(error["loc"], "must be an object")
+            yield _line(_place(model, error["loc"])[0], "must be an object")
         elif error["type"] not in _UNKNOWN_KEY:
             for message in error["msg"].removeprefix("Value error, ").splitlines():
-                yield _line(error["loc"], message[0].lower() + message[1:])
+                yield _line(_place(model, error["loc"])[0], message[0].lower() + message[1:])
 
 
 _UNKNOWN_KEY = ("extra_forbidden", "unexpected_keyword_argument")
@@ -60,20 +62,45 @@ def _nearest(key: str, model: Model | None) -> str:
 
 def _model_at(model: Model, loc: Sequence[int | str]) -> Model | None:
     """The model of the table at that place of the file."""
-    at: Model | None = model
+    return _place(model, loc)[1]
+
+
+def _place(model: Model, loc: Sequence[int | str]) -> tuple[list[int | str], Model | None]:
+    """The place without pydantic's tags of unions' arms, and the model there."""
+    place: list[int | str] = []
+    arms: list[Model] = [model]
     for part in loc:
-        if isinstance(part, str) and at is not None and issubclass(at, BaseModel):
-            field = at.model_fields.get(part)
-            at = _model_in(field.annotation) if field is not None else None
-    return at
+        tagged = [arm for arm in arms if len(arms) > 1 and _has_tag(arm, part)]
+        if tagged:
+            arms = tagged
+            continue
+        place.append(part)
+        if isinstance(part, str):
+            at = next(iter(arms), None)
+            is_model = at is not None and issubclass(at, BaseModel)
+            field = at.model_fields.get(part) if at is not None and is_model else None
+            arms = [] if field is None and is_model else arms
+            arms = [*_models_in(field.annotation)] if field is not None else arms
+    return place, next(iter(arms), None)
 
 
-def _model_in(annotation: Any) -> Model | None:
+def _has_tag(model: Model, part: int | str) -> bool:
+    """Whether `part` is a fixed value of the model: what tells it from a union's other arms."""
+    fields = model.model_fields.values() if issubclass(model, BaseModel) else ()
+    return any(
+        get_origin(field.annotation) is Literal and get_args(field.annotation) == (part,)
+        for field in fields
+    )
+
+
+def _models_in(annotation: Any) -> Iterator[Model]:
     if isinstance(annotation, type) and (
         issubclass(annotation, BaseModel) or dataclasses.is_dataclass(annotation)
     ):
-        return annotation
-    return next((found for each in get_args(annotation) if (found := _model_in(each))), None)
+        yield annotation
+        return
+    for each in get_args(annotation):
+        yield from _models_in(each)
 
 
 def _line(loc: Sequence[int | str], message: str) -> str:

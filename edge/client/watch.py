@@ -16,7 +16,7 @@ from urllib.parse import quote, urljoin
 
 import aiohttp
 
-from edge.client.backoff import RetryWait
+from edge.base.backoff import RetryWait
 from edge.client.whip_client import refusal, retry_after_s
 
 SILENCE_S = 25.0  # the server sends a comment each 10 s: longer, and the connection is made again

@@ -212,7 +212,7 @@ class IngestHandle:
                     session.handle_close_request(message.reason, message.code)
             case ResultText():
                 any(
-                    each.handle_text(message.stream, message.text)
+                    each.handle_text(message.stream, message.text, message.skipped)
                     for each in self._sessions.values()
                 )
             case Ready():

@@ -222,6 +222,8 @@ class ResultText:
 
     stream: int
     text: str | None
+    skipped: int = 0
+    """Texts of this stream that were lost before this one, since its start."""
     type: Literal["text"] = "text"
 
 

@@ -263,9 +263,12 @@ class IngestRuntime:
             self._pipe.send(ResultText(message.stream, None))
             return
         with contextlib.suppress(TooManyStreamsError), session.subscribe() as queue:
+            unread = 0
             while (text := await queue.get()) is not None:
                 if self._pipe.queued < _MAX_UNREAD:
-                    self._pipe.send(ResultText(message.stream, text))
+                    self._pipe.send(ResultText(message.stream, text, queue.skipped + unread))
+                else:
+                    unread += 1
         self._pipe.send(ResultText(message.stream, None))
 
     async def _tick(self) -> None:

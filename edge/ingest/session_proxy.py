@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import collections
 import itertools
 from collections.abc import Iterator
@@ -27,7 +26,13 @@ from edge.scheduling.assignment import Assignment, SessionSnapshot
 from edge.session.control.actions import Change
 from edge.session.interface import OnCloseRequest, SessionIdentity, SessionOptions
 from edge.session.registry import FullError
-from edge.session.results.result_streams import QUEUE, STREAMS, TooManyStreamsError, put_newest
+from edge.session.results.result_streams import (
+    QUEUE,
+    STREAMS,
+    ResultQueue,
+    TooManyStreamsError,
+    put_newest,
+)
 from edge.session.view import SessionView
 
 _STREAM_NUMBERS = itertools.count()
@@ -85,7 +90,8 @@ class SessionProxy:
         self._host = host
         self._on_close_request = on_close_request
         self._options = options
-        self._streams: dict[int, asyncio.Queue[str | None]] = {}  # at most STREAMS
+        self._streams: dict[int, ResultQueue] = {}  # at most STREAMS
+        self._skipped: dict[int, int] = {}  # by stream, texts lost in its process
         self._ended = False
 
     async def answer(self, offer: str) -> str:
@@ -112,11 +118,11 @@ class SessionProxy:
             raise SdpError(reply.code, reply.text)
 
     @contextmanager
-    def subscribe(self) -> Iterator[asyncio.Queue[str | None]]:
+    def subscribe(self) -> Iterator[ResultQueue]:
         if len(self._streams) >= STREAMS:
             raise TooManyStreamsError(STREAMS)
         number = next(_STREAM_NUMBERS)
-        queue = self._streams[number] = asyncio.Queue(QUEUE)
+        queue = self._streams[number] = ResultQueue(QUEUE)
         if self._ended:
             queue.put_nowait(None)
         self._host.send(Subscribe(self.id, number))
@@ -124,6 +130,7 @@ class SessionProxy:
             yield queue
         finally:
             del self._streams[number]
+            self._skipped.pop(number, None)
             self._host.send(Unsubscribe(number))
 
     def tick(self, now: float) -> None:
@@ -160,11 +167,17 @@ class SessionProxy:
 
     # Messages from its process
 
-    def handle_text(self, stream: int, text: str | None) -> bool:
-        """The next text of an event stream; returns whether the stream is this session's."""
+    def handle_text(self, stream: int, text: str | None, skipped: int = 0) -> bool:
+        """The next text of an event stream; returns whether the stream is this session's.
+
+        `skipped` texts of it were lost in the session's process so far.
+        """
         queue = self._streams.get(stream)
         if queue is None:
             return False
+        if text is not None:
+            queue.skipped += skipped - self._skipped.get(stream, 0)
+            self._skipped[stream] = skipped
         put_newest(queue, text)
         return True
 

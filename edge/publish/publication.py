@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 
-from edge.client.backoff import RetryWait
+from edge.base.backoff import RetryWait
 from edge.client.clocks import unix_ms
 from edge.client.whip_client import PublishError, WhipClient
 from edge.publish.camera_publisher import CameraPublisher

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import collections
 import secrets
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from typing import Protocol
 
 from edge.scheduling.assignment import NO_PINS, Assignment, Pins, SessionSnapshot
 from edge.session.control.actions import Change
+from edge.session.results.result_streams import ResultQueue
 from edge.session.view import SessionView
 
 
@@ -68,7 +68,7 @@ class SessionInterface(Protocol):
     async def add_candidates(self, fragment: str) -> None:
         """Add trickled ICE candidates; SdpError for a fragment that cannot be used."""
 
-    def subscribe(self) -> AbstractContextManager[asyncio.Queue[str | None]]:
+    def subscribe(self) -> AbstractContextManager[ResultQueue]:
         """Result messages for a publisher without data channels, None at the end.
 
         TooManyStreamsError if too many are open.

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -32,7 +31,7 @@ from edge.session.control.control_messages import VERSION, Applied, Hello, PageR
 from edge.session.frame_accounting import FrameAccounting
 from edge.session.interface import OnCloseRequest, SessionIdentity, SessionOptions
 from edge.session.liveness import LivenessMonitor
-from edge.session.results.result_streams import ResultStreams
+from edge.session.results.result_streams import ResultQueue, ResultStreams
 from edge.session.session_adaptation import SessionAdaptation, measure
 from edge.session.view import SessionView, fields_of
 
@@ -157,7 +156,7 @@ class Session:
     async def add_candidates(self, fragment: str) -> None:
         await self.peer.add_candidates(fragment)
 
-    def subscribe(self) -> AbstractContextManager[asyncio.Queue[str | None]]:
+    def subscribe(self) -> AbstractContextManager[ResultQueue]:
         return self._streams.open(self._welcome())
 
     async def last_picture(self) -> str | None:

@@ -27,6 +27,7 @@ from edge.session.control import actions
 from edge.session.control.control_messages import describe
 from edge.session.registry import SessionRegistry
 from edge.session.results.result_streams import ResultStreams, TooManyStreamsError, put_newest
+from edge.sinks.sink_set import SinkSet
 
 OPENAPI = Path(__file__).parents[1] / "openapi.yaml"
 STREAMS = 16  # pages that are open; the next is refused
@@ -49,10 +50,12 @@ class AdminApi:
         *,
         sessions: SessionRegistry,
         dashboard: Dashboard,
+        sinks: SinkSet,
     ) -> None:
         self._settings = settings
         self._sessions = sessions
         self._dashboard = dashboard
+        self._sinks = sinks
         self._streams = ResultStreams(STREAMS, DEPTH)
         self._texts: dict[str, str] = {}  # messages of the latest refresh, for all event streams
         self._texts_s = 0.0
@@ -72,6 +75,7 @@ class AdminApi:
             web.post("/api/sessions/{name}/actions", self._act),
             web.get("/api/workers", self._workers),
             web.get("/api/plan", self._plan),
+            web.get("/api/sinks", self._list_sinks),
             web.post("/api/drain", self._drain),
         ]
 
@@ -162,6 +166,9 @@ class AdminApi:
     async def _workers(self, request: web.Request) -> web.Response:
         devices = [device.to_json() for device in self._dashboard.device_views]
         return web.json_response({"workers": devices})
+
+    async def _list_sinks(self, request: web.Request) -> web.Response:
+        return web.json_response({"sinks": [sink.to_json() for sink in self._sinks]})
 
     async def _plan(self, request: web.Request) -> web.Response:
         return web.json_response({"plan": self._dashboard.plan()})

@@ -24,6 +24,8 @@ from edge.observability.event_loop import EventLoopMonitor
 from edge.observability.frame_metrics import TIMED
 from edge.scheduling.controller import Controller
 from edge.session.registry import SessionRegistry
+from edge.sinks.event_queue import LOSSES
+from edge.sinks.sink_set import SinkSet
 
 OUTCOMES = ("in_time", "paced", "stopped", *MISSES)
 
@@ -41,6 +43,7 @@ class MetricsEndpoint(Collector):
         controller: Controller,
         ingest: Callable[[], Sequence[IngestStatus]],
         event_loop: EventLoopMonitor,
+        sinks: SinkSet,
         refused_offers: Mapping[str, int],
         refused_connections: Mapping[str, int],
     ) -> None:
@@ -52,6 +55,7 @@ class MetricsEndpoint(Collector):
         self._controller = controller
         self._ingest = ingest
         self._event_loop = event_loop
+        self._sinks = sinks
         self._refused_offers = refused_offers
         self._refused_connections = refused_connections
         self._registry = CollectorRegistry()
@@ -72,6 +76,7 @@ class MetricsEndpoint(Collector):
         yield from self._session_families()
         yield from self._device_families()
         yield from self._refusal_families()
+        yield from self._sink_families()
         yield from self._server_families()
 
     def _frame_families(self) -> Iterator[Metric]:
@@ -166,6 +171,31 @@ class MetricsEndpoint(Collector):
             "Datagrams and candidates of publishers that were dropped unused",
             self._dashboard.total.refused,
         )
+
+    def _sink_families(self) -> Iterator[Metric]:
+        events = CounterMetricFamily(
+            "edge_sink_events",
+            "Events for a sink, by what became of them",
+            labels=["sink", "end"],
+        )
+        failures = CounterMetricFamily(
+            "edge_sink_failures", "Attempts to send that failed", labels=["sink"]
+        )
+        up = GaugeMetricFamily(
+            "edge_sink_up", "Whether the last attempt to send worked", labels=["sink"]
+        )
+        waiting = GaugeMetricFamily(
+            "edge_sink_events_waiting", "Events neither sent nor lost", labels=["sink"]
+        )
+        for sink in self._sinks:
+            events.add_metric([sink.name, "sent"], sink.sent)
+            events.add_metric([sink.name, "thinned"], sink.filter.thinned)
+            for loss in LOSSES:
+                events.add_metric([sink.name, loss], sink.queue.losses[loss])
+            failures.add_metric([sink.name], sink.failures)
+            up.add_metric([sink.name], sink.error is None)
+            waiting.add_metric([sink.name], sink.waiting)
+        yield from (events, failures, up, waiting)
 
     def _server_families(self) -> Iterator[Metric]:
         plans = HistogramMetricFamily(

@@ -20,26 +20,32 @@ class TooManyStreamsError(Exception):
         super().__init__(f"{limit} event streams of this are open already")
 
 
+class ResultQueue(asyncio.Queue[str | None]):
+    """Messages of one reader; `skipped` counts those that it has lost, here or on their way."""
+
+    skipped = 0
+
+
 class ResultStreams:
     """Event streams of one source: at most `limit`, each with at most `depth` messages waiting."""
 
     def __init__(self, limit: int = STREAMS, depth: int = QUEUE) -> None:
         self._limit, self._depth = limit, depth
-        self._queues: set[asyncio.Queue[str | None]] = set()
+        self._queues: set[ResultQueue] = set()
         self._ended = False
 
     def __len__(self) -> int:
         return len(self._queues)
 
     @contextmanager
-    def open(self, first: str) -> Iterator[asyncio.Queue[str | None]]:
+    def open(self, first: str) -> Iterator[ResultQueue]:
         """A queue of `first` and the messages from now on; None marks the end.
 
         TooManyStreamsError if `limit` are open already.
         """
         if len(self._queues) >= self._limit:
             raise TooManyStreamsError(self._limit)
-        queue: asyncio.Queue[str | None] = asyncio.Queue(self._depth)
+        queue = ResultQueue(self._depth)
         queue.put_nowait(first)
         if self._ended:
             queue.put_nowait(None)
@@ -63,4 +69,6 @@ def put_newest(queue: asyncio.Queue[Message], message: Message) -> None:
     """Put without waiting; a full queue drops its oldest message."""
     if queue.full():
         queue.get_nowait()
+        if isinstance(queue, ResultQueue):
+            queue.skipped += 1
     queue.put_nowait(message)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from edge.client.backoff import FIRST_S, MOST_S, RetryWait
+from edge.base.backoff import FIRST_S, MOST_S, RetryWait
 
 
 def test_waits_double_to_a_limit_with_some_chance() -> None:

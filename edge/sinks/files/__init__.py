@@ -1,0 +1,1 @@
+"""Sinks of kind `jsonl`: lines of JSON in files that are rotated."""

@@ -1,0 +1,1 @@
+"""Sinks of kind `mqtt`: a message for each event, and sensors for Home Assistant."""

@@ -1,0 +1,1 @@
+"""Sinks of kind `webhook`: signed batches by HTTP."""
