@@ -96,6 +96,7 @@ class Server:
             ready=self._ready,
             overload=self._overload,
             on_change=self._on_sessions_change,
+            on_offer=self._follow_sessions,  # before its first answer
         )
         self.controller = Controller(
             Planner(

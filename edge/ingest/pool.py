@@ -135,7 +135,7 @@ def _load(handle: IngestHandle) -> ProcessLoad:
     return ProcessLoad(status.busy, status.sessions, handle.unmeasured_sessions)
 
 
-_OWN_SECRETS = {"token", "tokens", "tokens_file", "admin_token"}
+_OWN_SECRETS = {"token", "tokens", "tokens_file", "admin_token", "read_token", "sinks"}
 
 
 def _plain(settings: Settings) -> dict[str, Any]:

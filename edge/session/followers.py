@@ -30,7 +30,10 @@ class ResultReader(Protocol):
 
 
 class Followers:
-    """A task for each session while a reader wants results."""
+    """A task for each session while a reader wants results.
+
+    An offer that never connected was no session, and its end is told to nobody.
+    """
 
     def __init__(self, sessions: SessionRegistry, readers: list[ResultReader]) -> None:
         self._sessions, self._readers = sessions, readers
@@ -67,8 +70,9 @@ class Followers:
                             reader.skip(session.label, queue.skipped - skipped)
                         skipped = queue.skipped
                     ended = text.startswith(END)
-                    self._put(session, text)
-                if not ended:  # its process has gone, with the message
+                    if not ended or session.connected:
+                        self._put(session, text)
+                if not ended and session.connected:  # its process has gone, with the message
                     bye = {"type": "bye", "code": "timeout", "message": "the session was lost"}
                     self._put(session, json.dumps(bye, separators=(",", ":")))
         finally:

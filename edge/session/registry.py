@@ -36,7 +36,8 @@ class SessionRegistry:
     """The sessions by id.
 
     `create` makes one, `ready` returns whether one can be served at all, `overload` why one more
-    would be too many (None: it would not), and `on_change` is called with "join", "leave" or "pin".
+    would be too many (None: it would not), `on_change` is called with "join", "leave" or "pin", and
+    `on_offer` once a half-open session's answer is made.
 
     A session is half-open until its DTLS is up: it has bounds of its own, joins no plan, and is
     checked against the other limits when it is offered and again when it connects. So offers that
@@ -54,6 +55,7 @@ class SessionRegistry:
         ready: Callable[[], bool],
         overload: Callable[[], str | None],
         on_change: Callable[[str], None],
+        on_offer: Callable[[], None] = lambda: None,
     ) -> None:
         self._create = create
         self._limit = limit
@@ -63,6 +65,7 @@ class SessionRegistry:
         self._ready = ready
         self._overload = overload
         self._on_change = on_change
+        self._on_offer = on_offer
         self._draining = False
         self._sessions: dict[str, SessionInterface] = {}
         self._half_open: dict[str, float] = {}  # by session id, when it was opened, in ms
@@ -258,6 +261,7 @@ class SessionRegistry:
             self._begin_replacing(session.id, replaces.id)
         name = {} if token is None else {"token": token.name}
         log.info("session_opened", session=session.name, label=session.label, **name)
+        self._on_offer()
         return session, answer
 
     def _begin_replacing(self, new: str, named: str) -> None:

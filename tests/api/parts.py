@@ -18,6 +18,7 @@ from edge.scheduling.controller import Controller
 from edge.scheduling.plan import Plan
 from edge.session.registry import FullError, SessionRegistry
 from edge.session.view import SessionView
+from edge.sinks.sink_set import SinkSet
 from edge.workers.pool import WorkerStatus
 
 
@@ -102,6 +103,7 @@ class ServerParts:
         self.refused_offers: Counter[str] = Counter()
         self.refused_connections: Counter[str] = Counter()
         self.event_loop = EventLoopMonitor()
+        self.sinks = SinkSet([])
 
     def arguments(self, *names: str) -> dict[str, Any]:
         parts = {

@@ -7,7 +7,7 @@ from contextlib import aclosing
 
 import pytest
 
-from edge.client import backoff
+from edge.base import backoff
 from edge.client.watch import EventParser, WatchError, watch
 from tests.publisher import publishing
 from tests.serving import base, noise, serving

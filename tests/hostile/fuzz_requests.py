@@ -121,7 +121,7 @@ class RequestTarget:
             max_posts_per_minute=60_000,
         )  # fmt: skip
         access, sessions = AccessControl(settings), cast(Any, _Sessions())
-        self._feed = FeedEndpoint(sessions, {"person", "dog"})
+        self._feed = FeedEndpoint(sessions, {"person", "dog"}, on_reader=lambda: None)
         whip = WhipEndpoint(settings, ModelRegistry.of(settings), sessions, access)
 
         @web.middleware
@@ -179,7 +179,7 @@ class RequestTarget:
 
     async def close(self) -> None:
         assert self._feed is not None
-        await self._feed.close()
+        self._feed.close()
         await self._runner.cleanup()
 
 

@@ -18,6 +18,7 @@ from edge.session.control.actions import Change, EndSession, SetSlo
 from edge.session.interface import OnCloseRequest, SessionOptions
 from edge.session.registry import HALF_OPEN_MIN_MS, FullError, SessionRegistry
 from edge.session.replacement import ANSWER_TIMEOUT_MS
+from edge.session.results.result_streams import ResultQueue
 from edge.session.view import SessionView
 
 
@@ -46,7 +47,7 @@ class RegisteredSession:
     async def add_candidates(self, fragment: str) -> None:
         raise NotImplementedError
 
-    def subscribe(self) -> AbstractContextManager[asyncio.Queue[str | None]]:
+    def subscribe(self) -> AbstractContextManager[ResultQueue]:
         raise NotImplementedError
 
     def tick(self, now: float) -> None:

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
+import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
 from edge.cli.settings_toml import HIDDEN, render
 from edge.config import ConfigError, Settings, load
 from edge.server import Server, StartError
 from edge.sinks.settings import JsonLinesSettings, MqttSettings, WebhookSettings
 
-WEBHOOK = 'name = "a"\nkind = "webhook"\nurl = "https://h.example/x?key=hush"\nsecret = "hush hush hush hush"\n'
+WEBHOOK = """name = "a"
+kind = "webhook"
+url = "https://h.example/x?key=hush"
+secret = "hush hush hush hush"
+"""
 FILES = 'name = "b"\nkind = "jsonl"\nfolder = "out"\n'
 MQTT = 'name = "c"\nkind = "mqtt"\nhost = "h.example"\n'
 
@@ -33,26 +40,17 @@ def test_each_kind_is_read_with_its_defaults(tmp_path: Path) -> None:
 
 def test_edge_toml_comments_each_key_with_its_default() -> None:
     text = (Path(__file__).parents[2] / "edge.toml").read_text()
-    part = text[text.index("# -- Sinks --") :]
-    tables = [each for each in part.split("# [[sinks]]\n")[1:]]
-    kinds = {"webhook": WebhookSettings, "jsonl": JsonLinesSettings, "mqtt": MqttSettings}
-    common = set(WebhookSettings.model_fields) & set(MqttSettings.model_fields)
-    common &= set(JsonLinesSettings.model_fields)
-    named: dict[str, set[str]] = {}
-    for table in tables:
-        lines = [line[2:].split(" = ", 1) for line in table.splitlines() if " = " in line]
-        values = {key: value.partition("  # ")[0].strip() for key, value in lines}
-        kind = json.loads(values["kind"])
-        named[kind] = set(values)
+    kinds: list[type[BaseModel]] = [WebhookSettings, JsonLinesSettings, MqttSettings]
+    common = set.intersection(*(set(kind.model_fields) for kind in kinds))
+    tables = text[text.index("# -- Sinks --") :].split("# [[sinks]]\n")[1:]
+    for kind, table in zip(kinds, tables, strict=True):
+        lines = [line.removeprefix("# ") for line in table.splitlines() if " = " in line]
+        values = tomllib.loads("\n".join(lines))
+        assert values.keys() | common == kind.model_fields.keys()
         for key, value in values.items():
-            default = kinds[kind].model_fields[key].default
-            if default is not None and key not in ("name", "kind") and "..." not in value:
-                field = kinds[kind].model_fields[key]
-                if not field.is_required():
-                    assert json.loads(value.replace("_", "") if value[0] != "[" and value[0] != '"' else value) == default, key  # fmt: skip  # noqa: E501
-    assert named["webhook"] == set(WebhookSettings.model_fields)
-    assert named["jsonl"] | common == set(JsonLinesSettings.model_fields)
-    assert named["mqtt"] | common == set(MqttSettings.model_fields)
+            default = kind.model_fields[key].default
+            if default is not None and not kind.model_fields[key].is_required():
+                assert value == default, key
 
 
 @pytest.mark.parametrize(
@@ -119,7 +117,7 @@ def test_a_server_names_what_it_does_not_have(tmp_path: Path, table: str, messag
 
 
 def test_mqtt_without_its_extra_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "aiomqtt", None)
+    monkeypatch.setitem(sys.modules, "aiomqtt", None)
     with pytest.raises(StartError) as caught:
         Server(loaded(tmp_path, MQTT))
     assert str(caught.value) == (

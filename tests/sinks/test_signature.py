@@ -30,7 +30,9 @@ def test_the_signature_is_that_of_the_specification() -> None:
     assert signed == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
 
 
-@pytest.mark.parametrize("secret", ["plain text of sixteen", "whsec_" + base64.b64encode(b"k" * 24).decode()])  # fmt: skip
+@pytest.mark.parametrize(
+    "secret", ["plain text of sixteen", "whsec_" + base64.b64encode(b"k" * 24).decode()]
+)
 def test_the_documented_snippet_verifies(secret: str) -> None:
     verified = documented_verification()
     body = b'{"events":[]}'

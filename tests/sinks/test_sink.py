@@ -59,7 +59,7 @@ async def test_a_dead_receiver_costs_the_oldest_events_and_is_told_how_many() ->
         await until(lambda: it.failures > 3)
         put(it, 100)
         assert it.waiting <= 10 + it.settings.batch_events
-        assert it.error == "gone"
+        assert it.to_json()["error"] == "gone"
         assert {each.id for each in writer.tried} == {writer.tried[0].id}  # of the same batch
         writer.error = None
         await until(lambda: it.waiting == 0)

@@ -23,10 +23,13 @@ from edge.batching.device_usage import DeviceUsage
 from edge.config import load
 from edge.scheduling.assignment import Assignment
 from edge.session.view import LatencyQuantiles
+from edge.sinks.event_filter import ResultMessage
+from edge.sinks.sink_set import SinkSet
 from tests.api.events import dashboard_states, metric
 from tests.api.parts import ServerParts, ingest_status, view, worker
 from tests.publisher import publishing
 from tests.serving import base, noise, serving
+from tests.sinks.parts import detections, settings
 
 ROOT = Path(__file__).parents[3]
 PICTURES = noise(320, 192)
@@ -39,6 +42,7 @@ async def _scrape(parts: ServerParts) -> dict[tuple[str, str], float]:
     endpoint = MetricsEndpoint(
         parts.settings,
         dashboard=dashboard,
+        sinks=parts.sinks,
         refused_offers=parts.refused_offers,
         refused_connections=parts.refused_connections,
         **parts.arguments(*names),
@@ -151,6 +155,22 @@ async def test_devices_are_counted_each() -> None:
     assert samples["edge_batch_size_frames_bucket", "1,+Inf"] == 4
     assert samples["edge_batch_size_frames_sum", "1"] == 27
     assert samples["edge_frames_waiting", ""] == 4
+
+
+async def test_sinks_are_counted_each() -> None:
+    parts = ServerParts()
+    parts.sinks = SinkSet([settings("webhook", name="hook"), settings("jsonl", name="files")])
+    hook, files = parts.sinks
+    hook.sent, hook.failures, hook.error = 5, 2, "gone"
+    hook.queue.lose("overflow", 3)
+    files.put(ResultMessage("abc", "gate", detections(), 0.0))
+    samples = await _scrape(parts)
+    assert samples["edge_sink_events_total", "sent,hook"] == 5
+    assert samples["edge_sink_events_total", "overflow,hook"] == 3
+    assert samples["edge_sink_events_total", "overflow,files"] == 0
+    assert samples["edge_sink_failures_total", "hook"] == 2
+    assert (samples["edge_sink_up", "hook"], samples["edge_sink_up", "files"]) == (0, 1)
+    assert samples["edge_sink_events_waiting", "files"] == 1
 
 
 async def test_a_server_that_has_not_started_can_be_scraped() -> None:
