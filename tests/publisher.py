@@ -32,7 +32,8 @@ class FramesTrack(MediaStreamTrack):
 
     def __init__(self, frames: Sequence[av.VideoFrame], fps: int) -> None:
         super().__init__()
-        self.frames = list(frames)
+        # Copies: an encoder refuses a frame whose timestamp another track has changed meanwhile.
+        self.frames = [_copy(each) for each in frames]
         self._fps = fps
         self._index = 0
         self._begin: float | None = None
@@ -54,6 +55,10 @@ class FramesTrack(MediaStreamTrack):
     def sent(self) -> int:
         """Frames handed to the encoder so far."""
         return self._index
+
+
+def _copy(frame: av.VideoFrame) -> av.VideoFrame:
+    return av.VideoFrame.from_ndarray(frame.to_ndarray(), format=frame.format.name)
 
 
 class WhipPublisher:

@@ -16,7 +16,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -28,6 +27,7 @@ from av.video.codeccontext import VideoCodecContext
 
 from edge.base.clock import now_ms
 from edge.base.event_log import get_logger
+from edge.base.processor_time import work_time
 from edge.rtc.decoding.decoder_threads import DecoderThreads
 from edge.rtc.guard.budgets import ProcessorBudget
 from edge.rtc.jitter.frames import EncodedFrame
@@ -179,9 +179,9 @@ class Decoder:
                 if head is not None:
                     self._waiting_ms.popleft()
             if head is not None:
-                before_s = time.thread_time()
+                before_s = work_time()
                 self._decode(*head)
-                self._charge(time.thread_time() - before_s)
+                self._charge(work_time() - before_s)
         finally:  # or `stopped` would never return
             with self._lock:
                 more = self._busy = bool(self._waiting) and not self._stopped

@@ -6,7 +6,6 @@ form, its source and its rate have been judged.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -14,6 +13,7 @@ from aioice import ice, stun
 
 from edge.base.clock import now_ms
 from edge.base.event_log import get_logger
+from edge.base.processor_time import work_time
 from edge.rtc.guard import stun_inspection
 from edge.rtc.guard.transport_guard import Address, TransportGuard
 from edge.rtc.udp_socket import read_until_empty
@@ -31,7 +31,7 @@ class IceGuard:
         self,
         connection: ice.Connection,
         guard: TransportGuard,
-        thread_time: Callable[[], float] = time.thread_time,
+        thread_time: Callable[[], float] = work_time,
     ) -> None:
         """`thread_time`: the processor time of this thread so far, in seconds."""
         self._connection = cast(Any, connection)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -11,6 +10,7 @@ from aiortc.rtcdtlstransport import RTCDtlsTransport
 from aiortc.rtcsctptransport import RTCSctpTransport
 
 from edge.base.clock import now_ms
+from edge.base.processor_time import work_time
 from edge.rtc.guard.sctp_inspection import ENDLESS_PARAMETER, Association, violation
 from edge.rtc.guard.transport_guard import TransportGuard
 
@@ -84,7 +84,8 @@ def meter_dtls(dtls: RTCDtlsTransport, guard: TransportGuard) -> None:
     """Charge the handling of DTLS datagrams, with the SCTP and the messages in them.
 
     aiortc handles all that is queued without a pause. None of that suspends, so that the thread's
-    time between two reads is the publisher's; during the handshake other tasks run in between.
+    time between two reads is the publisher's. During the handshake, and until the first read after
+    it, other tasks run in between.
     """
     transport: Any = dtls.transport
     receive = transport._recv
@@ -93,15 +94,15 @@ def meter_dtls(dtls: RTCDtlsTransport, guard: TransportGuard) -> None:
 
     async def metered() -> Any:
         nonlocal began_s, turn_s
-        if began_s is not None and dtls.state == "connected":
-            used_s = time.thread_time() - began_s
+        if began_s is not None:
+            used_s = work_time() - began_s
             guard.charge(used_s, now_ms())
             turn_s += used_s
         if turn_s > _TURN_S:
             turn_s = 0.0
             await asyncio.sleep(0)
         data = await receive()
-        began_s = time.thread_time()
+        began_s = work_time() if dtls.state == "connected" else None
         return data
 
     transport._recv = metered

@@ -32,7 +32,14 @@ run(async ({ codec, channels, onResult }) => {
   return {
     offer: connection.localDescription().sdp,
     async accept(answer) {
-      connection.setRemoteDescription(answer, "answer");
+      // With the candidates in the answer, DTLS may begin before the description with the
+      // fingerprint is in force, and fail.
+      const lines = answer.split("\r\n");
+      const candidates = lines.filter((line) => line.startsWith("a=candidate:"));
+      const mid = lines.find((line) => line.startsWith("a=mid:")).slice("a=mid:".length);
+      const rest = lines.filter((line) => !candidates.includes(line) && line !== "a=end-of-candidates");
+      connection.setRemoteDescription(rest.join("\r\n"), "answer");
+      for (const each of new Set(candidates)) connection.addRemoteCandidate(each.slice(2), mid);
       await Promise.all(opened);
     },
     async send(bytes) {

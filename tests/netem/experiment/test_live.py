@@ -32,7 +32,7 @@ pytestmark = [
 RATES_BPS = [1.5e6, 2e6, 2.5e6, 3e6, 4e6, 5e6, 6e6, 8e6]
 STEPPED, LOW_BPS = 7, 0.25e6
 SETTLED_S = 3.0  # without a change of plan, before the step
-TIMEOUT_S = 90.0  # until all publish and are settled, and until a link that is back is trusted
+TIMEOUT_S = 300.0
 
 Part = tuple[int, float]
 

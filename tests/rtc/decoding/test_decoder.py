@@ -366,7 +366,7 @@ class CostlyDecoding:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._used_s = 0.0
-        monkeypatch.setattr("edge.rtc.decoding.decoder.time.thread_time", self._thread_time)
+        monkeypatch.setattr("edge.rtc.decoding.decoder.work_time", self._thread_time)
         monkeypatch.setattr(decoding, "now_ms", lambda: 1.0)
 
     def _thread_time(self) -> float:
