@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -53,7 +54,25 @@ class ConfigError(Exception):
 Token = Annotated[SecretStr, Field(min_length=1, max_length=512)]
 AdminToken = Annotated[SecretStr, Field(min_length=8, max_length=512)]
 Codec = Literal["vp8", "h264", "vp9", "av1"]
-_LISTS = ("device", "edges", "profile", "trusted_proxies", "announce", "ice_allow", "codecs")
+_LISTS = (
+    "device",
+    "edges",
+    "profile",
+    "frame_ancestors",
+    "trusted_proxies",
+    "announce",
+    "ice_allow",
+    "codecs",
+)
+_ORIGIN = re.compile(r"https?://(\*\.)?([\w-]+(\.[\w-]+)*|\[[0-9a-fA-F:.]+\])(:(\d{1,5}|\*))?")
+
+
+def _frame_ancestor(source: str) -> str:
+    """A source of CSP's `frame-ancestors` (CSP Level 3, section 6.4.2)."""
+    source = source.rstrip("/")
+    if source not in ("*", "'self'") and not _ORIGIN.fullmatch(source):
+        raise ValueError(f"{source!r}: an origin such as https://app.example:8000, 'self' or *")
+    return source
 
 
 class PublishingToken(BaseModel):
@@ -120,6 +139,7 @@ class Settings(BaseSettings):
     admin_loopback: bool | None = None
     admin_pictures: bool = False
     root_path: Annotated[str, Field(pattern=ROOT_PATH_PATTERN)] = ""
+    frame_ancestors: Annotated[list[Annotated[str, AfterValidator(_frame_ancestor)]], NoDecode] = []
     trusted_proxies: Annotated[list[IPvAnyNetwork], NoDecode] = []
     ice_servers: list[IceServer] = []
     udp_ports: Annotated[str, Field(pattern=r"^\d{1,5}-\d{1,5}$")] | None = None

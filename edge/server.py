@@ -238,7 +238,8 @@ class Server:
             ).routes(),
         ]
         root_path = find_root_path(settings.root_path, access)
-        await self._http.start([root_path, security_headers, json_errors, access.guard], endpoints)
+        headers = security_headers(settings.frame_ancestors)
+        await self._http.start([root_path, headers, json_errors, access.guard], endpoints)
 
     def _ready(self) -> bool:
         """Whether there is a device to serve sessions, and a process to hold them."""

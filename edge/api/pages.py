@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 import jinja2
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 import edge
-from edge.api.errors import Handler, link
+from edge.api.errors import CORS, Handler, link
 from edge.assets import samples
 from edge.assets.resources import resource
 from edge.assets.store import AssetError, cached
@@ -17,16 +19,24 @@ from edge.config import Settings
 from edge.models.registry.registry import ModelRegistry
 
 WEB = resource("web")
+CLIENT_FILES = {
+    "edge-client.js": "text/javascript; charset=utf-8",
+    "edge-client.d.ts": "text/plain; charset=utf-8",
+}
+"""The client for other people's pages, with its types: docs/embed/javascript.md."""
 SLO_CHOICES_MS = (75, 100, 150, 250, 500)
 
 _SECURITY_HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; media-src 'self' blob:; "
-    "img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; form-action 'self'; "
-    "frame-ancestors 'none'",
     "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
+# The client's worker is a blob.
+_CONTENT_SECURITY_POLICY = (
+    "default-src 'self'; media-src 'self' blob:; img-src 'self' data: blob:; "
+    "worker-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors {}"
+)
 # Isolates the operator's window from pages that opened it. Only for admin pages: over plain HTTP,
 # where publishers may arrive first, browsers log a warning about this header.
 _ADMIN_HEADERS = {"Cross-Origin-Opener-Policy": "same-origin"}
@@ -41,15 +51,23 @@ def templates() -> jinja2.Environment:
     )
 
 
-@web.middleware
-async def security_headers(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Adds headers that keep pages from loading or embedding anything of another origin."""
-    response = await handler(request)
-    if not response.prepared:
-        admin = _ADMIN_HEADERS if request.path.startswith("/admin") else {}
-        for name, value in (_SECURITY_HEADERS | admin).items():
-            response.headers.setdefault(name, value)
-    return response
+def security_headers(frame_ancestors: Sequence[str] = ()) -> Middleware:
+    """The middleware that adds headers which keep pages from loading anything of another origin,
+    and from being shown in frames, except the publisher's page in those of `frame_ancestors`."""
+    ancestors = " ".join(frame_ancestors) or "'none'"
+
+    @web.middleware
+    async def add(request: web.Request, handler: Handler) -> web.StreamResponse:
+        response = await handler(request)
+        if not response.prepared:
+            frames = ancestors if request.path == "/" else "'none'"
+            policy = {"Content-Security-Policy": _CONTENT_SECURITY_POLICY.format(frames)}
+            admin = _ADMIN_HEADERS if request.path.startswith("/admin") else {}
+            for name, value in (_SECURITY_HEADERS | policy | admin).items():
+                response.headers.setdefault(name, value)
+        return response
+
+    return add
 
 
 class Pages:
@@ -66,6 +84,7 @@ class Pages:
             web.get("/", self._page),
             web.get("/sample.webm", self._sample),
             web.get("/ca.crt", self._authority),
+            *(web.get(f"/{name}", self._client(name)) for name in CLIENT_FILES),
         ]
         return [*routes, web.static("/static", WEB / "static")]
 
@@ -96,6 +115,20 @@ class Pages:
         return web.Response(
             text=html, content_type="text/html", headers={"Cache-Control": "no-cache"}
         )
+
+    def _client(self, name: str) -> Handler:
+        """Serves a file of the client to pages of any origin."""
+
+        async def client(request: web.Request) -> web.StreamResponse:
+            headers = {
+                **CORS,
+                "Content-Type": CLIENT_FILES[name],
+                "Cache-Control": "no-cache",  # it is asked for anew, and sent anew if it changed
+                "Cross-Origin-Resource-Policy": "cross-origin",
+            }
+            return web.FileResponse(WEB / "static" / name, headers=headers)
+
+        return client
 
     async def _sample(self, request: web.Request) -> web.StreamResponse:
         path = cached(samples.STREET)

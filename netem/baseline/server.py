@@ -134,7 +134,7 @@ class BaselineServer:
     async def start(self) -> None:
         """Warm the devices up, then listen."""
         await self._pool.start()
-        app = web.Application(middlewares=[security_headers], client_max_size=MAX_BODY_BYTES)
+        app = web.Application(middlewares=[security_headers()], client_max_size=MAX_BODY_BYTES)
         app.router.add_post("/whip", self._publish)
         app.router.add_patch("/whip/{session}", self._trickle)
         app.router.add_delete("/whip/{session}", self._end)

@@ -25,8 +25,8 @@ Client = TestClient[web.Request, web.Application]
 
 @asynccontextmanager
 async def _pages(ca: Path | None = None, **settings: Any) -> AsyncIterator[Client]:
-    app = web.Application(middlewares=[security_headers])
     loaded = load(**settings)
+    app = web.Application(middlewares=[security_headers(loaded.frame_ancestors)])
     app.add_routes(Pages(loaded, ModelRegistry.of(loaded), ca).routes())
     async with TestClient(TestServer(app)) as client:
         yield client

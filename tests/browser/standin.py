@@ -101,7 +101,7 @@ class Standin:
         return f"http://127.0.0.1:{self.port}/"
 
     async def start(self) -> None:
-        app = web.Application(middlewares=[security_headers])
+        app = web.Application(middlewares=[security_headers()])
         app.add_routes(
             [
                 web.get("/", self._page),

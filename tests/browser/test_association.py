@@ -134,6 +134,11 @@ async def test_a_picture_off_by_one_would_be_caught(tmp_path: Path) -> None:
     """The check above can fail: hand out the picture before the right one, and all are wrong."""
     camera = numbered(tmp_path / "numbered.y4m", **SIZE, fps=15)
 
+    async def unbundled(route: Any) -> None:
+        await route.fulfill(
+            content_type="text/javascript", body="export * from './js/client/index.js';"
+        )
+
     async def shifted(route: Any) -> None:
         response = await route.fetch()
         text = await response.text()
@@ -146,6 +151,7 @@ async def test_a_picture_off_by_one_would_be_caught(tmp_path: Path) -> None:
         serving(boxes=box_that_tells_the_index) as standin,
         opened(standin.url, camera) as page,
     ):
+        await page.page.route("**/edge-client.js", unbundled)
         await page.page.route("**/picture-ring.js", shifted)
         await page.open(autostart=1, slo=250)
         await page.until("edge.counts.in_time > 8")

@@ -30,7 +30,8 @@ from edge.rtc.sdp import write_answer
 from tests.browser.conftest import firefox_path
 from tests.browser.firefox import firefox
 from tests.interop.certificates import p256, write_certificate
-from tests.interop.node_publishers import NodeMissingError, installed, program, write_stream
+from tests.interop.node_publishers import installed, program, write_stream
+from tests.npm import NpmMissingError
 from tests.interop.whip import FFMPEG, GSTREAMER, gstreamer_missing, publish
 from tests.rtc.publishing import Publisher
 from tests.serving import base, local, serving
@@ -284,7 +285,7 @@ async def main() -> int:
             try:
                 async for row in PUBLISHERS[name](answers):
                     print(row.markdown(), flush=True)
-            except (FileNotFoundError, BrowserMissingError, NodeMissingError) as missing:
+            except (FileNotFoundError, BrowserMissingError, NpmMissingError) as missing:
                 print(f"{name}: {missing}", file=sys.stderr)
     return 0
 

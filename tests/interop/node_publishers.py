@@ -7,81 +7,26 @@ already built.
 
 from __future__ import annotations
 
-import functools
-import hashlib
-import re
-import shutil
-import subprocess
-import tempfile
 from pathlib import Path
 
 from aiortc.rtp import RtpPacket
 
-from edge.base.directories import cache_dir
+from tests import npm
 from tests.rtc import av1_packets, vp9_packets
 from tests.rtc.streams import encode, packetise
 
 PROGRAMS = Path(__file__).with_name("node")
-INSTALL_S = 120.0  # for npm, which asks its registry once
-# What npm says when the fault is the lock file's: no reason to go without the publishers.
-_OUR_FAULT = ("EUSAGE", "EINTEGRITY", "EJSONPARSE")
 
 
-class NodeMissingError(Exception):
-    """The publishers can't run here, and why."""
-
-
-@functools.cache
 def installed() -> Path:
-    """The folder with the packages of the lock file, which are fetched once a machine.
-
-    Raises NodeMissingError where Node.js or npm are missing or too old, or without a registry.
-    """
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None or npm is None:
-        raise NodeMissingError(f"{'npm' if node else 'Node.js'} is not installed")
-    version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout
-    files = [PROGRAMS / name for name in ("package.json", "package-lock.json")]
-    key = hashlib.sha256(b"".join(file.read_bytes() for file in files) + version.encode())
-    folder = cache_dir() / "interop-node" / key.hexdigest()[:16]
-    if folder.is_dir():
-        return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    # Made beside it and renamed: another process may be at the same.
-    with tempfile.TemporaryDirectory(dir=folder.parent) as made:
-        for file in files:
-            shutil.copy(file, made)
-        _install(npm, made)
-        try:
-            Path(made).rename(folder)
-        except OSError:
-            if not folder.is_dir():
-                raise
-        else:
-            Path(made).mkdir()  # for the context manager to remove
-    return folder
-
-
-def _install(npm: str, folder: str) -> None:
-    command = [npm, "ci", "--ignore-scripts", "--engine-strict", "--no-audit", "--no-fund"]
-    command += ["--fetch-retries=1", "--fetch-timeout=20000", "--prefer-offline"]
-    try:
-        subprocess.run(
-            command, cwd=folder, capture_output=True, text=True, check=True, timeout=INSTALL_S
-        )
-    except subprocess.TimeoutExpired:
-        raise NodeMissingError(f"npm ci has not ended in {INSTALL_S:.0f} s") from None
-    except subprocess.CalledProcessError as error:
-        words = [re.sub(r"^npm error ", "", line) for line in error.stderr.splitlines()]
-        if any(code in error.stderr for code in _OUR_FAULT):
-            raise RuntimeError(f"npm ci: {error.stderr}") from None
-        raise NodeMissingError(f"npm ci: {'; '.join(words[:3])}") from None
+    """The folder with the packages; NpmMissingError where they cannot be had."""
+    return npm.installed(PROGRAMS)
 
 
 def program(name: str, stream: Path) -> list[str]:
     """The command of a publisher, `werift` or `libdatachannel`, to which its URL is added.
 
-    Raises NodeMissingError as `installed` does.
+    Raises NpmMissingError as `installed` does.
     """
     script = str(PROGRAMS / f"{name}.mjs")
     return ["node", script, "--packages", str(installed()), "--stream", str(stream)]

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.interop.node_publishers import NodeMissingError, installed, program, write_stream
+from tests.interop.node_publishers import installed, program, write_stream
+from tests.npm import NpmMissingError
 from tests.interop.whip import FRAMES, publish
 
 pytestmark = pytest.mark.interop
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.interop
 def _packages() -> None:
     try:
         installed()
-    except NodeMissingError as missing:
+    except NpmMissingError as missing:
         pytest.skip(str(missing))
 
 

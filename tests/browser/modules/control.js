@@ -3,7 +3,8 @@ import { encodingFor, HintApplier } from "/static/js/client/hint.js";
 import { msText, rateText } from "/static/js/page/panel.js";
 import { retryDelayMs } from "/static/js/client/links.js";
 import { reportMessage } from "/static/js/client/stats.js";
-import { describe, Problem } from "/static/js/client/problem.js";
+import { Problem } from "/static/js/client/problem.js";
+import { describe, SourceProblem } from "/static/js/page/problems.js";
 import { close, equal, ok, random } from "./check.js";
 
 export function test_the_exchange_with_the_least_round_trip_tells_the_offset() {
@@ -69,7 +70,7 @@ function noting(maxBitrate) {
 
 function hintsTo(sender) {
   const applied = [];
-  const camera = { track: { getSettings: () => ({ width: 640, height: 360, frameRate: 30 }) }, kind: "camera", setRate() {} };
+  const camera = { track: { getSettings: () => ({ width: 640, height: 360, frameRate: 30 }) }, };
   return { hints: new HintApplier(sender, camera, (seq) => applied.push(seq)), applied };
 }
 
@@ -123,10 +124,11 @@ export function test_figures_read_well() {
 }
 
 export function test_every_problem_has_words() {
-  const codes = ["insecure", "unsupported", "camera_refused", "camera_absent", "camera_busy", "camera_failed", "sample_failed",
-    "full", "not_ready", "draining", "token", "unreachable", "refused", "no_path", "link_lost", "ended", "replaced"];
-  for (const code of codes) {
-    const { title, text } = describe(new Problem(code));
+  const sources = ["insecure", "camera_refused", "camera_absent", "camera_busy", "camera_failed", "sample_failed"];
+  const links = ["unsupported", "track_ended", "full", "not_ready", "draining", "token", "unreachable", "refused", "no_path",
+    "link_lost", "ended", "replaced"];
+  for (const problem of [...sources.map((code) => new SourceProblem(code)), ...links.map((code) => new Problem(code))]) {
+    const { code, title, text } = describe(problem);
     ok(title && text, code);
   }
   equal(describe(new TypeError("boo")).detail, "boo");

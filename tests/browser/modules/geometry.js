@@ -1,4 +1,4 @@
-import { boxRect, contain, labelPlace, storedSize } from "/static/js/page/geometry.js";
+import { boxRect, contain, labelPlace, storedSize } from "/static/js/client/drawing/geometry.js";
 import { close, equal, ok, random } from "./check.js";
 
 export function test_a_wide_picture_gets_bars_above_and_below() {

@@ -8,7 +8,7 @@ function linkOf() {
   canvas.getContext("2d");
   const stream = canvas.captureStream(0);
   const [track] = stream.getVideoTracks();
-  const source = { kind: "sample", track, stream, mirrored: false, setRate: () => {}, stop: () => track.stop() };
+  const source = { track, stream, mirrored: false, setRate: () => {} };
   const frameCounts = new FrameCounts(100);
   const link = new Link({
     url: "/whip", token: "", iceServers: [], source, sloMs: 100, fps: 15, label: "", frameCounts, sentSizes: {}, variants: {},

@@ -1,5 +1,5 @@
-import { Overlay } from "/static/js/page/overlay.js";
-import { Session } from "/static/js/page/session.js";
+import { Overlay } from "/static/js/client/drawing/overlay.js";
+import { Session } from "/static/js/client/session.js";
 import { equal } from "./check.js";
 
 /** An overlay on its own stage, after pictures at a rate for a given time. */
@@ -11,9 +11,10 @@ function overlayOf(sloMs, fps) {
   document.body.append(stage);
   const drawn = [];
   const overlay = new Overlay(canvas, stage, ({ rtp }) => drawn.push(rtp));
-  const session = new Session({ ice_servers: [] }, overlay, null, { sloMs: 100, fps: 15, label: "", token: () => "" });
+  const session = new Session({ url: "/", sloMs: 100, fps: 15 });
+  session.overlay = overlay;
   session.source = { track: { getSettings: () => ({ frameRate: fps }) } };
-  session.setSlo(sloMs);
+  session.update({ sloMs });
   const image = document.createElement("canvas");
   [image.width, image.height] = [64, 36];
   image.getContext("2d");

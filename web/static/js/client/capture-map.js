@@ -50,14 +50,20 @@ const PRESENTED_SLACK = 0.45;
 export class CaptureMap {
   constructor() {
     this.unwrapper = new RtpUnwrapper();
+    /** @type {number[]} */
+    this.stamps = [];
+    /** @type {{media: number, left: number}[]} */
+    this.events = [];
+    this.encodedCount = 0;
+    this.minDelay = Infinity;
+    this.bound = Infinity;
+    this.jumps = 0;
     this.reset();
   }
 
   /** Forgets the constant, for another source on the same sender; unwrapping continues. */
   reset() {
-    /** @type {number[]} */
     this.stamps = [];
-    /** @type {{media: number, left: number}[]} */
     this.events = [];
     this.encodedCount = 0;
     this.minDelay = Infinity;

@@ -42,7 +42,7 @@ export function encodingFor(encoding, hint, { longest, fps, scalesTo }) {
     }
   }
   if (Number(hint.fps) > 0) {
-    if (fps > 0 && fps <= hint.fps * RATE_MARGIN) delete next.maxFramerate;
+    if (fps > 0 && fps <= Number(hint.fps) * RATE_MARGIN) delete next.maxFramerate;
     else next.maxFramerate = Number(hint.fps);
   }
   if (Number(hint.max_bps) > 0) next.maxBitrate = Math.round(Number(hint.max_bps));
@@ -53,7 +53,7 @@ export function encodingFor(encoding, hint, { longest, fps, scalesTo }) {
 export class HintApplier {
   /**
    * @param {RTCRtpSender} sender
-   * @param {import("../page/camera.js").Source} source
+   * @param {import("./source.js").Source} source
    * @param {(seq: number) => void} onApplied
    */
   constructor(sender, source, onApplied) {
@@ -123,8 +123,8 @@ export class HintApplier {
     const { width = 0, height = 0, frameRate = 0 } = this.source.track.getSettings();
     const source = {
       longest: Math.max(width, height),
-      // The sample is drawn at the hinted rate.
-      fps: this.source.kind === "sample" ? Number(hint.fps) : frameRate,
+      // It produces pictures at the hinted rate.
+      fps: this.source.setRate ? Number(hint.fps) : frameRate,
       scalesTo: this.scalesTo,
     };
     this.wantsRate = source.fps <= 0 || source.fps > Number(hint.fps) * RATE_MARGIN;
@@ -139,8 +139,8 @@ export class HintApplier {
    * @param {number | undefined} maxFramerate the value that the sender accepted
    */
   async setSourceRate(fps, maxFramerate) {
-    this.source.setRate(fps);
-    if (!this.wantsRate || maxFramerate === fps || this.source.kind !== "camera") return;
+    this.source.setRate?.(fps);
+    if (!this.wantsRate || maxFramerate === fps || this.source.setRate) return;
     try {
       const { track } = this.source;
       await track.applyConstraints({ ...track.getConstraints(), frameRate: { ideal: fps, max: fps } });

@@ -25,8 +25,8 @@ const PACED_SHARE = 0.9;
  * @property {string} url WHIP endpoint with its query
  * @property {string} token
  * @property {RTCIceServer[]} iceServers
- * @property {import("../page/camera.js").Source} source
- * @property {number} sloMs
+ * @property {import("./source.js").Source} source
+ * @property {number | null} sloMs null: what the server applies
  * @property {number} fps
  * @property {string} label
  * @property {string | null} [model] that the URL asks for
@@ -35,12 +35,13 @@ const PACED_SHARE = 0.9;
  * @property {import("./journal.js").Journal | null} [journal] for measurements
  * @property {Record<string, number>} sentSizes tallied here
  * @property {Record<string, number>} variants tallied here
- * @property {(sloMs: number) => void} [onSlo] the server's operator has changed the objective
+ * @property {(sloMs: number) => void} [onSlo] the server has an objective of its own: its default, or its operator's
+ * @property {() => void} [onWelcome] the server's classes are known
  * @property {() => void} onOpen
  * @property {() => void} [onAnswer] the first frame is answered
  * @property {() => void} [onTrouble] the server cannot be heard, and may come back
  * @property {(problem: Problem) => void} onLost
- * @property {(result: import("../page/overlay.js").Result) => void} onResult
+ * @property {(result: import("./drawing/overlay.js").Result & {variant: string, captureMs: number | null}) => void} onResult
  * @property {() => void} onChange the panel's data changed
  */
 
@@ -98,7 +99,7 @@ export class Link {
   }
 
   /**
-   * @param {import("../page/camera.js").Source} source
+   * @param {import("./source.js").Source} source
    * @returns {HintApplier}
    */
   hintsFor(source) {
@@ -126,13 +127,20 @@ export class Link {
 
   hello() {
     const { sloMs, fps, label, minScore = 0 } = this.options;
-    const sent = this.publisher.send({ type: "hello", version: 1, slo_ms: sloMs, fps, label, min_score: minScore });
+    const slo = sloMs === null ? {} : { slo_ms: sloMs };
+    const sent = this.publisher.send({ type: "hello", version: 1, ...slo, fps, label, min_score: minScore });
     if (sent) this.unwelcomed += 1;
   }
 
   /** @param {number} minScore */
   setMinScore(minScore) {
     this.options.minScore = minScore;
+    this.hello();
+  }
+
+  /** @param {number} fps */
+  setRate(fps) {
+    this.options.fps = fps;
     this.hello();
   }
 
@@ -149,8 +157,9 @@ export class Link {
    */
   adoptSlo(sloMs) {
     this.unwelcomed -= 1;
-    if (this.unwelcomed >= 0) return; // it answers a hello, so the value is the page's own
-    this.unwelcomed = 0;
+    // It answers a hello, so the value is the page's own, if the page has one.
+    if (this.unwelcomed >= 0 && this.options.sloMs !== null) return;
+    this.unwelcomed = Math.max(0, this.unwelcomed);
     if (!Number.isFinite(sloMs)) return;
     this.options.sloMs = sloMs;
     this.options.onSlo?.(sloMs);
@@ -159,7 +168,7 @@ export class Link {
   /**
    * Sends another source on the same connection.
    *
-   * @param {import("../page/camera.js").Source} source
+   * @param {import("./source.js").Source} source
    */
   async replace(source) {
     this.options.source = source;
@@ -231,7 +240,7 @@ export class Link {
   /**
    * The source delivered a picture.
    *
-   * @param {import("../page/pictures.js").CapturedPicture} picture
+   * @param {import("./drawing/pictures.js").CapturedPicture} picture
    */
   captured(picture) {
     this.map.captured(picture.stampMs, picture.arrivedMs, picture.presented);
@@ -300,6 +309,7 @@ export class Link {
         this.serverSession = message.session;
         if (Array.isArray(message.classes)) this.classes = message.classes;
         this.adoptSlo(message.slo_ms);
+        this.options.onWelcome?.();
         this.options.onChange();
         break;
       case "hint":
@@ -343,6 +353,7 @@ export class Link {
     };
     this.options.onResult({
       rtp, stampMs, toleranceMs: this.map.toleranceMs, boxes: boxes ?? [], classes: this.classes, done,
+      variant, captureMs: this.captureOf(rtp),
     });
   }
 

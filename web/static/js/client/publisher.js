@@ -62,7 +62,9 @@ export class Publisher {
     });
     preferVp8(this.transceiver);
     askForCaptureTime(this.transceiver);
-    this.stopWatching = watchEncoded(this.sender, options.onEncoded);
+    this.stopWatching = watchEncoded(this.sender, options.onEncoded, () => {
+      this.stopWatching = null;
+    });
     this.pc.onconnectionstatechange = () => {
       if (["failed", "closed"].includes(this.pc.connectionState)) this.lost();
       if (this.pc.connectionState === "disconnected" && !this.closed) options.onTrouble?.();

@@ -1,25 +1,19 @@
 /**
  * The source of the pictures: a camera, or the sample video played onto a canvas.
  *
- * @typedef {object} Source
- * @property {"camera" | "sample"} kind
- * @property {MediaStreamTrack} track
- * @property {MediaStream} stream
- * @property {boolean} mirrored whether people expect to see themselves mirrored
- * @property {HTMLCanvasElement} [canvas] of the sample: the canvas that the track captures
- * @property {((onDrawn: (() => void) | null) => void)} [watch] of the sample: sets a callback after each drawing
- * @property {(fps: number) => void} setRate
- * @property {() => void} stop releases the device
+ * @typedef {import("../../edge-client.js").Source & {
+ *   kind: "camera" | "sample", track: MediaStreamTrack, mirrored: boolean, stop: () => void,
+ * }} Source `stop` releases the device
  */
 
-import { Problem } from "../client/problem.js";
+import { SourceProblem } from "./problems.js";
 
 const CAPTURE_WIDTH = 1280;
 const CAPTURE_HEIGHT = 720;
 const FRONT_LABEL = /front|user|facetime|selfie/i;
 const START_TIMEOUT_MS = 10000;
 
-/** @type {Record<string, import("../client/problem.js").ProblemCode>} */
+/** @type {Record<string, import("./problems.js").ProblemCode>} */
 const CAMERA_PROBLEMS = {
   NotAllowedError: "camera_refused",
   SecurityError: "camera_refused",
@@ -37,10 +31,10 @@ const CAMERA_PROBLEMS = {
  * @param {{facing: Facing, fps: number, avoidDevice?: string, device?: string}} options avoidDevice: the id of the
  *   device to switch away from; device: the id of the device to open
  * @returns {Promise<Source>}
- * @throws {Problem}
+ * @throws {SourceProblem}
  */
 export async function openCamera({ facing, fps, avoidDevice, device }) {
-  if (!globalThis.isSecureContext || !navigator.mediaDevices?.getUserMedia) throw new Problem("insecure");
+  if (!globalThis.isSecureContext || !navigator.mediaDevices?.getUserMedia) throw new SourceProblem("insecure");
   const size = { width: { ideal: CAPTURE_WIDTH }, height: { ideal: CAPTURE_HEIGHT }, frameRate: { ideal: fps } };
   const other = device ?? (avoidDevice ? await anotherCamera(avoidDevice) : null);
   const which = other ? { deviceId: { exact: other } } : { facingMode: { ideal: facing } };
@@ -49,7 +43,7 @@ export async function openCamera({ facing, fps, avoidDevice, device }) {
     stream = await navigator.mediaDevices.getUserMedia({ audio: false, video: { ...size, ...which } });
   } catch (error) {
     const name = error instanceof Error ? error.name : "";
-    throw new Problem(CAMERA_PROBLEMS[name] ?? "camera_failed", { detail: String(error) });
+    throw new SourceProblem(CAMERA_PROBLEMS[name] ?? "camera_failed", { detail: String(error) });
   }
   const [track] = stream.getVideoTracks();
   track.contentHint = "motion";
@@ -59,7 +53,6 @@ export async function openCamera({ facing, fps, avoidDevice, device }) {
     track,
     stream,
     mirrored: settings.facingMode ? settings.facingMode === "user" : FRONT_LABEL.test(track.label),
-    setRate: () => {},
     stop: () => track.stop(),
   };
 }
@@ -84,7 +77,7 @@ async function anotherCamera(deviceId) {
  *
  * @param {{url: string, fps: number}} options
  * @returns {Promise<Source>}
- * @throws {Problem}
+ * @throws {SourceProblem}
  */
 export async function openSample({ url, fps }) {
   const video = document.createElement("video");
@@ -144,13 +137,13 @@ export async function openSample({ url, fps }) {
 async function started(video) {
   const ready = new Promise((resolve, reject) => {
     video.onloadeddata = () => resolve(undefined);
-    video.onerror = () => reject(new Problem("sample_failed", { detail: video.error?.message ?? "" }));
-    setTimeout(() => reject(new Problem("sample_failed", { detail: "timed out" })), START_TIMEOUT_MS);
+    video.onerror = () => reject(new SourceProblem("sample_failed", { detail: video.error?.message ?? "" }));
+    setTimeout(() => reject(new SourceProblem("sample_failed", { detail: "timed out" })), START_TIMEOUT_MS);
   });
   try {
     await Promise.all([ready, video.play()]);
   } catch (error) {
     video.removeAttribute("src");
-    throw error instanceof Problem ? error : new Problem("sample_failed", { detail: String(error) });
+    throw error instanceof SourceProblem ? error : new SourceProblem("sample_failed", { detail: String(error) });
   }
 }

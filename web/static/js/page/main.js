@@ -28,13 +28,10 @@
  */
 
 import { Choices } from "./choices.js";
-import { Overlay } from "./overlay.js";
 import { Panel } from "./panel.js";
+import { describe } from "./problems.js";
 import { Session } from "./session.js";
-import { positive, store, stored } from "./settings.js";
-import { describe } from "../client/problem.js";
-import { pageNow } from "../client/clock.js";
-import { watchNetwork } from "../client/network.js";
+import { pageNow, positive, store, stored } from "./settings.js";
 
 const SLO_KEY = "edge.slo_ms";
 const MODEL_KEY = "edge.model";
@@ -49,11 +46,14 @@ const $ = (id) => document.getElementById(id);
 const settings = JSON.parse($("settings").textContent);
 const query = new URLSearchParams(location.search);
 
-const overlay = new Overlay($("canvas"), $("stage"), (drawn) => {
-  window.dispatchEvent(new CustomEvent("edge:drawn", { detail: drawn }));
-});
 const panel = new Panel($("panel"));
-const session = new Session(settings, overlay, $("probe"), {
+const view = {
+  canvas: $("canvas"),
+  stage: $("stage"),
+  video: $("probe"),
+  onDrawn: (/** @type {any} */ drawn) => window.dispatchEvent(new CustomEvent("edge:drawn", { detail: drawn })),
+};
+const session = new Session(settings, view, {
   sloMs: positive(query.get("slo")) ?? positive(stored(localStorage, SLO_KEY)) ?? settings.slo_ms,
   fps: positive(query.get("fps")) ?? settings.fps,
   label: query.get("label") ?? "",
@@ -78,7 +78,10 @@ const choices = new Choices($("choices"), {
     store(localStorage, MIN_SCORE_KEY, String(minScore));
     session.setMinScore(minScore);
   },
-  onClasses: (classes) => store(localStorage, CLASSES_KEY, [...classes].join(",")),
+  onClasses: (classes) => {
+    store(localStorage, CLASSES_KEY, [...classes].join(","));
+    session.setClasses();
+  },
 });
 
 /** @returns {string | null} the model of the last visit, if the server still has it and others */
@@ -209,9 +212,8 @@ session.addEventListener("notice", (event) => {
 });
 session.addEventListener("figures", () => {
   panel.show(session);
-  choices.offer(Object.keys(session.classes));
+  choices.offer(Object.keys(session.stats().classes));
 });
-watchNetwork(() => session.networkChanged());
 
 $("toggle").addEventListener("click", () => (session.active ? session.stop() : start("camera")));
 $("flip").addEventListener("click", () => session.flip());
@@ -248,35 +250,32 @@ if (token) {
 
 /** @returns {Record<string, any>} */
 function snapshot() {
-  const { frameCounts, link } = session;
-  const { p50, p90, p99 } = frameCounts.latency.summary();
+  const stats = session.stats();
+  const quantiles = (/** @type {any} */ { p50, p90, p99 }) => ({ p50, p90, p99 });
   return {
     state: session.state,
     slo_ms: session.options.sloMs,
     fps: session.options.fps,
     label: session.options.label,
     source: session.kind,
-    counts: frameCounts.counts(),
-    latency_ms: { p50, p90, p99 },
-    legs_ms: Object.fromEntries(Object.entries(frameCounts.legs).map(([leg, samples]) => {
-      const summary = samples.summary();
-      return [leg, { p50: summary.p50, p90: summary.p90, p99: summary.p99 }];
-    })),
-    classes: { ...session.classes },
-    sent_sizes: { ...session.sentSizes },
-    variants: { ...session.variants },
-    hint: link?.hint ?? null,
-    hints_applied: link?.hintsApplied ?? 0,
-    session: link?.serverSession ?? null,
-    reconnects: session.reconnects,
-    replacements: session.links.replacements,
-    refusals: session.links.refusals,
+    counts: stats.counts,
+    latency_ms: quantiles(stats.latencyMs),
+    legs_ms: Object.fromEntries(Object.entries(stats.legsMs).map(([leg, summary]) => [leg, quantiles(summary)])),
+    classes: stats.classes,
+    sent_sizes: stats.sentSizes,
+    variants: stats.variants,
+    hint: stats.hint,
+    hints_applied: stats.hintsApplied,
+    session: stats.session,
+    reconnects: stats.reconnects,
+    replacements: stats.replacements,
+    refusals: stats.refusals,
     choices: chosen(),
-    drawn: overlay.drawn,
-    undrawn: overlay.missed,
-    sender: link?.stats ?? null,
-    server: link?.serverStats ?? null,
-    clock: link?.clock.best ?? null,
+    drawn: stats.drawn,
+    undrawn: stats.undrawn,
+    sender: stats.sender,
+    server: stats.server,
+    clock: stats.clock,
   };
 }
 
@@ -288,16 +287,16 @@ function chosen() {
 /** @type {any} */ (window).__edge = Object.freeze({
   get state() { return session.state; },
   get problem() { return session.problem ? describe(session.problem) : null; },
-  get counts() { return session.frameCounts.counts(); },
-  get latency() { return session.frameCounts.latency.summary(); },
-  get legs() { return Object.fromEntries(Object.entries(session.frameCounts.legs).map(([leg, s]) => [leg, s.summary()])); },
-  get classes() { return { ...session.classes }; },
-  get sent_sizes() { return { ...session.sentSizes }; },
-  get variants() { return { ...session.variants }; },
-  get hint() { return session.link?.hint ?? null; },
+  get counts() { return session.stats().counts; },
+  get latency() { return session.stats().latencyMs; },
+  get legs() { return session.stats().legsMs; },
+  get classes() { return session.stats().classes; },
+  get sent_sizes() { return session.stats().sentSizes; },
+  get variants() { return session.stats().variants; },
+  get hint() { return session.stats().hint; },
   get choices() { return chosen(); },
   snapshot,
-  journal: () => session.journal?.take() ?? null,
+  journal: () => session.client?.journal() ?? null,
   start,
   stop: () => session.stop(),
   flip: () => session.flip(),

@@ -1,7 +1,7 @@
 /** The panel: latency, misses, the server's hint, and the time of each leg. */
 
-import { LEGS } from "../client/frame-counts.js";
-import { pageNow } from "../client/clock.js";
+import { LEGS } from "../../edge-client.js";
+import { pageNow } from "./settings.js";
 
 /** The panel covers this window, not the whole run. */
 const WINDOW_MS = 10000;
@@ -45,7 +45,7 @@ function misses({ late, dropped }) {
 }
 
 /**
- * @param {import("../client/frame-counts.js").Counts | undefined} counts
+ * @param {import("../../edge-client.js").Counts | undefined} counts
  * @returns {number}
  */
 function missed(counts) {
@@ -55,8 +55,8 @@ function missed(counts) {
 /**
  * The share of captured frames that were answered in time, without frames left out on request.
  *
- * @param {import("../client/frame-counts.js").Counts} now
- * @param {import("../client/frame-counts.js").Counts} [before]
+ * @param {import("../../edge-client.js").Counts} now
+ * @param {import("../../edge-client.js").Counts} [before]
  * @returns {number | null} between 0 and 1
  */
 export function shareInTime(now, before) {
@@ -106,44 +106,40 @@ export class Panel {
   /** @param {import("./session.js").Session} session */
   show(session) {
     const now = pageNow();
-    const { frameCounts, link } = session;
-    const latency = frameCounts.latency.summary(now - WINDOW_MS);
-    this.set("p50", latency.p50 === null ? "–" : String(Math.round(latency.p50)));
-    this.set("p99", latency.p99 === null ? "–" : String(Math.round(latency.p99)));
-    const counts = frameCounts.counts();
+    const { counts, latencyMs, hint, sender, server, clock, legsMs, sloMs } = session.stats({ lastMs: WINDOW_MS });
+    this.set("p50", latencyMs.p50 === null ? "–" : String(Math.round(latencyMs.p50)));
+    this.set("p99", latencyMs.p99 === null ? "–" : String(Math.round(latencyMs.p99)));
     const before = this.history.find((entry) => entry.atMs >= now - WINDOW_MS)?.counts;
     this.history = [...this.history.filter((entry) => entry.atMs >= now - WINDOW_MS), { atMs: now, counts }];
     const share = shareInTime(counts, before) ?? shareInTime(counts);
     this.set("in_time", shareText(share));
     this.root.dataset.quality = QUALITIES.find(([least]) => (share ?? -1) >= least)?.[1] ?? "";
 
-    const hint = link?.hint;
     const asked = [hint?.max_edge && `${hint.max_edge} px`, hint?.fps && `${hint.fps} fps`, rateText(hint?.max_bps)];
     this.set("hint", hint ? asked.filter(Boolean).join(" · ") : "–");
     this.set("reason", hint?.reason || "–");
-    const stats = link?.stats;
-    const size = `${stats?.width}×${stats?.height}`;
-    const sent = `${size} · ${Math.round(stats?.fps ?? 0)} fps · ${rateText(stats?.sentBps)}`;
-    this.set("sending", stats?.width ? sent : "–");
-    const rtt = link?.clock.best?.rttMs ?? stats?.rttMs;
-    this.set("link", `${rateText(link?.serverStats?.link_bps ?? stats?.availableBps)} · ${msText(rtt)} ms round trip`);
-    this.set("variant", link?.serverStats?.variant ?? hint?.variant ?? "–");
+    const size = `${sender?.width}×${sender?.height}`;
+    const sent = `${size} · ${Math.round(sender?.fps ?? 0)} fps · ${rateText(sender?.sentBps)}`;
+    this.set("sending", sender?.width ? sent : "–");
+    const rtt = clock?.rttMs ?? sender?.rttMs;
+    this.set("link", `${rateText(server?.link_bps ?? sender?.availableBps)} · ${msText(rtt)} ms round trip`);
+    this.set("variant", server?.variant ?? hint?.variant ?? "–");
     this.set("misses", misses(counts).map(([reason, n]) => `${reason} ${n}`).join(", ") || "none");
-    this.showLegs(frameCounts, now);
+    this.showLegs(legsMs, sloMs);
   }
 
   /**
-   * @param {import("../client/frame-counts.js").FrameCounts} frameCounts
-   * @param {number} now
+   * @param {import("../../edge-client.js").Stats["legsMs"]} legsMs
+   * @param {number} sloMs
    */
-  showLegs(frameCounts, now) {
-    const median = Object.fromEntries(LEGS.map((leg) => [leg, frameCounts.legs[leg].summary(now - WINDOW_MS).p50]));
+  showLegs(legsMs, sloMs) {
+    const median = Object.fromEntries(LEGS.map((leg) => [leg, legsMs[leg].p50]));
     const spokenLegs = [];
     for (const [name, parts] of Object.entries(SHOWN_LEGS)) {
       const known = /** @type {number[]} */ (parts.map((leg) => median[leg]).filter((part) => part !== null));
       const ms = known.length ? known.reduce((sum, part) => sum + part, 0) : null;
       const segment = /** @type {HTMLElement | null} */ (this.root.querySelector(`.legs [data-leg="${name}"]`));
-      if (segment) segment.style.flexGrow = String(Math.max(0, ms ?? 0) / frameCounts.sloMs);
+      if (segment) segment.style.flexGrow = String(Math.max(0, ms ?? 0) / sloMs);
       const label = this.root.querySelector(`.legend [data-leg="${name}"] b`);
       if (label) label.textContent = msText(ms);
       if (ms !== null) spokenLegs.push(`${name} ${msText(ms)} milliseconds`);

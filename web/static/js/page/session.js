@@ -1,89 +1,47 @@
 /**
- * The session from the user's point of view: started, live, interrupted, stopped. One state with one setter.
+ * The page's session: its source opened, handed to the client, and released. One state with one setter.
  *
  * idle -> asking -> connecting -> live -> reconnecting -> live ...; `paused` while the page is hidden; `error` if the
- * user has to act. A session keeps its source through reconnections, and its link through changes of the source; another
- * model, or another network, is a new link that takes the old one's place while both send.
+ * user has to act. What happens on the way to the server is the client's, /edge-client.js.
  */
 
+import { connect, LEGS, Problem } from "../../edge-client.js";
 import { openCamera, openSample } from "./camera.js";
-import { pageNow } from "../client/clock.js";
-import { askIceServers } from "../client/ice.js";
-import { Journal } from "../client/journal.js";
-import { FrameCounts, tally } from "../client/frame-counts.js";
-import { Link } from "../client/link.js";
-import { Links, retryDelayMs } from "../client/links.js";
-import { className } from "./overlay.js";
-import { watchPictures } from "./pictures.js";
-import { describe, Problem } from "../client/problem.js";
-
-/** A link that lasted this long resets the count of failures. */
-const STEADY_MS = 10000;
-/** Problems that a retry cannot solve. */
-const FINAL = new Set(["token", "refused", "ended", "replaced", "unsupported"]);
+import { describe, SourceProblem } from "./problems.js";
 
 /**
  * @typedef {"idle" | "asking" | "connecting" | "live" | "reconnecting" | "paused" | "error"} State
+ * @typedef {import("../../edge-client.js").Session} Client
+ * @typedef {import("../../edge-client.js").Stats} Stats
  */
+
+const NOTHING = Object.freeze({ n: 0, p50: null, p90: null, p99: null });
 
 export class Session extends EventTarget {
   /**
    * @param {import("./settings.js").Settings} settings
-   * @param {import("./overlay.js").Overlay} overlay
-   * @param {HTMLVideoElement} video
+   * @param {{canvas: HTMLCanvasElement, stage: HTMLElement, video: HTMLVideoElement, onDrawn: (drawn: any) => void}} view
    * @param {import("./settings.js").SessionOptions} options
    */
-  constructor(settings, overlay, video, options) {
+  constructor(settings, view, options) {
     super();
     this.settings = settings;
-    this.overlay = overlay;
-    this.video = video;
+    this.view = view;
     this.options = options;
     /** @type {State} */
     this.state = "idle";
-    /** @type {Problem | unknown} */
+    /** @type {unknown} */
     this.problem = null;
-    this.retryAtMs = 0;
     /** @type {import("./camera.js").Source | null} */
     this.source = null;
-    this.links = new Links({
-      make: (replaces, events) => this.makeLink(replaces, events),
-      onLive: () => {
-        this.liveSinceMs = pageNow();
-        this.become("live");
-      },
-      onLost: (problem) => this.lost(problem),
-      onWaiting: (problem) => {
-        this.retryAtMs = pageNow();
-        this.become("reconnecting", problem);
-      },
-      onKept: (problem) => this.keptModel(problem),
-    });
+    /** @type {Client | null} of this run, or of the last one */
+    this.client = null;
     /** @type {import("./camera.js").Facing} */
     this.facing = "environment";
     /** @type {"camera" | "sample"} */
     this.kind = "camera";
-    this.failures = 0;
-    this.liveSinceMs = 0;
-    this.reconnects = 0;
-    /** @type {ReturnType<typeof setTimeout> | undefined} set while a new attempt is scheduled */
-    this.retryTimer = undefined;
     /** Incremented by stop and by a new start: work that began under a lower number must not continue. */
     this.run = 0;
-    this.forget();
-  }
-
-  /** Resets all counts. */
-  forget() {
-    /** @type {Journal | null} */
-    this.journal = this.options.journal ? new Journal() : null;
-    this.frameCounts = new FrameCounts(this.options.sloMs, this.journal);
-    /** @type {Record<string, number>} */
-    this.classes = {};
-    /** @type {Record<string, number>} */
-    this.sentSizes = {};
-    /** @type {Record<string, number>} */
-    this.variants = {};
   }
 
   /**
@@ -98,53 +56,121 @@ export class Session extends EventTarget {
     this.dispatchEvent(new Event("change"));
   }
 
-  /** @returns {Link | null} */
-  get link() {
-    return this.links.current;
-  }
-
   /** @returns {boolean} whether a camera or link is open or being opened */
   get active() {
     return ["asking", "connecting", "live", "reconnecting"].includes(this.state);
   }
 
-  /** @param {"camera" | "sample"} kind */
-  async start(kind) {
-    this.release("stopped");
-    this.kind = kind;
-    const run = ++this.run;
-    this.failures = 0;
-    this.reconnects = 0;
-    this.forget();
-    if (!("RTCPeerConnection" in globalThis)) {
-      this.become("error", new Problem("unsupported"));
-      return;
-    }
-    await this.begin(run);
+  /** @returns {number} page clock */
+  get retryAtMs() {
+    return this.client?.retryAtMs ?? 0;
   }
 
   /**
-   * Opens the source, then a link.
+   * @param {{lastMs?: number}} [window]
+   * @returns {Stats}
+   */
+  stats(window) {
+    return this.client?.stats(window) ?? {
+      sloMs: this.options.sloMs,
+      counts: { captured: 0, in_time: 0, late: 0, infeasible: 0, dropped: {}, pending: 0 },
+      latencyMs: NOTHING,
+      legsMs: /** @type {any} */ (Object.fromEntries(LEGS.map((leg) => [leg, NOTHING]))),
+      classes: {}, sentSizes: {}, variants: {}, session: null, hint: null, hintsApplied: 0, reconnects: 0, replacements: 0,
+      refusals: 0, drawn: 0, undrawn: 0, sender: null, server: null, clock: null,
+    };
+  }
+
+  /** @param {"camera" | "sample"} kind */
+  async start(kind) {
+    this.release();
+    this.client?.close();
+    this.client = null;
+    this.kind = kind;
+    this.run += 1;
+    if ("RTCPeerConnection" in globalThis) await this.begin(this.run);
+    else this.become("error", new Problem("unsupported"));
+  }
+
+  /**
+   * Opens the source, then the session.
    *
    * @param {number} run
    */
   async begin(run) {
     this.become("asking");
+    let source;
     try {
-      const source = await this.openSource();
-      if (run !== this.run) {
-        source.stop();
-        return;
-      }
-      this.attach(source);
+      source = await this.openSource();
     } catch (error) {
-      if (run !== this.run) return;
-      this.release("stopped");
-      this.become("error", error);
+      if (run === this.run) this.stop(error);
       return;
     }
+    if (run !== this.run) {
+      source.stop();
+      return;
+    }
+    this.attach(source);
     this.become("connecting");
-    await this.links.connect();
+    if (this.client) this.client.resume({ source });
+    else this.connect(source);
+  }
+
+  /** @param {import("./camera.js").Source} source */
+  connect(source) {
+    const { settings, options, view } = this;
+    const mine = (/** @type {(...values: any[]) => void} */ handle) => (/** @type {any[]} */ ...values) => {
+      if (this.client === client) handle(...values);
+    };
+    /** @type {Client} */
+    const client = connect({
+      source,
+      url: settings.whip,
+      token: options.token,
+      sloMs: options.sloMs,
+      fps: options.fps,
+      label: options.label,
+      model: options.model,
+      minScore: options.minScore,
+      iceServers: settings.ask_ice ? undefined : (settings.ice_servers ?? []),
+      video: view.video,
+      journal: options.journal,
+      onState: mine((state, problem) => this.follow(state, problem)),
+      onError: mine((problem) => this.told(problem)),
+      onSettings: mine((known) => this.adopt(known)),
+      onStats: () => this.dispatchEvent(new Event("figures")),
+    });
+    this.client = client;
+    client.drawOn(view.canvas, { stage: view.stage, onDrawn: view.onDrawn });
+  }
+
+  /**
+   * @param {import("../../edge-client.js").State} state of the client
+   * @param {Error | null} problem
+   */
+  follow(state, problem) {
+    if (state === "closed") {
+      if (this.active) this.stop(problem);
+    } else if (state !== "paused" || this.active) this.become(state, problem);
+  }
+
+  /** @param {Error} problem one that the client has gone on with: the wished model does not serve the session */
+  told(problem) {
+    if (!this.active) return;
+    this.dispatchEvent(new CustomEvent("notice", { detail: `${describe(problem).title}. The model stays` }));
+  }
+
+  /**
+   * What the server applies; the user's classes are drawn if its model has one of them.
+   *
+   * @param {import("../../edge-client.js").Settings} known
+   */
+  adopt({ sloMs, model, modelClasses }) {
+    if (sloMs !== null) this.options.sloMs = sloMs;
+    this.options.model = model;
+    const { classes } = this.options;
+    this.client?.update({ classes: modelClasses.some((name) => classes.has(name)) ? classes : null });
+    this.dispatchEvent(new Event("change"));
   }
 
   /**
@@ -154,104 +180,17 @@ export class Session extends EventTarget {
   openSource(avoidDevice) {
     const { fps } = this.options;
     if (this.kind === "camera") return openCamera({ facing: this.facing, fps, avoidDevice });
-    if (!this.settings.sample) throw new Problem("sample_failed");
+    if (!this.settings.sample) throw new SourceProblem("sample_failed");
     return openSample({ url: this.settings.sample, fps });
   }
 
   /** @param {import("./camera.js").Source} source */
   attach(source) {
     this.source = source;
-    this.overlay.reset();
-    this.keepPictures();
-    this.unwatch = watchPictures(source, this.video, (picture) => {
-      this.overlay.keep(picture, source.mirrored);
-      this.links.each((link) => link.captured(picture));
-      if (picture.width !== this.width || picture.height !== this.height) {
-        this.width = picture.width;
-        this.height = picture.height;
-        this.links.each((link) => link.hints.again());
-      }
-    });
     source.track.addEventListener("ended", () => {
       if (this.source !== source) return;
-      this.stop(new Problem("camera_failed", { detail: "the camera was taken away" }));
+      this.stop(new SourceProblem("camera_failed", { detail: "the camera was taken away" }));
     });
-  }
-
-  /** Keeps as many pictures as the objective and the source's rate require; a camera may be faster than requested. */
-  keepPictures() {
-    const { sloMs, fps } = this.options;
-    this.overlay.keepFor(sloMs, Math.max(fps, this.source?.track.getSettings().frameRate ?? 0));
-  }
-
-  /**
-   * A link that is not open yet; null without a source, which means that the camera is being flipped, and that `flip`
-   * opens the link.
-   *
-   * @param {string | null} replaces
-   * @param {import("../client/links.js").LinkEvents} events
-   * @returns {Promise<Link | null>}
-   */
-  async makeLink(replaces, events) {
-    const { settings, options, source, run } = this;
-    if (!source) return null;
-    const query = new URLSearchParams({ slo_ms: String(options.sloMs) });
-    if (options.label) query.set("label", options.label);
-    if (options.model !== null) query.set("model", options.model);
-    if (options.minScore > 0) query.set("min_score", String(options.minScore));
-    if (replaces) query.set("replaces", replaces);
-    const token = options.token();
-    const iceServers = settings.ask_ice ? await askIceServers(settings.whip, token) : (settings.ice_servers ?? []);
-    if (run !== this.run || source !== this.source) return null;
-    return new Link({
-      ...events,
-      url: `${settings.whip}?${query}`,
-      token,
-      iceServers,
-      source,
-      sloMs: options.sloMs,
-      fps: options.fps,
-      label: options.label,
-      model: options.model,
-      minScore: options.minScore,
-      frameCounts: this.frameCounts,
-      journal: this.journal,
-      sentSizes: this.sentSizes,
-      variants: this.variants,
-      onSlo: (sloMs) => this.adoptSlo(sloMs),
-      onResult: (result) => this.showResult(result),
-      onChange: () => this.dispatchEvent(new Event("figures")),
-    });
-  }
-
-  /** @param {import("./overlay.js").Result} result */
-  showResult(result) {
-    const { classes } = this.options;
-    for (const box of result.boxes) tally(this.classes, className(box, result.classes));
-    // A model that has none of the classes is shown whole.
-    const applies = result.classes.some((name) => classes.has(name));
-    const boxes = applies ? result.boxes.filter((box) => classes.has(className(box, result.classes))) : result.boxes;
-    this.overlay.show({ ...result, boxes }, pageNow());
-  }
-
-  /** @param {Problem} problem the link is lost, and none is there to take its place */
-  lost(problem) {
-    const { run } = this;
-    if (FINAL.has(problem.code)) {
-      this.stop(problem);
-      return;
-    }
-    if (this.state === "live" && pageNow() - this.liveSinceMs > STEADY_MS) this.failures = 0;
-    this.failures += 1;
-    const delayMs = problem.retryAfterMs ?? retryDelayMs(this.failures, Math.random());
-    this.retryAtMs = pageNow() + delayMs;
-    this.become("reconnecting", problem);
-    this.retryTimer = setTimeout(() => {
-      this.retryTimer = undefined;
-      if (run !== this.run) return;
-      this.reconnects += 1;
-      this.links.connect();
-    }, delayMs);
   }
 
   /** Switches to the other camera on the same connection, or back to the previous one if the other does not open. */
@@ -261,7 +200,8 @@ export class Session extends EventTarget {
     const old = this.source.track.getSettings();
     const wasFacing = old.facingMode ?? this.facing;
     this.facing = wasFacing === "environment" ? "user" : "environment";
-    this.releaseSource(); // Phones can't open two cameras at once.
+    this.client?.update({ track: null });
+    this.release(); // Phones can't open two cameras at once.
     let source;
     try {
       source = await this.openSource(old.facingMode ? undefined : old.deviceId).catch((error) => {
@@ -279,17 +219,15 @@ export class Session extends EventTarget {
       return;
     }
     this.attach(source);
-    if (this.link) {
-      const turned = (/** @type {Link} */ link) => link.replace(source).catch(() => link.lose(new Problem("link_lost")));
-      await Promise.all([this.link, this.links.next].map((link) => link && turned(link)));
-    } else if (this.retryTimer === undefined) await this.links.connect(); // The link was lost meanwhile.
+    await this.client?.update({ source });
     this.dispatchEvent(new Event("change"));
   }
 
   /** @param {number} sloMs */
   setSlo(sloMs) {
-    this.adoptSlo(sloMs);
-    this.links.each((link) => link.setSlo(sloMs));
+    this.options.sloMs = sloMs;
+    this.client?.update({ sloMs });
+    this.dispatchEvent(new Event("change"));
   }
 
   /**
@@ -299,47 +237,27 @@ export class Session extends EventTarget {
    */
   setModel(model) {
     this.options.model = model;
-    this.links.replace();
-  }
-
-  /** @param {Problem} problem for which the wished model does not serve the session */
-  keptModel(problem) {
-    const model = this.link?.options.model ?? null;
-    if (model === this.options.model) return;
-    this.options.model = model;
-    this.dispatchEvent(new CustomEvent("notice", { detail: `${describe(problem).title}. The model stays` }));
-    this.dispatchEvent(new Event("change"));
+    this.client?.update({ model });
   }
 
   /** @param {number} minScore */
   setMinScore(minScore) {
     this.options.minScore = minScore;
-    this.links.each((link) => link.setMinScore(minScore));
+    this.client?.update({ minScore });
   }
 
-  /** The device is on another network: the old path may be gone, or about to go. */
-  networkChanged() {
-    if (this.state === "live") this.links.replace();
-  }
-
-  /**
-   * Adopts the objective that the server already applies.
-   *
-   * @param {number} sloMs
-   */
-  adoptSlo(sloMs) {
-    this.options.sloMs = sloMs;
-    this.frameCounts.sloMs = sloMs;
-    this.keepPictures();
-    this.dispatchEvent(new Event("change"));
+  /** The chosen classes have changed. */
+  setClasses() {
+    if (this.client) this.adopt(this.client.settings);
   }
 
   /** Releases camera and link while the page is hidden. */
   hide() {
     if (!this.active) return;
     this.run += 1;
-    this.release("stopped");
     this.become("paused");
+    this.client?.pause();
+    this.release();
   }
 
   /** Continues after `hide`. */
@@ -351,8 +269,9 @@ export class Session extends EventTarget {
   /** @param {unknown} [problem] the cause, if the user did not stop it */
   stop(problem = null) {
     this.run += 1;
-    this.release("stopped");
     this.become(problem ? "error" : "idle", problem);
+    this.client?.close();
+    this.release();
   }
 
   /**
@@ -361,34 +280,11 @@ export class Session extends EventTarget {
    * @returns {Promise<void>}
    */
   async finish() {
-    await this.link?.publisher.sender.replaceTrack(null);
-    const settled = () => this.frameCounts.pending === 0 || !this.link;
-    await new Promise((resolve) => {
-      const check = () => {
-        if (!settled()) return;
-        this.removeEventListener("figures", check);
-        this.removeEventListener("change", check);
-        resolve(undefined);
-      };
-      this.addEventListener("figures", check);
-      this.addEventListener("change", check);
-      check();
-    });
+    await this.client?.finish();
     this.stop();
   }
 
-  /** @param {string} reason for frames still without an answer */
-  release(reason) {
-    clearTimeout(this.retryTimer);
-    this.retryTimer = undefined;
-    this.links.close(reason);
-    this.releaseSource();
-    this.overlay.clear();
-  }
-
-  releaseSource() {
-    this.unwatch?.();
-    this.unwatch = undefined;
+  release() {
     this.source?.stop();
     this.source = null;
   }

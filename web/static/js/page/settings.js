@@ -25,6 +25,11 @@
  * @property {boolean} [journal]
  */
 
+/** @returns {number} the page's clock: monotonic Unix milliseconds, with a fraction */
+export function pageNow() {
+  return performance.timeOrigin + performance.now();
+}
+
 /**
  * @param {string | null} text
  * @returns {number | null}

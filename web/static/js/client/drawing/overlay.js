@@ -33,7 +33,8 @@ const LABEL_PADDING = 6;
 export class Overlay {
   /**
    * @param {HTMLCanvasElement} canvas
-   * @param {HTMLElement} stage the area that the canvas may fill
+   * @param {HTMLElement | null} stage the positioned element that the canvas is fitted into, hidden while there is no
+   *   picture; null: the page lays the canvas out, whose own size is the picture's, as a video element's is
    * @param {(drawn: Drawn) => void} onDrawn called while the canvas shows exactly that
    */
   constructor(canvas, stage, onDrawn) {
@@ -42,6 +43,7 @@ export class Overlay {
     this.onDrawn = onDrawn;
     this.context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", { alpha: false }));
     this.ring = new PictureRing(ringCapacity(0, 0), makeSurface);
+    /** Pixels of the canvas for each pixel of the page. */
     this.pixels = 1;
     this.place = "";
     /** @type {Result | null} one slot, for a result whose picture has not arrived; a newer result replaces it */
@@ -52,7 +54,8 @@ export class Overlay {
     this.answeredMs = -Infinity;
     this.drawn = 0;
     this.missed = 0;
-    new ResizeObserver(() => this.resized()).observe(stage);
+    this.observer = new ResizeObserver(() => this.resized());
+    this.observer.observe(stage ?? canvas);
   }
 
   /**
@@ -64,7 +67,7 @@ export class Overlay {
   keep(captured, mirrored) {
     this.fitTo(captured.width, captured.height);
     const surface = this.ring.borrow();
-    const size = storedSize(captured.width, captured.height, this.canvas.width, this.canvas.height);
+    const size = storedSize(captured.width, captured.height, ...this.shownSize);
     if (surface.width !== size.width || surface.height !== size.height) {
       surface.width = size.width;
       surface.height = size.height;
@@ -80,6 +83,14 @@ export class Overlay {
     } else if (captured.arrivedMs - this.answeredMs > LIVE_AFTER_MS) {
       this.draw(/** @type {import("./picture-ring.js").Picture} */ (this.ring.newest), null);
     }
+  }
+
+  /** @returns {[number, number]} device pixels that the canvas fills on the screen: no more need be kept of a picture */
+  get shownSize() {
+    const { canvas, stage } = this;
+    if (stage || !canvas.clientWidth) return [canvas.width, canvas.height];
+    const density = Math.min(MAX_DEVICE_PIXELS, globalThis.devicePixelRatio || 1);
+    return [canvas.clientWidth * density, canvas.clientHeight * density];
   }
 
   /**
@@ -132,10 +143,17 @@ export class Overlay {
     this.ring.clear();
   }
 
-  /** Hides the canvas. */
+  /** Shows no picture. */
   clear() {
     this.reset();
-    this.canvas.hidden = true;
+    if (this.stage) this.canvas.hidden = true;
+    else this.canvas.width = this.canvas.width; // which empties it
+  }
+
+  /** Draws no more. */
+  close() {
+    this.clear();
+    this.observer.disconnect();
   }
 
   /**
@@ -143,23 +161,50 @@ export class Overlay {
    * @param {number} height the picture's
    */
   fitTo(width, height) {
-    const fit = contain(width, height, this.stage.clientWidth, this.stage.clientHeight);
+    if (this.stage) this.fitInto(this.stage, width, height);
+    else this.fitPicture(width, height);
+  }
+
+  /**
+   * @param {HTMLElement} stage
+   * @param {number} width the picture's
+   * @param {number} height the picture's
+   */
+  fitInto(stage, width, height) {
+    const fit = contain(width, height, stage.clientWidth, stage.clientHeight);
     this.pixels = Math.min(
       MAX_DEVICE_PIXELS, globalThis.devicePixelRatio || 1, MAX_EDGE / Math.max(1, fit.width, fit.height),
     );
-    const backingWidth = Math.max(2, Math.round(fit.width * this.pixels));
-    const backingHeight = Math.max(2, Math.round(fit.height * this.pixels));
     const place = `${fit.x} ${fit.y} ${fit.width} ${fit.height}`;
     if (place !== this.place) {
       this.place = place;
       const { style } = this.canvas;
       [style.left, style.top, style.width, style.height] = place.split(" ").map((side) => `${side}px`);
     }
-    if (this.canvas.width !== backingWidth || this.canvas.height !== backingHeight) {
-      this.canvas.width = backingWidth;
-      this.canvas.height = backingHeight;
-    }
+    this.setSize(fit.width * this.pixels, fit.height * this.pixels);
     this.canvas.hidden = false;
+  }
+
+  /**
+   * @param {number} width the picture's
+   * @param {number} height the picture's
+   */
+  fitPicture(width, height) {
+    const scale = Math.min(1, MAX_EDGE / Math.max(width, height));
+    this.setSize(width * scale, height * scale);
+    const shown = contain(width, height, this.canvas.clientWidth, this.canvas.clientHeight);
+    this.pixels = shown.width > 0 ? this.canvas.width / shown.width : 1;
+  }
+
+  /**
+   * @param {number} width
+   * @param {number} height
+   */
+  setSize(width, height) {
+    const { canvas } = this;
+    const [wide, high] = [Math.max(2, Math.round(width)), Math.max(2, Math.round(height))];
+    // Setting a size empties the canvas, even if it is the same.
+    if (canvas.width !== wide || canvas.height !== high) [canvas.width, canvas.height] = [wide, high];
   }
 
   resized() {

@@ -11,13 +11,13 @@
  * @property {number} height
  */
 
-import { pageNow } from "../client/clock.js";
+import { pageNow } from "../clock.js";
 
 const CALIBRATION_SAMPLES = 11;
 const RECENT = 8;
 
 /**
- * @param {import("./camera.js").Source} source
+ * @param {import("../source.js").Source} source
  * @param {HTMLVideoElement} video a muted, inline element of the page, for browsers that present frames only there
  * @param {(picture: CapturedPicture) => void} onPicture
  * @returns {() => void} stops
@@ -33,7 +33,7 @@ export function watchPictures(source, video, onPicture) {
 /**
  * The page draws the sample's pictures itself, so it knows when each was captured.
  *
- * @param {import("./camera.js").Source} source
+ * @param {import("../source.js").Source} source
  * @param {(picture: CapturedPicture) => void} onPicture
  * @returns {() => void}
  */
@@ -202,7 +202,7 @@ function watchVideo(stream, video, onPicture) {
   } else {
     const tick = () => {
       if (stopped) return;
-      if (video.videoWidth) deliver(null);
+      if (/** @type {HTMLVideoElement} */ (video).videoWidth) deliver(null);
       requestAnimationFrame(tick);
     };
     requestAnimationFrame(tick);
