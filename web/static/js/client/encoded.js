@@ -10,6 +10,9 @@
  * @property {number} [height]
  */
 
+/** A worker that has not started after this long is not waited for. */
+const START_MS = 5000;
+
 /**
  * Runs in a worker, as its source text: it must refer to nothing outside. Passes each encoded frame on unchanged, with one
  * message to the page, an `EncodedFrame`.
@@ -39,40 +42,64 @@ async function relay(event) {
 }
 
 /**
- * Must be called before negotiation ends, so that no frame is missed.
- *
- * @param {RTCRtpSender} sender
- * @param {(frame: EncodedFrame) => void} onFrame
- * @param {() => void} onRefused the page's Content Security Policy has no `worker-src blob:`; the frames pass unobserved
- * @returns {(() => void) | null} stops watching; null where the browser has no encoded transforms, or refuses at once
+ * @param {string} text
+ * @returns {{worker: Worker, stop: () => void}} a blob's, since a page may start no worker from another origin's file
  */
-export function watchEncoded(sender, onFrame, onRefused) {
-  const Transform = /** @type {any} */ (globalThis).RTCRtpScriptTransform;
-  if (!Transform || !("transform" in sender)) return null;
-  // A blob, since a page may start no worker from another origin's file.
-  const url = URL.createObjectURL(new Blob([`self.onrtctransform = ${relay};`], { type: "text/javascript" }));
-  /** @type {Worker} */
-  let worker;
-  try {
-    worker = new Worker(url);
-  } catch {
-    URL.revokeObjectURL(url);
-    return null;
-  }
+function started(text) {
+  const url = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
+  const worker = new Worker(url);
   const stop = () => {
     worker.onmessage = null;
     worker.onerror = null;
     worker.terminate();
     URL.revokeObjectURL(url);
   };
+  return { worker, stop };
+}
+
+/** @type {Promise<boolean> | undefined} */
+let allowed;
+
+/**
+ * Whether the page's Content Security Policy lets workers run (`worker-src blob:`). Asked before a sender is watched: with
+ * a transform whose worker does not run no frame would be sent, and none can be removed.
+ *
+ * @returns {Promise<boolean>}
+ */
+export function workersAllowed() {
+  allowed ??= new Promise((resolve) => {
+    try {
+      const { worker, stop } = started("self.postMessage(null)");
+      const timer = setTimeout(() => tell(false), START_MS);
+      const tell = (/** @type {boolean} */ runs) => {
+        clearTimeout(timer);
+        stop();
+        resolve(runs);
+      };
+      worker.onmessage = () => tell(true);
+      worker.onerror = (event) => {
+        event.preventDefault();
+        tell(false);
+      };
+    } catch {
+      resolve(false);
+    }
+  });
+  return allowed;
+}
+
+/**
+ * Must be called in the task that made the sender: Chromium watches no other.
+ *
+ * @param {RTCRtpSender} sender
+ * @param {(frame: EncodedFrame) => void} onFrame
+ * @returns {(() => void) | null} stops watching; null where the browser has no encoded transforms
+ */
+export function watchEncoded(sender, onFrame) {
+  const Transform = /** @type {any} */ (globalThis).RTCRtpScriptTransform;
+  if (!Transform || !("transform" in sender)) return null;
+  const { worker, stop } = started(`self.onrtctransform = ${relay};`);
   worker.onmessage = (event) => onFrame(event.data);
-  worker.onerror = (event) => {
-    event.preventDefault();
-    stop();
-    // With a transform that no worker serves, no frame would be sent.
-    /** @type {any} */ (sender).transform = null;
-    onRefused();
-  };
   /** @type {any} */ (sender).transform = new Transform(worker, {});
   return stop;
 }

@@ -29,6 +29,7 @@ const PACED_SHARE = 0.9;
  * @property {number | null} sloMs null: what the server applies
  * @property {number} fps
  * @property {string} label
+ * @property {boolean} [watch] whether a worker can observe the encoded frames
  * @property {string | null} [model] that the URL asks for
  * @property {number} [minScore] boxes below are not answered, on top of the model's own threshold
  * @property {import("./frame-counts.js").FrameCounts} frameCounts
@@ -87,6 +88,7 @@ export class Link {
       track: options.source.track,
       stream: options.source.stream,
       fps: options.fps,
+      watch: options.watch,
       onEncoded: (frame) => this.encoded(frame),
       onText: (channel, text) => this.heard(channel, text),
       onOpen: () => this.opened(),

@@ -27,6 +27,7 @@ const UNAVAILABLE = { full: "full", busy: "full", half_open_full: "full", no_por
  * @property {MediaStreamTrack} track
  * @property {MediaStream} stream
  * @property {number} fps
+ * @property {boolean} [watch] false where no worker can: `onEncoded` is not called then
  * @property {(frame: import("./encoded.js").EncodedFrame) => void} onEncoded
  * @property {(channel: "control" | "results", text: string) => void} onText
  * @property {() => void} onOpen the control channel is open
@@ -62,9 +63,7 @@ export class Publisher {
     });
     preferVp8(this.transceiver);
     askForCaptureTime(this.transceiver);
-    this.stopWatching = watchEncoded(this.sender, options.onEncoded, () => {
-      this.stopWatching = null;
-    });
+    this.stopWatching = options.watch === false ? null : watchEncoded(this.sender, options.onEncoded);
     this.pc.onconnectionstatechange = () => {
       if (["failed", "closed"].includes(this.pc.connectionState)) this.lost();
       if (this.pc.connectionState === "disconnected" && !this.closed) options.onTrouble?.();

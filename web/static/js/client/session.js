@@ -10,6 +10,7 @@
 import { pageNow } from "./clock.js";
 import { className, Overlay } from "./drawing/overlay.js";
 import { watchPictures } from "./drawing/pictures.js";
+import { workersAllowed } from "./encoded.js";
 import { tally } from "./frame-counts.js";
 import { askIceServers } from "./ice.js";
 import { Link } from "./link.js";
@@ -196,7 +197,10 @@ export class Session {
     if (minScore > 0) url.searchParams.set("min_score", String(minScore));
     if (replaces) url.searchParams.set("replaces", replaces);
     const token = options.token();
-    const iceServers = options.iceServers ?? await askIceServers(options.url.href, token);
+    const [iceServers, watch] = await Promise.all([
+      options.iceServers ?? askIceServers(options.url.href, token),
+      workersAllowed(),
+    ]);
     if (run !== this.run || source !== this.source) return null;
     return new Link({
       ...events,
@@ -207,6 +211,7 @@ export class Session {
       sloMs,
       fps: this.fps,
       label,
+      watch,
       model,
       minScore,
       frameCounts: this.tallies.frames,

@@ -54,13 +54,13 @@ const view = {
   onDrawn: (/** @type {any} */ drawn) => window.dispatchEvent(new CustomEvent("edge:drawn", { detail: drawn })),
 };
 const session = new Session(settings, view, {
-  sloMs: positive(query.get("slo")) ?? positive(stored(localStorage, SLO_KEY)) ?? settings.slo_ms,
+  sloMs: positive(query.get("slo")) ?? positive(stored("localStorage", SLO_KEY)) ?? settings.slo_ms,
   fps: positive(query.get("fps")) ?? settings.fps,
   label: query.get("label") ?? "",
-  token: () => stored(sessionStorage, TOKEN_KEY) ?? "",
+  token: () => stored("sessionStorage", TOKEN_KEY) ?? "",
   model: query.get("model") ?? storedModel(),
-  minScore: Math.min(1, positive(query.get("min_score")) ?? positive(stored(localStorage, MIN_SCORE_KEY)) ?? 0),
-  classes: new Set((query.get("classes") ?? stored(localStorage, CLASSES_KEY) ?? "").split(",").filter(Boolean)),
+  minScore: Math.min(1, positive(query.get("min_score")) ?? positive(stored("localStorage", MIN_SCORE_KEY)) ?? 0),
+  classes: new Set((query.get("classes") ?? stored("localStorage", CLASSES_KEY) ?? "").split(",").filter(Boolean)),
   journal: query.get("journal") === "1",
 });
 
@@ -70,23 +70,23 @@ const choices = new Choices($("choices"), {
   minScore: session.options.minScore,
   classes: session.options.classes,
   onModel: (model) => {
-    store(localStorage, MODEL_KEY, model);
+    store("localStorage", MODEL_KEY, model);
     choices.reset();
     session.setModel(model);
   },
   onMinScore: (minScore) => {
-    store(localStorage, MIN_SCORE_KEY, String(minScore));
+    store("localStorage", MIN_SCORE_KEY, String(minScore));
     session.setMinScore(minScore);
   },
   onClasses: (classes) => {
-    store(localStorage, CLASSES_KEY, [...classes].join(","));
+    store("localStorage", CLASSES_KEY, [...classes].join(","));
     session.setClasses();
   },
 });
 
 /** @returns {string | null} the model of the last visit, if the server still has it and others */
 function storedModel() {
-  const name = stored(localStorage, MODEL_KEY);
+  const name = stored("localStorage", MODEL_KEY);
   return settings.models.length > 1 && settings.models.some((model) => model.name === name) ? name : null;
 }
 
@@ -222,12 +222,12 @@ $("welcome-camera").addEventListener("click", () => start("camera"));
 $("notice-retry").addEventListener("click", () => start(session.kind));
 $("token-form").addEventListener("submit", (/** @type {Event} */ event) => {
   event.preventDefault();
-  store(sessionStorage, TOKEN_KEY, $("token").value.trim());
+  store("sessionStorage", TOKEN_KEY, $("token").value.trim());
   $("token").value = "";
   start(session.kind);
 });
 $("slo").addEventListener("change", (/** @type {any} */ event) => {
-  store(localStorage, SLO_KEY, event.target.value);
+  store("localStorage", SLO_KEY, event.target.value);
   session.setSlo(Number(event.target.value));
 });
 $("more").addEventListener("click", () => {
@@ -244,7 +244,7 @@ window.addEventListener("pageshow", (event) => {
 const fragment = new URLSearchParams(location.hash.slice(1));
 const token = fragment.get("token");
 if (token) {
-  store(sessionStorage, TOKEN_KEY, token);
+  store("sessionStorage", TOKEN_KEY, token);
   history.replaceState(null, "", location.pathname + location.search);
 }
 

@@ -39,28 +39,31 @@ export function positive(text) {
   return Number.isFinite(value) && value > 0 ? value : null;
 }
 
+/** In place of a storage that is forbidden, as in another site's frame; forgotten with the page. @type {Map<string, string>} */
+const forgotten = new Map();
+
 /**
- * @param {Storage} storage
+ * @param {"localStorage" | "sessionStorage"} storage
  * @param {string} key
  * @returns {string | null}
  */
 export function stored(storage, key) {
   try {
-    return storage.getItem(key);
+    return window[storage].getItem(key);
   } catch {
-    return null; // Storage can be forbidden; the page works without it.
+    return forgotten.get(key) ?? null;
   }
 }
 
 /**
- * @param {Storage} storage
+ * @param {"localStorage" | "sessionStorage"} storage
  * @param {string} key
  * @param {string} value
  */
 export function store(storage, key, value) {
   try {
-    storage.setItem(key, value);
+    window[storage].setItem(key, value);
   } catch {
-    // Storage is forbidden, as above.
+    forgotten.set(key, value);
   }
 }
