@@ -15,7 +15,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from edge.api.pages import Pages, security_headers
-from edge.config import IceServer, load
+from edge.config import ConfigError, IceServer, load
 from edge.models.registry.model import Model
 from edge.models.registry.registry import ModelRegistry
 from tests.served_model import model
@@ -119,3 +119,48 @@ async def test_the_page_has_the_models_that_it_may_ask_for(
     least = {each["name"]: each["score_threshold"] for each in found}
     assert least[models[-1].name] == 0.1
     assert least.get("f", 0.1) == 0.1
+
+
+async def test_the_client_is_for_pages_of_every_origin() -> None:
+    async with _pages() as client:
+        for name, kind in (
+            ("edge-client.js", "text/javascript"),
+            ("edge-client.d.ts", "text/plain"),
+        ):
+            async with client.get(
+                f"/{name}", headers={"Origin": "https://app.example"}
+            ) as response:
+                assert response.status == 200
+                assert response.content_type == kind
+                assert response.headers["Access-Control-Allow-Origin"] == "*"
+                tag = response.headers["ETag"]
+                assert "connect" in await response.text()
+            async with client.get(f"/{name}", headers={"If-None-Match": tag}) as response:
+                assert response.status == 304
+                assert response.headers["Access-Control-Allow-Origin"] == "*"
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ([], "'none'"),
+        (["https://app.example/", "http://*.lan:8000"], "https://app.example http://*.lan:8000"),
+        ("'self', https://[::1]:*", "'self' https://[::1]:*"),
+        ("*", "*"),
+    ],
+)
+async def test_pages_that_may_show_the_page_in_a_frame(setting: Any, words: str) -> None:
+    async with _pages(frame_ancestors=setting) as client, client.get("/") as response:
+        policy = response.headers["Content-Security-Policy"]
+        assert policy.endswith(f"frame-ancestors {words}")
+        async with client.get("/admin") as other:  # whatever is there
+            assert other.headers.get("Content-Security-Policy", "'none'").endswith("'none'")
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["app.example", "https://a b", "https://a;script-src *", "https://a/path", "data:", ""],
+)
+def test_a_frame_ancestor_is_an_origin(source: str) -> None:
+    with pytest.raises(ConfigError, match="frame.ancestors"):
+        load(frame_ancestors=[source])

@@ -20,8 +20,10 @@ CAMERA = {"width": 640, "height": 360, "fps": 15, "count": 60}
 
 @asynccontextmanager
 async def hosting(folder: Path, policy: str = "") -> AsyncIterator[str]:
-    """A folder's files on a port of their own, with a Content Security Policy; yields the URL of its
-    index.html."""
+    """A folder's files on a port of their own, with a Content Security Policy.
+
+    Yields the URL of its index.html.
+    """
 
     @web.middleware
     async def headers(request: web.Request, handler: Handler) -> web.StreamResponse:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -39,14 +39,22 @@ async def example(
         watched.requests.clear()  # they go to the server, too
 
 
+async def until(condition: Callable[[], object], timeout_s: float) -> None:
+    async with asyncio.timeout(timeout_s):
+        while not condition():  # noqa: ASYNC110 - of counts in the server, which tell nobody
+            await asyncio.sleep(0.1)
+
+
 async def answered(server: Server) -> None:
     """Wait until a session has many frames answered."""
-    async with asyncio.timeout(90):
-        while not any(
+
+    def enough() -> bool:
+        return any(
             view.outcomes.get("in_time", 0) + view.outcomes.get("answered_late", 0) > MANY
             for view in server.sessions.views()
-        ):
-            await asyncio.sleep(0.1)
+        )
+
+    await until(enough, 90)
 
 
 async def served(server: Server, page: Page) -> None:
@@ -63,9 +71,7 @@ async def test_a_plain_page(tmp_path: Path, token: str) -> None:
     async with serving(**settings) as server:
         async with example(EXAMPLES / "plain", tmp_path, server.url, token) as page:
             await served(server, page)
-        async with asyncio.timeout(30):  # the page is closed: its session ends
-            while server.sessions.views():
-                await asyncio.sleep(0.1)
+        await until(lambda: not server.sessions.views(), 30)  # the page is closed: its session ends
 
 
 async def test_a_wrong_token_is_told_in_words(tmp_path: Path) -> None:
@@ -89,7 +95,9 @@ async def test_a_page_whose_policy_forbids_workers(tmp_path: Path) -> None:
 @nginx
 async def test_a_server_below_a_path_behind_a_proxy(tmp_path: Path) -> None:
     async with serving(root_path="/edge", trusted_proxies=["127.0.0.1"]) as server:
-        block = f"location /edge/ {{ proxy_pass {base(server)}/; proxy_set_header Host $http_host; }}"
+        block = (
+            f"location /edge/ {{ proxy_pass {base(server)}/; proxy_set_header Host $http_host; }}"
+        )
         async with (
             proxying(tmp_path, block) as url,
             example(EXAMPLES / "plain", tmp_path, f"{url.rstrip('/')}/edge/") as page,
@@ -134,6 +142,10 @@ async def test_no_frame_where_it_is_not_allowed(tmp_path: Path, ancestors: list[
             opened(url, camera, complaints=True) as watched,
         ):
             await watched.page.goto(f"{url}?{query(server.url)}")
-            await watched.page.frame_locator("iframe").locator("body.neterror").wait_for(state="attached")
+            await (
+                watched.page.frame_locator("iframe")
+                .locator("body.neterror")
+                .wait_for(state="attached")
+            )
             assert any("frame-ancestors" in words for words in watched.complaints)
             watched.requests.clear()

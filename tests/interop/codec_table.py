@@ -31,8 +31,8 @@ from tests.browser.conftest import firefox_path
 from tests.browser.firefox import firefox
 from tests.interop.certificates import p256, write_certificate
 from tests.interop.node_publishers import installed, program, write_stream
-from tests.npm import NpmMissingError
 from tests.interop.whip import FFMPEG, GSTREAMER, gstreamer_missing, publish
+from tests.npm import NpmMissingError
 from tests.rtc.publishing import Publisher
 from tests.serving import base, local, serving
 

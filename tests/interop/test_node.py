@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.interop.node_publishers import installed, program, write_stream
-from tests.npm import NpmMissingError
 from tests.interop.whip import FRAMES, publish
+from tests.npm import NpmMissingError
 
 pytestmark = pytest.mark.interop
 

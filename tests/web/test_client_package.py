@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,6 @@ pytestmark = pytest.mark.interop
 
 PACKAGE: dict[str, Any] = json.loads((ROOT / "package.json").read_text())
 BUNDLE = ROOT / "web/static/edge-client.js"
-REACT = ROOT / "docs/embed/examples/react"
 
 
 def tools(folder: Path = ROOT) -> Path:
@@ -42,6 +42,15 @@ def test_the_bundle_is_what_the_modules_make(tmp_path: Path) -> None:
     kept = [each for each in arguments if not each.startswith("--outfile=")]
     run(tools() / "esbuild", *kept, f"--outfile={made}")
     assert made.read_text() == BUNDLE.read_text(), "the modules have changed: npm run build"
+
+
+@pytest.mark.parametrize("name", ["plain/index.html", "react/main.tsx", "iframe/index.html"])
+def test_the_examples_have_as_many_lines_as_their_page_says(name: str) -> None:
+    lines = (ROOT / "docs/embed/examples" / name).read_text().count("\n")
+    page = (ROOT / "docs/embed/javascript.md").read_text()
+    said = re.search(rf"\(examples/{re.escape(name)}\).*\| (\d+) \|", page)
+    assert said is not None
+    assert int(said[1]) == lines
 
 
 def test_the_bundle_is_small() -> None:
