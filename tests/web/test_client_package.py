@@ -61,6 +61,15 @@ def test_the_modules_keep_their_types_and_those_that_are_promised() -> None:
     run(tools() / "tsc", "--project", "web")
 
 
+def test_the_page_imports_the_client_by_its_public_file_alone() -> None:
+    modules = [*(ROOT / "web/static/js/page").glob("*.js")]
+    assert len(modules) > 5
+    for module in modules:
+        imports = re.findall(r"""(?:from|import\()\s*["']([^"']+)["']""", module.read_text())
+        outside = {name for name in imports if not name.startswith("./")}
+        assert outside <= {"../../edge-client.js"}, module.name
+
+
 def test_a_wrong_type_would_be_noticed(tmp_path: Path) -> None:
     """The check above can fail."""
     wrong = tmp_path / "wrong.ts"
