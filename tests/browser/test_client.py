@@ -132,9 +132,13 @@ async def test_a_lost_connection_is_replaced_and_a_paused_one_begun_anew(tmp_pat
         guest = standin.guest
         await standin.until(lambda: guest.ended)
         before = await page.evaluate("() => session.stats().counts.captured")
+        # What is to be sent later may be told now.
+        await page.evaluate("() => session.update({ stream: seen.stream, minScore: 0.5 })")
+        assert await page.evaluate("() => session.state") == "paused"
         await page.evaluate("() => session.resume()")
         await until(page, f"session.state === 'live' && session.stats().counts.in_time > {before}")
         assert "replaces" not in standin.guest.query
+        assert standin.guest.query["min_score"] == "0.5"
         await page.evaluate("() => session.close()")
         assert (await page.evaluate("() => seen.states"))[-1] == "closed"
 

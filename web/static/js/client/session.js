@@ -320,8 +320,11 @@ export class Session {
       this.detach();
       return;
     }
+    if (this.state === "paused") {
+      this.source = source;
+      return;
+    }
     this.attach(source);
-    if (this.state === "paused") return;
     if (this.link) {
       const turned = (/** @type {Link_} */ link) => link.replace(source).catch(() => link.lose(new Problem("link_lost")));
       await Promise.all([this.link, this.links.next].map((link) => link && turned(link)));
