@@ -1,5 +1,5 @@
 // Publishes the camera to one receiver under a cap, obeys its hints, reports what was encoded.
-import { Hints } from './js/client/hint.js';
+import { HintApplier } from './js/client/hint.js';
 
 const now = () => performance.timeOrigin + performance.now();
 const PING_EVERY_MS = 50;
@@ -29,7 +29,7 @@ export async function publish({ receiver, fps, firstBps }) {
   const clock = { offset_ms: null, rtt_ms: Infinity };
   const camera = { track: stream.getVideoTracks()[0], kind: 'camera', setRate() {} };
   const applied = (seq) => control.send(JSON.stringify({ type: 'applied', seq }));
-  const hints = new Hints(sender, camera, applied);
+  const hints = new HintApplier(sender, camera, applied);
   control.onmessage = ({ data }) => {
     const message = JSON.parse(data);
     if (message.type === 'hint') {
