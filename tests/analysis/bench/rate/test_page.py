@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from analysis.bench.rate.receivers import ReceiverServer
@@ -29,9 +27,10 @@ async def test_it_publishes_obeys_hints_and_reports_what_it_encoded() -> None:
             await page.evaluate("(options) => bench.publish(options)", options)
             receiver = server.current
             assert receiver is not None
-            async with asyncio.timeout(60):
-                while len(receiver.decoded().at_ms) < 10 or not receiver.caps:
-                    await asyncio.sleep(0.05)
+            encoded = "async () => (await bench.stats()).framesEncoded > 30"
+            await page.wait_for_function(encoded, timeout=60_000)
+            assert receiver.caps, "it was sent hints"
+            assert receiver.decoded().at_ms
             report = await page.evaluate("() => bench.finish()")
             await receiver.close()
     assert len(report["encoded"]) >= 10
