@@ -105,7 +105,7 @@ async def _recent(publishers: Sequence[LightPublisher]) -> tuple[int, int]:
     """Frames of the last seconds, and how many of them were missed."""
 
     now_ms = unix_ms()
-    frames, why, _ = await _count(publishers, now_ms - 1000.0 * _SAMPLE_S, now_ms)
+    frames, why, _ = await count_frames(publishers, now_ms - 1000.0 * _SAMPLE_S, now_ms)
     return frames, why.total()
 
 
@@ -120,7 +120,7 @@ async def _minute(publishers: Sequence[LightPublisher], pid: int) -> Minute:
         each.outcomes.forget(begin_ms - 10_000.0)
         await asyncio.sleep(0.0)  # lets the others run
     await asyncio.sleep(60.0)
-    frames, why, latencies = await _count(publishers, begin_ms - 1200.0, unix_ms() - 1200.0)
+    frames, why, latencies = await count_frames(publishers, begin_ms - 1200.0, unix_ms() - 1200.0)
     latency = quantiles(latencies)
     lag = [each.lag_ms for each in publishers]
     grown = [now for now, was in zip(lag, lag_before, strict=True) if now > was]
@@ -135,7 +135,7 @@ async def _minute(publishers: Sequence[LightPublisher], pid: int) -> Minute:
     )
 
 
-async def _count(
+async def count_frames(
     publishers: Sequence[LightPublisher], since_ms: float, until_ms: float
 ) -> tuple[int, Counter[str], list[float]]:
     """(frames sent and ended, misses by reason, latencies in ms) of captures in that time; other

@@ -58,7 +58,7 @@ async def test_frames_that_ended_in_the_window_are_counted_by_outcome() -> None:
     )
     two = Publisher("two", [Frame(100.0, "overload")])
     publishers: Any = [one, two]
-    frames, missed, latencies = await load._count(publishers, 100.0, 200.0)
+    frames, missed, latencies = await load.count_frames(publishers, 100.0, 200.0)
     assert frames == 4
     assert missed == {"overload": 2, "late": 1}
     assert latencies == [20.0, 300.0]
