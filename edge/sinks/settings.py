@@ -111,7 +111,7 @@ class MqttSettings(_SinkSettings):
     """An MQTT 5 broker."""
 
     batch_events: ClassVar[int] = 64
-    linger_s: ClassVar[float] = 0.0
+    linger_s: ClassVar[float] = 0.1  # alone, an event costs four times the processor time
 
     kind: Literal["mqtt"]
     host: Filled

@@ -64,6 +64,14 @@ class Sink:
         """Events that have neither been sent nor lost."""
         return len(self.queue) + (0 if self._in_hand is None else len(self._in_hand.events))
 
+    @property
+    def _has_batch(self) -> bool:
+        """Whether there is no use in waiting for more: a batch is full, or the queue soon is."""
+        its = self.settings
+        return len(self.queue) >= min(
+            its.batch_events, its.queue_events // 2
+        ) or self.queue.bytes >= min(its.batch_bytes, its.queue_bytes // 2)
+
     def to_json(self) -> dict[str, Any]:
         """Its state for the operator."""
         return {
@@ -95,7 +103,7 @@ class Sink:
         }
         text = f"{text[:-1]},{json.dumps(more, separators=(',', ':'))[1:]}"
         self.queue.put(SinkEvent(message.session, message.label, message.kind, text))
-        if len(self.queue) == 1 or len(self.queue) >= self.settings.batch_events:
+        if len(self.queue) == 1 or self._has_batch:
             self._wake.set()
 
     def skip(self, label: str, count: int) -> None:
@@ -150,10 +158,9 @@ class Sink:
 
     async def _linger(self) -> None:
         """A little time for more events of the same batch."""
-        most = self.settings.batch_events
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.settings.linger_s):
-                while len(self.queue) < most and not self._stopping.is_set():
+                while not self._has_batch and not self._stopping.is_set():
                     self._wake.clear()
                     await self._wake.wait()
 

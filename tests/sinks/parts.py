@@ -90,5 +90,5 @@ class FakeWriter:
 
 
 def sink(writer: FakeWriter, kind: str = "mqtt", **fields: Any) -> Sink:
-    """MQTT's way of batching has no time in it."""
+    """One whose batches wait for next to no time."""
     return Sink(settings(kind, **fields), writer)

@@ -8,6 +8,7 @@ import multiprocessing
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,9 @@ from edge.base import backoff
 from edge.sinks.event_filter import ResultMessage
 from edge.sinks.mqtt.mqtt_writer import MqttWriter
 from edge.sinks.sink import Sink
+from edge.sinks.writer import DeliveryError
 from tests.mosquitto import Broker, mosquitto
-from tests.sinks.parts import BYE, detections, settings, until
+from tests.sinks.parts import BYE, batch, detections, event, settings, until
 
 pytestmark = mosquitto
 
@@ -185,6 +187,40 @@ async def test_a_gap_is_told_in_its_place(tmp_path: Path) -> None:
         await until(lambda: seen.numbers)
         [gap] = seen.of("edge/gap")
         assert (json.loads(gap)["dropped"], json.loads(gap)["dropped_total"]) == (7, 7)
+
+
+async def test_a_batch_that_is_sent_again_repeats_neither_gap_nor_what_had_arrived(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Broker(tmp_path) as broker, subscribed(broker) as seen:
+        its = settings("mqtt", port=broker.port, home_assistant=True, classes=["person"])
+        writer = MqttWriter(its)
+        real, failures = writer._publish, ["2", "counts"]
+
+        async def publish(client: Any, topic: str, payload: str, *, retain: bool = False) -> None:
+            for each in failures:
+                if f'"event": "a-{each}"' in payload or topic.endswith(each):
+                    failures.remove(each)
+                    raise DeliveryError("not confirmed")
+            await real(client, topic, payload, retain=retain)
+
+        monkeypatch.setattr(writer, "_publish", publish)
+        texts = [{"type": "detections", "boxes": [], "event": f"a-{n}"} for n in (1, 2, 3)]
+        todo = batch(*(event(json.dumps(each)) for each in texts), dropped=4, total=4)
+        tries = 0
+        while True:
+            tries += 1
+            try:
+                await writer.deliver(todo)
+                break
+            except DeliveryError as error:
+                assert error.left is not None
+                todo = replace(todo, events=error.left)
+        await writer.close()
+        await until(lambda: seen.of("edge/status")[-1:] == ["offline"])
+        assert tries == 3
+        assert len(seen.of("edge/gap")) == 1
+        assert sorted(seen.numbers) == [1, 2, 3]
 
 
 async def test_a_broker_that_freezes_is_left_and_come_back_to(tmp_path: Path) -> None:

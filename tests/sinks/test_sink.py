@@ -141,6 +141,18 @@ async def test_a_defect_of_a_writer_ends_no_sink() -> None:
         await until(lambda: it.sent == 1)
 
 
+@pytest.mark.parametrize("bounds", [{"queue_events": 4}, {"queue_bytes": 100_000}])
+async def test_a_small_queue_is_not_filled_by_waiting_for_a_batch(bounds: dict[str, int]) -> None:
+    writer = FakeWriter()
+    padding = [("person", 0.9)] * (1 if "queue_events" in bounds else 500)
+    async with running(writer, kind="jsonl", **bounds) as it:
+        for number in range(1, 41):
+            put(it, text=detections(*padding))
+            if number % 2 == 0:
+                await until(lambda number=number: it.sent >= number - 1)  # type: ignore[misc]
+    assert it.queue.lost == 0
+
+
 async def test_the_end_sends_what_waits() -> None:
     writer = FakeWriter()
     async with running(writer, kind="jsonl") as it:

@@ -47,13 +47,16 @@ class MqttWriter:
         self._connection = AsyncExitStack()
         self._lost: asyncio.Task[None] | None = None  # ends with the connection
         self._counts = LabelCounts(settings.classes)
+        self._gap_of = ""  # the batch whose gap has been told
         self._announced: set[str] = set()  # labels whose sensors this broker knows
 
     async def deliver(self, batch: Batch) -> None:
         client = await self._connected()
         prefix = self._settings.prefix
-        if (gap := gap_text(batch, time.time())) is not None:
+        gap = gap_text(batch, time.time())
+        if gap is not None and batch.id != self._gap_of:
             await self._publish(client, topics.gap(prefix), gap)
+            self._gap_of = batch.id
         sends = [
             asyncio.create_task(
                 self._publish(client, topics.results(prefix, each.label, each.session), each.text)
@@ -69,7 +72,10 @@ class MqttWriter:
         if left:
             await self._disconnect()
             raise DeliveryError("the connection was lost", left=left)
-        await self._tell_counts(client)
+        try:
+            await self._tell_counts(client)
+        except DeliveryError as error:  # the events themselves have arrived
+            raise DeliveryError(str(error), left=[]) from error
 
     async def _arrived(self, sends: Sequence[asyncio.Task[None]]) -> list[bool]:
         """Which of them the broker has confirmed, by the end of the connection."""
