@@ -14,6 +14,11 @@ except BrowserMissingError as error:
     MISSING = str(error)
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(bool(MISSING), reason=MISSING)]
+UNTIL_ENCODED = """async () => {
+  while ((await bench.stats()).framesEncoded < 30) {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}"""
 
 
 async def test_it_publishes_obeys_hints_and_reports_what_it_encoded() -> None:
@@ -27,8 +32,7 @@ async def test_it_publishes_obeys_hints_and_reports_what_it_encoded() -> None:
             await page.evaluate("(options) => bench.publish(options)", options)
             receiver = server.current
             assert receiver is not None
-            encoded = "async () => (await bench.stats()).framesEncoded > 30"
-            await page.wait_for_function(encoded, timeout=60_000)
+            await page.evaluate(UNTIL_ENCODED)
             assert receiver.caps, "it was sent hints"
             assert receiver.decoded().at_ms
             report = await page.evaluate("() => bench.finish()")
