@@ -29,6 +29,8 @@ class Broker:
             self.port: int = free.getsockname()[1]
         self._configuration = folder / "mosquitto.conf"
         lines = [f"listener {self.port} 127.0.0.1", "max_queued_messages 100000", *more]
+        if os.geteuid() == 0:
+            lines.append("user root")  # else it could not read a test's certificates
         if not any(line.startswith("allow_anonymous") for line in more):
             lines.append("allow_anonymous true")
         self._configuration.write_text("\n".join([*lines, ""]))

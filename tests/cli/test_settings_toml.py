@@ -32,6 +32,7 @@ def test_each_value_in_edge_toml_is_the_default_or_could_be_set() -> None:
         default = getattr(load(), key)
         if default is None or key in (
             "profile",
+            "frame_ancestors",
             "ice_allow",
             "ice_servers",
             "trusted_proxies",

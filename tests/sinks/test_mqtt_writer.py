@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from edge.api.access import local_ca
 from edge.base import backoff
 from edge.sinks.event_filter import ResultMessage
 from edge.sinks.mqtt.mqtt_writer import MqttWriter
@@ -175,6 +176,7 @@ async def test_a_broker_that_was_killed_gets_what_was_kept_and_is_told_the_rest(
             await until(lambda: 2400 in after.numbers)
             assert after.of("edge/status")[-1] == "online"
             assert after.of("edge/gate/counts")  # the new broker knows the sensors, too
+        await until(lambda: sink.waiting == 0)  # the last confirmation may come after the message
         assert sink.sent + sink.queue.lost == 2400
         assert sink.queue.lost > 0
         assert sink.queue.unreported == 0
@@ -244,6 +246,18 @@ async def test_a_wrong_password_is_told_without_it(tmp_path: Path) -> None:
         assert sink.error is not None
         assert "uthor" in sink.error
         assert "hush" not in json.dumps(sink.to_json())
+
+
+async def test_the_brokers_certificate_is_verified(tmp_path: Path) -> None:
+    files = local_ca.ensure(tmp_path / "tls", [])
+    lines = (f"certfile {files.cert}", f"keyfile {files.key}")
+    async with Broker(tmp_path, *lines) as broker:
+        async with running(broker, tls=True) as wary:
+            await until(lambda: wary.failures)
+            assert "certificate" in str(wary.error).lower()
+        async with running(broker, host="localhost", tls=True, ca=files.ca) as sink:
+            put(sink, detections(), 3)
+            await until(lambda: sink.sent == 3)
 
 
 async def test_nobody_there_costs_no_more_than_the_queue(tmp_path: Path) -> None:
