@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -57,7 +58,16 @@ def obus(data: bytes) -> list[bytes]:
 def av1(
     count: int, keys: Sequence[int] = (0,), *, size: tuple[int, int] = (WIDTH, HEIGHT)
 ) -> tuple[TemporalUnit, ...]:
-    """`count` numbered pictures by SVT-AV1 without look-ahead."""
+    """`count` numbered pictures by SVT-AV1 without look-ahead.
+
+    As root it gives the calling thread the real-time priority 99, which the thread's children, of
+    browsers for instance, inherit and starve the machine with: it is called in a thread of its own.
+    """
+    with ThreadPoolExecutor(1) as executor:
+        return executor.submit(_encode, count, tuple(keys), size).result()
+
+
+def _encode(count: int, keys: tuple[int, ...], size: tuple[int, int]) -> tuple[TemporalUnit, ...]:
     context = av.CodecContext.create("libsvtav1", "w")
     assert isinstance(context, VideoCodecContext)
     context.width, context.height, context.pix_fmt = *size, "yuv420p"
