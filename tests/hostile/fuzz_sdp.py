@@ -22,6 +22,7 @@ from edge.rtc.sdp import (
 from edge.rtc.sdp.description import read_description
 from tests.hostile.mutation import mutated
 from tests.rtc.sdp.offers import AUDIO, DATA, DIGEST, LOCAL
+from tests.rtc.sdp.worst_offers import worst_offers
 
 _VIDEO = f"""v=0
 o=- 1 2 IN IP4 127.0.0.1
@@ -65,6 +66,7 @@ a=rid:l send depend=m
 a=simulcast:send h,m;~l
 a=ssrc-group:SIM 1 3 4
 """
+_WORST = [*worst_offers().values()]
 _FRAGMENT = """a=ice-ufrag:abcd
 a=ice-pwd:0123456789012345678901
 a=group:BUNDLE 0 1
@@ -102,6 +104,9 @@ class SdpTarget:
     async def open(self, rng: random.Random) -> None: ...
 
     def make(self, rng: random.Random) -> bytes:
+        if rng.random() < 0.02:
+            worst = rng.choice(_WORST).encode()
+            return mutated(rng, worst) if rng.random() < 0.5 else worst
         parts = [_VIDEO, *(part for part in (_SPROP, _SIMULCAST) if rng.random() < 0.5)]
         parts += [part for part in (DATA, AUDIO) if rng.random() < 0.5]
         return _shuffled(rng, "".join(parts).splitlines())

@@ -112,6 +112,19 @@ async def test_the_best_layer_that_comes_is_served_and_every_frame_counts_once(
         assert sender.ended.total() == CAPTURES
 
 
+@pytest.mark.parametrize("order", ["qhf", "fhq"])
+async def test_of_layers_whose_names_tell_nothing_the_best_is_served(
+    order: str, sizes: list[tuple[int, int]]
+) -> None:
+    layers = [Layer(11 + place, SIZES[rid], rid=str(place)) for place, rid in enumerate(order)]
+    lines = ["a=rid:0 send", "a=rid:1 send", "a=rid:2 send", "a=simulcast:send 0;1;2"]
+    async with serving() as server, sending(base(server), edit=simulcast(lines)) as sender:
+        await send(sender, [layers] * CAPTURES)
+        await sender.wait_for(CAPTURES)
+        assert sizes[-1] == SIZES["f"]
+        assert sender.ended == {layers[0].rtp(index): 1 for index in range(CAPTURES)}
+
+
 @pytest.mark.parametrize("count", [2, 3])
 async def test_sources_that_alternate_have_every_frame_counted(count: int) -> None:
     sources = [Layer(11 + place, SIZES["q"]) for place in range(count)]

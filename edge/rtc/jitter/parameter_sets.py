@@ -14,17 +14,22 @@ from collections.abc import Iterable
 from edge.rtc.jitter.nal_units import PPS, SPS, START_CODE, parameter_set_id
 
 MAX_UNIT_BYTES = 4096  # of one parameter set; usual ones have 10 to 40
+MAX_SPROP_UNITS = 256  # of an offer, for all of its payload types
 MAX_UNITS = 64  # with one more, it is not kept: an encoder uses one or two of each kind
 
 
 def read_sprop(sdp: str) -> dict[int, list[bytes]]:
-    """The parameter sets in an offer by payload type; unreadable ones are left out."""
+    """The parameter sets in an offer by payload type; unreadable ones are left out, as are those
+    that come after `MAX_SPROP_UNITS`."""
     found: dict[int, list[bytes]] = {}
+    left = MAX_SPROP_UNITS
     for match in re.finditer(r"^a=fmtp:(\d{1,3}) (.*)$", sdp, re.ASCII | re.MULTILINE):
-        for parameter in match[2].split(";"):
+        for parameter in filter(None, match[2].split(";")):
             name, _, value = parameter.strip().partition("=")
             if name.lower() == "sprop-parameter-sets":
-                for encoded in value.split(","):
+                encodings = value.split(",", left)[:left]
+                left -= len(encodings)
+                for encoded in encodings:
                     with contextlib.suppress(ValueError):
                         unit = base64.b64decode(encoded.strip())
                         found.setdefault(int(match[1]), []).append(unit)

@@ -15,6 +15,7 @@ from edge.rtc.rtp import (
 from edge.rtc.sdp.codecs import Codec
 from edge.rtc.sdp.description import Lines, Section, decimal, read_description
 from edge.rtc.sdp.offer import DataSection, Offer, audio_types
+from edge.rtc.sdp.simulcast import answer_lines
 
 MAX_MESSAGE_BYTES = 65_536  # on a data channel: fewer fragments than a stream may hold unfinished
 START_KBPS = 1000  # at its default of 300, libwebrtc starts at half of the requested size or less
@@ -124,9 +125,9 @@ def _video(offer: Offer, transport_cc: bool) -> tuple[list[str], list[str]]:
     formats: list[str] = []
     lines = ["a=recvonly", "a=rtcp:9 IN IP4 0.0.0.0", "a=rtcp-mux"]
     uris = [_MID, ABS_SEND_TIME, ABS_CAPTURE_TIME, *([TRANSPORT_CC] if transport_cc else [])]
-    if offer.layer is not None:
+    if offer.asked:
         uris += [STREAM_ID, REPAIRED_STREAM_ID]
-        lines += offer.layer.lines
+        lines += answer_lines(offer.asked)
     lines += _extensions(offer.video, uris)
     for codec in offer.codecs:
         formats.append(str(codec.payload_type))

@@ -9,6 +9,7 @@ from edge.rtc.sdp.description import MAX_CHARS, Lines, split
 from edge.rtc.sdp.errors import SdpError
 
 MAX_CANDIDATES = 32  # of one session; further ones are ignored
+_MAX_READ = 8 * MAX_CANDIDATES  # of one text, usable or not
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +32,18 @@ def read_candidates(fragment: str) -> list[Candidate]:
     if len(fragment) > MAX_CHARS:
         raise SdpError("sdp_too_large", f"more than {MAX_CHARS} characters of candidates")
     found: list[Candidate] = []
-    mid = ""
+    mid, left = "", _MAX_READ
     session, groups = split(fragment)
     for lines in groups or [session]:
         block = Lines(lines)
         mid = block.value("mid") or mid
-        for value in block.values("candidate"):
-            if len(found) < MAX_CANDIDATES:
-                candidate = _candidate(mid, value)
-                if candidate is not None:
-                    found.append(candidate)
-    return found
+        values = block.values("candidate")[:left]
+        left -= len(values)
+        for value in values:
+            candidate = _candidate(mid, value)
+            if candidate is not None:
+                found.append(candidate)
+    return found[:MAX_CANDIDATES]
 
 
 def read_ufrags(text: str) -> frozenset[str]:
@@ -53,7 +55,7 @@ def read_ufrags(text: str) -> frozenset[str]:
 
 
 def _candidate(mid: str, value: str) -> Candidate | None:
-    parts = value.split()
+    parts = value.split(maxsplit=8)
     if len(parts) < 8 or parts[6] != "typ" or parts[2].lower() != "udp" or parts[1] != "1":
         return None
     try:

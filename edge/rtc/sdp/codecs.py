@@ -7,7 +7,7 @@ not interleaved. A type that can't be used leaves a reason.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from edge.rtc.sdp.description import Section
@@ -20,6 +20,7 @@ _PROFILE = re.compile(r"[0-9a-f]{6}", re.IGNORECASE)
 _H264_PROFILES = frozenset({44, 66, 77, 88, 100, 110, 118, 122, 128, 244})
 """profile_idc that FFmpeg decodes (ITU-T H.264, annex A); of the multiview ones, the base view."""
 _ANSWERED = {"vp9": ("profile-id",), "av1": ("profile", "level-idx", "tier")}
+_FEEDBACK = frozenset({"nack", "nack pli", "ccm fir", "goog-remb", "transport-cc"})
 _SHOWN = 3  # reasons in one message
 _TYPES = frozenset(map(str, range(128)))
 _MARKED_AS_RTCP = range(64, 96)  # with the marker bit, these look like RTCP (RFC 5761, section 4)
@@ -30,7 +31,8 @@ class Codec:
     """One payload type to receive.
 
     `name` is one of `CODECS`, `encoding` the same as the offer spells it. `parameters` are the
-    offer's (a=fmtp, names in lower case), `feedback` its a=rtcp-fb values. `rtx` is the payload
+    offer's (a=fmtp, names in lower case), `feedback` those of its
+    a=rtcp-fb values that mean something here. `rtx` is the payload
     type of its retransmissions (RFC 4588).
     """
 
@@ -80,15 +82,18 @@ def choose_codecs(section: Section, wanted: Sequence[str] = CODECS) -> CodecChoi
     choice = CodecChoice()
     maps = _by_type(section, "rtpmap")
     parameters = _parameters(section)
+    feedback = _feedback(section)
+    numbers = dict.fromkeys(section.formats)
+    refusals: dict[str, None] = {}
     retransmissions = {
         parameters[number].get("apt"): number
-        for number in section.formats
+        for number in numbers
         if _encoding(maps.get(number, ""))[0].lower() == "rtx" and number in parameters
         if _type_refusal(number) is None
     }
-    for number in dict.fromkeys(section.formats):
+    for number in numbers:
         if number not in maps:
-            choice.refusals.append(f"payload type {number[:20]} has no a=rtpmap")
+            refusals[f"payload type {number[:20]} has no a=rtpmap"] = None
             continue
         encoding, rate = _encoding(maps[number])
         if encoding.lower() in _HELPERS:
@@ -96,8 +101,7 @@ def choose_codecs(section: Section, wanted: Sequence[str] = CODECS) -> CodecChoi
         own = parameters.get(number, {})
         refusal = _refusal(number, encoding, rate, own, wanted)
         if refusal is not None:
-            if refusal not in choice.refusals:
-                choice.refusals.append(refusal)
+            refusals[refusal] = None
             continue
         again = retransmissions.get(number)
         choice.codecs.append(
@@ -106,10 +110,11 @@ def choose_codecs(section: Section, wanted: Sequence[str] = CODECS) -> CodecChoi
                 name=encoding.lower(),
                 encoding=encoding,
                 parameters=own,
-                feedback=_feedback(section, number),
+                feedback=_joined(feedback.get("*"), feedback.get(number)),
                 rtx=int(again) if again is not None else None,
             )
         )
+    choice.refusals = [*refusals]
     choice.codecs.sort(key=lambda codec: (wanted.index(codec.name), _is_single(codec)))
     return choice
 
@@ -170,17 +175,22 @@ def _parameters(section: Section) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     for line in section.values("fmtp"):
         number, _, text = line.partition(" ")
-        for each in text.split(";"):
+        for each in filter(None, text.split(";")):
             name, _, value = each.partition("=")
             if name.strip():
                 found.setdefault(number, {}).setdefault(name.strip().lower(), value.strip())
     return found
 
 
-def _feedback(section: Section, number: str) -> tuple[str, ...]:
-    found = []
+def _feedback(section: Section) -> dict[str, dict[str, None]]:
+    """The known kinds by payload type, or by `*`, which is every type."""
+    found: dict[str, dict[str, None]] = {}
     for value in section.values("rtcp-fb"):
-        to, _, kind = value.partition(" ")
-        if to in (number, "*"):
-            found.append(" ".join(kind.split()))
-    return tuple(dict.fromkeys(found))
+        number, _, kind = value.partition(" ")
+        if (kind := " ".join(kind.split())) in _FEEDBACK:
+            found.setdefault(number, {})[kind] = None
+    return found
+
+
+def _joined(*parts: Iterable[str] | None) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(each for part in parts for each in part or ()))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 
 from edge.rtc.sdp.errors import SdpError
 
@@ -12,25 +14,39 @@ MAX_LINES = 2_000
 MAX_SECTIONS = 32
 DIRECTIONS = ("sendrecv", "sendonly", "recvonly", "inactive")
 
-_LINE_END = re.compile(r"\r\n|\n|\r")
+_LINE_END = re.compile(r"[\r\n]\s*")  # with the empty lines that follow
 _M_LINE = re.compile(r"m=([!-~]+) +(\d{1,5})(?:/\d+)? +([!-~]+) +([!-~].*)", re.ASCII)
 
 
 @dataclass(slots=True)
 class Lines:
-    """The lines of a session or a media section, and the attributes in them."""
+    """The lines of a session or a media section, and the attributes in them.
+
+    The lines are gone through once: an offer has up to `MAX_LINES` of them, and is asked for an
+    attribute for each of its sections, payload types and groups.
+    """
 
     lines: list[str]
+    _values: dict[str, list[str]] = field(init=False, repr=False, compare=False)
+    _flags: frozenset[str] = field(init=False, repr=False, compare=False)
 
-    def values(self, name: str) -> list[str]:
-        head = f"a={name}:"
-        return [line[len(head) :].strip() for line in self.lines if line.startswith(head)]
+    def __post_init__(self) -> None:
+        self._values = {}
+        attributes = [line[2:] for line in self.lines if line.startswith("a=")]
+        for attribute in attributes:
+            name, colon, value = attribute.partition(":")
+            if colon:
+                self._values.setdefault(name, []).append(value.strip())
+        self._flags = frozenset(attributes)
+
+    def values(self, name: str) -> Sequence[str]:
+        return self._values.get(name, ())
 
     def value(self, name: str) -> str | None:
         return next(iter(self.values(name)), None)
 
     def has(self, flag: str) -> bool:
-        return f"a={flag}" in self.lines
+        return flag in self._flags
 
     @property
     def direction(self) -> str | None:
@@ -51,22 +67,29 @@ class Section(Lines):
         return self.value("mid")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Description:
     """A description that has been read."""
 
     session: Lines
     sections: list[Section]
 
-    def bundles(self) -> list[list[str]]:
-        """The mids of each group of sections that share a transport (RFC 9143)."""
+    @cached_property
+    def bundles(self) -> list[dict[str, None]]:
+        """The mids of each group of sections that share a transport, in order (RFC 9143)."""
         groups = (value.split() for value in self.session.values("group"))
-        return [group[1:] for group in groups if group[:1] == ["BUNDLE"]]
+        return [dict.fromkeys(group[1:]) for group in groups if group[:1] == ["BUNDLE"]]
+
+    @cached_property
+    def bundled(self) -> frozenset[str]:
+        """The mids that are in any group."""
+        return frozenset(mid for group in self.bundles for mid in group)
 
 
 def decimal(text: str, most_digits: int) -> int | None:
     """A number written in so few ASCII digits, else None: more digits may be too many for int()."""
-    return int(text) if len(text) <= most_digits and re.fullmatch("[0-9]+", text) else None
+    usable = len(text) <= most_digits and text.isascii() and text.isdecimal()
+    return int(text) if usable else None
 
 
 def split(text: str) -> tuple[list[str], list[list[str]]]:

@@ -21,7 +21,7 @@ from edge.rtc.sdp.candidates import Candidate, read_candidates
 from edge.rtc.sdp.codecs import CODECS, Codec, choose_codecs
 from edge.rtc.sdp.description import Description, Section, decimal, read_description
 from edge.rtc.sdp.errors import SdpError
-from edge.rtc.sdp.simulcast import Layer, choose_layer, read_groups
+from edge.rtc.sdp.simulcast import Layer, choose_layers, read_groups
 from edge.rtc.sdp.transport import Transport, check_credentials, read_transport
 
 _AUDIO = {"opus/48000", "pcmu/8000", "pcma/8000", "g722/8000"}
@@ -45,8 +45,8 @@ class Offer:
     """The accepted parts of an offer.
 
     `bundle` are the accepted sections' mids, the one whose transport is used first; empty where the
-    offer has no group. `layer` is the one chosen of a simulcast. `extensions` are the ids of the
-    header extensions.
+    offer has no group. `asked` are the layers of a simulcast that the answer asks for. `extensions`
+    are the ids of the header extensions.
     """
 
     description: Description
@@ -55,7 +55,7 @@ class Offer:
     data: DataSection | None
     bundle: tuple[str, ...]
     codecs: tuple[Codec, ...]
-    layer: Layer | None
+    asked: tuple[Layer, ...]
     transport: Transport
     extensions: ExtensionIds
     candidates: tuple[Candidate, ...]
@@ -134,7 +134,7 @@ def read_offer(text: str, wanted_codecs: Sequence[str] = CODECS) -> Offer:
         data=_data(data) if data is not None else None,
         bundle=tuple(mid for mid in group if mid in chosen),
         codecs=tuple(codecs),
-        layer=choose_layer(video, (codec.payload_type for codec in codecs)),
+        asked=choose_layers(video, (codec.payload_type for codec in codecs)),
         transport=read_transport(session, [first, session, tagged], first.kind),
         extensions=_extensions(video),
         candidates=tuple(read_candidates(text)),
@@ -165,15 +165,14 @@ def _is_alive(description: Description, section: Section) -> bool:
     """Whether it is offered: with a port, or with that of its group (RFC 9143, section 6)."""
     if section.port:
         return True
-    groups = description.bundles()
-    return section.has("bundle-only") and any(section.mid in group for group in groups)
+    return section.has("bundle-only") and section.mid in description.bundled
 
 
 def _group(description: Description, video: Section) -> list[str]:
     """The mids of the video's group, without those of no section; empty if it is in none."""
     mids = {section.mid for section in description.sections}
-    group = next((each for each in description.bundles() if video.mid in each), [])
-    return [mid for mid in dict.fromkeys(group) if mid in mids]
+    group = next((each for each in description.bundles if video.mid in each), {})
+    return [mid for mid in group if mid in mids]
 
 
 def audio_types(section: Section) -> dict[str, str]:
@@ -182,7 +181,7 @@ def audio_types(section: Section) -> dict[str, str]:
     for value in section.values("rtpmap"):
         number, _, name = value.partition(" ")
         maps[number] = name.strip()
-    found = ((number, maps.get(number, "")) for number in section.formats)
+    found = ((number, maps[number]) for number in dict.fromkeys(section.formats) if number in maps)
     return {n: name for n, name in found if "/".join(name.lower().split("/")[:2]) in _AUDIO}
 
 
@@ -207,8 +206,9 @@ def _extensions(video: Section) -> ExtensionIds:
     for value in video.values("extmap"):
         identity, _, rest = value.partition(" ")
         text, _, direction = identity.partition("/")
-        number = decimal(text, 3) or 0
-        uri = rest.split(" ")[0]
-        if uri in ids and 0 < number < 256 and direction != "recvonly":
-            ids[uri] = number
+        uri = rest.partition(" ")[0]
+        if uri in ids and direction != "recvonly":
+            number = decimal(text, 3) or 0
+            if 0 < number < 256:
+                ids[uri] = number
     return ExtensionIds(*ids.values())

@@ -1,31 +1,28 @@
-"""Simulcast: of the layers that a publisher offers, the one that it is asked to send (RFC 8853).
+"""Simulcast: of the layers that a publisher offers, those that it is asked to send (RFC 8853).
 
-The others cost its uplink and serve nobody, as every frame has one answer. The best layer is the
+One is enough, as every frame has one answer, and the others cost the publisher's uplink: the
 smallest with all that a network can see, where the offer gives sizes; else the largest, by what the
-layers are called or, if that says nothing, by their order: encodings go from small to large
-(`scaleResolutionDownBy` in the W3C's WebRTC, section 5.1).
+layers are called. Where neither tells, all are asked for, and the best of what comes is served
+(`edge.rtc.sources`): encodings should go from small to large (W3C's WebRTC, section 5.1), but many
+publishers list the largest first.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from edge.profile.variant import LONG_SIDES
 from edge.rtc.sdp.description import Section, decimal
+from edge.rtc.sdp.layer_names import largest
 
-MAX_LAYERS = 16  # of an offer; further ones are ignored
+MAX_LAYERS = 8  # of an offer; further ones are ignored. As many sources are known at a time
+MAX_GROUPS = 16  # of sources, and as many sources in one
+MAX_RESTRICTIONS = 16  # of a layer
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,255}")
 _SEND = re.compile(r"(?:^|\s)send\s+(\S+)")
-_HEIGHT = re.compile(r"[A-Za-z_-]*[0-9]{3,4}p?")  # a layer called by its height: "720p"
-_SCALES = (
-    ("q", "quarter", "h", "half", "f", "full"),
-    ("s", "small", "m", "medium", "l", "large"),
-    ("l", "lo", "low", "m", "mid", "medium", "h", "hi", "high"),
-)
-"""Names of layers, from small to large; a scale counts if it has all of an offer's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,49 +39,50 @@ class Layer:
         return max((side for side in sides if side), default=None)
 
     @property
-    def lines(self) -> list[str]:
+    def line(self) -> str:
         """Of the answer."""
         restricted = f" {';'.join(self.restrictions)}" if self.restrictions else ""
-        return [f"a=rid:{self.rid} recv{restricted}", f"a=simulcast:recv {self.rid}"]
+        return f"a=rid:{self.rid} recv{restricted}"
 
 
 _SIDES = ("max-width", "max-height")
 
 
 def read_groups(video: Section, semantics: str) -> list[tuple[int, ...]]:
-    """The sources (SSRC) that an offer groups (RFC 5576, section 4.2), at most `MAX_LAYERS` groups.
+    """The sources (SSRC) that an offer groups (RFC 5576, section 4.2), at most `MAX_GROUPS` groups.
 
     `semantics` is "SIM": layers, without rids; or "FID": a source and that of its retransmissions.
     """
-    groups = [value.split() for value in video.values("ssrc-group")]
-    sources = [
-        [decimal(each, 10) for each in parts[1:]] for parts in groups if parts[:1] == [semantics]
-    ]
-    return [tuple(each for each in group if each is not None) for group in sources[:MAX_LAYERS]]
+    head = f"{semantics} "
+    values = [each for each in video.values("ssrc-group") if each.startswith(head)][:MAX_GROUPS]
+    groups = [value.split(maxsplit=MAX_GROUPS + 1)[1 : MAX_GROUPS + 1] for value in values]
+    sources = [[decimal(each, 10) for each in group] for group in groups]
+    return [tuple(each for each in group if each is not None) for group in sources]
 
 
-def choose_layer(video: Section, payload_types: Iterable[int]) -> Layer | None:
+def choose_layers(video: Section, payload_types: Iterable[int]) -> tuple[Layer, ...]:
     """The best layer of a section that can be sent with one of these payload types.
 
-    None where there is no simulcast.
+    All of them, in the offer's order, where it does not tell which is the best; none where there
+    is no simulcast.
     """
     layers = _layers(video, {str(number) for number in payload_types})
-    if not layers:
-        return None
     sides = [layer.long_side for layer in layers]
     sized = [(side, layer) for side, layer in zip(sides, layers, strict=True) if side]
-    if len(sized) == len(layers):
+    if sized and len(sized) == len(layers):
         enough = [each for each in sized if each[0] >= LONG_SIDES[-1]]
         best = min(enough, key=_side) if enough else max(sized, key=_side)
-        return best[1]
-    heights = [_HEIGHT.fullmatch(layer.rid) for layer in layers]
-    if all(heights):
-        return max(layers, key=lambda layer: int(re.sub(r"\D", "", layer.rid)))
-    names = [layer.rid.lower() for layer in layers]
-    scale = next((scale for scale in _SCALES if set(names) <= set(scale)), None)
-    if scale is not None:
-        return max(layers, key=lambda layer: scale.index(layer.rid.lower()))
-    return layers[-1]
+        return (best[1],)
+    place = largest([layer.rid for layer in layers])
+    return tuple(layers) if place is None else (layers[place],)
+
+
+def answer_lines(layers: Sequence[Layer]) -> list[str]:
+    """Of the answer's video section; none where there is no simulcast."""
+    if not layers:
+        return []
+    rids = ";".join(layer.rid for layer in layers)
+    return [*(layer.line for layer in layers), f"a=simulcast:recv {rids}"]
 
 
 def _side(sized: tuple[int, Layer]) -> int:
@@ -99,7 +97,8 @@ def _layers(video: Section, payload_types: set[str]) -> list[Layer]:
         direction, _, text = rest.strip().partition(" ")
         if direction != "send" or _ID.fullmatch(rid) is None:
             continue
-        restrictions = [each.strip() for each in text.split(";") if each.strip()]
+        words = text.split(";", MAX_RESTRICTIONS)[:MAX_RESTRICTIONS]
+        restrictions = [each.strip() for each in words if each.strip()]
         types = next((each[3:].split(",") for each in restrictions if _key(each) == "pt"), None)
         if types is None or payload_types & set(types):
             kept = tuple(each for each in restrictions if _key(each) != "pt")
@@ -107,10 +106,10 @@ def _layers(video: Section, payload_types: set[str]) -> list[Layer]:
     match = _SEND.search(video.value("simulcast") or "")
     if match is None:
         return []
-    streams = [stream.split(",") for stream in match[1].split(";")][:MAX_LAYERS]
+    streams = [each.split(",") for each in match[1].split(";", MAX_LAYERS)[:MAX_LAYERS]]
     running = [[rid for rid in stream if not rid.startswith("~")] for stream in streams]
     found = (next((known[rid] for rid in stream if rid in known), None) for stream in running)
-    return [layer for layer in found if layer is not None]
+    return [*dict.fromkeys(layer for layer in found if layer is not None)]
 
 
 def _key(restriction: str) -> str:

@@ -56,8 +56,8 @@ def read_transport(session: Lines, parts: Sequence[Lines], kind: str) -> Transpo
     Raises SdpError, naming the attribute, for one that is missing or can't be used.
     """
 
-    def nearest(name: str) -> list[str]:
-        return next((values for part in parts if (values := part.values(name))), [])
+    def nearest(name: str) -> Sequence[str]:
+        return next((values for part in parts if (values := part.values(name))), ())
 
     for name in ("ice-ufrag", "ice-pwd", "fingerprint"):
         if not nearest(name):

@@ -33,8 +33,21 @@ def _sizes(**widths: int) -> dict[str, str]:
         ("send hi;mid;lo", ["hi", "mid", "lo"], "hi"),
         ("send LOW;HIGH", ["LOW", "HIGH"], "HIGH"),
         ("send 1080p;720p;360p", ["1080p", "720p", "360p"], "1080p"),
-        ("send r0;r1;r2", ["r0", "r1", "r2"], "r2"),
-        ("send 1;2", ["1", "2"], "2"),
+        ("send hd;sd;ld", ["hd", "sd", "ld"], "hd"),
+        ("send large;small;tiny", ["large", "small", "tiny"], "large"),
+        ("send max;mid;min", ["max", "mid", "min"], "max"),
+        ("send big;medium;small", ["big", "medium", "small"], "big"),
+        ("send high;standard;low", ["high", "standard", "low"], "high"),
+        ("send hires;lores", ["hires", "lores"], "hires"),
+        ("send hq;mq;lq", ["hq", "mq", "lq"], "hq"),
+        ("send video-high;video-low", ["video-high", "video-low"], "video-high"),
+        ("send cameraHD;cameraSD", ["cameraHD", "cameraSD"], "cameraHD"),
+        ("send lowRes;highRes", ["lowRes", "highRes"], "highRes"),
+        ("send high_720p;low_180p", ["high_720p", "low_180p"], "high_720p"),
+        ("send h264-f;h264-h", ["h264-f", "h264-h"], "h264-f"),
+        ("send 1280x720;320x180", ["1280x720", "320x180"], "1280x720"),
+        ("send x", ["x"], "x"),
+        ("send x;x", ["x"], "x"),
         ("recv x send q;h;f", ["q", "h", "f"], "f"),
         ("send q;h;~f", ["q", "h", "f"], "h"),  # f is paused
         ("send q;h,f", ["q", "f"], "f"),  # of the alternatives, one is described
@@ -59,6 +72,39 @@ def test_the_best_layer_is_asked_for(
 
 
 @pytest.mark.parametrize(
+    ("simulcast", "rids", "taken"),
+    [
+        ("r2;r1;r0", ["r2", "r1", "r0"], "r2;r1;r0"),
+        ("1;2", ["1", "2"], "1;2"),
+        ("top;bottom", ["top", "bottom"], "top;bottom"),
+        ("m;l", ["m", "l"], "m;l"),  # large, or low
+        ("a-low;b-high", ["a-low", "b-high"], "b-high"),
+        ("hi_180p;lo_720p", ["hi_180p", "lo_720p"], "hi_180p;lo_720p"),  # a contradiction
+        ("cam-high;screen-high", ["cam-high", "screen-high"], "cam-high;screen-high"),
+        ("video;video-low", ["video", "video-low"], "video;video-low"),
+        ("x;~y;z", ["x", "y", "z"], "x;z"),  # y is paused
+        ("x;y,w;z", ["x", "w", "z"], "x;w;z"),
+        ("x;y", {"x": " max-width=640", "y": ""}, "x;y"),
+    ],
+)
+def test_all_layers_are_asked_for_where_nothing_tells_which_is_the_best(
+    simulcast: str, rids: dict[str, str] | list[str], taken: str
+) -> None:
+    read, answer = answered(_offered(f"send {simulcast}", rids))
+    lines = answer.splitlines()
+    assert [line for line in lines if "simulcast" in line] == [f"a=simulcast:recv {taken}"]
+    described = [line.split(" ")[:2] for line in lines if line.startswith("a=rid:")]
+    assert described == [[f"a=rid:{rid}", "recv"] for rid in taken.split(";")]
+    assert not violations(read.description, read_description(answer))
+
+
+def test_restrictions_of_all_layers_are_answered() -> None:
+    _, answer = answered(_offered("send x;y", {"x": " pt=96;max-width=640", "y": " max-fps=30"}))
+    lines = [line for line in answer.splitlines() if line.startswith("a=rid:")]
+    assert lines == ["a=rid:x recv max-width=640", "a=rid:y recv max-fps=30"]
+
+
+@pytest.mark.parametrize(
     "text",
     [
         offer(VIDEO),
@@ -71,7 +117,7 @@ def test_the_best_layer_is_asked_for(
 )
 def test_what_is_no_simulcast_is_answered_as_such(text: str) -> None:
     read, answer = answered(text)
-    assert read.layer is None
+    assert read.asked == ()
     assert "a=rid" not in answer
     assert "a=simulcast" not in answer
 
@@ -79,8 +125,7 @@ def test_what_is_no_simulcast_is_answered_as_such(text: str) -> None:
 def test_layers_are_bounded() -> None:
     rids = [f"x{number}" for number in range(2 * MAX_LAYERS)]
     read = read_offer(_offered("send " + ";".join(rids), rids))
-    assert read.layer is not None
-    assert read.layer.rid == f"x{MAX_LAYERS - 1}"
+    assert [layer.rid for layer in read.asked] == rids[:MAX_LAYERS]
 
 
 def test_a_layer_that_was_not_offered_is_found_out() -> None:
