@@ -49,12 +49,14 @@ class Sink:
         self.failures = 0
         """Attempts that failed."""
         self.error: str | None = None
-        """Why the last attempt failed; None once one has worked."""
+        """Why the last attempt failed; None once one has worked. Where events have not arrived,
+        only others that do arrive count as that: a connection alone proves nothing."""
         self._writer = writer
         self._boot = secrets.token_hex(4)  # numbers of an earlier start mean other events
         self._numbers, self._batches = itertools.count(1), itertools.count(1)
         self._in_hand: Batch | None = None
         self._wait = RetryWait()
+        self._undelivered = False  # the last attempt to deliver failed
         self._failing_ms = 0.0
         self._wake, self._stopping = asyncio.Event(), asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -173,7 +175,8 @@ class Sink:
             log.exception("sink_defect", sink=self.name)
             self._failed(DeliveryError(type(error).__name__))
         else:
-            self._worked()
+            if not self._undelivered:
+                self._worked()
 
     async def _deliver(self, batch: Batch) -> None:
         """Try until it has arrived or is given up."""
@@ -189,8 +192,10 @@ class Sink:
             else:
                 self.sent += len(batch.events)
                 self.queue.told(batch)
+                self._undelivered = False
                 self._worked()
                 return
+            self._undelivered = True
             self._failed(failure)
             if failure.left is not None:
                 self.sent += len(batch.events) - len(failure.left)

@@ -63,6 +63,8 @@ class FakeWriter:
         self.open = asyncio.Event()  # cleared: it hangs
         self.open.set()
         self.closed = False
+        self.maintained = 0
+        self.maintain_error: DeliveryError | None = None
 
     async def deliver(self, batch: Batch) -> None:
         self.tried.append(batch)
@@ -77,7 +79,9 @@ class FakeWriter:
         self.batches.append(batch)
 
     async def maintain(self) -> None:
-        pass
+        self.maintained += 1
+        if self.maintain_error is not None:
+            raise self.maintain_error
 
     async def close(self) -> None:
         self.closed = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from edge.base import backoff
 from edge.base.clock import now_ms
+from edge.sinks import sink as sink_module
 from edge.sinks.event_filter import ResultMessage
 from edge.sinks.sink import Sink
 from edge.sinks.writer import DeliveryError
@@ -107,6 +109,33 @@ async def test_a_refused_batch_does_not_hold_up_the_next() -> None:
         put(it)
         await until(lambda: it.sent == 1)
     assert len(writer.tried) == 2
+
+
+async def test_a_receiver_that_takes_no_event_is_failing_until_it_takes_one(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(sink_module, "MAINTAIN_S", 0.01)
+    writer = FakeWriter()
+    writer.error = DeliveryError("answered 400", refused=True)
+    with caplog.at_level(logging.INFO, "edge.sinks"):
+        async with running(writer) as it:
+            for count in (1, 2, 3):
+                put(it)
+                await until(lambda count=count: it.queue.losses["refused"] == count)  # type: ignore[misc]
+                maintained = writer.maintained
+                await until(lambda before=maintained: writer.maintained > before + 1)  # type: ignore[misc]
+                assert it.error == "answered 400"
+            writer.error = None
+            put(it)
+            await until(lambda: it.sent == 1)
+            assert it.error is None
+            writer.maintain_error = DeliveryError("gone")
+            await until(lambda: it.error == "gone")
+            writer.maintain_error = None
+            await until(lambda: it.error is None)
+    told = [record.getMessage().split(" ")[0] for record in caplog.records]
+    names = [each.removeprefix("event=") for each in told if each != "event=sink_stopped"]
+    assert names == ["sink_failing", "sink_works"] * 2
 
 
 async def test_only_the_rest_of_a_batch_is_sent_again() -> None:
