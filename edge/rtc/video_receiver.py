@@ -118,7 +118,6 @@ class VideoReceiver:
         self._source: int | None = None  # the last one served
         self._retransmitting = RetransmissionSources(pairs)
         self._reception = ReceptionStats()
-        self._codec = "vp8"
         self._sender_report: tuple[int, float] | None = None  # (middle 32 bits of NTP, arrival)
         self._poll: asyncio.TimerHandle | None = None
         self._poll_ms = 0.0
@@ -193,10 +192,6 @@ class VideoReceiver:
         packet, media, arrival_ms = arrival.packet, arrival.media, arrival.at_ms
         if arrival.has_picture:
             self._ledger.served(packet.ssrc, packet.timestamp, arrival_ms)
-        codec = self._codecs[packet.payload_type]
-        if codec != self._codec:
-            self._codec = codec
-            self._apply(self.jitter.require_keyframe(arrival_ms), arrival_ms)
         if units := self._parameter_sets.pop(packet.payload_type, None):
             self.jitter.parameter_sets.add(units, in_band=False)
         if not retransmitted:
@@ -238,7 +233,7 @@ class VideoReceiver:
     def _apply(self, output: JitterBufferOutput, at_ms: float) -> None:
         self._ledger.settle(self._source or 0, output, at_ms)
         for frame in output.decodable:
-            self._decoder.submit(self._codec, frame)
+            self._decoder.submit(frame.codec, frame)
             self._submitted_ms = at_ms
         if output.lost:
             self._on_lost(output.lost, "lost")

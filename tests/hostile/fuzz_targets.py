@@ -18,6 +18,7 @@ from edge.rtc.guard.ice_guard import IceGuard
 from edge.rtc.guard.sctp_guard import guard_sctp
 from edge.rtc.guard.suppressed_errors import SuppressedErrors
 from edge.rtc.guard.transport_guard import TransportGuard
+from edge.rtc.jitter.jitter_buffer import MAX_BYTES, MAX_PACKETS
 from edge.rtc.rtp import ExtensionIds
 from edge.rtc.video_receiver import VideoReceiver
 from edge.session.control import control_messages
@@ -174,21 +175,26 @@ class StunTarget:
 
 
 class RtpTarget:
-    """The receiver of decrypted packets, decoder included."""
+    """The receiver of decrypted packets, decoder included; several codecs in one stream."""
 
     is_rtcp: ClassVar[bool] = False
+    _kinds: ClassVar[tuple[int, ...]] = (97, 99, 101, 102)  # a payload type for each codec
 
     def __init__(self) -> None:
         self.suppressed = 0
         self._now_ms = 1e6
-        self._sequence, self._packets_a_frame = 0, 5
+        self._sequence, self._packets_a_frame, self._others = 0, 5, 0.0
         self._receiver: VideoReceiver | None = None
 
     async def open(self, rng: random.Random) -> None:
         self._packets_a_frame = rng.choice((1, 2, 5))
+        # One codec, one that changes to others now and then, or all of them mixed.
+        self._others = rng.choice((0.0, 0.05, 0.5))
         self._receiver = VideoReceiver(
-            codecs={97: rng.choice(("vp8", "h264", "vp9", "av1"))},
-            retransmissions={98: 97},
+            codecs=dict(
+                zip(self._kinds, rng.sample(("vp8", "h264", "vp9", "av1"), 4), strict=True)
+            ),
+            retransmissions={98: 97, 100: 99},
             extensions=ExtensionIds(1, 2, 3, 4, 5),
             send_rtcp=lambda compound: True,
             on_frame=lambda frame: None,
@@ -204,7 +210,10 @@ class RtpTarget:
         # Far jumps begin a new stream, so they are few: what goes wrong needs a stream's history.
         jumps = (*(1,) * 40, 2, 2, 2, 3, 3, -1, -1, -2, 20, 998)
         self._sequence += rng.choice(jumps) if rng.random() < 0.995 else rng.randrange(1 << 16)
-        kind = rng.choice((97, 97, 97, 98, 0)) | rng.choice((0, 0x80))
+        kind = rng.choice((97, 97, 97, 98, 0))
+        if rng.random() < self._others:
+            kind = rng.choice((*self._kinds, 100))
+        kind |= rng.choice((0, 0x80))
         head = struct.pack(
             "!BBHLL",
             0x80 | rng.choice((0, 0x10, 0x10, 0x20, 0x0F)),
@@ -242,6 +251,10 @@ class RtpTarget:
             self._receiver.handle_rtcp(data, self._now_ms)
         else:
             self._receiver.handle_rtp(data, self._now_ms)
+            packets, size = self._receiver.jitter.size
+            assert packets <= MAX_PACKETS
+            assert size <= MAX_BYTES
+            assert self._receiver.jitter.failures == 0, "a frame could not be assembled"
 
     async def close(self) -> None:
         assert self._receiver is not None

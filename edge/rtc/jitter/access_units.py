@@ -6,6 +6,7 @@ whatever timestamp it has. Pure.
 
 from __future__ import annotations
 
+from edge.base.event_log import get_logger
 from edge.rtc.jitter.frames import Assembly, EncodedFrame
 from edge.rtc.jitter.parameter_sets import ParameterSets
 from edge.rtc.jitter.payloads import av1, vp9
@@ -13,6 +14,9 @@ from edge.rtc.jitter.payloads.payload import Payload
 
 _MAX_LEADING = 32  # packets waiting for the next picture; with one more, the oldest is dropped
 _MAX_LEADING_BYTES = 64 << 10  # the same in bytes
+_WITH_SETS = "h264"  # the codec that has parameter sets
+
+_log = get_logger(__name__)
 
 
 class AccessUnits:
@@ -21,6 +25,7 @@ class AccessUnits:
     def __init__(self) -> None:
         self.parameter_sets = ParameterSets()
         self.last_key: tuple[Assembly, bytes] | None = None  # the latest frame, if a key frame
+        self.failures = 0  # frames that could not be assembled, by a mistake of ours
         self._leading: dict[int, Payload] = {}  # by packet number
 
     def lead(self, number: int, media: Payload) -> None:
@@ -38,9 +43,11 @@ class AccessUnits:
             dropped = self._leading.pop(min(self._leading))
             self.parameter_sets.add(dropped.parameters)
 
-    def recovery_before(self, number: int) -> int | None:
+    def recovery_before(self, number: int, media: Payload | None) -> int | None:
         """recovery_frame_cnt among the packets that lead to the picture with this packet."""
-        counts = (each.recovery for at, each in self._leading.items() if at < number)
+        codec = media.codec if media is not None else ""
+        leading = (each for at, each in self._leading.items() if at < number)
+        counts = (each.recovery for each in leading if each.codec == codec)
         return next((count for count in counts if count is not None), None)
 
     def give_up(self, frame: Assembly) -> None:
@@ -48,26 +55,45 @@ class AccessUnits:
         for number in sorted(frame.packets):
             self.parameter_sets.add(frame.packets[number].parameters)
 
+    def suffice_for(self, frame: Assembly) -> bool:
+        """Whether a key frame needs no parameter sets with it, and has none (H264)."""
+        return frame.codec == _WITH_SETS and self.parameter_sets.suffice
+
     def clear(self) -> None:
         """Another stream begins."""
         self._leading.clear()
         self.last_key = None
 
-    def assemble(self, frame: Assembly, now_ms: float, *, entering: bool) -> EncodedFrame:
-        """A complete frame for the decoder; `entering`: nothing was decoded just before."""
+    def assemble(self, frame: Assembly, now_ms: float, *, entering: bool) -> EncodedFrame | None:
+        """A complete frame for the decoder; None where that fails, which costs this frame alone.
+
+        `entering`: nothing was decoded just before, or another codec was.
+        """
+        try:
+            return self._assembled(frame, now_ms, entering=entering)
+        except Exception:
+            if not self.failures:  # or a hostile stream would fill the log
+                _log.exception("frame_not_assembled", codec=frame.codec)
+            self.failures += 1
+            return None
+
+    def _assembled(self, frame: Assembly, now_ms: float, *, entering: bool) -> EncodedFrame:
         numbers = sorted(frame.packets)
         until = min((n for n in numbers if n > frame.last_picture), default=numbers[-1] + 1)
         media = [self._leading.pop(n) for n in sorted(self._leading) if n < frame.last_picture]
+        for other in (each for each in media if not frame.is_of(each)):
+            self.parameter_sets.add(other.parameters)
+        media = [each for each in media if frame.is_of(each)]
         media += [frame.packets[n] for n in numbers if n < until]
         for number in numbers:
             if number >= until:
                 self.lead(number, frame.packets[number])
         units = [unit for each in media for unit in each.parameters]
-        data = _JOINS.get(media[-1].codec, _joined)(media)
+        data = _JOINS.get(frame.codec, _joined)(media)
         largest = max((each for each in media if each.picture), key=_area)
         if frame.head is not None:
             data = frame.head + data
-        elif frame.keyframe or entering:
+        elif (frame.keyframe or entering) and frame.codec == _WITH_SETS:
             data = self.parameter_sets.missing_from(units) + data
         self.parameter_sets.add(units)
         # Once, or each packet more could have all of it decoded again.
@@ -83,6 +109,7 @@ class AccessUnits:
             droppable=bool(frame.droppable) and not frame.keyframe,
             recovery=entering and not frame.keyframe and frame.recovery is not None,
             repeated=frame.repeated,
+            codec=frame.codec,
         )
 
 

@@ -52,7 +52,10 @@ class Assemblies:
             done = self.finished.get(rtp)
             frame = done or self._continued(number, rtp, media)
             frame = frame or self._begin(number, rtp, media, now_ms)
-            if done is not None and media is not None and (done.served or not media.picture):
+            if done is not None and media is not None and not done.is_of(media):
+                # Its outcome is known; what comes may be decoded for those that refer to it.
+                frame = self.frames[rtp] = Assembly(rtp, now_ms, now_ms, repeated=True)
+            elif done is not None and media is not None and (done.served or not media.picture):
                 frame = self._after(done, number, media, now_ms)
         self.owners[number] = frame
         if frame is not None:
@@ -100,6 +103,8 @@ class Assemblies:
         before = self.owners.get(at)
         if before is None and self._given_up is not None and self._given_up.highest == at:
             before = self._given_up
+        if before is not None and not before.is_of(media):
+            before = None
         resumes = media is not None and media.resumes
         may_go_on = (
             before is not None
@@ -112,7 +117,7 @@ class Assemblies:
         if before is not None and before.finished:
             before = None
         frame = self.frames[rtp] = Assembly(rtp, now_ms, now_ms)
-        frame.recovery = self.units.recovery_before(number)
+        frame.recovery = self.units.recovery_before(number, media)
         if before is not None and not before.has_picture and frame.recovery is None:
             frame.recovery = before.recovery
         frame.is_entry = frame.recovery is not None
@@ -122,6 +127,8 @@ class Assemblies:
         """The frame not served whose picture, begun or to begin elsewhere, has this packet too."""
         frame = self._relative(rtp)
         if frame is None or frame.served or not (media is None or media.picture):
+            return None
+        if not frame.is_of(media):
             return None
         begins = media is not None and not media.resumes
         if begins and (frame.begins or number > frame.lowest or frame.finished):
@@ -180,7 +187,7 @@ class Assemblies:
                 frame.last = number
         else:
             frame.last_ms = now_ms
-            if media is None:
+            if media is None or not frame.is_of(media):
                 frame.damaged = True
             else:
                 self._add_media(frame, number, media)
@@ -234,7 +241,9 @@ class Assemblies:
 
     def rejoin(self, frame: Assembly) -> None:
         """A whole frame in which no picture begins: its picture began in the last one."""
-        if frame.head is None:
+        if self._served is not None and self._served.codec != frame.codec:
+            frame.damaged = True  # nor is there a last one
+        elif frame.head is None:
             if self._served is not None:
                 self._observe_spread(self._served, frame.rtp)
             self.ends.disprove()
@@ -323,7 +332,7 @@ class Assemblies:
     def restart(self) -> None:
         """Another source: nothing that is known of the last one's frames is true of its own."""
         self.finished.clear()
-        self._forgotten = self._served = None
+        self._forgotten = self._served = self._given_up = None
         self._spread, self._leads = 0, False
         self.ends = FrameEnd()
         self.units.parameter_sets.restart()
@@ -332,6 +341,7 @@ class Assemblies:
         """Forget all packets; frames must be finished before."""
         self.owners.clear()
         self.units.clear()
+        self._given_up = None  # of numbers that may come again
 
 
 def _distance(one: int, other: int) -> int:

@@ -18,6 +18,7 @@ class DecodedPictures:
     """The pictures that have been decoded, by unwrapped id, since the last key frame."""
 
     def __init__(self) -> None:
+        self.codec = ""  # of the last one
         self._decoded: set[int] = set()
         self._newest: int | None = None
         self._group: tuple[frozenset[int], ...] = ()
@@ -25,8 +26,16 @@ class DecodedPictures:
         self._has_holes = False  # a loss was survived, so references count
         self._undecodable: dict[int, int] = {}  # in a row, by temporal layer
 
-    def served(self, reference: PictureReference | None, *, entry: bool) -> None:
+    def are_of(self, frame: Assembly) -> bool:
+        """Whether they have a frame's codec: else none of them and the frame refer to each other.
+
+        A frame without a codec, of which nothing could be read, counts as one of theirs.
+        """
+        return frame.codec in ("", self.codec) or not self.codec
+
+    def served(self, frame: Assembly, *, entry: bool) -> None:
         """A picture goes to the decoder; `entry`: decoding begins anew with it."""
+        reference, self.codec = frame.reference, frame.codec
         if entry:
             self._decoded.clear()
             self._newest, self._group, self._has_holes = None, (), False
@@ -48,6 +57,8 @@ class DecodedPictures:
 
         What refers to one of a higher temporal layer is seen when it comes.
         """
+        if not self.are_of(lost):
+            return True
         reference = lost.reference
         if lost.droppable and not (reference is not None and reference.layered):
             return True
@@ -59,6 +70,8 @@ class DecodedPictures:
     def survives_gap(self, packets: int, following: Assembly | None) -> bool:
         """The same for whole pictures of which no packet came, by the one after them."""
         if packets > _MAX_GAP or following is None or following.reference is None:
+            return False
+        if not self.are_of(following):
             return False
         needed = self._needed(following.reference)
         if needed is None or (following.reference.temporal == 0 and not needed <= self._decoded):

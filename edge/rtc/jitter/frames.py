@@ -32,6 +32,7 @@ class EncodedFrame:
     droppable: bool = False
     recovery: bool = False
     repeated: bool = False
+    codec: str = ""
 
     @property
     def is_entry(self) -> bool:
@@ -72,6 +73,7 @@ class Assembly:
     reference: PictureReference | None = None  # what the picture refers to (VP9)
     head: _Data | None = None  # of a repeated one: the part that was served too early
     aliases: list[int] = field(default_factory=list)  # further timestamps of the same picture
+    codec: str = ""  # of the first packet that could be read
 
     @property
     def has_picture(self) -> bool:
@@ -122,10 +124,17 @@ class Assembly:
             return number > newest.lowest > self.highest
         if media is None or not (media.picture and media.starts) or media.resumes:
             return False
+        if not self.is_of(media):
+            return False  # the same picture once more, in another codec
         return (media.keyframe or media.delta) and self.last is not None and number > self.last
 
+    def is_of(self, media: Payload | None) -> bool:
+        """Whether a packet may be of this frame by its codec."""
+        return media is None or not self.codec or media.codec == self.codec
+
     def add(self, number: int, media: Payload) -> None:
-        """Take a packet's part."""
+        """Take a packet's part, of the frame's codec."""
+        self.codec = media.codec
         if media.first and number < min(self.first_picture, _or_infinity(self.first)):
             self.first = number
         if media.picture:

@@ -69,6 +69,11 @@ class JitterBuffer:
         """Packets and bytes in the buffer."""
         return len(self._owners), self._assemblies.bytes
 
+    @property
+    def failures(self) -> int:
+        """Frames that were lost by a mistake of ours."""
+        return self._assemblies.units.failures
+
     def add(
         self,
         sequence: int,
@@ -112,6 +117,17 @@ class JitterBuffer:
 
     def _insert(self, number: int | None, packet: HeldPacket, output: JitterBufferOutput) -> None:
         assert number is not None
+        try:
+            self._place(number, packet, output)
+            self._advance(packet.arrival_ms, output)
+        finally:  # whatever happens
+            if len(self._owners) > MAX_PACKETS or self._assemblies.bytes > MAX_BYTES:
+                self._reset(self._highest + 1, output)
+            while len(self._frames) > MAX_FRAMES:
+                self._give_up_next(output)
+                self._advance(packet.arrival_ms, output)
+
+    def _place(self, number: int, packet: HeldPacket, output: JitterBufferOutput) -> None:
         media, now_ms = packet.media, packet.arrival_ms
         if media is None and not packet.damaged:
             self._owners[number] = None
@@ -126,12 +142,6 @@ class JitterBuffer:
                 self._newest = frame
             if self._needs_keyframe and frame is not None and frame.delta:
                 self._give_up_unusable(output)
-        self._advance(now_ms, output)
-        while len(self._frames) > MAX_FRAMES:
-            self._give_up_next(output)
-            self._advance(now_ms, output)
-        if len(self._owners) > MAX_PACKETS or self._assemblies.bytes > MAX_BYTES:
-            self._reset(self._highest + 1, output)
 
     def poll(self, now_ms: float) -> JitterBufferOutput:
         """Frames given up and requests that are due without a packet; to be called at `wake_ms`."""
@@ -262,7 +272,7 @@ class JitterBuffer:
         if self._boundary == self._next or (self._passed or frame) is not frame:
             return True
         # Where parameter sets are in the SDP alone, slices are all that a key frame needs.
-        return self.parameter_sets.suffice and frame.may_start_at(self._next or 0)
+        return self._assemblies.units.suffice_for(frame) and frame.may_start_at(self._next or 0)
 
     def _serve(self, frame: Assembly, now_ms: float, output: JitterBufferOutput) -> None:
         assert frame.first is not None
@@ -270,20 +280,26 @@ class JitterBuffer:
         if self._needs_keyframe and not frame.is_entry:
             self._give_up(frame, output)
             return self._stop_serving(output)
+        if not (frame.is_entry or self._decoded.are_of(frame)):
+            return self._give_up(frame, output)
         if not frame.is_entry and self._decoded.lacks(frame.reference):
             self._give_up(frame, output)
             if self._decoded.needs_key_frame(frame.reference):
                 self._stop_serving(output)
             return None
-        served = self._assemblies.units.assemble(frame, now_ms, entering=self._needs_keyframe)
+        entering = self._needs_keyframe or not self._decoded.are_of(frame)
+        served = self._assemblies.units.assemble(frame, now_ms, entering=entering)
+        if served is None:
+            return self._give_up(frame, output)
         self._tail_probe.frame_completed(len(frame.packets))
         self._assemblies.finish(frame, served=True)
         self._finish_until(frame.last + 1, output)
         self._boundary = self._next
-        self._decoded.served(frame.reference, entry=self._needs_keyframe or frame.keyframe)
+        self._decoded.served(frame, entry=entering or frame.keyframe)
         self._needs_keyframe = self._keyframes.needed = False
         self.counts.frames += not frame.repeated
         output.decodable.append(served)
+        return None
 
     def _give_up(self, frame: Assembly, output: JitterBufferOutput) -> None:
         if frame.finished:  # one of two timestamps is listed twice
@@ -292,7 +308,9 @@ class JitterBuffer:
         if not frame.repeated:
             self.counts.frames_lost += 1
             output.lost.append(frame.rtp)
-        self._keyframes.needed = self._keyframes.needed or self._needs_keyframe
+        # One of another codec is no loss to what is served, unless the sender goes on with it.
+        awaits = self._needs_keyframe or not self._decoded.are_of(frame)
+        self._keyframes.needed = self._keyframes.needed or awaits
 
     def _miss(self, late: list[HeldPacket], output: JitterBufferOutput) -> None:
         """Packets came too late: a frame of which no other came is lost."""

@@ -71,7 +71,6 @@ def depacketize_av1(payload: bytes) -> Payload | None:
         height=height,
         resumes=resumes,
         closed=not elements.goes_on,
-        codec="av1",
     )
 
 

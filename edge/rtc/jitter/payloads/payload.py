@@ -21,7 +21,7 @@ class Payload:
     last unit ends with it. H264 only: `slice_at` is the first macroblock of the last slice that
     begins here, `parameters` are the SPS and PPS units, `recovery` is the recovery_frame_cnt of a
     recovery point (H.264, D.2.8). VP9 only: `reference`, in every packet.
-    `codec` is named where parts are more than joined.
+    `codec` is the packet's, one of `CODECS`: a frame has parts of one alone.
     """
 
     data: bytes

@@ -90,7 +90,6 @@ def _read(reader: _Reader) -> Payload | None:
         reference=PictureReference(
             picture_id, id_bits, temporal, predicted, has_layers, differences, structure.group
         ),
-        codec="vp9",
     )
 
 
