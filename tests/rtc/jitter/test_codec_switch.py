@@ -92,7 +92,7 @@ def test_a_capture_encoded_again_in_another_codec_has_one_outcome(old: str, new:
 @pytest.mark.parametrize(("old", "new"), PAIRS)
 def test_back_and_forth_every_frame_is_served_in_its_codec(old: str, new: str) -> None:
     stream, sequence = Stream(), 65_530
-    sent = []
+    sent: list[tuple[str, int]] = []
     for turn in range(6):
         codec = (old, new)[turn % 2]
         for index in range(4):
