@@ -45,11 +45,46 @@ class Arrival:
         return bool(self.packet.payload) and (self.media is None or self.media.picture)
 
 
+class _KeyFrame:
+    """Which packets of a key frame have come; those of other frames tell where it ends."""
+
+    def __init__(self, rtp: int) -> None:
+        self.rtp = rtp
+        self._first: int | None = None  # the number that places are counted from
+        self._places: set[int] = set()
+        self._lowest = self._highest = 0
+        self._marked = False  # the highest one
+        self._others: set[int] = set()
+
+    def add(self, packet: RtpPacket) -> None:
+        """One of its packets or of another frame's."""
+        of_it = packet.timestamp == self.rtp
+        if self._first is None and of_it:
+            self._first = packet.sequence
+        if self._first is None:
+            return  # in front of it
+        place = signed_difference(packet.sequence, self._first, 16)
+        if not of_it:
+            self._others.add(place)
+            return
+        self._places.add(place)
+        self._lowest = min(self._lowest, place)
+        if place >= self._highest:
+            self._marked = packet.marker or (self._marked and place == self._highest)
+            self._highest = place
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all its packets have come."""
+        ended = self._marked or self._highest + 1 in self._others
+        return ended and self._highest - self._lowest + 1 == len(self._places)
+
+
 class Source:
     """One source as it arrives, whether it is served or not.
 
     `clock` names the group of sources that stamp the same captures; in it the source's timestamps
-    are ahead by `offset`. `long_side` is that of its pictures in pixels, 0 while unknown.
+    are ahead by `offset`.
     """
 
     def __init__(self, ssrc: int) -> None:
@@ -58,7 +93,6 @@ class Source:
         self.doubtful = (0, 0)  # another offset, and how many frames were for it
         self.declared = False  # a layer by the publisher's word
         self.stream_id: bytes | None = None  # by which it is one, in a simulcast with rids
-        self.long_side = 0
         self.packet_ms = self.frame_ms = float("-inf")
         self.interval_ms = _FIRST_INTERVAL_MS  # between frames
         self.newest = 0  # the timestamp of the frame that began last
@@ -67,9 +101,21 @@ class Source:
         self.asked = 0
         self._timestamp: int | None = None
         self._units: dict[tuple[int, int], bytes] = {}
+        self._long_side = 0
+        self._unread: bytes | None = None  # the latest SPS, whose size nobody has asked for
         self._waiting: deque[Arrival] = deque()
-        self._key: int | None = None  # the timestamp of the key frame that the packets begin with
-        self._key_ended = False  # more than that has come
+        self._other_ms = float("-inf")  # the last packet that waits of another than the last frame
+        self._key: _KeyFrame | None = None  # that the packets begin with
+
+    @property
+    def long_side(self) -> int:
+        """That of its pictures in pixels, 0 while unknown."""
+        # Read when it matters: a publisher can send more sets than are worth reading.
+        if self._unread is not None:
+            if (size := picture_size(self._unread)) is not None:
+                self._long_side = max(size)
+            self._unread = None
+        return self._long_side
 
     @property
     def parameter_sets(self) -> Iterable[bytes]:
@@ -101,23 +147,25 @@ class Source:
 
     def _learn(self, media: Payload) -> None:
         if media.width:
-            self.long_side = max(media.width, media.height)
-        for unit in media.parameters:
+            self._long_side, self._unread = max(media.width, media.height), None
+        for unit in media.parameters[:_MAX_UNITS]:
             identity = parameter_set_id(unit)
-            if identity is None or len(unit) > MAX_UNIT_BYTES:
+            if identity is None or len(unit) > MAX_UNIT_BYTES or self._units.get(identity) == unit:
                 continue
             if identity in self._units or len(self._units) < _MAX_UNITS:
                 self._units[identity] = unit
-            if kind_of(unit) == SPS and (size := picture_size(unit)) is not None:
-                self.long_side = max(size)
+            if kind_of(unit) == SPS:
+                self._unread = unit
 
     # -- the packets that wait --------------------------------------------------------------------
 
     def hold(self, arrival: Arrival, bound: int, *, from_key: bool) -> None:
         """Keep a packet; `from_key`: those before the latest key frame are of no use."""
         media, waiting, rtp = arrival.media, self._waiting, arrival.packet.timestamp
+        if waiting and waiting[-1].packet.timestamp != rtp:
+            self._other_ms = waiting[-1].at_ms
         waiting.append(arrival)
-        if from_key and media is not None and media.keyframe and rtp != self._key:
+        if from_key and media is not None and media.keyframe and not self._begins_with(rtp):
             # Parameter sets may come in front of it under another timestamp.
             before = list(waiting)
             begin = len(before)
@@ -126,15 +174,23 @@ class Source:
             ):
                 begin -= 1
             self._waiting = waiting = deque(before[begin:])
-            self._key, self._key_ended = rtp, False
-        self._key_ended = self._key_ended or arrival.packet.marker or rtp != self._key
+            self._key, self._other_ms = _KeyFrame(rtp), float("-inf")
+            for each in waiting:
+                self._key.add(each.packet)
+                if each.packet.timestamp != rtp:
+                    self._other_ms = each.at_ms
+        elif self._key is not None:
+            self._key.add(arrival.packet)
         while len(waiting) > bound or arrival.at_ms - waiting[0].at_ms > _WAITING_MS:
             waiting.popleft()
             self._key = None
 
-    def frames_since(self, at_ms: float) -> int:
-        """Frames of which packets wait that came later."""
-        return len({each.packet.timestamp for each in self._waiting if each.at_ms > at_ms})
+    def _begins_with(self, rtp: int) -> bool:
+        return self._key is not None and self._key.rtp == rtp
+
+    def has_frames_since(self, at_ms: float) -> bool:
+        """Whether packets of more than one frame wait that came later."""
+        return bool(self._waiting) and at_ms < self._other_ms >= self._waiting[0].at_ms
 
     @property
     def key_began_ms(self) -> float:
@@ -144,21 +200,10 @@ class Source:
     @property
     def has_key(self) -> bool:
         """Whether the waiting packets begin with a key frame that has come whole."""
-        if self._key is None or not self._key_ended:
+        if self._key is None or not self._key.is_whole:
             return False
         opening = self._waiting[0].media
-        if opening is None or opening.resumes:
-            return False
-        parts = [each.packet for each in self._waiting if each.packet.timestamp == self._key]
-        first = parts[0].sequence
-        places = {signed_difference(part.sequence, first, 16): part for part in parts}
-        last = max(places)
-        ended = places[last].marker or any(
-            each.packet.timestamp != self._key
-            and signed_difference(each.packet.sequence, first, 16) == last + 1
-            for each in self._waiting
-        )
-        return ended and last - min(places) + 1 == len(places)
+        return opening is not None and not opening.resumes
 
     def take(self, since_ms: float, *, from_key: bool) -> list[Arrival]:
         """The waiting packets that are to be served: all from the key frame on, or those that came

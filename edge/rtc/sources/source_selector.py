@@ -157,7 +157,7 @@ class SourceSelector:
         if silent_ms >= _SILENT_MS and not of_layers:
             return True
         return silent_ms >= max(_MIN_SILENT_MS, _SILENT_INTERVALS * served.interval_ms) and (
-            other.frames_since(self._packet_ms) > 1
+            other.has_frames_since(self._packet_ms)
         )
 
     def _best(self, served: Source, now_ms: float, *, silent: bool) -> Source:
