@@ -352,6 +352,8 @@ class VideoReceiver:
         if self._clock.rtt_ms is not None:
             self.jitter.nacks.suggest_rtt(self._clock.rtt_ms)
             self._estimator.one_way_ms = self._clock.rtt_ms / 2.0
+        if (failure := self.jitter.take_failure()) is not None:  # once: a peer may cause many
+            _log.error("frame_not_assembled", exc_info=failure)
         if self._source is None:
             return
         report, delay_ms = 0, 0.0

@@ -6,7 +6,6 @@ whatever timestamp it has. Pure.
 
 from __future__ import annotations
 
-from edge.base.event_log import get_logger
 from edge.rtc.jitter.frames import Assembly, EncodedFrame
 from edge.rtc.jitter.parameter_sets import ParameterSets
 from edge.rtc.jitter.payloads import av1, vp9
@@ -16,8 +15,6 @@ _MAX_LEADING = 32  # packets waiting for the next picture; with one more, the ol
 _MAX_LEADING_BYTES = 64 << 10  # the same in bytes
 _WITH_SETS = "h264"  # the codec that has parameter sets
 
-_log = get_logger(__name__)
-
 
 class AccessUnits:
     """Makes access units, each with what came before its picture and with what it lacks."""
@@ -26,6 +23,7 @@ class AccessUnits:
         self.parameter_sets = ParameterSets()
         self.last_key: tuple[Assembly, bytes] | None = None  # the latest frame, if a key frame
         self.failures = 0  # frames that could not be assembled, by a mistake of ours
+        self.failure: Exception | None = None  # the first of them, until it is logged
         self._leading: dict[int, Payload] = {}  # by packet number
 
     def lead(self, number: int, media: Payload) -> None:
@@ -71,9 +69,9 @@ class AccessUnits:
         """
         try:
             return self._assembled(frame, now_ms, entering=entering)
-        except Exception:
-            if not self.failures:  # or a hostile stream would fill the log
-                _log.exception("frame_not_assembled", codec=frame.codec)
+        except Exception as error:
+            if not self.failures:
+                self.failure = error
             self.failures += 1
             return None
 

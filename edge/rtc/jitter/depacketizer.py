@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from edge.base.event_log import get_logger
 from edge.rtc.jitter import nal_units
 from edge.rtc.jitter.nal_units import AUD, IDR, SEI, SLICE, SPS, START_CODE
 from edge.rtc.jitter.payloads.av1 import depacketize_av1
@@ -16,16 +15,13 @@ __all__ = ["Payload", "depacketize"]
 _STAP_A, _FU_A = 24, 28
 _MAX_SINGLE = 23  # the highest kind of a payload that is one NAL unit
 
-_log = get_logger(__name__)
-
 
 def depacketize(codec: str, payload: bytes) -> Payload | None:
     """A packet's part of a frame, None if it is malformed; `codec` is one of `CODECS`."""
     read = CODECS[codec]
     try:
         media = read(payload)
-    except Exception as error:  # a mistake of ours costs the frame, not the session
-        _log.debug("unread_payload", codec=codec, error=repr(error))
+    except Exception:  # a mistake of ours costs the frame, not the session
         return None
     if media is not None:
         media.codec = codec

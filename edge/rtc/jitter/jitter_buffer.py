@@ -69,6 +69,12 @@ class JitterBuffer:
         """Packets and bytes in the buffer."""
         return len(self._owners), self._assemblies.bytes
 
+    def take_failure(self) -> Exception | None:
+        """Why the first frame was lost by a mistake of ours; once."""
+        units = self._assemblies.units
+        failure, units.failure = units.failure, None
+        return failure
+
     @property
     def failures(self) -> int:
         """Frames that were lost by a mistake of ours."""
