@@ -29,6 +29,14 @@ class _End:
     sources: list[int]
 
 
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    """When a frame that is not served arrived, and what its timestamp meant then."""
+
+    since_ms: float
+    capture: tuple[int, int]
+
+
 class FrameLedger:
     """Which frames have ended; `capture(ssrc, rtp)` is the same for all layers of a capture."""
 
@@ -37,9 +45,10 @@ class FrameLedger:
         self._last: dict[bool, tuple[int, int]] = {}  # by whether it is served
         self._seen: dict[tuple[int, int], None] = {}  # (source, timestamp) of all frames
         self._served: dict[tuple[int, int], float] = {}  # arrival by capture
-        self._pending: dict[tuple[int, int], float] = {}  # not served so far: arrival
+        self._served_stamps: dict[tuple[int, int], float] = {}  # the same by (0, timestamp)
+        self._pending: dict[tuple[int, int], _Pending] = {}  # not served so far
         self._ended: dict[tuple[int, int], _End] = {}  # by capture
-        self._overflown: list[tuple[int, int]] = []
+        self._overflown: list[tuple[tuple[int, int], _Pending]] = []
         self._superseded: dict[tuple[int, int], float] = {}  # when, by (0, timestamp)
 
     def served(self, ssrc: int, rtp: int, now_ms: float) -> None:
@@ -50,6 +59,7 @@ class FrameLedger:
         self._last = {True: frame}
         _put(self._seen, frame, None)
         _put(self._served, self._capture(ssrc, rtp), now_ms)
+        _put(self._served_stamps, (0, rtp), now_ms)
         self._pending.pop(frame, None)
 
     def unserved(self, ssrc: int, rtp: int, now_ms: float) -> None:
@@ -60,11 +70,10 @@ class FrameLedger:
         self._last[False] = frame
         if frame not in self._seen:
             _put(self._seen, frame, None)
-            self._pending[frame] = now_ms
+            self._pending[frame] = _Pending(now_ms, self._capture(ssrc, rtp))
             if len(self._pending) > _MAX_PENDING:
                 oldest = next(iter(self._pending))
-                del self._pending[oldest]
-                self._overflown.append(oldest)
+                self._overflown.append((oldest, self._pending.pop(oldest)))
 
     def settle(self, ssrc: int, output: JitterBufferOutput, now_ms: float) -> None:
         """Frames of the served source end: those whose capture has ended already have no end of
@@ -104,18 +113,21 @@ class FrameLedger:
         `wait_ms` ago."""
         due = self._overflown
         self._overflown = []
-        for frame, since_ms in self._pending.items():
-            if now_ms - since_ms < wait_ms:
+        for frame, pending in self._pending.items():
+            if now_ms - pending.since_ms < wait_ms:
                 break
-            due.append(frame)
+            due.append((frame, pending))
         found = []
-        for frame in due:
+        for frame, pending in due:
             self._pending.pop(frame, None)
+            # What a timestamp means may have been learnt meanwhile, or forgotten.
             capture = self._capture(*frame)
-            end = self._ended.get(capture)
+            ends = [self._ended.get(each) for each in (capture, pending.capture)]
             known_ms = (
                 self._served.get(capture),
-                end.at_ms if end is not None else None,
+                self._served.get(pending.capture),
+                *(end.at_ms for end in ends if end is not None),
+                self._served_stamps.get((0, frame[1])),
                 self._superseded.get((0, frame[1])),  # of two sources that were never served
             )
             if any(each and now_ms - each < UNSERVED_MS + _SAME_MS for each in known_ms):

@@ -107,6 +107,14 @@ class Source:
         self._other_ms = float("-inf")  # the last packet that waits of another than the last frame
         self._key: _KeyFrame | None = None  # that the packets begin with
 
+    def back(self) -> Source:
+        """The same source as it comes back after a goodbye: what it was is known, no packet is."""
+        source = Source(self.ssrc)
+        source.clock, source.offset = self.clock, self.offset
+        source.declared, source.stream_id = self.declared, self.stream_id
+        source._long_side = self.long_side
+        return source
+
     @property
     def long_side(self) -> int:
         """That of its pictures in pixels, 0 while unknown."""

@@ -13,6 +13,7 @@ from collections.abc import Collection
 from edge.profile.variant import LONG_SIDES
 from edge.rtc.sources.source import MAX_KEY_PACKETS, MAX_WAITING, Arrival, Source
 
+_MAX_GONE = 32  # sources that ended and are remembered; the oldest is forgotten first
 MAX_SOURCES = 8  # known at a time; with one more, the longest silent gives way, or the new one
 _SILENT_MS = 500.0  # after which another source takes over, whatever it sends
 _SILENT_INTERVALS, _MIN_SILENT_MS = 3.0, 100.0  # the same once it has sent more than one frame
@@ -40,6 +41,7 @@ class SourceSelector:
         """Of the pictures, in pixels: the smallest layer that has it is served, else the largest"""
         self._layers = frozenset(layers)
         self._sources: dict[int, Source] = {}
+        self._gone: dict[int, Source] = {}  # that said goodbye, or gave way to others
         self._served: Source | None = None
         self._packet_ms = float("-inf")  # the last packet served
         self._fell_ms = self._changed_ms = float("-inf")
@@ -52,9 +54,10 @@ class SourceSelector:
     def goodbye(self, ssrcs: Collection[int]) -> None:
         """Sources have ended (BYE): after the served one, the next packet's source is served."""
         for ssrc in ssrcs:
-            source = self._sources.pop(ssrc, None)
+            source = self._sources.get(ssrc)
             if source is not None and source is self._served:
                 self._served = None
+            self._forget(ssrc)
 
     def find(self, ssrc: int | None) -> Source | None:
         """A source, if it is known."""
@@ -62,7 +65,7 @@ class SourceSelector:
 
     def capture(self, ssrc: int, rtp: int) -> tuple[int, int]:
         """What a timestamp means: the same for all layers' frames of one capture."""
-        source = self._sources.get(ssrc)
+        source = self._sources.get(ssrc) or self._gone.get(ssrc)
         if source is None:
             return ssrc, rtp
         return source.clock, (rtp - source.offset) & 0xFFFFFFFF
@@ -137,10 +140,18 @@ class SourceSelector:
             oldest = min(others, key=lambda each: each.packet_ms)
             if now_ms - oldest.packet_ms < _SILENT_MS:
                 return None
-            del self._sources[oldest.ssrc]
-        source = self._sources[ssrc] = Source(ssrc)
-        source.declared = ssrc in self._layers
+            self._forget(oldest.ssrc)
+        gone = self._gone.pop(ssrc, None)
+        source = self._sources[ssrc] = Source(ssrc) if gone is None else gone.back()
+        source.declared = source.declared or ssrc in self._layers
         return source
+
+    def _forget(self, ssrc: int) -> None:
+        """A source has ended; its frames keep their captures, also if it comes back."""
+        if (source := self._sources.pop(ssrc, None)) is not None:
+            self._gone[ssrc] = source.back()
+            if len(self._gone) > _MAX_GONE:
+                del self._gone[next(iter(self._gone))]
 
     def _serve(self, source: Source, now_ms: float, *, is_layer: bool) -> list[Arrival]:
         since_ms = self._packet_ms - _OVERLAP_MS
