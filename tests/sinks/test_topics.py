@@ -53,10 +53,10 @@ def test_counts_of_sessions_with_one_label_are_summed_and_end_with_them() -> Non
     assert counts.take_changed() == ["gate"]
     counts.update("gate", "b", ["car", "person"])
     assert counts.take_changed() == []  # the same counts
-    counts.end("gate", "a")
+    counts.end("a")
     assert counts.counts("gate") == {"person": 1, "car": 1}
     assert counts.is_live("gate")
-    counts.end("gate", "b")
+    counts.end("b")
     assert not counts.is_live("gate")
     assert counts.take_changed() == ["gate"]
     counts.change_all()
@@ -66,6 +66,28 @@ def test_counts_of_sessions_with_one_label_are_summed_and_end_with_them() -> Non
 def test_labels_are_bounded() -> None:
     counts = LabelCounts(["person"])
     for number in range(MAX_LABELS + 5):
-        counts.update(f"label {number}", "a", ["person"])
+        counts.update(f"label {number}", f"session {number}", ["person"])
     assert len([*counts.labels]) == MAX_LABELS
     assert counts.left_out == 5
+
+
+def test_a_session_with_another_label_leaves_the_one_before() -> None:
+    counts = LabelCounts(["person"])
+    counts.update("dock", "a", ["person"])
+    counts.update("gate", "a", ["person"])
+    assert not counts.is_live("dock")
+    assert counts.counts("dock") == {"person": 0}
+    counts.end("a")
+    assert not counts.is_live("gate")
+
+
+def test_labels_without_sessions_keep_no_other_label_out() -> None:
+    counts = LabelCounts(["person"])
+    counts.update("gate", "honest", ["person"])
+    for number in range(2 * MAX_LABELS):
+        counts.update(f"label {number}", "restless", ["person"])
+    counts.update("yard", "another", ["person"])
+    assert counts.is_live("gate")
+    assert counts.is_live("yard")
+    assert len([*counts.labels]) <= MAX_LABELS
+    assert counts.left_out == 0

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 MAX_LABELS = 256
-"""Labels are the publishers' choice: those that come after so many are left out."""
+"""Labels are the publishers' choice: beyond so many, the one without a session for the longest
+time is forgotten; where all have sessions, the new one is left out."""
 
 
 class LabelCounts:
@@ -14,6 +15,7 @@ class LabelCounts:
     def __init__(self, classes: Sequence[str]) -> None:
         self._classes = classes
         self._sessions: dict[str, dict[str, Mapping[str, int]]] = {}  # by label and session
+        self._labels: dict[str, str] = {}  # by session, the label that it has now
         self._changed: dict[str, None] = {}  # labels, in order
         self.left_out = 0
         """Updates of labels beyond `MAX_LABELS`."""
@@ -34,11 +36,14 @@ class LabelCounts:
 
     def update(self, label: str, session: str, names: Iterable[str]) -> None:
         """The classes of a frame's boxes, each box's; sessions without a label are left out."""
+        if self._labels.get(session, label) != label:
+            self.end(session)
         if not label:
             return
-        if label not in self._sessions and len(self._sessions) >= MAX_LABELS:
+        if label not in self._sessions and not self._has_room():
             self.left_out += 1
             return
+        self._labels[session] = label
         found = [*names]
         counts = {name: found.count(name) for name in self._classes}
         sessions = self._sessions.setdefault(label, {})
@@ -46,10 +51,23 @@ class LabelCounts:
             sessions[session] = counts
             self._changed[label] = None
 
-    def end(self, label: str, session: str) -> None:
-        """A session has ended."""
-        if self._sessions.get(label, {}).pop(session, None) is not None:
+    def end(self, session: str) -> None:
+        """A session has ended, or has another label."""
+        label = self._labels.pop(session, "")
+        if (sessions := self._sessions.pop(label, None)) is not None:
+            sessions.pop(session, None)
+            self._sessions[label] = sessions  # the newest again of those without a session
             self._changed[label] = None
+
+    def _has_room(self) -> bool:
+        if len(self._sessions) < MAX_LABELS:
+            return True
+        unused = next((label for label, sessions in self._sessions.items() if not sessions), None)
+        if unused is None:
+            return False
+        del self._sessions[unused]
+        self._changed.pop(unused, None)
+        return True
 
     def take_changed(self) -> list[str]:
         """The labels whose counts or presence have changed since the last call."""

@@ -154,7 +154,7 @@ class MqttWriter:
             return
         for event in events:
             if event.kind == "bye":
-                self._counts.end(event.label, event.session)
+                self._counts.end(event.session)
             elif event.kind == "detections":
                 boxes = json.loads(event.text)["boxes"]
                 self._counts.update(event.label, event.session, (box[0] for box in boxes))
