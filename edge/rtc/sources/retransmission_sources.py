@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from edge.rtc.rtp import RtpPacket, unwrap_rtx
 from edge.rtc.sources.source import Source
@@ -14,8 +15,8 @@ _RETRANSMITTED_MS = 5000.0  # after a change, for which the last source's packet
 class RetransmissionSources:
     """The source of each such stream, which names none itself.
 
-    Where a packet names its layer, it is that; where the publisher has paired the two (`pairs`,
-    RFC 5576: FID), the other one of the pair. Else it is the source that was served when the
+    Where a packet has named its layer, it is that, for later ones of the stream as well; where the
+    publisher has paired the two (`pairs`, RFC 5576: FID), the other one of the pair. Else it is the source that was served when the
     stream's first packet came. What was requested of a source comes in its stream even after
     another has taken over, and is of no use then; later, a sender may go on with the same stream
     for its next source.
@@ -24,6 +25,7 @@ class RetransmissionSources:
     def __init__(self, pairs: Mapping[int, int] | None = None) -> None:
         self._pairs = dict(pairs or {})  # the source by the SSRC of its retransmissions
         self._sources: dict[int, int] = {}  # the same, as far as it was seen
+        self._names: dict[int, bytes] = {}  # the layer's, which only the first packets may tell
         self._changed_ms = float("-inf")
 
     def source_changed(self, now_ms: float) -> None:
@@ -35,8 +37,13 @@ class RetransmissionSources:
         """The original of a retransmission; None if it is none of the `source` that is served."""
         if source is None:
             return None
-        if packet.stream_id is not None and source.stream_id is not None:
-            belongs = packet.stream_id == source.stream_id
+        name = packet.stream_id
+        if name is not None:
+            _put(self._names, packet.ssrc, name)
+        else:
+            name = self._names.get(packet.ssrc)
+        if name is not None and source.stream_id is not None:
+            belongs = name == source.stream_id
         else:
             belongs = self._belongs(packet.ssrc, source.ssrc, now_ms)
         return unwrap_rtx(packet, payload_type, source.ssrc) if belongs else None
@@ -48,7 +55,11 @@ class RetransmissionSources:
             if now_ms - self._changed_ms < _RETRANSMITTED_MS:
                 return False
             del self._sources[ssrc]
-        self._sources[ssrc] = source
-        if len(self._sources) > _MAX_RETRANSMISSIONS:
-            del self._sources[next(iter(self._sources))]
+        _put(self._sources, ssrc, source)
         return True
+
+
+def _put(remembered: dict[int, Any], ssrc: int, value: object) -> None:
+    remembered[ssrc] = value
+    if len(remembered) > _MAX_RETRANSMISSIONS:
+        del remembered[next(iter(remembered))]
