@@ -181,7 +181,7 @@ class VideoReceiver:
             self._estimator.restart()
             self._sender_report = None
             if (source := self._sources.find(ssrc)) is not None:
-                self.jitter.parameter_sets.add(source.parameter_sets)
+                self.jitter.units.parameter_sets.add(source.parameter_sets)
         self._source = ssrc
 
     def _end_unserved(self, at_ms: float) -> None:
@@ -193,7 +193,7 @@ class VideoReceiver:
         if arrival.has_picture:
             self._ledger.served(packet.ssrc, packet.timestamp, arrival_ms)
         if units := self._parameter_sets.pop(packet.payload_type, None):
-            self.jitter.parameter_sets.add(units, in_band=False)
+            self.jitter.units.parameter_sets.add(units, in_band=False)
         if not retransmitted:
             in_order = self._reception.add(packet.sequence, packet.timestamp, arrival_ms)
             if in_order and packet.payload:
@@ -352,7 +352,7 @@ class VideoReceiver:
         if self._clock.rtt_ms is not None:
             self.jitter.nacks.suggest_rtt(self._clock.rtt_ms)
             self._estimator.one_way_ms = self._clock.rtt_ms / 2.0
-        if (failure := self.jitter.take_failure()) is not None:  # once: a peer may cause many
+        if (failure := self.jitter.units.take_failure()) is not None:  # once: a peer may cause many
             _log.error("frame_not_assembled", exc_info=failure)
         if self._source is None:
             return

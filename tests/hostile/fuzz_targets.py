@@ -254,7 +254,7 @@ class RtpTarget:
             packets, size = self._receiver.jitter.size
             assert packets <= MAX_PACKETS
             assert size <= MAX_BYTES
-            assert self._receiver.jitter.failures == 0, "a frame could not be assembled"
+            assert self._receiver.jitter.units.failures == 0, "a frame could not be assembled"
 
     async def close(self) -> None:
         assert self._receiver is not None

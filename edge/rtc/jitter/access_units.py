@@ -62,6 +62,11 @@ class AccessUnits:
         self._leading.clear()
         self.last_key = None
 
+    def take_failure(self) -> Exception | None:
+        """Why the first frame could not be assembled; once."""
+        failure, self.failure = self.failure, None
+        return failure
+
     def assemble(self, frame: Assembly, now_ms: float, *, entering: bool) -> EncodedFrame | None:
         """A complete frame for the decoder; None where that fails, which costs this frame alone.
 

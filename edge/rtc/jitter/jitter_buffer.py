@@ -12,12 +12,12 @@ from __future__ import annotations
 from functools import partial
 
 from edge.rtc.jitter import loss_recovery
+from edge.rtc.jitter.access_units import AccessUnits
 from edge.rtc.jitter.assemblies import Assemblies
 from edge.rtc.jitter.decoded_pictures import DecodedPictures
 from edge.rtc.jitter.frames import Assembly, JitterBufferOutput
 from edge.rtc.jitter.loss_recovery import NEVER, KeyframeRequester, TailLossProbe
 from edge.rtc.jitter.nack import NackRequester
-from edge.rtc.jitter.parameter_sets import ParameterSets
 from edge.rtc.jitter.payloads.payload import Payload
 from edge.rtc.jitter.sequence_restart import MAX_JUMP, HeldPacket, SequenceRestart
 from edge.rtc.reception_stats import ReceptionCounts
@@ -60,25 +60,14 @@ class JitterBuffer:
         return self._assemblies.ends.trusts_marker
 
     @property
-    def parameter_sets(self) -> ParameterSets:
-        """H264's, of this stream; those from the SDP are to be added."""
-        return self._assemblies.units.parameter_sets
+    def units(self) -> AccessUnits:
+        """Whose parameter sets are H264's, of this stream; those from the SDP are to be added."""
+        return self._assemblies.units
 
     @property
     def size(self) -> tuple[int, int]:
         """Packets and bytes in the buffer."""
         return len(self._owners), self._assemblies.bytes
-
-    def take_failure(self) -> Exception | None:
-        """Why the first frame was lost by a mistake of ours; once."""
-        units = self._assemblies.units
-        failure, units.failure = units.failure, None
-        return failure
-
-    @property
-    def failures(self) -> int:
-        """Frames that were lost by a mistake of ours."""
-        return self._assemblies.units.failures
 
     def add(
         self,
@@ -401,17 +390,17 @@ class JitterBuffer:
         """The time at which the head is given up; None where no packet is known to be missing."""
         if self._next is None:
             return None
-        self.nacks.extra_wait_ms = loss_recovery.extra_wait_ms(
-            self._frames.values(), self._needs_keyframe
-        )
+        self._set_extra_wait()
         frame = self._owners.get(self._next)
         return self.nacks.give_up_ms(frame.first_ms if frame is not None else NEVER)
 
+    def _set_extra_wait(self) -> None:
+        frames = self._frames.values()
+        self.nacks.extra_wait_ms = loss_recovery.extra_wait_ms(frames, self._needs_keyframe)
+
     def _request(self, now_ms: float, output: JitterBufferOutput) -> None:
         if self.nacks:
-            self.nacks.extra_wait_ms = loss_recovery.extra_wait_ms(
-                self._frames.values(), self._needs_keyframe
-            )
+            self._set_extra_wait()
             inside = partial(loss_recovery.give_up_inside, nacks=self.nacks, owners=self._owners)
             due = self.nacks.due(now_ms, inside if self._needs_keyframe else None)
             output.nack = [number & 0xFFFF for number in due]

@@ -16,10 +16,10 @@ class RetransmissionSources:
     """The source of each such stream, which names none itself.
 
     Where a packet has named its layer, it is that, for later ones of the stream as well; where the
-    publisher has paired the two (`pairs`, RFC 5576: FID), the other one of the pair. Else it is the source that was served when the
-    stream's first packet came. What was requested of a source comes in its stream even after
-    another has taken over, and is of no use then; later, a sender may go on with the same stream
-    for its next source.
+    publisher has paired the two (`pairs`, RFC 5576: FID), the other one of the pair. Else it is the
+    source that was served when the stream's first packet came. What was requested of a source comes
+    in its stream even after another has taken over, and is of no use then; later, a sender may go
+    on with the same stream for its next source.
     """
 
     def __init__(self, pairs: Mapping[int, int] | None = None) -> None:

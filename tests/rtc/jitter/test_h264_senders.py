@@ -44,7 +44,7 @@ def play(
 ) -> Played:
     """One picture a frame interval, 0.2 ms between packets; nothing is sent again."""
     buffer, codec, played = JitterBuffer(60.0, 20.0), _Codec(codec_name, MAX_PIXELS), Played()
-    buffer.parameter_sets.add(sprop, in_band=False)
+    buffer.units.parameter_sets.add(sprop, in_band=False)
     now_ms = 0.0
     served: set[int] = set()
 
