@@ -17,11 +17,12 @@ from edge.cli.extras import LAB
 ROOT = Path(__file__).parents[2]
 OURS = ("analysis", "edge", "netem", "profiles", "tests", "traces")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-# Imported only where a command of the laboratory runs: `edge demo`, `edge solve --algorithm exact`.
-LAB_MODULES_OF_EDGE = {
+# Imported only where an extra is needed: `edge demo`, `edge solve --algorithm exact`, MQTT sinks.
+EXTRA_MODULES_OF_EDGE = {
     "edge/assets/browser.py",
     "edge/cli/demo_run.py",
     "edge/scheduling/solvers/milp.py",
+    "edge/sinks/mqtt/mqtt_writer.py",
 }
 
 
@@ -73,17 +74,17 @@ def _distributions(module: str) -> set[str]:
     [
         ("edge", SERVER),
         ("netem", SERVER | EXTRAS["lab"]),
-        ("analysis", SERVER | EXTRAS["lab"]),
+        ("analysis", SERVER | EXTRAS["lab"] | EXTRAS["mqtt"]),
         ("profiles", SERVER | EXTRAS["lab"]),
         ("traces", SERVER | EXTRAS["lab"]),
-        ("tests", SERVER | EXTRAS["lab"] | EXTRAS["dev"]),
+        ("tests", SERVER | EXTRAS["lab"] | EXTRAS["dev"] | EXTRAS["mqtt"]),
     ],
 )
 def test_all_that_is_imported_is_declared(package: str, declared: set[str]) -> None:
     missing = {
         f"{file}: {module}"
         for file, module in _imports(package)
-        if file not in LAB_MODULES_OF_EDGE and not _distributions(module) & declared
+        if file not in EXTRA_MODULES_OF_EDGE and not _distributions(module) & declared
         if not (package == "tests" and module in SYSTEM)
     }
     assert missing == set()
