@@ -20,13 +20,11 @@ SECONDS = 4.0
 
 
 def _check(published: dict[str, Any], outcomes: Counter[str], layers: int = 1) -> None:
-    """Chromium counts the frames of all of a picture's spatial `layers` that it sends."""
+    """Chromium counts the frames of all of a picture's spatial `layers` that it sends: all of them,
+    or fewer where the machine is busy."""
     assert "refused" not in published, published
     sent = published["sent"]
-    assert any(abs(each * outcomes.total() - sent) <= each for each in range(1, layers + 1)), (
-        outcomes,
-        published,
-    )
+    assert outcomes.total() - 1 <= sent <= layers * (outcomes.total() + 1), (outcomes, published)
     assert outcomes["lost"] == 0, outcomes
     assert outcomes["answered"] > 0, outcomes
 
