@@ -18,7 +18,7 @@ from edge.rtc.guard.ice_guard import IceGuard
 from edge.rtc.guard.sctp_guard import guard_sctp
 from edge.rtc.guard.suppressed_errors import SuppressedErrors
 from edge.rtc.guard.transport_guard import TransportGuard
-from edge.rtc.jitter.jitter_buffer import MAX_BYTES, MAX_PACKETS
+from edge.rtc.jitter.assemblies import MAX_BYTES, MAX_PACKETS
 from edge.rtc.rtp import ExtensionIds
 from edge.rtc.video_receiver import VideoReceiver
 from edge.session.control import control_messages

@@ -26,9 +26,10 @@ from edge.rtc.bwe.capacity_estimator import MAX_CAPACITY_BPS
 from edge.rtc.bwe.remb_policy import MAX_REMB_BPS, MIN_REMB_BPS
 from edge.rtc.bwe.twcc import PacketArrivals
 from edge.rtc.clock.capture_clock import CaptureClock
+from edge.rtc.jitter.assemblies import MAX_BYTES, MAX_FRAMES, MAX_PACKETS
 from edge.rtc.jitter.depacketizer import CODECS, Payload, depacketize
 from edge.rtc.jitter.frames import JitterBufferOutput
-from edge.rtc.jitter.jitter_buffer import MAX_BYTES, MAX_FRAMES, MAX_PACKETS, JitterBuffer
+from edge.rtc.jitter.jitter_buffer import JitterBuffer
 from edge.rtc.jitter.loss_recovery import MAX_PROBED, PLI_INTERVAL_MS
 from edge.rtc.jitter.nack import MAX_NACKS
 from edge.rtc.jitter.sequence_restart import MAX_JUMP
@@ -335,7 +336,7 @@ class AnyWay(RuleBasedStateMachine):
         assert 0 <= count <= MAX_PACKETS
         assert 0 <= size <= MAX_BYTES
         assert len(buffer._frames) <= MAX_FRAMES
-        assert len(buffer._finished) <= MAX_FRAMES
+        assert len(buffer._assemblies.finished) <= MAX_FRAMES
         assert len(buffer.nacks) <= MAX_JUMP
 
 

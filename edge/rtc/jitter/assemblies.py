@@ -12,6 +12,9 @@ from edge.rtc.jitter.payloads.payload import Payload
 from edge.rtc.jitter.sequence_restart import MAX_JUMP, HeldPacket
 from edge.rtc.unwrapper import signed_difference
 
+MAX_PACKETS = 4096  # in the buffer (a 4K key frame is 1,700); beyond, everything is given up
+MAX_BYTES = 8 << 20  # the same in bytes
+MAX_FRAMES = 64  # incomplete ones; with one more, the oldest is given up
 _MAX_FINISHED = 64  # frames whose stragglers are recognised; the oldest is forgotten first
 _MAX_ALIASES = 16  # timestamps of one picture, besides its first; with one more, it is another's
 _MAX_SPREAD = 2700  # ticks between the first and the last timestamp of one picture
@@ -39,6 +42,21 @@ class Assemblies:
         self._served: Assembly | None = None  # the last one
         self._spread = 0  # ticks between timestamps of one picture, as seen
         self._leads = False  # parameter sets have had timestamps of their own
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Packets and bytes that are kept."""
+        return len(self.owners), self.bytes
+
+    @property
+    def is_overfull(self) -> bool:
+        """Whether there are more packets or bytes than any frames need."""
+        return len(self.owners) > MAX_PACKETS or self.bytes > MAX_BYTES
+
+    @property
+    def has_too_many_frames(self) -> bool:
+        """Whether more frames are incomplete than may be."""
+        return len(self.frames) > MAX_FRAMES
 
     def take(
         self, number: int, rtp: int, marker: bool, media: Payload | None, now_ms: float
@@ -290,6 +308,16 @@ class Assemblies:
         self.finish(frame, served=False)
         del self.finished[frame.rtp]  # a picture with this timestamp would be a frame
         return True
+
+    def begins(self, frame: Assembly, head: int, passed: Assembly | None) -> bool:
+        """Whether the frame of the packet at the head certainly begins with it.
+
+        `passed`: the frame of the packet before the head.
+        """
+        if passed is not None and passed is not frame:
+            return True
+        # Where parameter sets are in the SDP alone, slices are all that a key frame needs.
+        return self.units.suffice_for(frame) and frame.may_start_at(head)
 
     def finish(self, frame: Assembly, *, served: bool) -> None:
         """The frame was served or given up."""

@@ -23,10 +23,6 @@ from edge.rtc.jitter.sequence_restart import MAX_JUMP, HeldPacket, SequenceResta
 from edge.rtc.reception_stats import ReceptionCounts
 from edge.rtc.unwrapper import signed_difference
 
-MAX_PACKETS = 4096  # in the buffer (a 4K key frame is 1,700); beyond, everything is given up
-MAX_BYTES = 8 << 20  # the same in bytes
-MAX_FRAMES = 64  # incomplete ones; with one more, the oldest is given up
-
 
 class JitterBuffer:
     """Frames from the packets of one stream.
@@ -41,7 +37,6 @@ class JitterBuffer:
         self._assemblies = Assemblies()
         self._owners = self._assemblies.owners
         self._frames = self._assemblies.frames
-        self._finished = self._assemblies.finished
         self._next: int | None = None  # the first number that is not finished with
         self._boundary: int | None = None  # a number that certainly begins a frame
         self._passed: Assembly | None = None  # the frame of the packet before `_next`
@@ -67,7 +62,7 @@ class JitterBuffer:
     @property
     def size(self) -> tuple[int, int]:
         """Packets and bytes in the buffer."""
-        return len(self._owners), self._assemblies.bytes
+        return self._assemblies.size
 
     def add(
         self,
@@ -116,9 +111,9 @@ class JitterBuffer:
             self._place(number, packet, output)
             self._advance(packet.arrival_ms, output)
         finally:  # whatever happens
-            if len(self._owners) > MAX_PACKETS or self._assemblies.bytes > MAX_BYTES:
+            if self._assemblies.is_overfull:
                 self._reset(self._highest + 1, output)
-            while len(self._frames) > MAX_FRAMES:
+            while self._assemblies.has_too_many_frames:
                 self._give_up_next(output)
                 self._advance(packet.arrival_ms, output)
 
@@ -228,7 +223,8 @@ class JitterBuffer:
                     continue
                 if self._assemblies.leads(frame, self._next, self.nacks):
                     continue
-                if begins := self._begins(frame):
+                begins = self._boundary == self._next
+                if begins := begins or self._assemblies.begins(frame, self._next, self._passed):
                     frame.first = self._next
                 whole = loss_recovery.is_complete(frame, self._next, self.nacks)
                 if begins and whole and not frame.begins and not self._needs_keyframe:
@@ -242,9 +238,8 @@ class JitterBuffer:
                     if self._needs_keyframe or not self._decoded.survives(frame):
                         self._stop_serving(output)
                     continue
-            frames = self._frames.values()
             first = loss_recovery.entry_ahead(
-                frames, self._next, self.nacks, recovery=self._needs_keyframe
+                self._frames.values(), self._next, self.nacks, recovery=self._needs_keyframe
             )
             if first is None:
                 return
@@ -261,13 +256,6 @@ class JitterBuffer:
             self._boundary = self._next + 1
         self._passed = frame or self._passed
         self._next += 1
-
-    def _begins(self, frame: Assembly) -> bool:
-        """Whether the frame certainly begins with the head."""
-        if self._boundary == self._next or (self._passed or frame) is not frame:
-            return True
-        # Where parameter sets are in the SDP alone, slices are all that a key frame needs.
-        return self._assemblies.units.suffice_for(frame) and frame.may_start_at(self._next or 0)
 
     def _serve(self, frame: Assembly, now_ms: float, output: JitterBufferOutput) -> None:
         assert frame.first is not None
@@ -395,8 +383,7 @@ class JitterBuffer:
         return self.nacks.give_up_ms(frame.first_ms if frame is not None else NEVER)
 
     def _set_extra_wait(self) -> None:
-        frames = self._frames.values()
-        self.nacks.extra_wait_ms = loss_recovery.extra_wait_ms(frames, self._needs_keyframe)
+        loss_recovery.set_extra_wait(self.nacks, self._frames.values(), self._needs_keyframe)
 
     def _request(self, now_ms: float, output: JitterBufferOutput) -> None:
         if self.nacks:

@@ -156,10 +156,10 @@ def entry_ahead(
     return None
 
 
-def extra_wait_ms(frames: Iterable[Assembly], needs_keyframe: bool) -> float:
+def set_extra_wait(nacks: NackRequester, frames: Iterable[Assembly], needs_keyframe: bool) -> None:
     """A key frame is worth a longer wait: the next would take longer still."""
     for_key = needs_keyframe or any(frame.keyframe for frame in frames)
-    return _KEYFRAME_WAIT_MS if for_key else 0.0
+    nacks.extra_wait_ms = _KEYFRAME_WAIT_MS if for_key else 0.0
 
 
 def unusable(frames: Collection[Assembly], nacks: NackRequester) -> list[Assembly]:

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 import pytest
 
 from edge.rtc.jitter import access_units, depacketizer
+from edge.rtc.jitter.assemblies import MAX_BYTES, MAX_FRAMES, MAX_PACKETS
 from edge.rtc.jitter.depacketizer import CODECS, depacketize
 from edge.rtc.jitter.frames import EncodedFrame, JitterBufferOutput
-from edge.rtc.jitter.jitter_buffer import MAX_BYTES, MAX_FRAMES, MAX_PACKETS, JitterBuffer
+from edge.rtc.jitter.jitter_buffer import JitterBuffer
 from edge.rtc.jitter.nal_units import PPS, SPS, START_CODE
 
 SETS = [bytes([0x60 | SPS]) + b"\x42\x00\x1f\xe9\x01\x40", bytes([0x60 | PPS]) + b"\xce\x38\x80"]

@@ -14,9 +14,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from edge.rtc.jitter.assemblies import MAX_FRAMES, MAX_PACKETS
 from edge.rtc.jitter.depacketizer import Payload, depacketize
 from edge.rtc.jitter.frames import EncodedFrame, JitterBufferOutput
-from edge.rtc.jitter.jitter_buffer import MAX_FRAMES, MAX_PACKETS, JitterBuffer
+from edge.rtc.jitter.jitter_buffer import JitterBuffer
 from edge.rtc.jitter.loss_recovery import PLI_INTERVAL_MS
 from edge.rtc.jitter.nack import FIRST_REQUESTS, MAX_NACKS
 from edge.rtc.jitter.sequence_restart import MAX_JUMP
@@ -580,8 +581,10 @@ def test_a_picture_that_goes_on_under_ever_new_timestamps_costs_no_more(held: bo
             ended.update(output.lost)
 
         dearest = max(dearest, _work(add))
-        assert len(buffer._finished) <= MAX_FRAMES
-        assert all(len(frame.aliases) <= MAX_FRAMES for frame in buffer._finished.values())
+        assert len(buffer._assemblies.finished) <= MAX_FRAMES
+        assert all(
+            len(frame.aliases) <= MAX_FRAMES for frame in buffer._assemblies.finished.values()
+        )
     assert dearest < 5000
     assert max(ended.values()) == 1
 

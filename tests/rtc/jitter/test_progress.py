@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
+from edge.rtc.jitter.assemblies import MAX_FRAMES
 from edge.rtc.jitter.depacketizer import depacketize
 from edge.rtc.jitter.frames import JitterBufferOutput
-from edge.rtc.jitter.jitter_buffer import MAX_FRAMES, JitterBuffer
+from edge.rtc.jitter.jitter_buffer import JitterBuffer
 
 _MAX_CALLS = 50_000  # of Python functions, for one packet or one poll
 

@@ -6,8 +6,7 @@ from typing import get_args
 
 import pytest
 
-from edge import config
-from edge.config import Settings
+from edge.config import Settings, settings
 from edge.rtc.jitter import depacketizer
 from edge.rtc.sdp import SdpError, read_offer
 from edge.rtc.sdp.codecs import CODECS, choose_codecs
@@ -127,7 +126,7 @@ def test_profiles_beside_the_main_one_are_refused(name: str, key: str) -> None:
 
 
 def test_the_setting_has_all_codecs_in_the_order_of_the_answer() -> None:
-    assert tuple(Settings().codecs) == CODECS == tuple(get_args(config.Codec))
+    assert tuple(Settings().codecs) == CODECS == tuple(get_args(settings.Codec))
     assert set(CODECS) == set(depacketizer.CODECS)
 
 

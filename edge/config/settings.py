@@ -1,22 +1,16 @@
-"""Settings: flags before environment (`EDGE_PORT`, ...) before a TOML file before the defaults."""
+"""Every setting, with its default and its rule."""
 
 from __future__ import annotations
 
-import difflib
-import os
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     IPvAnyAddress,
     IPvAnyNetwork,
-    SecretStr,
-    ValidationError,
     field_validator,
     model_validator,
 )
@@ -25,12 +19,11 @@ from pydantic_settings import (
     NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    SettingsError,
     TomlConfigSettingsSource,
 )
 
 from edge.base.event_log import get_logger
-from edge.base.validation import mistakes
+from edge.config.access import AdminToken, IceServer, PublishingToken, Token
 from edge.profile.model_settings import ModelSettings
 from edge.profile.variant import LONG_SIDES, NETWORKS, Precision, RuntimeSetting
 from edge.sinks.settings import MqttSettings, SinkSettings
@@ -41,18 +34,6 @@ SLO_MIN_MS, SLO_MAX_MS = 20.0, 5000.0
 ROOT_PATH_PATTERN = r"^(/[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,63}){0,8}$"
 """A path without a slash at its end; empty for the root itself."""
 SloMs = Annotated[float, Field(ge=SLO_MIN_MS, le=SLO_MAX_MS)]
-
-
-# Variables of the environment that are read elsewhere and are not settings.
-OTHER_VARIABLES = ("EDGE_CACHE", "EDGE_CHROMIUM", "EDGE_DATA", "EDGE_SIM_MEMORY")
-
-
-class ConfigError(Exception):
-    """Settings that cannot be used; a line for each mistake names its origin, key and rule."""
-
-
-Token = Annotated[SecretStr, Field(min_length=1, max_length=512)]
-AdminToken = Annotated[SecretStr, Field(min_length=8, max_length=512)]
 Codec = Literal["vp8", "h264", "vp9", "av1"]
 _LISTS = (
     "device",
@@ -73,52 +54,6 @@ def _frame_ancestor(source: str) -> str:
     if source not in ("*", "'self'") and not _ORIGIN.fullmatch(source):
         raise ValueError(f"{source!r}: an origin such as https://app.example:8000, 'self' or *")
     return source
-
-
-class PublishingToken(BaseModel):
-    """One of several tokens for publishing; logs have its name."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-    name: Annotated[str, Field(pattern=r"^[\w.-]{1,64}$")]
-    token: Token
-    max_sessions: Annotated[int, Field(ge=1)] | None = None
-
-
-class IceServer(BaseModel):
-    """A STUN or TURN server, for publishers and the server itself."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    urls: list[str]
-    username: str | None = None
-    credential: SecretStr | None = None
-
-    @field_validator("urls")
-    @classmethod
-    def _schemes(cls, urls: list[str]) -> list[str]:
-        for url in urls:
-            if url.split(":", 1)[0] not in ("stun", "stuns", "turn", "turns"):
-                raise ValueError(f"{url!r}: a URL that starts with stun:, stuns:, turn: or turns:")
-        if not urls:
-            raise ValueError("at least one URL")
-        return urls
-
-    @model_validator(mode="after")
-    def _pair(self) -> IceServer:
-        if (self.username is None) != (self.credential is None):
-            raise ValueError("username and credential are given together, or neither")
-        return self
-
-    @property
-    def wants_credentials(self) -> bool:
-        """Whether it is a TURN server whose credentials are not fixed."""
-        return self.credential is None and self.urls[0].startswith("turn")
-
-    @property
-    def gives_credentials(self) -> bool:
-        """Whether publishers receive credentials for it."""
-        return self.credential is not None or self.wants_credentials
 
 
 class Settings(BaseSettings):
@@ -341,75 +276,3 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
-
-
-def load(file: Path | None = None, **flags: Any) -> Settings:
-    """The settings in force; flags that are None were not given.
-
-    Raises ConfigError with a line for each mistake: the flag, variable or file, the key, the rule.
-    """
-    given = {name: value for name, value in flags.items() if value is not None}
-    if file is not None and not file.is_file():
-        raise ConfigError(f"{file}: no such file")
-
-    class FromFile(Settings):
-        model_config = SettingsConfigDict(toml_file=file)
-
-    unknown = _unknown_variables()
-    try:
-        settings = FromFile(**given)
-    except ValidationError as error:
-        lines = [_with_origin(line, given, file) for line in mistakes(error, Settings)]
-        raise ConfigError("\n".join(unknown + lines)) from error
-    except SettingsError as error:  # only the environment's lists and tables are JSON
-        [key] = [name for name in Settings.model_fields if f'"{name}"' in str(error)]
-        raise ConfigError(f"{_variable(key)}: not JSON: {error.__cause__}") from error
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{file}: {error}") from error
-    if unknown:
-        raise ConfigError("\n".join(unknown))
-    return _beside(file, settings)
-
-
-def _beside(file: Path | None, settings: Settings) -> Settings:
-    """The settings, with the models' files taken from the settings file's folder where they are
-    there."""
-    if file is None or not settings.models:
-        return settings
-
-    def found(path: Path) -> Path:
-        beside = file.parent / path
-        return beside if beside.exists() else path
-
-    models = []
-    for model in settings.models:
-        paths = {key: value for key, value in model if isinstance(value, Path)}
-        models.append(model.model_copy(update={k: found(path) for k, path in paths.items()}))
-    return settings.model_copy(update={"models": models})
-
-
-def _unknown_variables() -> list[str]:
-    """A line for each variable of the environment that looks like a setting and is not read."""
-    known = [*map(_variable, Settings.model_fields), *OTHER_VARIABLES]
-    lines = []
-    for name in sorted(os.environ):
-        if name.upper().startswith("EDGE_") and name.upper() not in known:
-            near = difflib.get_close_matches(name.upper(), known, n=1)
-            suggestion = f"; did you mean {near[0]}?" if near else ""
-            lines.append(f"{name}: unknown environment variable{suggestion}")
-    return lines
-
-
-def _with_origin(line: str, given: dict[str, Any], file: Path | None) -> str:
-    """A mistake's line with the flag, variable or file in which its key was set."""
-    match = re.match(r"\w+(?=[.\[:])", line)
-    key = match[0] if match else ""
-    if key in given:
-        return f"--{key.replace('_', '-')}{line.removeprefix(key)}"
-    if _variable(key) in map(str.upper, os.environ):
-        return f"{_variable(key)}{line.removeprefix(key)}"
-    return f"{file}: {line}" if file else line
-
-
-def _variable(key: str) -> str:
-    return f"EDGE_{key.upper()}"
