@@ -24,6 +24,12 @@ def _check(peer: HostilePeer, *, priority: bool = True) -> bytes:
     return bytes(request)
 
 
+def _socket(peer: HostilePeer) -> socket.socket:
+    """One that reaches the server's address, of whichever family ICE chose."""
+    family = socket.AF_INET6 if ":" in peer.server_address[0] else socket.AF_INET
+    return socket.socket(family, socket.SOCK_DGRAM)
+
+
 async def without_priority(peer: HostilePeer) -> None:
     """2,000 authenticated checks without PRIORITY."""
     for index in range(2_000):
@@ -35,8 +41,8 @@ async def reflexive_sources(peer: HostilePeer) -> None:
     """2,000 authenticated checks, each from an address of its own."""
     host = peer.server_address[0]
     for index in range(2_000):
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as source:
-            source.bind((host if index % 2 else "0.0.0.0", 0))
+        with _socket(peer) as source:
+            source.bind((host if index % 2 else "", 0))
             source.sendto(_check(peer), peer.server_address)
         await peer.pause(index)
 
@@ -59,7 +65,7 @@ async def garbage(peer: HostilePeer) -> None:
 
 async def strangers(peer: HostilePeer) -> None:
     """20,000 datagrams to the victim's port from an address without a session."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as source:
+    with _socket(peer) as source:
         for index in range(20_000):
             source.sendto(os.urandom(1) + os.urandom(600), peer.server_address)
             if index % 20 == 0:
