@@ -1,8 +1,8 @@
 import { ClockEstimate } from "/static/js/client/clock.js";
-import { encodingFor, HintApplier } from "/static/js/client/hint.js";
+import { encodingFor, HintApplier } from "/static/js/client/link/hint.js";
 import { msText, rateText } from "/static/js/page/panel.js";
-import { retryDelayMs } from "/static/js/client/links.js";
-import { reportMessage } from "/static/js/client/stats.js";
+import { retryDelayMs } from "/static/js/client/retry.js";
+import { reportMessage } from "/static/js/client/link/stats.js";
 import { Problem } from "/static/js/client/problem.js";
 import { describe, SourceProblem } from "/static/js/page/problems.js";
 import { close, equal, ok, random } from "./check.js";

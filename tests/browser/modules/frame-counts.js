@@ -1,5 +1,5 @@
-import { LEGS, FrameCounts, legsOf, tally } from "/static/js/client/frame-counts.js";
-import { quantile, Samples } from "/static/js/client/quantiles.js";
+import { LEGS, FrameCounts, legsOf, tally } from "/static/js/client/frames/frame-counts.js";
+import { quantile, Samples } from "/static/js/client/frames/quantiles.js";
 import { shareInTime } from "/static/js/page/panel.js";
 import { close, equal, ok, random } from "./check.js";
 

@@ -1,4 +1,4 @@
-import { readLinks } from "/static/js/client/ice.js";
+import { readLinks } from "/static/js/client/link/ice.js";
 import { equal } from "./check.js";
 
 export function test_ice_servers_are_read_from_link_headers() {

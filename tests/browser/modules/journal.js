@@ -1,5 +1,5 @@
-import { Journal } from "/static/js/client/journal.js";
-import { FrameCounts } from "/static/js/client/frame-counts.js";
+import { Journal } from "/static/js/client/frames/journal.js";
+import { FrameCounts } from "/static/js/client/frames/frame-counts.js";
 import { equal } from "./check.js";
 
 const frame = (rtp, leftMs) => ({ rtp, leftMs, bytes: 900, key: false, width: 320, height: 180 });

@@ -1,5 +1,5 @@
-import { FrameCounts } from "/static/js/client/frame-counts.js";
-import { Link } from "/static/js/client/link.js";
+import { FrameCounts } from "/static/js/client/frames/frame-counts.js";
+import { Link } from "/static/js/client/link/link.js";
 import { equal } from "./check.js";
 
 /** A link that is never opened; the test delivers the server's messages. */

@@ -12,7 +12,7 @@ function overlayOf(sloMs, fps) {
   const drawn = [];
   const overlay = new Overlay(canvas, stage, ({ rtp }) => drawn.push(rtp));
   const session = new Session({ url: "/", sloMs: 100, fps: 15 });
-  session.overlay = overlay;
+  session.preview.overlay = overlay;
   session.source = { track: { getSettings: () => ({ frameRate: fps }) } };
   session.update({ sloMs });
   const image = document.createElement("canvas");

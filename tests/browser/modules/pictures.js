@@ -1,4 +1,4 @@
-import { CaptureMap, RtpUnwrapper } from "/static/js/client/capture-map.js";
+import { CaptureMap, RtpUnwrapper } from "/static/js/client/frames/capture-map.js";
 import { PictureRing, ringCapacity } from "/static/js/client/drawing/picture-ring.js";
 import { SlipCorrector } from "/static/js/client/drawing/pictures.js";
 import { close, equal, ok, random } from "./check.js";

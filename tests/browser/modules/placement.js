@@ -1,4 +1,4 @@
-import { Placement } from "/static/js/client/placement.js";
+import { Placement } from "/static/js/client/frames/placement.js";
 import { equal } from "./check.js";
 
 /** A map that is known from the start, or not yet: an RTP timestamp is its picture's stamp and an offset. */

@@ -1,5 +1,7 @@
 /** What a caller may ask of a session, checked. */
 
+import { endpointOf } from "./endpoint.js";
+
 const FUNCTIONS = /** @type {const} */ (["onDetections", "onState", "onError", "onSettings", "onStats"]);
 /** What `update` takes. */
 const CHANGES = new Set(["sloMs", "fps", "classes", "minScore", "model", "token", "track", "stream", "source", "mirrored"]);
@@ -66,17 +68,11 @@ export function optionsOf(given, changed) {
  */
 function endpoint(url) {
   if (!url) refuse("url", "the server's address");
-  /** @type {URL} */
-  let at;
   try {
-    at = new URL(/** @type {any} */ (url), document.baseURI);
+    return endpointOf(/** @type {string | URL} */ (url));
   } catch {
     return refuse("url", `the server's address, not ${url}`);
   }
-  const path = at.pathname.replace(/\/+$/, "");
-  at.pathname = path.endsWith("/whip") ? path : `${path}/whip`;
-  at.hash = "";
-  return at;
 }
 
 /**

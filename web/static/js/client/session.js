@@ -8,27 +8,30 @@
  */
 
 import { pageNow } from "./clock.js";
-import { className, Overlay } from "./drawing/overlay.js";
-import { watchPictures } from "./drawing/pictures.js";
-import { workersAllowed } from "./encoded.js";
-import { tally } from "./frame-counts.js";
-import { askIceServers } from "./ice.js";
-import { Link } from "./link.js";
-import { Links, retryDelayMs } from "./links.js";
+import { detectionsOf } from "./detections.js";
+import { className } from "./drawing/overlay.js";
+import { Preview } from "./drawing/preview.js";
+import { offerUrl } from "./endpoint.js";
+import { workersAllowed } from "./frames/encoded.js";
+import { tally } from "./frames/frame-counts.js";
+import { Tallies } from "./frames/tallies.js";
+import { askIceServers } from "./link/ice.js";
+import { Link } from "./link/link.js";
+import { Links } from "./link/links.js";
 import { watchNetwork } from "./network.js";
 import { optionsOf } from "./options.js";
+import { watchPageCache } from "./page-cache.js";
 import { Problem } from "./problem.js";
+import { Retry } from "./retry.js";
+import { statsOf } from "./session-stats.js";
 import { sourceOf } from "./source.js";
-import { Tallies } from "./tallies.js";
 
-/** A link that lasted this long resets the count of failures. */
-const STEADY_MS = 10000;
 /** Problems that a retry cannot solve. */
 const FINAL = new Set(["token", "refused", "ended", "replaced", "unsupported", "track_ended"]);
 
 /**
  * @typedef {"connecting" | "live" | "reconnecting" | "paused" | "closed"} State
- * @typedef {import("./link.js").Link} Link_
+ * @typedef {import("./link/link.js").Link} Link_
  */
 
 export class Session {
@@ -41,51 +44,53 @@ export class Session {
     this.state = "connecting";
     /** @type {Problem | null} */
     this.problem = null;
-    this.retryAtMs = 0;
-    /** @type {Overlay | null} */
-    this.overlay = null;
+    this.preview = new Preview(this.options.video, {
+      onPicture: (picture) => this.links.each((link) => link.frames.captured(picture)),
+      onSize: () => this.links.each((link) => link.hints.again()),
+      onEnded: () => this.end(new Problem("track_ended")),
+    });
     this.tallies = new Tallies(this.options.sloMs, this.options.journal);
     this.links = new Links({
       make: (replaces, events) => this.makeLink(replaces, events),
       onLive: () => {
-        this.liveSinceMs = pageNow();
+        this.retry.live();
         this.become("live");
         this.settled();
       },
       onLost: (problem) => this.lost(problem),
       onWaiting: (problem) => {
-        this.retryAtMs = pageNow();
+        this.retry.atMs = pageNow();
         this.become("reconnecting", problem);
       },
       onKept: (problem) => this.keptModel(problem),
     });
-    this.failures = 0;
-    this.liveSinceMs = 0;
-    this.reconnects = 0;
-    /** @type {ReturnType<typeof setTimeout> | undefined} set while a new attempt is scheduled */
-    this.retryTimer = undefined;
+    this.retry = new Retry(() => this.links.connect());
     /** Incremented by pause and close: work that began under a lower number must not continue. */
     this.run = 0;
     /** Whether the page's being put into the browser's cache has paused the session. */
     this.hidden = false;
     const unwatchNetwork = watchNetwork(() => this.state === "live" && this.links.replace());
-    const hide = () => {
-      this.hidden = this.active;
-      this.pause();
-    };
-    const show = () => this.hidden && this.resume();
-    window.addEventListener("pagehide", hide);
-    window.addEventListener("pageshow", show);
+    const unwatchCache = watchPageCache(
+      () => {
+        this.hidden = this.active;
+        this.pause();
+      },
+      () => this.hidden && this.resume(),
+    );
     this.unwatchPage = () => {
       unwatchNetwork();
-      window.removeEventListener("pagehide", hide);
-      window.removeEventListener("pageshow", show);
+      unwatchCache();
     };
   }
 
   /** @returns {Link_ | null} */
   get link() {
     return this.links.current;
+  }
+
+  /** @returns {number} page clock: when the next attempt begins, while reconnecting */
+  get retryAtMs() {
+    return this.retry.atMs;
   }
 
   /** @returns {boolean} whether a link is open or being opened */
@@ -141,36 +146,20 @@ export class Session {
 
   /** @param {import("./source.js").Source} source */
   attach(source) {
-    this.detach();
     this.source = source;
-    this.overlay?.reset();
+    this.preview.watch(source);
     this.keepPictures();
-    const { width, height } = source.track.getSettings();
-    let [lastWidth, lastHeight] = [width, height];
-    const unwatch = watchPictures(source, this.options.video ?? probe(), (picture) => {
-      this.overlay?.keep(picture, source.mirrored);
-      this.links.each((link) => link.captured(picture));
-      if (picture.width === lastWidth && picture.height === lastHeight) return;
-      [lastWidth, lastHeight] = [picture.width, picture.height];
-      this.links.each((link) => link.hints.again());
-    });
-    const ended = () => this.end(new Problem("track_ended"));
-    source.track.addEventListener("ended", ended);
-    this.unwatch = () => {
-      unwatch();
-      source.track.removeEventListener("ended", ended);
-    };
   }
 
   detach() {
-    this.unwatch?.();
-    this.unwatch = undefined;
+    this.preview.unwatch();
     this.source = null;
   }
 
   /** Keeps as many pictures as the objective and the source's rate require; a camera may be faster than requested. */
   keepPictures() {
-    this.overlay?.keepFor(this.tallies.frames.sloMs, Math.max(this.fps, this.source?.track.getSettings().frameRate ?? 0));
+    const { frameRate = 0 } = this.source?.track.getSettings() ?? {};
+    this.preview.keepFor(this.tallies.frames.sloMs, Math.max(this.fps, frameRate));
   }
 
   /** @returns {number} pictures a second that the caller wants, or that the track gives */
@@ -183,19 +172,14 @@ export class Session {
    * `exchange` opens the link.
    *
    * @param {string | null} replaces
-   * @param {import("./links.js").LinkEvents} events
+   * @param {import("./link/links.js").LinkEvents} events
    * @returns {Promise<Link_ | null>}
    */
   async makeLink(replaces, events) {
     const { options, source, run } = this;
     if (!source) return null;
-    const url = new URL(options.url);
     const { sloMs, label, model, minScore } = options;
-    if (sloMs !== null) url.searchParams.set("slo_ms", String(sloMs));
-    if (label) url.searchParams.set("label", label);
-    if (model !== null) url.searchParams.set("model", model);
-    if (minScore > 0) url.searchParams.set("min_score", String(minScore));
-    if (replaces) url.searchParams.set("replaces", replaces);
+    const url = offerUrl(options, replaces);
     const token = options.token();
     const [iceServers, watch] = await Promise.all([
       options.iceServers ?? askIceServers(options.url.href, token),
@@ -204,7 +188,7 @@ export class Session {
     if (run !== this.run || source !== this.source) return null;
     return new Link({
       ...events,
-      url: url.href,
+      url,
       token,
       iceServers,
       source,
@@ -231,39 +215,18 @@ export class Session {
     for (const box of result.boxes) tally(this.tallies.classes, className(box, result.classes));
     const boxes = classes ? result.boxes.filter((box) => classes.has(className(box, result.classes))) : result.boxes;
     const nowMs = pageNow();
-    if (this.overlay) this.overlay.show({ ...result, boxes }, nowMs);
-    else result.done();
-    const { rtp, variant, captureMs } = result;
-    this.tell("onDetections", {
-      rtp,
-      variant,
-      captureMs,
-      latencyMs: captureMs === null ? null : nowMs - captureMs,
-      boxes: boxes.map((box) => {
-        const [, score, x1, y1, x2, y2] = box;
-        return { class: className(box, result.classes), score, x1, y1, x2, y2 };
-      }),
-    });
+    this.preview.show({ ...result, boxes }, nowMs);
+    this.tell("onDetections", detectionsOf(result, boxes, nowMs));
   }
 
   /** @param {Problem} problem the link is lost, and none is there to take its place */
   lost(problem) {
-    const { run } = this;
     if (FINAL.has(problem.code)) {
       this.end(problem);
       return;
     }
-    if (this.state === "live" && pageNow() - this.liveSinceMs > STEADY_MS) this.failures = 0;
-    this.failures += 1;
-    const delayMs = problem.retryAfterMs ?? retryDelayMs(this.failures, Math.random());
-    this.retryAtMs = pageNow() + delayMs;
+    this.retry.schedule(problem.retryAfterMs);
     this.become("reconnecting", problem);
-    this.retryTimer = setTimeout(() => {
-      this.retryTimer = undefined;
-      if (run !== this.run) return;
-      this.reconnects += 1;
-      this.links.connect();
-    }, delayMs);
   }
 
   /** @param {Problem} problem for which the wished model does not serve the session */
@@ -328,7 +291,7 @@ export class Session {
     if (this.link) {
       const turned = (/** @type {Link_} */ link) => link.replace(source).catch(() => link.lose(new Problem("link_lost")));
       await Promise.all([this.link, this.links.next].map((link) => link && turned(link)));
-    } else if (this.retryTimer === undefined) await this.links.connect(); // The link was lost meanwhile.
+    } else if (!this.retry.isScheduled) await this.links.connect(); // The link was lost meanwhile.
   }
 
   /**
@@ -338,29 +301,13 @@ export class Session {
    * @param {{stage?: HTMLElement, onDrawn?: (drawn: import("./drawing/overlay.js").Drawn) => void}} [more] stage: the
    *   positioned element that the canvas is fitted into
    */
-  drawOn(canvas, { stage, onDrawn = () => {} } = {}) {
-    this.overlay?.close();
-    this.overlay = canvas && new Overlay(canvas, stage ?? null, onDrawn);
-    this.keepPictures();
+  drawOn(canvas, more) {
+    this.preview.drawOn(canvas, more);
   }
 
   /** @param {{lastMs?: number}} [window] of latency and legs; without it the newest 4096 frames @returns {any} `Stats` */
   stats({ lastMs = Infinity } = {}) {
-    const { link, overlay } = this;
-    return {
-      ...this.tallies.summary(pageNow() - lastMs),
-      session: link?.serverSession ?? null,
-      hint: link?.hint ?? null,
-      hintsApplied: link?.hintsApplied ?? 0,
-      reconnects: this.reconnects,
-      replacements: this.links.replacements,
-      refusals: this.links.refusals,
-      drawn: overlay?.drawn ?? 0,
-      undrawn: overlay?.missed ?? 0,
-      sender: link?.stats ?? null,
-      server: link?.serverStats ?? null,
-      clock: link?.clock.best ?? null,
-    };
+    return statsOf(this, pageNow() - lastMs);
   }
 
   /** @returns {any} with the option `journal`, a line for every frame captured: journal.js; null without */
@@ -416,45 +363,16 @@ export class Session {
     if (this.state === "closed") return;
     this.unwatchPage();
     this.release();
-    this.detach();
-    this.overlay?.close();
+    this.source = null;
+    this.preview.close();
     this.become("closed", problem);
     if (problem) this.tell("onError", problem);
   }
 
   release() {
     this.run += 1;
-    clearTimeout(this.retryTimer);
-    this.retryTimer = undefined;
+    this.retry.cancel();
     this.links.close("stopped");
-    this.unwatch?.();
-    this.unwatch = undefined;
-    this.overlay?.clear();
+    this.preview.clear();
   }
-}
-
-/** @returns {HTMLVideoElement} plays in no page: only its frames' times are read */
-function probe() {
-  const video = document.createElement("video");
-  video.muted = true;
-  video.playsInline = true;
-  return video;
-}
-
-/**
- * Opens a session; the work goes on after the return, and `onState` tells how.
- *
- * @param {any} options `ConnectOptions` of edge-client.d.ts
- * @returns {Session}
- * @throws {TypeError} for an option that cannot be used
- */
-export function connect(options) {
-  const session = new Session(options);
-  try {
-    session.begin(options);
-  } catch (error) {
-    session.unwatchPage();
-    throw error;
-  }
-  return session;
 }

@@ -53,7 +53,7 @@ export function encodingFor(encoding, hint, { longest, fps, scalesTo }) {
 export class HintApplier {
   /**
    * @param {RTCRtpSender} sender
-   * @param {import("./source.js").Source} source
+   * @param {import("../source.js").Source} source
    * @param {(seq: number) => void} onApplied
    */
   constructor(sender, source, onApplied) {

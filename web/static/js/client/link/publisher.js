@@ -2,8 +2,8 @@
  * One WHIP session (RFC 9725): offers the track and the data channels, and ends the session.
  */
 
-import { watchEncoded } from "./encoded.js";
-import { Problem } from "./problem.js";
+import { watchEncoded } from "../frames/encoded.js";
+import { Problem } from "../problem.js";
 
 const GATHERING_MS = 1000;
 const SIGNALLING_MS = 10000;
@@ -15,7 +15,7 @@ const FIRST_BPS = 1_200_000;
 /**
  * The server's reasons to refuse a session for now; any other 503 comes from a proxy whose server is down.
  *
- * @type {Record<string, import("./problem.js").ProblemCode>}
+ * @type {Record<string, import("../problem.js").ProblemCode>}
  */
 const UNAVAILABLE = { full: "full", busy: "full", half_open_full: "full", no_ports: "full", no_descriptors: "full", not_ready: "not_ready", draining: "draining" };
 
@@ -28,7 +28,7 @@ const UNAVAILABLE = { full: "full", busy: "full", half_open_full: "full", no_por
  * @property {MediaStream} stream
  * @property {number} fps
  * @property {boolean} [watch] false where no worker can: `onEncoded` is not called then
- * @property {(frame: import("./encoded.js").EncodedFrame) => void} onEncoded
+ * @property {(frame: import("../frames/encoded.js").EncodedFrame) => void} onEncoded
  * @property {(channel: "control" | "results", text: string) => void} onText
  * @property {() => void} onOpen the control channel is open
  * @property {() => void} [onTrouble] the peer connection gets no answer, and may recover

@@ -1,39 +1,36 @@
 /**
- * One connection to the server, from offer to end: its messages, its clock, its hints and reports, and the match of
- * encoded frames to captured pictures. A lost link is never revived: another one takes its place (links.js).
+ * One connection to the server, from offer to end: its messages, its clock, its hints and reports. A lost link is never
+ * revived: another one takes its place (links.js).
  */
 
-import { ClockEstimate, Pinger, pageNow } from "./clock.js";
-import { CaptureMap } from "./capture-map.js";
+import { ClockEstimate, Pinger, pageNow } from "../clock.js";
 import { HintApplier } from "./hint.js";
-import { Placement } from "./placement.js";
-import { tally } from "./frame-counts.js";
+import { LinkFrames } from "../frames/link-frames.js";
+import { tally } from "../frames/frame-counts.js";
 import { Publisher } from "./publisher.js";
-import { Samples } from "./quantiles.js";
+import { Samples } from "../frames/quantiles.js";
 import { reportMessage, StatsReader } from "./stats.js";
-import { Problem } from "./problem.js";
+import { Problem } from "../problem.js";
 
 const REPORT_MS = 500;
 const CONNECT_MS = 10000;
 /** Without any message for this long, despite a ping every second, the link is lost. */
 const SILENCE_MS = 4000;
-/** Frames closer together than this share of the hinted interval were left out to keep the hinted rate. */
-const PACED_SHARE = 0.9;
 
 /**
  * @typedef {object} LinkOptions
  * @property {string} url WHIP endpoint with its query
  * @property {string} token
  * @property {RTCIceServer[]} iceServers
- * @property {import("./source.js").Source} source
+ * @property {import("../source.js").Source} source
  * @property {number | null} sloMs null: what the server applies
  * @property {number} fps
  * @property {string} label
  * @property {boolean} [watch] whether a worker can observe the encoded frames
  * @property {string | null} [model] that the URL asks for
  * @property {number} [minScore] boxes below are not answered, on top of the model's own threshold
- * @property {import("./frame-counts.js").FrameCounts} frameCounts
- * @property {import("./journal.js").Journal | null} [journal] for measurements
+ * @property {import("../frames/frame-counts.js").FrameCounts} frameCounts
+ * @property {import("../frames/journal.js").Journal | null} [journal] for measurements
  * @property {Record<string, number>} sentSizes tallied here
  * @property {Record<string, number>} variants tallied here
  * @property {(sloMs: number) => void} [onSlo] the server has an objective of its own: its default, or its operator's
@@ -42,7 +39,7 @@ const PACED_SHARE = 0.9;
  * @property {() => void} [onAnswer] the first frame is answered
  * @property {() => void} [onTrouble] the server cannot be heard, and may come back
  * @property {(problem: Problem) => void} onLost
- * @property {(result: import("./drawing/overlay.js").Result & {variant: string, captureMs: number | null}) => void} onResult
+ * @property {(result: import("../drawing/overlay.js").Result & {variant: string, captureMs: number | null}) => void} onResult
  * @property {() => void} onChange the panel's data changed
  */
 
@@ -50,9 +47,13 @@ export class Link {
   /** @param {LinkOptions} options */
   constructor(options) {
     this.options = options;
-    this.frameCounts = options.frameCounts;
     this.journal = options.journal ?? null;
-    this.map = new CaptureMap();
+    this.frames = new LinkFrames({
+      counts: options.frameCounts,
+      journal: this.journal,
+      sentSizes: options.sentSizes,
+      hintedFps: () => this.hint?.fps ?? 0,
+    });
     this.clock = new ClockEstimate();
     /** @type {string[]} */
     this.classes = [];
@@ -67,19 +68,10 @@ export class Link {
     this.hintsApplied = 0;
     /** Hellos that no welcome has answered yet. */
     this.unwelcomed = 0;
-    /** The page's clock minus a picture's own timestamp. */
-    this.captureShiftMs = 0;
     this.heardMs = pageNow();
     this.ended = false;
-    /** Whether frames are counted: of two links at a time, those of one. */
-    this.counting = true;
     this.answered = false;
     this.recent = { answers: new Samples(128), back: new Samples(128), late: 0 };
-    this.placement = new Placement(
-      this.map,
-      (rtp, stampMs) => this.journal?.placed(rtp, stampMs),
-      (stamps, before, after) => this.skipped(stamps, before, after),
-    );
 
     this.publisher = new Publisher({
       url: options.url,
@@ -101,7 +93,7 @@ export class Link {
   }
 
   /**
-   * @param {import("./source.js").Source} source
+   * @param {import("../source.js").Source} source
    * @returns {HintApplier}
    */
   hintsFor(source) {
@@ -170,31 +162,14 @@ export class Link {
   /**
    * Sends another source on the same connection.
    *
-   * @param {import("./source.js").Source} source
+   * @param {import("../source.js").Source} source
    */
   async replace(source) {
     this.options.source = source;
     await this.publisher.sender.replaceTrack(source.track);
-    this.map.reset();
-    this.placement.reset();
+    this.frames.reset();
     this.hints = this.hintsFor(source);
     if (this.hint) this.hints.apply(this.hint);
-  }
-
-  /** Sends, and counts nothing: another link has the frames until `takeOver`. */
-  standBy() {
-    this.counting = false;
-  }
-
-  /**
-   * Counts frames from now on, and the link before no further ones.
-   *
-   * @param {Link} before
-   */
-  takeOver(before) {
-    this.placement.takeOver(before.placement);
-    before.counting = false;
-    this.counting = true;
   }
 
   /**
@@ -218,7 +193,7 @@ export class Link {
     clearTimeout(this.connectTimer);
     clearInterval(this.timer);
     this.pinger.stop();
-    this.frameCounts.close(reason, this);
+    this.frames.close(reason);
     this.publisher.close(keep);
   }
 
@@ -228,7 +203,7 @@ export class Link {
       this.lose(new Problem("link_lost"));
       return;
     }
-    this.frameCounts.expire(now, this.captureOf, this);
+    this.frames.expire(now);
     const stats = await this.reader.read().catch(() => null);
     if (this.ended || !stats) return;
     this.stats = stats;
@@ -239,50 +214,10 @@ export class Link {
     this.options.onChange();
   }
 
-  /**
-   * The source delivered a picture.
-   *
-   * @param {import("./drawing/pictures.js").CapturedPicture} picture
-   */
-  captured(picture) {
-    this.map.captured(picture.stampMs, picture.arrivedMs, picture.presented);
-    this.captureShiftMs = picture.captureMs - picture.stampMs;
-    this.placement.captured(picture.stampMs);
-  }
-
-  /** @param {import("./encoded.js").EncodedFrame} frame */
+  /** @param {import("../frames/encoded.js").EncodedFrame} frame */
   encoded(frame) {
-    if (this.ended) return;
-    this.map.encoded(frame.rtp, frame.leftMs);
-    if (!this.counting) return;
-    this.journal?.encoded(frame);
-    this.frameCounts.encoded(frame.rtp, frame.leftMs, this.captureOf(frame.rtp), this);
-    const { width = this.stats?.width, height = this.stats?.height } = frame;
-    if (width && height) tally(this.options.sentSizes, `${width}x${height}`);
-    this.placement.encoded(frame.rtp);
-    this.frameCounts.expire(frame.leftMs, this.captureOf, this);
+    if (!this.ended) this.frames.encoded(frame, this.stats);
   }
-
-  /**
-   * @param {number[]} stamps
-   * @param {number} before the frame sent before them
-   * @param {number} after the frame sent after them
-   */
-  skipped(stamps, before, after) {
-    const wantedMs = this.hint?.fps ? (PACED_SHARE * 1000) / this.hint.fps : 0;
-    for (const stamp of stamps) {
-      const paced = stamp - before < wantedMs || after - stamp < wantedMs;
-      const reason = paced ? "paced" : "encoder";
-      this.frameCounts.skipped(reason, 1);
-      this.journal?.skipped(stamp, stamp + this.captureShiftMs, reason);
-    }
-  }
-
-  /** @type {(rtp: number) => number | null} page clock */
-  captureOf = (rtp) => {
-    const stamp = this.map.stampOf(rtp);
-    return stamp === null ? null : stamp + Math.min(this.captureShiftMs, this.map.minEncodeMs);
-  };
 
   /**
    * @param {"control" | "results"} channel
@@ -333,53 +268,38 @@ export class Link {
     }
   }
 
-  /** @param {{rtp: number, variant: string, boxes: any[], t: import("./frame-counts.js").ServerTimes}} message */
+  /** @param {{rtp: number, variant: string, boxes: any[], t: import("../frames/frame-counts.js").ServerTimes}} message */
   detections(message) {
     const { rtp, variant, boxes, t } = message;
+    const { frames } = this;
     if (!this.answered) {
       this.answered = true;
       this.options.onAnswer?.();
     }
     const offsetMs = this.clock.best?.offsetMs ?? null;
-    if (!this.publisher.watching) this.guess(rtp, t, offsetMs);
-    const stampMs = this.map.stampOf(rtp);
+    if (!this.publisher.watching) frames.guessed(rtp, t, offsetMs);
     if (variant) tally(this.options.variants, variant);
     this.journal?.answered(rtp, message);
     const done = () => {
       const handledMs = pageNow();
-      const settled = this.frameCounts.answered(rtp, { handledMs, t, offsetMs }, this.captureOf);
+      const settled = frames.answered(rtp, { handledMs, t, offsetMs });
       if (!settled) return;
       this.recent.answers.add(settled.latencyMs);
       if (settled.late) this.recent.late += 1;
       if (offsetMs !== null) this.recent.back.add(handledMs - (t.sent - offsetMs));
     };
+    const { stampMs, toleranceMs, captureMs } = frames.pictureOf(rtp);
     this.options.onResult({
-      rtp, stampMs, toleranceMs: this.map.toleranceMs, boxes: boxes ?? [], classes: this.classes, done,
-      variant, captureMs: this.captureOf(rtp),
+      rtp, stampMs, toleranceMs, boxes: boxes ?? [], classes: this.classes, done, variant, captureMs,
     });
-  }
-
-  /**
-   * Without an encoded transform, the server's capture time is the best estimate, and frames are opened by their
-   * answers or by the notice of a drop.
-   *
-   * @param {number} rtp
-   * @param {import("./frame-counts.js").ServerTimes} t
-   * @param {number | null} offsetMs
-   */
-  guess(rtp, t, offsetMs) {
-    if (offsetMs === null || !t) return;
-    const capturedMs = t.captured - offsetMs;
-    this.map.observeCaptureTime(rtp, capturedMs);
-    if (this.counting) this.frameCounts.encoded(rtp, capturedMs, capturedMs, this);
   }
 
   /** @param {{rtp: number, reason: string, infeasible?: boolean}} message */
   dropped({ rtp, reason, infeasible }) {
     if (!Number.isFinite(rtp)) return;
     // Without an encoded transform, this is the first message about the frame.
-    if (!this.publisher.watching && this.counting) this.frameCounts.encoded(rtp, pageNow(), null, this);
-    this.frameCounts.settleDropped(rtp, String(reason), infeasible === true);
+    if (!this.publisher.watching) this.frames.opened(rtp, pageNow(), null);
+    this.frames.dropped(rtp, String(reason), infeasible === true);
   }
 
   /** @param {{code: string, message: string}} message */

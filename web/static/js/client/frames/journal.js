@@ -24,7 +24,7 @@ const MAX_LINES = 50_000;
  *
  * @typedef {object} HintLine
  * @property {number} heardMs page clock
- * @property {import("./hint.js").Hint} hint
+ * @property {import("../link/hint.js").Hint} hint
  */
 
 export class Journal {
@@ -104,7 +104,7 @@ export class Journal {
     if (returnedMs === undefined) line.answer = null;
   }
 
-  /** @param {import("./hint.js").Hint} hint @param {number} heardMs */
+  /** @param {import("../link/hint.js").Hint} hint @param {number} heardMs */
   hinted(hint, heardMs) {
     if (this.hints.length < this.most) this.hints.push({ heardMs, hint });
   }

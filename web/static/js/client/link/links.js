@@ -6,11 +6,10 @@
  * leaves its session on the server, for the next one to replace.
  */
 
-import { pageNow } from "./clock.js";
-import { Problem } from "./problem.js";
+import { pageNow } from "../clock.js";
+import { Problem } from "../problem.js";
+import { retryDelayMs } from "../retry.js";
 
-const FIRST_RETRY_MS = 500;
-const LAST_RETRY_MS = 8000;
 /** After a link has taken over, a further one for its own trouble waits this long: a poor path is no new one. */
 const REST_MS = 5000;
 /** The old link may still receive answers for this long. */
@@ -33,17 +32,6 @@ const RETIRED_MS = 2000;
  * @property {(problem: Problem) => void} onWaiting the link is lost, and its successor is not open yet
  * @property {(problem: Problem) => void} onKept the new link was refused, and the old one stays
  */
-
-/** The delay before a new attempt: doubling, with some spread so that clients don't all return at once. Pure.
- *
- * @param {number} failures so far, 1 after the first
- * @param {number} spread between 0 and 1
- * @returns {number} ms
- */
-export function retryDelayMs(failures, spread) {
-  const base = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** (failures - 1));
-  return base * (0.75 + 0.5 * spread);
-}
 
 export class Links {
   /** @param {LinksOptions} options */
@@ -92,7 +80,7 @@ export class Links {
     this.next?.close("stopped");
     this.next = null;
     await this.open(attempt, replaces, (link) => {
-      link.standBy();
+      link.frames.standBy();
       this.next = link;
     });
   }
@@ -150,7 +138,7 @@ export class Links {
     this.restUntilMs = pageNow() + REST_MS;
     clearTimeout(this.retryTimer);
     if (old) {
-      next.takeOver(old);
+      next.frames.takeOver(old.frames);
       this.retire(old);
     }
     if (next.publisher.opened) this.options.onLive();
