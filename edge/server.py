@@ -360,7 +360,7 @@ def _sinks(settings: Settings, models: ModelRegistry) -> SinkSet:
     for number, sink in enumerate(settings.sinks):
         for key, names in known.items():
             if unknown := sorted(set(getattr(sink, key)) - names):
-                raise StartError(f"sinks[{number}].{key}: {unknown[0]!r} is none of those served")
+                raise StartError(f"sinks[{number}].{key}: {unknown[0]!r} is not served")
     try:
         return SinkSet(settings.sinks)
     except SinkError as error:

@@ -321,7 +321,7 @@ def _session_options(request: web.Request, models: ModelRegistry) -> SessionOpti
 
 
 def _score(text: str) -> float | None:
-    """None for a text that is none."""
+    """The score that the text states; None for a text that is not a number from 0 to 1."""
     try:
         score = float(text)
     except ValueError:

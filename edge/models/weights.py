@@ -63,7 +63,7 @@ def load_network(
 ) -> Network:
     """The network called `name` with its numbers: from the file `weights`, or the published ones.
 
-    `cfg` describes it, if it is none of those built in, which have so many `classes`. Raises
+    `cfg` describes a network that is not built in; a built-in one has so many `classes`. Raises
     ValueError for an unknown name, AssetError if the published file is unavailable,
     `edge.models.cfg.model_error.ModelError` for a description that can't be run,
     `edge.models.weight_file.WeightsError` if a file does not fit, OSError if it can't be read.

@@ -1,4 +1,4 @@
-"""A WHIP publisher that is none of ours: libwebrtc without a browser, no data channels, and its
+"""A WHIP publisher of another project: libwebrtc without a browser, no data channels, and its
 detections by server-sent events."""
 
 from __future__ import annotations

@@ -105,8 +105,8 @@ def test_printed_settings_hide_secrets(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        (FILES + "classes = ['person', 'dragon']\n", "sinks[0].classes: 'dragon' is none of those"),
-        (FILES + "models = ['mine']\n", "sinks[0].models: 'mine' is none of those served"),
+        (FILES + "classes = ['person', 'dragon']\n", "sinks[0].classes: 'dragon' is not served"),
+        (FILES + "models = ['mine']\n", "sinks[0].models: 'mine' is not served"),
         (WEBHOOK + "ca = 'nowhere.pem'\n", "sinks[0].ca: nowhere.pem: No such file or directory"),
     ],
 )

@@ -34,7 +34,7 @@ def find_root_path(root_path: str, access: AccessControl) -> Middleware:
 
 
 def _forwarded(request: web.Request, access: AccessControl) -> str:
-    """What the trusted proxy that sent the request names; empty for a path that is none."""
+    """What the trusted proxy that sent the request names; empty if it is not a valid path."""
     if not access.is_from_trusted_proxy(request):
         return ""
     path = request.headers.get("X-Forwarded-Prefix", "").strip().rstrip("/")

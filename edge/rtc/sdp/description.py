@@ -109,7 +109,7 @@ def split(text: str) -> tuple[list[str], list[list[str]]]:
 
 
 def read_description(text: str) -> Description:
-    """The description in `text`; raises SdpError where it is none, or too large."""
+    """The description in `text`; raises SdpError where it is malformed or too large."""
     if not text.strip("\ufeff \r\n\t"):
         raise SdpError("bad_sdp", "the offer is empty")
     if len(text) > MAX_CHARS:

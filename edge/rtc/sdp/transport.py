@@ -87,7 +87,7 @@ def _role(setups: Sequence[str]) -> Role:
         return "active"
     if setup == "holdconn":
         raise SdpError("bad_sdp", "a=setup:holdconn: a publisher has to connect now")
-    raise SdpError("bad_sdp", "a=setup is none of actpass, active and passive")
+    raise SdpError("bad_sdp", "a=setup: one of actpass, active and passive")
 
 
 def _fingerprints(values: Sequence[str]) -> tuple[Fingerprint, ...]:

@@ -34,7 +34,7 @@ class RetransmissionSources:
     def restore(
         self, packet: RtpPacket, payload_type: int, source: Source | None, now_ms: float
     ) -> RtpPacket | None:
-        """The original of a retransmission; None if it is none of the `source` that is served."""
+        """The original of a retransmission; None if the `source` that is served did not send it."""
         if source is None:
             return None
         name = packet.stream_id

@@ -19,7 +19,7 @@ from edge.session.results.result_streams import TooManyStreamsError, put_newest
 
 HISTORY = 1024  # messages kept for readers that come back; the oldest is dropped
 QUEUE = 256  # messages waiting for a slow reader; the oldest is dropped
-MAX_DIGITS = 19  # of an event's number; a longer one is none of ours
+MAX_DIGITS = 19  # of an event's number; a longer one cannot be ours
 READERS = 32  # at a time; the next is refused
 _END = '{"type":"bye"'
 _KINDS = ('{"type":"detections"', '{"type":"dropped"', _END)

@@ -172,7 +172,10 @@ CASES: dict[str, tuple[Callable[[Path], str], str]] = {
     ),
     "an unknown layer": (_cfg("[dropout]", "[lstm]"), r"\[lstm\] \(layer 9\): unknown type"),
     "an unknown activation": (_cfg("=mish", "=gelu"), r"layer 1\): activation=gelu: this server"),
-    "a number that is none": (_cfg("filters=8", "filters=many"), r"filters=many: whole numbers"),
+    "no number": (
+        _cfg("filters=8", "filters=many"),
+        r"filters=many: whole numbers",
+    ),
     "huge sides": (_cfg("width=64", "width=64000"), r"\[net\]: width=64000: from 1 to 4,096"),
     "huge filters": (_cfg("filters=8", "filters=9000000"), r"filters=9000000: from 1 to 16,384"),
     "a layer that is not there": (_cfg("from=-3", "from=-9"), r"from=-9: there is no such layer"),
@@ -194,7 +197,10 @@ CASES: dict[str, tuple[Callable[[Path], str], str]] = {
         _onnx(V8, 80),
         r"mine\.names: 80 names are too many: .*mine\.onnx has 3 classes",
     ),
-    "ONNX that is none": (_onnx_bytes(RANDOM), r"mine\.onnx: no ONNX file that OpenVINO can read"),
+    "random as ONNX": (
+        _onnx_bytes(RANDOM),
+        r"mine\.onnx: no ONNX file that OpenVINO can read",
+    ),
     "ONNX that is empty": (_onnx_bytes(b""), r"mine\.onnx: empty"),
     "a model's name twice": (_twice, r"models: the name 'mine' stands twice"),
     "a family of other classes": (_family, r"one and two have the family 'f', but other classes"),

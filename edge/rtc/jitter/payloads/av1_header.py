@@ -8,7 +8,7 @@ _READ_BYTES = 512  # more than 32 operating points take
 
 
 def read_sequence(body: bytes) -> tuple[int, int] | None:
-    """(width, height) from a sequence header's data; None if it is none."""
+    """(width, height) from a sequence header's data; None if that is malformed."""
     try:
         return _read(Bits(body[:_READ_BYTES]))
     except ValueError:

@@ -23,7 +23,7 @@ class FrameHeader:
 
 
 def read_header(data: bytes) -> FrameHeader | None:
-    """The header at the beginning of `data`; None if it is none."""
+    """The header at the beginning of `data`; None if it is malformed."""
     try:
         return _read(Bits(data[:_READ_BYTES]))
     except ValueError:
