@@ -23,7 +23,6 @@ from edge.api.operator.health import HealthEndpoint
 from edge.api.operator.prometheus import MetricsEndpoint
 from edge.api.pages import Pages, security_headers
 from edge.api.whip import WhipEndpoint
-from edge.assets.store import AssetError
 from edge.base.clock import now_ms
 from edge.base.event_log import get_logger
 from edge.config import Settings
@@ -31,17 +30,11 @@ from edge.inference import Devices
 from edge.ingest.handle import IngestStatus
 from edge.ingest.pool import IngestPool
 from edge.ingest.session_proxy import IngestLostError
-from edge.models.cfg.model_error import ModelError
-from edge.models.registry.registry import ModelRegistry
 from edge.observability.event_loop import EventLoopMonitor
 from edge.observability.frame_metrics import FrameMetrics
 from edge.observability.garbage_collector import MemoryReclaimer
+from edge.observability.refusals import Refusal, Refusals
 from edge.observability.time_series import PERIOD_MS
-from edge.profile.accuracy import AccuracyError, AccuracyProfile
-from edge.profile.accuracy_file import load_accuracy_profile
-from edge.profile.latency import LatencyProfile
-from edge.profile.latency_file import load_latency_profile
-from edge.profile.stored_profile import PROFILES, find_stored_profile
 from edge.profile.variant import SENT_LONG_SIDES
 from edge.rtc.sdp import shortage
 from edge.rtc.transport import aiortc_adapter
@@ -50,11 +43,10 @@ from edge.scheduling.controller import Controller
 from edge.scheduling.planner import Planner
 from edge.session.followers import Followers
 from edge.session.interface import OnCloseRequest, SessionInterface, SessionOptions
-from edge.session.registry import SessionRegistry
+from edge.session.registry import FullError, SessionRegistry
 from edge.session.session import Session
 from edge.session.session_adaptation import SessionAdaptation
-from edge.sinks.sink_set import SinkSet
-from edge.sinks.writer import SinkError
+from edge.startup import StartError, load_accuracy, load_models, load_profiles, load_sinks
 from edge.workers import WorkerError
 
 log = get_logger("edge.server")
@@ -65,25 +57,22 @@ TICK_MS = 100.0
 DRAIN_S, GOODBYE_S = 1.0, 1.0
 
 
-class StartError(Exception):
-    """The server cannot start; the message says why and what to do."""
-
-
 class Server:
     """`start`, and it serves until `stop`; both belong to the event loop."""
 
     def __init__(self, settings: Settings, on_progress: Callable[[str], None] = log.info) -> None:
         aiortc_adapter.check()
         self.settings = settings
-        self.models = _models(settings)
-        self.sinks = _sinks(settings, self.models)
+        self.models = load_models(settings)
+        self.sinks = load_sinks(settings, self.models)
         self._metrics = FrameMetrics()
         self._event_loop = EventLoopMonitor()
+        self._refusals = Refusals()
         self._ticker: asyncio.Task[None] | None = None
         self.devices = Devices(
             settings,
             models=self.models,
-            profiles=_latency_profiles(settings),
+            profiles=load_profiles(settings),
             on_change=lambda: self.controller.notify("device"),
             on_progress=on_progress,
         )
@@ -97,11 +86,12 @@ class Server:
             overload=self._overload,
             on_change=self._on_sessions_change,
             on_offer=self._follow_sessions,  # before its first answer
+            on_refusal=self._note_refusal,
         )
         self.controller = Controller(
             Planner(
                 {model.name: model.long_sides for model in self.models},
-                _accuracy_profile(settings),
+                load_accuracy(settings),
                 max_batch=settings.max_batch,
                 sent_long_sides=SENT_LONG_SIDES
                 if settings.sent_edge is None
@@ -119,6 +109,7 @@ class Server:
             controller=self.controller,
             ingest=self._ingest_status,
             event_loop=self._event_loop,
+            refusals=self._refusals,
         )
         self._admin = AdminApi(
             settings,
@@ -126,6 +117,7 @@ class Server:
             sessions=self.sessions,
             dashboard=self._dashboard,
             sinks=self.sinks,
+            refusals=self._refusals,
         )
         self._feed = FeedEndpoint(
             self.sessions,
@@ -210,7 +202,7 @@ class Server:
     async def _listen(self) -> None:
         settings = self.settings
         access = self._access
-        whip = WhipEndpoint(settings, self.models, self.sessions, access)
+        whip = WhipEndpoint(settings, self.models, self.sessions, access, self._refusals)
         endpoints: list[web.AbstractRouteDef] = [
             *whip.routes(),
             *LoginPages(access).routes(),
@@ -226,7 +218,7 @@ class Server:
                 ingest=self._ingest_status,
                 event_loop=self._event_loop,
                 sinks=self.sinks,
-                refused_offers=whip.refused,
+                refusals=self._refusals,
                 refused_connections=self._http.limits.refused,
             ).routes(),
             *HealthEndpoint(
@@ -293,6 +285,18 @@ class Server:
         except OSError as error:
             raise shortage(error) from error
 
+    def _note_refusal(self, session: SessionInterface, refusal: FullError) -> None:
+        """A session that was refused as it connected, after its offer had been accepted."""
+        self._refusals.add(
+            Refusal(
+                at_s=time.time(),
+                reason=refusal.code,
+                message=str(refusal),
+                label=session.label,
+                session=session.name,
+            )
+        )
+
     def _on_sessions_change(self, event: str) -> None:
         self.controller.notify(event)  # made after the registry
         self._follow_sessions()
@@ -321,77 +325,8 @@ class Server:
             due_ms = max(due_ms + TICK_MS, now_ms())
 
 
-def _latency_profiles(settings: Settings) -> list[LatencyProfile] | None:
-    """The devices' known latencies; None: they are measured, quickly, as they start."""
-    try:
-        if settings.profile:
-            return [load_latency_profile(path) for path in settings.profile]
-        [model, *others] = settings.served_models
-        as_measured = not others and model.cfg is None and not model.onnx and not model.weights
-        as_measured = as_measured and settings.threads is None
-        as_measured = as_measured and settings.runtime == settings.precision == "auto"
-        if settings.device == ["cpu"] and as_measured:
-            profile = find_stored_profile(model.name)
-            return None if profile is None else [profile]
-        return None
-    except OSError as error:
-        raise StartError(f"profile: {error}") from error
-
-
-def _models(settings: Settings) -> ModelRegistry:
-    """The models to serve, checked here, so that no worker starts for files that don't fit."""
-    try:
-        models = ModelRegistry.of(settings)
-    except (AssetError, ModelError) as error:
-        raise StartError(str(error)) from error
-    gpus = [device for device in settings.device if device.startswith("cuda:")]
-    for model in models:
-        if model.onnx is not None and gpus:
-            raise StartError(f"{model.onnx}: ONNX models run on cpu, not on {gpus[0]}")
-    return models
-
-
-def _sinks(settings: Settings, models: ModelRegistry) -> SinkSet:
-    """The sinks, whose filters name what the models have."""
-    known = {
-        "models": {model.name for model in models},
-        "classes": {name for model in models for name in model.class_names},
-    }
-    for number, sink in enumerate(settings.sinks):
-        for key, names in known.items():
-            if unknown := sorted(set(getattr(sink, key)) - names):
-                raise StartError(f"sinks[{number}].{key}: {unknown[0]!r} is not served")
-    try:
-        return SinkSet(settings.sinks)
-    except SinkError as error:
-        raise StartError(str(error)) from error
-
-
 def _access_control(settings: Settings) -> AccessControl:
     try:
         return AccessControl(settings)
     except TokensError as error:
         raise StartError(f"tokens_file: {error}") from error
-
-
-def _accuracy_profile(settings: Settings) -> AccuracyProfile:
-    """The network's accuracy by sent size and bitrate.
-
-    Networks that have not been measured are taken to be like YOLOv4-tiny, which is logged.
-    """
-    stand_in = "yolov4-tiny"
-    path = settings.accuracy or PROFILES / f"accuracy-{settings.network}.json"
-    if settings.accuracy is None and not path.is_file():
-        path = PROFILES / f"accuracy-{stand_in}.json"
-    try:
-        profile = load_accuracy_profile(path)
-        names = [model.name for model in settings.served_models]
-        unmeasured = [name for name in names if name not in profile.networks]
-        if not unmeasured or (settings.accuracy and len(names) == 1):
-            return profile
-        if stand_in not in profile.networks:
-            stand_in = profile.networks[0]
-        log.info("accuracy_assumed", networks=unmeasured, stand_in=stand_in)
-        return load_accuracy_profile(path, as_network=stand_in)
-    except (AccuracyError, OSError) as error:
-        raise StartError(f"accuracy: {error}") from error

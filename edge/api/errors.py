@@ -39,13 +39,19 @@ async def json_errors(request: web.Request, handler: Handler) -> web.StreamRespo
     """Turns the framework's own errors (404, 405, an unreadable body) into the same JSON."""
     try:
         return await handler(request)
-    except web.RequestPayloadError:
-        message = "the body is not what its headers say"
-        return json_error(HTTPStatus.BAD_REQUEST, "bad_body", message, CORS)
+    except web.RequestPayloadError as error:
+        return json_error(HTTPStatus.BAD_REQUEST, *code_and_message(error), CORS)
     except web.HTTPException as error:
         if error.status < HTTPStatus.BAD_REQUEST:
             raise
-        status = HTTPStatus(error.status)
         allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
-        code = status.phrase.lower().replace(" ", "_")
-        return json_error(status, code, error.reason, {**CORS, **allow})
+        return json_error(HTTPStatus(error.status), *code_and_message(error), {**CORS, **allow})
+
+
+def code_and_message(error: Exception) -> tuple[str, str]:
+    """Of an error of the framework's, or of a defect."""
+    if isinstance(error, web.RequestPayloadError):
+        return "bad_body", "the body is not what its headers say"
+    if isinstance(error, web.HTTPException):
+        return HTTPStatus(error.status).phrase.lower().replace(" ", "_"), error.reason
+    return "internal_server_error", "the server failed: see its log"

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections import Counter
 from dataclasses import replace
 from http import HTTPStatus
 from typing import NoReturn, cast
@@ -18,11 +17,12 @@ from aiohttp import web
 
 from edge.api.access.auth import AccessControl
 from edge.api.access.origins import is_cross_origin
-from edge.api.errors import CORS, Handler, json_error, link
+from edge.api.errors import CORS, Handler, code_and_message, json_error, link
 from edge.api.sse import event_stream
 from edge.base.clock import now_ms
 from edge.config import SLO_MAX_MS, SLO_MIN_MS, Settings
 from edge.models.registry.registry import ModelRegistry
+from edge.observability.refusals import Refusal, Refusals
 from edge.rtc.sdp import SHORTAGES, SdpError
 from edge.session import turn
 from edge.session.control.control_messages import LABEL_MAX_CHARS
@@ -63,6 +63,7 @@ class WhipEndpoint:
         models: ModelRegistry,
         sessions: SessionRegistry,
         access: AccessControl,
+        refusals: Refusals,
     ) -> None:
         self._settings = settings
         self._models = models
@@ -70,8 +71,7 @@ class WhipEndpoint:
         self._sessions = sessions
         self._posts = KeyedRateLimiter(settings.max_posts_per_minute, 60_000.0)
         self._patches = KeyedRateLimiter(PATCHES_PER_MINUTE, 60_000.0)
-        self.refused: Counter[str] = Counter()
-        """Offers refused since the start, by the code of the error."""
+        self._refusals = refusals
 
     def routes(self) -> list[web.AbstractRouteDef]:
         return [
@@ -112,11 +112,31 @@ class WhipEndpoint:
                     )
                 return await handler(request)
             except _RefusedError as refused:
-                if request.method == "POST":
-                    self.refused[refused.code] += 1
+                self._note_refusal(request, refused.code, str(refused))
                 return refused.response
+            except ConnectionError:
+                raise  # the client's own end
+            except Exception as error:
+                self._note_refusal(request, *code_and_message(error))
+                raise
 
         return guarded
+
+    def _note_refusal(self, request: web.Request, code: str, message: str) -> None:
+        """Count a refused offer; refusals of other requests concern a session that exists."""
+        if request.method != "POST":
+            return
+        token = self._access.publishing_token(request)
+        client = self._access.client(request)
+        refusal = Refusal(
+            at_s=time.time(),
+            reason=code,
+            message=message,
+            address=None if client is None else str(client),
+            label=request.query.get("label", ""),
+            token=None if token is None else token.name,
+        )
+        self._refusals.add(refusal)
 
     async def _publish(self, request: web.Request) -> web.Response:
         own = self._access.is_local(request) and not is_cross_origin(request)

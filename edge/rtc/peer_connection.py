@@ -139,11 +139,7 @@ class PeerConnection:
         """The answer to an offer; raises SdpError for an unusable one."""
         if self._connection is not None or self._closing is not None:
             raise SdpError("bad_state", "this session has been answered already")
-        try:
-            offer = read_offer(offer_sdp, self._codecs)
-        except SdpError as refused:
-            _log.info("offer_refused", code=refused.code, reason=refused)
-            raise
+        offer = read_offer(offer_sdp, self._codecs)
         self._ufrags = read_ufrags(offer_sdp)
         self._parameter_sets = read_sprop(offer_sdp)
         # An empty list, not None: None would ask a public STUN server.

@@ -37,7 +37,8 @@ class SessionRegistry:
 
     `create` makes one, `ready` returns whether one can be served at all, `overload` why one more
     would be too many (None: it would not), `on_change` is called with "join", "leave" or "pin", and
-    `on_offer` once a half-open session's answer is made.
+    `on_offer` once a half-open session's answer is made, and `on_refusal` when a session that has
+    connected is refused after all.
 
     A session is half-open until its DTLS is up: it has bounds of its own, joins no plan, and is
     checked against the other limits when it is offered and again when it connects. So offers that
@@ -56,6 +57,7 @@ class SessionRegistry:
         overload: Callable[[], str | None],
         on_change: Callable[[str], None],
         on_offer: Callable[[], None] = lambda: None,
+        on_refusal: Callable[[SessionInterface, FullError], None] = lambda session, refusal: None,
     ) -> None:
         self._create = create
         self._limit = limit
@@ -66,6 +68,7 @@ class SessionRegistry:
         self._overload = overload
         self._on_change = on_change
         self._on_offer = on_offer
+        self._on_refusal = on_refusal
         self._draining = False
         self._sessions: dict[str, SessionInterface] = {}
         self._half_open: dict[str, float] = {}  # by session id, when it was opened, in ms
@@ -337,6 +340,7 @@ class SessionRegistry:
         if refusal is None and self._ready() and not self._draining:
             refusal = self._busy(old)
         if refusal is not None:
+            self._on_refusal(session, refusal)
             self._on_close_request(session, str(refusal), refusal.code)
             return
         self._replacements.connected(session.id, now_ms())

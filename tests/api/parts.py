@@ -13,6 +13,7 @@ from edge.inference import Devices
 from edge.ingest.handle import IngestStatus
 from edge.observability.event_loop import EventLoopMonitor
 from edge.observability.frame_metrics import FrameMetrics
+from edge.observability.refusals import Refusals
 from edge.scheduling.assignment import Assignment
 from edge.scheduling.controller import Controller
 from edge.scheduling.plan import Plan
@@ -100,7 +101,7 @@ class ServerParts:
         self.devices = _Devices()
         self.controller = _Controller()
         self.ingest: list[IngestStatus] = []
-        self.refused_offers: Counter[str] = Counter()
+        self.refusals = Refusals()
         self.refused_connections: Counter[str] = Counter()
         self.event_loop = EventLoopMonitor()
         self.sinks = SinkSet([])
@@ -113,5 +114,6 @@ class ServerParts:
             "controller": cast(Controller, self.controller),
             "ingest": lambda: self.ingest,
             "event_loop": self.event_loop,
+            "refusals": self.refusals,
         }
         return {name: parts[name] for name in names}

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from edge import server
+from edge import startup
 from edge.config import Settings
 from edge.profile.host import describe_machine, file_stem, package_versions, processor_name
 from edge.profile.latency import LatencyEntry, LatencyProfile
@@ -82,8 +82,8 @@ def test_another_use_of_the_device_is_another_measurement(
     settings: dict[str, Any], is_searched: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stored = LatencyProfile([LatencyEntry("yolov4-tiny-320", 320, 192, 1, 10.0, 12.0)])
-    monkeypatch.setattr(server, "find_stored_profile", lambda network: stored)
-    found = server._latency_profiles(Settings(**settings))
+    monkeypatch.setattr(startup, "find_stored_profile", lambda network: stored)
+    found = startup.load_profiles(Settings(**settings))
     assert found == ([stored] if is_searched else None)
 
 

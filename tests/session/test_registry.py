@@ -87,6 +87,7 @@ class Registered:
     def __init__(self, **limits: int) -> None:
         self.made: list[RegisteredSession] = []
         self.changes: list[str] = []
+        self.refusals: list[tuple[str, str]] = []
         self.ready = True
         self.overload: str | None = None
         self.registry = SessionRegistry(
@@ -98,6 +99,7 @@ class Registered:
             ready=lambda: self.ready,
             overload=lambda: self.overload,
             on_change=self.changes.append,
+            on_refusal=lambda session, refusal: self.refusals.append((session.name, refusal.code)),
         )
 
     def _create(self, options: SessionOptions, on_close: OnCloseRequest) -> RegisteredSession:
@@ -210,6 +212,14 @@ async def test_offers_that_never_connect_take_no_place() -> None:
     honest = await registered.open("b")
     assert registered.registry.connected == [honest]
     assert registered.changes == ["join"]
+
+
+async def test_a_session_that_is_refused_as_it_connects_is_reported() -> None:
+    registered = Registered(limit=1)
+    first, second = await registered.offer("a"), await registered.offer("b")
+    assert registered.connect(first)
+    assert not registered.connect(second)
+    assert registered.refusals == [(second.name, "full")]
 
 
 async def test_a_half_open_session_ends_without_having_left() -> None:

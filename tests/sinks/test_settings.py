@@ -12,8 +12,9 @@ from pydantic import BaseModel
 
 from edge.cli.settings_toml import HIDDEN, render
 from edge.config import ConfigError, Settings, load
-from edge.server import Server, StartError
+from edge.server import Server
 from edge.sinks.settings import JsonLinesSettings, MqttSettings, WebhookSettings
+from edge.startup import StartError
 
 WEBHOOK = """name = "a"
 kind = "webhook"

@@ -22,6 +22,7 @@ from edge.api.sse import event_stream
 from edge.base.clock import now_ms
 from edge.config import Settings
 from edge.models.registry.registry import ModelRegistry
+from edge.observability.refusals import Refusals
 from edge.profile.variant import SENT_LONG_SIDES, Variant
 from edge.session.control import actions
 from edge.session.control.control_messages import describe
@@ -51,11 +52,13 @@ class AdminApi:
         sessions: SessionRegistry,
         dashboard: Dashboard,
         sinks: SinkSet,
+        refusals: Refusals,
     ) -> None:
         self._settings = settings
         self._sessions = sessions
         self._dashboard = dashboard
         self._sinks = sinks
+        self._refusals = refusals
         self._streams = ResultStreams(STREAMS, DEPTH)
         self._texts: dict[str, str] = {}  # messages of the latest refresh, for all event streams
         self._texts_s = 0.0
@@ -76,6 +79,7 @@ class AdminApi:
             web.get("/api/workers", self._workers),
             web.get("/api/plan", self._plan),
             web.get("/api/sinks", self._list_sinks),
+            web.get("/api/refusals", self._list_refusals),
             web.post("/api/drain", self._drain),
         ]
 
@@ -169,6 +173,11 @@ class AdminApi:
 
     async def _list_sinks(self, request: web.Request) -> web.Response:
         return web.json_response({"sinks": [sink.to_json() for sink in self._sinks]})
+
+    async def _list_refusals(self, request: web.Request) -> web.Response:
+        """New sessions that were refused: counts since the start, and the latest ones."""
+        latest = self._refusals.latest()
+        return web.json_response({"counts": self._refusals.counts, "latest": latest})
 
     async def _plan(self, request: web.Request) -> web.Response:
         return web.json_response({"plan": self._dashboard.plan()})

@@ -15,6 +15,7 @@ from edge.inference import Devices
 from edge.ingest.handle import IngestStatus
 from edge.observability.event_loop import EventLoopMonitor
 from edge.observability.frame_metrics import FrameCounts, FrameMetrics
+from edge.observability.refusals import Refusals
 from edge.observability.time_series import TimeSeries
 from edge.scheduling.controller import Controller
 from edge.session.registry import SessionRegistry
@@ -61,6 +62,7 @@ class Dashboard:
         controller: Controller,
         ingest: Callable[[], Sequence[IngestStatus]],
         event_loop: EventLoopMonitor,
+        refusals: Refusals,
     ) -> None:
         self.total = FrameCounts()
         """All frames since the start."""
@@ -75,6 +77,7 @@ class Dashboard:
         self._controller = controller
         self._ingest = ingest
         self._event_loop = event_loop
+        self._refusals = refusals
         self._device_rates = DeviceRates()
         self.refreshed_s = 0.0
         """When it was last refreshed, in Unix seconds; 0 before the first time."""
@@ -164,6 +167,7 @@ class Dashboard:
             "draining": self._sessions.draining,
             "sessions": len(self.session_views),
             "max_sessions": self._settings.max_sessions,
+            "refused": self._refusals.recent(self.refreshed_s),
             "waiting": self._devices.waiting,
             "loop_lag_ms": round(self._event_loop.lag_ms, 1),
             "ingest": [each.to_json() for each in self._ingest()],

@@ -22,6 +22,7 @@ from edge.inference import Devices
 from edge.ingest.handle import IngestStatus
 from edge.observability.event_loop import EventLoopMonitor
 from edge.observability.frame_metrics import TIMED
+from edge.observability.refusals import Refusals
 from edge.scheduling.controller import Controller
 from edge.session.registry import SessionRegistry
 from edge.sinks.event_queue import LOSSES
@@ -44,10 +45,10 @@ class MetricsEndpoint(Collector):
         ingest: Callable[[], Sequence[IngestStatus]],
         event_loop: EventLoopMonitor,
         sinks: SinkSet,
-        refused_offers: Mapping[str, int],
+        refusals: Refusals,
         refused_connections: Mapping[str, int],
     ) -> None:
-        """`refused_offers` by the error's code, `refused_connections` by reason: live counts."""
+        """`refused_connections`: live counts by reason."""
         self._max_sessions = settings.max_sessions
         self._dashboard = dashboard
         self._sessions = sessions
@@ -56,7 +57,7 @@ class MetricsEndpoint(Collector):
         self._ingest = ingest
         self._event_loop = event_loop
         self._sinks = sinks
-        self._refused_offers = refused_offers
+        self._refusals = refusals
         self._refused_connections = refused_connections
         self._registry = CollectorRegistry()
         self._registry.register(self)
@@ -159,7 +160,9 @@ class MetricsEndpoint(Collector):
 
     def _refusal_families(self) -> Iterator[Metric]:
         yield _counts(
-            "edge_offers_refused", "Offers refused, by the error's code", self._refused_offers
+            "edge_offers_refused",
+            "New sessions refused, by the error's code",
+            self._refusals.counts,
         )
         yield _counts(
             "edge_connections_refused",

@@ -91,7 +91,8 @@ def _serve(settings: Settings) -> str | None:
     from edge.cli.end_signals import EndSignals  # noqa: PLC0415
     from edge.observability import garbage_collector, heartbeat, systemd  # noqa: PLC0415
     from edge.rtc.transport.aiortc_adapter import InternalsError  # noqa: PLC0415
-    from edge.server import Server, StartError  # noqa: PLC0415
+    from edge.server import Server  # noqa: PLC0415
+    from edge.startup import StartError  # noqa: PLC0415
 
     async def serve() -> str | None:
         try:

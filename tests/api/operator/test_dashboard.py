@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
 from edge.adaptation.latency_budget import Leg
 from edge.api.operator.dashboard import MISSES, RECENT_S, Dashboard
 from edge.config import load
+from edge.observability.refusals import Refusal
 from edge.scheduling.assignment import Assignment
 from edge.scheduling.plan import CycleStep, Plan
 from edge.scheduling.problem import Problem, ProblemClient, ProblemVariant
@@ -19,7 +21,7 @@ LEGS: dict[Leg, float] = {"network": 50.0}
 
 
 def _dashboard(parts: ServerParts) -> Dashboard:
-    names = ("metrics", "sessions", "devices", "controller", "ingest", "event_loop")
+    names = ("metrics", "sessions", "devices", "controller", "ingest", "event_loop", "refusals")
     return Dashboard(parts.settings, **parts.arguments(*names))
 
 
@@ -89,6 +91,7 @@ def test_the_state_describes_server_devices_and_plan() -> None:
     parts.devices.usage.append(parts.devices.usage[0])
     parts.ingest = [ingest_status()]
     parts.sessions.draining = True
+    parts.refusals.add(Refusal(at_s=time.time(), reason="draining", message="no"))
     client = ProblemClient("abcdef-secret", 10.0, (80.0,))
     problem = Problem(1, (ProblemVariant("yolov4-tiny-416:416x416", 0.8, (10.0,)),), (client,))
     parts.controller.plan = Plan(problem, "exact", "shared", ((CycleStep(0, 1, (0,)),),))
@@ -100,6 +103,7 @@ def test_the_state_describes_server_devices_and_plan() -> None:
     server = state["server"]
     assert (server["ready"], server["draining"], server["max_sessions"]) == (True, True, 7)
     assert server["ingest"][0]["restarts"] == 1
+    assert server["refused"] == {"draining": 1}
     assert [device["state"] for device in state["devices"]] == ["lost", "ready"]
     # The plan is for the devices that were ready: here for the second alone.
     assert state["devices"][0]["plan"] == []

@@ -21,6 +21,7 @@ from edge.api.operator.dashboard import Dashboard
 from edge.api.operator.prometheus import MetricsEndpoint
 from edge.batching.device_usage import DeviceUsage
 from edge.config import load
+from edge.observability.refusals import Refusal
 from edge.scheduling.assignment import Assignment
 from edge.session.view import LatencyQuantiles
 from edge.sinks.event_filter import ResultMessage
@@ -37,13 +38,12 @@ PICTURES = noise(320, 192)
 
 async def _scrape(parts: ServerParts) -> dict[tuple[str, str], float]:
     """Samples by name and label values (in the order of the labels' names), of these parts."""
-    names = ("sessions", "devices", "controller", "ingest", "event_loop")
+    names = ("sessions", "devices", "controller", "ingest", "event_loop", "refusals")
     dashboard = Dashboard(parts.settings, metrics=parts.metrics, **parts.arguments(*names))
     endpoint = MetricsEndpoint(
         parts.settings,
         dashboard=dashboard,
         sinks=parts.sinks,
-        refused_offers=parts.refused_offers,
         refused_connections=parts.refused_connections,
         **parts.arguments(*names),
     )
@@ -62,7 +62,8 @@ async def _scrape(parts: ServerParts) -> dict[tuple[str, str], float]:
 async def test_what_was_refused_is_counted_by_reason() -> None:
     parts = ServerParts()
     parts.sessions.half_open = 3
-    parts.refused_offers.update(busy=2, bad_sdp=1)
+    for reason in ("busy", "bad_sdp", "busy"):
+        parts.refusals.add(Refusal(at_s=0.0, reason=reason, message="no"))
     parts.refused_connections.update(descriptors=4)
     parts.metrics.refused({"packet rate": 5, "stranger": 1})
     samples = await _scrape(parts)

@@ -51,6 +51,10 @@ export function test_the_first_line_tells_what_is_wrong() {
   equal(verdict(state([session({})], { ready: false }), MISSES).line, "No device takes frames");
   ok(verdict(state([session({})], { draining: true }), MISSES).line.endsWith("newcomers are refused"));
   equal(verdict(state([session({})], { loop_lag_ms: 90 }), MISSES).level, "fair");
+  const refused = verdict(state([session({})], { refused: { full: 1, busy: 3 } }), MISSES);
+  equal(refused.causes[0].text, "4 newcomers refused in ten minutes: busy 3, full 1.");
+  equal(refused.level, "good");
+  equal(verdict(state([session({})], { refused: {} }), MISSES).causes.length, 0);
   const many = Array.from({ length: 9 }, () => session({ recent: { lost: 9 } }));
   equal(verdict(state(many), MISSES).causes.at(-1)?.text, "and 5 more, below");
 }

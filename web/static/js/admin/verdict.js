@@ -23,8 +23,13 @@ export function verdict(state, misses) {
   if (server.loop_lag_ms > LAG_MS) causes.push({ text: `The server's event loop is ${msText(server.loop_lag_ms)} ms late: its processor is too busy.` });
   for (const each of server.ingest) if (!each.ready) causes.push({ text: "An ingest process is being restarted." });
   const serverCauses = causes.length;
+  const refused = Object.entries(server.refused ?? {}).sort((a, b) => b[1] - a[1]);
   for (const { session, words } of wrong.slice(0, MOST_CAUSES)) causes.push({ name: session.name, title: titleOf(session), text: words });
   if (wrong.length > MOST_CAUSES) causes.push({ text: `and ${wrong.length - MOST_CAUSES} more, below` });
+  if (refused.length) {
+    const all = refused.reduce((sum, [, count]) => sum + count, 0);
+    causes.push({ text: `${counted(all, "newcomer")} refused in ten minutes: ${refused.map(([reason, count]) => `${reason} ${count}`).join(", ")}.` });
+  }
   const live = rated.filter((/** @type {any} */ each) => each.level !== "idle").length;
   const poor = down.length > 0 || wrong.some((/** @type {any} */ each) => each.level === "poor");
   const level = poor ? "poor" : serverCauses || wrong.length ? "fair" : live ? "good" : "idle";

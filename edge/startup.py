@@ -1,0 +1,91 @@
+"""What the settings name, loaded and checked before the server starts anything."""
+
+from __future__ import annotations
+
+from edge.assets.store import AssetError
+from edge.base.event_log import get_logger
+from edge.config import Settings
+from edge.models.cfg.model_error import ModelError
+from edge.models.registry.registry import ModelRegistry
+from edge.profile.accuracy import AccuracyError, AccuracyProfile
+from edge.profile.accuracy_file import load_accuracy_profile
+from edge.profile.latency import LatencyProfile
+from edge.profile.latency_file import load_latency_profile
+from edge.profile.stored_profile import PROFILES, find_stored_profile
+from edge.sinks.sink_set import SinkSet
+from edge.sinks.writer import SinkError
+
+log = get_logger("edge.startup")
+
+
+class StartError(Exception):
+    """The server cannot start; the message says why and what to do."""
+
+
+def load_profiles(settings: Settings) -> list[LatencyProfile] | None:
+    """The devices' known latencies; None: they are measured, quickly, as they start."""
+    try:
+        if settings.profile:
+            return [load_latency_profile(path) for path in settings.profile]
+        [model, *others] = settings.served_models
+        as_measured = not others and model.cfg is None and not model.onnx and not model.weights
+        as_measured = as_measured and settings.threads is None
+        as_measured = as_measured and settings.runtime == settings.precision == "auto"
+        if settings.device == ["cpu"] and as_measured:
+            profile = find_stored_profile(model.name)
+            return None if profile is None else [profile]
+        return None
+    except OSError as error:
+        raise StartError(f"profile: {error}") from error
+
+
+def load_models(settings: Settings) -> ModelRegistry:
+    """The models to serve, checked here, so that no worker starts for files that don't fit."""
+    try:
+        models = ModelRegistry.of(settings)
+    except (AssetError, ModelError) as error:
+        raise StartError(str(error)) from error
+    gpus = [device for device in settings.device if device.startswith("cuda:")]
+    for model in models:
+        if model.onnx is not None and gpus:
+            raise StartError(f"{model.onnx}: ONNX models run on cpu, not on {gpus[0]}")
+    return models
+
+
+def load_sinks(settings: Settings, models: ModelRegistry) -> SinkSet:
+    """The sinks, whose filters name what the models have."""
+    known = {
+        "models": {model.name for model in models},
+        "classes": {name for model in models for name in model.class_names},
+    }
+    for number, sink in enumerate(settings.sinks):
+        for key, names in known.items():
+            if unknown := sorted(set(getattr(sink, key)) - names):
+                raise StartError(f"sinks[{number}].{key}: {unknown[0]!r} is not served")
+    try:
+        return SinkSet(settings.sinks)
+    except SinkError as error:
+        raise StartError(str(error)) from error
+
+
+def load_accuracy(settings: Settings) -> AccuracyProfile:
+    """The network's accuracy by sent size and bitrate.
+
+    Networks that have not been measured are taken to be like YOLOv4-tiny, which is logged.
+    """
+    stand_in = "yolov4-tiny"
+    path = settings.accuracy or PROFILES / f"accuracy-{settings.network}.json"
+    if settings.accuracy is None and not path.is_file():
+        path = PROFILES / f"accuracy-{stand_in}.json"
+    try:
+        profile = load_accuracy_profile(path)
+        names = [model.name for model in settings.served_models]
+        unmeasured = [name for name in names if name not in profile.networks]
+        if not unmeasured or (settings.accuracy and len(names) == 1):
+            return profile
+        if stand_in not in profile.networks:
+            stand_in = profile.networks[0]
+        log.info("accuracy_assumed", networks=unmeasured, stand_in=stand_in)
+        return load_accuracy_profile(path, as_network=stand_in)
+    except (AccuracyError, OSError) as error:
+        raise StartError(f"accuracy: {error}") from error
