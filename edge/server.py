@@ -25,6 +25,7 @@ from edge.api.pages import Pages, security_headers
 from edge.api.whip import WhipEndpoint
 from edge.base.clock import now_ms
 from edge.base.event_log import get_logger
+from edge.capacity import ServerCapacity, typical_session
 from edge.config import Settings
 from edge.inference import Devices
 from edge.ingest.handle import IngestStatus
@@ -38,7 +39,6 @@ from edge.observability.time_series import PERIOD_MS
 from edge.profile.variant import SENT_LONG_SIDES
 from edge.rtc.sdp import shortage
 from edge.rtc.transport import aiortc_adapter
-from edge.scheduling.admission import ServerLoad, refusal_reason
 from edge.scheduling.controller import Controller
 from edge.scheduling.planner import Planner
 from edge.session.followers import Followers
@@ -99,6 +99,14 @@ class Server:
             ),
             sessions=lambda: self.sessions.connected,
             profiles=lambda: self.devices.ready_profiles,
+            typical=typical_session(settings, self.models),
+        )
+        self.capacity = ServerCapacity(
+            settings,
+            sessions=self.sessions,
+            controller=self.controller,
+            ingest=self._ingest_status,
+            event_loop=self._event_loop,
         )
         self.ingests = self._ingest_pool() if settings.ingest else None
         self._dashboard = Dashboard(
@@ -110,6 +118,7 @@ class Server:
             ingest=self._ingest_status,
             event_loop=self._event_loop,
             refusals=self._refusals,
+            capacity=self.capacity,
         )
         self._admin = AdminApi(
             settings,
@@ -118,6 +127,7 @@ class Server:
             dashboard=self._dashboard,
             sinks=self.sinks,
             refusals=self._refusals,
+            capacity=self.capacity,
         )
         self._feed = FeedEndpoint(
             self.sessions,
@@ -219,6 +229,7 @@ class Server:
                 event_loop=self._event_loop,
                 sinks=self.sinks,
                 refusals=self._refusals,
+                capacity=self.capacity,
                 refused_connections=self._http.limits.refused,
             ).routes(),
             *HealthEndpoint(
@@ -241,28 +252,7 @@ class Server:
         return [] if self.ingests is None else self.ingests.status
 
     def _overload(self) -> str | None:
-        """Why one more session would be too many; None if it would not.
-
-        Fixed hints come with no promise that the plan would hold, so they are not refused by it.
-        """
-        if not self.settings.admission or self.settings.sent_edge is not None:
-            return None
-        loops = [each.loop for each in self._ingest_status()]
-        planned = self.controller.assignments
-        connected = self.sessions.connected
-        present = sum(session.id in planned for session in connected)
-        remaining = present / max(1, len(planned))  # others have left since the plan was made
-        return refusal_reason(
-            ServerLoad(
-                devices=self.controller.minimum_load * remaining,
-                ingest=min(loops, default=self._event_loop.cpu.mean) * remaining,
-                planned=present,
-                newcomers=len(connected) - present,
-                can_serve_another=self.controller.can_serve_another
-                if present == len(planned)
-                else None,
-            )
-        )
+        return self.capacity.overload()  # made after the registry
 
     def _create_session(
         self, options: SessionOptions, on_close_request: OnCloseRequest
@@ -316,6 +306,7 @@ class Server:
                 self.sessions.tick()
                 if now_ms() >= refresh_ms:
                     refresh_ms = max(refresh_ms + PERIOD_MS, now_ms())
+                    self.capacity.refresh()
                     self._dashboard.refresh()
                     self._admin.publish_state()
                     self._followers.refresh()

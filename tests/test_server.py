@@ -12,7 +12,8 @@ import aiohttp
 import pytest
 
 from edge.config import load
-from edge.server import Server, StartError
+from edge.server import Server
+from edge.startup import StartError
 from tests.publisher import publishing
 from tests.serving import base, error_of, noise, serving, simulated
 

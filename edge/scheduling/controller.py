@@ -23,6 +23,7 @@ from edge.profile.latency import LatencyProfile
 from edge.scheduling.admission import ASK_SCHEDULER_FROM, minimum_load
 from edge.scheduling.assignment import Assignment, SessionSnapshot
 from edge.scheduling.draft import Draft
+from edge.scheduling.free_sessions import PROBE_PERIOD_MS, FreeSessionsSearch
 from edge.scheduling.plan import Plan
 from edge.scheduling.planner import NEWCOMER_MARGIN, PERIOD_MS, Planner, min_period_ms
 from edge.scheduling.solver_executor import SolverExecutor
@@ -51,8 +52,10 @@ class Controller:
         sessions: Callable[[], Iterable[PlannedSession]],
         profiles: Callable[[], Sequence[LatencyProfile]],
         *,
+        typical: SessionSnapshot | None = None,
         solver: SolverExecutor | None = None,
     ) -> None:
+        """`typical` stands for the newcomers where no session is present."""
         self.plan: Plan | None = None
         self.assignments: dict[str, Assignment] = {}
         self.minimum_load = 0.0
@@ -65,6 +68,12 @@ class Controller:
         """Durations of all plans, in ms."""
         self.on_plan: Callable[[Sequence[SessionSnapshot]], None] = lambda snapshots: None
         """Called with its snapshots once a plan is in force."""
+        self.free_sessions = FreeSessionsSearch()
+        """How many more sessions a plan would serve; the server sets its bounds."""
+        self.usual_load = 0.0
+        """Share of the devices' plannable time that one `typical` session needs at least."""
+        self._typical = typical
+        self._probe_due_ms = float("-inf")
         self._planner = planner
         self._sessions = sessions
         self._profiles = profiles
@@ -127,12 +136,42 @@ class Controller:
         self.minimum_load = minimum_load(draft.measured_problem)
         if not snapshots or self.minimum_load < ASK_SCHEDULER_FROM:
             self.can_serve_another = None
+        else:
+            self.can_serve_another = await self._would_serve(1, snapshots, plan)
+            self.free_sessions.answer(1, self.can_serve_another)
+        await self._probe_free_sessions(snapshots, plan)
+
+    async def _probe_free_sessions(self, snapshots: Sequence[SessionSnapshot], plan: Plan) -> None:
+        """Solves one more such problem, at most once a second, where there is something to ask."""
+        now = now_ms()
+        if now < self._probe_due_ms or (self._typical is None and not snapshots):
             return
-        median = sorted(snapshots, key=lambda each: each.budget_ms)[len(snapshots) // 2]
-        newcomer = replace(median, id="newcomer", is_inference_measured=True)
-        wider = self._planner.draft([*snapshots, newcomer], self._profiles())
+        self._probe_due_ms = now + PROBE_PERIOD_MS
+        if self._typical is not None and not snapshots:
+            alone = self._planner.draft([self._typical], self._profiles())
+            self.usual_load = minimum_load(alone.measured_problem)
+        number = self.free_sessions.next_probe()
+        if number is not None:
+            fits = await self._would_serve(number, snapshots, plan)
+            self.free_sessions.answer(number, fits)
+
+    async def _would_serve(
+        self, number: int, snapshots: Sequence[SessionSnapshot], plan: Plan
+    ) -> bool:
+        """Whether a plan would serve so many more sessions, each like the median one, and none of
+        those that `plan` serves less."""
+        if snapshots:
+            model = sorted(snapshots, key=lambda each: each.budget_ms)[len(snapshots) // 2]
+        else:
+            assert self._typical is not None
+            model = self._typical
+        newcomers = [
+            replace(model, id=f"newcomer {index}", is_inference_measured=True)
+            for index in range(number)
+        ]
+        wider = self._planner.draft([*snapshots, *newcomers], self._profiles())
         extended = await self._solver.solve(wider.slower(NEWCOMER_MARGIN))
-        self.can_serve_another = extended.served > plan.served
+        return extended.served >= plan.served + number
 
     async def _run(self) -> None:
         while True:

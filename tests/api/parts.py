@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from edge.base.histogram import Histogram
 from edge.batching.device_usage import DeviceUsage
+from edge.capacity import ServerCapacity
 from edge.config import Settings, load
 from edge.inference import Devices
 from edge.ingest.handle import IngestStatus
@@ -91,6 +92,14 @@ class _Controller:
     solve_times: Histogram = field(default_factory=Histogram)
 
 
+@dataclass
+class _Capacity:
+    free_sessions: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        return {"free_sessions": self.free_sessions, "limit": "all is full"}
+
+
 class ServerParts:
     """The parts, and as the keyword arguments that endpoints take."""
 
@@ -102,6 +111,7 @@ class ServerParts:
         self.controller = _Controller()
         self.ingest: list[IngestStatus] = []
         self.refusals = Refusals()
+        self.capacity = _Capacity()
         self.refused_connections: Counter[str] = Counter()
         self.event_loop = EventLoopMonitor()
         self.sinks = SinkSet([])
@@ -115,5 +125,6 @@ class ServerParts:
             "ingest": lambda: self.ingest,
             "event_loop": self.event_loop,
             "refusals": self.refusals,
+            "capacity": cast(ServerCapacity, self.capacity),
         }
         return {name: parts[name] for name in names}

@@ -20,6 +20,7 @@ from edge.api.http_server import limit_body_time
 from edge.api.whip import WhipEndpoint
 from edge.config import load
 from edge.models.registry.registry import ModelRegistry
+from edge.observability.refusals import Refusals
 from edge.session.registry import FullError
 from tests.api.parts import view
 from tests.hostile.fuzz_http import Silent
@@ -122,7 +123,7 @@ class RequestTarget:
         )  # fmt: skip
         access, sessions = AccessControl(settings), cast(Any, _Sessions())
         self._feed = FeedEndpoint(sessions, {"person", "dog"}, on_reader=lambda: None)
-        whip = WhipEndpoint(settings, ModelRegistry.of(settings), sessions, access)
+        whip = WhipEndpoint(settings, ModelRegistry.of(settings), sessions, access, Refusals())
 
         @web.middleware
         async def watch(request: web.Request, handler: Any) -> web.StreamResponse:

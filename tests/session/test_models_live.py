@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from edge.server import StartError
+from edge.startup import StartError
 from tests.models.registry.darknet_files import write_model
 from tests.publisher import publishing
 from tests.serving import base, error_of, noise, serving, simulated

@@ -20,6 +20,7 @@ from edge.api.operator.dashboard import MISSES, Dashboard
 from edge.api.pages import templates
 from edge.api.sse import event_stream
 from edge.base.clock import now_ms
+from edge.capacity import ServerCapacity
 from edge.config import Settings
 from edge.models.registry.registry import ModelRegistry
 from edge.observability.refusals import Refusals
@@ -53,12 +54,14 @@ class AdminApi:
         dashboard: Dashboard,
         sinks: SinkSet,
         refusals: Refusals,
+        capacity: ServerCapacity,
     ) -> None:
         self._settings = settings
         self._sessions = sessions
         self._dashboard = dashboard
         self._sinks = sinks
         self._refusals = refusals
+        self._capacity = capacity
         self._streams = ResultStreams(STREAMS, DEPTH)
         self._texts: dict[str, str] = {}  # messages of the latest refresh, for all event streams
         self._texts_s = 0.0
@@ -78,6 +81,7 @@ class AdminApi:
             web.post("/api/sessions/{name}/actions", self._act),
             web.get("/api/workers", self._workers),
             web.get("/api/plan", self._plan),
+            web.get("/api/capacity", self._tell_capacity),
             web.get("/api/sinks", self._list_sinks),
             web.get("/api/refusals", self._list_refusals),
             web.post("/api/drain", self._drain),
@@ -173,6 +177,9 @@ class AdminApi:
 
     async def _list_sinks(self, request: web.Request) -> web.Response:
         return web.json_response({"sinks": [sink.to_json() for sink in self._sinks]})
+
+    async def _tell_capacity(self, request: web.Request) -> web.Response:
+        return web.json_response(self._capacity.to_json())
 
     async def _list_refusals(self, request: web.Request) -> web.Response:
         """New sessions that were refused: counts since the start, and the latest ones."""

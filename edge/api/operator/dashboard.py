@@ -10,6 +10,7 @@ from typing import Any
 import edge
 from edge.api.operator.device_view import DeviceRates, DeviceView, PlanView
 from edge.base.clock import now_ms
+from edge.capacity import ServerCapacity
 from edge.config import Settings
 from edge.inference import Devices
 from edge.ingest.handle import IngestStatus
@@ -63,6 +64,7 @@ class Dashboard:
         ingest: Callable[[], Sequence[IngestStatus]],
         event_loop: EventLoopMonitor,
         refusals: Refusals,
+        capacity: ServerCapacity,
     ) -> None:
         self.total = FrameCounts()
         """All frames since the start."""
@@ -78,6 +80,7 @@ class Dashboard:
         self._ingest = ingest
         self._event_loop = event_loop
         self._refusals = refusals
+        self._capacity = capacity
         self._device_rates = DeviceRates()
         self.refreshed_s = 0.0
         """When it was last refreshed, in Unix seconds; 0 before the first time."""
@@ -167,6 +170,7 @@ class Dashboard:
             "draining": self._sessions.draining,
             "sessions": len(self.session_views),
             "max_sessions": self._settings.max_sessions,
+            **self._capacity.to_json(),
             "refused": self._refusals.recent(self.refreshed_s),
             "waiting": self._devices.waiting,
             "loop_lag_ms": round(self._event_loop.lag_ms, 1),

@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector
 import edge
 from edge.api.operator.dashboard import MISSES, Dashboard
 from edge.base.histogram import BOUNDS_MS, Histogram
+from edge.capacity import ServerCapacity
 from edge.config import Settings
 from edge.inference import Devices
 from edge.ingest.handle import IngestStatus
@@ -46,6 +47,7 @@ class MetricsEndpoint(Collector):
         event_loop: EventLoopMonitor,
         sinks: SinkSet,
         refusals: Refusals,
+        capacity: ServerCapacity,
         refused_connections: Mapping[str, int],
     ) -> None:
         """`refused_connections`: live counts by reason."""
@@ -58,6 +60,7 @@ class MetricsEndpoint(Collector):
         self._event_loop = event_loop
         self._sinks = sinks
         self._refusals = refusals
+        self._capacity = capacity
         self._refused_connections = refused_connections
         self._registry = CollectorRegistry()
         self._registry.register(self)
@@ -107,6 +110,11 @@ class MetricsEndpoint(Collector):
             "edge_sessions_half_open", "Offers not connected yet", self._sessions.half_open
         )
         yield GaugeMetricFamily("edge_sessions_limit", "Sessions at most", self._max_sessions)
+        yield GaugeMetricFamily(
+            "edge_free_sessions",
+            "How many more sessions like the present ones would be admitted",
+            self._capacity.free_sessions,
+        )
         yield GaugeMetricFamily(
             "edge_sessions_over_slo",
             "Sessions whose 99th percentile of the last ten seconds exceeds their objective",

@@ -21,7 +21,16 @@ LEGS: dict[Leg, float] = {"network": 50.0}
 
 
 def _dashboard(parts: ServerParts) -> Dashboard:
-    names = ("metrics", "sessions", "devices", "controller", "ingest", "event_loop", "refusals")
+    names = (
+        "metrics",
+        "sessions",
+        "devices",
+        "controller",
+        "ingest",
+        "event_loop",
+        "refusals",
+        "capacity",
+    )
     return Dashboard(parts.settings, **parts.arguments(*names))
 
 
@@ -103,6 +112,7 @@ def test_the_state_describes_server_devices_and_plan() -> None:
     server = state["server"]
     assert (server["ready"], server["draining"], server["max_sessions"]) == (True, True, 7)
     assert server["ingest"][0]["restarts"] == 1
+    assert (server["free_sessions"], server["limit"]) == (0, "all is full")
     assert server["refused"] == {"draining": 1}
     assert [device["state"] for device in state["devices"]] == ["lost", "ready"]
     # The plan is for the devices that were ready: here for the second alone.

@@ -38,7 +38,7 @@ PICTURES = noise(320, 192)
 
 async def _scrape(parts: ServerParts) -> dict[tuple[str, str], float]:
     """Samples by name and label values (in the order of the labels' names), of these parts."""
-    names = ("sessions", "devices", "controller", "ingest", "event_loop", "refusals")
+    names = ("sessions", "devices", "controller", "ingest", "event_loop", "refusals", "capacity")
     dashboard = Dashboard(parts.settings, metrics=parts.metrics, **parts.arguments(*names))
     endpoint = MetricsEndpoint(
         parts.settings,
@@ -130,7 +130,9 @@ async def test_sessions_are_counted_by_state_objective_and_plan() -> None:
         name: Assignment(variant, 416, 1e6, 0.0, "")
         for name, variant in (("a", None), ("b", "yolov4-tiny-416"))
     }
+    parts.capacity.free_sessions = 5
     samples = await _scrape(parts)
+    assert samples["edge_free_sessions", ""] == 5
     assert samples["edge_sessions", "connecting"] == 1
     assert samples["edge_sessions", "live"] == 2
     assert samples["edge_sessions_limit", ""] == 9

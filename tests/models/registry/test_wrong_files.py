@@ -11,7 +11,8 @@ import pytest
 
 from edge.cli.main import main
 from edge.config import ConfigError, load
-from edge.server import Server, StartError
+from edge.server import Server
+from edge.startup import StartError
 
 from ..darknet_config import small, yolov4_tiny
 from .darknet_files import lines, table, write_model

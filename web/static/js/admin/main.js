@@ -85,6 +85,10 @@ function fleet() {
       setText(figure("strain"), strain === null ? "–" : percent(strain));
       setAttribute(figure("strain"), "data-level", strain > 1 ? "poor" : "");
       setText(figure("sessions"), `${state.sessions.length} of ${state.server.max_sessions}`);
+      const { free_sessions: free, limit } = state.server;
+      setText(figure("room"), free === 0 ? "0" : `about ${free}`);
+      setAttribute(figure("room"), "data-level", free === 0 ? "fair" : "");
+      setAttribute(figure("room"), "title", `No more, since ${limit}`);
       setText(figure("rate"), String(Math.round(state.devices.reduce((/** @type {number} */ sum, /** @type {any} */ each) => sum + each.frames_per_s, 0))));
       const busy = state.devices.reduce((/** @type {number} */ sum, /** @type {any} */ each) => sum + each.utilisation, 0) / state.devices.length;
       setText(figure("busy"), percent(busy));
