@@ -78,6 +78,8 @@ class ServerCapacity:
         all_taken = f"there are {most} places"
         if not self._is_admission_on:
             return places, all_taken
+        if self._controller.usual_load is None:
+            return 0, "no plan has been made yet"
         usual = SessionCost(self._controller.usual_load, CORE_S_A_FRAME * self._settings.fps)
         search = self._controller.free_sessions
         search.update(free_bounds(self._load(), self._loops(), places, usual), connected)

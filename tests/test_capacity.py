@@ -18,6 +18,7 @@ from tests.serving import base, noise, serving, simulated
 
 
 async def _capacity(http: aiohttp.ClientSession, server: Server) -> tuple[int, str]:
+    server.sessions.tick()  # counts those that have connected
     server.capacity.refresh()
     async with http.get(f"{base(server)}/api/capacity") as it:
         told: dict[str, Any] = await it.json()

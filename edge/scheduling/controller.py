@@ -70,8 +70,9 @@ class Controller:
         """Called with its snapshots once a plan is in force."""
         self.free_sessions = FreeSessionsSearch()
         """How many more sessions a plan would serve; the server sets its bounds."""
-        self.usual_load = 0.0
-        """Share of the devices' plannable time that one `typical` session needs at least."""
+        self.usual_load: float | None = None
+        """Share of the devices' plannable time that one `typical` session needs at least; None
+        until it has been found out."""
         self._typical = typical
         self._probe_due_ms = float("-inf")
         self._planner = planner
@@ -147,7 +148,7 @@ class Controller:
         if now < self._probe_due_ms or (self._typical is None and not snapshots):
             return
         self._probe_due_ms = now + PROBE_PERIOD_MS
-        if self._typical is not None and not snapshots:
+        if self._typical is not None and (self.usual_load is None or not snapshots):
             alone = self._planner.draft([self._typical], self._profiles())
             self.usual_load = minimum_load(alone.measured_problem)
         number = self.free_sessions.next_probe()

@@ -128,7 +128,7 @@ async def _settle(control: Controller, sessions: list[FakeSession], places: int)
 
 def _bounds(control: Controller, sessions: list[FakeSession], places: int) -> FreeBounds:
     load = ServerLoad(control.minimum_load, 0.0, len(sessions), 0)
-    return free_bounds(load, [0.0], places, SessionCost(control.usual_load, 0.0))
+    return free_bounds(load, [0.0], places, SessionCost(control.usual_load or 0.0, 0.0))
 
 
 @pytest.mark.parametrize("budget_ms", [40.0, 80.0])
