@@ -73,6 +73,8 @@ class Settings(BaseSettings):
     read_token: AdminToken | None = None
     admin_loopback: bool | None = None
     admin_pictures: bool = False
+    amber_misses: Annotated[float, Field(ge=0, le=1)] = 0.015
+    red_misses: Annotated[float, Field(ge=0, le=1)] = 0.1
     root_path: Annotated[str, Field(pattern=ROOT_PATH_PATTERN)] = ""
     frame_ancestors: Annotated[list[Annotated[str, AfterValidator(_frame_ancestor)]], NoDecode] = []
     trusted_proxies: Annotated[list[IPvAnyNetwork], NoDecode] = []
@@ -223,6 +225,8 @@ class Settings(BaseSettings):
         ports = self.udp_port_range
         if ports is not None and not (ports and ports[0] >= 1024 and ports[-1] <= 65535):
             raise ValueError("udp_ports: from 1024 to 65535, the lower one first")
+        if self.amber_misses > self.red_misses:
+            raise ValueError("amber_misses: not over red_misses")
         needed = self.max_sessions + self.max_half_open
         if ports is not None and len(ports) < needed:
             raise ValueError(f"udp_ports: at least max_sessions + max_half_open ({needed}) ports")

@@ -108,6 +108,8 @@ class AdminApi:
             "misses": list(MISSES),
             "devices": len(settings.device),
             "pictures": settings.admin_pictures,
+            "amber_misses": settings.amber_misses,
+            "red_misses": settings.red_misses,
         }
         template = self._templates.get_template("admin.html")
         return web.Response(

@@ -6,19 +6,22 @@ import asyncio
 import json
 import os
 import re
+import shutil
 import signal
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+import yaml
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client.parser import text_string_to_metric_families
 
 import edge
 from edge.api.operator.dashboard import Dashboard
-from edge.api.operator.prometheus import MetricsEndpoint
+from edge.api.operator.prometheus import OUTCOMES, MetricsEndpoint
 from edge.batching.device_usage import DeviceUsage
 from edge.config import load
 from edge.observability.refusals import Refusal
@@ -228,26 +231,66 @@ async def test_metrics_count_what_happened() -> None:
         assert session.name not in text  # no label grows with the sessions
 
 
-async def test_the_dashboard_asks_for_exported_metrics_only() -> None:
+async def test_dashboard_and_alerts_ask_for_exported_metrics_only() -> None:
     async with (
         serving() as server,
         aiohttp.ClientSession() as http,
         http.get(f"{base(server)}/metrics") as it,
     ):
         text = await it.text()
-    exported = {
-        sample for family in text_string_to_metric_families(text) for sample in _names(family)
-    }
+    families = list(text_string_to_metric_families(text))
+    exported = {sample for family in families for sample in _names(family)}
     dashboard = json.loads((ROOT / "deploy" / "grafana" / "edge.json").read_text())
     queries = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
     assert len(queries) >= 12
-    for query in queries:
-        asked = set(re.findall(r"\bedge_[a-z_]+", query))
-        assert asked, query
-        assert asked <= exported, query
     documented = (ROOT / "docs" / "operate" / "metrics.md").read_text()
-    for family in text_string_to_metric_families(text):
+    [group] = yaml.safe_load((ROOT / "deploy" / "prometheus" / "edge.rules.yml").read_text())[
+        "groups"
+    ]
+    recorded = {rule["record"] for rule in group["rules"] if "record" in rule}
+    for rule in group["rules"]:
+        assert f"`{rule.get('alert') or rule['record']}`" in documented
+        asked = rule["expr"]
+        for name in recorded:
+            asked = asked.replace(name, "")
+        if rule.get("alert") == "EdgeDown":
+            assert asked == 'up{job="edge"} == 0'
+        elif asked.split()[0] != ">":  # not of a recorded rule alone
+            queries.append(asked)
+    for query in queries:
+        asked_for = set(re.findall(r"\bedge_[a-z_]+", query))
+        assert asked_for, query
+        assert asked_for <= exported, query
+    for family in families:
         assert f"`{family.name}" in documented
+
+
+def test_alerts_pick_labels_that_exist() -> None:
+    """A reason or an outcome that is spelt wrong would never fire."""
+    rules = (ROOT / "deploy" / "prometheus" / "edge.rules.yml").read_text()
+    outcomes = {"sent", "thinned", *OUTCOMES}
+    for value in re.findall(r'\bend!?[=~]+"([^"]+)"', rules):
+        assert set(value.split("|")) <= outcomes
+    protocol = (ROOT / "docs" / "embed" / "protocol.md").read_text()
+    reasons = {
+        each for value in re.findall(r'reason=~?"([^"]+)"', rules) for each in value.split("|")
+    }
+    assert len(reasons) > 5
+    for reason in reasons - {"unauthorized", "internal_server_error"}:
+        assert f"`{reason}`" in protocol
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is missing")
+def test_prometheus_takes_the_alerts() -> None:
+    for words in (["check", "rules", "edge.rules.yml"], ["test", "rules", "edge.rules.test.yml"]):
+        done = subprocess.run(
+            ["promtool", *words],
+            cwd=ROOT / "deploy" / "prometheus",
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
 
 
 def _names(family: Any) -> set[str]:

@@ -2,7 +2,7 @@
 
 import { equal, ok } from "./check.js";
 import { verdict } from "/static/js/admin/verdict.js";
-import { ageText, rateSession, percent, tally } from "/static/js/admin/texts.js";
+import { ageText, rateSession, percent, setLimits, tally } from "/static/js/admin/texts.js";
 
 const MISSES = ["answered_late", "late", "lost"];
 const session = (/** @type {any} */ fields) => ({
@@ -36,6 +36,16 @@ export function test_a_session_is_judged_by_its_last_frames() {
   equal(rateSession(session({ recent: {}, age_s: 2 }), MISSES).level, "idle");
   const legs = { network: { p50_ms: 40, p99_ms: 90 }, inference: { p50_ms: 10, p99_ms: 12 } };
   ok(rateSession(session({ recent: { in_time: 1, late: 9 }, legs }), MISSES).words.endsWith("network takes up to 90 of 100 ms"));
+}
+
+export function test_its_limits_are_the_operator_s() {
+  const some = session({ recent: { in_time: 95, lost: 5 } });
+  equal(rateSession(some, MISSES).level, "fair");
+  setLimits({ amber_misses: 0.06, red_misses: 0.5 });
+  equal(rateSession(some, MISSES).level, "good");
+  setLimits({ amber_misses: 0.01, red_misses: 0.04 });
+  equal(rateSession(some, MISSES).level, "poor");
+  setLimits({ amber_misses: 0.015, red_misses: 0.1 });
 }
 
 export function test_the_first_line_tells_what_is_wrong() {

@@ -8,9 +8,10 @@ import { Feed } from "./feed.js";
 import { SessionPage } from "./session-page.js";
 import { Sessions } from "./sessions.js";
 import { showVerdict, verdict } from "./verdict.js";
-import { ageText, counted, percent, REASONS, tally } from "./texts.js";
+import { ageText, counted, levelOfMisses, percent, REASONS, setLimits, tally } from "./texts.js";
 
 const settings = JSON.parse($("settings").textContent);
+setLimits(settings);
 const feed = new Feed(settings.misses);
 const changes = new Changes();
 const open = (/** @type {any} */ session) => changes.open(session);
@@ -80,7 +81,7 @@ function fleet() {
       }
       const { share } = tally(recent, settings.misses);
       setText(figure("in_time"), share === null ? "–" : percent(1 - share));
-      setAttribute(figure("in_time"), "data-level", share === null ? "" : share > 0.1 ? "poor" : share > 0.015 ? "fair" : "");
+      setAttribute(figure("in_time"), "data-level", levelOfMisses(share));
       const strain = state.point.strain_p99[0];
       setText(figure("strain"), strain === null ? "–" : percent(strain));
       setAttribute(figure("strain"), "data-level", strain > 1 ? "poor" : "");

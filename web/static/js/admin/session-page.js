@@ -4,7 +4,7 @@ import { root } from "../root.js";
 import { $, el, setText } from "./dom.js";
 import { Chart } from "./charts.js";
 import { deviceName } from "./sessions.js";
-import { ageText, OUTCOMES, LEGS, msText, percent, rateText, tally, titleOf } from "./texts.js";
+import { ageText, levelOfMisses, OUTCOMES, LEGS, msText, percent, rateText, tally, titleOf } from "./texts.js";
 
 const BOX_COLOURS = ["#3ddc97", "#ffc857", "#7aa2ff", "#c792ea", "#5fd3f3", "#ff6b6b"];
 
@@ -69,7 +69,7 @@ export class SessionPage {
       [msText(session.latency?.p50_ms), "p50 ms"],
       [msText(session.latency?.p99_ms), "p99 ms", (session.latency?.p99_ms ?? 0) > session.slo_ms ? "poor" : ""],
       [String(session.slo_ms), "objective, ms"],
-      [share === null ? "–" : percent(share), "missed, 10 s", (share ?? 0) > 0.1 ? "poor" : (share ?? 0) > 0.015 ? "fair" : ""],
+      [share === null ? "–" : percent(share), "missed, 10 s", levelOfMisses(share)],
       [String(Math.round(session.fps)), "frames a second"],
     ]);
     this.legs(session);

@@ -35,9 +35,23 @@ export const LEGS = {
   back: "back to the publisher",
 };
 
-/** The lowest share in time for each rating, as on the phone page. */
-const FAIR = 0.985;
-const POOR = 0.9;
+/** Shares of frames missed from which a session, or the server, is rated; the operator's settings `amber_misses` and `red_misses` replace them. */
+const LIMITS = { amber: 0.015, red: 0.1 };
+
+/** @param {{amber_misses?: number, red_misses?: number}} settings */
+export function setLimits({ amber_misses: amber, red_misses: red }) {
+  LIMITS.amber = amber ?? LIMITS.amber;
+  LIMITS.red = red ?? LIMITS.red;
+}
+
+/**
+ * @param {number | null} share of frames that were missed; null: there were none
+ * @returns {"" | "fair" | "poor"} empty where all is well
+ */
+export function levelOfMisses(share) {
+  if (share === null) return "";
+  return share > LIMITS.red ? "poor" : share > LIMITS.amber ? "fair" : "";
+}
 
 /**
  * @param {number} share
@@ -75,10 +89,11 @@ export function rateSession(session, misses) {
   if (!all || share === null) {
     return session.age_s < 5 ? { level: "idle", words: "starting" } : { level: "poor", words: "no frame for 10 s" };
   }
-  if (1 - share < FAIR) {
+  const level = levelOfMisses(share);
+  if (level) {
     const [reason, count] = reasons[0];
     const words = `misses ${percent(share)}: ${count < share * all * 0.9 ? "mostly " : ""}${REASONS[reason]}${longestLeg(session)}`;
-    return { level: 1 - share < POOR ? "poor" : "fair", words };
+    return { level, words };
   }
   return { level: "good", words: "in time" };
 }
