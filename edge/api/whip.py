@@ -104,12 +104,7 @@ class WhipEndpoint:
                 if wait_ms:
                     _refuse_rate("too many wrong tokens from this address", wait_ms)
                 if not by_url and not self._access.may_publish(request):
-                    raise _RefusedError(
-                        HTTPStatus.UNAUTHORIZED,
-                        "unauthorized",
-                        "this server wants a bearer token",
-                        {"WWW-Authenticate": "Bearer"},
-                    )
+                    raise _unauthorized(request)
                 return await handler(request)
             except _RefusedError as refused:
                 self._note_refusal(request, refused.code, str(refused))
@@ -267,6 +262,17 @@ class WhipEndpoint:
             raise _RefusedError(
                 HTTPStatus.BAD_REQUEST, "not_text", "the body is not UTF-8 text"
             ) from None
+
+
+def _unauthorized(request: web.Request) -> _RefusedError:
+    """No token and one that is not known are told apart (RFC 6750, section 3)."""
+    given = "Authorization" in request.headers
+    return _RefusedError(
+        HTTPStatus.UNAUTHORIZED,
+        "unauthorized",
+        "this server does not know that token" if given else "this server wants a bearer token",
+        {"WWW-Authenticate": 'Bearer error="invalid_token"' if given else "Bearer"},
+    )
 
 
 def _refuse_rate(reason: str, wait_ms: float) -> NoReturn:

@@ -136,10 +136,18 @@ async def test_bad_query_values_are_named(query: dict[str, str]) -> None:
 async def test_a_token_is_wanted_where_one_is_set() -> None:
     async with serving(token="hush") as server, aiohttp.ClientSession() as http:
         url = f"{base(server)}/whip"
-        for headers in (SDP, {**SDP, "Authorization": "Bearer hus"}):
+        async with http.post(url, data="v=0", headers=SDP) as it:
+            assert it.status == 401
+            assert it.headers["WWW-Authenticate"] == "Bearer"
+            assert (await error_of(it))["message"] == "this server wants a bearer token"
+        for given in ("Bearer hus", "Basic aHVzaA==", "hush"):
+            headers = {**SDP, "Authorization": given}
             async with http.post(url, data="v=0", headers=headers) as it:
                 assert it.status == 401
-                assert it.headers["WWW-Authenticate"] == "Bearer"
+                assert it.headers["WWW-Authenticate"] == 'Bearer error="invalid_token"'
+                error = await error_of(it)
+                assert error["code"] == "unauthorized"
+                assert error["message"] == "this server does not know that token"
         async with http.post(
             url, data="v=0", headers={**SDP, "Authorization": "Bearer hush"}
         ) as it:

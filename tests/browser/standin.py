@@ -178,7 +178,8 @@ class Standin:
             headers = {"Retry-After": self.retry_after}
             if self.full_code is None:
                 return web.Response(status=503, text="<h1>away</h1>", headers=headers)
-            return refused(503, self.full_code, **headers)
+            own = self.full_code in ("too_many", "address_full", "token_full")
+            return refused(429 if own else 503, self.full_code, **headers)
         replaces = request.query.get("replaces")
         if replaces is not None and self._guest(replaces) is None:
             return refused(400, "bad_query")

@@ -224,6 +224,8 @@ async def test_a_link_that_falls_silent_is_given_up(standin: Standin, camera: Pa
     ("code", "words"),
     [
         ("full", "The server is full"),
+        ("token_full", "No place left for you"),
+        ("too_many", "Too many attempts"),
         ("not_ready", "The server is still starting"),
         ("draining", "The server is restarting"),
         (None, "The server can't be reached"),
@@ -247,10 +249,16 @@ async def test_a_token_is_asked_for(standin: Standin, camera: Path) -> None:
         await page.open(autostart=1)
         field = page.page.get_by_label("Access token")
         await field.wait_for()
+        title = page.page.get_by_role("alert").get_by_role("heading")
+        assert await title.inner_text() == "An access token is needed"
+        assert await field.get_attribute("aria-invalid") == "false"
         assert await page.page.evaluate(ENDED)
         await field.fill("wrong")
         await field.press("Enter")
-        await page.until("edge.state === 'error'")
+        await page.page.get_by_role("heading", name="That token is not accepted").wait_for()
+        assert await field.get_attribute("aria-invalid") == "true"
+        assert await page.page.evaluate("() => document.activeElement.id") == "token"
+        assert "wrong" not in await page.page.locator("body").inner_text()
         await field.fill("s3cret")
         await page.page.get_by_role("button", name="Continue").click()
         await page.until("edge.state === 'live'")
@@ -360,6 +368,41 @@ async def test_a_flip_that_fails_goes_back_to_the_camera_before(
         labels = await page.page.evaluate("() => window.tracks.map((t) => t.label)")
         assert labels[0] == labels[1]
         assert len(standin.guests) == 1
+
+
+@pytest.mark.parametrize("unusable", ["silent", "unsendable"])
+async def test_a_second_camera_that_delivers_nothing_is_left_again(
+    standin: Standin, unusable: str
+) -> None:
+    # Chromium's fake device 1 gives pictures that its encoder can't use; the other gives none.
+    two = "--use-fake-device-for-media-stream=device-count=2,fps=15"
+    silent = """
+      const open = MediaDevices.prototype.getUserMedia;
+      let calls = 0;
+      MediaDevices.prototype.getUserMedia = async function (...wishes) {
+        calls += 1;
+        if (calls !== 2) return open.apply(this, wishes);
+        const canvas = document.createElement("canvas");
+        canvas.getContext("2d");
+        return canvas.captureStream(0);
+      };"""
+    scripts = [TRACKS] if unusable == "unsendable" else [TRACKS, silent]
+    async with opened(standin.url, flags=[two], scripts=scripts) as page:
+        await page.open(autostart=1, slo=250)
+        await page.until("edge.counts.in_time > 10")
+        await page.page.get_by_role("button", name="Flip camera").click()
+        await page.page.get_by_text("That camera gives no picture. Switching back").wait_for()
+        await page.page.wait_for_function(
+            "(n) => window.tracks.length === n", arg=3 if unusable == "unsendable" else 2
+        )
+        before = (await page.snapshot())["counts"]["in_time"]
+        await page.until(f"edge.state === 'live' && edge.counts.in_time > {before + 10}")
+        labels = await page.page.evaluate("() => window.tracks.map((t) => t.label)")
+        states = await page.page.evaluate("() => window.tracks.map((t) => t.readyState)")
+        assert labels[-1] == labels[0]
+        assert states == ["ended"] * (len(states) - 1) + ["live"]
+        assert len(standin.guests) == 1
+        assert adds_up((await page.snapshot())["counts"])
 
 
 async def test_a_link_lost_while_flipping_comes_back(standin: Standin, camera: Path) -> None:

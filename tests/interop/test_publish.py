@@ -265,7 +265,7 @@ async def test_a_refused_token_is_final_and_never_shown(tmp_path: Path) -> None:
     async with serving(token="hush") as server:
         async with edge_publish(str(path), *to(server), "--token", "not-it") as publishing:
             assert await publishing.ended() == 1
-        assert "401: this server wants a bearer token" in publishing.errors[-1]
+        assert "401: this server does not know that token" in publishing.errors[-1]
         assert not any("not-it" in line for line in publishing.errors)
 
 

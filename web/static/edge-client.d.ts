@@ -75,6 +75,11 @@ export interface Session {
   readonly retryAtMs: number;
   /** What applies now. */
   readonly settings: Settings;
+  /** What the server asks for, and the client does; null before the first. */
+  readonly hint: Hint | null;
+  /** When the track's newest picture came, when one last left the encoder (null where the browser does not show it), and when
+   * the newest result came: cheap to ask, so that a page can tell a frozen picture from a live one. */
+  readonly latest: { pictureMs: number | null; sentMs: number | null; answerMs: number | null };
   /** Draws each picture with the boxes that were found in it: a result is drawn over the very picture it belongs to.
    * The canvas gets the picture's own size, as a video element has it: lay it out with CSS. null: draws no more. */
   drawOn(canvas: HTMLCanvasElement | null, options?: DrawOptions): void;
@@ -227,7 +232,7 @@ export interface SenderStats {
 }
 
 export type ProblemCode =
-  | "unsupported" | "track_ended" | "full" | "not_ready" | "draining" | "token" | "unreachable" | "refused" | "no_path"
+  | "unsupported" | "track_ended" | "full" | "too_many" | "not_ready" | "draining" | "token" | "unreachable" | "refused" | "no_path"
   | "link_lost" | "ended" | "replaced";
 
 /** What went wrong, in words for the user: `title`, `text`; `detail` is the browser's or the server's own message. */

@@ -1,11 +1,11 @@
 /**
  * Problems, in words that help the user to solve them.
  *
- * @typedef {"unsupported" | "track_ended" | "full" | "not_ready" | "draining" | "token" | "unreachable" | "refused"
+ * @typedef {"unsupported" | "track_ended" | "full" | "too_many" | "not_ready" | "draining" | "token" | "unreachable" | "refused"
  *   | "no_path" | "link_lost" | "ended" | "replaced"} ProblemCode
  */
 
-/** @type {Record<ProblemCode, {title: string, text: string}>} */
+/** @type {Record<string, {title: string, text: string}>} by code, or by what is known beyond it */
 const WORDS = {
   unsupported: {
     title: "This browser can't send video",
@@ -19,6 +19,14 @@ const WORDS = {
     title: "The server is full",
     text: "It already serves as many sessions as it can. Try again later.",
   },
+  own_full: {
+    title: "No place left for you",
+    text: "Your address or your token has as many sessions as it may have. End another one first.",
+  },
+  too_many: {
+    title: "Too many attempts",
+    text: "The server takes so many from each address in a minute.",
+  },
   not_ready: {
     title: "The server is still starting",
     text: "Its detector is not ready yet.",
@@ -30,6 +38,10 @@ const WORDS = {
   token: {
     title: "An access token is needed",
     text: "Ask the operator of this server for the token and enter it here.",
+  },
+  wrong_token: {
+    title: "That token is not accepted",
+    text: "Check it for typing mistakes. If it was right before, the operator of this server has changed it: ask for the new one.",
   },
   unreachable: {
     title: "The server can't be reached",
@@ -62,13 +74,13 @@ const WORDS = {
 export class Problem extends Error {
   /**
    * @param {ProblemCode} code
-   * @param {{detail?: string, retryAfterMs?: number}} [more]
+   * @param {{detail?: string, retryAfterMs?: number, words?: string}} [more] words: others than the code's
    */
-  constructor(code, { detail = "", retryAfterMs } = {}) {
+  constructor(code, { detail = "", retryAfterMs, words = code } = {}) {
     super(detail || code);
     this.code = code;
-    this.title = WORDS[code].title;
-    this.text = WORDS[code].text;
+    this.title = WORDS[words].title;
+    this.text = WORDS[words].text;
     this.detail = detail;
     this.retryAfterMs = retryAfterMs;
   }

@@ -49,6 +49,8 @@ export class Session {
       onSize: () => this.links.each((link) => link.hints.again()),
       onEnded: () => this.end(new Problem("track_ended")),
     });
+    /** When the newest answer came, page clock. @type {number | null} */
+    this.answerMs = null;
     this.tallies = new Tallies(this.options.sloMs, this.options.journal);
     this.links = new Links({
       make: (replaces, events) => this.makeLink(replaces, events),
@@ -96,6 +98,16 @@ export class Session {
   /** @returns {boolean} whether a link is open or being opened */
   get active() {
     return ["connecting", "live", "reconnecting"].includes(this.state);
+  }
+
+  /** @returns {import("./link/hint.js").Hint | null} what the server asks for */
+  get hint() {
+    return this.link?.hint ?? null;
+  }
+
+  /** @returns {{pictureMs: number | null, sentMs: number | null, answerMs: number | null}} page clock; null before the first */
+  get latest() {
+    return { pictureMs: this.preview.pictureMs, sentMs: this.link?.sentMs ?? null, answerMs: this.answerMs };
   }
 
   /** @returns {any} `Settings` of edge-client.d.ts */
@@ -215,6 +227,7 @@ export class Session {
     for (const box of result.boxes) tally(this.tallies.classes, className(box, result.classes));
     const boxes = classes ? result.boxes.filter((box) => classes.has(className(box, result.classes))) : result.boxes;
     const nowMs = pageNow();
+    this.answerMs = nowMs;
     this.preview.show({ ...result, boxes }, nowMs);
     this.tell("onDetections", detectionsOf(result, boxes, nowMs));
   }

@@ -28,8 +28,12 @@ const CAMERA_PROBLEMS = {
 /**
  * @typedef {"environment" | "user"} Facing
  *
- * @param {{facing: Facing, fps: number, avoidDevice?: string, device?: string}} options avoidDevice: the id of the
- *   device to switch away from; device: the id of the device to open
+ * @typedef {object} CameraChoice
+ * @property {Facing} facing
+ * @property {string} [avoidDevice] the id of the device to switch away from
+ * @property {string} [device] the id of the device to open
+ *
+ * @param {CameraChoice & {fps: number}} options
  * @returns {Promise<Source>}
  * @throws {SourceProblem}
  */

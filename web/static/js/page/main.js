@@ -5,40 +5,26 @@
  * min_score=0..1, classes=NAME,NAME, journal=1.
  * A token may come in the fragment: #token=TEXT.
  *
- * Tests and the demo command observe and control the page through `window.__edge`:
- *   state          "idle" | "asking" | "connecting" | "live" | "reconnecting" | "paused" | "error"
- *   problem        {code, title, text, detail} or null
- *   counts         {captured, in_time, late, infeasible, dropped: {reason: n}, pending};
- *                  captured = in_time + late + sum(dropped) + pending. The page's own reasons: "encoder" (left
- *                  out by the encoder), "paced" (left out to keep the hinted rate), "lost" (no answer), "stopped"
- *   latency        {n, p50, p90, p99} ms from capture to the drawn boxes
- *   legs           {encode, network, decode, queue, inference, send, back}: {n, p50, p90, p99} each; a frame's legs sum
- *                  to its latency
- *   classes        {name: boxes}      sent_sizes {"WxH": frames}      variants {name: answers}
- *   hint           the server's last hint, or null
- *   choices        {model, min_score, classes}: what the user has chosen of the detector
- *   snapshot()     all of this and more: {state, slo_ms, fps, label, source, counts, latency_ms, legs_ms, classes,
- *                  sent_sizes, variants, hint, hints_applied, session, reconnects, replacements, refusals,
- *                  choices, drawn, undrawn, sender, server, clock}
- *   journal()      with journal=1, a line for every frame captured since the start, and the hints: client/journal.js
- *   start(kind), stop(), flip()
- *   finish()       stops sending, waits until every frame is counted, stops, and returns a snapshot
+ * Tests and the demo command observe and control the page through `window.__edge`: automation.js.
  * Each drawn answer is an event "edge:drawn" on window, detail {rtp, stampMs, boxes, mirrored}, sent while the
  * canvas shows that very picture.
  */
 
+import { automationOf } from "./automation.js";
 import { Choices } from "./choices.js";
+import { FoundAnnouncer } from "./found.js";
+import { FreshnessMonitor } from "./freshness.js";
+import { Notices } from "./notices.js";
 import { Panel } from "./panel.js";
-import { describe } from "./problems.js";
 import { Session } from "./session.js";
-import { pageNow, positive, store, stored } from "./settings.js";
+import { positive, store, stored } from "./settings.js";
+import { keepScreenOn } from "./wake-lock.js";
 
 const SLO_KEY = "edge.slo_ms";
 const MODEL_KEY = "edge.model";
 const MIN_SCORE_KEY = "edge.min_score";
 const CLASSES_KEY = "edge.classes";
 const TOKEN_KEY = "edge.token";
-const NOTICE_MS = 5000;
 
 /** @param {string} id @returns {any} */
 const $ = (id) => document.getElementById(id);
@@ -101,20 +87,19 @@ const STATUS = {
   error: "Stopped",
 };
 
-/** @type {any} */
-let wakeLock = null;
-/** @type {ReturnType<typeof setInterval> | undefined} */
-let countdown;
-/** A notice that is shown for a moment. */
-let notice = "";
-/** @type {ReturnType<typeof setTimeout> | undefined} */
-let noticeTimer;
+/** The same while it is live, and what is shown is not of now. */
+const STALE = { frozen: "Picture frozen", unsent: "Nothing sent", unanswered: "No answers" };
+
+const monitor = new FreshnessMonitor(session, () => render());
+const notices = new Notices(document.body, session, monitor);
+const found = new FoundAnnouncer($("found"));
 
 function render() {
   const { state } = session;
   document.body.dataset.state = state;
   document.body.dataset.source = session.kind;
-  const status = state === "asking" && session.kind === "sample" ? "Loading the sample video" : STATUS[state];
+  document.body.dataset.freshness = monitor.freshness;
+  const status = statusWords();
   if ($("status-text").textContent !== status) $("status-text").textContent = status;
 
   const starting = !["live", "reconnecting", "connecting", "asking"].includes(state);
@@ -130,86 +115,28 @@ function render() {
     input.checked = Number(input.value) === session.options.sloMs;
   }
   choices.showModel(session.options.model);
-  renderNotice();
-  renderToast();
+  notices.render();
   keepScreenOn(state === "live");
 }
 
-function renderNotice() {
-  const shown = session.state === "error";
-  $("notice").hidden = !shown;
-  if (!shown) return;
-  const { code, title, text, detail } = describe(session.problem);
-  const wantsToken = code === "token";
-  $("notice-title").textContent = title;
-  $("notice-text").textContent = text;
-  $("notice-detail").textContent = detail;
-  $("notice-detail").hidden = !detail;
-  $("token-form").hidden = !wantsToken;
-  $("notice-actions").hidden = wantsToken;
-  $("notice-sample").hidden = !settings.sample || session.kind === "sample" || !/^(camera|insecure)/.test(code);
-}
-
-function renderToast() {
-  clearInterval(countdown);
+/** @returns {string} */
+function statusWords() {
   const { state } = session;
-  const busy = ["asking", "connecting", "reconnecting"].includes(state);
-  $("toast").hidden = !busy && !(notice && state === "live");
-  if (!busy) {
-    $("toast-text").textContent = notice;
-    return;
-  }
-  const say = () => {
-    if (state !== "reconnecting") {
-      const asking = state === "asking" && session.kind === "camera";
-      $("toast-text").textContent = asking ? "Allow the camera to continue" : "Connecting…";
-      return;
-    }
-    const { title } = describe(session.problem);
-    const seconds = Math.ceil((session.retryAtMs - pageNow()) / 1000);
-    $("toast-text").textContent = seconds > 0 ? `${title}. Trying again in ${seconds} s` : `${title}. Trying again…`;
-  };
-  say();
-  if (state === "reconnecting") countdown = setInterval(say, 500);
-}
-
-/**
- * Keeps the screen on while the session is live.
- *
- * @param {boolean} wanted
- */
-async function keepScreenOn(wanted) {
-  try {
-    if (wanted && !wakeLock) {
-      wakeLock = true;
-      wakeLock = await /** @type {any} */ (navigator).wakeLock.request("screen");
-      wakeLock.addEventListener("release", () => { wakeLock = null; });
-    } else if (!wanted && wakeLock?.release) {
-      await wakeLock.release();
-      wakeLock = null;
-    }
-  } catch {
-    wakeLock = null; // Refused or not supported: the screen may dim.
-  }
+  if (state === "asking" && session.kind === "sample") return "Loading the sample video";
+  return state === "live" && monitor.freshness !== "fresh" ? STALE[monitor.freshness] : STATUS[state];
 }
 
 /** @param {"camera" | "sample"} kind */
 function start(kind) {
   panel.reset();
   choices.reset();
+  found.reset();
   return session.start(kind);
 }
 
 session.addEventListener("change", render);
-session.addEventListener("notice", (event) => {
-  clearTimeout(noticeTimer);
-  notice = /** @type {CustomEvent} */ (event).detail;
-  noticeTimer = setTimeout(() => {
-    notice = "";
-    renderToast();
-  }, NOTICE_MS);
-  renderToast();
-});
+session.addEventListener("notice", (event) => notices.tell(/** @type {CustomEvent} */ (event).detail));
+session.addEventListener("detections", (event) => found.add(/** @type {CustomEvent} */ (event).detail));
 session.addEventListener("figures", () => {
   panel.show(session);
   choices.offer(Object.keys(session.stats().classes));
@@ -248,63 +175,7 @@ if (token) {
   history.replaceState(null, "", location.pathname + location.search);
 }
 
-/** @returns {Record<string, any>} */
-function snapshot() {
-  const stats = session.stats();
-  const quantiles = (/** @type {any} */ { p50, p90, p99 }) => ({ p50, p90, p99 });
-  return {
-    state: session.state,
-    slo_ms: session.options.sloMs,
-    fps: session.options.fps,
-    label: session.options.label,
-    source: session.kind,
-    counts: stats.counts,
-    latency_ms: quantiles(stats.latencyMs),
-    legs_ms: Object.fromEntries(Object.entries(stats.legsMs).map(([leg, summary]) => [leg, quantiles(summary)])),
-    classes: stats.classes,
-    sent_sizes: stats.sentSizes,
-    variants: stats.variants,
-    hint: stats.hint,
-    hints_applied: stats.hintsApplied,
-    session: stats.session,
-    reconnects: stats.reconnects,
-    replacements: stats.replacements,
-    refusals: stats.refusals,
-    choices: chosen(),
-    drawn: stats.drawn,
-    undrawn: stats.undrawn,
-    sender: stats.sender,
-    server: stats.server,
-    clock: stats.clock,
-  };
-}
-
-function chosen() {
-  const { model, minScore, classes } = session.options;
-  return { model, min_score: minScore, classes: [...classes] };
-}
-
-/** @type {any} */ (window).__edge = Object.freeze({
-  get state() { return session.state; },
-  get problem() { return session.problem ? describe(session.problem) : null; },
-  get counts() { return session.stats().counts; },
-  get latency() { return session.stats().latencyMs; },
-  get legs() { return session.stats().legsMs; },
-  get classes() { return session.stats().classes; },
-  get sent_sizes() { return session.stats().sentSizes; },
-  get variants() { return session.stats().variants; },
-  get hint() { return session.stats().hint; },
-  get choices() { return chosen(); },
-  snapshot,
-  journal: () => session.client?.journal() ?? null,
-  start,
-  stop: () => session.stop(),
-  flip: () => session.flip(),
-  async finish() {
-    await session.finish();
-    return snapshot();
-  },
-});
+/** @type {any} */ (window).__edge = automationOf(session, monitor, start);
 
 render();
 if (query.get("autostart") === "1") start(query.get("source") === "sample" ? "sample" : "camera");

@@ -1,7 +1,7 @@
 /**
  * What can go wrong on the page itself, in words that help the user to solve it; the client has its own problems.
  *
- * @typedef {"insecure" | "camera_refused" | "camera_absent" | "camera_busy" | "camera_failed" | "sample_failed"} ProblemCode
+ * @typedef {"insecure" | "camera_refused" | "camera_absent" | "camera_busy" | "camera_failed" | "camera_silent" | "sample_failed"} ProblemCode
  */
 
 /** @type {Record<ProblemCode, {title: string, text: string}>} */
@@ -26,6 +26,10 @@ const WORDS = {
   camera_failed: {
     title: "The camera did not start",
     text: "Try again, or use the sample video.",
+  },
+  camera_silent: {
+    title: "That camera gives no picture",
+    text: "Another app may be using it, or it is covered or switched off.",
   },
   sample_failed: {
     title: "The sample video did not play",

@@ -8,6 +8,7 @@
 import { connect, LEGS, Problem } from "../../edge-client.js";
 import { openCamera, openSample } from "./camera.js";
 import { describe, SourceProblem } from "./problems.js";
+import { pageNow } from "./settings.js";
 
 /**
  * @typedef {"idle" | "asking" | "connecting" | "live" | "reconnecting" | "paused" | "error"} State
@@ -15,6 +16,11 @@ import { describe, SourceProblem } from "./problems.js";
  * @typedef {import("../../edge-client.js").Stats} Stats
  */
 
+/** A camera that opened, and gives no picture for so long, gives none. */
+const FIRST_PICTURE_MS = 1800;
+const CHECK_MS = 100;
+/** A connection is sending if a frame left so recently. */
+const SENDING_MS = 1500;
 const NOTHING = Object.freeze({ n: 0, p50: null, p90: null, p99: null });
 
 export class Session extends EventTarget {
@@ -40,6 +46,8 @@ export class Session extends EventTarget {
     this.facing = "environment";
     /** @type {"camera" | "sample"} */
     this.kind = "camera";
+    /** When pictures and answers began to be expected: live, or another source since then; page clock. */
+    this.sinceMs = 0;
     /** Incremented by stop and by a new start: work that began under a lower number must not continue. */
     this.run = 0;
   }
@@ -51,6 +59,7 @@ export class Session extends EventTarget {
    * @param {unknown} [problem]
    */
   become(state, problem = null) {
+    if (state === "live" && this.state !== "live") this.sinceMs = pageNow();
     this.state = state;
     this.problem = problem;
     this.dispatchEvent(new Event("change"));
@@ -138,6 +147,7 @@ export class Session extends EventTarget {
       onState: mine((state, problem) => this.follow(state, problem)),
       onError: mine((problem) => this.told(problem)),
       onSettings: mine((known) => this.adopt(known)),
+      onDetections: mine((detections) => this.dispatchEvent(new CustomEvent("detections", { detail: detections }))),
       onStats: () => this.dispatchEvent(new Event("figures")),
     });
     this.client = client;
@@ -173,13 +183,10 @@ export class Session extends EventTarget {
     this.dispatchEvent(new Event("change"));
   }
 
-  /**
-   * @param {string} [avoidDevice]
-   * @returns {Promise<import("./camera.js").Source>}
-   */
-  openSource(avoidDevice) {
+  /** @returns {Promise<import("./camera.js").Source>} */
+  openSource() {
     const { fps } = this.options;
-    if (this.kind === "camera") return openCamera({ facing: this.facing, fps, avoidDevice });
+    if (this.kind === "camera") return openCamera({ facing: this.facing, fps });
     if (!this.settings.sample) throw new SourceProblem("sample_failed");
     return openSample({ url: this.settings.sample, fps });
   }
@@ -187,40 +194,88 @@ export class Session extends EventTarget {
   /** @param {import("./camera.js").Source} source */
   attach(source) {
     this.source = source;
+    this.sinceMs = pageNow();
     source.track.addEventListener("ended", () => {
       if (this.source !== source) return;
       this.stop(new SourceProblem("camera_failed", { detail: "the camera was taken away" }));
     });
   }
 
-  /** Switches to the other camera on the same connection, or back to the previous one if the other does not open. */
+  /** Switches to the other camera. */
   async flip() {
     if (this.kind !== "camera" || !this.source) return;
+    const { facingMode, deviceId } = this.source.track.getSettings();
+    const facing = (facingMode ?? this.facing) === "environment" ? "user" : "environment";
+    await this.change(facingMode ? { facing } : { facing, avoidDevice: deviceId });
+  }
+
+  /**
+   * Switches to another camera on the same connection, or back to the one before if it does not open or gives no picture.
+   *
+   * @param {import("./camera.js").CameraChoice} choice
+   */
+  async change(choice) {
+    if (this.kind !== "camera" || !this.source) return;
     const { run } = this;
-    const old = this.source.track.getSettings();
-    const wasFacing = old.facingMode ?? this.facing;
-    this.facing = wasFacing === "environment" ? "user" : "environment";
+    const { facingMode, deviceId } = this.source.track.getSettings();
+    const before = { facing: /** @type {import("./camera.js").Facing} */ (facingMode ?? this.facing), device: deviceId };
+    const sends = pageNow() - (this.client?.latest.sentMs ?? 0) < SENDING_MS;
+    try {
+      const source = await this.use(choice, run);
+      if (source && !(await this.delivers(source, sends))) throw new SourceProblem("camera_silent");
+    } catch (error) {
+      if (run !== this.run) return;
+      this.dispatchEvent(new CustomEvent("notice", { detail: `${describe(error).title}. Switching back` }));
+      await this.use(before, run).catch((failure) => run === this.run && this.stop(failure));
+    }
+  }
+
+  /**
+   * Sends a camera in the place of the one before.
+   *
+   * @param {import("./camera.js").CameraChoice} choice
+   * @param {number} run
+   * @returns {Promise<import("./camera.js").Source | null>} null: the run has ended meanwhile
+   * @throws {SourceProblem}
+   */
+  async use(choice, run) {
     this.client?.update({ track: null });
     this.release(); // Phones can't open two cameras at once.
-    let source;
-    try {
-      source = await this.openSource(old.facingMode ? undefined : old.deviceId).catch((error) => {
-        if (run !== this.run) throw error;
-        this.facing = /** @type {import("./camera.js").Facing} */ (wasFacing);
-        this.dispatchEvent(new CustomEvent("notice", { detail: `${describe(error).title}. Switching back` }));
-        return openCamera({ facing: this.facing, fps: this.options.fps, device: old.deviceId });
-      });
-    } catch (error) {
-      if (run === this.run) this.stop(error);
-      return;
-    }
+    const source = await openCamera({ fps: this.options.fps, ...choice });
     if (run !== this.run) {
       source.stop();
-      return;
+      return null;
     }
+    this.facing = choice.facing;
     this.attach(source);
     await this.client?.update({ source });
     this.dispatchEvent(new Event("change"));
+    return source;
+  }
+
+  /**
+   * @param {import("./camera.js").Source} source just attached
+   * @param {boolean} sends whether the connection was sending before: then the picture has to leave the encoder, too, which
+   *   can't use those of every camera
+   * @returns {Promise<boolean>} whether it gives a picture in time; true also if it has been replaced or released
+   */
+  async delivers(source, sends) {
+    let waitedMs = 0;
+    let lastMs = pageNow();
+    const sentAfterMs = lastMs + CHECK_MS; // the encoder may have had some of the camera before
+    const delivered = () => {
+      const { pictureMs, sentMs } = /** @type {Client} */ (this.client).latest;
+      if ((pictureMs ?? 0) < this.sinceMs) return false;
+      return !sends || this.state !== "live" || (sentMs ?? 0) > sentAfterMs;
+    };
+    while (waitedMs < FIRST_PICTURE_MS) {
+      await new Promise((resolve) => setTimeout(resolve, CHECK_MS));
+      if (this.source !== source || delivered()) return true;
+      const nowMs = pageNow();
+      waitedMs += Math.min(nowMs - lastMs, 2 * CHECK_MS); // a page that stood still has not looked
+      lastMs = nowMs;
+    }
+    return false;
   }
 
   /** @param {number} sloMs */

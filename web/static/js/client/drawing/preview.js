@@ -23,6 +23,8 @@ export class Preview {
     /** Stops watching the source; null without one. @type {(() => void) | null} */
     this.stop = null;
     this.kept = { sloMs: 0, fps: 0 };
+    /** When the newest picture came, page clock. @type {number | null} */
+    this.pictureMs = null;
   }
 
   /** @param {import("../source.js").Source} source in the place of the one before */
@@ -33,6 +35,7 @@ export class Preview {
     const { onPicture, onSize, onEnded } = this.events;
     let { width, height } = track.getSettings();
     const unwatch = watchPictures(source, this.video ?? probe(), (picture) => {
+      this.pictureMs = picture.arrivedMs;
       this.overlay?.keep(picture, mirrored);
       onPicture(picture);
       if (picture.width === width && picture.height === height) return;

@@ -69,6 +69,8 @@ export class Link {
     /** Hellos that no welcome has answered yet. */
     this.unwelcomed = 0;
     this.heardMs = pageNow();
+    /** When the newest frame left the encoder; null also where that cannot be seen. @type {number | null} */
+    this.sentMs = null;
     this.ended = false;
     this.answered = false;
     this.recent = { answers: new Samples(128), back: new Samples(128), late: 0 };
@@ -216,7 +218,9 @@ export class Link {
 
   /** @param {import("../frames/encoded.js").EncodedFrame} frame */
   encoded(frame) {
-    if (!this.ended) this.frames.encoded(frame, this.stats);
+    if (this.ended) return;
+    this.sentMs = frame.leftMs;
+    this.frames.encoded(frame, this.stats);
   }
 
   /**

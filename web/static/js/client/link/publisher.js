@@ -156,8 +156,13 @@ export class Publisher {
     }
     if (response.status === 201) return response;
     const { code, detail } = await refusal(response);
-    if (response.status === 401) throw new Problem("token", { detail });
-    if (response.status === 429) throw new Problem("full", { detail, retryAfterMs: retryAfterMs(response) });
+    if (response.status === 401) {
+      throw new Problem("token", { detail, words: this.options.token ? "wrong_token" : "token" });
+    }
+    if (response.status === 429) {
+      const more = { detail, retryAfterMs: retryAfterMs(response) };
+      throw code === "too_many" ? new Problem(code, more) : new Problem("full", { ...more, words: "own_full" });
+    }
     if (response.status === 503) {
       throw new Problem(UNAVAILABLE[code] ?? "unreachable", { detail, retryAfterMs: retryAfterMs(response) });
     }
