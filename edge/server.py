@@ -12,6 +12,7 @@ from aiohttp import web
 
 from edge.api.access.auth import AccessControl
 from edge.api.access.login import LoginPages
+from edge.api.access.logins import Logins
 from edge.api.access.root_path import find_root_path
 from edge.api.access.tokens import TokensError
 from edge.api.errors import json_errors
@@ -24,6 +25,7 @@ from edge.api.operator.prometheus import MetricsEndpoint
 from edge.api.pages import Pages, security_headers
 from edge.api.whip import WhipEndpoint
 from edge.base.clock import now_ms
+from edge.base.directories import data_dir
 from edge.base.event_log import get_logger
 from edge.capacity import ServerCapacity, typical_session
 from edge.config import Settings
@@ -135,7 +137,8 @@ class Server:
             on_reader=self._follow_sessions,
         )
         self._followers = Followers(self.sessions, [self._feed, self.sinks])
-        self._access = _access_control(settings)
+        self._logins = Logins(data_dir() / f"logins-{settings.port}.json")
+        self._access = _access_control(settings, self._logins)
         self._http = self._http_server()
 
     def _ingest_pool(self) -> IngestPool:
@@ -206,7 +209,12 @@ class Server:
         self._feed.close()
         await self.controller.stop()
         ingests = [] if self.ingests is None else [self.ingests.stop()]
-        await asyncio.gather(self.sinks.stop(), self.devices.stop(), *ingests)
+        await asyncio.gather(
+            self.sinks.stop(),
+            self.devices.stop(),
+            asyncio.to_thread(self._logins.close),
+            *ingests,
+        )
         await self._http.stop()
 
     async def _listen(self) -> None:
@@ -316,8 +324,8 @@ class Server:
             due_ms = max(due_ms + TICK_MS, now_ms())
 
 
-def _access_control(settings: Settings) -> AccessControl:
+def _access_control(settings: Settings, logins: Logins) -> AccessControl:
     try:
-        return AccessControl(settings)
+        return AccessControl(settings, logins)
     except TokensError as error:
         raise StartError(f"tokens_file: {error}") from error

@@ -1,7 +1,10 @@
 """What all tests share."""
 
+import atexit
 import os
+import shutil
 import signal
+import tempfile
 
 from hypothesis import HealthCheck, settings
 
@@ -14,6 +17,11 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("edge")
+
+# What a server keeps (logins, its authority) is of this run alone, and nobody's own.
+if "EDGE_DATA" not in os.environ:
+    os.environ["EDGE_DATA"] = tempfile.mkdtemp(prefix="edge-data-")
+    atexit.register(shutil.rmtree, os.environ["EDGE_DATA"], ignore_errors=True)
 
 # Shells start background jobs with SIGINT ignored, and children would inherit that: tests that
 # interrupt a program with it would wait in vain.

@@ -15,6 +15,6 @@ def cache_dir() -> Path:
 
 
 def data_dir() -> Path:
-    """The folder of the local authority: `$EDGE_DATA`, or the user's data directory."""
+    """The folder of what the server keeps: `$EDGE_DATA`, or the user's data directory."""
     configured = os.environ.get("EDGE_DATA")
     return Path(configured) if configured else platformdirs.user_data_path("edge-video")

@@ -12,6 +12,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from edge.api.access.auth import PROOF, AccessControl
 from edge.api.access.login import LoginPages
+from edge.api.access.logins import Logins
 from edge.config import load
 
 TOKEN = "correct horse"
@@ -22,13 +23,13 @@ Client = TestClient[web.Request, web.Application]
 
 
 @asynccontextmanager
-async def guarded(**settings: Any) -> AsyncIterator[Client]:
+async def guarded(*, logins: Logins | None = None, **settings: Any) -> AsyncIterator[Client]:
     """A client of a server with the guard, the login page, and routes whose answer is the proof."""
 
     async def reached(request: web.Request) -> web.Response:
         return web.Response(text=request.get(PROOF, "open"))
 
-    access = AccessControl(load(**settings))
+    access = AccessControl(load(**settings), logins)
     app = web.Application(middlewares=[access.guard])
     app.add_routes(LoginPages(access).routes())
     for path in ("/admin", "/api/sessions", "/metrics", "/other", "/{any}/x"):

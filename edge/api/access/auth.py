@@ -4,13 +4,12 @@ Where no admin token is set, administering is allowed from this machine itself. 
 `AccessControl.guard`, protects every administering route (`/admin`, `/api`, `/metrics`), so that no
 handler can forget it.
 Tokens are compared in constant time, never logged, and never stored in a browser: a login sets a
-random cookie that is valid until the logout, the end of its time, another admin token or a restart.
+random cookie that is valid until the logout, the end of its time or another admin token.
 """
 
 from __future__ import annotations
 
 import ipaddress
-import secrets
 from http import HTTPStatus
 from typing import Literal
 from urllib.parse import urlsplit
@@ -18,6 +17,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
+from edge.api.access.logins import LOGIN_S, Logins
 from edge.api.access.origins import is_cross_origin, is_cross_site
 from edge.api.access.tokens import TokenStore, equal_to
 from edge.api.errors import CORS, ROOT_PATH, Handler, json_error, link
@@ -38,8 +38,6 @@ READ_PATHS = ("/api/results", "/api/sessions/{name}/results")
 is sent by a program's own decision, and never by a browser's. Nothing else opens them to these."""
 LOGIN_PATH = "/admin/login"
 COOKIE = "edge_admin"
-LOGIN_S = 12 * 3600
-MAX_LOGINS = 256  # at a time; a further one ends the oldest
 WRONG_TOKENS_PER_MINUTE = 10  # from one address; then 429 for any token
 PROOF = web.RequestKey("edge_proof", str)
 """How an administering request was authorised: "token", "cookie", "local" or "read"."""
@@ -58,7 +56,8 @@ _FORWARDED = (
 class AccessControl:
     """Finds out where a request comes from, and what it may do."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, logins: Logins | None = None) -> None:
+        """`logins`: those that are kept; by default they end with the process."""
         self._settings = settings
         self._tokens = TokenStore(settings)
         chosen = settings.admin_loopback
@@ -69,7 +68,7 @@ class AccessControl:
                 key="admin_loopback",
                 reason="where admin_token is set, this machine needs it, too",
             )
-        self._logins: dict[str, tuple[float, str]] = {}  # end in ms and admin token, by cookie
+        self._logins = logins or Logins(None)
         self._failures = KeyedRateLimiter(WRONG_TOKENS_PER_MINUTE, 60_000.0)
         self._publishing_failures = KeyedRateLimiter(WRONG_TOKENS_PER_MINUTE, 60_000.0)
 
@@ -206,10 +205,7 @@ class AccessControl:
 
     def log_in(self, request: web.Request, response: web.Response) -> None:
         """Set the login cookie, which scripts and pages of other sites cannot use."""
-        while len(self._logins) >= MAX_LOGINS:
-            del self._logins[next(iter(self._logins))]
-        cookie = secrets.token_urlsafe(32)
-        self._logins[cookie] = (now_ms() + 1000.0 * LOGIN_S, self._admin_secret)
+        cookie = self._logins.begin(self._admin_secret)
         response.set_cookie(
             COOKIE,
             cookie,
@@ -222,12 +218,11 @@ class AccessControl:
 
     def log_out(self, request: web.Request, response: web.Response) -> None:
         """End the login here, too: a copy of its cookie is of no use any more."""
-        self._logins.pop(request.cookies.get(COOKIE, ""), None)
+        self._logins.end(request.cookies.get(COOKIE, ""))
         response.del_cookie(COOKIE, path=request.get(ROOT_PATH, "") or "/")
 
     def _is_logged_in(self, request: web.Request) -> bool:
-        until_ms, secret = self._logins.get(request.cookies.get(COOKIE, ""), (0.0, ""))
-        return until_ms > now_ms() and secret == self._admin_secret
+        return self._logins.is_valid(request.cookies.get(COOKIE, ""), self._admin_secret)
 
     @property
     def _admin_secret(self) -> str:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
-import os
 import socket
 import ssl
 from collections.abc import Sequence
@@ -27,6 +26,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from edge.base.directories import data_dir
+from edge.base.durable_file import write_durably
 from edge.base.event_log import get_logger
 
 CA_DAYS = 3650
@@ -87,7 +87,7 @@ def ensure(
         ca_key = ec.generate_private_key(ec.SECP256R1())
         ca = _issue_ca(ca_key, now)
         _write_key(ca_key_file, ca_key)
-        _write(files.ca, ca.public_bytes(serialization.Encoding.PEM), 0o644)
+        write_durably(files.ca, ca.public_bytes(serialization.Encoding.PEM), 0o644)
 
     names = {name for name in _subject_names(addresses) if _permits(ca, name)}
     leaf = _usable(files.cert, now)
@@ -96,7 +96,7 @@ def ensure(
         leaf = _issue_leaf(leaf_key, ca, ca_key, names, now)
         _write_key(files.key, leaf_key)
         chain = b"".join(each.public_bytes(serialization.Encoding.PEM) for each in (leaf, ca))
-        _write(files.cert, chain, 0o644)
+        write_durably(files.cert, chain, 0o644)
     return files
 
 
@@ -254,19 +254,4 @@ def _write_key(path: Path, key: ec.EllipticCurvePrivateKey) -> None:
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    _write(path, data, 0o600)
-
-
-def _write(path: Path, data: bytes, mode: int) -> None:
-    partial = path.with_suffix(path.suffix + ".part")
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(directory)  # the new name, too, outlives a loss of power
-    finally:
-        os.close(directory)
+    write_durably(path, data, 0o600)

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from edge.api.access import local_ca
+from edge.base.durable_file import write_durably
 
 HOME = [ipaddress.ip_address("192.168.1.7")]
 NOW = datetime.datetime(2026, 11, 23, tzinfo=datetime.UTC)
@@ -85,7 +86,7 @@ def test_a_crash_between_two_files_is_mended_at_the_next_start(
 ) -> None:
     if renewed:  # files of old are there, and all have expired
         local_ca.ensure(tmp_path, HOME, TODAY - datetime.timedelta(days=local_ca.CA_DAYS))
-    write = local_ca._write
+    write = write_durably
     calls: list[Path] = []
 
     def killed(path: Path, data: bytes, mode: int) -> None:
@@ -95,10 +96,10 @@ def test_a_crash_between_two_files_is_mended_at_the_next_start(
             raise _Killed
         write(path, data, mode)
 
-    monkeypatch.setattr(local_ca, "_write", killed)
+    monkeypatch.setattr(local_ca, "write_durably", killed)
     with pytest.raises(_Killed):
         local_ca.ensure(tmp_path, HOME, TODAY)
-    monkeypatch.setattr(local_ca, "_write", write)
+    monkeypatch.setattr(local_ca, "write_durably", write)
     _assert_usable(local_ca.ensure(tmp_path, HOME, TODAY))
 
 

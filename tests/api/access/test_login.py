@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from edge.api.access.auth import COOKIE
+from edge.api.access.logins import Logins
 from tests.api.guarded import OUTSIDE, PROXY, TOKEN, Client, ask, guarded
 
 
@@ -60,19 +63,43 @@ async def test_a_logout_ends_copies_of_its_cookie_and_no_other_login() -> None:
 async def test_the_oldest_login_ends_where_there_are_too_many(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("edge.api.access.auth.MAX_LOGINS", 2)
+    monkeypatch.setattr("edge.api.access.logins.MAX_LOGINS", 2)
     async with guarded(**PROXY) as client:
         cookies = [await _log_in(client) for _ in range(3)]
         found = [(await ask(client, headers={**OUTSIDE, "Cookie": each}))[0] for each in cookies]
     assert found == [401, 200, 200]
 
 
-async def test_a_login_ends_with_its_server() -> None:
+async def _is_let_in(client: Client, cookie: str) -> bool:
+    return (await ask(client, headers={**OUTSIDE, "Cookie": cookie}))[0] == 200
+
+
+async def test_a_login_outlives_a_restart_but_no_logout_and_no_other_token(tmp_path: Path) -> None:
+    kept = tmp_path / "data" / "logins-8443.json"
+    logins = Logins(kept)
+    async with guarded(logins=logins, **PROXY) as client:
+        stays, ends = await _log_in(client), await _log_in(client)
+        headers = {**OUTSIDE, "Cookie": ends}
+        assert (await ask(client, "/admin/logout", method="POST", headers=headers))[0] == 303
+    logins.close()
+    assert kept.stat().st_mode & 0o777 == 0o600
+    text = kept.read_text()
+    assert stays.partition("=")[2] not in text
+    assert TOKEN not in text
+    async with guarded(logins=Logins(kept), **PROXY) as client:
+        assert await _is_let_in(client, stays)
+        assert not await _is_let_in(client, ends)
+    other = {**PROXY, "admin_token": "another horse"}
+    async with guarded(logins=Logins(kept), **other) as client:
+        assert not await _is_let_in(client, stays)
+
+
+async def test_without_a_file_a_login_ends_with_its_server() -> None:
     async with guarded(**PROXY) as client:
         cookie = await _log_in(client)
-        assert (await ask(client, headers={**OUTSIDE, "Cookie": cookie}))[0] == 200
+        assert await _is_let_in(client, cookie)
     async with guarded(**PROXY) as client:
-        assert (await ask(client, headers={**OUTSIDE, "Cookie": cookie}))[0] == 401
+        assert not await _is_let_in(client, cookie)
 
 
 @pytest.mark.parametrize(
