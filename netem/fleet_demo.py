@@ -13,7 +13,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ import cv2
 import numpy as np
 from playwright.async_api import Error as BrowserError
 from playwright.async_api import Page
+from playwright.async_api import TimeoutError as PageTimeoutError
 
 from edge.assets.browser import BrowserMissingError, chromium
 from netem.footage.encoded_clip import EncodedClip
@@ -34,7 +35,8 @@ ABOUT = """Serves eight light publishers, each behind a link of its own, on simu
 saves screenshots of the admin page: admin.png as on a desktop, admin-phone.png as on a phone. Needs
 root for the links, and Chromium."""
 GPU = Path(__file__).parent.parent / "profiles" / "sim-rtx2080ti.json"
-START_S = 60.0
+START_S = 180.0  # until the last camera is live: a busy machine refuses some at first
+OUT = Path("out/fleet")
 SETTLED_S = 15.0  # after the browser's start, which costs a core for some seconds
 
 
@@ -85,7 +87,18 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="of streaming before the screenshots (default 75)",
     )
     parser.add_argument(
-        "--out", type=Path, default=Path("docs/images"), metavar="DIR", help="default docs/images"
+        "--out",
+        type=Path,
+        default=OUT,
+        metavar="DIR",
+        help=f"for the screenshots, which are overwritten (default {OUT})",
+    )
+    parser.add_argument(
+        "--wait",
+        type=float,
+        default=START_S,
+        metavar="S",
+        help=f"for all cameras to become live (default {START_S:g})",
     )
     parser.add_argument("--scheme", choices=("dark", "light"), default="dark", help="default dark")
     parser.add_argument("--keep", action="store_true", help="keep serving until Ctrl-C")
@@ -96,38 +109,84 @@ def run(options: argparse.Namespace) -> int:
     """Exit status: 0, or 1 if a step failed."""
     try:
         EncodedClip(None, 15, progress=_report).prepare()  # once, before eight publishers need it
-        with _server() as port, _cameras(port):
-            asyncio.run(_show(options, f"http://localhost:{port}/admin"))
+        with _server() as port, _cameras(port) as cameras:
+            asyncio.run(_show(options, f"http://localhost:{port}/admin", cameras))
     except (FleetError, BrowserMissingError, BrowserError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-async def _show(options: argparse.Namespace, url: str) -> None:
+async def _show(options: argparse.Namespace, url: str, cameras: Sequence[RunningCamera]) -> None:
     _report(f"{len(FLEET)} cameras; {url}")
+    options.out.mkdir(parents=True, exist_ok=True)
     for name, screen in SCREENS.items():
         async with chromium(color_scheme=options.scheme, **screen) as browser:
             page = browser.pages[0]
             await page.goto(url)
-            await _until_live(page, options.seconds)
+            await _until_live(page, cameras, options.seconds, options.wait)
             (options.out / name).write_bytes(compressed_png(await page.screenshot()))
             _report(f"picture: {options.out / name}")
     if options.keep:
         await asyncio.Event().wait()
 
 
-async def _until_live(page: Page, seconds: float) -> None:
-    """Wait until every camera has been live for `seconds`, and the page has settled."""
+async def _until_live(
+    page: Page, cameras: Sequence[RunningCamera], seconds: float, wait_s: float
+) -> None:
+    """Wait until every camera has been live for `seconds`, and the page has settled.
+
+    FleetError, naming each camera that is missing and why, after `wait_s` more.
+    """
     live = (
         "() => { const sessions = window.__admin?.state?.sessions ?? [];"
         f" const live = sessions.filter((each) => each.state === 'live' && each.age_s > {seconds});"
         f" return live.length === {len(FLEET)} && performance.now() > {1000.0 * SETTLED_S}; }}"
     )
     try:
-        await page.wait_for_function(live, timeout=1000.0 * (START_S + seconds))
-    except BrowserError as error:
-        raise FleetError(f"not all {len(FLEET)} cameras became live: {error}") from error
+        await page.wait_for_function(live, timeout=1000.0 * (wait_s + seconds))
+    except PageTimeoutError:
+        sessions = await page.evaluate("window.__admin?.state?.sessions ?? []")
+        reasons = missing(cameras, sessions, seconds)
+        raise FleetError(
+            f"{len(reasons)} of {len(FLEET)} cameras were not live for {seconds:g} s within"
+            f" {wait_s + seconds:g} s:" + "".join(f"\n  {each}" for each in reasons)
+        ) from None
+
+
+@dataclass(frozen=True)
+class RunningCamera:
+    """A publisher's process, and what it writes to standard error."""
+
+    camera: FleetCamera
+    process: subprocess.Popen[str]
+    log: Path
+
+    def last_word(self) -> str:
+        """Its latest line about itself, without progress; empty if there is none."""
+        lines = [line.strip() for line in self.log.read_text(errors="replace").splitlines()]
+        own = [line for line in lines if line.startswith((f"{self.camera.label}: ", "error: "))]
+        return own[-1].removeprefix(f"{self.camera.label}: ") if own else ""
+
+
+def missing(
+    cameras: Sequence[RunningCamera], sessions: Sequence[Mapping[str, Any]], seconds: float
+) -> list[str]:
+    """For each camera that has not been live for `seconds`, its name and why."""
+    by_label = {session["label"]: session for session in sessions}
+    reasons = []
+    for each in cameras:
+        label, session = each.camera.label, by_label.get(each.camera.label)
+        if session is not None and session["state"] == "live" and session["age_s"] > seconds:
+            continue
+        why = each.last_word()
+        if (status := each.process.poll()) is not None:
+            why = f"its publisher ended with status {status}{f': {why}' if why else ''}"
+        elif session is not None:
+            since = f"{session['state']}, {session['age_s']:.0f} s after its offer"
+            why = f"{since}{f'; before that: {why}' if why else ''}"
+        reasons.append(f"{label}: {why or 'no session, and its publisher reports nothing'}")
+    return reasons
 
 
 @contextlib.contextmanager
@@ -157,9 +216,11 @@ def _server() -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def _cameras(port: int) -> Iterator[None]:
-    """All publishers, each behind its link; ended afterwards."""
+def _cameras(port: int) -> Iterator[list[RunningCamera]]:
+    """All publishers, each behind its link; ended afterwards. One that is refused comes again."""
     with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edge-fleet-")))
+        cameras = []
         for number, camera in enumerate(FLEET):
             link = EmulatedLink(
                 constant(rate_bps(camera.rate)),
@@ -173,14 +234,14 @@ def _cameras(port: int) -> Iterator[None]:
                 raise FleetError(f"{camera.label}'s link: {error}") from error
             url = f"http://{link.outside_address}:{port}"
             command = [sys.executable, "-m", "netem", "publish", url, "--label", camera.label]
-            publisher = link.popen(
-                [*command, "--slo-ms", str(camera.slo_ms)],
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
+            command += ["--slo-ms", str(camera.slo_ms), "--retry"]
+            log = folder / camera.label
+            with log.open("w") as file:
+                publisher = link.popen(command, stdout=subprocess.DEVNULL, stderr=file)
             stack.callback(publisher.wait)
             stack.callback(publisher.terminate)
-        yield
+            cameras.append(RunningCamera(camera, publisher, log))
+        yield cameras
 
 
 def compressed_png(png: bytes) -> bytes:

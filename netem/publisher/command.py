@@ -17,6 +17,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from edge.base.backoff import RetryWait
 from edge.client.clocks import EPOCH_MS
 from edge.client.whip_client import PublishError
 from edge.config import SLO_MAX_MS, SLO_MIN_MS
@@ -45,12 +46,18 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--label", default="", help="their label on the server, numbered")
     parser.add_argument("--token", help="the server's bearer token")
     parser.add_argument("--insecure", action="store_true", help="accept any certificate")
+    parser.add_argument(
+        "--retry",
+        action="store_true",
+        help="publish again after a refusal that may pass or a lost session, until the end",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="the counts, and every frame")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Exit status: 0, or 1 if a publisher was refused or ended before its time."""
+    """Exit status: 0, or 1 if a publisher was refused or ended before its time (with `--retry`: was
+    not publishing at the end)."""
     try:
         check()
         clip = EncodedClip(options.video, options.fps, progress=_progress)
@@ -81,6 +88,20 @@ async def _publish(
     async def one(number: int) -> None:
         alone = options.label and options.clients == 1
         label = options.label if alone else f"{options.label or 'client'} {number}"
+        wait = RetryWait()
+        while (failure := await session(label, wait)) is not None:
+            if failure.final or not options.retry:
+                failures.append(f"{label}: {failure}")
+                return
+            wait_s = wait.next_s(failure.retry_after_s)
+            _progress(f"{label}: {failure}; again in {wait_s:.1f} s")
+            await _first(over.wait(), asyncio.sleep(wait_s))
+            if over.is_set():
+                failures.append(f"{label}: {failure}")
+                return
+
+    async def session(label: str, wait: RetryWait) -> PublishError | None:
+        """Publish once; why it ended before its time, None if it did not."""
         try:
             async with contextlib.AsyncExitStack() as stack:
                 async with places:
@@ -96,10 +117,13 @@ async def _publish(
                     )
                 publishers.append(publisher)
                 await _first(over.wait(), publisher.ended())
-                if publisher.reason is not None:
-                    failures.append(f"{label}: {publisher.reason}")
+                if publisher.stats().in_time:
+                    wait.worked()
+                if publisher.reason is None:
+                    return None
+                return PublishError(publisher.reason, final=publisher.final)
         except PublishError as error:
-            failures.append(f"{label}: {error}")
+            return error
 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -129,10 +153,8 @@ async def _watch(publishers: Sequence[LightPublisher]) -> None:
         captured = sum(stats.captured for stats in all_stats)
         in_time = sum(stats.in_time for stats in all_stats)
         mbit = sum(stats.sent_bps for stats in all_stats) / 1e6
-        _progress(
-            f"{len(publishers)} clients, {captured:,} frames, {in_time:,} in time,"
-            f" {mbit:.1f} Mbit/s"
-        )
+        running = sum(each.reason is None for each in publishers)
+        _progress(f"{running} clients, {captured:,} frames, {in_time:,} in time, {mbit:.1f} Mbit/s")
 
 
 def show(publishers: Sequence[LightPublisher]) -> None:

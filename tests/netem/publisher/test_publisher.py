@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import itertools
 import json
@@ -187,3 +188,52 @@ async def test_nothing_is_left_running(clip: EncodedClip) -> None:
         async with streaming(clip):
             raise KeyError
     assert asyncio.all_tasks() == before
+
+
+async def test_one_that_is_refused_comes_again_if_asked(
+    clip: EncodedClip, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """First by an offer's refusal, then by the loss of its session; the end is its own."""
+    monkeypatch.setattr("edge.api.whip.RETRY_AFTER_S", 0)
+    parser = argparse.ArgumentParser()
+    command.add(parser)
+    refused, joined = asyncio.Event(), asyncio.Event()
+    async with serving() as server:
+        monkeypatch.setattr(server._refusals, "add", lambda refusal: refused.set())
+        monkeypatch.setattr(server.sessions, "_on_change", lambda change: joined.set())
+        server.sessions.drain()
+        options = parser.parse_args([base(server), "--retry", "--label", "me"])
+        running = asyncio.create_task(command._publish(options, clip))
+        async with asyncio.timeout(120):
+            await refused.wait()
+            server.sessions.drain(False)
+            first = await _connected(server, joined)
+            await server.sessions.close(first, "no frame", "timeout")
+            second = await _connected(server, joined)
+            assert second.id != first.id
+            await server.sessions.close(second, "ended by the operator")  # that is final
+            publishers, failures = await running
+    assert [each.label for each in publishers] == ["me", "me"]
+    assert failures == ["me: ended: ended by the operator"]
+    assert "the server takes no newcomers for now; again in" in capsys.readouterr().err
+
+
+async def _connected(server: Server, joined: asyncio.Event) -> Session:
+    while not (connected := server.sessions.connected):
+        joined.clear()
+        await joined.wait()
+    [session] = connected
+    assert isinstance(session, Session)
+    return session
+
+
+async def test_one_that_is_refused_is_over_unless_asked(clip: EncodedClip) -> None:
+    parser = argparse.ArgumentParser()
+    command.add(parser)
+    async with serving() as server:
+        server.sessions.drain()
+        async with asyncio.timeout(60):
+            publishers, failures = await command._publish(parser.parse_args([base(server)]), clip)
+    assert publishers == []
+    [failure] = failures
+    assert "the server takes no newcomers" in failure
