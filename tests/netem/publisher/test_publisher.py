@@ -197,19 +197,19 @@ async def test_one_that_is_refused_comes_again_if_asked(
     monkeypatch.setattr("edge.api.whip.RETRY_AFTER_S", 0)
     parser = argparse.ArgumentParser()
     command.add(parser)
-    refused, joined = asyncio.Event(), asyncio.Event()
+    refused, answered = asyncio.Event(), asyncio.Event()
     async with serving() as server:
         monkeypatch.setattr(server._refusals, "add", lambda refusal: refused.set())
-        monkeypatch.setattr(server.sessions, "_on_change", lambda change: joined.set())
+        monkeypatch.setattr(server._metrics, "answered", lambda *_: answered.set())
         server.sessions.drain()
         options = parser.parse_args([base(server), "--retry", "--label", "me"])
         running = asyncio.create_task(command._publish(options, clip))
         async with asyncio.timeout(120):
             await refused.wait()
             server.sessions.drain(False)
-            first = await _connected(server, joined)
+            first = await _answered(server, answered)
             await server.sessions.close(first, "no frame", "timeout")
-            second = await _connected(server, joined)
+            second = await _answered(server, answered)
             assert second.id != first.id
             await server.sessions.close(second, "ended by the operator")  # that is final
             publishers, failures = await running
@@ -218,11 +218,14 @@ async def test_one_that_is_refused_comes_again_if_asked(
     assert "the server takes no newcomers for now; again in" in capsys.readouterr().err
 
 
-async def _connected(server: Server, joined: asyncio.Event) -> Session:
-    while not (connected := server.sessions.connected):
-        joined.clear()
-        await joined.wait()
-    [session] = connected
+async def _answered(server: Server, answered: asyncio.Event) -> Session:
+    """The one session, once its publisher has got an answer: its channels are open."""
+    answered.clear()
+    while not server.sessions.connected:
+        await answered.wait()
+        answered.clear()
+    await answered.wait()
+    [session] = server.sessions.connected
     assert isinstance(session, Session)
     return session
 
