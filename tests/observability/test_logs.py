@@ -77,6 +77,25 @@ def test_an_event_is_a_line_even_with_a_traceback(
 
 
 @pytest.mark.parametrize("kind", ["text", "json"])
+def test_what_a_peer_chose_moves_no_terminal(tmp_path: Path, kind: Any) -> None:
+    chosen = "a\x1b[2J\x9b31m\x7f\x00b\u202ec\U000e0001\ud800 é"  # colours, erasing, reversed text
+    file = tmp_path / "edge.log"
+    with logged(kind, file=file):
+        log.info("offer_refused", reason=chosen)
+        logging.getLogger("library").warning("from %s", chosen)
+    lines = file.read_text().splitlines()
+    assert len(lines) == 2
+    for line in lines:
+        assert line.isprintable(), line
+        assert "é" in line
+    if kind == "json":
+        assert json.loads(lines[0])["reason"] == chosen
+        assert json.loads(lines[1])["message"] == f"from {chosen}"
+    else:
+        assert r"a\x1b[2J\x9b31m\x7f\x00b\u202ec" in lines[0]
+
+
+@pytest.mark.parametrize("kind", ["text", "json"])
 def test_a_librarys_record_is_its_message(tmp_path: Path, kind: Any) -> None:
     file = tmp_path / "edge.log"
     with logged(kind, file=file), bound_contextvars(session="abc123"):
