@@ -23,6 +23,7 @@ from edge.api.operator.dashboard import Dashboard
 from edge.api.operator.health import HealthEndpoint
 from edge.api.operator.prometheus import MetricsEndpoint
 from edge.api.pages import Pages, security_headers
+from edge.api.request_rate import limit_requests
 from edge.api.whip import WhipEndpoint
 from edge.base.clock import now_ms
 from edge.base.directories import data_dir
@@ -250,7 +251,8 @@ class Server:
         ]
         root_path = find_root_path(settings.root_path, access)
         headers = security_headers(settings.frame_ancestors)
-        await self._http.start([root_path, headers, json_errors, access.guard], endpoints)
+        rate = limit_requests(settings.max_requests_per_s, access.client_key, self._http.limits)
+        await self._http.start([rate, root_path, headers, json_errors, access.guard], endpoints)
 
     def _ready(self) -> bool:
         """Whether there is a device to serve sessions, and a process to hold them."""

@@ -53,6 +53,7 @@ class HttpServer:
             settings.max_connections,
             settings.max_connections_per_address,
             descriptors=usable_descriptors(self._descriptors, settings.max_sessions),
+            per_s=settings.max_requests_per_s,
             is_exempt=self._is_proxy,
         )
         self._runner: web.AppRunner | None = None

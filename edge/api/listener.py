@@ -1,4 +1,4 @@
-"""Listening sockets with bounds on the open connections, in all and of one address.
+"""Listening sockets with bounds on the connections, in all and of one address.
 
 A connection beyond a bound is closed as soon as it is accepted: before TLS, before a task is made
 for it, and without a log line of its own. Descriptors are kept free for workers and sessions.
@@ -19,6 +19,7 @@ from typing import Literal
 from edge.api.access.auth import Address, subscriber
 from edge.base.clock import now_ms
 from edge.base.event_log import get_logger
+from edge.session.rate_limits import KeyedRateLimiter
 
 MAX_DESCRIPTORS = 65_536  # the soft limit is raised to the hard one, but no further than this
 DESCRIPTORS_OF_SERVER = 64  # workers' pipes, libraries' files, logs
@@ -26,9 +27,12 @@ DESCRIPTORS_OF_SESSION = 4  # sockets: two addresses, a relay, and one while it 
 READ_BYTES = 16_384  # at once from a connection; asyncio's own 256 KiB are far more than a request
 UNREAD_MS = 30_000  # a client that leaves a response unread for so long is disconnected
 LOG_INTERVAL_MS = 1_000.0
+BURST_S = 4  # of one address' connections, or requests, at its rate: a page takes some 20 at once
 _CLOSED_AT_ONCE = 100  # refused connections in one step of the event loop
 
-Refusal = Literal["connections", "connections_of_address", "descriptors"]
+Refusal = Literal[
+    "connections", "connections_of_address", "descriptors", "rate_of_address", "requests_of_address"
+]
 
 log = get_logger("edge.api.listener")
 
@@ -49,6 +53,11 @@ def usable_descriptors(limit: int, sessions: int) -> int:
     return limit - min(limit // 2, DESCRIPTORS_OF_SERVER + DESCRIPTORS_OF_SESSION * sessions)
 
 
+def rate_of_address(per_s: int) -> KeyedRateLimiter:
+    """So many a second of each address on average, and as many as in `BURST_S` at once."""
+    return KeyedRateLimiter(per_s * BURST_S, 1000.0 * BURST_S)
+
+
 class ConnectionLimits:
     """Counts open connections and refused ones; one for all listening sockets of a server."""
 
@@ -58,14 +67,19 @@ class ConnectionLimits:
         limit_per_address: int,
         *,
         descriptors: int,
+        per_s: int,
         is_exempt: Callable[[Address], bool] = lambda address: False,
+        clock: Callable[[], float] = now_ms,
     ) -> None:
-        """Connections whose descriptor would be `descriptors` or more are refused. An exempt
-        address, such as a proxy's, is bound by `limit` alone."""
+        """Connections whose descriptor would be `descriptors` or more are refused, and those of an
+        address beyond `per_s` a second. An exempt address, such as a proxy's, is bound by `limit`
+        alone. `clock` is in ms."""
         self._limit = limit
         self._limit_per_address = limit_per_address
         self._descriptors = descriptors
         self._is_exempt = is_exempt
+        self._rate = rate_of_address(per_s)
+        self._clock = clock
         self._open: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
         """Refused connections since the start, by reason."""
@@ -84,11 +98,16 @@ class ConnectionLimits:
             return "descriptors"
         if len(self) >= self._limit:
             return "connections"
-        of_address = self._open[subscriber(address)] >= self._limit_per_address
-        return "connections_of_address" if of_address and not self._is_exempt(address) else None
+        key = subscriber(address)
+        if self._open[key] >= self._limit_per_address and not self._is_exempt(address):
+            return "connections_of_address"
+        if self._rate.wait_ms(key, self._clock()) and not self._is_exempt(address):
+            return "rate_of_address"
+        return None
 
     def opened(self, address: Address) -> None:
         self._open[subscriber(address)] += 1
+        self._rate.take(subscriber(address), self._clock())
 
     def closed(self, address: Address) -> None:
         key = subscriber(address)

@@ -28,7 +28,7 @@ MANY = 1_000_000
 
 
 def _limits(total: int = 4, of_address: int = 2, **options: Any) -> ConnectionLimits:
-    return ConnectionLimits(total, of_address, **{"descriptors": MANY, **options})
+    return ConnectionLimits(total, of_address, **{"descriptors": MANY, "per_s": MANY, **options})
 
 
 def test_connections_are_bounded_by_address_and_in_all() -> None:
@@ -57,6 +57,32 @@ def test_a_proxy_is_bound_by_the_total_alone() -> None:
         assert limits.refusal(ONE, 5) is None
         limits.opened(ONE)
     assert limits.refusal(ONE, 5) == "connections"
+
+
+def test_new_connections_of_an_address_are_bounded_in_their_rate() -> None:
+    times_ms = [0.0]
+    limits = _limits(per_s=10, clock=lambda: times_ms[0])
+
+    def come_and_go(address: Any) -> int:
+        count = 0
+        while limits.refusal(address, 5) is None:
+            limits.opened(address)
+            limits.closed(address)
+            count += 1
+        assert limits.refusal(address, 5) == "rate_of_address"
+        return count
+
+    assert come_and_go(ONE) == 10 * listener.BURST_S
+    assert come_and_go(OTHER) == 10 * listener.BURST_S
+    times_ms[0] += 1000.0
+    assert come_and_go(ONE) == 10
+
+
+def test_a_proxy_opens_as_many_connections_as_it_likes() -> None:
+    limits = _limits(total=1000, of_address=1000, per_s=10, is_exempt=lambda address: True)
+    for _ in range(1000):
+        assert limits.refusal(ONE, 5) is None
+        limits.opened(ONE)
 
 
 def test_the_last_descriptors_stay_free() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tests.hostile.attack import Attack
-from tests.hostile.attacks import control, http, ice, rtp, sctp
+from tests.hostile.attacks import control, floods, http, ice, rtp, sctp
 
 ATTACKS: Sequence[Attack] = (
     *sctp.ATTACKS,
@@ -13,4 +13,5 @@ ATTACKS: Sequence[Attack] = (
     *rtp.ATTACKS,
     *control.ATTACKS,
     *http.ATTACKS,
+    *floods.ATTACKS,
 )
