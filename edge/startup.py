@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 from edge.assets.store import AssetError
 from edge.base.event_log import get_logger
 from edge.config import Settings
@@ -53,15 +55,15 @@ def load_models(settings: Settings) -> ModelRegistry:
 
 
 def load_sinks(settings: Settings, models: ModelRegistry) -> SinkSet:
-    """The sinks, whose filters name what the models have."""
+    """The sinks. What they, zones, lines and rules name is checked to be what the models have."""
     known = {
         "models": {model.name for model in models},
         "classes": {name for model in models for name in model.class_names},
     }
-    for number, sink in enumerate(settings.sinks):
-        for key, names in known.items():
-            if unknown := sorted(set(getattr(sink, key)) - names):
-                raise StartError(f"sinks[{number}].{key}: {unknown[0]!r} is not served")
+    for table, key in product(("sinks", "zones", "lines", "rules"), known):
+        for number, each in enumerate(getattr(settings, table)):
+            if unknown := sorted(set(getattr(each, key, ())) - known[key]):
+                raise StartError(f"{table}[{number}].{key}: {unknown[0]!r} is not served")
     try:
         return SinkSet(settings.sinks)
     except SinkError as error:

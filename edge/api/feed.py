@@ -18,7 +18,7 @@ from edge.api.errors import CORS, json_error
 from edge.api.sse import KEEPALIVE_S, SEND_TIMEOUT_S, event_stream
 from edge.base.clock import now_ms
 from edge.session.registry import SessionRegistry
-from edge.session.results.feed import Event, FeedFilter, ResultFeed
+from edge.session.results.feed import KINDS, Event, FeedFilter, ResultFeed
 from edge.session.results.result_streams import TooManyStreamsError
 
 LINGER_MS = 30_000.0
@@ -85,7 +85,13 @@ class FeedEndpoint:
             if unknown or not classes:
                 rule = f"{unknown[0]!r} is no class" if unknown else "at least one class"
                 return json_error(HTTPStatus.BAD_REQUEST, "bad_query", f"`classes`: {rule}")
-        wanted = FeedFilter(name, query.get("label"), classes)
+        types = None
+        if (text := query.get("types")) is not None:
+            types = frozenset(part.strip() for part in text.split(",") if part.strip())
+            if unknown := sorted(types - {*KINDS}):
+                rule = f"{unknown[0]!r} is none of {', '.join(KINDS)}"
+                return json_error(HTTPStatus.BAD_REQUEST, "bad_query", f"`types`: {rule}")
+        wanted = FeedFilter(name, query.get("label"), classes, types)
         after = request.headers.get("Last-Event-ID", query.get("after"))
         try:
             with self._feed.open(wanted, after) as queue:

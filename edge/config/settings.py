@@ -27,6 +27,15 @@ from edge.config.access import AdminToken, IceServer, PublishingToken, Token
 from edge.profile.model_settings import ModelSettings
 from edge.profile.variant import LONG_SIDES, NETWORKS, Precision, RuntimeSetting
 from edge.sinks.settings import MqttSettings, SinkSettings
+from edge.tracking.settings import (
+    MAX_EACH,
+    LineSettings,
+    RuleSettings,
+    TrackingSettings,
+    ZoneSettings,
+    check_zones,
+    each_once,
+)
 
 log = get_logger("edge.config")
 
@@ -126,6 +135,11 @@ class Settings(BaseSettings):
     max_pixels: Annotated[int, Field(ge=128 * 128)] = 1920 * 1088
     media_timeout_s: Annotated[float, Field(gt=0)] = 15.0
 
+    tracking: TrackingSettings = TrackingSettings()
+    zones: Annotated[list[ZoneSettings], Field(max_length=MAX_EACH), AfterValidator(each_once)] = []
+    lines: Annotated[list[LineSettings], Field(max_length=MAX_EACH), AfterValidator(each_once)] = []
+    rules: Annotated[list[RuleSettings], Field(max_length=MAX_EACH), AfterValidator(each_once)] = []
+
     sinks: Annotated[list[SinkSettings], Field(max_length=16)] = []
 
     stuck_exit_s: Annotated[float, Field(ge=0, le=3600)] = 30.0
@@ -193,6 +207,11 @@ class Settings(BaseSettings):
             raise ValueError("client_id: each once at a broker, which ends the older connection")
         return sinks
 
+    @model_validator(mode="after")
+    def _zones_of_rules(self) -> Settings:
+        check_zones(self.rules, self.zones)
+        return self
+
     @field_validator("edges")
     @classmethod
     def _known_long_sides(cls, long_sides: list[int]) -> list[int]:
@@ -257,6 +276,11 @@ class Settings(BaseSettings):
     def served_models(self) -> list[ModelSettings]:
         """The models to serve: `models`, or the built-in one that `network` names."""
         return self.models or [ModelSettings(name=self.network, weights=self.weights)]
+
+    @property
+    def tracks(self) -> bool:
+        """Whether boxes get tracking ids: zones and lines need them."""
+        return self.tracking.on or bool(self.zones or self.lines)
 
     @property
     def publishing_protected(self) -> bool:

@@ -13,6 +13,7 @@ from typing import Literal
 
 from edge.adaptation.latency_budget import LEGS, Leg
 from edge.base.histogram import Histogram, QuantileSketch
+from edge.tracking.counts import SceneCounts
 
 Timed = Leg | Literal["whole"]
 TIMED: tuple[Timed, ...] = (*LEGS, "whole")
@@ -32,10 +33,13 @@ class FrameCounts:
     """Each answered frame's `whole` time over its latency objective."""
     refused: Counter[str] = field(default_factory=Counter)
     """Datagrams that the guard dropped (`edge.rtc.guard`), by reason."""
+    scenes: SceneCounts = field(default_factory=SceneCounts)
+    """What tracks did in zones and at lines."""
 
     def merge(self, other: FrameCounts) -> None:
         self.outcomes.update(other.outcomes)
         self.refused.update(other.refused)
+        self.scenes.merge(other.scenes)
         self.slo_ratio.counts.update(other.slo_ratio.counts)
         for leg, histogram in other.legs.items():
             self.legs[leg].merge(histogram)
@@ -61,6 +65,10 @@ class FrameMetrics:
     def refused(self, datagrams: Mapping[str, int]) -> None:
         """Count datagrams that were dropped, by reason."""
         self._counts.refused.update(datagrams)
+
+    def followed(self, counts: SceneCounts) -> None:
+        """Count what a camera's tracks did."""
+        self._counts.scenes.merge(counts)
 
     def merge(self, counts: FrameCounts) -> None:
         """Add the counts of another process."""

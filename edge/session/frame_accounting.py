@@ -17,12 +17,16 @@ from edge.batching.dispatcher import Answer, FrameSink, InferenceJob
 from edge.batching.request import FrameRequest
 from edge.config import Settings
 from edge.ipc.picture import Picture
+from edge.models.boxes import Box
 from edge.observability.frame_metrics import FrameMetrics
 from edge.observability.last_picture import LastPicture, NamedBox
 from edge.rtc.video_receiver import DecodedFrame
 from edge.session.control.control_messages import detections, message
 from edge.session.frame_statistics import FrameStatistics
 from edge.session.rate_limits import FramePacer
+from edge.session.session_tracks import SessionTracks
+from edge.tracking.events import TrackEvent
+from edge.tracking.scene import SceneView
 
 BACK_MS = 2.0  # return time until it has been measured
 
@@ -82,7 +86,10 @@ class FrameAccounting:
         metrics: FrameMetrics,
         clock: Callable[[], float],
         send: Callable[[str], None],
+        label: Callable[[], str] = str,
+        send_event: Callable[[str], None] | None = None,
     ) -> None:
+        """`label` returns the session's; `send_event` gets what happens in zones and at lines."""
         self.slo_ms = slo_ms
         self.size: tuple[int, int] | None = None
         """Width and height of the latest picture, in pixels."""
@@ -97,6 +104,11 @@ class FrameAccounting:
         """Boxes with a lower score are not reported."""
         self._clock = clock
         self._send = send
+        self._tracks: SessionTracks | None = None  # boxes get no tracking ids
+        if settings.tracks:
+            self._tracks = SessionTracks(
+                settings, class_names, label=label, metrics=metrics, send=send_event or send
+            )
         self._pacer = FramePacer()
         self._keeps_picture = settings.admin_pictures
         self._last: tuple[av.VideoFrame, list[NamedBox]] | None = None
@@ -134,12 +146,24 @@ class FrameAccounting:
             )
         )
 
+    @property
+    def scene_view(self) -> SceneView | None:
+        """Its tracks, for the operator; None if they are not followed."""
+        return None if self._tracks is None else self._tracks.scene.view()
+
+    def tick(self, now_ms: float) -> None:
+        """Called several times a second."""
+        if self._tracks is not None:
+            self._tracks.tick(now_ms)
+
     def end(self, open_rtps: Sequence[int]) -> None:
         """The session ends: so do the frames in reception, those offered, and those in devices."""
         for rtp in open_rtps:
             self.dropped(rtp, "stopped")
         for number in list(self._offered):
             self._end(number, "stopped")
+        if self._tracks is not None:
+            self._tracks.end(self._clock())
 
     def _end(self, number: int, reason: str) -> None:
         """An offered frame is dropped, unless it ended with its session."""
@@ -156,13 +180,15 @@ class FrameAccounting:
         if (offered := self._offered.pop(number, None)) is None:
             return  # it ended with its session
         _, is_infeasible = offered
+        ids: list[int | None] | None = None
+        events: list[TrackEvent] = []
+        if self._tracks is not None:
+            ids, events = self._tracks.ids(frame.captured_ms, self._clock(), answer.boxes)
+        wanted = [place for place, box in enumerate(answer.boxes) if self._wants(box)]
         boxes: list[NamedBox] = [
             (self._class_names[box[0]], *box[1:])
-            for box in answer.boxes
-            if box[1] >= self.min_score
+            for box in (answer.boxes[place] for place in wanted)
         ]
-        if self._classes is not None:
-            boxes = [box for box in boxes if box[0] in self._classes]
         if self._keeps_picture:
             self._last = (frame.image, boxes)
         now = self._clock()
@@ -178,7 +204,18 @@ class FrameAccounting:
             variant=answer.variant,
             infeasible=is_infeasible,
         )
-        self._send(detections(frame.rtp, answer.variant, answer.batch, boxes, asdict(timeline)))
+        tracks = None if ids is None else [ids[place] for place in wanted]
+        times_ms = asdict(timeline)
+        self._send(
+            detections(frame.rtp, answer.variant, answer.batch, boxes, times_ms, tracks=tracks)
+        )
+        if self._tracks is not None:
+            self._tracks.tell(events, rtp=frame.rtp, captured=round(frame.captured_ms, 2))
+
+    def _wants(self, box: Box) -> bool:
+        """Whether the publisher wants this box to be reported."""
+        wanted = self._classes is None or self._class_names[box[0]] in self._classes
+        return wanted and box[1] >= self.min_score
 
     async def last_picture(self) -> str | None:
         """The picture of the latest answer, as JSON; None if there is none or none is kept."""

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
-from typing import Any, Literal
+from typing import Literal
 
 from structlog.contextvars import bound_contextvars
 
@@ -31,6 +31,7 @@ from edge.session.control.control_messages import VERSION, Applied, Hello, PageR
 from edge.session.frame_accounting import FrameAccounting
 from edge.session.interface import OnCloseRequest, SessionIdentity, SessionOptions
 from edge.session.liveness import LivenessMonitor
+from edge.session.publisher_stats import stats
 from edge.session.results.result_streams import ResultQueue, ResultStreams
 from edge.session.session_adaptation import SessionAdaptation, measure
 from edge.session.view import SessionView, fields_of
@@ -97,6 +98,8 @@ class Session:
             metrics=metrics,
             clock=now_ms,
             send=self._send_result,
+            label=lambda: self.label,
+            send_event=self._streams.put,
         )
         self.outcomes = self._frames.statistics.outcomes
         self.peer = PeerConnection(
@@ -178,6 +181,7 @@ class Session:
             return
         if refused := self.peer.take_refused():
             self._metrics.refused(refused)
+        self._frames.tick(now)
         live, counts = self._state == "live", self.peer.counts
         received_bytes = self.peer.received_bytes
         end = self._liveness.end_reason(live, received_bytes, counts.frames, now, counts.missed)
@@ -189,7 +193,7 @@ class Session:
             self._send_hint(now)
             if now - self._stats_sent_ms >= STATS_EVERY_MS:
                 self._stats_sent_ms = now
-                self._send_control("stats", **self._stats())
+                self._send_control("stats", **stats(self._frames, self.peer, self.hint))
 
     def snapshot(self, now_ms: float) -> SessionSnapshot:
         return self._adaptation.snapshot(self.id, self._measurements(now_ms))
@@ -226,6 +230,7 @@ class Session:
             outcomes=statistics.by_outcome(),
             infeasible=statistics.infeasible,
             hint=self.hint,
+            scene=self._frames.scene_view,
             packets=fields_of(self.peer.counts),
         )
 
@@ -343,18 +348,6 @@ class Session:
             classes=self._class_names,
             models=[model.name for model in self._models],
         )
-
-    def _stats(self) -> dict[str, Any]:
-        """Fields of the `stats` message, sent once a second; counts are since the start."""
-        network = {f"p{q}": self._frames.budget.quantile("network", q / 100) for q in (50, 99)}
-        return {
-            "link_bps": self.peer.estimator.capacity_bps,
-            "network_ms": {name: ms for name, ms in network.items() if ms is not None},
-            "misses": self._frames.statistics.drops,
-            "packets": fields_of(self.peer.counts),
-            "variant": self.hint.variant if self.hint else None,
-            "edge": max(self.size) if self.size else None,
-        }
 
     def _send_hint(self, now: float, *, urgent: bool = False) -> None:
         """Send a hint if it is time for one, or if it must change."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from edge.adaptation.hint_controller import Hint
 from edge.scheduling.assignment import NO_PINS, Pins
+from edge.tracking.scene import SceneView
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,8 @@ class SessionView:
     infeasible: int = 0
     """Missed frames whose network time alone exceeded the objective."""
     hint: Hint | None = None
+    scene: SceneView | None = None
+    """Its tracks; None: they are not followed."""
     packets: dict[str, int] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
@@ -68,6 +71,7 @@ class SessionView:
         value = fields_of(self)
         value["pins"] = {"variant": self.pins.variant, "edge": self.pins.long_side}
         value["hint"] = None if self.hint is None else fields_of(self.hint)
+        value["scene"] = None if self.scene is None else fields_of(self.scene)
         value["latency"] = None if self.latency is None else fields_of(self.latency)
         value["legs"] = {leg: fields_of(quantiles) for leg, quantiles in self.legs.items()}
         return value

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-KINDS = ("detections", "dropped", "bye")
+from edge.tracking.events import EVENT_KINDS
+
+KINDS = ("detections", "dropped", "bye", *EVENT_KINDS)
 
 
 @dataclass(frozen=True)
@@ -72,10 +74,17 @@ class EventFilter:
             return None
         if message.kind == "bye":
             return message.text
+        if message.kind in EVENT_KINDS:
+            return message.text if self._wants_event(message) else None
         text: str | None = message.text
         if message.kind == "detections":
             text = self._with_wanted_boxes(message)
         return None if text is None or self._thin(message.session, now_s) else text
+
+    def _wants_event(self, message: ResultMessage) -> bool:
+        """Events of zones, lines and rules are rare: they have no score, and are never thinned."""
+        name = message.parsed.get("class") if self._classes else None
+        return name is None or name in self._classes
 
     def _with_wanted_boxes(self, message: ResultMessage) -> str | None:
         if self._models and message.model not in self._models:

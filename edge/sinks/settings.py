@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from edge.sinks.signature import signing_key
+from edge.tracking.events import EVENT_KINDS, EventKind
 
-EventType = Literal["detections", "dropped", "bye"]
+EventType = Literal["detections", "dropped", "bye", EventKind]
 Names = Annotated[list[str], Field(max_length=1000)]
 Secret = Annotated[SecretStr, Field(min_length=1, max_length=4096)]
 Filled = Annotated[str, Field(min_length=1, max_length=255)]
@@ -34,7 +35,7 @@ class _SinkSettings(BaseModel):
     classes: Names = []
     models: Names = []
     min_score: Annotated[float, Field(ge=0, le=1)] = 0.0
-    types: Annotated[list[EventType], Field(min_length=1)] = ["detections", "bye"]
+    types: Annotated[list[EventType], Field(min_length=1)] = ["detections", "bye", *EVENT_KINDS]
     empty: bool = True
     max_per_s: Annotated[float, Field(gt=0, le=1000)] | None = None
     queue_events: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000

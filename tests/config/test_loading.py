@@ -87,12 +87,12 @@ def test_an_unknown_variable_is_an_error_that_names_the_nearest(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("EDGE_PROT", "9")
-    monkeypatch.setenv("EDGE_ZZZZ", "9")
+    monkeypatch.setenv("EDGE_QQQQ", "9")
     with pytest.raises(ConfigError) as caught:
         load()
     assert str(caught.value).splitlines() == [
         "EDGE_PROT: unknown environment variable; did you mean EDGE_PORT?",
-        "EDGE_ZZZZ: unknown environment variable",
+        "EDGE_QQQQ: unknown environment variable",
     ]
 
 

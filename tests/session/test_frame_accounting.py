@@ -37,13 +37,19 @@ class RecordedRequests:
 class Accounted:
     """A session's frames, a frame sink, and the result messages; `now_ms` is the clock."""
 
-    def __init__(self, *, classes: frozenset[str] | None = None, pictures: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        classes: frozenset[str] | None = None,
+        pictures: bool = False,
+        tracks: bool = False,
+    ) -> None:
         self.now_ms = 0.0
         self.frame_sink = RecordedRequests()
         self.results: list[dict[str, Any]] = []
         self.frames = FrameAccounting(
             "session",
-            load(admin_pictures=pictures),
+            load(admin_pictures=pictures, tracking={"on": tracks}),
             self.frame_sink,
             slo_ms=SLO_MS,
             class_names=["car", "bus"],
@@ -222,3 +228,24 @@ def test_frames_that_are_open_at_the_session_s_end_are_stopped_once() -> None:
     ]
     assert accounted.frames.statistics.by_outcome()["stopped"] == 3
     assert accounted.frames.statistics.infeasible == 1
+
+
+def test_boxes_have_the_tracks_of_what_they_show_whatever_is_left_out() -> None:
+    accounted = Accounted(classes=frozenset({"bus"}), tracks=True)
+    for rtp in range(3):
+        accounted.decode(rtp, captured_ms=1000.0 + 66.0 * rtp)
+        accounted.answer(1000.0 + 66.0 * rtp, sent_ms=1060.0 + 66.0 * rtp)
+    assert [each["boxes"] for each in accounted.results] == [
+        [["bus", 0.8, 0.5, 0.5, 0.6, 0.6, 2]]  # the first is the car
+    ] * 3
+    view = accounted.frames.scene_view
+    assert view is not None
+    assert view.tracks == 2
+
+
+def test_without_tracks_boxes_have_six_elements() -> None:
+    accounted = Accounted()
+    accounted.decode(7, captured_ms=1000.0)
+    accounted.answer(1000.0, sent_ms=1060.0)
+    assert [len(box) for box in accounted.results[0]["boxes"]] == [6, 6]
+    assert accounted.frames.scene_view is None

@@ -75,3 +75,24 @@ def test_a_silence_saves_no_rate_up() -> None:
     thin = EventFilter(max_per_s=1.0)
     times = [0.0, 100.0, 100.1, 100.2, 100.9]
     assert sum(thin.apply(message(detections()), each) is not None for each in times) <= 3
+
+
+@pytest.mark.parametrize(
+    ("wanted", "kinds"),
+    [
+        ({}, ["zone_entered", "rule_on"]),
+        ({"types": ["rule_on"]}, ["rule_on"]),
+        ({"classes": ["car"]}, ["rule_on"]),
+        ({"classes": ["person"]}, ["zone_entered", "rule_on"]),
+        ({"labels": ["yard"]}, []),
+        ({"max_per_s": 0.001, "empty": False, "min_score": 0.9}, ["zone_entered", "rule_on"]),
+    ],
+)
+def test_events_of_zones_and_rules(wanted: dict[str, Any], kinds: list[str]) -> None:
+    texts = [
+        '{"type":"zone_entered","zone":"a","track":1,"class":"person"}',
+        '{"type":"rule_on","rule":"b"}',
+    ]
+    chosen = EventFilter(**wanted)
+    sent = [chosen.apply(message(text), 0.0) for text in texts]
+    assert [json.loads(text)["type"] for text in sent if text is not None] == kinds

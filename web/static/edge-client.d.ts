@@ -113,8 +113,8 @@ export interface DrawOptions {
 export interface Drawn {
   rtp: number;
   stampMs: number;
-  /** As the server sent them: class, score, x1, y1, x2, y2. */
-  boxes: [string | number, number, number, number, number, number][];
+  /** As the server sent them: class, score, x1, y1, x2, y2, and the track where the server follows things. */
+  boxes: [string | number, number, number, number, number, number, (number | null)?][];
   mirrored: boolean;
 }
 
@@ -154,6 +154,8 @@ export interface Box {
   y1: number;
   x2: number;
   y2: number;
+  /** The same number for the same thing from frame to frame, where the server follows things; null for a box that it has no track of. */
+  track?: number | null;
 }
 
 /** captured = in_time + late + sum(dropped) + pending. */

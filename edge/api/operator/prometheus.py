@@ -16,6 +16,7 @@ from prometheus_client.registry import Collector
 
 import edge
 from edge.api.operator.dashboard import MISSES, Dashboard
+from edge.api.operator.scene_metrics import scene_families
 from edge.base.histogram import BOUNDS_MS, Histogram
 from edge.capacity import ServerCapacity
 from edge.config import Settings
@@ -51,7 +52,7 @@ class MetricsEndpoint(Collector):
         refused_connections: Mapping[str, int],
     ) -> None:
         """`refused_connections`: live counts by reason."""
-        self._max_sessions = settings.max_sessions
+        self._settings = settings
         self._dashboard = dashboard
         self._sessions = sessions
         self._devices = devices
@@ -81,6 +82,9 @@ class MetricsEndpoint(Collector):
         yield from self._device_families()
         yield from self._refusal_families()
         yield from self._sink_families()
+        yield from scene_families(
+            self._settings, self._dashboard.total.scenes, self._dashboard.session_views
+        )
         yield from self._server_families()
 
     def _frame_families(self) -> Iterator[Metric]:
@@ -109,7 +113,9 @@ class MetricsEndpoint(Collector):
         yield GaugeMetricFamily(
             "edge_sessions_half_open", "Offers not connected yet", self._sessions.half_open
         )
-        yield GaugeMetricFamily("edge_sessions_limit", "Sessions at most", self._max_sessions)
+        yield GaugeMetricFamily(
+            "edge_sessions_limit", "Sessions at most", self._settings.max_sessions
+        )
         yield GaugeMetricFamily(
             "edge_free_sessions",
             "How many more sessions like the present ones would be admitted",

@@ -144,16 +144,24 @@ def detections(
     batch: int,
     boxes: Sequence[tuple[str, float, float, float, float, float]],
     times_ms: Mapping[str, float],
+    *,
+    tracks: Sequence[int | None] | None = None,
 ) -> str:
-    """A frame's answer: boxes are (class, score, x1, y1, x2, y2), fractions of the sent picture."""
+    """A frame's answer: boxes are (class, score, x1, y1, x2, y2), fractions of the sent picture.
+
+    With `tracks`, one for each box, it stands at the box's end.
+    """
+    last: list[list[int | None]] = (
+        [[]] * len(boxes) if tracks is None else [[track] for track in tracks]
+    )
     return message(
         "detections",
         rtp=rtp,
         variant=variant,
         batch=batch,
         boxes=[
-            [name, round(score, 3), *(round(side, 4) for side in corners)]
-            for name, score, *corners in boxes
+            [name, round(score, 3), *(round(side, 4) for side in corners), *track]
+            for (name, score, *corners), track in zip(boxes, last, strict=True)
         ],
         t={name: round(value, 2) for name, value in times_ms.items()},
     )

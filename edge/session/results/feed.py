@@ -16,13 +16,14 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from edge.session.results.result_streams import TooManyStreamsError, put_newest
+from edge.tracking.events import EVENT_KINDS
 
 HISTORY = 1024  # messages kept for readers that come back; the oldest is dropped
 QUEUE = 256  # messages waiting for a slow reader; the oldest is dropped
 MAX_DIGITS = 19  # of an event's number; a longer one cannot be ours
 READERS = 32  # at a time; the next is refused
-_END = '{"type":"bye"'
-_KINDS = ('{"type":"detections"', '{"type":"dropped"', _END)
+KINDS = ("detections", "dropped", "bye", *EVENT_KINDS)
+_TYPE = '{"type":"'
 
 
 class Event(NamedTuple):
@@ -41,13 +42,16 @@ class FeedFilter:
     label: str | None = None
     classes: frozenset[str] | None = None
     """Boxes of other classes are left out; the messages stay, so that an empty picture is told
-    from silence."""
+    from silence. Events of things of other classes are left out."""
+    types: frozenset[str] | None = None
+    """Of messages; the end of a session comes in any case."""
 
 
 class _Message(NamedTuple):
     number: int
     session: str
     label: str
+    kind: str
     text: str
 
 
@@ -76,15 +80,16 @@ class ResultFeed:
     def put(self, session: str, label: str, text: str) -> None:
         """A session's message. Only answers, drops and ends are for readers: a `welcome` holds the
         session's id, which is its publisher's secret."""
-        if not text.startswith(_KINDS):
+        kind = text.removeprefix(_TYPE).partition('"')[0]
+        if kind not in KINDS:
             return
-        message = _Message(next(self._numbers), session, label, text)
+        message = _Message(next(self._numbers), session, label, kind, text)
         self._history.append(message)
         filtered: dict[frozenset[str], str] = {}  # once for all readers of the same classes
         for reader in self._readers:
             if _is_for(reader, message):
                 self._send(reader, message, filtered)
-            if reader.wanted.session == session and text.startswith(_END):
+            if reader.wanted.session == session and kind == "bye":
                 put_newest(reader.queue, None)
 
     @contextmanager
@@ -153,7 +158,16 @@ class ResultFeed:
 
 def _is_for(reader: _Reader, message: _Message) -> bool:
     wanted = reader.wanted
-    return wanted.session in (None, message.session) and wanted.label in (None, message.label)
+    if wanted.session not in (None, message.session) or wanted.label not in (None, message.label):
+        return False
+    if message.kind == "bye":
+        return True
+    if wanted.types is not None and message.kind not in wanted.types:
+        return False
+    if wanted.classes is None or message.kind not in EVENT_KINDS:
+        return True
+    name = json.loads(message.text).get("class")  # a rule's has none
+    return name is None or name in wanted.classes
 
 
 def _only(text: str, classes: frozenset[str]) -> str:

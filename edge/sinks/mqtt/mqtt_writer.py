@@ -21,6 +21,7 @@ from edge.sinks.mqtt.label_counts import LabelCounts
 from edge.sinks.settings import MqttSettings
 from edge.sinks.tls import tls_context
 from edge.sinks.writer import DeliveryError, SinkError
+from edge.tracking.events import EVENT_KINDS
 
 if TYPE_CHECKING:
     from aiomqtt import Client
@@ -58,9 +59,7 @@ class MqttWriter:
             await self._publish(client, topics.gap(prefix), gap)
             self._gap_of = batch.id
         sends = [
-            asyncio.create_task(
-                self._publish(client, topics.results(prefix, each.label, each.session), each.text)
-            )
+            asyncio.create_task(self._publish(client, self._topic(each), each.text))
             for each in batch.events
         ]
         left = [
@@ -148,6 +147,10 @@ class MqttWriter:
         connection, self._connection = self._connection, AsyncExitStack()
         with contextlib.suppress(MqttError):
             await connection.aclose()
+
+    def _topic(self, event: SinkEvent) -> str:
+        name = topics.events if event.kind in EVENT_KINDS else topics.results
+        return name(self._settings.prefix, event.label, event.session)
 
     def _count(self, events: list[SinkEvent]) -> None:
         if not self._settings.home_assistant:

@@ -20,6 +20,11 @@ def results(prefix: str, label: str, session: str) -> str:
     return f"{prefix}/{level(label or session)}/results"
 
 
+def events(prefix: str, label: str, session: str) -> str:
+    """Where what happens in a session's zones and at its lines goes."""
+    return f"{prefix}/{level(label or session)}/events"
+
+
 def status(prefix: str) -> str:
     """Whether the server is connected: `online` or `offline`, retained."""
     return f"{prefix}/status"

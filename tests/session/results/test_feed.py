@@ -193,3 +193,17 @@ def test_what_a_reader_that_comes_back_could_not_get_is_not_written(
     assert [each["rtp"] for each in messages] == list(range(HISTORY - QUEUE, HISTORY))
     assert {each["skipped"] for each in messages} == {HISTORY - QUEUE}
     assert len(filtered) == QUEUE
+
+
+def test_events_are_chosen_by_type_and_by_the_class_of_the_thing() -> None:
+    feed = ResultFeed()
+    wanted = FeedFilter(types=frozenset({"zone_entered", "rule_on"}), classes=frozenset({"car"}))
+    with feed.open(wanted) as queue, feed.open(FeedFilter(session="abc")) as everything:
+        feed.put("abc", "", answer(1, "car"))
+        feed.put("abc", "", message("zone_entered", **{"zone": "yard", "class": "person"}))
+        feed.put("abc", "", message("zone_entered", **{"zone": "yard", "class": "car"}))
+        feed.put("abc", "", message("zone_left", **{"zone": "yard", "class": "car"}))
+        feed.put("abc", "", message("rule_on", rule="crowd"))
+        feed.put("abc", "", message("bye", code="ended"))
+        assert [each["type"] for each in taken(queue)] == ["zone_entered", "rule_on", "bye"]
+        assert everything.qsize() == 7  # and the end

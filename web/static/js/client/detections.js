@@ -15,8 +15,9 @@ export function detectionsOf({ rtp, variant, captureMs, classes }, boxes, nowMs)
     captureMs,
     latencyMs: captureMs === null ? null : nowMs - captureMs,
     boxes: boxes.map((box) => {
-      const [, score, x1, y1, x2, y2] = box;
-      return { class: className(box, classes), score, x1, y1, x2, y2 };
+      const [, score, x1, y1, x2, y2, track] = box;
+      const found = { class: className(box, classes), score, x1, y1, x2, y2 };
+      return track === undefined ? found : { ...found, track };
     }),
   };
 }

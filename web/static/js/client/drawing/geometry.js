@@ -2,8 +2,9 @@
  * Positions of a picture and its boxes on the screen. Pure functions, no DOM.
  *
  * @typedef {{x: number, y: number, width: number, height: number}} Rect
- * @typedef {[string | number, number, number, number, number, number]} Box class (its name, or its index in the
- *   welcome's list), score, x1, y1, x2, y2 as fractions of the sent picture
+ * @typedef {[string | number, number, number, number, number, number, (number | null)?]} Box class (its name, or its
+ *   index in the welcome's list), score, x1, y1, x2, y2 as fractions of the sent picture; its track, where the server
+ *   follows things
  */
 
 /**

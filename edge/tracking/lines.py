@@ -1,0 +1,70 @@
+"""What crosses a line, and in which direction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.tracking.events import TrackEvent
+from edge.tracking.geometry import Point, meets, side_distances
+from edge.tracking.settings import LineSettings
+from edge.tracking.tracker import Track
+
+
+@dataclass(slots=True)
+class Line:
+    """One line of one camera. State: the latest place, clear of the line, of each track that
+    counts.
+
+    A box that trembles on the line crosses nothing: the other side counts from `margin` on. The
+    line ends where it ends: the way around it is no crossing.
+    """
+
+    settings: LineSettings
+    into: int = 0
+    """Crossings since the start."""
+    out: int = 0
+    _places: dict[int, tuple[bool, Point]] = field(default_factory=dict)
+    """By track: whether it is at the right, and where."""
+
+    def observe(
+        self, tracks: Sequence[Track], names: Sequence[str], points: NDArray[np.float64]
+    ) -> Iterable[TrackEvent]:
+        """The tracks of a picture, their classes' names, and where they are (tracks, 2)."""
+        if not len(tracks):
+            return
+        its = self.settings
+        distances = side_distances(its.start, its.end, points).tolist()
+        for track, name, distance, (x, y) in zip(
+            tracks, names, distances, points.tolist(), strict=True
+        ):
+            if abs(distance) <= its.margin or (its.classes and name not in its.classes):
+                continue
+            right = distance > 0.0
+            before = self._places.get(track.id)
+            self._places[track.id] = (right, (x, y))
+            if before is None or before[0] == right:
+                continue
+            if not meets(its.start, its.end, before[1], (x, y)):
+                continue
+            self.into += right
+            self.out += not right
+            yield TrackEvent(
+                "line_crossed",
+                {
+                    "line": its.name,
+                    "direction": "in" if right else "out",
+                    "track": track.id,
+                    "class": name,
+                    "in": self.into,
+                    "out": self.out,
+                },
+            )
+
+    def forget(self, gone: Iterable[int]) -> None:
+        """Tracks have been given up."""
+        for track in gone:
+            self._places.pop(track, None)
