@@ -10,7 +10,10 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from edge.cli.settings_toml import render
 from edge.config import ConfigError, Settings, load
+from edge.server import Server
+from edge.startup import StartError
 from edge.tracking.settings import LineSettings, RuleSettings, TrackingSettings, ZoneSettings
 
 SQUARE = "[[0.1, 0.1], [0.9, 0.1], [0.9, 0.9], [0.1, 0.9]]"
@@ -50,6 +53,20 @@ def test_all_of_it(tmp_path: Path) -> None:
     assert settings.zones[0].is_for("door")
     assert not settings.zones[0].is_for("")
     assert settings.lines[0].is_for("anything")
+
+
+def test_what_is_printed_says_the_same(tmp_path: Path) -> None:
+    settings = loaded(
+        tmp_path,
+        f"[tracking]\nlost_s = 3\n[[zones]]\nname = 'a'\npolygon = {SQUARE}\n"
+        "[[rules]]\nname = 'b'\nzone = 'a'\nmore_than = 1",
+    )
+    again = loaded(tmp_path, render(settings))
+    assert (again.tracking, again.zones, again.rules) == (
+        settings.tracking,
+        settings.zones,
+        settings.rules,
+    )
 
 
 def test_tracks_are_off_by_default_and_on_by_a_setting(tmp_path: Path) -> None:
@@ -119,3 +136,27 @@ def test_an_error_names_the_key_and_the_rule(tmp_path: Path, text: str, says: st
         loaded(tmp_path, text)
     lines: Any = str(caught.value).splitlines()
     assert any(says in line for line in lines), lines
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (
+            f"[[zones]]\nname = 'a'\npolygon = {SQUARE}\nclasses = ['person', 'dragon']",
+            "zones[0].classes: 'dragon' is not served",
+        ),
+        (
+            "[[lines]]\nname = 'a'\nstart = [0, 0]\nend = [1, 1]\nclasses = ['dragon']",
+            "lines[0].classes: 'dragon' is not served",
+        ),
+        (
+            f"[[zones]]\nname = 'a'\npolygon = {SQUARE}\n"
+            "[[rules]]\nname = 'b'\nzone = 'a'\nmore_than = 1\nclasses = ['dragon']",
+            "rules[0].classes: 'dragon' is not served",
+        ),
+    ],
+)
+def test_classes_are_those_of_the_models(tmp_path: Path, text: str, says: str) -> None:
+    with pytest.raises(StartError) as caught:
+        Server(loaded(tmp_path, text))
+    assert str(caught.value) == says
