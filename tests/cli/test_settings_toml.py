@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 
 from edge.cli.main import main
 from edge.cli.settings_toml import HIDDEN, TEMPLATE, render
@@ -30,6 +30,7 @@ def test_each_value_in_edge_toml_is_the_default_or_could_be_set() -> None:
     examples = tomllib.loads(text)
     for key, field in Settings.model_fields.items():
         default = getattr(load(), key)
+        default = default.model_dump() if isinstance(default, BaseModel) else default
         if default is None or key in (
             "profile",
             "frame_ancestors",
