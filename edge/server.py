@@ -271,6 +271,7 @@ class Server:
             return self.ingests.create(options, on_close_request)
         settings = self.settings
         models = self.models.serving(options.model)
+        former = self.sessions.get(options.replaces or "")
         try:
             return Session(
                 settings,
@@ -281,6 +282,7 @@ class Server:
                 on_close_request=on_close_request,
                 on_step=lambda: self.controller.notify("link"),
                 metrics=self._metrics,
+                former=former if isinstance(former, Session) else None,
             )
         except OSError as error:
             raise shortage(error) from error

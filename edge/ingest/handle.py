@@ -153,6 +153,10 @@ class IngestHandle:
 
     # As its sessions' host (`edge.ingest.session_proxy.IngestHost`)
 
+    def holds(self, session_id: str | None) -> bool:
+        """Whether the session of this id is in its process."""
+        return session_id in self._sessions
+
     def enter(self, session: SessionProxy) -> None:
         """A session is placed in this process."""
         self._sessions[session.id] = session

@@ -106,11 +106,15 @@ class IngestPool:
         await asyncio.gather(*(each.stop() for each in self._handles))
 
     def create(self, options: SessionOptions, on_close_request: OnCloseRequest) -> SessionProxy:
-        """A session in the least loaded process; FullError if no process is ready."""
+        """A session in the process of the one that it is to take over, else in the least loaded;
+        FullError if no process is ready."""
         ready = [each for each in self._handles if each.is_ready]
         if not ready:
             raise FullError("not_ready", "no ingest process is ready: try again in a few seconds")
-        handle = ready[least_loaded([_load(each) for each in ready])]
+        handle = next(
+            (each for each in ready if each.holds(options.replaces)),
+            ready[least_loaded([_load(each) for each in ready])],
+        )
         identity = SessionIdentity.fresh()
         settings = self._settings
         slo_ms = options.slo_ms or settings.slo_ms

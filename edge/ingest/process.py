@@ -200,6 +200,7 @@ class IngestRuntime:
             on_step=lambda: self._pipe.send(LinkStep(session.snapshot(now_ms()))),
             identity=SessionIdentity(message.session, message.etag),
             metrics=self._metrics,
+            former=self._sessions.get(message.options.replaces or ""),
         )
         return session
 

@@ -88,8 +88,10 @@ class FrameAccounting:
         send: Callable[[str], None],
         label: Callable[[], str] = str,
         send_event: Callable[[str], None] | None = None,
+        former: FrameAccounting | None = None,
     ) -> None:
-        """`label` returns the session's; `send_event` gets what happens in zones and at lines."""
+        """`label` returns the session's; `send_event` gets what happens in zones and at lines;
+        `former` is of the session that is taken over."""
         self.slo_ms = slo_ms
         self.size: tuple[int, int] | None = None
         """Width and height of the latest picture, in pixels."""
@@ -107,7 +109,12 @@ class FrameAccounting:
         self._tracks: SessionTracks | None = None  # boxes get no tracking ids
         if settings.tracks:
             self._tracks = SessionTracks(
-                settings, class_names, label=label, metrics=metrics, send=send_event or send
+                settings,
+                class_names,
+                label=label,
+                metrics=metrics,
+                send=send_event or send,
+                former=None if former is None else former._tracks,
             )
         self._pacer = FramePacer()
         self._keeps_picture = settings.admin_pictures

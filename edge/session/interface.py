@@ -46,6 +46,8 @@ class SessionOptions:
     pins: Pins = NO_PINS
     start_bps: float | None = None
     """What its link is known to carry; None: nothing is known."""
+    replaces: str | None = None
+    """The id of the session that it is to take over."""
 
 
 class SessionInterface(Protocol):

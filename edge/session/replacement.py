@@ -28,6 +28,7 @@ def inherit(
         min_score=old_options.min_score if options.min_score is None else options.min_score,
         pins=view.pins if (model or None) == (old_options.model or None) else NO_PINS,
         start_bps=snapshot.link_bps,
+        replaces=old.id,
     )
 
 

@@ -48,7 +48,8 @@ class Session:
 
     `models` may serve it, all of the same classes. `on_close_request` is called once when the
     session must be closed for a reason within itself, `on_connected` once its DTLS is up, `on_step`
-    when its link became much worse, after its own hint has been sent.
+    when its link became much worse, after its own hint has been sent. `former` is the session that
+    it is to take over, where that is in the same process.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Session:
         metrics: FrameMetrics,
         on_connected: Callable[[], None] = lambda: None,
         identity: SessionIdentity | None = None,
+        former: Session | None = None,
     ) -> None:
         identity = identity or SessionIdentity.fresh()
         self.id, self.etag = identity.id, identity.etag
@@ -87,7 +89,7 @@ class Session:
         self._control = ControlChannel(
             settings.max_messages_per_s, settings.max_message_bytes, self._send_error
         )
-        self._frames = FrameAccounting(
+        self._frames: FrameAccounting = FrameAccounting(
             self.id,
             settings,
             frame_sink,
@@ -100,6 +102,7 @@ class Session:
             send=self._send_result,
             label=lambda: self.label,
             send_event=self._streams.put,
+            former=None if former is None else former._frames,
         )
         self.outcomes = self._frames.statistics.outcomes
         self.peer = PeerConnection(

@@ -26,12 +26,26 @@ class SessionTracks:
         label: Callable[[], str],
         metrics: FrameMetrics,
         send: Callable[[str], None],
+        former: SessionTracks | None = None,
     ) -> None:
+        """`former`: of the session that this one is to take over. Both are of one camera, and
+        follow one scene until either ends, so that tracks and visits outlive a connection; unless
+        its model or its label is another one."""
         its = SceneSettings(settings.tracking, settings.zones, settings.lines, settings.rules)
-        self.scene = Scene(its, class_names, label())
+        self._class_names = tuple(class_names)
+        if former is not None and former._may_share(self._class_names, label()):
+            self.scene: Scene = former.scene
+            self._users: set[SessionTracks] = former._users
+        else:
+            self.scene, self._users = Scene(its, class_names, label()), set()
+        self._users.add(self)
         self._label = label
         self._metrics = metrics
         self._send = send
+
+    def _may_share(self, class_names: tuple[str, ...], label: str) -> bool:
+        same = (self._class_names, self._label()) == (class_names, label)
+        return same and self in self._users
 
     def ids(
         self, captured_ms: float, now_ms: float, boxes: Sequence[Box]
@@ -51,6 +65,8 @@ class SessionTracks:
             self._metrics.followed(counts)
 
     def end(self, now_ms: float) -> None:
-        """The session ends, and with it all visits."""
-        self.tell(self.scene.end(now_ms / 1000.0))
+        """The session ends, and with it all visits, unless it has been taken over."""
+        self._users.discard(self)
+        if not self._users:
+            self.tell(self.scene.end(now_ms / 1000.0))
         self._metrics.followed(self.scene.take_counts())

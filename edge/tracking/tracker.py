@@ -29,6 +29,8 @@ MAX_REORDERING_S = 2.0
 tracks begin anew."""
 TENTATIVE_S = 0.7
 """How long a track with fewer than `min_hits` boxes is looked for."""
+RECENT_S = 0.6
+"""How long a track without a box may be matched by larger boxes: later, its place is a guess."""
 _LEAST_HIGH, _LEAST_LOW, _LEAST_GROWN = 0.2, 0.4, 0.15  # overlap of a pair
 _OTHER_CLASS = 0.25  # overlap that a pair of different classes must have on top
 _GROWTH = 0.4  # of boxes in the last pass, at each side
@@ -160,7 +162,8 @@ class Tracker:
         pair(similarity, ~counts, free, _LEAST_HIGH)
         if free.any() and free_rows.any():
             larger = overlaps(grown(expected, _GROWTH), grown(corners, _GROWTH))
-            pair(np.where(other_class, 0.0, larger), free_rows, free, _LEAST_GROWN)
+            recent = at_s - self._motion.at_s <= RECENT_S
+            pair(np.where(other_class, 0.0, larger), recent, free, _LEAST_GROWN)
         return found
 
     def _update(self, rows: NDArray[np.intp], at_s: float, values: Floats) -> None:

@@ -116,3 +116,21 @@ async def test_without_the_setting_boxes_are_as_before() -> None:
         boxes = [box for each in me.of_type("detections") for box in each["boxes"]]
         assert boxes
         assert {len(box) for box in boxes} == {6}
+
+
+@pytest.mark.parametrize("ingest", [0, 2])
+async def test_a_session_that_takes_over_goes_on_with_the_tracks(ingest: int) -> None:
+    frames = lamp(1.0, 1.2)  # a new track each time
+
+    def has_second(message: dict[str, Any]) -> bool:
+        return any(box[6] >= 2 for box in message.get("boxes", []))
+
+    async with (
+        serving(**things(), ingest=ingest) as server,
+        publishing(base(server), frames, fps=FPS, query={"label": "door"}) as old,
+    ):
+        await old.wait_for(has_second)
+        replaces = {"replaces": old.location.rpartition("/")[2]}
+        async with publishing(base(server), frames, fps=FPS, query=replaces) as new:
+            answer = await new.wait_for(lambda message: bool(message.get("boxes")))
+            assert all(box[6] >= 2 for box in answer["boxes"])
