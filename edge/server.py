@@ -20,6 +20,7 @@ from edge.api.feed import FeedEndpoint
 from edge.api.http_server import HttpServer, ListenError
 from edge.api.operator.admin import AdminApi
 from edge.api.operator.dashboard import Dashboard
+from edge.api.operator.ended_sessions import EndedSessions
 from edge.api.operator.health import HealthEndpoint
 from edge.api.operator.prometheus import MetricsEndpoint
 from edge.api.pages import Pages, security_headers
@@ -37,6 +38,7 @@ from edge.ingest.session_proxy import IngestLostError
 from edge.observability.event_loop import EventLoopMonitor
 from edge.observability.frame_metrics import FrameMetrics
 from edge.observability.garbage_collector import MemoryReclaimer
+from edge.observability.history.store import HistoryStore
 from edge.observability.refusals import Refusal, Refusals
 from edge.observability.time_series import PERIOD_MS
 from edge.profile.variant import SENT_LONG_SIDES
@@ -71,6 +73,11 @@ class Server:
         self._metrics = FrameMetrics()
         self._event_loop = EventLoopMonitor()
         self._refusals = Refusals()
+        self._history = HistoryStore(
+            data_dir() / f"history-{settings.port}.sqlite3",
+            hours=settings.history_hours,
+            max_bytes=settings.history_bytes,
+        )
         self._ticker: asyncio.Task[None] | None = None
         self.devices = Devices(
             settings,
@@ -90,6 +97,8 @@ class Server:
             on_change=self._on_sessions_change,
             on_offer=self._follow_sessions,  # before its first answer
             on_refusal=self._note_refusal,
+            on_leave=self._on_session_leave,
+            on_end=self._on_session_end,
         )
         self.controller = Controller(
             Planner(
@@ -122,7 +131,9 @@ class Server:
             event_loop=self._event_loop,
             refusals=self._refusals,
             capacity=self.capacity,
+            kept=self._history,
         )
+        self._ended = EndedSessions(self._dashboard, self._history)
         self._admin = AdminApi(
             settings,
             self.models,
@@ -131,6 +142,7 @@ class Server:
             sinks=self.sinks,
             refusals=self._refusals,
             capacity=self.capacity,
+            history=self._history,
         )
         self._feed = FeedEndpoint(
             self.sessions,
@@ -182,6 +194,7 @@ class Server:
             self._check_profiles()
         self.controller.start()
         self.sinks.start()
+        self._history.start()
         self._ticker = asyncio.create_task(self._tick(), name="edge-ticker")
 
     def _check_profiles(self) -> None:
@@ -214,6 +227,7 @@ class Server:
             self.sinks.stop(),
             self.devices.stop(),
             asyncio.to_thread(self._logins.close),
+            asyncio.to_thread(self._history.stop),
             *ingests,
         )
         await self._http.stop()
@@ -260,6 +274,12 @@ class Server:
 
     def _ingest_status(self) -> list[IngestStatus]:
         return [] if self.ingests is None else self.ingests.status
+
+    def _on_session_leave(self, session: SessionInterface) -> None:
+        self._ended.leave(session)  # made after the registry
+
+    def _on_session_end(self, session: SessionInterface, reason: str, code: str) -> None:
+        self._ended.end(session, reason, code)
 
     def _overload(self) -> str | None:
         return self.capacity.overload()  # made after the registry

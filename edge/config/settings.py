@@ -142,6 +142,9 @@ class Settings(BaseSettings):
 
     sinks: Annotated[list[SinkSettings], Field(max_length=16)] = []
 
+    history_hours: Annotated[float, Field(ge=0, le=31 * 24)] = 24.0
+    history_bytes: Annotated[int, Field(ge=1_000_000)] = 50_000_000
+
     stuck_exit_s: Annotated[float, Field(ge=0, le=3600)] = 30.0
 
     log_format: Literal["text", "json"] = "text"

@@ -38,7 +38,8 @@ class SessionRegistry:
     `create` makes one, `ready` returns whether one can be served at all, `overload` why one more
     would be too many (None: it would not), `on_change` is called with "join", "leave" or "pin", and
     `on_offer` once a half-open session's answer is made, and `on_refusal` when a session that has
-    connected is refused after all.
+    connected is refused after all. `on_leave` is called as a session gives up its place, and
+    `on_end` with reason and code once it has ended and its frames are counted.
 
     A session is half-open until its DTLS is up: it has bounds of its own, joins no plan, and is
     checked against the other limits when it is offered and again when it connects. So offers that
@@ -58,6 +59,8 @@ class SessionRegistry:
         on_change: Callable[[str], None],
         on_offer: Callable[[], None] = lambda: None,
         on_refusal: Callable[[SessionInterface, FullError], None] = lambda session, refusal: None,
+        on_leave: Callable[[SessionInterface], None] = lambda session: None,
+        on_end: Callable[[SessionInterface, str, str], None] = lambda session, reason, code: None,
     ) -> None:
         self._create = create
         self._limit = limit
@@ -69,6 +72,7 @@ class SessionRegistry:
         self._on_change = on_change
         self._on_offer = on_offer
         self._on_refusal = on_refusal
+        self._on_leave, self._on_end = on_leave, on_end
         self._draining = False
         self._sessions: dict[str, SessionInterface] = {}
         self._half_open: dict[str, float] = {}  # by session id, when it was opened, in ms
@@ -291,6 +295,7 @@ class SessionRegistry:
         if self._sessions.pop(session.id, None) is None:
             return False
         self._ended.append(session.id)
+        self._on_leave(session)
         self._options.pop(session.id, None)
         self._replacements.forget(session.id)
         self._addresses.pop(session.id, None)
@@ -302,6 +307,7 @@ class SessionRegistry:
     async def _end(self, session: SessionInterface, reason: str, code: str) -> None:
         await session.close(reason, code)
         log.info("session_closed", session=session.name, reason=reason, **session.outcomes)
+        self._on_end(session, reason, code)
 
     def tick(self) -> None:
         """Tick every session, and count those that have connected; several times a second."""

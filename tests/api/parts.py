@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, cast
 
 from edge.base.histogram import Histogram
@@ -14,6 +15,7 @@ from edge.inference import Devices
 from edge.ingest.handle import IngestStatus
 from edge.observability.event_loop import EventLoopMonitor
 from edge.observability.frame_metrics import FrameMetrics
+from edge.observability.history.store import HistoryStore
 from edge.observability.refusals import Refusals
 from edge.scheduling.assignment import Assignment
 from edge.scheduling.controller import Controller
@@ -112,6 +114,7 @@ class ServerParts:
         self.ingest: list[IngestStatus] = []
         self.refusals = Refusals()
         self.capacity = _Capacity()
+        self.kept = HistoryStore(Path("unused"), hours=0, max_bytes=0)
         self.refused_connections: Counter[str] = Counter()
         self.event_loop = EventLoopMonitor()
         self.sinks = SinkSet([])
@@ -126,5 +129,6 @@ class ServerParts:
             "event_loop": self.event_loop,
             "refusals": self.refusals,
             "capacity": cast(ServerCapacity, self.capacity),
+            "kept": self.kept,
         }
         return {name: parts[name] for name in names}

@@ -81,7 +81,17 @@ async def test_rows_come_live_and_actions_work(screen: str) -> None:
         await page.click("#change-end")
         await page.get_by_role("button", name="Really end it?").click()
         await first.wait_for_type("bye")
-        await page.get_by_text("This session has ended").wait_for()
+        await page.get_by_text("ended by the operator (ended)").wait_for()  # its page is kept
+        await page.locator("#end-rows tr", has_text="in time").wait_for()
+        assert not await page.evaluate(WIDER)
+        await page.goto(f"{base(server)}/admin")
+        ended = page.locator("tr[data-ended]", has_text="gate-north")
+        await ended.get_by_text("ended by the operator").wait_for()
+        await page.locator("tr[data-ended]", has_text="dock-2").wait_for()
+        assert not await page.evaluate(WIDER)
+        async with page.expect_response("**/api/history?hours=1") as answer:
+            await page.select_option("#span", "1")  # the charts from the history
+        assert (await answer.value).ok
 
 
 async def test_draining_is_asked_twice() -> None:

@@ -17,12 +17,14 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 import edge
 from edge.api.errors import json_error, link
 from edge.api.operator.dashboard import MISSES, Dashboard
+from edge.api.operator.history_api import HistoryApi
 from edge.api.pages import templates
 from edge.api.sse import event_stream
 from edge.base.clock import now_ms
 from edge.capacity import ServerCapacity
 from edge.config import Settings
 from edge.models.registry.registry import ModelRegistry
+from edge.observability.history.store import HistoryStore
 from edge.observability.refusals import Refusals
 from edge.profile.variant import SENT_LONG_SIDES, Variant
 from edge.session.control import actions
@@ -55,6 +57,7 @@ class AdminApi:
         sinks: SinkSet,
         refusals: Refusals,
         capacity: ServerCapacity,
+        history: HistoryStore,
     ) -> None:
         self._settings = settings
         self._sessions = sessions
@@ -62,6 +65,7 @@ class AdminApi:
         self._sinks = sinks
         self._refusals = refusals
         self._capacity = capacity
+        self._kept = HistoryApi(history)
         self._streams = ResultStreams(STREAMS, DEPTH)
         self._texts: dict[str, str] = {}  # messages of the latest refresh, for all event streams
         self._texts_s = 0.0
@@ -81,6 +85,7 @@ class AdminApi:
             web.post("/api/sessions/{name}/actions", self._act),
             web.get("/api/workers", self._workers),
             web.get("/api/plan", self._plan),
+            *self._kept.routes(),
             web.get("/api/capacity", self._tell_capacity),
             web.get("/api/sinks", self._list_sinks),
             web.get("/api/refusals", self._list_refusals),
@@ -110,6 +115,7 @@ class AdminApi:
             "pictures": settings.admin_pictures,
             "amber_misses": settings.amber_misses,
             "red_misses": settings.red_misses,
+            "history_hours": settings.history_hours,
         }
         template = self._templates.get_template("admin.html")
         return web.Response(

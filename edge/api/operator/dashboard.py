@@ -16,6 +16,7 @@ from edge.inference import Devices
 from edge.ingest.handle import IngestStatus
 from edge.observability.event_loop import EventLoopMonitor
 from edge.observability.frame_metrics import FrameCounts, FrameMetrics
+from edge.observability.history.store import HistoryStore
 from edge.observability.refusals import Refusals
 from edge.observability.time_series import TimeSeries
 from edge.scheduling.controller import Controller
@@ -65,7 +66,9 @@ class Dashboard:
         event_loop: EventLoopMonitor,
         refusals: Refusals,
         capacity: ServerCapacity,
+        kept: HistoryStore,
     ) -> None:
+        """`kept` gets each point, too, for longer than the minutes here."""
         self.total = FrameCounts()
         """All frames since the start."""
         utilisations = (f"util_{number}" for number in range(len(settings.device)))
@@ -81,6 +84,7 @@ class Dashboard:
         self._event_loop = event_loop
         self._refusals = refusals
         self._capacity = capacity
+        self._kept = kept
         self._device_rates = DeviceRates()
         self.refreshed_s = 0.0
         """When it was last refreshed, in Unix seconds; 0 before the first time."""
@@ -100,12 +104,12 @@ class Dashboard:
         rows: dict[str, dict[str, float | None]] = {}
         for view in self.session_views:
             samples = self._outcomes[view.name]
-            missed = _missed(_difference(samples[-1] if samples else {}, view.outcomes))
+            misses = missed(_difference(samples[-1] if samples else {}, view.outcomes))
             samples.append(view.outcomes)
             rows[view.name] = {
                 "p50_ms": view.latency.p50_ms if view.latency else None,
                 "p99_ms": view.latency.p99_ms if view.latency else None,
-                "missed": float(missed),
+                "missed": float(misses),
                 "link_bps": view.link_bps,
                 "bps": view.bps,
             }
@@ -117,7 +121,9 @@ class Dashboard:
                 self._device_rates.sample(self._devices.status, self._devices.usage, now)
             )
         ]
-        self.history.add(self.refreshed_s, self._point(counts), rows)
+        point = self._point(counts)
+        self.history.add(self.refreshed_s, point, rows)
+        self._kept.add_point(self.refreshed_s, point)
 
     def state_message(self) -> dict[str, Any]:
         """The latest refresh, as the event stream sends it."""
@@ -185,7 +191,7 @@ class Dashboard:
             "strain_p50": counts.slo_ratio.quantile(0.5),
             "strain_p99": counts.slo_ratio.quantile(0.99),
             "answered": float(outcomes["in_time"] + outcomes["answered_late"]),
-            "missed": float(_missed(outcomes)),
+            "missed": float(missed(outcomes)),
             **{outcome: float(outcomes[outcome]) for outcome in MISSES},
             "link_min": links[0] if links else None,
             "link_p50": links[len(links) // 2] if links else None,
@@ -202,5 +208,6 @@ def _difference(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str
     return {outcome: count for outcome, count in counts.items() if count > 0}
 
 
-def _missed(outcomes: Mapping[str, int] | Counter[str]) -> int:
+def missed(outcomes: Mapping[str, int] | Counter[str]) -> int:
+    """How many of these frames count as missed."""
     return sum(outcomes.get(outcome, 0) for outcome in MISSES)

@@ -30,6 +30,7 @@ def _dashboard(parts: ServerParts) -> Dashboard:
         "event_loop",
         "refusals",
         "capacity",
+        "kept",
     )
     return Dashboard(parts.settings, **parts.arguments(*names))
 

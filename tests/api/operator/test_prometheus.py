@@ -42,7 +42,9 @@ PICTURES = noise(320, 192)
 async def _scrape(parts: ServerParts) -> dict[tuple[str, str], float]:
     """Samples by name and label values (in the order of the labels' names), of these parts."""
     names = ("sessions", "devices", "controller", "ingest", "event_loop", "refusals", "capacity")
-    dashboard = Dashboard(parts.settings, metrics=parts.metrics, **parts.arguments(*names))
+    dashboard = Dashboard(
+        parts.settings, metrics=parts.metrics, kept=parts.kept, **parts.arguments(*names)
+    )
     endpoint = MetricsEndpoint(
         parts.settings,
         dashboard=dashboard,

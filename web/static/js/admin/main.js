@@ -4,7 +4,9 @@ import { Changes } from "./changes.js";
 import { Chart } from "./charts.js";
 import { $, setAttribute, setText } from "./dom.js";
 import { showDevices, showPlan } from "./devices.js";
+import { EndedSessions } from "./ended.js";
 import { Feed } from "./feed.js";
+import { ChartSpan } from "./span.js";
 import { SessionPage } from "./session-page.js";
 import { Sessions } from "./sessions.js";
 import { showVerdict, verdict } from "./verdict.js";
@@ -32,6 +34,8 @@ const DEVICE_COLOURS = ["--accent", "--blue", "--violet", "--cyan", "--warn", "-
 /** @returns {{show: (state: any) => void}} the page of all sessions */
 function fleet() {
   const sessions = new Sessions(settings.misses, open);
+  const ended = settings.history_hours ? new EndedSessions() : null;
+  const span = new ChartSpan();
   const place = $("charts");
   const devices = Array.from({ length: settings.devices }, (_, number) => number);
   const charts = [
@@ -93,7 +97,9 @@ function fleet() {
       setText(figure("rate"), String(Math.round(state.devices.reduce((/** @type {number} */ sum, /** @type {any} */ each) => sum + each.frames_per_s, 0))));
       const busy = state.devices.reduce((/** @type {number} */ sum, /** @type {any} */ each) => sum + each.utilisation, 0) / state.devices.length;
       setText(figure("busy"), percent(busy));
-      for (const chart of charts) chart.show({ ...feed.fleet, objective: feed.fleet.t.map(() => 100) });
+      ended?.show(state);
+      const columns = span.columns() ?? feed.fleet;
+      for (const chart of charts) chart.show({ ...columns, objective: columns.t.map(() => 100) });
     },
   };
 }

@@ -3,14 +3,17 @@
 import { root } from "../root.js";
 import { $, el, setText } from "./dom.js";
 import { Chart } from "./charts.js";
+import { whenText } from "./ended.js";
 import { deviceName } from "./sessions.js";
 import { ageText, levelOfMisses, OUTCOMES, LEGS, msText, percent, rateText, tally, titleOf } from "./texts.js";
 
 const BOX_COLOURS = ["#3ddc97", "#ffc857", "#7aa2ff", "#c792ea", "#5fd3f3", "#ff6b6b"];
 
+const MOST_ATTEMPTS = 5;
+
 export class SessionPage {
   /**
-   * @param {{session: string, misses: string[], pictures: boolean}} settings
+   * @param {{session: string, misses: string[], pictures: boolean, history_hours: number}} settings
    * @param {(session: any) => void} onChange
    */
   constructor(settings, onChange) {
@@ -43,6 +46,10 @@ export class SessionPage {
     this.history = null;
     $("one-change").addEventListener("click", () => this.session && onChange(this.session));
     this.fetching = false;
+    this.fetchingEnded = false;
+    this.attempts = 0;
+    /** @type {any} */
+    this.ended = null;
   }
 
   async load() {
@@ -55,28 +62,65 @@ export class SessionPage {
     const session = state.sessions.find((/** @type {any} */ each) => each.name === this.settings.session);
     $("one-change").disabled = !session;
     if (!session) {
-      setText($("one-reason"), "This session has ended, or never was.");
+      if (!this.ended) setText($("one-reason"), "This session has ended, or never was.");
+      this.showEnded();
       this.session = null;
       return;
     }
     const before = this.session;
     this.session = session;
     setText($("one-title"), titleOf(session));
-    const { share } = tally(session.recent, this.settings.misses);
+    this.describe(session);
+    this.figures(session, state);
+    this.point(session, before, state);
+    if (this.settings.pictures && session.variant !== null) this.fetchPicture();
+  }
+
+  /** @param {any} session */
+  describe(session) {
     const served = session.planned === null ? "Not served" : `Served with ${session.planned}`;
     setText($("one-reason"), `${served}: ${session.reason || "not planned yet"}. ${session.hint ? `Asked to send ${session.hint.max_edge} px, ${session.hint.fps} fps, ${rateText(session.hint.max_bps)}: ${session.hint.reason}.` : ""}`);
+  }
+
+  /**
+   * @param {any} session
+   * @param {any} state
+   */
+  figures(session, state) {
+    const { share } = tally(session.recent, this.settings.misses);
     this.tiles([
       [msText(session.latency?.p50_ms), "p50 ms"],
       [msText(session.latency?.p99_ms), "p99 ms", (session.latency?.p99_ms ?? 0) > session.slo_ms ? "poor" : ""],
       [String(session.slo_ms), "objective, ms"],
-      [share === null ? "–" : percent(share), "missed, 10 s", levelOfMisses(share)],
+      [share === null ? "–" : percent(share), this.session ? "missed, 10 s" : "missed", levelOfMisses(share)],
       [String(Math.round(session.fps)), "frames a second"],
     ]);
     this.legs(session);
     this.showOutcomes(session);
     this.facts(session, state);
-    this.point(session, before, state);
-    if (this.settings.pictures && session.variant !== null) this.fetchPicture();
+  }
+
+  /** Shows what is kept of a session that has ended, once; tries a few times, for its frames are counted first. */
+  async showEnded() {
+    if (this.ended || this.fetchingEnded || this.attempts >= MOST_ATTEMPTS || !this.settings.history_hours) return;
+    this.fetchingEnded = true;
+    this.attempts += 1;
+    try {
+      const response = await fetch(`${root}/api/ended/${encodeURIComponent(this.settings.session)}`).catch(() => null);
+      if (!response?.ok) return;
+      const ended = this.ended = await response.json();
+      setText($("one-title"), titleOf(ended));
+      setText($("one-reason"), `Ended at ${whenText(ended.ended_s)}, ${ageText(ended.ended_s - ended.began_s)} after its offer: ${ended.reason} (${ended.code}).`);
+      const { session, history } = ended;
+      if (session) {
+        this.figures({ ...session, recent: session.outcomes }, { devices: [] });
+        this.showOutcomes({ ...session, recent: {} });
+      }
+      setText($("one-charts-title"), "Its last five minutes");
+      if (history) for (const chart of this.charts) chart.show({ ...history, slo_ms: history.t.map(() => ended.slo_ms) });
+    } finally {
+      setTimeout(() => (this.fetchingEnded = false), 2000);
+    }
   }
 
   /** @param {[string, string, string?][]} tiles */
