@@ -314,6 +314,10 @@ class _Codec:
             # libavcodec shows no picture then before it has recovered (H.264, D.2.8).
             self._context.flush_buffers()
             decoded.lost += self.forget()
+        if frame.is_entry:
+            # Else libavcodec shows nothing that refers to pictures which it does not have.
+            shown = self._context.flags & ~Flags.output_corrupt
+            self._context.flags = shown | Flags.output_corrupt if frame.unannounced else shown
         if frame.width * frame.height > self._max_pixels:
             decoded.refused = "too_large"
             return decoded

@@ -111,6 +111,7 @@ class AccessUnits:
             height=largest.height,
             droppable=bool(frame.droppable) and not frame.keyframe,
             recovery=entering and not frame.keyframe and frame.recovery is not None,
+            unannounced=entering and frame.unannounced,
             repeated=frame.repeated,
             codec=frame.codec,
         )

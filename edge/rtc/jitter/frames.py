@@ -16,9 +16,10 @@ class EncodedFrame:
 
     `rtp` is the raw 32-bit timestamp; `width` and `height` are 0 where only the decoder can tell;
     `droppable` means that no other frame refers to this one. `recovery`: decoding begins anew at
-    this recovery point, with pictures once it has recovered. `repeated`: a frame with this
-    timestamp has been served before, so this one is decoded for the sake of those that refer to it
-    and has no outcome of its own.
+    this recovery point, with pictures once it has recovered. `unannounced`: decoding goes on here,
+    though nothing tells that it can, since no key frame has come for long. `repeated`: a frame with
+    this timestamp has been served before, so this one is decoded for the sake of those that refer
+    to it and has no outcome of its own.
     Times in ms on the server's monotonic clock: first packet received, last packet received.
     """
 
@@ -33,11 +34,12 @@ class EncodedFrame:
     recovery: bool = False
     repeated: bool = False
     codec: str = ""
+    unannounced: bool = False
 
     @property
     def is_entry(self) -> bool:
         """Whether decoding may begin here."""
-        return self.keyframe or self.recovery
+        return self.keyframe or self.recovery or self.unannounced
 
 
 @dataclass(slots=True, eq=False)
@@ -61,7 +63,8 @@ class Assembly:
     finished: bool = False  # served or given up
     served: bool = False
     recovery: int | None = None  # recovery_frame_cnt, if it is a recovery point
-    is_entry: bool = False  # decoding may begin here: a key frame or a recovery point
+    is_entry: bool = False  # decoding may begin here: a key frame, a recovery point or as follows
+    unannounced: bool = False  # there is no hope of an entry that its sender announces
     marks: list[int] = field(default_factory=list)  # packets with the marker bit
     first_picture: float = float("inf")  # the first and last packet with data of the picture
     last_picture: int = -1
@@ -156,7 +159,7 @@ class Assembly:
         self.packets[number] = media
         self.keyframe = self.keyframe or media.keyframe
         self.delta = self.delta or media.delta
-        self.is_entry = self.keyframe or self.recovery is not None
+        self.is_entry = self.keyframe or self.recovery is not None or self.unannounced
         self.bytes += len(media.data)
 
 

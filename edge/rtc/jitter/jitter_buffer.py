@@ -93,8 +93,7 @@ class JitterBuffer:
         else:
             self.counts.late += 1
             far = abs(signed_difference(sequence, self._highest, 16)) >= MAX_JUMP
-            held = self._restart.hold(packet, far=far)
-            if held:
+            if held := self._restart.hold(packet, far=far):
                 self._miss(self._restart.take_strays(), output)
                 output.started_over = held[0].sequence
                 self._highest = held[0].sequence + 0x10000
@@ -126,6 +125,7 @@ class JitterBuffer:
                 self._give_up(displaced, output)
                 self._assemblies.forget(packet.rtp)
             frame = self._assemblies.take(number, packet.rtp, packet.marker, media, now_ms)
+            self._keyframes.observe(frame, media)
             if frame is not None and frame.lowest == frame.highest:
                 self._tail_probe.frame_began(now_ms)
             if frame is not None and number == self._highest:
@@ -279,7 +279,8 @@ class JitterBuffer:
         self._finish_until(frame.last + 1, output)
         self._boundary = self._next
         self._decoded.served(frame, entry=entering or frame.keyframe)
-        self._needs_keyframe = self._keyframes.needed = False
+        self._needs_keyframe = False
+        self._keyframes.served(frame)
         self.counts.frames += not frame.repeated
         output.decodable.append(served)
         return None
@@ -292,8 +293,7 @@ class JitterBuffer:
             self.counts.frames_lost += 1
             output.lost.append(frame.rtp)
         # One of another codec is no loss to what is served, unless the sender goes on with it.
-        awaits = self._needs_keyframe or not self._decoded.are_of(frame)
-        self._keyframes.needed = self._keyframes.needed or awaits
+        self._keyframes.needed |= self._needs_keyframe or not self._decoded.are_of(frame)
 
     def _miss(self, late: list[HeldPacket], output: JitterBufferOutput) -> None:
         """Packets came too late: a frame of which no other came is lost."""

@@ -11,23 +11,54 @@ from collections.abc import Collection, Iterable, Mapping, MutableMapping
 
 from edge.rtc.jitter.frames import Assembly
 from edge.rtc.jitter.nack import NackRequester
+from edge.rtc.jitter.payloads.payload import Payload
 
 KEY_RUN = 4  # packets missing in a row that may hold a complete key frame
 TAIL_MS = 25.0  # of silence in mid-frame before its next packet is requested
 NEVER = float("inf")
 PLI_INTERVAL_MS = 150.0  # Chromium answers one in 300 ms: a lost one must not cost two intervals
 _PLI_LIFETIME_MS = 1000.0  # a stream silent for this long is not asked for key frames
+UNANSWERED = 14  # requests, two seconds or more of them: then there is no hope of a key frame
+_UNANSWERED_PERIODIC = 120  # the same where key frames have come again before, however seldom
+_UNANSWERED_KNOWN = 4  # the same where there was none to hope for the last time
 _KEYFRAME_WAIT_MS = 150.0  # for which a key frame's packets are awaited longer
 _MAX_PROBES = 3  # in one silence
 MAX_PROBED = 16  # packets: with the first, one word of a NACK
 
 
 class KeyframeRequester:
-    """Picture loss indications (RFC 4585): rate-limited, and none while a key frame arrives."""
+    """Picture loss indications (RFC 4585): rate-limited, and none while a key frame arrives.
+
+    Encoders exist that refresh their pictures bit by bit and say so nowhere (H264 without IDR
+    pictures and recovery points). Once requests enough have brought no sign of a key frame,
+    decoding goes on from any picture, parts of which are old until all of it has been refreshed.
+    """
 
     def __init__(self) -> None:
         self.needed = False
         self._requested_ms = -NEVER
+        self._unanswered = 0
+        self._entry: Assembly | None = None  # the last key frame or recovery point
+        self._most_unanswered = UNANSWERED
+
+    def observe(self, frame: Assembly | None, media: Payload | None) -> None:
+        """A packet of a frame came; the frame is an entry if there is no hope of another."""
+        if frame is None or media is None:
+            return
+        if media.keyframe or media.recovery is not None:
+            again = self._entry not in (None, frame)
+            self._most_unanswered = _UNANSWERED_PERIODIC if again else self._most_unanswered
+            self._unanswered, self._entry = 0, frame
+        elif self._unanswered >= self._most_unanswered and media.codec == "h264":
+            begins = media.picture and not media.resumes
+            frame.unannounced = frame.unannounced or begins
+            frame.is_entry = frame.is_entry or begins
+
+    def served(self, frame: Assembly) -> None:
+        """A frame was served: none is needed."""
+        self.needed, self._unanswered = False, 0
+        if frame.unannounced:
+            self._most_unanswered = _UNANSWERED_KNOWN
 
     def wake_ms(self, frames: Iterable[Assembly], nacks: NackRequester, arrival_ms: float) -> float:
         """The time of the next request, or infinity; the last packet came at `arrival_ms`."""
@@ -44,6 +75,7 @@ class KeyframeRequester:
         if self.wake_ms(frames, nacks, arrival_ms) > now_ms:
             return False
         self._requested_ms = now_ms
+        self._unanswered += 1
         return True
 
     def _retry_ms(self, frames: Iterable[Assembly], nacks: NackRequester) -> float:

@@ -241,6 +241,62 @@ def test_joining_an_intra_refreshed_stream_needs_no_key_frame() -> None:
     assert played.right >= set(range(31, 90))
 
 
+def _unannounced(count: int, options: str = "") -> list[AccessUnit]:
+    """An intra-refreshed stream that says nothing of it: no key frame but the first, no SEI."""
+    stream = x264(count, f"intra-refresh=1:keyint=15:bframes=0:slices=2:{options}")
+    return [
+        AccessUnit(picture.number, tuple(unit for unit in picture.units if unit[0] & 0x1F != 6))
+        for picture in stream
+    ]
+
+
+@pytest.mark.parametrize("sender", [h264_senders.honest, h264_senders.never])
+def test_a_stream_without_any_entry_is_decoded_on_once_requests_bring_none(sender: Sender) -> None:
+    count, first, second = 200, 30, 140
+    stream = _unannounced(count)
+    sent = packets(stream, sender)
+    gone = {
+        id(next(p for p in sent[at] if p.media is not None and p.media.picture))
+        for at in (first, second)
+    }
+    played = play(sent, drop=lambda packet: id(packet) in gone)
+    _each_ended_once(played, stream, unseen=[first, second])
+    # Some two seconds of requests at 15 frames a second, and one refresh of all columns.
+    assert played.right >= {*range(1, first - 1), *range(first + 70, second - 1)}
+    # A sender that was seen to have none is not asked so long again.
+    assert played.right >= set(range(second + 40, count))
+
+
+def test_joining_a_stream_without_any_entry() -> None:
+    stream = _unannounced(120)
+    sets = [unit for unit in stream[0].units if unit[0] & 0x1F in (7, 8)]
+    joined = [AccessUnit(stream[7].number, (*sets, *stream[7].units)), *stream[8:]]
+    played = play(packets(joined, h264_senders.honest))
+    _each_ended_once(played, joined)
+    assert played.right >= set(range(80, 120))
+
+
+def test_a_sender_whose_key_frames_come_seldom_is_waited_for() -> None:
+    """Six seconds apart, and none on request."""
+    stream = x264(240, "bframes=0", keys=(0, 90, 180))
+    sent = packets(stream, h264_senders.honest)
+    gone = {id(sent[95][-1])}
+    played = play(sent, drop=lambda packet: id(packet) in gone)
+    _each_ended_once(played, stream, unseen=[95])
+    assert played.right == {*range(95), *range(180, 240)}
+
+
+def test_a_sign_of_a_key_frame_is_a_reason_to_wait_for_one() -> None:
+    """One each second, of which a packet is lost each time."""
+    keys = tuple(range(0, 120, 15))
+    stream = x264(120, "bframes=0", keys=keys)
+    sent = packets(stream, h264_senders.honest)
+    gone = {id(sent[10][0]), *(id(sent[at][-1]) for at in keys[1:])}
+    played = play(sent, drop=lambda packet: id(packet) in gone)
+    _each_ended_once(played, stream, unseen=[10])
+    assert played.right == set(range(10))
+
+
 def test_parameter_sets_of_the_sdp_are_used() -> None:
     stream = x264(COUNT, keys=(0, 20, 40))
     sets = [unit for unit in stream[0].units if unit[0] & 0x1F in (7, 8)]
