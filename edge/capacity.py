@@ -10,7 +10,7 @@ from edge.config import Settings
 from edge.ingest.handle import IngestStatus
 from edge.models.registry.registry import ModelRegistry
 from edge.observability.event_loop import EventLoopMonitor
-from edge.scheduling.admission import ServerLoad, refusal_reason
+from edge.scheduling.admission import Overload, ServerLoad, overload_of
 from edge.scheduling.assignment import NO_PINS, SessionSnapshot
 from edge.scheduling.controller import Controller
 from edge.scheduling.free_sessions import SessionCost, free_bounds
@@ -55,11 +55,12 @@ class ServerCapacity:
         self.limit = "no device is ready yet"
         """Why no more."""
 
-    def overload(self) -> str | None:
-        """Why one more session would be too many; None if it would not."""
+    def overload(self, slo_ms: float | None) -> Overload | None:
+        """Why one more session with this objective (None: the default one) would be too many; None
+        if it would not."""
         if not self._is_admission_on:
             return None
-        return refusal_reason(self._load())
+        return overload_of(self._load(), self._settings.slo_ms if slo_ms is None else slo_ms)
 
     def refresh(self) -> None:
         """Estimate the free sessions anew; the scheduler's part is found out after plans."""
@@ -107,4 +108,6 @@ class ServerCapacity:
             can_serve_another=self._controller.can_serve_another
             if present == len(planned)
             else None,
+            unserved_slo_ms=self._controller.objectives.unserved_ms,
+            served_slo_ms=self._controller.objectives.served_ms,
         )

@@ -44,6 +44,7 @@ from edge.observability.time_series import PERIOD_MS
 from edge.profile.variant import SENT_LONG_SIDES
 from edge.rtc.sdp import shortage
 from edge.rtc.transport import aiortc_adapter
+from edge.scheduling.admission import Overload
 from edge.scheduling.controller import Controller
 from edge.scheduling.planner import Planner
 from edge.session.followers import Followers
@@ -281,8 +282,8 @@ class Server:
     def _on_session_end(self, session: SessionInterface, reason: str, code: str) -> None:
         self._ended.end(session, reason, code)
 
-    def _overload(self) -> str | None:
-        return self.capacity.overload()  # made after the registry
+    def _overload(self, slo_ms: float | None) -> Overload | None:
+        return self.capacity.overload(slo_ms)  # made after the registry
 
     def _create_session(
         self, options: SessionOptions, on_close_request: OnCloseRequest

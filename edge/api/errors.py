@@ -26,11 +26,15 @@ def link(request: web.Request, path: str) -> str:
 
 
 def json_error(
-    status: HTTPStatus, code: str, message: str, headers: Mapping[str, str] | None = None
+    status: HTTPStatus,
+    code: str,
+    message: str,
+    headers: Mapping[str, str] | None = None,
+    **more: object,
 ) -> web.Response:
-    """A refusal: `code` is for programs, `message` for people."""
+    """A refusal: `code` is for programs, `message` for people; `more` is known of some."""
     return web.json_response(
-        {"error": {"code": code, "message": message}}, status=status, headers=headers
+        {"error": {"code": code, "message": message, **more}}, status=status, headers=headers
     )
 
 

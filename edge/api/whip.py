@@ -47,11 +47,16 @@ class _RefusedError(Exception):
     """Ends a handler with an error response."""
 
     def __init__(
-        self, status: HTTPStatus, code: str, message: str, headers: dict[str, str] | None = None
+        self,
+        status: HTTPStatus,
+        code: str,
+        message: str,
+        headers: dict[str, str] | None = None,
+        **more: object,
     ) -> None:
         super().__init__(message)
         self.code = code
-        self.response = json_error(status, code, message, {**CORS, **(headers or {})})
+        self.response = json_error(status, code, message, {**CORS, **(headers or {})}, **more)
 
 
 class WhipEndpoint:
@@ -155,6 +160,7 @@ class WhipEndpoint:
                 full.code,
                 str(full),
                 {"Retry-After": str(RETRY_AFTER_S)},
+                **({} if full.slo_ms is None else {"slo_ms": full.slo_ms}),
             ) from None
         except SdpError as error:
             if error.code in SHORTAGES:

@@ -20,7 +20,7 @@ from edge.base.clock import now_ms
 from edge.base.event_log import get_logger
 from edge.base.histogram import Histogram
 from edge.profile.latency import LatencyProfile
-from edge.scheduling.admission import ASK_SCHEDULER_FROM, minimum_load
+from edge.scheduling.admission import ASK_SCHEDULER_FROM, ObjectiveSearch, minimum_load
 from edge.scheduling.assignment import Assignment, SessionSnapshot
 from edge.scheduling.draft import Draft
 from edge.scheduling.free_sessions import PROBE_PERIOD_MS, FreeSessionsSearch
@@ -62,6 +62,8 @@ class Controller:
         """Share of the devices' plannable time that all sessions need at least."""
         self.can_serve_another: bool | None = None
         """Whether a plan would serve one session more; None if load is too low to ask."""
+        self.objectives = ObjectiveSearch()
+        """With which objectives it would serve one more."""
         self.solve_ms = 0.0
         """Duration of the latest plan, with the wait for the solver's thread."""
         self.solve_times = Histogram()
@@ -74,7 +76,7 @@ class Controller:
         """Share of the devices' plannable time that one `typical` session needs at least; None
         until it has been found out."""
         self._typical = typical
-        self._probe_due_ms = float("-inf")
+        self._probe_due_ms = self._objective_due_ms = float("-inf")
         self._planner = planner
         self._sessions = sessions
         self._profiles = profiles
@@ -137,10 +139,22 @@ class Controller:
         self.minimum_load = minimum_load(draft.measured_problem)
         if not snapshots or self.minimum_load < ASK_SCHEDULER_FROM:
             self.can_serve_another = None
+            self.objectives = ObjectiveSearch()
         else:
             self.can_serve_another = await self._would_serve(1, snapshots, plan)
             self.free_sessions.answer(1, self.can_serve_another)
+            self.objectives.answer(_median(snapshots).slo_ms, self.can_serve_another)
+            await self._probe_objective(snapshots, plan)
         await self._probe_free_sessions(snapshots, plan)
+
+    async def _probe_objective(self, snapshots: Sequence[SessionSnapshot], plan: Plan) -> None:
+        """Solves one more such problem with another objective, at most once a second."""
+        now = now_ms()
+        if now < self._objective_due_ms:
+            return
+        self._objective_due_ms = now + PROBE_PERIOD_MS
+        slo_ms = self.objectives.next_ms()
+        self.objectives.answer(slo_ms, await self._would_serve(1, snapshots, plan, slo_ms))
 
     async def _probe_free_sessions(self, snapshots: Sequence[SessionSnapshot], plan: Plan) -> None:
         """Solves one more such problem, at most once a second, where there is something to ask."""
@@ -157,15 +171,22 @@ class Controller:
             self.free_sessions.answer(number, fits)
 
     async def _would_serve(
-        self, number: int, snapshots: Sequence[SessionSnapshot], plan: Plan
+        self,
+        number: int,
+        snapshots: Sequence[SessionSnapshot],
+        plan: Plan,
+        slo_ms: float | None = None,
     ) -> bool:
-        """Whether a plan would serve so many more sessions, each like the median one, and none of
-        those that `plan` serves less."""
+        """Whether a plan would serve so many more sessions, each like the median one (with the
+        objective `slo_ms`, if given), and none of those that `plan` serves less."""
         if snapshots:
-            model = sorted(snapshots, key=lambda each: each.budget_ms)[len(snapshots) // 2]
+            model = _median(snapshots)
         else:
             assert self._typical is not None
             model = self._typical
+        if slo_ms is not None:
+            budget_ms = model.budget_ms + slo_ms - model.slo_ms
+            model = replace(model, slo_ms=slo_ms, budget_ms=budget_ms)
         newcomers = [
             replace(model, id=f"newcomer {index}", is_inference_measured=True)
             for index in range(number)
@@ -186,3 +207,7 @@ class Controller:
             except Exception:  # the plan in force stays
                 log.exception("plan_failed", after=",".join(sorted(events)) or "time")
             await asyncio.sleep(min_period_ms(len(self.assignments)) / 1000.0)
+
+
+def _median(snapshots: Sequence[SessionSnapshot]) -> SessionSnapshot:
+    return sorted(snapshots, key=lambda each: each.budget_ms)[len(snapshots) // 2]

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from edge.base.clock import now_ms
 from edge.base.event_log import get_logger
 from edge.config import PublishingToken
+from edge.scheduling.admission import Overload
 from edge.session.control import actions
 from edge.session.interface import OnCloseRequest, SessionInterface, SessionOptions
 from edge.session.replacement import Replacements, inherit
@@ -27,19 +28,21 @@ class FullError(Exception):
     """No session can be admitted now. `code`: draining, not_ready, full, address_full,
     half_open_full, address_half_open, token_full, busy, or lost (with its ingest process)."""
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, slo_ms: float | None = None) -> None:
         super().__init__(message)
         self.code = code
+        self.slo_ms = slo_ms
+        """The least objective at which it would be admitted, where one is known."""
 
 
 class SessionRegistry:
     """The sessions by id.
 
     `create` makes one, `ready` returns whether one can be served at all, `overload` why one more
-    would be too many (None: it would not), `on_change` is called with "join", "leave" or "pin", and
-    `on_offer` once a half-open session's answer is made, and `on_refusal` when a session that has
-    connected is refused after all. `on_leave` is called as a session gives up its place, and
-    `on_end` with reason and code once it has ended and its frames are counted.
+    with that objective would be too many (None: it would not), `on_change` is called with "join",
+    "leave" or "pin", and `on_offer` once a half-open session's answer is made, and `on_refusal`
+    when a session that has connected is refused after all. `on_leave` is called as a session gives
+    up its place, and `on_end` with reason and code once it has ended and its frames are counted.
 
     A session is half-open until its DTLS is up: it has bounds of its own, joins no plan, and is
     checked against the other limits when it is offered and again when it connects. So offers that
@@ -55,7 +58,7 @@ class SessionRegistry:
         half_open_limit: int,
         half_open_limit_per_address: int,
         ready: Callable[[], bool],
-        overload: Callable[[], str | None],
+        overload: Callable[[float | None], Overload | None],
         on_change: Callable[[str], None],
         on_offer: Callable[[], None] = lambda: None,
         on_refusal: Callable[[SessionInterface, FullError], None] = lambda session, refusal: None,
@@ -143,17 +146,22 @@ class SessionRegistry:
         self._draining = on
         log.info("drain", on=on)
 
-    def refusal(self, address: str | None = None, replaces: str | None = None) -> FullError | None:
+    def refusal(
+        self,
+        address: str | None = None,
+        replaces: str | None = None,
+        slo_ms: float | None = None,
+    ) -> FullError | None:
         """Why a new session from `address` would be refused; None if it would be admitted.
 
         Without an address its own limit does not apply. One that `replaces` another takes its
-        place, and is no further load.
+        place, and is no further load. `slo_ms` is the objective it asks for; None: the default.
         """
         if self._draining:
             return FullError("draining", "the server takes no newcomers for now")
         if not self._ready():
             return FullError("not_ready", "no device is ready yet: try again in a few seconds")
-        return self._full(address, replaces) or self._busy(replaces)
+        return self._full(address, replaces) or self._busy(replaces, slo_ms)
 
     def _full(self, address: str | None, replaces: str | None) -> FullError | None:
         """Why a session has no place; None if it has, perhaps that of the one it `replaces`.
@@ -179,12 +187,17 @@ class SessionRegistry:
             )
         return None
 
-    def _busy(self, replaces: str | None) -> FullError | None:
+    def _busy(self, replaces: str | None, slo_ms: float | None) -> FullError | None:
         """Why one more session would be too much; one that replaces a connected one is no more."""
         if replaces in self._sessions and replaces not in self._half_open:
             return None
-        overload = self._overload()
-        return None if overload is None else FullError("busy", overload)
+        overload = self._overload(slo_ms)
+        if overload is None:
+            return None
+        words = overload.reason
+        if overload.slo_ms is not None:
+            words += f"; there is room with slo_ms={overload.slo_ms:.0f}"
+        return FullError("busy", words, overload.slo_ms)
 
     def _displaced(self, replaces: str | None) -> set[str]:
         """The sessions that one more, which `replaces` that one, takes the places of: its own, and
@@ -237,7 +250,7 @@ class SessionRegistry:
             replaces = None  # it has ended meanwhile
         old = None if replaces is None else self._replacements.target(replaces.id)
         former = None if old is None else self._replacements.successor(old)
-        if (refusal := self.refusal(address, old)) is not None:
+        if (refusal := self.refusal(address, old, options.slo_ms)) is not None:
             raise refusal
         if (refusal := self._half_open_refusal(address, now, former)) is not None:
             raise refusal
@@ -344,7 +357,7 @@ class SessionRegistry:
         old = self._replacements.of(session.id)
         refusal = self._full(self._addresses.get(session.id), old)
         if refusal is None and self._ready() and not self._draining:
-            refusal = self._busy(old)
+            refusal = self._busy(old, self._options[session.id].slo_ms)
         if refusal is not None:
             self._on_refusal(session, refusal)
             self._on_close_request(session, str(refusal), refusal.code)

@@ -14,6 +14,7 @@ from aiortc import RTCConfiguration, RTCPeerConnection
 
 from edge.api.access.auth import WRONG_TOKENS_PER_MINUTE
 from edge.rtc.transport import aiortc_adapter
+from edge.scheduling.admission import Overload
 from tests.descriptors import no_descriptor_left
 from tests.publisher import publishing
 from tests.serving import base, error_of, local, noise, serving
@@ -199,6 +200,25 @@ async def test_guesses_of_others_at_its_address_end_no_session() -> None:
         sdp = {**mine, **SDP}
         async with http.post(f"{base(server)}/whip", data="v=0", headers=sdp) as it:
             assert it.status == 429
+
+
+async def test_a_busy_server_says_with_which_objective_there_is_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with serving() as server, aiohttp.ClientSession() as http:
+        monkeypatch.setattr(
+            server.capacity,
+            "overload",
+            lambda slo_ms: Overload("no room", 250.0 if slo_ms == 100.0 else None),
+        )
+        for slo_ms, more in (("100", {"slo_ms": 250.0}), ("150", {})):
+            url = f"{base(server)}/whip?slo_ms={slo_ms}"
+            async with http.post(url, data="v=0", headers=SDP) as it:
+                assert it.status == 503
+                assert int(it.headers["Retry-After"]) > 0
+                error = (await it.json())["error"]
+                assert error.pop("message").startswith("no room")
+                assert error == {"code": "busy", **more}
 
 
 async def test_a_full_server_says_when_to_come_back() -> None:

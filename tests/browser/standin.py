@@ -82,6 +82,7 @@ class Standin:
         self.full_for = 0  # so many offers are refused with 503
         self.full_code: str | None = "full"  # the 503's code; None: with no JSON, as a proxy's
         self.retry_after = "1"
+        self.room_from_ms = 0.0  # shorter objectives find the server busy
         self.token: str | None = None
         self.refusal: tuple[int, str] | None = None
         self.silent = False  # frames are seen and never answered
@@ -180,6 +181,10 @@ class Standin:
                 return web.Response(status=503, text="<h1>away</h1>", headers=headers)
             own = self.full_code in ("too_many", "address_full", "token_full")
             return refused(429 if own else 503, self.full_code, **headers)
+        if float(request.query.get("slo_ms", "inf")) < self.room_from_ms:
+            error = {"code": "busy", "message": "no: busy", "slo_ms": self.room_from_ms}
+            headers = {"Retry-After": self.retry_after}
+            return web.json_response({"error": error}, status=503, headers=headers)
         replaces = request.query.get("replaces")
         if replaces is not None and self._guest(replaces) is None:
             return refused(400, "bad_query")

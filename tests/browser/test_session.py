@@ -224,6 +224,7 @@ async def test_a_link_that_falls_silent_is_given_up(standin: Standin, camera: Pa
     ("code", "words"),
     [
         ("full", "The server is full"),
+        ("busy", "The server is too busy"),
         ("token_full", "No place left for you"),
         ("too_many", "Too many attempts"),
         ("not_ready", "The server is still starting"),
@@ -241,6 +242,26 @@ async def test_a_server_that_takes_nobody_now_is_waited_for(
         await page.page.get_by_text(f"{words}. Trying again").wait_for()
         await page.until("edge.state === 'live'")
         assert standin.full_for == 0
+
+
+async def test_a_busy_server_says_what_would_help_and_a_tap_does_it(
+    standin: Standin, camera: Path
+) -> None:
+    standin.room_from_ms = 250.0
+    standin.retry_after = "600"
+    async with opened(standin.url, camera, complaints=True) as page:
+        await page.open(autostart=1, slo=100)
+        await page.page.get_by_text("Too busy for 100 ms. Trying again in").wait_for()
+        # Another one that is too short is refused in its turn, at once.
+        await page.page.get_by_label("150 ms").check(force=True)
+        await page.page.get_by_text("Too busy for 150 ms").wait_for()
+        await page.page.get_by_role("button", name="Try 250 ms").click()
+        await page.until("edge.state === 'live'")
+        assert standin.guest.query["slo_ms"] == "250"
+        assert await page.page.get_by_label("250 ms").is_checked()
+        assert await page.page.evaluate("() => localStorage.getItem('edge.slo_ms')") == "250"
+        await page.page.locator("#toast-action").wait_for(state="hidden")
+        assert len(standin.guests) == 1
 
 
 async def test_a_token_is_asked_for(standin: Standin, camera: Path) -> None:

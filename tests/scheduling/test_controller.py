@@ -162,8 +162,25 @@ async def test_near_the_limit_the_scheduler_is_asked_for_one_session_more() -> N
     control = controller(sessions, [device(ms_at_608=40.0)], solver)
     await control.decide()
     assert control.minimum_load > 0.5
-    assert [len(problem.clients) for problem in solver.problems] == [16, 17]
+    assert [len(problem.clients) for problem in solver.problems] == [16, 17, 17]
     assert control.can_serve_another is False
+    newcomers = [problem.clients[-1].budget_ms for problem in solver.problems[1:]]
+    assert max(newcomers[0]) != max(newcomers[1])  # with another objective
+
+
+async def test_near_the_limit_the_least_objective_of_a_newcomer_is_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(controller_module, "PROBE_PERIOD_MS", 0.0)
+    sessions = [FakeSession(str(n), slo_ms=250.0, budget_ms=200.0) for n in range(9)]
+    control = controller(sessions, [device(ms_at_608=130.0, batches=(1, 2, 4, 8))])
+    for _ in range(6):
+        await control.decide()
+    assert control.can_serve_another is True
+    assert (control.objectives.unserved_ms, control.objectives.served_ms) == (100.0, 150.0)
+    sessions[1:] = []  # far from the limit nobody is refused for an objective
+    await control.decide()
+    assert control.objectives.unserved_ms == 0.0
 
 
 @pytest.mark.parametrize("clients", [MAX_IN_THREAD, MAX_IN_THREAD + 1])

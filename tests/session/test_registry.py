@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.rtc.sdp import SdpError
+from edge.scheduling.admission import Overload
 from edge.scheduling.assignment import Assignment, SessionSnapshot
 from edge.session.control.actions import Change, EndSession, SetSlo
 from edge.session.interface import OnCloseRequest, SessionOptions
@@ -89,7 +90,8 @@ class Registered:
         self.changes: list[str] = []
         self.refusals: list[tuple[str, str]] = []
         self.ready = True
-        self.overload: str | None = None
+        self.overload: Overload | None = None
+        self.asked: list[float | None] = []
         self.registry = SessionRegistry(
             self._create,
             limit=limits.get("limit", 8),
@@ -97,10 +99,14 @@ class Registered:
             half_open_limit=limits.get("half_open_limit", 4),
             half_open_limit_per_address=limits.get("half_open_limit_per_address", 2),
             ready=lambda: self.ready,
-            overload=lambda: self.overload,
+            overload=self._overload,
             on_change=self.changes.append,
             on_refusal=lambda session, refusal: self.refusals.append((session.name, refusal.code)),
         )
+
+    def _overload(self, slo_ms: float | None) -> Overload | None:
+        self.asked.append(slo_ms)
+        return self.overload
 
     def _create(self, options: SessionOptions, on_close: OnCloseRequest) -> RegisteredSession:
         self.made.append(RegisteredSession(len(self.made), options, on_close))
@@ -183,13 +189,25 @@ async def test_a_session_is_refused_with_the_first_reason(
     ready: bool, draining: bool, overload: str, code: str
 ) -> None:
     registered = Registered()
-    registered.ready, registered.overload = ready, overload
+    registered.ready, registered.overload = ready, Overload(overload)
     registered.registry.drain(draining)
     assert await registered.refused() == code
     refusal = registered.registry.refusal()
     assert refusal is not None
     assert refusal.code == code
     assert not registered.made
+
+
+async def test_admission_is_asked_with_the_objective_and_may_name_another() -> None:
+    registered = Registered()
+    late = await registered.offer()
+    registered.overload = Overload("no room", 250.0)
+    with pytest.raises(FullError, match="no room; there is room with slo_ms=250") as refused:
+        await registered.registry.open("offer", SessionOptions(slo_ms=100.0))
+    assert (refused.value.code, refused.value.slo_ms) == ("busy", 250.0)
+    assert registered.asked[-1] == 100.0
+    registered.connect(late)
+    assert registered.asked[-1] is None  # the default
 
 
 async def test_places_are_limited_in_all_and_by_address() -> None:
@@ -251,7 +269,7 @@ async def test_limits_are_checked_again_when_a_session_connects(code: str) -> No
     registered = Registered(**limits[code])
     late = await registered.offer("a")
     await registered.open("a")
-    registered.overload = "too many" if code == "busy" else None
+    registered.overload = Overload("too many") if code == "busy" else None
     late.connected = True
     registered.registry.tick()
     async with asyncio.timeout(20):
@@ -361,7 +379,7 @@ async def test_replacing_a_session_without_a_place_gives_none(refused: str) -> N
     if refused == "limit":
         await registered.open("c")
     else:
-        registered.overload = "too much"
+        registered.overload = Overload("too much")
     assert not registered.connect(second)
     assert second.id not in {session.id for session in registered.registry}
 

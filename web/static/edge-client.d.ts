@@ -234,15 +234,18 @@ export interface SenderStats {
 }
 
 export type ProblemCode =
-  | "unsupported" | "track_ended" | "full" | "too_many" | "not_ready" | "draining" | "token" | "unreachable" | "refused" | "no_path"
+  | "unsupported" | "track_ended" | "full" | "busy" | "too_many" | "not_ready" | "draining" | "token" | "unreachable" | "refused" | "no_path"
   | "link_lost" | "ended" | "replaced";
 
 /** What went wrong, in words for the user: `title`, `text`; `detail` is the browser's or the server's own message. */
 export class Problem extends Error {
-  constructor(code: ProblemCode, more?: { detail?: string; retryAfterMs?: number });
+  constructor(code: ProblemCode, more?: { detail?: string; retryAfterMs?: number; sloMs?: number });
   readonly code: ProblemCode;
   readonly title: string;
   readonly text: string;
   readonly detail: string;
   readonly retryAfterMs?: number;
+  /** With the code `busy`: the least objective with which the server has room, where it knows one. `update({ sloMs })` tries it
+   * at once. */
+  readonly sloMs?: number;
 }

@@ -94,3 +94,18 @@ function positive(name, value) {
 function refuse(name, rule) {
   throw new TypeError(`\`${name}\`: ${rule}`);
 }
+
+/**
+ * Calls one of the caller's functions; its mistakes are its own.
+ *
+ * @param {Options} options
+ * @param {"onDetections" | "onState" | "onError" | "onSettings" | "onStats"} name
+ * @param {...any} values
+ */
+export function tell(options, name, ...values) {
+  try {
+    /** @type {((...values: any[]) => void) | null} */ (options[name])?.(...values);
+  } catch (error) {
+    reportError(error);
+  }
+}

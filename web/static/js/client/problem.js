@@ -1,7 +1,7 @@
 /**
  * Problems, in words that help the user to solve them.
  *
- * @typedef {"unsupported" | "track_ended" | "full" | "too_many" | "not_ready" | "draining" | "token" | "unreachable" | "refused"
+ * @typedef {"unsupported" | "track_ended" | "full" | "busy" | "too_many" | "not_ready" | "draining" | "token" | "unreachable" | "refused"
  *   | "no_path" | "link_lost" | "ended" | "replaced"} ProblemCode
  */
 
@@ -18,6 +18,10 @@ const WORDS = {
   full: {
     title: "The server is full",
     text: "It already serves as many sessions as it can. Try again later.",
+  },
+  busy: {
+    title: "The server is too busy",
+    text: "One more session would take time from the others. Try again later, or let answers take longer.",
   },
   own_full: {
     title: "No place left for you",
@@ -74,14 +78,15 @@ const WORDS = {
 export class Problem extends Error {
   /**
    * @param {ProblemCode} code
-   * @param {{detail?: string, retryAfterMs?: number, words?: string}} [more] words: others than the code's
+   * @param {{detail?: string, retryAfterMs?: number, sloMs?: number, words?: string}} [more] words: others than the code's
    */
-  constructor(code, { detail = "", retryAfterMs, words = code } = {}) {
+  constructor(code, { detail = "", retryAfterMs, sloMs, words = code } = {}) {
     super(detail || code);
     this.code = code;
     this.title = WORDS[words].title;
     this.text = WORDS[words].text;
     this.detail = detail;
     this.retryAfterMs = retryAfterMs;
+    this.sloMs = sloMs;
   }
 }

@@ -52,11 +52,15 @@ export class Retry {
     this.failures += 1;
     const delayMs = afterMs ?? retryDelayMs(this.failures, Math.random());
     this.atMs = now + delayMs;
-    this.timer = setTimeout(() => {
-      this.timer = undefined;
-      this.count += 1;
-      this.connect();
-    }, delayMs);
+    this.timer = setTimeout(() => this.now(), delayMs);
+  }
+
+  /** Begins the attempt that is scheduled. */
+  now() {
+    if (!this.isScheduled) return;
+    this.cancel();
+    this.count += 1;
+    this.connect();
   }
 
   cancel() {

@@ -19,13 +19,14 @@ import { askIceServers } from "./link/ice.js";
 import { Link } from "./link/link.js";
 import { Links } from "./link/links.js";
 import { watchNetwork } from "./network.js";
-import { optionsOf } from "./options.js";
+import { optionsOf, tell } from "./options.js";
 import { watchPageCache } from "./page-cache.js";
 import { Problem } from "./problem.js";
 import { Retry } from "./retry.js";
 import { statsOf } from "./session-stats.js";
 import { sourceOf } from "./source.js";
 
+const FINISH_CHECK_MS = 50;
 /** Problems that a retry cannot solve. */
 const FINAL = new Set(["token", "refused", "ended", "replaced", "unsupported", "track_ended"]);
 
@@ -51,6 +52,8 @@ export class Session {
     });
     /** When the newest answer came, page clock. @type {number | null} */
     this.answerMs = null;
+    /** The objective of the newest offer. @type {number | null} */
+    this.askedSloMs = null;
     this.tallies = new Tallies(this.options.sloMs, this.options.journal);
     this.links = new Links({
       make: (replaces, events) => this.makeLink(replaces, events),
@@ -125,25 +128,11 @@ export class Session {
   become(state, problem = null) {
     this.state = state;
     this.problem = problem;
-    this.tell("onState", state, problem);
-  }
-
-  /**
-   * Calls one of the caller's functions; its mistakes are its own.
-   *
-   * @param {"onDetections" | "onState" | "onError" | "onSettings" | "onStats"} name
-   * @param {...any} values
-   */
-  tell(name, ...values) {
-    try {
-      /** @type {((...values: any[]) => void) | null} */ (this.options[name])?.(...values);
-    } catch (error) {
-      reportError(error);
-    }
+    tell(this.options, "onState", state, problem);
   }
 
   settled() {
-    this.tell("onSettings", this.settings);
+    tell(this.options, "onSettings", this.settings);
   }
 
   /** @param {import("./source.js").SourceOptions} given */
@@ -191,6 +180,7 @@ export class Session {
     const { options, source, run } = this;
     if (!source) return null;
     const { sloMs, label, model, minScore } = options;
+    this.askedSloMs = sloMs;
     const url = offerUrl(options, replaces);
     const token = options.token();
     const [iceServers, watch] = await Promise.all([
@@ -217,7 +207,7 @@ export class Session {
       onSlo: (ms) => this.adoptSlo(ms),
       onWelcome: () => this.settled(),
       onResult: (result) => this.answered(result),
-      onChange: () => this.tell("onStats"),
+      onChange: () => tell(this.options, "onStats"),
     });
   }
 
@@ -229,7 +219,7 @@ export class Session {
     const nowMs = pageNow();
     this.answerMs = nowMs;
     this.preview.show({ ...result, boxes }, nowMs);
-    this.tell("onDetections", detectionsOf(result, boxes, nowMs));
+    tell(this.options, "onDetections", detectionsOf(result, boxes, nowMs));
   }
 
   /** @param {Problem} problem the link is lost, and none is there to take its place */
@@ -238,7 +228,8 @@ export class Session {
       this.end(problem);
       return;
     }
-    this.retry.schedule(problem.retryAfterMs);
+    const isOld = problem.code === "busy" && this.askedSloMs !== this.options.sloMs;
+    this.retry.schedule(isOld ? 0 : problem.retryAfterMs);
     this.become("reconnecting", problem);
   }
 
@@ -248,7 +239,7 @@ export class Session {
     if (model === this.options.model) return;
     this.options.model = model;
     this.settled();
-    this.tell("onError", problem);
+    tell(this.options, "onError", problem);
   }
 
   /**
@@ -276,6 +267,7 @@ export class Session {
     if (sloMs !== null && sloMs !== before.sloMs) {
       this.adoptSlo(sloMs);
       this.links.each((link) => link.setSlo(sloMs));
+      if (this.problem?.code === "busy") this.retry.now(); // there may be room for this one
     }
     if (minScore !== before.minScore) this.links.each((link) => link.setMinScore(minScore));
     if (fps !== before.fps) this.links.each((link) => link.setRate(this.fps));
@@ -356,13 +348,9 @@ export class Session {
    */
   async finish() {
     await this.link?.publisher.sender.replaceTrack(null);
-    await new Promise((resolve) => {
-      const check = () => {
-        if (this.active && this.link && this.tallies.frames.pending > 0) setTimeout(check, 50);
-        else resolve(undefined);
-      };
-      check();
-    });
+    while (this.active && this.link && this.tallies.frames.pending > 0) {
+      await new Promise((resolve) => setTimeout(resolve, FINISH_CHECK_MS));
+    }
     this.close();
   }
 
@@ -379,7 +367,7 @@ export class Session {
     this.source = null;
     this.preview.close();
     this.become("closed", problem);
-    if (problem) this.tell("onError", problem);
+    if (problem) tell(this.options, "onError", problem);
   }
 
   release() {

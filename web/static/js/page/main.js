@@ -126,6 +126,12 @@ function statusWords() {
   return state === "live" && monitor.freshness !== "fresh" ? STALE[monitor.freshness] : STATUS[state];
 }
 
+/** @param {number} sloMs */
+function setSlo(sloMs) {
+  store("localStorage", SLO_KEY, String(sloMs));
+  session.setSlo(sloMs);
+}
+
 /** @param {"camera" | "sample"} kind */
 function start(kind) {
   panel.reset();
@@ -154,9 +160,9 @@ $("token-form").addEventListener("submit", (/** @type {Event} */ event) => {
   start(session.kind);
 });
 $("slo").addEventListener("change", (/** @type {any} */ event) => {
-  store("localStorage", SLO_KEY, event.target.value);
-  session.setSlo(Number(event.target.value));
+  setSlo(Number(event.target.value));
 });
+$("toast-action").addEventListener("click", () => setSlo(Number(notices.advisedSloMs)));
 $("more").addEventListener("click", () => {
   const open = document.body.classList.toggle("details-open");
   $("more").setAttribute("aria-expanded", String(open));

@@ -36,6 +36,13 @@ export class Notices {
     this.renderLine();
   }
 
+  /** @returns {number | null} the objective with which a busy server would have room */
+  get advisedSloMs() {
+    const { state, problem, options } = this.session;
+    const advised = state === "reconnecting" ? /** @type {any} */ (problem)?.sloMs : null;
+    return advised > options.sloMs ? advised : null;
+  }
+
   render() {
     this.renderCard();
     this.renderLine();
@@ -69,6 +76,8 @@ export class Notices {
     find("toast").hidden = !line;
     find("toast-spinner").hidden = !busy;
     find("toast-text").textContent = line;
+    find("toast-action").hidden = this.advisedSloMs === null;
+    find("toast-action").textContent = `Try ${this.advisedSloMs} ms`;
     if (!counts) return;
     this.countdown = setInterval(() => {
       find("toast-text").textContent = this.line().line;
@@ -85,7 +94,9 @@ export class Notices {
       case "connecting":
         return { line: "Connecting…", busy: true, counts: false };
       case "reconnecting": {
-        const { title } = describe(session.problem);
+        const title = this.advisedSloMs === null
+          ? describe(session.problem).title
+          : `Too busy for ${session.options.sloMs} ms`;
         const seconds = Math.ceil((session.retryAtMs - pageNow()) / 1000);
         const again = seconds > 0 ? `Trying again in ${seconds} s` : "Trying again…";
         return { line: `${title}. ${again}`, busy: true, counts: true };

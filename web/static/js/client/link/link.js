@@ -314,7 +314,7 @@ export class Link {
       timeout: "link_lost",
       // The last place was taken between the offer and the connection.
       full: "full",
-      busy: "full",
+      busy: "busy",
       address_full: "full",
       not_ready: "not_ready",
     };

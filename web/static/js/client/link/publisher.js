@@ -17,7 +17,7 @@ const FIRST_BPS = 1_200_000;
  *
  * @type {Record<string, import("../problem.js").ProblemCode>}
  */
-const UNAVAILABLE = { full: "full", busy: "full", half_open_full: "full", no_ports: "full", no_descriptors: "full", not_ready: "not_ready", draining: "draining" };
+const UNAVAILABLE = { full: "full", busy: "busy", half_open_full: "full", no_ports: "full", no_descriptors: "full", not_ready: "not_ready", draining: "draining" };
 
 /**
  * @typedef {object} PublisherOptions
@@ -155,7 +155,7 @@ export class Publisher {
       throw new Problem("unreachable", { detail: String(error) });
     }
     if (response.status === 201) return response;
-    const { code, detail } = await refusal(response);
+    const { code, detail, sloMs } = await refusal(response);
     if (response.status === 401) {
       throw new Problem("token", { detail, words: this.options.token ? "wrong_token" : "token" });
     }
@@ -164,7 +164,7 @@ export class Publisher {
       throw code === "too_many" ? new Problem(code, more) : new Problem("full", { ...more, words: "own_full" });
     }
     if (response.status === 503) {
-      throw new Problem(UNAVAILABLE[code] ?? "unreachable", { detail, retryAfterMs: retryAfterMs(response) });
+      throw new Problem(UNAVAILABLE[code] ?? "unreachable", { detail, sloMs, retryAfterMs: retryAfterMs(response) });
     }
     if (response.status >= 500) throw new Problem("unreachable", { detail });
     throw new Problem("refused", { detail });
@@ -312,12 +312,13 @@ function gathered(pc) {
 
 /**
  * @param {Response} response
- * @returns {Promise<{code: string, detail: string}>} the server's code, empty without one, and its message
+ * @returns {Promise<{code: string, detail: string, sloMs?: number}>} the server's code, empty without one, its message, and
+ *   the least objective at which it would take the session, where it knows one
  */
 async function refusal(response) {
   try {
     const { error } = await response.json();
-    return { code: String(error.code ?? ""), detail: String(error.message ?? error.code) };
+    return { code: String(error.code ?? ""), detail: String(error.message ?? error.code), sloMs: error.slo_ms };
   } catch {
     return { code: "", detail: `HTTP ${response.status}` };
   }
