@@ -118,7 +118,7 @@ class FrameAccounting:
             )
         self._pacer = FramePacer()
         self._keeps_picture = settings.admin_pictures
-        self._last: tuple[av.VideoFrame, list[NamedBox]] | None = None
+        self._last: tuple[av.VideoFrame, list[NamedBox], list[int | None] | None] | None = None
         self._numbers = itertools.count()
         self._offered: dict[int, tuple[int, bool]] = {}
         """Timestamp and infeasibility of the frames that wait or are in a device, by number."""
@@ -196,8 +196,9 @@ class FrameAccounting:
             (self._class_names[box[0]], *box[1:])
             for box in (answer.boxes[place] for place in wanted)
         ]
+        tracks = None if ids is None else [ids[place] for place in wanted]
         if self._keeps_picture:
-            self._last = (frame.image, boxes)
+            self._last = (frame.image, boxes, tracks)
         now = self._clock()
         timeline = FrameTimeline.of(frame, answer, now)
         legs_ms = timeline.legs_ms(self._back_ms(0.5))
@@ -211,7 +212,6 @@ class FrameAccounting:
             variant=answer.variant,
             infeasible=is_infeasible,
         )
-        tracks = None if ids is None else [ids[place] for place in wanted]
         times_ms = asdict(timeline)
         self._send(
             detections(frame.rtp, answer.variant, answer.batch, boxes, times_ms, tracks=tracks)

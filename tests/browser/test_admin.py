@@ -130,3 +130,31 @@ async def test_what_is_wrong_comes_first_and_old_news_is_no_news() -> None:
             await rows.nth(1).get_by_text("gate").wait_for()
         await server.stop()
         await page.get_by_text("No word from the server").wait_for()
+
+
+async def test_zones_and_lines_are_drawn_over_the_last_picture() -> None:
+    whole = [(0.1, 0.1), (0.9, 0.1), (0.9, 0.9), (0.1, 0.9)]
+    settings: dict[str, Any] = {
+        "zones": [{"name": "yard", "label": "gate", "polygon": whole, "settle_s": 0.1}],
+        "lines": [{"name": "door", "label": "gate", "start": (0.0, 0.5), "end": (1.0, 0.5)}],
+        "rules": [{"name": "anybody", "zone": "yard", "more_than": 0, "for_s": 0.1}],
+    }
+    async with (
+        serving(admin_pictures=True, slo_ms=5000, **settings) as server,
+        publishing(base(server), noise(320, 192, count=1), query={"label": "gate"}) as me,
+        opened(base(server) + "/", complaints=True, **SCREENS["desk"]) as watched,
+    ):
+        page = watched.page
+        await me.wait_for_answers(1)
+        await page.goto(f"{base(server)}/admin/session/{_name(server, 'gate')}")
+        rows = page.locator("#place-rows tr")
+        await rows.filter(has_text="yard").filter(has_not_text="0 inside").wait_for()
+        await rows.filter(has_text="anybody").filter(has_text="on").wait_for()
+        assert await rows.count() == 3
+        await page.locator("#picture-text", has_text="boxes").wait_for()
+        # The zone's upper side, away from its name and the line: 10 % down, 75 % across.
+        pixel = "c => [...c.getContext('2d').getImageData(240, 19, 1, 1).data]"
+        red, green, blue, _ = await page.locator("#picture").evaluate(pixel)
+        assert red > 200 > blue
+        assert green > 150
+        watched.check()

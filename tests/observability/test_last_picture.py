@@ -37,3 +37,9 @@ def test_its_json_has_the_jpeg_and_the_boxes() -> None:
     assert sent["boxes"] == [["car", 0.9, 0.1, 0.2, 0.3, 0.4]]
     assert (sent["width"], sent["height"]) == (64, 48)
     assert base64.b64decode(sent["jpeg"]) == picture.jpeg
+
+
+def test_boxes_have_their_tracks_where_things_are_followed() -> None:
+    [frame] = noise(64, 48, count=1)
+    sent = json.loads(LastPicture.of(frame, BOXES, [7]).to_text())
+    assert sent["boxes"] == [["car", 0.9, 0.1, 0.2, 0.3, 0.4, 7]]

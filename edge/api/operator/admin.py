@@ -116,6 +116,11 @@ class AdminApi:
             "amber_misses": settings.amber_misses,
             "red_misses": settings.red_misses,
             "history_hours": settings.history_hours,
+            "places": {
+                "zones": [_public(zone, "polygon") for zone in settings.zones],
+                "lines": [_public(line, "start", "end") for line in settings.lines],
+                "rules": [_public(rule, "zone") for rule in settings.rules],
+            },
         }
         template = self._templates.get_template("admin.html")
         return web.Response(
@@ -247,6 +252,11 @@ async def _json_body(request: web.Request) -> bytes | web.Response:
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "media_type", "the body is application/json"
         )
     return await request.read()
+
+
+def _public(place: BaseModel, *keys: str) -> dict[str, Any]:
+    """What the page draws of a zone, a line or a rule."""
+    return place.model_dump(mode="json", include={"name", *keys})
 
 
 def _text(value: dict[str, Any]) -> str:

@@ -4,6 +4,7 @@ import { root } from "../root.js";
 import { $, el, setText } from "./dom.js";
 import { Chart } from "./charts.js";
 import { whenText } from "./ended.js";
+import { drawPlaces, placeRows } from "./places.js";
 import { deviceName } from "./sessions.js";
 import { ageText, levelOfMisses, OUTCOMES, LEGS, msText, percent, rateText, tally, titleOf } from "./texts.js";
 
@@ -13,7 +14,7 @@ const MOST_ATTEMPTS = 5;
 
 export class SessionPage {
   /**
-   * @param {{session: string, misses: string[], pictures: boolean, history_hours: number}} settings
+   * @param {{session: string, misses: string[], pictures: boolean, history_hours: number, places: import("./places.js").Places}} settings
    * @param {(session: any) => void} onChange
    */
   constructor(settings, onChange) {
@@ -97,6 +98,7 @@ export class SessionPage {
     ]);
     this.legs(session);
     this.showOutcomes(session);
+    this.showPlaces(session);
     this.facts(session, state);
   }
 
@@ -168,6 +170,16 @@ export class SessionPage {
     )));
   }
 
+  /** @param {{scene?: import("./places.js").Scene | null}} session */
+  showPlaces({ scene }) {
+    $("places-section").hidden = !scene;
+    if (!scene) return;
+    const rows = placeRows(this.settings.places, scene);
+    $("place-rows").replaceChildren(...rows);
+    $("places").hidden = rows.length === 0;
+    setText($("places-text"), scene.tracks === 1 ? "1 thing is followed." : `${scene.tracks} things are followed.`);
+  }
+
   /**
    * @param {any} session
    * @param {any} state
@@ -224,7 +236,7 @@ export class SessionPage {
     }
   }
 
-  /** @param {{width: number, height: number, jpeg: string, boxes: [string, number, number, number, number, number][]}} picture */
+  /** @param {{width: number, height: number, jpeg: string, boxes: [string, number, number, number, number, number, (number | null)?][]}} picture */
   async draw({ width, height, jpeg, boxes }) {
     const image = new Image();
     image.src = `data:image/jpeg;base64,${jpeg}`;
@@ -235,11 +247,12 @@ export class SessionPage {
     context.drawImage(image, 0, 0, width, height);
     context.font = "600 13px system-ui";
     context.lineWidth = 2;
-    boxes.forEach(([name, score, x1, y1, x2, y2], index) => {
-      context.strokeStyle = context.fillStyle = BOX_COLOURS[index % BOX_COLOURS.length];
+    boxes.forEach(([name, score, x1, y1, x2, y2, track], index) => {
+      context.strokeStyle = context.fillStyle = BOX_COLOURS[(track ?? index) % BOX_COLOURS.length];
       context.strokeRect(x1 * width, y1 * height, (x2 - x1) * width, (y2 - y1) * height);
-      context.fillText(`${name} ${score.toFixed(2)}`, x1 * width + 4, Math.max(13, y1 * height - 4));
+      context.fillText(`${name}${track ? ` #${track}` : ""} ${score.toFixed(2)}`, x1 * width + 4, Math.max(13, y1 * height - 4));
     });
+    if (this.session?.scene) drawPlaces(context, this.settings.places, this.session.scene);
     setText($("picture-text"), `${boxes.length} boxes`);
   }
 }
