@@ -17,12 +17,14 @@ from aiohttp import WSMsgType, web
 from edge.api.errors import CORS, json_error
 from edge.api.sse import KEEPALIVE_S, SEND_TIMEOUT_S, event_stream
 from edge.base.clock import now_ms
+from edge.session.rate_limits import MessageRateLimiter
 from edge.session.registry import SessionRegistry
 from edge.session.results.feed import KINDS, Event, FeedFilter, ResultFeed
 from edge.session.results.result_streams import TooManyStreamsError
 
 LINGER_MS = 30_000.0
 """Sessions are followed so long after the last reader, which can come back without a gap."""
+MAX_READ_PER_S = 50  # frames of a reader's WebSocket; one that sends more is disconnected
 _PREFLIGHT = {
     **CORS,
     "Access-Control-Allow-Methods": "GET, OPTIONS",
@@ -109,10 +111,10 @@ class FeedEndpoint:
 async def _web_socket(
     request: web.Request, queue: asyncio.Queue[Event | None]
 ) -> web.WebSocketResponse:
-    """Send the messages as texts; what the reader sends is ignored."""
-    socket = web.WebSocketResponse(heartbeat=KEEPALIVE_S, max_msg_size=4096)
+    """Send the messages as texts; what the reader sends is ignored, and too much of it ends it."""
+    socket = web.WebSocketResponse(heartbeat=KEEPALIVE_S, max_msg_size=4096, autoping=False)
     await socket.prepare(request)
-    closed = asyncio.create_task(_until_closed(socket))
+    closed = asyncio.create_task(_until_closed(socket, request))
     try:
         while not closed.done():
             getting = asyncio.create_task(queue.get())
@@ -135,7 +137,15 @@ async def _web_socket(
     return socket
 
 
-async def _until_closed(socket: web.WebSocketResponse) -> None:
+async def _until_closed(socket: web.WebSocketResponse, request: web.Request) -> None:
+    limiter = MessageRateLimiter(MAX_READ_PER_S)
     async for message in socket:
+        if limiter.take(now_ms()) != "pass":  # a graceful close would read on
+            if request.transport is not None:
+                request.transport.abort()
+            return
         if message.type == WSMsgType.ERROR:
             return
+        if message.type == WSMsgType.PING:
+            with suppress(ConnectionError):
+                await socket.pong(message.data)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from typing import Any
 
@@ -84,6 +85,25 @@ async def test_a_web_socket_gets_the_same_messages() -> None:
         message = await socket.receive_json(timeout=30)
         assert message["type"] in ("detections", "dropped")
         await socket.close()
+
+
+async def test_a_web_socket_that_sends_too_much_is_disconnected() -> None:
+    async with (
+        serving(read_token=READ) as server,
+        aiohttp.ClientSession(headers=AS_READER) as http,
+        http.ws_connect(f"{base(server)}/api/results", autoping=False) as socket,
+        asyncio.timeout(60),
+    ):
+        await socket.ping(b"are you there?")
+        pong = await socket.receive()
+        assert (pong.type, bytes(pong.data)) == (aiohttp.WSMsgType.PONG, b"are you there?")
+        with contextlib.suppress(ConnectionError):
+            for _ in range(10_000):
+                await socket.ping()
+        ignored = (aiohttp.WSMsgType.PONG, aiohttp.WSMsgType.PING)
+        while (message := await socket.receive()).type in ignored:
+            pass
+        assert message.type in (aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR)
 
 
 @pytest.mark.parametrize(
