@@ -14,6 +14,8 @@ from edge.base.validation import mistakes
 from edge.config import SLO_MAX_MS, SLO_MIN_MS
 from edge.session.control.control_messages import LABEL_MAX_CHARS
 
+_SCHEMES = ("rtsp", "rtsps", "http", "https")
+_HOST = re.compile(r"(\[[^]]*\]|[^:@]*)(:\d*)?")
 _PASSWORD = re.compile(r"(pass(?:word|wd)?|pwd)=[^&_/;]*", re.IGNORECASE)
 
 Kind = Literal["rtsp", "http", "device", "file"]
@@ -31,12 +33,15 @@ def _server_url(text: str) -> str:
 
 
 def _source_url(text: str) -> str:
-    scheme, separator, _ = text.partition("://")
+    scheme, separator, rest = text.partition("://")
     if not text:
         raise ValueError("must not be empty")
-    if separator and scheme not in ("rtsp", "rtsps", "http", "https"):
+    if separator and scheme.lower() not in _SCHEMES:
         raise ValueError(f"rtsp, rtsps, http or https, not {scheme}")
-    return text
+    before, colon, _ = text.partition(":")
+    if colon and not separator and before.lower() in _SCHEMES:
+        raise ValueError(f"two slashes after {before.lower()}:")  # as a file it would be shown
+    return f"{scheme.lower()}{separator}{rest}" if separator else text
 
 
 def _label(text: str) -> str:
@@ -128,6 +133,8 @@ def without_credentials(url: str) -> str:
     if not separator:
         return url
     host, slash, path = rest.partition("/")
+    if "@" not in host and _HOST.fullmatch(host) is None:  # a password with an unescaped slash
+        host, slash, path = rest.rpartition("@")[2].partition("/")
     path = _PASSWORD.sub(r"\1=...", path.partition("?")[0])
     return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
 

@@ -77,6 +77,7 @@ def test_flags_make_one_source() -> None:
     [
         ({"url": "a.mp4"}, {}, "missing key --to"),
         ({"url": "ftp://a"}, {"to": TO}, "url: rtsp, rtsps, http or https, not ftp"),
+        ({"url": "rtsp:/joe:s3@h/a"}, {"to": TO}, "url: two slashes after rtsp:"),
         ({"url": "a.mp4", "slo_ms": 1.0}, {"to": TO}, "slo_ms: "),
         ({"url": "a.mp4", "label": "a\nb"}, {"to": TO}, "label: only printable"),
         ({"url": "a.mp4", "classes": ["car", ""]}, {"to": TO}, "classes: names"),
@@ -88,6 +89,12 @@ def test_mistakes_of_flags_are_named(
     with pytest.raises(OptionsError) as error:
         of_flags(source, **flags)
     assert line in str(error.value)
+    assert "s3" not in str(error.value)
+
+
+def test_a_scheme_may_be_written_in_capitals() -> None:
+    [source] = of_flags({"url": "RTSP://10.0.0.5/A"}, to=TO).sources
+    assert (source.url, source.kind) == ("rtsp://10.0.0.5/A", "rtsp")
 
 
 def test_a_token_is_never_in_an_error(tmp_path: Path) -> None:
@@ -118,6 +125,9 @@ def test_a_flag_replaces_the_files_token(tmp_path: Path) -> None:
         ("http://10.0.0.5/mjpg?user=joe&pwd=s", "http://10.0.0.5/mjpg"),
         ("rtsp://h/user=joe_password=s3_channel=1", "rtsp://h/user=joe_password=..._channel=1"),
         ("/dev/video0", "/dev/video0"),
+        ("rtsp://joe:s/cr@t/@10.0.0.5:554/a", "rtsp://10.0.0.5:554/a"),  # not escaped, as it should
+        ("rtsp://[2001:db8::5]:554/a@b", "rtsp://[2001:db8::5]:554/a@b"),
+        ("rtsp://[2001:db8::5]/a@b", "rtsp://[2001:db8::5]/a@b"),
     ],
 )
 def test_passwords_are_not_shown(url: str, shown: str) -> None:
