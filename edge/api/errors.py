@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 
@@ -50,6 +51,11 @@ async def json_errors(request: web.Request, handler: Handler) -> web.StreamRespo
             raise
         allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
         return json_error(HTTPStatus(error.status), *code_and_message(error), {**CORS, **allow})
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        missing = web.HTTPNotFound()  # a path that no file can have
+        return json_error(HTTPStatus.NOT_FOUND, *code_and_message(missing), CORS)
 
 
 def code_and_message(error: Exception) -> tuple[str, str]:

@@ -14,6 +14,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
+from edge.api.errors import json_errors
 from edge.api.pages import Pages, security_headers
 from edge.config import ConfigError, IceServer, load
 from edge.models.registry.model import Model
@@ -26,7 +27,7 @@ Client = TestClient[web.Request, web.Application]
 @asynccontextmanager
 async def _pages(ca: Path | None = None, **settings: Any) -> AsyncIterator[Client]:
     loaded = load(**settings)
-    app = web.Application(middlewares=[security_headers(loaded.frame_ancestors)])
+    app = web.Application(middlewares=[security_headers(loaded.frame_ancestors), json_errors])
     app.add_routes(Pages(loaded, ModelRegistry.of(loaded), ca).routes())
     async with TestClient(TestServer(app)) as client:
         yield client
@@ -90,6 +91,12 @@ async def test_a_sample_that_has_not_been_fetched_is_not_offered(
 
 async def test_files_outside_the_static_folder_are_not_served() -> None:
     async with _pages() as client, client.get("/static/../templates/page.html") as response:
+        assert response.status == 404
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "a/" * 3000, "a" * 5000, "edge-client.js/a", "a%00b"])
+async def test_a_name_that_no_file_can_have_is_not_found(name: str) -> None:
+    async with _pages() as client, client.get(f"/static/{name}") as response:
         assert response.status == 404
 
 
