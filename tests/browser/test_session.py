@@ -426,6 +426,69 @@ async def test_a_second_camera_that_delivers_nothing_is_left_again(
         assert adds_up((await page.snapshot())["counts"])
 
 
+async def test_a_camera_can_be_chosen_and_stays_while_the_page_was_hidden(
+    standin: Standin,
+) -> None:
+    three = "--use-fake-device-for-media-stream=device-count=3,fps=15"
+    async with opened(standin.url, flags=[three], scripts=[TRACKS]) as page:
+        await page.open(autostart=1, slo=250)
+        await page.until("edge.counts.in_time > 3")
+        menu = page.page.get_by_label("Camera", exact=True)
+        await menu.select_option(label="fake_device_2")
+        await page.page.wait_for_function("() => window.tracks.length === 2")
+        before = (await page.snapshot())["counts"]["in_time"]
+        await page.until(f"edge.counts.in_time > {before + 5}")
+        await page.page.evaluate(HIDE, True)
+        await page.page.evaluate(HIDE, False)
+        await page.page.wait_for_function("() => window.tracks.length === 3")
+        labels = await page.page.evaluate("() => window.tracks.map((t) => t.label)")
+        assert labels == ["fake_device_0", "fake_device_2", "fake_device_2"]
+        # The next one gives pictures that can't be sent: the menu shows the one before again.
+        await page.until("edge.state === 'live'")
+        before = (await page.snapshot())["counts"]["in_time"]
+        await page.until(f"edge.counts.in_time > {before + 5}")
+        await menu.select_option(label="fake_device_1")
+        await page.page.get_by_text("That camera gives no picture. Switching back").wait_for()
+        await page.page.wait_for_function("() => window.tracks.length === 5")
+        chosen = "() => document.querySelector('#camera').selectedOptions[0].label"
+        await page.page.wait_for_function(f"() => ({chosen})() === 'fake_device_2'")
+
+
+async def test_zoom_and_light_are_the_cameras_own(standin: Standin, camera: Path) -> None:
+    # No fake device has them: the track says that it has, and keeps what it is asked.
+    able = """
+      const { getCapabilities, applyConstraints } = MediaStreamTrack.prototype;
+      window.asked = [];
+      MediaStreamTrack.prototype.getCapabilities = function () {
+        return { ...getCapabilities.call(this), zoom: { min: 1, max: 8, step: 0.5 }, torch: true };
+      };
+      MediaStreamTrack.prototype.applyConstraints = async function (constraints) {
+        if (constraints.advanced) window.asked.push(constraints.advanced[0]);
+        else return applyConstraints.call(this, constraints);
+      };"""
+    async with opened(standin.url, camera, scripts=[able]) as page:
+        await page.open(autostart=1, slo=250)
+        await page.until("edge.counts.in_time > 3")
+        assert not await page.page.get_by_label("Camera", exact=True).is_visible()  # there is one
+        zoom = page.page.get_by_label("Zoom")
+        await zoom.press("ArrowRight")
+        assert await zoom.get_attribute("aria-valuetext") == "1.5×"
+        light = page.page.get_by_role("button", name="Light")
+        await light.click()
+        assert await light.get_attribute("aria-pressed") == "true"
+        await light.click()
+        assert await page.page.evaluate("() => window.asked") == [
+            {"zoom": 1.5},
+            {"zoom": 1.5, "torch": True},
+            {"zoom": 1.5, "torch": False},
+        ]
+    async with opened(standin.url, camera) as page:
+        await page.open(autostart=1, slo=250)
+        await page.until("edge.counts.in_time > 3")
+        for name in ("Zoom", "Light"):
+            assert not await page.page.get_by_text(name, exact=True).is_visible()
+
+
 async def test_a_link_lost_while_flipping_comes_back(standin: Standin, camera: Path) -> None:
     held = """
       const open = MediaDevices.prototype.getUserMedia;

@@ -40,11 +40,12 @@ const CAMERA_PROBLEMS = {
 export async function openCamera({ facing, fps, avoidDevice, device }) {
   if (!globalThis.isSecureContext || !navigator.mediaDevices?.getUserMedia) throw new SourceProblem("insecure");
   const size = { width: { ideal: CAPTURE_WIDTH }, height: { ideal: CAPTURE_HEIGHT }, frameRate: { ideal: fps } };
+  const zoom = /** @type {any} */ ({ zoom: true }); // Chromium lets a page zoom that has asked for it here
   const other = device ?? (avoidDevice ? await anotherCamera(avoidDevice) : null);
   const which = other ? { deviceId: { exact: other } } : { facingMode: { ideal: facing } };
   let stream;
   try {
-    stream = await navigator.mediaDevices.getUserMedia({ audio: false, video: { ...size, ...which } });
+    stream = await navigator.mediaDevices.getUserMedia({ audio: false, video: { ...size, ...which, ...zoom } });
   } catch (error) {
     const name = error instanceof Error ? error.name : "";
     throw new SourceProblem(CAMERA_PROBLEMS[name] ?? "camera_failed", { detail: String(error) });

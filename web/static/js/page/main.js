@@ -11,6 +11,7 @@
  */
 
 import { automationOf } from "./automation.js";
+import { CameraTools } from "./camera-tools.js";
 import { Choices } from "./choices.js";
 import { FoundAnnouncer } from "./found.js";
 import { FreshnessMonitor } from "./freshness.js";
@@ -92,6 +93,7 @@ const STALE = { frozen: "Picture frozen", unsent: "Nothing sent", unanswered: "N
 
 const monitor = new FreshnessMonitor(session, () => render());
 const notices = new Notices(document.body, session, monitor);
+const tools = new CameraTools($("camera-tools"), session);
 const found = new FoundAnnouncer($("found"));
 
 function render() {
@@ -115,6 +117,7 @@ function render() {
     input.checked = Number(input.value) === session.options.sloMs;
   }
   choices.showModel(session.options.model);
+  tools.render();
   notices.render();
   keepScreenOn(state === "live");
 }

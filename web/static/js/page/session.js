@@ -44,6 +44,8 @@ export class Session extends EventTarget {
     this.client = null;
     /** @type {import("./camera.js").Facing} */
     this.facing = "environment";
+    /** The id of the camera that was chosen. @type {string | undefined} */
+    this.device = undefined;
     /** @type {"camera" | "sample"} */
     this.kind = "camera";
     /** When pictures and answers began to be expected: live, or another source since then; page clock. */
@@ -186,7 +188,7 @@ export class Session extends EventTarget {
   /** @returns {Promise<import("./camera.js").Source>} */
   openSource() {
     const { fps } = this.options;
-    if (this.kind === "camera") return openCamera({ facing: this.facing, fps });
+    if (this.kind === "camera") return this.openChosen();
     if (!this.settings.sample) throw new SourceProblem("sample_failed");
     return openSample({ url: this.settings.sample, fps });
   }
@@ -199,6 +201,27 @@ export class Session extends EventTarget {
       if (this.source !== source) return;
       this.stop(new SourceProblem("camera_failed", { detail: "the camera was taken away" }));
     });
+  }
+
+  /** @returns {Promise<import("./camera.js").Source>} the camera that was chosen, or another where that is gone */
+  async openChosen() {
+    const { facing, device, options: { fps } } = this;
+    try {
+      return await openCamera({ facing, fps, device });
+    } catch (error) {
+      if (!device || describe(error).code !== "camera_absent") throw error;
+      this.device = undefined;
+      return openCamera({ facing, fps });
+    }
+  }
+
+  /**
+   * Switches to a camera of the user's choice.
+   *
+   * @param {string} device its id
+   */
+  async choose(device) {
+    await this.change({ facing: this.facing, device });
   }
 
   /** Switches to the other camera. */
@@ -247,6 +270,7 @@ export class Session extends EventTarget {
       return null;
     }
     this.facing = choice.facing;
+    this.device = choice.device;
     this.attach(source);
     await this.client?.update({ source });
     this.dispatchEvent(new Event("change"));
