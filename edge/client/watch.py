@@ -36,18 +36,19 @@ async def watch(
     session: str | None = None,
     label: str | None = None,
     classes: Sequence[str] = (),
+    types: Sequence[str] = (),
     tls: ssl.SSLContext | bool = True,
     on_retry: Callable[[str, float], None] = lambda reason, wait_s: None,
     chance: random.Random | None = None,
 ) -> AsyncGenerator[dict[str, Any], None]:
     """The messages of all sessions, or of one by its name, as they come.
 
-    `label` and `classes` (names) choose among them. `tls` has the authorities to trust; False
-    accepts any certificate. `on_retry(reason, wait_s)` is called before each further attempt.
-    Raises WatchError where another attempt would be refused again.
+    `label`, `classes` (names) and `types` (of messages) choose among them. `tls` has the
+    authorities to trust; False accepts any certificate. `on_retry(reason, wait_s)` is called before
+    each further attempt. Raises WatchError where another attempt would be refused again.
     """
     path = "api/results" if session is None else f"api/sessions/{quote(session, safe='')}/results"
-    query = {"label": label or "", "classes": ",".join(classes)}
+    query = {"label": label or "", "classes": ",".join(classes), "types": ",".join(types)}
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     wait = RetryWait(chance)
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S, sock_read=SILENCE_S)

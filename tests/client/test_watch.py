@@ -55,6 +55,21 @@ async def test_it_goes_on_when_the_server_is_another(monkeypatch: pytest.MonkeyP
     assert retried
 
 
+async def test_types_choose_among_the_messages() -> None:
+    async with (
+        serving(read_token=READ) as server,
+        publishing(base(server), noise(64, 64)) as me,
+    ):
+        messages = watch(base(server), token=READ, types=["bye"])
+        async with aclosing(messages), asyncio.timeout(60):
+            first = asyncio.ensure_future(anext(messages))
+            await me.wait_for_answers(3)
+            await server.sessions.close_all("the test is over")
+            assert (await first)["type"] == "bye"
+        with pytest.raises(WatchError, match="`types`: 'hello' is none of detections"):
+            await anext(watch(base(server), token=READ, types=["hello"]))
+
+
 @pytest.mark.parametrize("session", [None, "nobody"])
 async def test_a_refusal_ends_it_with_the_servers_reason(session: str | None) -> None:
     async with serving(read_token=READ, admin_token="an-admin-token") as server:

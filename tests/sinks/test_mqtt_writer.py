@@ -107,6 +107,16 @@ async def test_events_go_to_their_labels_topics(tmp_path: Path) -> None:
         assert sorted(seen.numbers) == [*range(1, 304)]
 
 
+async def test_events_of_zones_have_a_topic_of_their_own(tmp_path: Path) -> None:
+    crossed = '{"type":"line_crossed","line":"door","direction":"in","track":1,"class":"person"}'
+    async with Broker(tmp_path) as broker, subscribed(broker) as seen, running(broker) as sink:
+        put(sink, crossed)
+        put(sink, detections(("person", 0.9)))
+        await until(lambda: seen.of("edge/gate/events") and seen.of("edge/gate/results"))
+        [text] = seen.of("edge/gate/events")
+        assert json.loads(text)["line"] == "door"
+
+
 def _stay_connected(port: int) -> None:
     async def stay() -> None:
         await MqttWriter(settings("mqtt", port=port)).maintain()

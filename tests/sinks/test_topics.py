@@ -15,6 +15,7 @@ from edge.sinks.mqtt.label_counts import MAX_LABELS, LabelCounts
 def test_a_label_reaches_its_own_topics_alone(label: str) -> None:
     found = [
         topics.results("edge", label, "abc"),
+        topics.events("edge", label, "abc"),
         topics.label_status("edge", label),
         topics.label_counts("edge", label),
     ]
@@ -26,6 +27,7 @@ def test_a_label_reaches_its_own_topics_alone(label: str) -> None:
 
 def test_a_session_without_a_label_has_its_name() -> None:
     assert topics.results("edge", "", "abc") == "edge/abc/results"
+    assert topics.events("edge", "", "abc") == "edge/abc/events"
 
 
 def test_identifiers_are_plain_and_different() -> None:

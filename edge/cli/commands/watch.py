@@ -22,6 +22,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--label", help="of sessions with this label only")
     parser.add_argument("--classes", metavar="NAME,...", help="only boxes of these classes")
     parser.add_argument(
+        "--types", metavar="TYPE,...", help="only messages of these types, such as line_crossed"
+    )
+    parser.add_argument(
         "--token",
         help="its read or admin token; better: EDGE_READ_TOKEN or --token-file, not seen by ps",
     )
@@ -72,6 +75,7 @@ async def _print_all(options: argparse.Namespace, token: str | None, tls: object
         session=options.session,
         label=options.label,
         classes=[name for name in (options.classes or "").split(",") if name],
+        types=[name for name in (options.types or "").split(",") if name],
         tls=tls,  # type: ignore[arg-type]
         on_retry=retrying,
     )
