@@ -36,6 +36,7 @@ class PublishedFrame:
     variant: str | None = None
     batch: int | None = None
     boxes: Sequence[Sequence[Any]] = ()
+    """Class, score, x1, y1, x2, y2, and the track where the server follows things."""
     t: Mapping[str, float] | None = None
 
     @property

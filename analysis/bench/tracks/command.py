@@ -74,7 +74,7 @@ def _cost(report: BenchmarkReport) -> dict[str, dict[str, float]]:
 def _clips(report: BenchmarkReport, videos: list[Path]) -> dict[str, dict[str, Any]]:
     from analysis.bench.tracks.counting import count, detections  # noqa: PLC0415
     from analysis.bench.tracks.hand_count import compare, load_clips  # noqa: PLC0415
-    from analysis.bench.tracks.identities import identities, load_people  # noqa: PLC0415
+    from analysis.bench.tracks.identities import identities, load_sightings  # noqa: PLC0415
     from edge.assets.samples import street_video  # noqa: PLC0415
     from edge.models.runtime.opening import open_detector  # noqa: PLC0415
     from edge.models.weights import class_names  # noqa: PLC0415
@@ -104,17 +104,15 @@ def _clips(report: BenchmarkReport, videos: list[Path]) -> dict[str, dict[str, A
             name: sum(getattr(row, name) for row in rows.values())
             for name in ("by_hand", "counted", "found", "missed", "false")
         }
-        if video.name == FIXED_CAMERA:
-            of_people = identities(load_people(), counted.frames)
-            figures[video.name]["identities"] = of_people
-            figures[video.name]["switches_per_min"] = of_people.switches_per_min
+        found = identities(load_sightings(video.name), counted.frames)
+        figures[video.name]["identities"] = found
+        figures[video.name]["switches_per_min"] = found.switches_per_min
     report.console.print(table)
     for name, figure in figures.items():
-        if (found := figure.get("identities")) is not None:
-            report.console.print(
-                f"{name}: {found.switches} identity switches of {found.people} people in "
-                f"{clips[name].seconds / 60:g} min, {found.switches_per_min:.1f} for each minute "
-                "that one is followed; "
-                f"{found.tracked} of {found.sightings} sightings were within a box"
-            )
+        found = figure["identities"]
+        report.console.print(
+            f"{name}: {found.switches} identity switches of {found.things} things in "
+            f"{clips[name].seconds:g} s, {found.switches_per_min:.1f} for each minute that one is "
+            f"followed; {found.tracked} of {found.sightings} sightings were within a box"
+        )
     return figures

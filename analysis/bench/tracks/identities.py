@@ -1,4 +1,4 @@
-"""People whose identities were seen by eye, and how often their tracks change."""
+"""Things whose identities were seen by eye, and how often their tracks change."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from edge.models.boxes import Box
 
-PEOPLE = Path(__file__).with_name("people.csv")
+FILE = Path(__file__).with_name("identities.csv")
 
 TrackedFrame = tuple[float, list[Box], list[int | None]]
 """Time in seconds, boxes, and their tracks."""
@@ -18,9 +18,9 @@ TrackedFrame = tuple[float, list[Box], list[int | None]]
 
 @dataclass(frozen=True)
 class Sighting:
-    """Where a person was, as fractions of the picture."""
+    """Where something was, as fractions of the picture."""
 
-    person: str
+    who: str
     at_s: float
     x: float
     y: float
@@ -28,45 +28,47 @@ class Sighting:
 
 @dataclass(frozen=True)
 class Identities:
-    """How people's tracks went."""
+    """How their tracks went."""
 
-    people: int
+    things: int
     sightings: int
     tracked: int
     """Sightings that were within a box."""
     switches: int
-    """Changes of a person's track from one tracked sighting to the next, gaps included."""
+    """Changes of a thing's track from one tracked sighting to the next, gaps included."""
     seconds: float
-    """That the people were followed for, together."""
+    """That the things were followed for, together."""
 
     @property
     def switches_per_min(self) -> float:
-        """For one person."""
+        """For one of them."""
         return 60.0 * self.switches / self.seconds if self.seconds else 0.0
 
 
-def load_people(file: Path = PEOPLE) -> list[Sighting]:
+def load_sightings(clip: str, file: Path = FILE) -> list[Sighting]:
+    """Those of one clip, by its file's name."""
     with file.open(newline="") as lines:
         return [
-            Sighting(row["person"], float(row["s"]), float(row["x"]), float(row["y"]))
+            Sighting(row["who"], float(row["s"]), float(row["x"]), float(row["y"]))
             for row in csv.DictReader(lines)
+            if row["clip"] == clip
         ]
 
 
-def identities(people: Sequence[Sighting], frames: Sequence[TrackedFrame]) -> Identities:
+def identities(sightings: Sequence[Sighting], frames: Sequence[TrackedFrame]) -> Identities:
     """Each sighting belongs to the box nearest to it that it lies in, if there is one."""
     by_time = {round(at_s, 2): (boxes, ids) for at_s, boxes, ids in frames}
     tracked = switches = 0
     seconds = 0.0
-    names = sorted({each.person for each in people})
+    names = sorted({each.who for each in sightings})
     for name in names:
-        own = sorted((each for each in people if each.person == name), key=lambda each: each.at_s)
+        own = sorted((each for each in sightings if each.who == name), key=lambda each: each.at_s)
         found = [_track(each, *by_time.get(round(each.at_s, 2), ([], []))) for each in own]
         ids = [track for track in found if track is not None]
         tracked += len(ids)
         switches += sum(one != other for one, other in itertools.pairwise(ids))
         seconds += own[-1].at_s - own[0].at_s
-    return Identities(len(names), len(people), tracked, switches, seconds)
+    return Identities(len(names), len(sightings), tracked, switches, seconds)
 
 
 def _track(seen: Sighting, boxes: Sequence[Box], ids: Sequence[int | None]) -> int | None:
