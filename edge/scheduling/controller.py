@@ -187,11 +187,8 @@ class Controller:
         if slo_ms is not None:
             budget_ms = model.budget_ms + slo_ms - model.slo_ms
             model = replace(model, slo_ms=slo_ms, budget_ms=budget_ms)
-        newcomers = [
-            replace(model, id=f"newcomer {index}", is_inference_measured=True)
-            for index in range(number)
-        ]
-        wider = self._planner.draft([*snapshots, *newcomers], self._profiles())
+        newcomer = replace(model, id="newcomer", is_inference_measured=True)
+        wider = self._planner.draft([*snapshots, newcomer], self._profiles(), copies=number)
         extended = await self._solver.solve(wider.slower(NEWCOMER_MARGIN))
         return extended.served >= plan.served + number
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from edge.profile.accuracy import AccuracyProfile
 from edge.profile.latency import LatencyProfile
@@ -77,18 +78,31 @@ class Planner:
         """The option of each session that the plan in force serves."""
 
     def draft(
-        self, snapshots: Sequence[SessionSnapshot], profiles: Sequence[LatencyProfile]
+        self,
+        snapshots: Sequence[SessionSnapshot],
+        profiles: Sequence[LatencyProfile],
+        *,
+        copies: int = 1,
     ) -> Draft:
-        """The problem of these sessions on the live devices, one profile each."""
+        """The problem of these sessions on the live devices, one profile each.
+
+        `copies`: how many sessions like the last one there are to be.
+        """
         options = self._options(snapshots)
         typical = self._typical_share(options, profiles)
         clients, sent = [], []
         for snapshot in snapshots:
-            budget_ms = self._budget_ms(snapshot, len(snapshots) <= len(profiles))
+            budget_ms = self._budget_ms(snapshot, len(snapshots) + copies - 1 <= len(profiles))
             load_fps = typical * snapshot.fps / plannable_share(len(profiles))
             client, client_sent = self._client(snapshot, options, budget_ms, load_fps)
             clients.append(client)
             sent.append(client_sent)
+        last_id = snapshots[-1].id if snapshots else ""
+        for number in range(1, copies):
+            copy = replace(snapshots[-1], id=f"{last_id} {number}")
+            clients.append(replace(clients[-1], id=copy.id))
+            sent.append(sent[-1])
+            snapshots = [*snapshots, copy]
         current = tuple(tuple(option.name for option, _, _ in steps) for steps in self._in_force)
         measured = Problem(
             gpus=len(profiles),

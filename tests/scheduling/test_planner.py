@@ -57,6 +57,23 @@ def test_nobody_is_planned_for_nobody() -> None:
     assert plan([], [device()]) == {}
 
 
+@pytest.mark.parametrize("devices", [1, 3, 4])
+def test_copies_of_the_last_session_are_as_if_each_were_there(devices: int) -> None:
+    profiles = [device()] * devices
+    first, last = replace(WIDE, size=(4, 3)), replace(WIDE, id="b", link_bps=5e5)
+    copied = planner().draft([first, last], profiles, copies=3)
+    three = [last, *(replace(last, id=f"b {number}") for number in (1, 2))]
+    each = planner().draft([first, *three], profiles)
+    assert [client.budget_ms for client in copied.problem.clients] == [
+        client.budget_ms for client in each.problem.clients
+    ]
+    assert [(c.fps, c.accuracy) for c in copied.problem.clients] == [
+        (c.fps, c.accuracy) for c in each.problem.clients
+    ]
+    assert copied.sent_long_sides == each.sent_long_sides
+    assert len(copied.snapshots) == len({client.id for client in copied.problem.clients}) == 4
+
+
 def test_a_thin_link_is_worth_a_smaller_picture() -> None:
     thin = replace(WIDE, link_bps=120e3)
     (assignment,) = plan([thin], [device()]).values()
