@@ -38,7 +38,7 @@ class EndedSessions:
         view, history = self._leaving.pop(session.id)
         view["outcomes"] = outcomes = final_outcomes(view["outcomes"], session.outcomes)
         now_s, age_s = time.time(), view["age_s"]
-        latency = view["latency"] or {"p50_ms": None, "p99_ms": None}
+        latency = view["latency"] or {}
         summary = {
             "name": session.name,
             "label": session.label,
@@ -49,9 +49,14 @@ class EndedSessions:
             "slo_ms": view["slo_ms"],
             "in_time": outcomes.get("in_time", 0),
             "missed": missed(outcomes),
-            **latency,
+            "p50_ms": _rounded(latency.get("p50_ms")),
+            "p99_ms": _rounded(latency.get("p99_ms")),
         }
         self._history.add_ended(summary, {"session": view, "history": history})
+
+
+def _rounded(ms: float | None) -> float | None:
+    return None if ms is None else round(ms, 1)
 
 
 def final_outcomes(seen: Mapping[str, int], counted: Mapping[str, int]) -> dict[str, int]:

@@ -92,6 +92,7 @@ function fleet() {
       setText(figure("sessions"), `${state.sessions.length} of ${state.server.max_sessions}`);
       const { free_sessions: free, limit } = state.server;
       setText(figure("room"), free === 0 ? "0" : `about ${free}`);
+      setText($("room-name"), state.sessions.length ? "more like these fit" : "sessions fit");
       setAttribute(figure("room"), "data-level", free === 0 ? "fair" : "");
       setAttribute(figure("room"), "title", `No more, since ${limit}`);
       setText(figure("rate"), String(Math.round(state.devices.reduce((/** @type {number} */ sum, /** @type {any} */ each) => sum + each.frames_per_s, 0))));
