@@ -85,9 +85,9 @@ async def test_rows_come_live_and_actions_work(screen: str) -> None:
         await page.locator("#end-rows tr", has_text="in time").wait_for()
         assert not await page.evaluate(WIDER)
         await page.goto(f"{base(server)}/admin")
-        ended = page.locator("tr[data-ended]", has_text="gate-north")
+        ended = page.locator(f"tr[data-ended='{name}']")
         await ended.get_by_text("ended by the operator").wait_for()
-        await page.locator("tr[data-ended]", has_text="dock-2").wait_for()
+        await page.locator("tr[data-ended]", has_text="dock-2").first.wait_for()
         assert not await page.evaluate(WIDER)
         async with page.expect_response("**/api/history?hours=1") as answer:
             await page.select_option("#span", "1")  # the charts from the history
