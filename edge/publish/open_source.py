@@ -17,6 +17,7 @@ from edge.publish.media.capture_times import CaptureTimes
 from edge.publish.media.encoder import EncodedFrame, Target, Transcoder
 from edge.publish.media.frame_assembler import AssembledFrame, FrameAssembler
 from edge.publish.media.passthrough import ReadyFrame, stream_of
+from edge.publish.media.presentation_order import PresentationOrder
 from edge.publish.media.source import SourceError, SourceInfo, SourcePacket, SourceReader
 from edge.publish.options import SourceOptions
 from edge.publish.output import SourceOutput
@@ -44,7 +45,7 @@ class OpenSource:
         self._timer: asyncio.TimerHandle | None = None
         self._stream = stream_of("h264", b"")
         self._keys = _Keys("")
-        self._last_pts_ms = float("-inf")
+        self._order = PresentationOrder()
         self._heard_ms = unix_ms()
 
     async def open(self, *, reordered: bool) -> SourceInfo:
@@ -142,17 +143,19 @@ class OpenSource:
         self._set_timer()
 
     def _on_frame(self, frame: AssembledFrame, captured_ms: float | None = None) -> None:
+        order = "in order" if self.transcoder is not None else self._order.observe(frame.pts_ms)
+        if order == "reordered":
+            self.reordered = True
+            self._on_end(SourceError("its frames are reordered (B-frames): to be encoded anew"))
+            return
+        if order == "step":
+            self.times.restart()
         if captured_ms is None:
             captured_ms = self.times.captured_ms(frame.pts_ms, frame.arrival_ms, frame.camera_ms)
         if self.transcoder is not None:
             keyframe = self._keys.is_key(frame.data)
             self.transcoder.put(frame.data, captured_ms, frame.arrival_ms, keyframe=keyframe)
             return
-        if self._last_pts_ms - 1000.0 < frame.pts_ms < self._last_pts_ms:
-            self.reordered = True
-            self._on_end(SourceError("its frames are reordered (B-frames): to be encoded anew"))
-            return
-        self._last_pts_ms = frame.pts_ms
         ready: ReadyFrame | None = self._stream.ready(frame.data)
         if ready is not None and self.publisher is not None:
             self.publisher.pass_through(ready, frame.pts_ms, captured_ms)

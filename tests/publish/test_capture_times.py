@@ -61,6 +61,14 @@ def test_a_source_that_starts_anew_is_measured_anew() -> None:
     assert times.source == "arrival"
 
 
+def test_after_a_restart_nothing_of_the_clock_before_counts() -> None:
+    times = CaptureTimes()
+    times.captured_ms(1000.0, T_MS, T_MS - 10.0)
+    times.restart()  # its clock has stepped back by 0.3 s
+    assert times.captured_ms(766.0, T_MS + 66.0) == T_MS + 66.0
+    assert times.source == "arrival"
+
+
 def test_a_drift_is_followed() -> None:
     times = CaptureTimes()
     for n in range(600):  # the source's clock is 1 % slow

@@ -33,14 +33,18 @@ class CaptureTimes:
         self._last_offset_ms: float | None = None
         self._camera_offset_ms: float | None = None
 
+    def restart(self) -> None:
+        """The source's clock has stepped: what was known of it is of no use."""
+        self._window = MinimumWindow(WINDOW_MS)
+        self._camera_offset_ms = None
+
     def captured_ms(
         self, pts_ms: float, arrival_ms: float, camera_ms: float | None = None
     ) -> float:
         """A frame's capture time; `camera_ms` is the camera's own word for it, if there is one."""
         offset_ms = arrival_ms - pts_ms
         if self._last_offset_ms is not None and abs(offset_ms - self._last_offset_ms) > STEP_MS:
-            self._window = MinimumWindow(WINDOW_MS)
-            self._camera_offset_ms = None
+            self.restart()
         self._last_offset_ms = offset_ms
         self._window.add(offset_ms, arrival_ms)
         if camera_ms is not None:
