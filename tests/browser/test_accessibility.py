@@ -19,6 +19,8 @@ from .standin import serving
 
 pytestmark = pytest.mark.browser
 
+YARD = {"name": "yard", "polygon": [(0.1, 0.1), (0.9, 0.1), (0.9, 0.9)]}
+
 SCREENS: dict[str, dict[str, Any]] = {
     "phone": {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True},
     "desk": {"viewport": {"width": 1280, "height": 800}},
@@ -74,7 +76,7 @@ async def test_the_page(screen: str) -> None:
 @pytest.mark.parametrize("screen", SCREENS)
 async def test_the_admin_pages(screen: str) -> None:
     async with (
-        serving_whole(admin_pictures=True, slo_ms=5000) as server,
+        serving_whole(admin_pictures=True, slo_ms=5000, zones=[YARD]) as server,
         publishing(base(server), noise(320, 192), query={"label": "gate"}) as publisher,
         opened(base(server) + "/", complaints=True, **SCREENS[screen]) as watched,
     ):
@@ -87,6 +89,7 @@ async def test_the_admin_pages(screen: str) -> None:
         assert await violations(page) == []
         await row.get_by_role("link").click()
         await page.locator("#leg-rows tr").nth(4).wait_for()
+        await page.locator("#place-rows tr", has_text="yard").wait_for()
         assert await violations(page) == []
         await page.click("#one-change")
         await page.locator("#change").wait_for()
