@@ -240,7 +240,7 @@ class Server:
         endpoints: list[web.AbstractRouteDef] = [
             *whip.routes(),
             *LoginPages(access).routes(),
-            *Pages(settings, self.models, ca=self._http.ca).routes(),
+            *Pages(settings, self.models, self._http.ca, self._lan_url).routes(),
             *self._admin.routes(),
             *self._feed.routes(),
             *MetricsEndpoint(
@@ -268,6 +268,10 @@ class Server:
         headers = security_headers(settings.frame_ancestors)
         rate = limit_requests(settings.max_requests_per_s, access.client_key, self._http.limits)
         await self._http.start([rate, root_path, headers, json_errors, access.guard], endpoints)
+
+    def _lan_url(self, request: web.Request) -> str | None:
+        """Where another device finds what this machine's own browser shows."""
+        return next(iter(self.lan_urls), None) if self._access.is_local(request) else None
 
     def _ready(self) -> bool:
         """Whether there is a device to serve sessions, and a process to hold them."""

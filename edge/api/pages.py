@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import jinja2
@@ -73,8 +73,16 @@ def security_headers(frame_ancestors: Sequence[str] = ()) -> Middleware:
 class Pages:
     """Handlers of files and of the rendered page."""
 
-    def __init__(self, settings: Settings, models: ModelRegistry, ca: Path | None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        models: ModelRegistry,
+        ca: Path | None,
+        lan_url: Callable[[web.Request], str | None] = lambda request: None,
+    ) -> None:
+        """`lan_url` is the server's address in its network, for those who may learn it."""
         self._settings = settings
+        self._lan_url = lan_url
         self._models = _model_choices(models)
         self._ca = ca
         self._templates = templates()
@@ -107,6 +115,7 @@ class Pages:
             "token_required": settings.publishing_protected,
             "models": self._models,
             "whip": link(request, "/whip"),
+            "lan": self._lan_url(request),
             "ca": link(request, "/ca.crt") if self._ca else None,
         }
         html = self._templates.get_template("page.html").render(

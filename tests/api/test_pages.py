@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
@@ -20,6 +21,7 @@ from edge.config import ConfigError, IceServer, load
 from edge.models.registry.model import Model
 from edge.models.registry.registry import ModelRegistry
 from tests.served_model import model
+from tests.serving import base, serving
 
 Client = TestClient[web.Request, web.Application]
 
@@ -171,3 +173,16 @@ async def test_pages_that_may_show_the_page_in_a_frame(setting: Any, words: str)
 def test_a_frame_ancestor_is_an_origin(source: str) -> None:
     with pytest.raises(ConfigError, match="frame.ancestors"):
         load(frame_ancestors=[source])
+
+
+@pytest.mark.parametrize(
+    ("headers", "told"),
+    [({}, True), ({"X-Forwarded-For": "192.0.2.9"}, False), ({"Host": "edge.example"}, False)],
+)
+async def test_the_address_in_the_network_is_told_on_this_machine_alone(
+    headers: dict[str, str], told: bool
+) -> None:
+    async with serving() as server, aiohttp.ClientSession() as http:
+        server._http.lan_urls = ["https://192.0.2.7:8443/"]
+        async with http.get(f"{base(server)}/", headers=headers) as it:
+            assert ("192.0.2.7" in await it.text()) == told

@@ -77,6 +77,7 @@ class Standin:
             "token_required": False,
             "models": [{"name": "tiny", "label": "tiny", "score_threshold": 0.25}],
             "whip": "/whip",
+            "lan": None,
             "ca": None,
         }
         self.full_for = 0  # so many offers are refused with 503

@@ -58,6 +58,10 @@ async def test_the_page(screen: str) -> None:
         standin.settings["models"] += [{"name": "large", "label": "large", "score_threshold": 0.1}]
         await watched.open(slo=250)
         assert await violations(page) == []
+        await page.click("#share")
+        await page.locator("#share-cells[d^=M]").wait_for(state="attached")
+        assert await violations(page) == []
+        await page.click("#share-close")
         await page.click("#welcome-sample")
         await page.get_by_label("Access token").wait_for()
         assert await violations(page) == []

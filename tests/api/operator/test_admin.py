@@ -287,8 +287,9 @@ async def test_the_page_loads_nothing_but_its_own() -> None:
         for path in re.findall(r'(?:src|href)="(/static/[^"]+)"', html):
             async with http.get(base(server) + path) as it:
                 assert it.status == 200, path
-    licence = ROOT / "web" / "static" / "vendor" / "uplot" / "LICENSE"
-    assert "MIT" in licence.read_text()
+    for vendored in ("uplot", "uqr"):
+        licence = ROOT / "web" / "static" / "vendor" / vendored / "LICENSE"
+        assert "MIT" in licence.read_text()
 
 
 async def test_a_stranger_sees_nothing() -> None:

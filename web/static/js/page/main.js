@@ -18,6 +18,7 @@ import { FreshnessMonitor } from "./freshness.js";
 import { Notices } from "./notices.js";
 import { Panel } from "./panel.js";
 import { Session } from "./session.js";
+import { ShareDialog } from "./share.js";
 import { positive, store, stored } from "./settings.js";
 import { keepScreenOn } from "./wake-lock.js";
 
@@ -94,6 +95,7 @@ const STALE = { frozen: "Picture frozen", unsent: "Nothing sent", unanswered: "N
 const monitor = new FreshnessMonitor(session, () => render());
 const notices = new Notices(document.body, session, monitor);
 const tools = new CameraTools($("camera-tools"), session);
+const share = new ShareDialog($("share-dialog"), { lan: settings.lan, token: session.options.token });
 const found = new FoundAnnouncer($("found"));
 
 function render() {
@@ -152,6 +154,7 @@ session.addEventListener("figures", () => {
 });
 
 $("toggle").addEventListener("click", () => (session.active ? session.stop() : start("camera")));
+$("share").addEventListener("click", () => share.open());
 $("flip").addEventListener("click", () => session.flip());
 for (const id of ["sample", "welcome-sample", "notice-sample"]) $(id).addEventListener("click", () => start("sample"));
 $("welcome-camera").addEventListener("click", () => start("camera"));

@@ -12,6 +12,7 @@
  * @property {boolean} token_required
  * @property {import("./choices.js").ModelChoice[]} models to choose from
  * @property {string} whip
+ * @property {string | null} lan the server's address in its network, for a page that was opened on the server's own machine
  * @property {string | null} [ca] the URL of the server's own certificate authority
  *
  * @typedef {object} SessionOptions
