@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -298,6 +298,11 @@ class PeerConnection:
     def counts(self) -> ReceptionCounts:
         """Packets and frames so far."""
         return self._receiver.jitter.counts if self._receiver is not None else ReceptionCounts()
+
+    @property
+    def unknown_types(self) -> Collection[int]:
+        """Payload types of RTP packets that were not negotiated for the video."""
+        return self._receiver.unknown_types if self._receiver is not None else ()
 
     @property
     def suppressed_errors(self) -> int:

@@ -94,6 +94,7 @@ class VideoReceiver:
     ) -> None:
         self.jitter = JitterBuffer()
         self.ssrc = 1  # ours, in feedback
+        self.unknown_types: set[int] = set()  # payload types that were not negotiated, yet came
         self._codecs = codecs
         self._parameter_sets = dict(parameter_sets or {})
         self._retransmissions = retransmissions
@@ -155,6 +156,8 @@ class VideoReceiver:
                 self._change_source(taken, arrival_ms)
             for each in taken:
                 self._take(each, retransmitted=False)
+        else:
+            self.unknown_types.add(packet.payload_type)
 
     def handle_rtcp(self, data: bytes, arrival_ms: float) -> None:
         """A decrypted RTCP packet."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from edge.config import Settings
 from edge.session.rate_limits import LeakyBucket, TrafficLimit
 
@@ -11,6 +13,7 @@ HANDSHAKE_TIMEOUT_MS = 5_000.0
 """From the first check to DTLS: its timer retransmits after 1 and 3 s (RFC 6347, 4.2.4.1)."""
 CONNECT_TIMEOUT_MS = 15_000.0  # from the offer to the first media
 PING_TIMEOUT_MS = 8_000.0  # a page pings once a second
+_SHOWN = 4  # payload types in a reason
 MAX_MISSED_PER_S = 5_000.0
 """Packets missing from the sequence: three times what 16 Mbit/s are, so invented."""
 
@@ -51,15 +54,23 @@ class LivenessMonitor:
         return ("the connection was not established", "timeout") if late else None
 
     def end_reason(
-        self, live: bool, received_bytes: int, frames: int, now_ms: float, missed: int = 0
+        self,
+        live: bool,
+        received_bytes: int,
+        frames: int,
+        now_ms: float,
+        missed: int = 0,
+        *,
+        unknown_types: Collection[int] = (),
     ) -> tuple[str, str] | None:
         """Why the session must end now, as (message, code); None if it may continue.
 
-        `received_bytes`, `frames` and `missed` packets are totals since the start.
+        `received_bytes`, `frames` and `missed` packets are totals since the start; `unknown_types`
+        the payload types of RTP packets that were not negotiated.
         """
         silent_ms = now_ms - self._media_ms
         if not live and now_ms - self._opened_ms > CONNECT_TIMEOUT_MS:
-            return "no media came", "timeout"
+            return _without_media(unknown_types), "timeout"
         if live and silent_ms > self._media_timeout_ms:
             return f"no media for {silent_ms / 1000:.0f} s", "timeout"
         if self._ping_ms is not None and now_ms - self._ping_ms > PING_TIMEOUT_MS:
@@ -72,3 +83,10 @@ class LivenessMonitor:
         if invented is not None:
             return f"sequence numbers leap by {invented:.0f} packets a second", "abuse"
         return None
+
+
+def _without_media(unknown_types: Collection[int]) -> str:
+    if not unknown_types:
+        return "no media came"
+    types = ", ".join(map(str, sorted(unknown_types)[:_SHOWN]))
+    return f"no video came: only payload type {types}, which the answer's video does not have"

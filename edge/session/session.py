@@ -186,8 +186,10 @@ class Session:
             self._metrics.refused(refused)
         self._frames.tick(now)
         live, counts = self._state == "live", self.peer.counts
-        received_bytes = self.peer.received_bytes
-        end = self._liveness.end_reason(live, received_bytes, counts.frames, now, counts.missed)
+        received_bytes, unknown = self.peer.received_bytes, self.peer.unknown_types
+        end = self._liveness.end_reason(
+            live, received_bytes, counts.frames, now, counts.missed, unknown_types=unknown
+        )
         if end is None and not self.connected:
             end = self._liveness.half_open_end_reason(self.peer.checked, now)
         if end is not None:

@@ -200,6 +200,13 @@ def _parts(compound: bytes) -> list[int]:
     return parts
 
 
+async def test_what_was_not_negotiated_is_noted(sink: Sink) -> None:
+    for kind in (96, 111, 96):
+        sink.receiver.handle_rtp(bytes([0x80, kind]) + bytes(11), sink.at_ms)
+    assert sink.receiver.unknown_types == {96, 111}
+    assert not sink.lost
+
+
 @pytest.mark.parametrize("sign", ["silence", "slow packets", "slow packets, read late"])
 async def test_a_step_of_the_link_is_reported(sign: str) -> None:
     stepped = asyncio.Event()

@@ -41,6 +41,14 @@ def test_a_session_without_media_ends_after_the_connect_timeout() -> None:
     assert monitor.end_reason(False, 0, 0, CONNECT_TIMEOUT_MS + 1) == ("no media came", "timeout")
 
 
+def test_a_publisher_of_another_payload_type_is_told_of_it() -> None:
+    monitor = _monitor()
+    end = monitor.end_reason(False, 0, 0, CONNECT_TIMEOUT_MS + 1, unknown_types={111, 96})
+    assert end is not None
+    text = "no video came: only payload type 96, 111, which the answer's video does not have"
+    assert end[0] == text
+
+
 def test_a_session_whose_media_stops_ends_after_the_media_timeout() -> None:
     monitor = _monitor()
     monitor.on_media(20_000.0)
