@@ -129,3 +129,22 @@ async def test_intra_refresh_after_a_lost_packet(seen: Seen) -> None:
     lost = {rtp for rtp, each in publisher.outcomes.items() if each == ["lost"]}
     assert max(lost) < rtp_of(65)  # two refreshes later at the most
     assert not seen.wrong()
+
+
+async def test_a_refresh_that_is_not_announced_after_a_lost_packet(seen: Seen) -> None:
+    """No key frame comes though it is asked for, and no recovery point."""
+    stream = [
+        AccessUnit(picture.number, tuple(unit for unit in picture.units if unit[0] & 0x1F != 6))
+        for picture in x264(120, "intra-refresh=1:keyint=15:bframes=0")
+    ]
+    sent = packets(stream, h264_senders.honest)
+    lost_at = next(index for index in range(17, 30) if len(sent[index]) > 1)
+    gone = sent[lost_at][0]
+    async with publishing_h264(base(seen.server), slo_ms=500) as publisher:
+        await _stream(publisher, sent, drop=lambda packet: packet is gone)
+        await publisher.ended(rtp_of(picture.number) for picture in stream)
+    _report("refresh, not announced", publisher, stream)
+    lost = {rtp for rtp, each in publisher.outcomes.items() if each == ["lost"]}
+    assert rtp_of(lost_at) in lost
+    assert max(lost) < rtp_of(90)  # some two seconds of requests
+    assert max(seen.wrong(), default=0) < rtp_of(110)  # and one refresh
