@@ -91,6 +91,11 @@ class Dashboard:
         self._started_s = time.time()
         self._outcomes: dict[str, deque[dict[str, int]]] = {}  # by session, RECENT_S + 1 samples
 
+    @property
+    def history_lost(self) -> int:
+        """Points and ended sessions that could not be kept."""
+        return self._kept.lost
+
     def refresh(self) -> None:
         """Sample everything; to be called once a second."""
         now, self.refreshed_s = now_ms(), time.time()

@@ -230,6 +230,11 @@ class MetricsEndpoint(Collector):
             "Ingest processes that were replaced",
             sum(each.restarts for each in self._ingest()),
         )
+        yield CounterMetricFamily(
+            "edge_history_lost",
+            "Points and ended sessions that the history could not keep",
+            self._dashboard.history_lost,
+        )
         yield GaugeMetricFamily(
             "edge_ready", "Whether sessions can be served", self._sessions.ready
         )

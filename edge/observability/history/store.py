@@ -33,6 +33,10 @@ class HistoryUnavailableError(Exception):
     """The history cannot be read now; the message says why."""
 
 
+def _prune(database: HistoryDatabase) -> None:
+    database.prune(time.time())
+
+
 class HistoryStore:
     """`start` and `stop` its thread; no other method waits for the disk."""
 
@@ -45,6 +49,7 @@ class HistoryStore:
         self._points: list[Point] = []
         self._database: HistoryDatabase | None = None
         self._failed_s = float("-inf")
+        self._told = ""  # the failure that was logged last: it is logged once, until a write works
 
     def start(self) -> None:
         if self._hours > 0:
@@ -124,7 +129,7 @@ class HistoryStore:
             self._do(*item)
             if time.monotonic() - pruned_s > PRUNE_S:
                 pruned_s = time.monotonic()
-                self._do(lambda database: database.prune(time.time()), None)
+                self._do(_prune, None)
         if self._database is not None:
             self._database.close()
 
@@ -134,12 +139,14 @@ class HistoryStore:
         try:
             result = self._with_database(work)
         except (sqlite3.Error, zlib.error, OSError, ValueError) as error:
-            self.lost += answer is None
+            self.lost += answer is None and work is not _prune
             if answer is not None:
                 answer.set_exception(HistoryUnavailableError(f"the history: {error}"))
             return
         if answer is not None:
             answer.set_result(result)
+        else:
+            self._told = ""  # it can be written
 
     def _with_database(self, work: _Work) -> Any:
         """Do it; a database that turns out to be damaged is replaced first."""
@@ -150,7 +157,7 @@ class HistoryStore:
         try:
             return work(database)
         except sqlite3.OperationalError as error:
-            log.warning("history_failed", file=self._path, error=error)
+            self._tell("history_failed", error)
             self._close()
             raise
         except sqlite3.DatabaseError as error:
@@ -166,8 +173,13 @@ class HistoryStore:
             )
         except (sqlite3.Error, OSError) as error:
             self._failed_s = time.monotonic()
-            log.warning("history_not_opened", file=self._path, error=error)
+            self._tell("history_not_opened", error)
             raise
+
+    def _tell(self, event: str, error: Exception) -> None:
+        if self._told != (text := f"{event} {error}"):
+            log.warning(event, file=self._path, error=error)
+        self._told = text
 
     def _close(self) -> None:
         assert self._database is not None

@@ -197,11 +197,13 @@ async def test_the_server_s_own_times_are_histograms_of_seconds() -> None:
     parts.controller.solve_times.add(7.0)
     parts.event_loop.observe(3.0, 0.0, 0.0)
     parts.ingest = [ingest_status(restarts=1), ingest_status(restarts=2)]
+    parts.kept.lost = 4
     samples = await _scrape(parts)
     assert samples["edge_plan_seconds_sum", ""] == pytest.approx(0.007)
     assert samples["edge_plan_seconds_bucket", "0.01"] == 1
     assert samples["edge_loop_lag_seconds_count", ""] == 1
     assert samples["edge_ingest_restarts_total", ""] == 3
+    assert samples["edge_history_lost_total", ""] == 4
 
 
 async def test_metrics_count_what_happened() -> None:

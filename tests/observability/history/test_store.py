@@ -153,16 +153,44 @@ async def test_a_disk_that_hangs_delays_nobody_and_what_is_lost_is_counted(
     await asyncio.to_thread(history.stop)
 
 
-async def test_a_folder_that_cannot_be_written_is_told_and_costs_nothing(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+async def test_a_folder_that_cannot_be_written_is_told_once_and_costs_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(store, "REOPEN_S", 0.0)  # tried again with each write
     (tmp_path / "file").write_text("")
     async with kept(tmp_path / "file" / "history.sqlite3") as history:
-        history.add_ended(summary(), {})
+        for _ in range(5):
+            history.add_ended(summary(), {})
         with pytest.raises(HistoryUnavailableError):
             await history.ended(1)
-        assert history.lost >= 1
-    assert "history_not_opened" in caplog.text
+        assert history.lost >= 5
+        assert caplog.text.count("event=history_not_opened") == 1
+        (tmp_path / "file").unlink()  # and once it is there, it is used
+        history.add_ended(summary(), {})
+        assert len(await history.ended(1)) == 1
+
+
+async def test_a_full_disk_is_told_once_until_there_is_room(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "REOPEN_S", 0.0)
+    add, is_full = HistoryDatabase.add_ended, True
+
+    def add_ended(of: HistoryDatabase, *what: Any) -> None:
+        if is_full:
+            raise sqlite3.OperationalError("database or disk is full")
+        add(of, *what)
+
+    monkeypatch.setattr(HistoryDatabase, "add_ended", add_ended)
+    async with kept(tmp_path / "history.sqlite3") as history:
+        assert await history.ended(1) == []  # its first prune is over
+        for _ in range(3):
+            history.add_ended(summary(), {})
+        assert await history.ended(1) == []
+        assert (history.lost, caplog.text.count("event=history_failed")) == (3, 1)
+        is_full = False
+        history.add_ended(summary("after"), {})
+        assert [each["name"] for each in await history.ended(9)] == ["after"]
 
 
 async def test_a_second_server_leaves_the_first_one_s_history_alone(
