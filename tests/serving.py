@@ -59,6 +59,7 @@ async def serving(**settings: Any) -> AsyncIterator[Server]:
         "http": True,
         "admin_loopback": True,
         "admission": False,  # a busy machine may have no room for one publisher more
+        "max_requests_per_s": 10_000,  # all of a test's clients are one address
         "device": [simulated()],
         "ingest": 0,  # so that tests can look into sessions; with processes: tests/ingest
     }
