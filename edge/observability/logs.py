@@ -26,6 +26,8 @@ from typing import Literal
 
 import structlog
 
+from edge.base.printable import printable
+
 Format = Literal["text", "json"]
 _Note = Callable[[], None]
 
@@ -259,7 +261,7 @@ class TextFormatter(logging.Formatter):
         text = " ".join(text.splitlines())
         if record.exc_text:
             text += f" trace={json.dumps(record.exc_text)}"
-        return _printable(f"{_time(record)} {record.levelname} {record.name} {text}", ascii)
+        return printable(f"{_time(record)} {record.levelname} {record.name} {text}")
 
 
 class JsonFormatter(logging.Formatter):
@@ -280,18 +282,7 @@ class JsonFormatter(logging.Formatter):
             line.setdefault("session", session)
         if record.exc_text:
             line["trace"] = record.exc_text
-        return _printable(json.dumps(line, ensure_ascii=False), json.dumps)
-
-
-def _printable(line: str, written: Callable[[str], str]) -> str:
-    """The line with what is `written` between quotes for each character that no reader can see.
-
-    Peers choose parts of lines: a terminal obeys control characters, and a file takes no half of a
-    surrogate pair.
-    """
-    if line.isprintable():
-        return line
-    return "".join(each if each.isprintable() else written(each)[1:-1] for each in line)
+        return printable(json.dumps(line, ensure_ascii=False), json.dumps)
 
 
 def _time(record: logging.LogRecord) -> str:

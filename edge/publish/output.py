@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any, TextIO
 
+from edge.base.printable import printable
 from edge.client.clocks import unix_ms
 from edge.client.frame_outcomes import PublishedFrame
 from edge.publish.totals import Totals
@@ -68,8 +69,8 @@ class SourceOutput:
         self._lines = lines
 
     def say(self, text: str) -> None:
-        """A line for people."""
-        print(f"{self.name}: {text}", file=sys.stderr, flush=True)
+        """A line for people; the server, which may be anybody's, chose parts of it."""
+        print(printable(f"{self.name}: {text}"), file=sys.stderr, flush=True)
 
     def state(self, state: str, **fields: object) -> None:
         """A change of state, as a JSON line."""

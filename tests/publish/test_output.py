@@ -49,6 +49,11 @@ def test_a_result_has_what_is_known_about_its_frame(capsys: pytest.CaptureFixtur
     assert written.err.startswith("gate: ended: ")
 
 
+def test_what_a_server_says_moves_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    SourceOutput("gate", None).say("server: busy\x1b[2J\nforged: é")
+    assert capsys.readouterr().err == "gate: server: busy\\x1b[2J\\nforged: é\n"
+
+
 def test_a_reader_that_takes_nothing_delays_nobody() -> None:
     pipe = Pipe()
     lines = JsonLines(lambda: None, pipe)
