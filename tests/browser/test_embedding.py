@@ -79,7 +79,7 @@ async def test_a_wrong_token_is_told_in_words(tmp_path: Path) -> None:
         serving(token=TOKEN) as server,
         example(EXAMPLES / "plain", tmp_path, server.url, "wrong") as page,
     ):
-        await page.get_by_text("An access token is needed").wait_for()
+        await page.get_by_text("That token is not accepted").wait_for()
         assert not server.sessions.views()
 
 
