@@ -267,7 +267,9 @@ class Server:
         root_path = find_root_path(settings.root_path, access)
         headers = security_headers(settings.frame_ancestors)
         rate = limit_requests(settings.max_requests_per_s, access.client_key, self._http.limits)
-        await self._http.start([rate, root_path, headers, json_errors, access.guard], endpoints)
+        await self._http.start(
+            [whip.refusal_counter, rate, root_path, headers, json_errors, access.guard], endpoints
+        )
 
     def _lan_url(self, request: web.Request) -> str | None:
         """Where another device finds what this machine's own browser shows."""

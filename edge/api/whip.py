@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import time
@@ -14,6 +15,7 @@ from http import HTTPStatus
 from typing import NoReturn, cast
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from edge.api.access.auth import AccessControl
 from edge.api.access.origins import is_cross_origin
@@ -34,6 +36,7 @@ from edge.session.results.result_streams import TooManyStreamsError
 RETRY_AFTER_S = 10
 PATCHES_PER_MINUTE = 120  # to one session: an offer has a handful of candidates
 
+_NOTED = web.RequestKey("edge_refusal_noted", bool)
 _ENTITY_TAG = re.compile(r'(W/"[^"]*")|("[^"]*")')
 _PREFLIGHT = {
     **CORS,
@@ -122,10 +125,30 @@ class WhipEndpoint:
 
         return guarded
 
+    @property
+    def refusal_counter(self) -> Middleware:
+        """The outermost middleware: counts offers that those within refuse before they come here,
+        such as an address' requests beyond its rate."""
+
+        @web.middleware
+        async def count(request: web.Request, handler: Handler) -> web.StreamResponse:
+            response = await handler(request)
+            resource = request.match_info.route.resource
+            path = "" if resource is None else resource.canonical.rstrip("/")
+            is_offer = request.method == "POST" and path == "/whip"
+            if is_offer and response.status >= HTTPStatus.BAD_REQUEST and _NOTED not in request:
+                error = json.loads(getattr(response, "text", None) or "{}").get("error", {})
+                code = error.get("code", f"status_{response.status}")
+                self._note_refusal(request, code, error.get("message", ""))
+            return response
+
+        return count
+
     def _note_refusal(self, request: web.Request, code: str, message: str) -> None:
         """Count a refused offer; refusals of other requests concern a session that exists."""
         if request.method != "POST":
             return
+        request[_NOTED] = True
         token = self._access.publishing_token(request)
         client = self._access.client(request)
         refusal = Refusal(

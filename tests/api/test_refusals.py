@@ -110,6 +110,32 @@ async def test_limits_are_told_with_the_token_and_the_address() -> None:
     assert {each["address"] for each in latest} == {"198.51.100.1"}
 
 
+async def test_an_offer_beyond_its_address_s_rate_is_told_once() -> None:
+    """It never comes to the endpoint: what refuses it stands before all routes."""
+    async with (
+        serving(
+            max_requests_per_s=10,
+            max_posts_per_minute=100_000,
+            trusted_proxies=["127.0.0.1"],
+            admin_token="correct horse",
+        ) as server,
+        aiohttp.ClientSession() as http,
+    ):
+        flood = {**SDP, "X-Forwarded-For": "198.51.100.1"}
+        offers: list[int] = []
+        while offers.count(429) < 3 and len(offers) < 2_000:
+            async with http.post(f"{base(server)}/whip", data="v=0", headers=flood) as it:
+                offers.append(it.status)
+        for path in ("nothing", "whip/x"):  # these are no offers
+            async with http.post(f"{base(server)}/{path}", data="v=0", headers=flood) as it:
+                assert it.status >= 400
+        headers = {**ADMIN, "X-Forwarded-For": "198.51.100.2"}
+        async with http.get(f"{base(server)}/api/refusals", headers=headers) as it:
+            told = await it.json()
+    assert told["counts"] == {"no_video": offers.count(400), "too_many": 3}
+    assert "requests a second from this address" in told["latest"][0]["message"]
+
+
 async def test_a_session_refused_as_it_connects_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its offer was accepted, and meanwhile the server has filled up."""
     async with serving(max_sessions=1) as server, aiohttp.ClientSession() as http:
