@@ -1,4 +1,4 @@
-"""The command line: `python -m profiles latency|accuracy`."""
+"""The command line: `python -m profiles latency|accuracy|report`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from edge.assets.store import AssetError
 from edge.config import ConfigError
 from edge.models.cfg.model_error import ModelError
 from edge.profile.accuracy import AccuracyError
-from profiles import accuracy_command, latency_command
+from profiles import accuracy_command, latency_command, report_command
 from profiles.arguments import UsageError
 
 
@@ -23,6 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name, module, about in (
         ("latency", latency_command, "p50 and p99 of batches on a device"),
         ("accuracy", accuracy_command, "F1 and AP by sent size, bitrate, codec and input size"),
+        ("report", report_command, "one page on a device: speed, memory, decoding, its tests"),
     ):
         command = commands.add_parser(name, help=about, description=module.__doc__)
         module.add_arguments(command)

@@ -15,7 +15,7 @@ from edge.profile.stored_profile import RUNTIME_PACKAGES
 from edge.profile.variant import LONG_SIDES, Variant
 from edge.workers import WorkerError
 from profiles import latency_measurement
-from profiles.arguments import UsageError, any_device, command_line
+from profiles.arguments import any_device, batch_sizes, command_line, of_network, variant_names
 from profiles.measured_device import BatchFailedError, measured_device
 from profiles.progress import ProgressReport
 
@@ -35,11 +35,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weights", type=Path, metavar="FILE", help="a Darknet weight file")
     parser.add_argument(
         "--variants",
-        type=_variants,
+        type=variant_names,
         metavar="LIST",
         help="default: all of the network",
     )
-    parser.add_argument("--batches", type=_batches, metavar="LIST", help="default 1,2,4")
+    parser.add_argument("--batches", type=batch_sizes, metavar="LIST", help="default 1,2,4")
     parser.add_argument(
         "--rounds", type=int, choices=range(1, 101), metavar="N", help="schedule of each, default 5"
     )
@@ -60,12 +60,7 @@ def run(options: argparse.Namespace, arguments: list[str]) -> int:
 async def _run(options: argparse.Namespace, arguments: list[str]) -> int:
     quick = options.quick
     long_sides = _QUICK_LONG_SIDES if quick else LONG_SIDES
-    variants = options.variants or [
-        Variant(options.network, long_side).name for long_side in long_sides
-    ]
-    unknown = [name for name in variants if Variant.parse(name).network != options.network]
-    if unknown:
-        raise UsageError(f"--variants: {unknown[0]} is not a variant of {options.network}")
+    variants = of_network(options.variants, options.network, long_sides)
     shapes = _QUICK_SHAPES if quick else latency_measurement.SHAPES
     batches = options.batches or latency_measurement.BATCHES
     rounds = options.rounds or (_QUICK_ROUNDS if quick else latency_measurement.ROUNDS)
@@ -77,8 +72,8 @@ async def _run(options: argparse.Namespace, arguments: list[str]) -> int:
         shapes,
         weights=options.weights,
         on_progress=lambda text: print(text, file=sys.stderr, flush=True),
-    ) as (description, run):
-        name = processor_name() if options.device == "cpu" else description
+    ) as device:
+        name = processor_name() if options.device == "cpu" else device.description
         # A quick measurement must not be taken for a full one.
         ending = "-quick.json" if quick else ".json"
         out = options.out or Path("profiles") / (file_stem(name) + ending)
@@ -95,7 +90,7 @@ async def _run(options: argparse.Namespace, arguments: list[str]) -> int:
         keep = latency_measurement.writer(partial)
         progress = ProgressReport(float(max(1, len(todo))))
         for case in todo:
-            done.append(await latency_measurement.measure(run, case))
+            done.append(await latency_measurement.measure(device.run, case))
             keep(done[-1])
             width, height = case.input_size
             progress.step(1.0, f"{case.variant}, {width}x{height}, batch {case.batch}")
@@ -127,17 +122,3 @@ def _before(out: Path, device: str) -> LatencyProfile | None:
             f"{describe_machine()}: name another --out, or --again to replace it"
         )
     return profile
-
-
-def _variants(text: str) -> list[str]:
-    try:
-        return [Variant.parse(name).name for name in text.split(",")]
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-
-
-def _batches(text: str) -> tuple[int, ...]:
-    batches = tuple(sorted({int(part) for part in text.split(",")}))
-    if not all(1 <= batch <= 64 for batch in batches):
-        raise argparse.ArgumentTypeError(f"{text}: batches of 1 to 64")
-    return batches

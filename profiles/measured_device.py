@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import av
@@ -18,6 +19,7 @@ from edge.ipc.picture import Picture
 from edge.profile.latency import LatencyEntry, LatencyProfile
 from edge.profile.variant import LONG_SIDES
 from edge.workers import BatchFailure, BatchResult, WorkerOptions, WorkerPool
+from edge.workers.pool import WorkerStatus
 from profiles.latency_measurement import LatencyCase, Run
 
 _FRAMES_A_SECOND = 1  # of the sample video, ten in all, so that a batch has different pictures
@@ -29,6 +31,19 @@ class BatchFailedError(RuntimeError):
     """The worker failed to run a batch; the message names it and the reason."""
 
 
+@dataclass(frozen=True, slots=True)
+class MeasuredDevice:
+    """A started worker: `run` runs a batch on it, `status` says how it is."""
+
+    run: Run
+    status: Callable[[], WorkerStatus]
+
+    @property
+    def description(self) -> str:
+        """The device in words."""
+        return self.status().description
+
+
 @asynccontextmanager
 async def measured_device(
     device: str,
@@ -38,8 +53,8 @@ async def measured_device(
     *,
     weights: Path | None = None,
     on_progress: Callable[[str], None],
-) -> AsyncIterator[tuple[str, Run]]:
-    """The device's description, and a function that runs a batch of one of `cases` on it.
+) -> AsyncIterator[MeasuredDevice]:
+    """A worker on the device, which runs batches of `cases`.
 
     A GPU is first warmed up for all cases, as in a server, which records its graphs. Raises
     `edge.workers.WorkerError` if the worker cannot be started, ValueError for an unknown device.
@@ -87,7 +102,7 @@ async def measured_device(
 
     await pool.start()
     try:
-        yield pool.status[0].description, run
+        yield MeasuredDevice(run, lambda: pool.status[0])
     finally:
         await pool.stop()
 

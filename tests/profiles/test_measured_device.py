@@ -30,9 +30,10 @@ async def test_a_batch_takes_at_least_the_devices_time(device: str) -> None:
     reported: list[str] = []
     async with measured_device(
         device, "yolov4-tiny", both, SHAPES[:1], on_progress=reported.append
-    ) as (description, run):
-        took_ms = [await run(case) for case in both]
-    assert "a test's" in description
+    ) as measured:
+        took_ms = [await measured.run(case) for case in both]
+        assert measured.status().batches == 2
+    assert "a test's" in measured.description
     assert took_ms[0] >= 9.0
     assert took_ms[1] >= 18.0
 
@@ -42,7 +43,7 @@ async def test_a_batch_that_fails_is_named(device: str) -> None:
     unknown = LatencyCase("yolov4-tiny-608", case.input_size, 1, case.picture)
     async with measured_device(
         device, "yolov4-tiny", [case], SHAPES[:1], on_progress=lambda text: None
-    ) as (_, run):
-        assert await run(unknown) > 0.0
+    ) as measured:
+        assert await measured.run(unknown) > 0.0
         with pytest.raises((BatchFailedError, ValueError)):
-            await run(LatencyCase("yolov4-tiny-9", case.input_size, 1, case.picture))
+            await measured.run(LatencyCase("yolov4-tiny-9", case.input_size, 1, case.picture))

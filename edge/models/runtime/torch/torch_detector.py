@@ -13,6 +13,7 @@ from edge.ipc.picture import Picture
 from edge.models.boxes import Box
 from edge.models.convolution import can_pack
 from edge.models.decode import decode
+from edge.models.letterbox import Letterbox
 from edge.models.postprocess import postprocess
 from edge.models.preprocess import paint
 from edge.models.runtime.detector import (
@@ -77,19 +78,35 @@ class TorchDetector:
     ) -> list[list[Box]]:
         if not pictures:
             return []
+        images, places = self.load(pictures, variant)
+        candidates = self.forward(images).cpu().numpy()
+        return [
+            postprocess(rows, at, score_threshold=score_threshold, nms_iou=nms_iou)
+            for rows, at in zip(candidates, places, strict=True)
+        ]
+
+    def load(self, pictures: Sequence[Picture], variant: Variant) -> tuple[Tensor, list[Letterbox]]:
+        """The network's input with the pictures in it, on the device, and where each one is.
+
+        The next call of the same shape may overwrite it. Raises as `detect`.
+        """
         size, places = batch_places(self.network_name, pictures, variant)
         with torch.inference_mode():
-            images, graph = self._input(size, len(pictures))
+            graph = self._graphs.get((len(pictures), size[1], size[0]))
+            images = graph.images if graph else self._blank(len(pictures), size[1], size[0])
             planes = self._upload(pictures)
             for image, picture, its_planes, at in zip(
                 images, pictures, planes, places, strict=True
             ):
                 paint(image, its_planes, picture.full_range, at)
-            candidates = (graph() if graph else self._forward(images)).cpu().numpy()
-        return [
-            postprocess(rows, at, score_threshold=score_threshold, nms_iou=nms_iou)
-            for rows, at in zip(candidates, places, strict=True)
-        ]
+        return images, places
+
+    def forward(self, images: Tensor, *, replay: bool = True) -> Tensor:
+        """The candidates in what `load` returned; by its CUDA graph, if it has one and `replay`."""
+        batch, _, height, width = images.shape
+        graph = self._graphs.get((batch, height, width)) if replay else None
+        with torch.inference_mode():
+            return graph() if graph else self._forward(images)
 
     def candidates(self, images: Images, least_score: float = 0.0) -> list[Candidates]:
         with torch.inference_mode():
@@ -119,11 +136,6 @@ class TorchDetector:
         return torch.zeros(shape, dtype=self.dtype, device=self.device).contiguous(
             memory_format=torch.channels_last
         )
-
-    def _input(self, size: tuple[int, int], batch: int) -> tuple[Tensor, CudaGraph | None]:
-        key = (batch, size[1], size[0])
-        graph = self._graphs.get(key)
-        return (graph.images, graph) if graph else (self._blank(*key), None)
 
     def _upload(self, pictures: Sequence[Picture]) -> list[_Planes]:
         """The pictures' planes on the device; one copy for all, from pinned memory, on CUDA."""
