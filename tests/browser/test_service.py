@@ -86,7 +86,7 @@ async def test_boxes_lie_on_the_objects_of_the_picture_they_are_drawn_over(
         offsets=[-left for left in LEFT],
     )
     async with opened(server.url, camera) as watched:
-        await watched.open(autostart=1, slo=500)
+        await watched.open(autostart=1, slo=1500)
         await watched.until("edge.snapshot().drawn > 5", 60)
         await watched.page.evaluate(COLLECT)
         await watched.page.wait_for_function("() => window.drawn.length >= 40", timeout=90_000)
@@ -123,7 +123,7 @@ async def test_boxes_lie_on_the_objects_of_the_picture_they_are_drawn_over(
 
 async def test_the_street_is_full_of_people_and_cars(server: Server) -> None:
     async with opened(server.url) as watched:
-        await watched.open(autostart=1, source="sample", slo=500)
+        await watched.open(autostart=1, source="sample", slo=1500)
         await watched.until("edge.counts.in_time > 60", 90)
         # The cyclists come seconds later than the first cars do; the clip is a loop of ten seconds.
         await watched.until("edge.classes.bicycle || edge.classes.motorbike", 60)

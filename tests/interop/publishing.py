@@ -132,7 +132,7 @@ class Publishing:
 
     @property
     def in_time(self) -> int:
-        return sum(line["outcome"] == "in_time" for line in self.of_type("detections"))
+        return sum(line.get("outcome") == "in_time" for line in self.of_type("detections"))
 
     async def interrupt(self) -> int:
         """Ctrl-C; the exit status."""

@@ -130,7 +130,10 @@ class FrameLedger:
                 self._served_stamps.get((0, frame[1])),
                 self._superseded.get((0, frame[1])),  # of two sources that were never served
             )
-            if any(each and now_ms - each < UNSERVED_MS + _SAME_MS for each in known_ms):
+            # Compared with its arrival, since this may be looked at much later: beyond that time,
+            # a timestamp is another capture's.
+            same_ms = UNSERVED_MS + _SAME_MS
+            if any(each and abs(each - pending.since_ms) < same_ms for each in known_ms):
                 continue
             _put(self._ended, capture, _End(now_ms, []))
             _put(self._superseded, (0, frame[1]), now_ms)

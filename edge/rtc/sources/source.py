@@ -24,6 +24,8 @@ _MAX_RECENT = 64  # frames whose timestamps are remembered; the oldest is forgot
 _MAX_UNITS = 8  # parameter sets of a source; further ones are not kept
 _MAX_INTERVAL_MS = 2500.0  # between two frames; more is a pause
 _FIRST_INTERVAL_MS = 1000.0 / 15.0
+_PACE = 0.25  # of an interval: by which a frame that is on pace may come off it
+_TICKS_PER_MS = 90.0
 
 
 @dataclass(slots=True)
@@ -93,7 +95,9 @@ class Source:
         self.doubtful = (0, 0)  # another offset, and how many frames were for it
         self.declared = False  # a layer by the publisher's word
         self.stream_id: bytes | None = None  # by which it is one, in a simulcast with rids
+        self.since_ms = float("inf")  # its first packet
         self.packet_ms = self.frame_ms = float("-inf")
+        self.is_on_pace: bool | None = None  # the newest frame, by its timestamp; a first one: None
         self.interval_ms = _FIRST_INTERVAL_MS  # between frames
         self.newest = 0  # the timestamp of the frame that began last
         self.recent: dict[int, float] = {}  # arrival by timestamp
@@ -133,7 +137,7 @@ class Source:
     def note(self, arrival: Arrival) -> bool:
         """Take a packet into account; whether a frame begins with it."""
         packet, at_ms = arrival.packet, arrival.at_ms
-        self.packet_ms = at_ms
+        self.packet_ms, self.since_ms = at_ms, min(at_ms, self.since_ms)
         if packet.stream_id is not None:
             self.declared, self.stream_id = True, packet.stream_id
         media = arrival.media
@@ -141,6 +145,10 @@ class Source:
             self._learn(media)
         if packet.timestamp == self._timestamp:
             return False
+        if self._timestamp is not None:
+            ticks = signed_difference(packet.timestamp, self._timestamp, 32)
+            strayed_ms = abs(at_ms - self.frame_ms - ticks / _TICKS_PER_MS)
+            self.is_on_pace = strayed_ms < _PACE * self.interval_ms
         self._timestamp = packet.timestamp
         if 0.0 < at_ms - self.frame_ms < _MAX_INTERVAL_MS:
             self.interval_ms += 0.1 * (at_ms - self.frame_ms - self.interval_ms)

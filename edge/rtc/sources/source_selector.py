@@ -21,7 +21,9 @@ _OVERLAP_MS = 100.0  # by which a source's last packets may come after the next 
 _KEY_AGE_MS = 500.0  # of a key frame that another layer still goes on from
 _SAME_MS = 500.0  # between the arrivals of a capture's frames
 _SAME_INTERVAL = 0.5  # of a frame interval: the same where the timestamps differ
+_FIRST_INTERVAL = 0.25  # the same for a layer's first frame, of which the pace is not known
 _CERTAIN = 8  # frames more that contradict an offset than confirm it
+_RELATE_MS = 1000.0  # a layer whose offset has not been seen by then is served without it
 _GROW_MS = 1000.0  # after a layer fell silent, until a larger one is served
 _SHRINK_MS = 2000.0  # after a change, until a smaller layer is served where the larger one goes on
 _MAX_SLOWER = 2.0  # than the fastest layer: a slower one is no layer that the link carries
@@ -100,6 +102,7 @@ class SourceSelector:
             self._fell_ms = now_ms
         elif not (
             self._is_settled(source, served, now_ms)
+            and (source.clock == served.clock or now_ms - source.since_ms >= _RELATE_MS)
             and source.key_began_ms >= now_ms - _KEY_AGE_MS
             and source.has_key
         ):
@@ -207,22 +210,36 @@ class SourceSelector:
         not served, has stamped as well?"""
         served = self._served
         if served is not None and source is not served:
-            _relate(source, served, now_ms - served.frame_ms)
+            _relate(source, served, _arrive_together(source, served))
         elif served is not None:
             for other in self._sources.values():
                 if other is not served:
-                    _relate(other, served, now_ms - other.frame_ms)
+                    _relate(other, served, _arrive_together(served, other))
 
 
-def _relate(source: Source, served: Source, apart_ms: float) -> None:
+def _arrive_together(newer: Source, other: Source) -> bool:
+    """Whether the frame that just began and another source's newest may be of one capture.
+
+    A frame that came out of its own stream's pace may be nearer to another capture's; so may a
+    first one, large as it is, that another source's next frame follows.
+    """
+    if other.is_on_pace is False or newer.is_on_pace is False:
+        return False
+    if newer.is_on_pace and other.is_on_pace is None:
+        return False
+    share = _SAME_INTERVAL if newer.is_on_pace else _FIRST_INTERVAL
+    apart_ms = newer.frame_ms - other.frame_ms
+    return apart_ms < share * min(newer.interval_ms, other.interval_ms)
+
+
+def _relate(source: Source, served: Source, together: bool) -> None:
     """Compare a source's clock with the served one's by their newest frames."""
     pairs = ((source, served), (served, source))
     stamped_ms = [(each.recent.get(other.newest), other.frame_ms) for each, other in pairs]
     same = any(at_ms is not None and abs(at_ms - ms) < _SAME_MS for at_ms, ms in stamped_ms)
-    interval_ms = min(source.interval_ms, served.interval_ms)
     if same and (source.clock != served.clock or source.offset == served.offset):
         offset = served.offset
-    elif source.declared and served.declared and apart_ms < _SAME_INTERVAL * interval_ms:
+    elif source.declared and served.declared and together:
         offset = (served.offset + source.newest - served.newest) & 0xFFFFFFFF
     else:
         return

@@ -49,6 +49,19 @@ def test_a_layer_of_a_served_capture_is_no_frame(ledger: FrameLedger) -> None:
     assert ledger.superseded(3000.0) == [8000 + OFFSET]
 
 
+def test_a_layer_is_no_frame_however_late_that_is_looked_at(ledger: FrameLedger) -> None:
+    """A server that stood still for seconds."""
+    ledger.unserved(LAYER, 7000 + OFFSET, 100.0)
+    ledger.served(1, 7000, 103.0)
+    assert ledger.superseded(9000.0) == []
+
+
+def test_a_timestamp_that_comes_again_much_later_is_another_frame(ledger: FrameLedger) -> None:
+    ledger.served(1, 7000, 103.0)
+    ledger.unserved(3, 7000, 9000.0)
+    assert ledger.superseded(9000.0 + UNSERVED_MS) == [7000]
+
+
 def test_after_a_change_of_layer_no_capture_ends_again(ledger: FrameLedger) -> None:
     ledger.served(1, 7000, 100.0)
     assert _served(ledger, 1, 7000, 101.0)

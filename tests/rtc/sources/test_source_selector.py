@@ -71,3 +71,26 @@ def test_what_waits_is_bounded() -> None:
         sources.take(_arrival(1, index, 1.0))
         sources.take(_arrival(2, index, 1.0))
     assert len(sources.take(_arrival(2, 2000, 1000.0))) <= 256
+
+
+@pytest.mark.parametrize(
+    ("one_ms", "other_ms"),
+    [
+        pytest.param((0, 67, 133, 200), (3, 70, 136, 203), id="side by side"),
+        pytest.param((0, 67, 133, 200), (62, 72, 138, 205), id="a first one that took long"),
+        pytest.param((0, 125, 200, 267), (120, 160, 212, 272), id="a stall"),
+        pytest.param((0, 125, 126, 200), (1, 127, 128, 203), id="two at once after a stall"),
+    ],
+)
+def test_layers_with_an_offset_have_the_same_captures(
+    one_ms: tuple[int, ...], other_ms: tuple[int, ...]
+) -> None:
+    """Told by their arrivals, which are nearer to another capture's now and then."""
+    sources = SourceSelector([1, 2])
+    offset = 100  # frames
+    sent = [(at_ms, 1, index) for index, at_ms in enumerate(one_ms)]
+    sent += [(at_ms, 2, index + offset) for index, at_ms in enumerate(other_ms)]
+    for at_ms, ssrc, number in sorted(sent):
+        sources.take(_arrival(ssrc, number, float(at_ms)))
+    captures = {sources.capture(1, 6000), sources.capture(2, 6000 * (offset + 1))}
+    assert len(captures) == 1
