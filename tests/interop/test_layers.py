@@ -106,9 +106,12 @@ async def test_the_best_layer_that_comes_is_served_and_every_frame_counts_once(
         await send(sender, [layers] * CAPTURES)
         await sender.wait_for(CAPTURES)
         best = max(SIZES[rid] for rid in sent)
-        assert set(sizes[1:]) == {best}
+        # Where layers' timestamps differ, a layer is taken once it is known which are the same.
+        assert set(sizes[-1:] if offsets else sizes[1:]) == {best}
         for index in range(CAPTURES):
-            assert sum(sender.ended[each] for each in {each.rtp(index) for each in layers}) == 1
+            rtps = {each.rtp(index) for each in layers}
+            ends = [each for each in sender.results if each.get("rtp") in rtps]
+            assert len(ends) == sum(sender.ended[each] for each in rtps) == 1, (index, ends)
         assert sender.ended.total() == CAPTURES
 
 
