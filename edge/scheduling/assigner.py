@@ -26,7 +26,8 @@ class Assigner:
 
     A session that the plan doesn't serve gets best effort with its fastest option, as long as all
     of these take no more than half of the headroom: a moment's drift of a device must not end its
-    service.
+    service. Where devices are so slow that not one whole session fits, all of them get it: some
+    frames are answered by devices that would stand idle.
     """
 
     def __init__(self, pictures: PictureChooser) -> None:
@@ -45,11 +46,12 @@ class Assigner:
                     free -= snapshot.fps * typical_ms / 1000.0
                     assignments[snapshot.id] = self._planned(draft, client, step.variant)
         unserved = [i for i in range(len(draft.snapshots)) if i not in plan.variant_of]
+        loads = {client: self._least_load(draft, client) for client in unserved}
+        is_too_slow = not plan.variant_of and min(loads.values(), default=0.0) > free
         for client in sorted(unserved, key=lambda i: (draft.snapshots[i].fps, i)):
-            snapshot = draft.snapshots[client]
+            snapshot, load = draft.snapshots[client], loads[client]
             fastest = _fastest(draft, client)
-            load = snapshot.fps * self._typical_ms(draft, fastest, 1) / 1000.0
-            if draft.profiles and load <= free:
+            if draft.profiles and (load <= free or is_too_slow):
                 free -= load
                 reason = _best_effort_reason(draft, client, fastest)
                 assignments[snapshot.id] = self._assignment(draft, client, fastest, reason)
@@ -89,6 +91,11 @@ class Assigner:
             now = self._pictures.f1(name, snapshot.sent_long_side, snapshot)
             gain = self._pictures.f1(name, sent, snapshot) - now
         return Assignment(name, sent, useful_bps, gain, reason)
+
+    def _least_load(self, draft: Draft, client: int) -> float:
+        """Devices that its frames keep busy with its fastest option, each frame by itself."""
+        typical_ms = self._typical_ms(draft, _fastest(draft, client), 1)
+        return draft.snapshots[client].fps * typical_ms / 1000.0
 
     def _typical_ms(self, draft: Draft, option: int, batch: int) -> float:
         """The median latency on the slowest device; infinite without devices."""

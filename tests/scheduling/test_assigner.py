@@ -72,6 +72,13 @@ def test_sessions_left_out_get_best_effort_until_half_of_the_headroom_is_used() 
     assert {each.reason for each in refused} == {"not served: all 1 devices are full"}
 
 
+def test_a_device_too_slow_for_a_single_session_is_not_left_idle() -> None:
+    """On a host whose cores other programs hold, say: some of the frames can be answered."""
+    made = draft(*(replace(WIDE, id=f"{n:02}", slo_ms=1500.0) for n in range(3)), ms_at_608=5_000.0)
+    found = assignments(made, ())
+    assert [each.variant for each in found.values()] == 3 * ["yolov4-tiny-128"]
+
+
 def test_without_devices_nobody_is_served() -> None:
     (assignment,) = assignments(draft(WIDE, devices=0)).values()
     assert (assignment.variant, assignment.reason) == (None, "not served: no device is there")
