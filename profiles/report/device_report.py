@@ -54,7 +54,7 @@ class DecodeTiming:
 
 
 @dataclass(frozen=True, slots=True)
-class TestRun:
+class SuiteOutcome:
     """How the tests of the device's code ended; `summary` is the last line of their output."""
 
     command: str
@@ -76,7 +76,7 @@ class DeviceReport:
     graphs: Sequence[GraphTiming]
     inputs: Sequence[InputTiming]
     decoding: Sequence[DecodeTiming]
-    tests: TestRun | None
+    tests: SuiteOutcome | None
 
     @property
     def passed(self) -> bool:

@@ -7,13 +7,13 @@ import sys
 from pathlib import Path
 
 import profiles
-from profiles.report.device_report import TestRun
+from profiles.report.device_report import SuiteOutcome
 
 _FOLDER = "tests/models/runtime"
 _LIMIT_S = 1_800.0
 
 
-def run_tests(folder: Path | None = None, *, limit_s: float = _LIMIT_S) -> TestRun | None:
+def run_tests(folder: Path | None = None, *, limit_s: float = _LIMIT_S) -> SuiteOutcome | None:
     """The runtimes' tests, or those in `folder`; some need a GPU, and are skipped without one.
 
     None where there are no tests, as in an installed package.
@@ -28,6 +28,6 @@ def run_tests(folder: Path | None = None, *, limit_s: float = _LIMIT_S) -> TestR
             command, cwd=root, capture_output=True, text=True, timeout=limit_s, check=False
         )
     except subprocess.TimeoutExpired:
-        return TestRun(f"pytest {folder}", 1, f"not done in {limit_s:.0f} s")
+        return SuiteOutcome(f"pytest {folder}", 1, f"not done in {limit_s:.0f} s")
     lines = done.stdout.strip().splitlines() or done.stderr.strip().splitlines() or ["no output"]
-    return TestRun(f"pytest {folder}", done.returncode, lines[-1].strip("= "))
+    return SuiteOutcome(f"pytest {folder}", done.returncode, lines[-1].strip("= "))

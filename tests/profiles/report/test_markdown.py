@@ -11,7 +11,7 @@ from profiles.report.device_report import (
     GraphTiming,
     InputTiming,
     MemoryUse,
-    TestRun,
+    SuiteOutcome,
 )
 from profiles.report.markdown import page
 
@@ -30,7 +30,7 @@ REPORT = DeviceReport(
     graphs=[GraphTiming("yolov4-tiny-416", 8, 120.4, 3.21, 1.23)],
     inputs=[InputTiming("yolov4-tiny-416", 8, 1_277_952, 0.75)],
     decoding=[DecodeTiming("vp8", 416, 234, 0.5)],
-    tests=TestRun("pytest tests/models/runtime", 0, "40 passed"),
+    tests=SuiteOutcome("pytest tests/models/runtime", 0, "40 passed"),
 )
 
 
@@ -63,6 +63,6 @@ def test_a_cpu_has_no_graphs_and_no_memory_of_its_own() -> None:
 
 
 def test_failed_tests_are_told_apart() -> None:
-    failed = replace(REPORT, tests=TestRun("pytest x", 1, "1 failed"))
+    failed = replace(REPORT, tests=SuiteOutcome("pytest x", 1, "1 failed"))
     assert not failed.passed
     assert "FAILED (exit 1): 1 failed" in page(failed)
