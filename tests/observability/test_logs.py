@@ -18,7 +18,14 @@ import pytest
 from structlog.contextvars import bound_contextvars, get_contextvars
 
 from edge.base.event_log import get_logger
-from edge.observability.logs import QUEUE, REPEAT_KINDS, Logs, RepeatFilter
+from edge.observability.logs import (
+    QUEUE,
+    REPEAT_KINDS,
+    JsonFormatter,
+    Logs,
+    RepeatFilter,
+    TextFormatter,
+)
 from edge.rtc.shared_timer import SharedTimer
 from edge.session.session import Session
 from tests.publisher import publishing
@@ -78,7 +85,7 @@ def test_an_event_is_a_line_even_with_a_traceback(
 
 @pytest.mark.parametrize("kind", ["text", "json"])
 def test_what_a_peer_chose_moves_no_terminal(tmp_path: Path, kind: Any) -> None:
-    chosen = "a\x1b[2J\x9b31m\x7f\x00b\u202ec\U000e0001\ud800 é"  # colours, erasing, reversed text
+    chosen = "a\x1b[2J\x9b31m\x7f\x00b\u202ec\U000e0001 é"  # colours, erasing, reversed text
     file = tmp_path / "edge.log"
     with logged(kind, file=file):
         log.info("offer_refused", reason=chosen)
@@ -93,6 +100,13 @@ def test_what_a_peer_chose_moves_no_terminal(tmp_path: Path, kind: Any) -> None:
         assert json.loads(lines[1])["message"] == f"from {chosen}"
     else:
         assert r"a\x1b[2J\x9b31m\x7f\x00b\u202ec" in lines[0]
+
+
+@pytest.mark.parametrize("formatter", [TextFormatter(), JsonFormatter()])
+def test_half_of_a_character_is_written_as_an_escape(formatter: logging.Formatter) -> None:
+    """Not through a logger: the test run's own capture of logs could not be sent on."""
+    record = logging.LogRecord("library", logging.WARNING, "", 0, "from %s", ("\ud800",), None)
+    assert r"from \ud800" in formatter.format(record)
 
 
 @pytest.mark.parametrize("kind", ["text", "json"])
