@@ -10,10 +10,10 @@ from edge.config import Settings
 from edge.ingest.handle import IngestStatus
 from edge.models.registry.registry import ModelRegistry
 from edge.observability.event_loop import EventLoopMonitor
-from edge.scheduling.admission import Overload, ServerLoad, overload_of
+from edge.scheduling.admission.admission_control import Overload, ServerLoad, overload_of
+from edge.scheduling.admission.free_sessions import SessionCost, free_bounds
 from edge.scheduling.assignment import NO_PINS, SessionSnapshot
 from edge.scheduling.controller import Controller
-from edge.scheduling.free_sessions import SessionCost, free_bounds
 from edge.session.registry import SessionRegistry
 from edge.session.session_adaptation import SessionAdaptation
 

@@ -44,7 +44,7 @@ from edge.observability.time_series import PERIOD_MS
 from edge.profile.variant import SENT_LONG_SIDES
 from edge.rtc.sdp import shortage
 from edge.rtc.transport import aiortc_adapter
-from edge.scheduling.admission import Overload
+from edge.scheduling.admission.admission_control import Overload
 from edge.scheduling.controller import Controller
 from edge.scheduling.planner import Planner
 from edge.session.followers import Followers

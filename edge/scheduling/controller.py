@@ -20,10 +20,14 @@ from edge.base.clock import now_ms
 from edge.base.event_log import get_logger
 from edge.base.histogram import Histogram
 from edge.profile.latency import LatencyProfile
-from edge.scheduling.admission import ASK_SCHEDULER_FROM, ObjectiveSearch, minimum_load
+from edge.scheduling.admission.admission_control import (
+    ASK_SCHEDULER_FROM,
+    ObjectiveSearch,
+    minimum_load,
+)
+from edge.scheduling.admission.free_sessions import PROBE_PERIOD_MS, FreeSessionsSearch
 from edge.scheduling.assignment import Assignment, SessionSnapshot
 from edge.scheduling.draft import Draft
-from edge.scheduling.free_sessions import PROBE_PERIOD_MS, FreeSessionsSearch
 from edge.scheduling.plan import Plan
 from edge.scheduling.planner import NEWCOMER_MARGIN, PERIOD_MS, Planner, min_period_ms
 from edge.scheduling.solver_executor import SolverExecutor

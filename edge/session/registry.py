@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from edge.base.clock import now_ms
 from edge.base.event_log import get_logger
 from edge.config import PublishingToken
-from edge.scheduling.admission import Overload
+from edge.scheduling.admission.admission_control import Overload
 from edge.session.control import actions
 from edge.session.interface import OnCloseRequest, SessionInterface, SessionOptions
 from edge.session.replacement import Replacements, inherit

@@ -28,10 +28,10 @@ from edge.session import turn
 from edge.session.control import actions
 from edge.session.control.control_channel import ControlChannel
 from edge.session.control.control_messages import VERSION, Applied, Hello, PageReport, Ping, message
-from edge.session.frame_accounting import FrameAccounting
+from edge.session.frames.frame_accounting import FrameAccounting
+from edge.session.frames.publisher_stats import stats
 from edge.session.interface import OnCloseRequest, SessionIdentity, SessionOptions
 from edge.session.liveness import LivenessMonitor
-from edge.session.publisher_stats import stats
 from edge.session.results.result_streams import ResultQueue, ResultStreams
 from edge.session.session_adaptation import SessionAdaptation, measure
 from edge.session.view import SessionView, fields_of

@@ -14,7 +14,7 @@ from aiortc import RTCConfiguration, RTCPeerConnection
 
 from edge.api.access.auth import WRONG_TOKENS_PER_MINUTE
 from edge.rtc.transport import aiortc_adapter
-from edge.scheduling.admission import Overload
+from edge.scheduling.admission.admission_control import Overload
 from tests.descriptors import no_descriptor_left
 from tests.publisher import publishing
 from tests.serving import base, error_of, local, noise, serving

@@ -22,7 +22,7 @@ from edge.assets.browser import chromium
 from edge.rtc import rtp
 from edge.rtc.rtp import ExtensionIds
 from edge.rtc.video_receiver import DecodedFrame, VideoReceiver
-from edge.session.frame_accounting import FrameAccounting
+from edge.session.frames.frame_accounting import FrameAccounting
 from tests.serving import base, local, serving
 
 # Publishes a moving picture in the layers of `order`, where ~ stands before an inactive one; with

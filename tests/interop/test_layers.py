@@ -10,7 +10,7 @@ import pytest
 
 from edge.rtc import rtp
 from edge.rtc.video_receiver import DecodedFrame
-from edge.session.frame_accounting import FrameAccounting
+from edge.session.frames.frame_accounting import FrameAccounting
 from tests.interop.scripted_sender import RUN_IN_S, ScriptedSender, sending
 from tests.rtc.sources.layers import STREAM_ID, Layer
 from tests.serving import base, serving

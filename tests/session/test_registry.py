@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.rtc.sdp import SdpError
-from edge.scheduling.admission import Overload
+from edge.scheduling.admission.admission_control import Overload
 from edge.scheduling.assignment import Assignment, SessionSnapshot
 from edge.session.control.actions import Change, EndSession, SetSlo
 from edge.session.interface import OnCloseRequest, SessionOptions

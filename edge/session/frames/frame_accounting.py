@@ -1,6 +1,6 @@
 """One session's frames from the decoder to their result: requests, deadlines, timelines, outcomes.
 
-The counts of these outcomes are in `edge.session.frame_statistics`.
+The counts of these outcomes are in `edge.session.frames.frame_statistics`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from edge.observability.frame_metrics import FrameMetrics
 from edge.observability.last_picture import LastPicture, NamedBox
 from edge.rtc.video_receiver import DecodedFrame
 from edge.session.control.control_messages import detections, message
-from edge.session.frame_statistics import FrameStatistics
+from edge.session.frames.frame_statistics import FrameStatistics
 from edge.session.rate_limits import FramePacer
 from edge.session.session_tracks import SessionTracks
 from edge.tracking.events import TrackEvent

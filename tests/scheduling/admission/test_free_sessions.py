@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.scheduling import controller as controller_module
-from edge.scheduling.admission import ServerLoad, refusal_reason
-from edge.scheduling.controller import Controller
-from edge.scheduling.free_sessions import (
+from edge.scheduling.admission.admission_control import ServerLoad, refusal_reason
+from edge.scheduling.admission.free_sessions import (
     FreeBounds,
     FreeSessionsSearch,
     SessionCost,
     free_bounds,
 )
+from edge.scheduling.controller import Controller
 from tests.planning import device
 from tests.scheduling.test_controller import CountingSolver, FakeSession, controller
 

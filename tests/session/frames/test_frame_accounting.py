@@ -12,7 +12,7 @@ from edge.batching.request import FrameRequest
 from edge.config import load
 from edge.observability.frame_metrics import FrameMetrics
 from edge.rtc.video_receiver import DecodedFrame
-from edge.session.frame_accounting import BACK_MS, FrameAccounting, FrameTimeline
+from edge.session.frames.frame_accounting import BACK_MS, FrameAccounting, FrameTimeline
 from tests.serving import noise
 
 [IMAGE] = noise(64, 48, count=1)

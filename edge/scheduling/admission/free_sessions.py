@@ -10,7 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edge.scheduling.admission import ASK_SCHEDULER_FROM, ServerLoad, refusal_reason
+from edge.scheduling.admission.admission_control import (
+    ASK_SCHEDULER_FROM,
+    ServerLoad,
+    refusal_reason,
+)
 
 PROBE_PERIOD_MS = 1_000.0
 """Between two questions to the scheduler."""

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.scheduling.admission import (
+from edge.scheduling.admission.admission_control import (
     OBJECTIVES_MS,
     ObjectiveSearch,
     Overload,

@@ -1,6 +1,6 @@
 """Counts and latencies of one session's frames, as its view and `stats` message show them.
 
-`edge.session.frame_accounting` decides each frame's outcome and reports it here.
+`edge.session.frames.frame_accounting` decides each frame's outcome and reports it here.
 """
 
 from __future__ import annotations

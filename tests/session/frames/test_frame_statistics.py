@@ -6,7 +6,7 @@ import pytest
 
 from edge.adaptation.latency_budget import Leg
 from edge.observability.frame_metrics import FrameMetrics
-from edge.session.frame_statistics import FrameStatistics
+from edge.session.frames.frame_statistics import FrameStatistics
 from edge.session.view import LatencyQuantiles
 
 LEGS: dict[Leg, float] = {

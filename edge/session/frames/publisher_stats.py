@@ -6,7 +6,7 @@ from typing import Any
 
 from edge.adaptation.hint_controller import Hint
 from edge.rtc.peer_connection import PeerConnection
-from edge.session.frame_accounting import FrameAccounting
+from edge.session.frames.frame_accounting import FrameAccounting
 from edge.session.view import fields_of
 
 
