@@ -120,7 +120,7 @@ class Settings(BaseSettings):
     max_sessions_per_address: Annotated[int, Field(ge=1)] = 16
     max_connections: Annotated[int, Field(ge=16)] = 512
     max_connections_per_address: Annotated[int, Field(ge=4)] = 64
-    max_requests_per_s: Annotated[int, Field(ge=10)] = 100
+    max_requests_per_s: Annotated[int, Field(ge=10)] = 250
     max_half_open: Annotated[int, Field(ge=1)] = 16
     max_half_open_per_address: Annotated[int, Field(ge=1)] = 4
     max_posts_per_minute: Annotated[int, Field(ge=1)] = 60

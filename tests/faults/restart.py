@@ -31,7 +31,7 @@ from edge.api.access import local_ca
 folder, written = local_ca.default_directory(), int(sys.argv[1])
 now = datetime.datetime.now(datetime.UTC)
 local_ca.ensure(folder, local_ca.lan_addresses(), now - datetime.timedelta(days=local_ca.CA_DAYS))
-write, calls = local_ca._write, []
+write, calls = local_ca.write_durably, []
 
 def cut(path, data, mode):
     calls.append(path)
@@ -40,7 +40,7 @@ def cut(path, data, mode):
     path.with_suffix(f"{path.suffix}.part").write_bytes(data[: len(data) // 2])
     os.kill(os.getpid(), signal.SIGKILL)
 
-local_ca._write = cut
+local_ca.write_durably = cut
 local_ca.ensure(folder, local_ca.lan_addresses(), now)  # all of it has expired
 """
 

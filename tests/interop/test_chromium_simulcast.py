@@ -40,11 +40,11 @@ async def test_an_inactive_layer_is_passed_over() -> None:
 @pytest.mark.parametrize("order", ["qhf", "fhq"])
 async def test_of_layers_that_all_come_the_best_is_served(order: str) -> None:
     """Its encoder leaves out frames of single layers: a capture has one end all the same. Which
-    layer is the best depends on the plan."""
+    layer is the best depends on the plan, and the plan on what else the machine does."""
     async with chromium_page() as page:
         sent = await publish(page, "VP8", order, all_layers=True, seconds=8.0, size=(960, 576))
     assert len(sent.sources) == 3
-    assert sent.sizes[-1] in ((960, 576), (480, 288))
+    assert sent.sizes[-1] in ((960, 576), (480, 288), (240, 144))
     most = max(sent.frames.values())
     assert most <= sent.outcomes.total() <= most + 5
     assert sent.outcomes["answered"] > 0

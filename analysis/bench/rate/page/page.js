@@ -1,5 +1,5 @@
 // Publishes the camera to one receiver under a cap, obeys its hints, reports what was encoded.
-import { HintApplier } from './js/client/hint.js';
+import { HintApplier } from './js/client/link/hint.js';
 
 const now = () => performance.timeOrigin + performance.now();
 const PING_EVERY_MS = 50;
