@@ -31,6 +31,7 @@ FPS, SLO_MS = 15, 300.0
 PUBLISHERS = 2
 BEFORE_S, DURING_S = 5.0, 6.0  # observed at least
 MAX_MORE_MISSES = 1.0  # points
+WARM_UP_S, STEADY_S = 30.0, 6.0  # of a new server, at most; without growth of its memory
 MAX_HEALTH_MS, MAX_END_S, MAX_LOG_LINES = 200.0, 1.0, 100
 MAX_MORE_MEMORY = 5.0  # percent, once it has settled
 _READY_S = 30.0
@@ -98,12 +99,13 @@ class Scene:
 
     async def renew(self) -> None:
         """A server that answers, and publishers that are answered."""
+        is_new = False
         if self._running and not await self.server.answers():
             await self.close()
         if not self._running:
             started = server_process(self._checkout, self._descriptors, self._settings)
             self.server = await self._server_stack.enter_async_context(started)
-            self._running = True
+            self._running = is_new = True
             self.publishers = []
         if not self.publishers or any(each.reason is not None for each in self.publishers):
             await self._publisher_stack.aclose()
@@ -114,6 +116,18 @@ class Scene:
                 )
                 self.publishers.append(await self._publisher_stack.enter_async_context(publisher))
         await asyncio.gather(*(each.wait_for(_answered, 30.0) for each in self.publishers))
+        if is_new:
+            await self._warmed_up()
+
+    async def _warmed_up(self) -> None:
+        """A server starts some of its processes once it has sessions: its memory is compared with
+        what it is after that."""
+        most_bytes, since_ms = 0, now_ms()
+        until_ms = since_ms + 1000.0 * WARM_UP_S
+        while now_ms() < min(until_ms, since_ms + 1000.0 * STEADY_S):
+            await asyncio.sleep(0.5)
+            if (found := self.server.resident_bytes()) > most_bytes * 1.01:
+                most_bytes, since_ms = found, now_ms()
 
     async def row(self, attack: Attack) -> Row:
         """Quiet load, the attack, and the time until memory has settled."""
