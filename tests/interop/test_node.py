@@ -12,6 +12,11 @@ from tests.npm import NpmMissingError
 
 pytestmark = pytest.mark.interop
 
+ATTEMPTS = 3
+# libdatachannel may answer connectivity checks, and begin DTLS, before the answer's fingerprint is
+# in force with it: it then refuses the server's certificate, more often on a busy machine.
+EARLY_HANDSHAKE = "the publisher refused this server's handshake: unknown authority"
+
 
 @pytest.fixture(scope="module", autouse=True)
 def _packages() -> None:
@@ -29,7 +34,10 @@ async def test_every_frame_of_it_has_one_outcome(
 ) -> None:
     """Counted by the server, and by the publisher from what the server told it."""
     stream = write_stream(tmp_path / "stream.rtp", codec, FRAMES)
-    published = await publish(program(name, stream), "--codec", codec, "--results", results)
+    for _ in range(ATTEMPTS):
+        published = await publish(program(name, stream), "--codec", codec, "--results", results)
+        if EARLY_HANDSHAKE not in published.bye:
+            break
     assert published.status == 0, published.errors
     assert published.sent == FRAMES
     published.check()
