@@ -4,13 +4,15 @@
         [--audio [--audio-first]] [--bundle max-bundle|max-compat|none] [--frames N]
 
 Publishes a test picture, waits until it has been sent, and ends. Writes the number of frames that
-went into the encoder as JSON to standard output; what GStreamer reports, to standard error.
+left the encoder, in RTP packets, as JSON to standard output; what GStreamer reports, to standard
+error.
 """
 
 import argparse
 import contextlib
 import json
 import sys
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -25,20 +27,28 @@ gi.require_version("GstSdp", "1.0")
 from gi.repository import GLib, Gst, GstSdp, GstWebRTC  # noqa: E402
 
 ENCODERS = {
-    "vp8": "vp8enc deadline=1 target-bitrate=400000 keyframe-max-dist=2000 ! rtpvp8pay pt={pt}",
+    "vp8": "vp8enc deadline=1 target-bitrate=400000 keyframe-max-dist=2000"
+    " ! rtpvp8pay name=pay pt={pt}",
     "vp9": "vp9enc deadline=1 lag-in-frames=0 target-bitrate=400000 keyframe-max-dist=2000"
-    " ! rtpvp9pay pt={pt}",
+    " ! rtpvp9pay name=pay pt={pt}",
     "h264": "x264enc tune=zerolatency speed-preset=superfast bitrate=400 key-int-max=2000"
-    " ! video/x-h264,profile={profile} ! rtph264pay pt={pt} aggregate-mode=zero-latency"
+    " ! video/x-h264,profile={profile} ! rtph264pay name=pay pt={pt} aggregate-mode=zero-latency"
     " config-interval=-1",
 }
+
+
+QUIET_S = 1.5  # without a packet, after the last frame: the encoder is done, the queues are empty
 
 
 class Publisher:
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
         self.loop = GLib.MainLoop()
-        self.sent = 0
+        self.given = 0  # frames, to the encoder
+        self.sent: set[int] = (
+            set()
+        )  # timestamps in packets: an encoder that is behind leaves some out
+        self.packet_s = 0.0
         self.offered = self.connected = False
         self.failure = ""
         self.location = ""
@@ -59,6 +69,9 @@ class Publisher:
         # of them would leave in one burst.
         source = self.pipeline.get_by_name("source").get_static_pad("src")
         source.add_probe(Gst.PadProbeType.BUFFER, self._count)
+        packets = self.pipeline.get_by_name("pay").get_static_pad("src")
+        kinds = Gst.PadProbeType.BUFFER | Gst.PadProbeType.BUFFER_LIST
+        packets.add_probe(kinds, self._packet)
         bus = self.pipeline.get_bus()
         bus.add_signal_watch()
         bus.connect("message::error", self._failed)
@@ -114,15 +127,32 @@ class Publisher:
             GLib.idle_add(self._end, "the connection failed")
 
     def _count(self, *_: object) -> object:
-        if self.sent and not self.connected:
+        if self.given and not self.connected:
             return Gst.PadProbeReturn.DROP
-        if self.sent >= self.options.frames:
+        if self.given >= self.options.frames:
             return Gst.PadProbeReturn.DROP
-        self.sent += 1
-        if self.sent == self.options.frames:
-            # The last packets leave the pipeline's queues.
-            GLib.timeout_add(1500, self._end, "")
+        self.given += 1
+        if self.given == self.options.frames:
+            self.packet_s = time.monotonic()
+            GLib.timeout_add(100, self._end_when_quiet)
         return Gst.PadProbeReturn.OK
+
+    def _packet(self, pad: object, probe: Any) -> object:
+        self.packet_s = time.monotonic()
+        if probe.type & Gst.PadProbeType.BUFFER_LIST:
+            packets = probe.get_buffer_list()
+            buffers = [packets.get(index) for index in range(packets.length())]
+        else:
+            buffers = [probe.get_buffer()]
+        for buffer in buffers:
+            head = buffer.extract_dup(0, 8)
+            self.sent.add(int.from_bytes(head[4:8], "big"))
+        return Gst.PadProbeReturn.OK
+
+    def _end_when_quiet(self) -> bool:
+        if time.monotonic() - self.packet_s < QUIET_S:
+            return True
+        return self._end("")
 
     def _failed(self, bus: object, message: Any) -> None:
         self._end(str(message.parse_error()))
@@ -141,7 +171,7 @@ class Publisher:
             with contextlib.suppress(urllib.error.HTTPError):  # the server has ended it
                 urllib.request.urlopen(request, timeout=10).close()
         self.pipeline.set_state(Gst.State.NULL)
-        print(json.dumps({"sent": self.sent, "failure": self.failure}))
+        print(json.dumps({"sent": len(self.sent), "failure": self.failure}))
         return 1 if self.failure else 0
 
 

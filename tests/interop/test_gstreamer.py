@@ -31,8 +31,8 @@ pytestmark = [
 )
 async def test_every_frame_of_it_has_one_outcome(options: str) -> None:
     published = await publish(GSTREAMER, "--frames", str(FRAMES), *options.split())
-    assert published.sent == FRAMES
-    published.check(encoder_may_be_behind=True)
+    assert 0 < published.sent <= FRAMES  # an encoder that is behind leaves some out
+    published.check()
 
 
 async def test_a_codec_that_is_switched_off_is_refused_in_words() -> None:

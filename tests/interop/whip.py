@@ -53,16 +53,14 @@ class Published:
         """The frames that it says it has sent."""
         return int(self.report["sent"])
 
-    def check(self, *, encoder_may_be_behind: bool = False) -> None:
+    def check(self) -> None:
         """Every frame that was sent has one outcome, all were received, and some are answered.
 
         How many is for the machine: where it is busy, newer frames replace waiting ones.
-        `encoder_may_be_behind`: the program counts what it gave its encoder, and may end before.
         """
         assert self.status == 0, self.errors[-2000:]
         ended = sum(self.outcomes.values())
-        complete = ended <= self.sent if encoder_may_be_behind else ended == self.sent
-        assert complete, (self.outcomes, self.sent)
+        assert ended == self.sent, (self.outcomes, self.sent)
         assert self.outcomes["lost"] == 0, self.outcomes
         assert self.outcomes["answered"] > 0, self.outcomes
 
