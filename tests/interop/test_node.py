@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.interop.node_publishers import installed, program, write_stream
-from tests.interop.whip import FRAMES, publish
+from tests.interop.whip import FRAMES, Published, publish
 from tests.npm import NpmMissingError
 
 pytestmark = pytest.mark.interop
@@ -16,6 +16,18 @@ ATTEMPTS = 3
 # libdatachannel may answer connectivity checks, and begin DTLS, before the answer's fingerprint is
 # in force with it: it then refuses the server's certificate, more often on a busy machine.
 EARLY_HANDSHAKE = "the publisher refused this server's handshake: unknown authority"
+
+
+def _tells_nothing(published: Published) -> bool:
+    """Whether the publisher failed, and what it says it sent did not all come, over loopback.
+
+    Seen once with werift, on a busy machine: 38 of 45 frames came, each was answered, and then no
+    packet more, though the session went on. A frame that came and has no outcome is not excused.
+    """
+    if EARLY_HANDSHAKE in published.bye:
+        return True
+    came = 0 if published.reception is None else published.reception.packets
+    return published.status != 0 and came < published.report["packets"]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -36,9 +48,9 @@ async def test_every_frame_of_it_has_one_outcome(
     stream = write_stream(tmp_path / "stream.rtp", codec, FRAMES)
     for _ in range(ATTEMPTS):
         published = await publish(program(name, stream), "--codec", codec, "--results", results)
-        if EARLY_HANDSHAKE not in published.bye:
+        if not _tells_nothing(published):
             break
-    assert published.status == 0, published.errors
+    assert published.status == 0, published
     assert published.sent == FRAMES
     published.check()
     assert published.report["outcomes"] == dict(published.outcomes)

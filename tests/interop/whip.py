@@ -15,6 +15,7 @@ from typing import Any
 
 import aiohttp
 
+from edge.rtc.reception_stats import ReceptionCounts
 from edge.session.session import Session
 from tests.serving import base, local, serving
 
@@ -32,7 +33,7 @@ class Published:
     """What one publisher sent, and what the server made of it.
 
     `outcomes` counts frames by outcome, `messages` those of the event stream by type; `bye` is why
-    the session ended.
+    the session ended. `reception` counts the packets that came; None without a session.
     """
 
     status: int
@@ -41,6 +42,7 @@ class Published:
     outcomes: Counter[str] = field(default_factory=Counter)
     messages: Counter[str] = field(default_factory=Counter)
     bye: str = ""
+    reception: ReceptionCounts | None = None
 
     @property
     def report(self) -> dict[str, Any]:
@@ -122,6 +124,7 @@ async def publish(
             Counter(session.outcomes) if session is not None else Counter(),
             events,
             bye,
+            session.peer.counts if session is not None else None,
         )
 
 

@@ -118,6 +118,7 @@ async function publish(open, report) {
     for (const packet of frame) timestamp = await connection.send(packet);
     timestamps.push(timestamp);
     report.sent += 1;
+    report.packets += frame.length;
   }
   await outcomes.of(timestamps);
   report.outcomes = outcomes.counts();
@@ -129,7 +130,7 @@ async function publish(open, report) {
 // `open({codec, channels, onResult})` makes a connection: {offer, accept(answer), send(packet),
 // close()}; `accept` waits until media can be sent, `send` returns the timestamp that was sent.
 export async function run(open) {
-  const report = { sent: 0, outcomes: {}, twice: 0, failure: "" };
+  const report = { sent: 0, packets: 0, outcomes: {}, twice: 0, failure: "" };
   const late = after(1000 * Number(options.timeout), null, { ref: false }).then(() => {
     throw new Error(`nothing more happened in ${options.timeout} s`);
   });
