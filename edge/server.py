@@ -105,6 +105,7 @@ class Server:
             Planner(
                 {model.name: model.long_sides for model in self.models},
                 load_accuracy(settings),
+                accuracy_floor=settings.accuracy_floor,
                 max_batch=settings.max_batch,
                 sent_long_sides=SENT_LONG_SIDES
                 if settings.sent_edge is None

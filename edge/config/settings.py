@@ -106,6 +106,7 @@ class Settings(BaseSettings):
     runtime: RuntimeSetting = "auto"
     precision: Precision = "auto"
     max_batch: Annotated[int, Field(ge=1, le=32)] = 8
+    accuracy_floor: Annotated[float, Field(ge=0, le=1)] = 0.7
 
     slo_ms: SloMs = 100.0
     fps: Annotated[float, Field(gt=0, le=120)] = 15.0

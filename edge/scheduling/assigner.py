@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from edge.scheduling.assignment import Assignment, mbit
 from edge.scheduling.draft import Draft
+from edge.scheduling.fairness import alone
 from edge.scheduling.picture_choice import MIN_GAIN, PictureChooser
 from edge.scheduling.plan import Plan
 
@@ -38,13 +40,19 @@ class Assigner:
         assignments: dict[str, Assignment] = {}
         devices = len(draft.profiles)
         free = devices * (1.0 + plannable_share(devices)) / 2.0
+        best = alone(draft.problem)
         for cycle in plan.gpus:
             for step in cycle:
                 typical_ms = self._typical_ms(draft, step.variant, step.batch) / step.batch
                 for client in step.clients:
                     snapshot = draft.snapshots[client]
                     free -= snapshot.fps * typical_ms / 1000.0
-                    assignments[snapshot.id] = self._planned(draft, client, step.variant)
+                    f1 = draft.problem.accuracy(draft.problem.clients[client], step.variant)
+                    assignments[snapshot.id] = replace(
+                        self._planned(draft, client, step.variant),
+                        f1=f1,
+                        f1_alone=max(f1, float(best[client])),
+                    )
         unserved = [i for i in range(len(draft.snapshots)) if i not in plan.variant_of]
         loads = {client: self._least_load(draft, client) for client in unserved}
         is_too_slow = not plan.variant_of and min(loads.values(), default=0.0) > free

@@ -49,7 +49,8 @@ class Assignment:
 
     `variant` is the best for its frames (None: they can't be served). `long_side` and `useful_bps`
     are the picture size in pixels and the highest bitrate that raises the F1. `gain` is the
-    F1 that a frame gains if the session changes from the size that it sends now.
+    F1 that a frame gains if the session changes from the size that it sends now. `f1` is what the
+    plan expects of its frames, `f1_alone` what it would with a device to itself; None: not served.
     """
 
     variant: str | None
@@ -57,6 +58,13 @@ class Assignment:
     useful_bps: float
     gain: float
     reason: str
+    f1: float | None = None
+    f1_alone: float | None = None
+
+    @property
+    def f1_share(self) -> float:
+        """What it has of its accuracy alone, 0 to 1; 1 where nothing is promised."""
+        return self.f1 / self.f1_alone if self.f1 is not None and self.f1_alone else 1.0
 
 
 def mbit(bps: float) -> str:

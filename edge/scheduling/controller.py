@@ -115,7 +115,7 @@ class Controller:
         sessions = {session.id: session for session in self._sessions()}
         snapshots = [session.snapshot(began_ms) for session in sessions.values()]
         draft = self._planner.draft(snapshots, self._profiles())
-        plan = await self._solver.solve(draft.problem)
+        plan = await self._solver.solve(draft.problem, self._planner.accuracy_floor)
         before = self.assignments
         self.plan, self.assignments = self._planner.adopt(draft, plan)
         self.solve_ms = now_ms() - began_ms

@@ -27,6 +27,7 @@ from edge.scheduling.assigner import Assigner, plannable_share
 from edge.scheduling.assignment import Assignment, SessionSnapshot
 from edge.scheduling.capacity_rules import Rule
 from edge.scheduling.draft import Draft, ServingOption, slower
+from edge.scheduling.fairness import ACCURACY_FLOOR, least_share
 from edge.scheduling.picture_choice import PictureChooser
 from edge.scheduling.plan import CycleStep, Plan
 from edge.scheduling.plan_check import violations
@@ -59,11 +60,13 @@ class Planner:
         accuracy: AccuracyProfile,
         *,
         rule: Rule = "shared",
+        accuracy_floor: float = ACCURACY_FLOOR,
         max_batch: int = 8,
         sent_long_sides: Sequence[int] = SENT_LONG_SIDES,
     ) -> None:
         """`networks`: the long sides of each network's inputs; the first is the default one."""
         self.rule = rule
+        self.accuracy_floor = accuracy_floor
         self._long_sides = {network: tuple(sorted(sides)) for network, sides in networks.items()}
         self._default = (next(iter(networks)),)
         self._max_batch = max_batch
@@ -126,6 +129,7 @@ class Planner:
             previous is not None
             and previous.served >= plan.served
             and plan.accuracy <= (1.0 + STAY) * previous.accuracy
+            and self._is_as_fair(previous, plan)
             and not violations(draft.measured_problem, previous, self.rule)
         ):
             plan = previous
@@ -145,6 +149,11 @@ class Planner:
             for client, option in plan.variant_of.items()
         }
         return plan, self._assigner.assignments(draft, plan)
+
+    def _is_as_fair(self, previous: Plan, plan: Plan) -> bool:
+        """Whether it keeps the floor as well as the new plan does."""
+        wanted = min(self.accuracy_floor, least_share(plan))
+        return least_share(previous) >= (1.0 - STAY) * wanted
 
     def _previous(self, draft: Draft) -> Plan | None:
         """The plan in force, without sessions that left, as an answer to the draft's problem."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import multiprocessing
 import os
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -10,6 +11,7 @@ from concurrent.futures.process import BrokenProcessPool
 
 from edge.ipc.parent_watch import die_with_parent
 from edge.scheduling.capacity_rules import Rule
+from edge.scheduling.fairness import solve_fairly
 from edge.scheduling.plan import Plan
 from edge.scheduling.problem import Problem
 from edge.scheduling.solvers import Algorithm, prepare, solve
@@ -34,13 +36,15 @@ class SolverExecutor:
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._thread, prepare, self._algorithm)
 
-    async def solve(self, problem: Problem) -> Plan:
-        """The plan. Raises the solver's errors, and BrokenProcessPool if its process died."""
+    async def solve(self, problem: Problem, floor: float = 0.0) -> Plan:
+        """The plan; `floor` as in `solve_fairly`.
+
+        Raises the solver's errors, and BrokenProcessPool if its process died.
+        """
         loop = asyncio.get_running_loop()
+        work = functools.partial(solve, algorithm=self._algorithm, rule=self._rule)
         if len(problem.clients) <= MAX_IN_THREAD:
-            return await loop.run_in_executor(
-                self._thread, solve, problem, self._algorithm, self._rule
-            )
+            return await loop.run_in_executor(self._thread, solve_fairly, problem, floor, work)
         if self._process is None:
             self._process = ProcessPoolExecutor(
                 1,
@@ -49,9 +53,7 @@ class SolverExecutor:
                 initargs=(os.getpid(),),
             )
         try:
-            return await loop.run_in_executor(
-                self._process, solve, problem, self._algorithm, self._rule
-            )
+            return await loop.run_in_executor(self._process, solve_fairly, problem, floor, work)
         except BrokenProcessPool:
             self._end_process()  # the next problem starts another
             raise

@@ -222,6 +222,8 @@ class Session:
             variant=statistics.variant,
             planned=None if assignment is None else assignment.variant,
             reason="" if assignment is None else assignment.reason,
+            f1=None if assignment is None else assignment.f1,
+            f1_alone=None if assignment is None else assignment.f1_alone,
             pins=self._adaptation.pins,
             size=self.size,
             fps=statistics.fps(now_ms),

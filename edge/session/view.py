@@ -40,6 +40,10 @@ class SessionView:
     """Variant of the plan in force; None: the plan does not serve it."""
     reason: str = ""
     """The plan's reason for that."""
+    f1: float | None = None
+    """Accuracy that the plan expects of its frames; None: nothing is promised."""
+    f1_alone: float | None = None
+    """The same if it had a device to itself."""
     pins: Pins = NO_PINS
     size: tuple[int, int] | None = None
     """Width and height of its latest picture, in pixels."""

@@ -51,13 +51,13 @@ class CountingSolver(SolverExecutor):
         self.failures = 0
         self.failed = asyncio.Event()
 
-    async def solve(self, problem: Problem) -> Plan:
+    async def solve(self, problem: Problem, floor: float = 0.0) -> Plan:
         self.problems.append(problem)
         if self.failures:
             self.failures -= 1
             self.failed.set()
             raise RuntimeError("no plan today")
-        return await super().solve(problem)
+        return await super().solve(problem, floor)
 
 
 def controller(

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from edge.profile.latency import LatencyProfile
 from edge.profile.variant import LONG_SIDES, SENT_LONG_SIDES, Variant
 from edge.scheduling.assignment import Assignment, Pins, SessionSnapshot
+from edge.scheduling.fairness import least_share, solve_fairly
 from edge.scheduling.planner import MAX_OPTIONS, Planner
 from edge.scheduling.solvers import solve
 from tests.planning import accuracy, device
@@ -272,3 +273,19 @@ def test_a_full_device_whose_speed_wavers_does_not_move_a_plan() -> None:
         profiles = [device(20.0 * (1.0 + 0.04 * (step % 2)))]
         plans.append([a.variant for a in plan(sessions, profiles, by).values()])
     assert sum(a != b for a, b in pairwise(plans)) <= 2
+
+
+def test_a_plan_below_the_floor_does_not_stay_though_its_mean_is_higher() -> None:
+    by = Planner({"yolov4-tiny": (128, 320, 608)}, accuracy(), accuracy_floor=0.0)
+    snapshots = [replace(WIDE, id=name) for name in "abc"]
+    draft = by.draft(snapshots, [device(40.0)])
+    unfair, _ = by.adopt(draft, solve(draft.problem))
+    assert unfair.served == 3
+    assert least_share(unfair) < 0.5
+    by.accuracy_floor = 0.7
+    draft = by.draft(snapshots, [device(40.0)])
+    plan, assignments = by.adopt(draft, solve_fairly(draft.problem, 0.7, solve))
+    assert plan.accuracy < unfair.accuracy
+    assert {long_side_of(each) for each in assignments.values()} == {320}
+    draft = by.draft(snapshots, [device(40.0)])
+    assert by.adopt(draft, solve(draft.problem))[0].variant_of == plan.variant_of

@@ -27,7 +27,7 @@ LARGE = replace(
 async def test_small_problems_are_solved_in_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     threads: list[threading.Thread] = []
 
-    def recorded(problem: Problem, *options: object) -> Plan:
+    def recorded(problem: Problem, **options: object) -> Plan:
         threads.append(threading.current_thread())
         return solve(problem)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 from analysis.simulator.components.encoder import SendRequest
@@ -12,6 +13,7 @@ from analysis.simulator.run import SimulatedClient, SimulationRun
 from analysis.simulator.server import BatcherServer
 from analysis.simulator.session import SimulatedSession
 from edge.adaptation.hint_controller import START_BPS, HintController
+from edge.scheduling.fairness import solve_fairly
 from edge.scheduling.planner import PERIOD_MS, Planner, min_period_ms
 from edge.scheduling.solvers import solve
 from edge.session.session_adaptation import SessionAdaptation
@@ -72,7 +74,8 @@ class Planned(Policy):
         by_name = {session.client.name: session for session in self.sessions}
         snapshots = [session.snapshot(now_ms) for session in self.sessions]
         draft = self.planner.draft(snapshots, self.server.profiles)
-        plan = solve(draft.problem, "auto", self.planner.rule)
+        solver = functools.partial(solve, rule=self.planner.rule)
+        plan = solve_fairly(draft.problem, self.planner.accuracy_floor, solver)
         _, assignments = self.planner.adopt(draft, plan)
         for name, assignment in assignments.items():
             by_name[name].assign(assignment, now_ms)

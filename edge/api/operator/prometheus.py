@@ -5,6 +5,7 @@ No label grows with the number of sessions: legs, outcomes and devices are bound
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from aiohttp import web
@@ -130,6 +131,17 @@ class MetricsEndpoint(Collector):
             "edge_sessions_unserved",
             "Sessions that the plan has no room for",
             sum(each.variant is None for each in self._controller.assignments.values()),
+        )
+        planned = [each for each in self._controller.assignments.values() if each.f1 is not None]
+        yield GaugeMetricFamily(
+            "edge_expected_f1",
+            "Accuracy that the plan expects of its sessions' frames, on average, or NaN",
+            sum(each.f1 or 0.0 for each in planned) / len(planned) if planned else math.nan,
+        )
+        yield GaugeMetricFamily(
+            "edge_least_f1_share",
+            "The least that a planned session has of its accuracy with a device to itself, or NaN",
+            min((each.f1_share for each in planned), default=math.nan),
         )
         yield GaugeMetricFamily(
             "edge_received_bits_per_second", "Of all sessions", sum(view.bps for view in views)

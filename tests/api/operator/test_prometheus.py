@@ -132,8 +132,12 @@ async def test_sessions_are_counted_by_state_objective_and_plan() -> None:
         view("c", latency=fast, bps=2e6),
     ]
     parts.controller.assignments = {
-        name: Assignment(variant, 416, 1e6, 0.0, "")
-        for name, variant in (("a", None), ("b", "yolov4-tiny-416"))
+        name: Assignment(variant, 416, 1e6, 0.0, "", f1, alone)
+        for name, variant, f1, alone in (
+            ("a", None, None, None),
+            ("b", "yolov4-tiny-416", 0.6, 0.8),
+            ("c", "yolov4-tiny-608", 0.7, 0.7),
+        )
     }
     parts.capacity.free_sessions = 5
     samples = await _scrape(parts)
@@ -143,6 +147,8 @@ async def test_sessions_are_counted_by_state_objective_and_plan() -> None:
     assert samples["edge_sessions_limit", ""] == 9
     assert samples["edge_sessions_over_slo", ""] == 1
     assert samples["edge_sessions_unserved", ""] == 1
+    assert samples["edge_expected_f1", ""] == pytest.approx(0.65)
+    assert samples["edge_least_f1_share", ""] == pytest.approx(0.75)
     assert samples["edge_received_bits_per_second", ""] == 3e6
 
 

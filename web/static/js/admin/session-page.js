@@ -6,7 +6,7 @@ import { Chart } from "./charts.js";
 import { whenText } from "./ended.js";
 import { drawPlaces, placeRows } from "./places.js";
 import { deviceName } from "./sessions.js";
-import { ageText, levelOfMisses, OUTCOMES, LEGS, msText, percent, rateText, tally, titleOf } from "./texts.js";
+import { accuracyText, ageText, levelOfMisses, OUTCOMES, LEGS, msText, percent, rateText, tally, titleOf } from "./texts.js";
 
 const BOX_COLOURS = ["#3ddc97", "#ffc857", "#7aa2ff", "#c792ea", "#5fd3f3", "#ff6b6b"];
 
@@ -194,6 +194,7 @@ export class SessionPage {
       ["Round trip", session.rtt_ms === null ? "–" : `${msText(session.rtt_ms)} ms`],
       ["Picture", session.size ? session.size.join("×") : "–"],
       ["Served with", session.variant ?? "–"],
+      ["Expected accuracy", accuracyText(session)],
       ["On", session.device === null ? "–" : deviceName(state.devices[session.device])],
       ["Infeasible", `${session.infeasible} frames`],
       ["Packets", `${packets.packets}, ${packets.missed} missed, ${packets.recovered} recovered`],

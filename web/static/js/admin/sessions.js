@@ -2,7 +2,7 @@
 
 import { root } from "../root.js";
 import { $, el, setAttribute, setText, svg } from "./dom.js";
-import { ageText, rateSession, msText, percent, rateText, REASONS, tally, titleOf } from "./texts.js";
+import { accuracyText, ageText, rateSession, msText, percent, rateText, REASONS, tally, titleOf } from "./texts.js";
 
 const WIDTH = 132;
 const HEIGHT = 30;
@@ -85,7 +85,9 @@ export class Sessions {
     const served = (session.variant ?? session.planned ?? "–").replace("yolov4-tiny-", "tiny ").replace("yolov4-", "v4 ");
     setText(row.variant, `${served}${session.pins.variant ? " pinned" : ""}`);
     row.variant.title = session.reason;
-    setText(row.device, session.device === null ? "" : deviceName(state.devices[session.device]));
+    const device = session.device === null ? "" : deviceName(state.devices[session.device]);
+    setText(row.device, [device, session.f1 !== null && `F1 ${session.f1.toFixed(2)}`].filter(Boolean).join(" · "));
+    row.device.title = accuracyText(session);
     draw(row.spark, spark);
   }
 

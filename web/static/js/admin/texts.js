@@ -148,3 +148,13 @@ export function counted(count, noun) {
 export function titleOf(session) {
   return session.label || session.name;
 }
+
+/**
+ * The accuracy that the plan expects of a session's frames, beside what it would have alone.
+ *
+ * @param {{f1: number | null, f1_alone: number | null}} session
+ */
+export function accuracyText({ f1, f1_alone: alone }) {
+  if (f1 === null || alone === null) return "nothing is promised";
+  return `F1 ${f1.toFixed(2)}` + (alone - f1 >= 0.005 ? `; ${alone.toFixed(2)} alone on a device` : "");
+}
