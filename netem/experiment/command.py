@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import os
 import shlex
 import shutil
 import sys
@@ -20,6 +21,7 @@ from edge.profile.host import describe_machine
 from edge.profile.latency_file import ProfileError
 from netem.experiment import machine_load
 from netem.experiment.clients import ClientError
+from netem.experiment.processors import ProcessorsError, divide
 from netem.experiment.run import ExperimentRun
 from netem.experiment.server_process import ServerError
 from netem.experiment.specification import Experiment, ExperimentCell, load
@@ -87,6 +89,11 @@ def run(options: argparse.Namespace) -> int:
     lack = missing()
     if lack:
         print(f"error: runs cannot be made here: {lack}", file=sys.stderr)
+        return 1
+    try:
+        divide(experiment.server_cpus, os.sched_getaffinity(0))
+    except ProcessorsError as error:
+        print(f"error: {options.file}: {error}", file=sys.stderr)
         return 1
     if any(cell.kind == "chromium" for cell in cells):
         try:

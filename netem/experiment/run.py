@@ -24,6 +24,7 @@ from netem.experiment.clients import (
 )
 from netem.experiment.machine_load import MachineLoad, ProcessorUsage
 from netem.experiment.policies import PolicySettings, policy_settings
+from netem.experiment.processors import divide, running_on
 from netem.experiment.server_main import RunSetup
 from netem.experiment.server_process import ServerProcess
 from netem.experiment.specification import ClientSpec, Experiment, ExperimentCell
@@ -88,6 +89,7 @@ class ExperimentRun:
             experiment.accuracy, as_network=experiment.as_network
         )
         self.planned = [self._planned_client(number) for number in range(cell.clients)]
+        self._processors = divide(experiment.server_cpus, os.sched_getaffinity(0))
         self.origin_ms = 0.0
         self.notes: list[str] = []
 
@@ -101,7 +103,8 @@ class ExperimentRun:
             for planned in self.planned
         }
         cameras = [self._camera(planned) for planned in self.planned]
-        with self._links() as links:
+        cpus = self._processors
+        with running_on(cpus.clients), self._links() as links:
             used = [link.used for link in links]
             clients = self._clients(links, cameras)
             outcome = asyncio.run(self._measure(links, clients))
@@ -199,7 +202,9 @@ class ExperimentRun:
         server = ServerProcess(self._setup(), self._scratch, self._folder / run_folder.SERVER_LOG)
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(server.stop)
-            await server.start()
+            with running_on(self._processors.server):
+                await server.spawn()
+            await server.ready()
             for client in clients:
                 stack.push_async_callback(client.close)
             await self._start(server, clients)

@@ -23,7 +23,7 @@ class ServerError(Exception):
 
 
 class ServerProcess:
-    """`start`, wait for clients with `live`, `stop`."""
+    """`spawn`, `ready`, wait for clients with `live`, `stop`."""
 
     def __init__(self, setup: RunSetup, folder: Path, log: Path) -> None:
         self._setup = setup
@@ -40,8 +40,8 @@ class ServerProcess:
     def pid(self) -> int:
         return self._process.pid if self._process is not None else 0
 
-    async def start(self) -> None:
-        """Start it, and wait until it accepts sessions. Raises ServerError."""
+    async def spawn(self) -> None:
+        """Start its process."""
         path = self._folder / "setup.json"
         path.write_text(json.dumps(dataclasses.asdict(self._setup)))
         environment = {
@@ -61,6 +61,9 @@ class ServerProcess:
                 start_new_session=True,  # Ctrl-C is the runner's to act on
             )
         self._reading = asyncio.create_task(self._read())
+
+    async def ready(self) -> None:
+        """Wait until it accepts sessions. Raises ServerError."""
         await self._until(lambda: self.port != 0, START_S, "was not ready")
 
     async def live(self, clients: int, seconds: float) -> dict[int, str]:

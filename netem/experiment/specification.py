@@ -35,6 +35,7 @@ ClientKind = Literal["chromium", "light"]
 PolicyName = Literal["ours", "data-only", "dnn-only", "fixed", "aiortc"]
 Fps = Annotated[int, Field(ge=1, le=60)]
 Width = Annotated[int, Field(ge=128, le=4096)]
+_ADDED = ("server_cpus",)  # settings that came later: unset, runs made before them stay finished
 
 
 def _find_video(file: str, info: ValidationInfo) -> str:
@@ -164,6 +165,8 @@ class Experiment(SpecPart):
     edges: LongSides = list(LONG_SIDES)
     max_batch: Annotated[int, Field(ge=1, le=64)] = 8
     max_bps: Annotated[int, Field(ge=100_000)] = 4_000_000
+    server_cpus: list[Annotated[int, Field(ge=0, le=4095)]] = []
+    """Processors for the server alone; browsers and links have the others. None: all are shared."""
     fixed: FixedSpec | None = None
     link: LinkKind = "auto"
     queue_ms: Annotated[float, Field(gt=0, le=10_000)] = 200.0
@@ -228,7 +231,9 @@ class Experiment(SpecPart):
 
     def key(self, cell: ExperimentCell) -> str:
         """A hash of everything that a run depends on: a finished run with another key is stale."""
-        shared = self.model_dump(mode="json", exclude={"name", "grids", "traces", "videos"})
+        unset = {field for field in _ADDED if not getattr(self, field)}
+        left_out = {"name", "grids", "traces", "videos"} | unset
+        shared = self.model_dump(mode="json", exclude=left_out)
         text = json.dumps([shared, cell.asked], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -38,7 +38,8 @@ def started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Started:
         monkeypatch.setattr("asyncio.create_subprocess_exec", stand_in)
         server = ServerProcess(RunSetup({}, "plans.csv"), tmp_path, tmp_path / "server.log")
         try:
-            await server.start()
+            await server.spawn()
+            await server.ready()
             yield server
         finally:
             await server.stop()
