@@ -39,7 +39,12 @@ class Packet:
 
     @property
     def media(self) -> Payload | None:
-        return depacketize(self.codec, self.payload) if self.payload else None
+        return _media(self.codec, self.payload) if self.payload else None
+
+
+@functools.lru_cache(maxsize=4096)
+def _media(codec: str, payload: bytes) -> Payload | None:
+    return depacketize(codec, payload)
 
 
 def picture(index: int, width: int, height: int) -> av.VideoFrame:
