@@ -6,6 +6,7 @@ import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any, cast
 
 import av
 import numpy as np
@@ -53,7 +54,7 @@ def numbered_picture(number: int) -> av.VideoFrame:
 def number_in(image: av.VideoFrame) -> int | None:
     """The number in a picture's pixels; None where above and below are not the same."""
     plane = image.planes[0]  # read in place: converting thousands of pictures takes a minute
-    y = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+    y = np.frombuffer(cast(Any, plane), np.uint8).reshape(-1, plane.line_size)
     numbers = []
     for row in (_CELL // 2, image.height - _CELL // 2):
         cells = (
