@@ -28,6 +28,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--clients", type=int, metavar="N", help="default: as many as it holds")
     parser.add_argument("--slo-ms", type=float, default=150.0, metavar="MS", help="default 150")
     parser.add_argument("--ingest", type=int, default=1, metavar="N", help="default 1")
+    parser.add_argument(
+        "--pairs", type=int, default=0, metavar="N",
+        help="in place of minutes: fill N times without and N times with tracks and a feed read of"
+        " each session, in turn",
+    )  # fmt: skip
     parser.add_argument("--device", metavar="D", help="default: simulated, 2 to 10 ms a picture")
 
 
@@ -38,6 +43,8 @@ def run(options: argparse.Namespace) -> int:
     report = BenchmarkReport(options.json)
     with tempfile.TemporaryDirectory(prefix="edge-bench-") as folder:
         device = options.device or simulated_device(Path(folder))
+        if options.pairs:
+            return _compare(options, device, report)
         load = asyncio.run(hold(options, device))
     report.console.print(_table(load.minutes))
     report.console.print(
@@ -52,6 +59,27 @@ def run(options: argparse.Namespace) -> int:
         ended=load.ended,
         minutes=load.minutes,
     )
+
+
+def _compare(options: argparse.Namespace, device: str, report: BenchmarkReport) -> int:
+    from analysis.bench.hold.pairs import measure, promises  # noqa: PLC0415
+
+    held = asyncio.run(measure(options, device))
+    table = Table(title="filled in turn", box=box.SIMPLE)
+    for name in ("server", "publishers", "frames", "missed", "share", "feeds read", "results read"):
+        table.add_column(name, justify="left" if name == "server" else "right")
+    for each in held:
+        table.add_row(
+            each.kind,
+            str(each.clients),
+            f"{each.frames:,}",
+            str(each.missed),
+            f"{each.share:.2%}",
+            str(each.read_sessions or ""),
+            f"{each.read_results:,}" if each.read_results else "",
+        )
+    report.console.print(table)
+    return report.finish(list(promises(held)), pairs=held)
 
 
 def _table(minutes: Sequence[Minute]) -> Table:

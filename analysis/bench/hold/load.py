@@ -41,13 +41,12 @@ class HeldLoad:
 
 async def hold(options: argparse.Namespace, device: str) -> HeldLoad:
     """Fills a server up to its limit, or with `options.clients`, and holds the load."""
-    clip = EncodedClip(fps=FPS, long_sides=_LONG_SIDES, bits=_BITS, progress=_progress)
-    await asyncio.to_thread(clip.prepare)
+    clip = await made_clip()
     # The publishers' many objects make for long collections, which would look like server lag.
     garbage_collector.disable()
     settings = {"EDGE_MAX_SESSIONS": str(options.most)}
     async with serving(device, options.ingest, **settings) as (pid, url), AsyncExitStack() as stack:
-        publishers, limit = await _fill(stack, url, clip, options)
+        publishers, limit = await fill(stack, url, clip, options)
         _progress(f"{len(publishers)} publishers: {limit}; held for {options.minutes} minutes")
         await asyncio.sleep(_SETTLE_S)
         minutes: list[Minute] = []
@@ -59,12 +58,19 @@ async def hold(options: argparse.Namespace, device: str) -> HeldLoad:
         return HeldLoad(len(publishers), limit, minutes, _ended(publishers))
 
 
+async def made_clip() -> EncodedClip:
+    """The publishers' video."""
+    clip = EncodedClip(fps=FPS, long_sides=_LONG_SIDES, bits=_BITS, progress=_progress)
+    await asyncio.to_thread(clip.prepare)
+    return clip
+
+
 def _ended(publishers: Sequence[LightPublisher]) -> list[str]:
     """The publishers that the server ended, with its reasons."""
     return [f"{each.label}: {each.reason}" for each in publishers if each.reason is not None]
 
 
-async def _fill(
+async def fill(
     stack: AsyncExitStack, url: str, clip: EncodedClip, options: argparse.Namespace
 ) -> tuple[list[LightPublisher], str]:
     """Publishers, one after the other, up to the limit; and what the limit was."""

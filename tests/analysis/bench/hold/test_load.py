@@ -98,7 +98,7 @@ async def fill(
     monkeypatch.setattr(load, "_recent", recent)
     clip: Any = None
     async with AsyncExitStack() as stack:
-        publishers, limit = await load._fill(stack, "", clip, asked)
+        publishers, limit = await load.fill(stack, "", clip, asked)
         labels, closed_early = [each.label for each in publishers], list(closed)
     return labels, limit, closed_early
 
