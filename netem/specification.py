@@ -18,6 +18,7 @@ from edge.base.validation import mistakes
 from edge.profile.variant import LONG_SIDES, NETWORKS
 
 TraceKind = Literal["wifi", "lte", "nr", "stepped"]
+NETWORK_ALONE = ("first-network", "last-network")  # policies: of several networks, one is served
 DEFAULT_ACCURACY = Path("profiles/accuracy-yolov4-tiny.json")
 
 
@@ -58,6 +59,7 @@ def _known_long_sides(long_sides: list[int]) -> list[int]:
 
 ExistingFile = Annotated[Path, AfterValidator(find_file)]
 NetworkName = Annotated[str, AfterValidator(_known_network)]
+F1Factors = dict[NetworkName, Annotated[float, Field(gt=0, le=1)]]
 LongSides = Annotated[list[int], Field(min_length=1), AfterValidator(_known_long_sides)]
 
 
@@ -79,6 +81,24 @@ class TraceSource(SpecPart):
     def label(self) -> str:
         """Its name in the results."""
         return self.name or self.kind or (self.file.stem if self.file else "")
+
+
+def family_mistakes(
+    network: str, family: Sequence[str], factors: Sequence[str], where: str, policies: Sequence[str]
+) -> list[str]:
+    """What is wrong with further networks, with whose F1 is assumed, or with their policies.
+
+    `where`: the key of the factors.
+    """
+    networks = [network, *family]
+    found = []
+    if again := repeated(networks):
+        found.append(f"family: {', '.join(again)} is there already")
+    if factors and set(factors) != set(networks):
+        found.append(f"{where}: one for each of {', '.join(networks)}, and for no others")
+    if not family and (alone := [name for name in policies if name in NETWORK_ALONE]):
+        found.append(f"policies: {', '.join(alone)}: only where there is a `family`")
+    return found
 
 
 def repeated(names: Sequence[str]) -> list[str]:

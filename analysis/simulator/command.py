@@ -7,14 +7,16 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
-from analysis.simulator.specification import POLICIES, Simulation, load
+from analysis.simulator.specification import PolicyName, Simulation, load
 from edge.cli import EXIT_FAILED, EXIT_USAGE, fail
-from netem.specification import SpecError
+from netem.specification import NETWORK_ALONE, SpecError
 
 if TYPE_CHECKING:
     from analysis.simulator.results import RunResult
+
+_POLICIES: tuple[str, ...] = get_args(PolicyName)
 
 ABOUT = "Runs every combination of an experiment's grid under every policy, on a simulated clock."
 
@@ -24,7 +26,10 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, metavar="DIR", help="write NAME.csv there")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write all rows there")
     parser.add_argument(
-        "--policies", metavar="A,B,...", type=_policies, help=f"only these of {', '.join(POLICIES)}"
+        "--policies",
+        metavar="A,B,...",
+        type=_policies,
+        help=f"only these of {', '.join(_POLICIES)}",
     )
     parser.add_argument("--seconds", type=_positive, metavar="N", help="instead of the file's")
     parser.add_argument(
@@ -56,6 +61,8 @@ def run(options: argparse.Namespace) -> int:
         return fail(str(error), EXIT_USAGE)
     changes = {"policies": options.policies, "seconds": options.seconds}
     experiment = experiment.model_copy(update={k: v for k, v in changes.items() if v is not None})
+    if not experiment.family and (alone := sorted({*experiment.policies} & {*NETWORK_ALONE})):
+        return fail(f"--policies: {', '.join(alone)}: {options.file} has no `family`", EXIT_USAGE)
     try:
         rows = _simulate(experiment, options.jobs)
     except (AccuracyError, ProfileError) as error:
@@ -116,8 +123,8 @@ def _simulate(experiment: Simulation, jobs: int) -> list[RunResult]:
 def _policies(text: str) -> list[str]:
     names = text.split(",")
     for name in names:
-        if name not in POLICIES:
-            raise argparse.ArgumentTypeError(f"{name!r}: of {', '.join(POLICIES)}")
+        if name not in _POLICIES:
+            raise argparse.ArgumentTypeError(f"{name!r}: of {', '.join(_POLICIES)}")
     return names
 
 

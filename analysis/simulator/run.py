@@ -19,6 +19,7 @@ from edge.profile.accuracy import AccuracyProfile
 from edge.profile.accuracy_file import load_accuracy_profile
 from edge.profile.latency_file import load_latency_profile
 from edge.profile.variant import Variant
+from netem.assumed_accuracy import assume
 from traces import Trace, read
 from traces.generate import KINDS
 
@@ -107,9 +108,12 @@ class SimulationRun:
     def _least_service_ms(self) -> float:
         """The least time from a frame's arrival to its answer, which even an oracle needs."""
         long_side = self.experiment.edges[0]
-        variant = Variant(self.experiment.network, long_side)
-        size = variant.input_size(*self.shape)
-        fastest_ms = min(p.typical_ms(variant.name, size, 1) for p in self.profiles)
+        variants = [Variant(network, long_side) for network in self.experiment.networks]
+        fastest_ms = min(
+            profile.typical_ms(variant.name, variant.input_size(*self.shape), 1)
+            for profile in self.profiles
+            for variant in variants
+        )
         return self.decode_ms(long_side) + fastest_ms + HANDOVER_MS + self.cell.trace.rtt_ms / 2.0
 
     # For policies
@@ -224,12 +228,16 @@ class SimulationRun:
 
 def accuracy_of(experiment: Simulation) -> AccuracyProfile:
     """The experiment's accuracy profile, read once in each process."""
-    return _accuracy(experiment.accuracy.file, experiment.accuracy.as_network)
+    spec = experiment.accuracy
+    return _accuracy(spec.file, spec.as_network, tuple(spec.factors.items()))
 
 
 @lru_cache(maxsize=8)
-def _accuracy(file: Path, as_network: str | None) -> AccuracyProfile:
-    return load_accuracy_profile(file, as_network=as_network)
+def _accuracy(
+    file: Path, as_network: str | None, factors: tuple[tuple[str, float], ...]
+) -> AccuracyProfile:
+    profile = load_accuracy_profile(file, as_network=as_network)
+    return assume(profile, as_network, dict(factors))
 
 
 @lru_cache(maxsize=512)

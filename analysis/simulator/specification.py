@@ -7,26 +7,26 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
 from edge.profile.variant import LONG_SIDES
 from netem.specification import (
     DEFAULT_ACCURACY,
+    NETWORK_ALONE,
     ExistingFile,
+    F1Factors,
     LongSides,
     NetworkName,
     SpecPart,
     TraceSource,
+    family_mistakes,
     load_spec,
     repeated,
 )
 
 PolicyName = Literal[
-    "ours", "jellyfish", "jellyfish-video", "largest", "smallest", "data-only", "dnn-only"
-]
-POLICIES: tuple[PolicyName, ...] = (
     "ours",
     "jellyfish",
     "jellyfish-video",
@@ -34,7 +34,13 @@ POLICIES: tuple[PolicyName, ...] = (
     "smallest",
     "data-only",
     "dnn-only",
+    "first-network",
+    "last-network",
+]
+POLICIES: tuple[PolicyName, ...] = tuple(
+    name for name in get_args(PolicyName) if name not in NETWORK_ALONE
 )
+"""Those that need no `family`: the default."""
 
 
 class SimulatedLinkSpec(TraceSource):
@@ -60,10 +66,12 @@ class DeviceSpec(SpecPart):
 
 
 class AccuracySpec(SpecPart):
-    """Measured accuracy, and the network in it that stands in for one without measurements."""
+    """Measured accuracy, and the network in it that stands in for one without measurements, or,
+    times a factor, for each of a family's."""
 
     file: Annotated[ExistingFile, Field(validate_default=True)] = DEFAULT_ACCURACY
     as_network: str | None = None
+    factors: F1Factors = {}
 
 
 class Costs(SpecPart):
@@ -89,6 +97,7 @@ class Simulation(SpecPart):
     seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] = [1]
     policies: Annotated[list[PolicyName], Field(min_length=1)] = list(POLICIES)
     network: NetworkName = "yolov4"
+    family: list[NetworkName] = []
     edges: LongSides = list(LONG_SIDES)
     max_batch: Annotated[int, Field(ge=1, le=64)] = 8
     max_bps: Annotated[int, Field(ge=100_000)] = 4_000_000
@@ -96,10 +105,25 @@ class Simulation(SpecPart):
     height: Annotated[int, Field(ge=128)] = 720
 
     @model_validator(mode="after")
-    def _unique_labels(self) -> Simulation:
+    def _names(self) -> Simulation:
+        problems = []
         if names := repeated([trace.label for trace in self.traces]):
-            raise ValueError(f"traces: two have the same name: {', '.join(names)}")
+            problems.append(f"traces: two have the same name: {', '.join(names)}")
+        problems += family_mistakes(
+            self.network,
+            self.family,
+            list(self.accuracy.factors),
+            "accuracy.factors",
+            self.policies,
+        )
+        if problems:
+            raise ValueError("\n".join(problems))
         return self
+
+    @property
+    def networks(self) -> list[str]:
+        """All that the plan may choose among."""
+        return [self.network, *self.family]
 
     @property
     def cells(self) -> Iterator[SimulationCell]:

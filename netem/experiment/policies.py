@@ -2,9 +2,10 @@
 
 `ours` adapts the sent video and the network, for all sessions together. `data-only` adapts the
 sent video, and its network has one size; `dnn-only` adapts the network, and every client sends the
-largest size at a sufficient bitrate; `fixed` adapts neither. `aiortc` is `fixed` with another
-server: aiortc's own receiver, first in, first out (`netem.baseline.server`). The names and the
-choice of the fixed size are the simulator's too (`analysis.simulator.policies`).
+largest size at a sufficient bitrate; `fixed` adapts neither. Of a family, `ours` serves with every
+network, `last-network` with the last one, and all others with the first. `aiortc` is `fixed` with
+another server: aiortc's own receiver, first in, first out (`netem.baseline.server`). The names and
+the choice of the fixed size are the simulator's too (`analysis.simulator.policies`).
 """
 
 from __future__ import annotations
@@ -25,9 +26,10 @@ FIXED_DNN: tuple[PolicyName, ...] = ("data-only", "fixed", "aiortc")
 
 @dataclass(frozen=True, slots=True)
 class PolicySettings:
-    """The network's allowed input sides, and every client's sent size and bitrate (None: as its
-    link and the plan allow)."""
+    """The networks with their allowed input sides, and every client's sent size and bitrate (None:
+    as its link and the plan allow)."""
 
+    networks: tuple[str, ...]
     long_sides: tuple[int, ...]
     sent_long_side: int | None = None
     sent_bps: int | None = None
@@ -41,10 +43,13 @@ def policy_settings(
     fixed = experiment.fixed
     long_side = _fixed_long_side(experiment, cell, size) if fixed is None else fixed.edge
     allowed = (long_side,) if policy in FIXED_DNN else long_sides
+    networks = tuple(experiment.networks)
+    if policy != "ours":
+        networks = networks[-1:] if policy == "last-network" else networks[:1]
     if policy not in FIXED_DATA:
-        return PolicySettings(allowed)
+        return PolicySettings(networks, allowed)
     if fixed is not None and policy != "dnn-only":
-        return PolicySettings(allowed, fixed.sent_edge, fixed.sent_bps)
+        return PolicySettings(networks, allowed, fixed.sent_edge, fixed.sent_bps)
     largest = long_sides[-1] if policy == "dnn-only" else long_side
     sent_long_side = max(each for each in SENT_LONG_SIDES if each <= largest)
     bps = accuracy.enough_bps(
@@ -54,7 +59,7 @@ def policy_settings(
         SUFFICIENT,
         pixels=sent_long_side * sent_long_side * min(size) // max(size),
     )
-    return PolicySettings(allowed, sent_long_side, round(min(bps, experiment.max_bps)))
+    return PolicySettings(networks, allowed, sent_long_side, round(min(bps, experiment.max_bps)))
 
 
 def _fixed_long_side(experiment: Experiment, cell: ExperimentCell, size: tuple[int, int]) -> int:

@@ -14,7 +14,8 @@ from typing import Any
 
 from edge.base.clock import now_ms
 from edge.models.weights import class_names
-from edge.profile.accuracy_file import load_accuracy_profile
+from edge.profile.accuracy_file import load_accuracy_profile, save_accuracy_profile
+from netem.assumed_accuracy import assume
 from netem.experiment.clients import (
     ChromiumClient,
     ClientError,
@@ -85,8 +86,10 @@ class ExperimentRun:
         self._folder = folder
         self._scratch = scratch
         self._on_progress = on_progress
-        self._accuracy = load_accuracy_profile(
-            experiment.accuracy, as_network=experiment.as_network
+        self._accuracy = assume(
+            load_accuracy_profile(experiment.accuracy, as_network=experiment.as_network),
+            experiment.as_network,
+            experiment.accuracy_factors,
         )
         self.planned = [self._planned_client(number) for number in range(cell.clients)]
         self._processors = divide(experiment.server_cpus, os.sched_getaffinity(0))
@@ -177,7 +180,7 @@ class ExperimentRun:
             "http": True,
             "device": [_absolute_device(each) for each in experiment.device],
             "profile": [str(path.absolute()) for path in experiment.profile],
-            "network": experiment.network,
+            "network": chosen.networks[0],
             "edges": list(chosen.long_sides),
             "max_batch": experiment.max_batch,
             "max_bps": experiment.max_bps,
@@ -185,7 +188,13 @@ class ExperimentRun:
             "slo_ms": cell.slo_ms,
             "fps": max(planned.fps for planned in self.planned),
         }
-        if experiment.as_network is None:
+        if len(chosen.networks) > 1:
+            settings["models"] = [{"name": name, "family": "all"} for name in chosen.networks]
+        if experiment.accuracy_factors:
+            assumed = self._scratch / "accuracy.json"
+            save_accuracy_profile(self._accuracy, assumed)
+            settings["accuracy"] = str(assumed)
+        elif experiment.as_network is None:
             settings["accuracy"] = str(experiment.accuracy.absolute())
         plans = str(self._scratch / run_folder.PLANS)
         if cell.policy == "aiortc":

@@ -20,10 +20,12 @@ from netem.links.emulated_link import Kind as LinkKind
 from netem.specification import (
     DEFAULT_ACCURACY,
     ExistingFile,
+    F1Factors,
     LongSides,
     NetworkName,
     SpecPart,
     TraceSource,
+    family_mistakes,
     find_file,
     load_spec,
     repeated,
@@ -32,7 +34,10 @@ from traces import Trace, constant, read
 from traces.generate import KINDS
 
 ClientKind = Literal["chromium", "light"]
-PolicyName = Literal["ours", "data-only", "dnn-only", "fixed", "aiortc"]
+PolicyName = Literal[
+    "ours", "data-only", "dnn-only", "fixed", "aiortc", "first-network", "last-network"
+]
+ADAPTING = {"ours", "first-network", "last-network"}
 Fps = Annotated[int, Field(ge=1, le=60)]
 Width = Annotated[int, Field(ge=128, le=4096)]
 _ADDED = ("server_cpus",)  # settings that came later: unset, runs made before them stay finished
@@ -159,9 +164,13 @@ class Experiment(SpecPart):
     ]
     profile: list[ExistingFile] = []
     network: NetworkName = "yolov4-tiny"
+    family: list[NetworkName] = []
+    """Further networks; the plan chooses among all of them."""
     accuracy: Annotated[ExistingFile, Field(validate_default=True)] = DEFAULT_ACCURACY
     as_network: str | None = None
     """The network whose accuracy, in that file, stands for this network's."""
+    accuracy_factors: F1Factors = {}
+    """For each network, what its F1 is assumed to be as a multiple of `as_network`'s."""
     edges: LongSides = list(LONG_SIDES)
     max_batch: Annotated[int, Field(ge=1, le=64)] = 8
     max_bps: Annotated[int, Field(ge=100_000)] = 4_000_000
@@ -196,12 +205,27 @@ class Experiment(SpecPart):
             if client.video is not None and client.video not in videos:
                 known = ", ".join(videos)
                 problems.append(f"client[{number}].video: {client.video!r} is not one of {known}")
-        adapts = {policy for grid in self.grids for policy in grid.policies} <= {"ours"}
-        if not adapts and self.fixed is None and not self.simulated:
-            problems.append("missing key `fixed`: policies other than ours run on real devices")
+        policies = {policy for grid in self.grids for policy in grid.policies}
+        problems += family_mistakes(
+            self.network,
+            self.family,
+            list(self.accuracy_factors),
+            "accuracy_factors",
+            sorted(policies),
+        )
+        if not policies <= ADAPTING and self.fixed is None and not self.simulated:
+            problems.append(
+                f"missing key `fixed`: policies other than {', '.join(sorted(ADAPTING))} run on "
+                "real devices"
+            )
         if problems:
             raise ValueError("\n".join(problems))
         return self
+
+    @property
+    def networks(self) -> list[str]:
+        """All that may be served."""
+        return [self.network, *self.family]
 
     @property
     def simulated(self) -> bool:

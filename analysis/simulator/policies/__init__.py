@@ -7,7 +7,13 @@ from collections.abc import Callable
 from analysis.simulator.policies.base import Policy
 from analysis.simulator.policies.fixed import Largest, Smallest
 from analysis.simulator.policies.jellyfish import Jellyfish, JellyfishVideo
-from analysis.simulator.policies.planned import DataOnly, DnnOnly, Ours
+from analysis.simulator.policies.planned import (
+    DataOnly,
+    DnnOnly,
+    FirstNetwork,
+    LastNetwork,
+    Ours,
+)
 from analysis.simulator.run import SimulationRun
 from analysis.simulator.specification import PolicyName
 
@@ -21,4 +27,6 @@ POLICY: dict[PolicyName, Callable[[SimulationRun], Policy]] = {
     "smallest": Smallest,
     "data-only": DataOnly,
     "dnn-only": DnnOnly,
+    "first-network": FirstNetwork,
+    "last-network": LastNetwork,
 }

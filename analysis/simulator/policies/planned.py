@@ -23,18 +23,24 @@ TICK_MS = 100.0
 
 
 class Planned(Policy):
-    """The server's sessions, scheduling and dispatching. `long_sides` are the input sizes to plan
-    with; all of the experiment's by default."""
+    """The server's sessions, scheduling and dispatching. `networks` are those to plan with, and
+    `long_sides` their input sizes; all of the experiment's by default."""
 
     obeys = True
 
-    def __init__(self, run: SimulationRun, long_sides: Sequence[int] | None = None) -> None:
+    def __init__(
+        self,
+        run: SimulationRun,
+        long_sides: Sequence[int] | None = None,
+        networks: Sequence[str] | None = None,
+    ) -> None:
         super().__init__(run)
-        self.served_long_sides = list(long_sides or self.long_sides)
         experiment = run.experiment
-        self.planner = Planner(
-            {self.network: self.served_long_sides}, run.accuracy, max_batch=experiment.max_batch
-        )
+        self.served = {
+            network: list(long_sides or self.long_sides)
+            for network in networks or experiment.networks
+        }
+        self.planner = Planner(self.served, run.accuracy, max_batch=experiment.max_batch)
         self.server = BatcherServer(run, experiment.max_batch, self._answered)
         self.sessions: list[SimulatedSession] = []
         self._planned_ms = self._due_ms = -1.0
@@ -46,7 +52,7 @@ class Planned(Policy):
         max_bps = self.run.experiment.max_bps
         for client in self.run.clients:
             controller = HintController(max_bps=max_bps)
-            hints = SessionAdaptation({self.network: self.served_long_sides}, controller)
+            hints = SessionAdaptation(self.served, controller)
             self.sessions.append(
                 SimulatedSession(self.run, client, hints, self._on_step, obeys=self.obeys)
             )
@@ -114,7 +120,7 @@ class DataOnly(Planned):
     """Sent sizes and bitrates adapt; the network's input is fixed (`fixed_long_side`)."""
 
     def __init__(self, run: SimulationRun) -> None:
-        super().__init__(run, [_fixed_long_side(run)])
+        super().__init__(run, [_fixed_long_side(run)], [run.experiment.network])
 
 
 class DnnOnly(Planned):
@@ -122,9 +128,26 @@ class DnnOnly(Planned):
 
     obeys = False
 
+    def __init__(self, run: SimulationRun) -> None:
+        super().__init__(run, networks=[run.experiment.network])
+
     def first_request(self, number: int) -> SendRequest:
         long_side = self.long_sides[-1]
         return SendRequest(long_side, self.run.cell.fps, self.video_bps(long_side))
+
+
+class FirstNetwork(Planned):
+    """Everything adapts, but of a family the first network alone is served."""
+
+    def __init__(self, run: SimulationRun) -> None:
+        super().__init__(run, networks=run.experiment.networks[:1])
+
+
+class LastNetwork(Planned):
+    """Everything adapts, but of a family the last network alone is served."""
+
+    def __init__(self, run: SimulationRun) -> None:
+        super().__init__(run, networks=run.experiment.networks[-1:])
 
 
 def _fixed_long_side(run: SimulationRun) -> int:

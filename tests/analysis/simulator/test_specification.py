@@ -39,6 +39,13 @@ def read(tmp_path: Path, text: str) -> None:
         ('name = "x"', 'name = "x"\npolicies = ["best"]', "policies[0]: input should be"),
         ("sim-rtx2080ti", "nothing", "nothing.json: no such file"),
         ("fps = [15]", "fps = 15]", "not TOML"),
+        ('name = "x"', 'name = "x"\nfamily = ["yolov4"]', "family: yolov4 is there already"),
+        ('name = "x"', 'name = "x"\npolicies = ["last-network"]', "only where there is a `family`"),
+        (
+            "[accuracy]",
+            "[accuracy]\nfactors = { yolov4-tiny = 0.6 }",
+            "accuracy.factors: one for each of yolov4, and for no others",
+        ),
         ("clients =", "cleints =", "unknown key `cleints`; did you mean `clients`?"),
     ],
 )
@@ -55,4 +62,4 @@ def test_the_shipped_experiments_can_be_read(monkeypatch: pytest.MonkeyPatch) ->
         path.stem: len(list(load(path).cells))
         for path in (ROOT / "analysis" / "experiments").glob("*.toml")
     }
-    assert cells == {"paper-grid": 4 * 2 * 3 * 3, "many": 4}
+    assert cells == {"paper-grid": 4 * 2 * 3 * 3, "many": 4, "family": 6 * 2 * 2}

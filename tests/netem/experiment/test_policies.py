@@ -44,6 +44,19 @@ def settings(text: str) -> dict[str, PolicySettings]:
     }
 
 
+def test_of_a_family_ours_serves_with_all_networks_and_others_with_one() -> None:
+    family = SIMULATED.replace('network = "yolov4"', 'network = "yolov4-tiny"\nfamily = ["yolov4"]')
+    more = family.replace('"aiortc"]', '"aiortc", "first-network", "last-network"]')
+    of = settings(more)
+    alone = {name: each.networks for name, each in of.items() if name != "ours"}
+    assert alone.pop("last-network") == ("yolov4",)
+    assert set(alone.values()) == {("yolov4-tiny",)}
+    assert of["ours"].networks == ("yolov4-tiny", "yolov4")
+    for alone in ("first-network", "last-network"):
+        assert of[alone].long_sides == of["ours"].long_sides
+        assert of[alone].sent_long_side is None
+
+
 def test_each_policy_fixes_what_its_name_says() -> None:
     of = settings(SIMULATED)
     assert {name: each.sent_long_side is not None for name, each in of.items()} == {
@@ -58,6 +71,7 @@ def test_each_policy_fixes_what_its_name_says() -> None:
 
 def test_real_devices_use_the_fixed_values_of_the_file() -> None:
     of = settings(REAL)
-    assert of["fixed"] == of["aiortc"] == PolicySettings((320,), 256, 400_000)
-    assert of["data-only"] == PolicySettings((320,))
+    networks = ("yolov4",)
+    assert of["fixed"] == of["aiortc"] == PolicySettings(networks, (320,), 256, 400_000)
+    assert of["data-only"] == PolicySettings(networks, (320,))
     assert of["dnn-only"].sent_long_side == 608

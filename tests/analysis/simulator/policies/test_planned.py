@@ -6,9 +6,11 @@ import pytest
 
 from analysis.simulator.policies.planned import Planned
 from analysis.simulator.run import SimulationRun
+from analysis.simulator.specification import PolicyName
+from edge.profile.variant import Variant
 from edge.scheduling.planner import PERIOD_MS
 from netem.experiment.fixed_size import fixed_long_side
-from tests.analysis.simulator.experiment import run
+from tests.analysis.simulator.experiment import ROOT, run
 
 
 def policy_of(made: SimulationRun) -> Planned:
@@ -53,7 +55,7 @@ def test_data_only_keeps_one_input_and_changes_the_sent_size() -> None:
         frames_a_second=2 * 15, slo_ms=100.0,
     )  # fmt: skip
     tally = made.run()
-    assert policy_of(made).served_long_sides == [expected]
+    assert policy_of(made).served == {"yolov4": [expected]}
     assert tally.variant_changes == 0
     assert {client.last_variant for client in made.clients} == {f"yolov4-{expected}"}
     assert tally.size_changes > 0
@@ -64,3 +66,35 @@ def test_dnn_only_sends_the_largest_size_whatever_the_hints_are() -> None:
     tally = made.run()
     assert tally.size_changes == 0
     assert {client.encoder.request.long_side for client in made.clients} == {608}
+
+
+FAMILY = {
+    "network": "yolov4-tiny",
+    "family": ["yolov4"],
+    "edges": [416, 608],
+    "devices": [{"profile": ROOT / "profiles/sim-rtx2080ti.json", "count": 1}],
+    "accuracy": {
+        "file": ROOT / "profiles/accuracy-yolov4-tiny.json",
+        "as_network": "yolov4-tiny",
+        "factors": {"yolov4-tiny": 0.6, "yolov4": 1.0},
+    },
+}
+
+
+def served(policy: PolicyName, clients: int) -> tuple[set[str], float, int]:
+    """The networks that served a client last, the mean F1 of the feasible frames, the misses."""
+    made = run(policy, clients=[clients], slo_ms=[150], **FAMILY)
+    tally = made.run()
+    last = {Variant.parse(client.last_variant).network for client in made.clients}
+    return last, tally.f1_feasible / tally.feasible, sum(tally.misses.values())
+
+
+def test_of_a_family_the_large_network_serves_while_there_is_time_and_both_when_full() -> None:
+    assert served("ours", 1)[0] == {"yolov4"}
+    assert served("first-network", 1)[0] == {"yolov4-tiny"}
+    assert served("last-network", 1)[0] == {"yolov4"}
+    networks, f1, misses = served("ours", 24)
+    assert networks == {"yolov4-tiny", "yolov4"}
+    assert misses == 0
+    assert f1 > served("first-network", 24)[1]
+    assert served("last-network", 24)[2] > 0  # it has not the time for all
