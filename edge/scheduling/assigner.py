@@ -98,7 +98,28 @@ class Assigner:
         elif snapshot.sent_long_side:
             now = self._pictures.f1(name, snapshot.sent_long_side, snapshot)
             gain = self._pictures.f1(name, sent, snapshot) - now
-        return Assignment(name, sent, useful_bps, gain, reason)
+        fallbacks = self._fallbacks(draft, client, option, sent)
+        return Assignment(name, sent, useful_bps, gain, reason, fallbacks)
+
+    def _fallbacks(self, draft: Draft, client: int, planned: int, sent: int) -> tuple[str, ...]:
+        """A small input of a slow network may both take longer and see less than a large one of a
+        fast network; it is left out."""
+        snapshot, problem = draft.snapshots[client], draft.problem
+        if len(snapshot.networks) < 2 or snapshot.pins.variant is not None:
+            return ()
+        others = [
+            index for index, long_side in enumerate(draft.sent_long_sides[client]) if long_side
+        ]
+        f1 = {
+            index: self._pictures.f1(draft.options[index].variant, sent, snapshot)
+            for index in others
+        }
+        limit_ms, chosen = problem.variants[planned].latency_ms[0], []
+        for index in sorted(others, key=lambda i: (-f1[i], problem.variants[i].latency_ms[0])):
+            if problem.variants[index].latency_ms[0] < limit_ms:
+                limit_ms = problem.variants[index].latency_ms[0]
+                chosen.append(draft.options[index].variant)
+        return tuple(chosen)
 
     def _least_load(self, draft: Draft, client: int) -> float:
         """Devices that its frames keep busy with its fastest option, each frame by itself."""

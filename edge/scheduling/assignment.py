@@ -49,8 +49,10 @@ class Assignment:
 
     `variant` is the best for its frames (None: they can't be served). `long_side` and `useful_bps`
     are the picture size in pixels and the highest bitrate that raises the F1. `gain` is the
-    F1 that a frame gains if the session changes from the size that it sends now. `f1` is what the
-    plan expects of its frames, `f1_alone` what it would with a device to itself; None: not served.
+    F1 that a frame gains if the session changes from the size that it sends now. `fallbacks`, for a
+    session that several networks may serve: names of the faster variants for frames that the best
+    one would be too slow for, best first. Each next one is faster. `f1` is what the plan expects of
+    its frames, `f1_alone` what it would with a device to itself; None: not served.
     """
 
     variant: str | None
@@ -58,6 +60,7 @@ class Assignment:
     useful_bps: float
     gain: float
     reason: str
+    fallbacks: tuple[str, ...] = ()
     f1: float | None = None
     f1_alone: float | None = None
 

@@ -75,7 +75,7 @@ class SessionAdaptation:
         first, sides = next(iter(self._long_sides.items()))
         self.variants = self._variants_up_to(Variant(first, sides[0]))
         """Names of the variants that may serve a frame, best first: from the planned one down, of
-        the planned network.
+        the planned network, or, where several may serve, those that the plan names.
 
         Empty for a session that the plan doesn't serve; the smallest before the first plan. An
         input larger than the picture is no waste: small objects are recognised better enlarged.
@@ -150,6 +150,8 @@ class SessionAdaptation:
             self.variants = ()
         elif self.pins.variant is not None:
             self.variants = (self.pins.variant,)
+        elif assignment.fallbacks:
+            self.variants = (assignment.variant, *assignment.fallbacks)
         else:
             self.variants = self._variants_up_to(Variant.parse(assignment.variant))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 from edge.profile.variant import LONG_SIDES, Variant
 from edge.scheduling.assignment import Assignment, Pins, SessionSnapshot
@@ -63,3 +64,31 @@ def test_a_pin_of_another_model_changes_nothing() -> None:
     pinned = replace(mine, pins=Pins(variant="yolov4-tiny-320"))
     (assignment,) = plan([pinned]).values()
     assert assignment.variant == "yolov4-tiny-320"
+
+
+def test_frames_too_late_for_the_planned_variant_fall_to_faster_ones_of_either_network() -> None:
+    sight = accuracy(TINY_SEES)
+    roomy = replace(WIDE, slo_ms=400.0, budget_ms=380.0, fps=3.0, networks=BOTH)
+    (assignment,) = plan([roomy]).values()
+    assert network(assignment) == "yolov4"
+    profile = device(full=8.0)
+
+    def latency_ms(name: str) -> float:
+        return profile.latency_ms(name, Variant.parse(name).input_size(*roomy.size), 1)
+
+    def f1(name: str) -> float:
+        return sight.f1(name, assignment.long_side, roomy.link_bps, roomy.fps)
+
+    chain = [assignment.variant or "", *assignment.fallbacks]
+    assert {Variant.parse(name).network for name in assignment.fallbacks} == set(BOTH)
+    for better, worse in pairwise(chain):
+        assert latency_ms(worse) < latency_ms(better)
+        assert f1(worse) <= f1(better)
+    every = [Variant(name, side).name for name in BOTH for side in LONG_SIDES]
+    for name in set(every) - set(chain):  # left out: something in the list is faster and sees more
+        assert any(latency_ms(c) <= latency_ms(name) and f1(c) >= f1(name) for c in chain)
+
+
+def test_a_session_of_one_model_falls_back_within_it() -> None:
+    (assignment,) = plan([replace(WIDE, networks=("yolov4",))]).values()
+    assert assignment.fallbacks == ()

@@ -119,6 +119,19 @@ def test_variants_go_down_from_the_planned_one() -> None:
     )
 
 
+def test_variants_of_a_family_are_those_that_the_plan_names() -> None:
+    hints = SessionAdaptation({"a": [128, 256], "b": [128, 256]}, HintController())
+    hints.assign(replace(BEST, variant="b-256", fallbacks=("a-256", "a-128")))
+    assert hints.variants == ("b-256", "a-256", "a-128")
+
+
+def test_a_pinned_variant_has_no_fallbacks() -> None:
+    hints = SessionAdaptation({"a": [128, 256], "b": [128, 256]}, HintController())
+    hints.pin_variant("b-256")
+    hints.assign(replace(BEST, variant="b-256", fallbacks=("a-256",)))
+    assert hints.variants == ("b-256",)
+
+
 def test_before_the_first_plan_frames_get_the_least() -> None:
     assert _hints(None).variants == ("yolov4-tiny-128",)
 
