@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from edge.base.clock import now_ms
 from edge.cli.main import main
 from edge.config import ConfigError, load
+from edge.ipc import child_process
 from edge.server import Server
 from edge.startup import StartError
+from tests.publisher import publishing
+from tests.serving import base, noise, serving
 
 from ..darknet_config import small, yolov4_tiny
 from .darknet_files import lines, table, write_model
@@ -120,6 +126,12 @@ def _sizes(folder: Path) -> str:
     return table(onnx="mine.onnx", names="mine.names", input_sizes=[416])
 
 
+REFUSED_BY_A_SERVER = (
+    "weights cut short",
+    "weights of other classes",
+    "an ONNX classifier",
+    "names too few",
+)
 V8 = BrightCells("yolov8", 3)
 RANDOM = np.random.default_rng(0).bytes(5000)
 CASES: dict[str, tuple[Callable[[Path], str], str]] = {
@@ -215,8 +227,13 @@ CASES: dict[str, tuple[Callable[[Path], str], str]] = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_each_message_names_the_thing_to_change_and_no_worker_starts(
-    case: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    case: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    started: list[object] = []
+    monkeypatch.setattr(child_process, "_spawn", lambda *given, **_: started.append(given))
     make, expected = CASES[case]
     config = tmp_path / "edge.toml"
     config.write_text(make(tmp_path).replace("FOLDER", str(tmp_path)))
@@ -233,6 +250,38 @@ def test_each_message_names_the_thing_to_change_and_no_worker_starts(
             Server(settings)  # workers start later, in `start`
         refused = str(caught.value)
     assert re.search(expected, refused), refused
+    assert started == []
+
+
+async def test_a_session_on_this_machine_is_answered_on_while_wrong_files_are_refused(
+    tmp_path: Path,
+) -> None:
+    """Each by a real `edge serve`, which ends by itself: with a message, without a worker."""
+    async with serving() as server, publishing(base(server), noise(320, 192)) as me:
+        await me.wait_for_type("detections")
+        worker = server.devices.status[0].pid
+        for number, case in enumerate(REFUSED_BY_A_SERVER):
+            make, expected = CASES[case]
+            folder = tmp_path / str(number)
+            folder.mkdir()
+            config = folder / "edge.toml"
+            config.write_text(make(folder).replace("FOLDER", str(folder)))
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "edge", "serve", "--http", "--host", "127.0.0.1"),
+                *("--port", "0", "--config", str(config)),
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+            )
+            output, _ = await asyncio.wait_for(process.communicate(), 120.0)
+            said = output.decode()
+            assert process.returncode not in (0, None), said
+            assert re.search(expected, said), said
+            assert "Traceback" not in said
+            assert "event=device_state" not in said, said
+            await me.wait_for_answers()
+        [session] = server.sessions
+        assert session.view(now_ms()).outcomes.get("device_lost", 0) == 0
+        assert server.devices.status[0].pid == worker
 
 
 def test_files_that_fit_are_no_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
