@@ -3,7 +3,8 @@
 Boxes: OpenCV's DNN module runs Darknet's own description of YOLOv4-tiny on two photographs.
 Accuracy: F1 of this device's precision and of float32 over a street video (and further ones, by
 --video), against the 608-pixel output in float32. Speed: images a second of plain PyTorch in
-float32, of OpenCV and of the detector, in turn on the same input, compared round by round.
+float32, of PyTorch with packed weights (the detector before OpenVINO), of OpenCV, of ONNX Runtime
+and of the detector, in turn on the same input, compared round by round.
 """
 
 from __future__ import annotations

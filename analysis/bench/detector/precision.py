@@ -20,7 +20,7 @@ from profiles.accuracy.bootstrap import f1_loss_interval
 MAX_F1_LOSS = 0.005
 
 _PICTURES = 300  # of a further video, evenly spread
-_SIDES = (224, 320, 416, 512)
+_SIDES = (128, 224, 320, 416, 512)
 
 
 def compare_accuracy(
