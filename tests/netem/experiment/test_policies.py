@@ -52,9 +52,9 @@ def test_of_a_family_ours_serves_with_all_networks_and_others_with_one() -> None
     assert alone.pop("last-network") == ("yolov4",)
     assert set(alone.values()) == {("yolov4-tiny",)}
     assert of["ours"].networks == ("yolov4-tiny", "yolov4")
-    for alone in ("first-network", "last-network"):
-        assert of[alone].long_sides == of["ours"].long_sides
-        assert of[alone].sent_long_side is None
+    for policy in ("first-network", "last-network"):
+        assert of[policy].long_sides == of["ours"].long_sides
+        assert of[policy].sent_long_side is None
 
 
 def test_each_policy_fixes_what_its_name_says() -> None:
