@@ -99,7 +99,7 @@ class Assigner:
             now = self._pictures.f1(name, snapshot.sent_long_side, snapshot)
             gain = self._pictures.f1(name, sent, snapshot) - now
         fallbacks = self._fallbacks(draft, client, option, sent)
-        return Assignment(name, sent, useful_bps, gain, reason, fallbacks)
+        return Assignment(name, sent, useful_bps, gain, reason, fallbacks=fallbacks)
 
     def _fallbacks(self, draft: Draft, client: int, planned: int, sent: int) -> tuple[str, ...]:
         """A small input of a slow network may both take longer and see less than a large one of a

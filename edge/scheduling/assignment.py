@@ -60,9 +60,9 @@ class Assignment:
     useful_bps: float
     gain: float
     reason: str
-    fallbacks: tuple[str, ...] = ()
     f1: float | None = None
     f1_alone: float | None = None
+    fallbacks: tuple[str, ...] = ()
 
     @property
     def f1_share(self) -> float:
