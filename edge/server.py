@@ -30,6 +30,7 @@ from edge.base.clock import now_ms
 from edge.base.directories import data_dir
 from edge.base.event_log import get_logger
 from edge.capacity import ServerCapacity, typical_session
+from edge.clips.writer import ClipWriter
 from edge.config import Settings
 from edge.inference import Devices
 from edge.ingest.handle import IngestStatus
@@ -61,6 +62,7 @@ TICK_MS = 100.0
 # Stopping takes less than 5 s whatever hangs: these, the workers' and HTTP's own, and a killed
 # worker's end (1.5 s).
 DRAIN_S, GOODBYE_S = 1.0, 1.0
+CLIPS_STOP_S = 2.0
 
 
 class Server:
@@ -72,6 +74,8 @@ class Server:
         self.models = load_models(settings)
         self.sinks = load_sinks(settings, self.models)
         self._metrics = FrameMetrics()
+        in_here = settings.clips is not None and not settings.ingest
+        self._clips = ClipWriter(settings.clips) if in_here and settings.clips else None
         self._event_loop = EventLoopMonitor()
         self._refusals = Refusals()
         self._history = HistoryStore(
@@ -230,9 +234,14 @@ class Server:
             self.devices.stop(),
             asyncio.to_thread(self._logins.close),
             asyncio.to_thread(self._history.stop),
+            asyncio.to_thread(self._stop_clips),
             *ingests,
         )
         await self._http.stop()
+
+    def _stop_clips(self) -> None:
+        if self._clips is not None:
+            self._clips.stop(CLIPS_STOP_S)
 
     async def _listen(self) -> None:
         settings = self.settings
@@ -311,6 +320,7 @@ class Server:
                 on_step=lambda: self.controller.notify("link"),
                 metrics=self._metrics,
                 former=former if isinstance(former, Session) else None,
+                clips=self._clips,
             )
         except OSError as error:
             raise shortage(error) from error
@@ -347,6 +357,8 @@ class Server:
                 if now_ms() >= refresh_ms:
                     refresh_ms = max(refresh_ms + PERIOD_MS, now_ms())
                     self.capacity.refresh()
+                    if self._clips is not None:
+                        self._metrics.clipped(self._clips.take_counts())
                     self._dashboard.refresh()
                     self._admin.publish_state()
                     self._followers.refresh()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from itertools import product
 
 from edge.assets.store import AssetError
 from edge.base.event_log import get_logger
+from edge.clips.folder import check as check_folder
 from edge.config import Settings
 from edge.models.cfg.model_error import ModelError
 from edge.models.registry.registry import ModelRegistry
@@ -64,10 +66,24 @@ def load_sinks(settings: Settings, models: ModelRegistry) -> SinkSet:
         for number, each in enumerate(getattr(settings, table)):
             if unknown := sorted(set(getattr(each, key, ())) - known[key]):
                 raise StartError(f"{table}[{number}].{key}: {unknown[0]!r} is not served")
+    _check_clips(settings, known["classes"])
     try:
         return SinkSet(settings.sinks)
     except SinkError as error:
         raise StartError(str(error)) from error
+
+
+def _check_clips(settings: Settings, classes: Collection[str]) -> None:
+    clips = settings.clips
+    if clips is None:
+        return
+    if unknown := sorted(set(clips.classes) - set(classes)):
+        raise StartError(f"clips.classes: {unknown[0]!r} is not served")
+    try:
+        check_folder(clips.folder)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise StartError(f"clips.folder: {clips.folder}: {reason}") from error
 
 
 def load_accuracy(settings: Settings) -> AccuracyProfile:

@@ -23,6 +23,7 @@ from pydantic_settings import (
 )
 
 from edge.base.event_log import get_logger
+from edge.clips.settings import ClipSettings, check_names
 from edge.config.access import AdminToken, IceServer, PublishingToken, Token
 from edge.profile.model_settings import ModelSettings
 from edge.profile.variant import LONG_SIDES, NETWORKS, Precision, RuntimeSetting
@@ -142,6 +143,7 @@ class Settings(BaseSettings):
     rules: Annotated[list[RuleSettings], Field(max_length=MAX_EACH), AfterValidator(each_once)] = []
 
     sinks: Annotated[list[SinkSettings], Field(max_length=16)] = []
+    clips: ClipSettings | None = None
 
     history_hours: Annotated[float, Field(ge=0, le=31 * 24)] = 24.0
     history_bytes: Annotated[int, Field(ge=1_000_000)] = 50_000_000
@@ -214,6 +216,8 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _zones_of_rules(self) -> Settings:
         check_zones(self.rules, self.zones)
+        if self.clips is not None:
+            check_names(self.clips, self.zones, self.lines, self.rules)
         return self
 
     @field_validator("edges")

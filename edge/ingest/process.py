@@ -11,6 +11,7 @@ from typing import Any
 
 from edge.base.clock import now_ms
 from edge.base.event_log import get_logger
+from edge.clips.writer import ClipWriter
 from edge.config import Settings
 from edge.ingest.frame_forwarder import FrameForwarder
 from edge.ingest.messages import (
@@ -56,6 +57,7 @@ log = get_logger("edge.ingest")
 TICK_MS = 100.0
 STATE_EVERY_MS = 250.0
 VIEWS_EVERY_MS = 1_000.0
+CLIPS_STOP_S = 0.5  # for clips that wait for the disk
 _SNAPSHOTS = 64  # a message
 _VIEWS = 32
 _MAX_UNREAD = 256  # messages that the server has not read; beyond, event streams lose texts
@@ -115,6 +117,8 @@ class IngestRuntime:
         self._stop = asyncio.Event()
         self._code = 0
         self._metrics = FrameMetrics()
+        clips = self._settings.clips
+        self._clips = None if clips is None else ClipWriter(clips)
         self._used_s = self._state_ms = self._views_ms = 0.0
         self._busy = 0.0
         self._event_loop = EventLoopMonitor()
@@ -134,6 +138,8 @@ class IngestRuntime:
             for session in self._sessions.values()
         )
         await asyncio.gather(*closing, return_exceptions=True)
+        if self._clips is not None:
+            await asyncio.to_thread(self._clips.stop, CLIPS_STOP_S)
         return self._code
 
     def _handle_server_gone(self) -> None:
@@ -201,6 +207,7 @@ class IngestRuntime:
             identity=SessionIdentity(message.session, message.etag),
             metrics=self._metrics,
             former=self._sessions.get(message.options.replaces or ""),
+            clips=self._clips,
         )
         return session
 
@@ -313,4 +320,6 @@ class IngestRuntime:
         for start in range(0, len(sessions), _VIEWS):
             some = sessions[start : start + _VIEWS]
             self._pipe.send(SessionViews({session.id: session.view(now) for session in some}))
+        if self._clips is not None:
+            self._metrics.clipped(self._clips.take_counts())
         self._pipe.send(SessionViews({}, self._metrics.drain()))

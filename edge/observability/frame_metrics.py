@@ -13,6 +13,7 @@ from typing import Literal
 
 from edge.adaptation.latency_budget import LEGS, Leg
 from edge.base.histogram import Histogram, QuantileSketch
+from edge.clips.counts import ClipCounts
 from edge.tracking.counts import SceneCounts
 
 Timed = Leg | Literal["whole"]
@@ -35,11 +36,13 @@ class FrameCounts:
     """Datagrams that the guard dropped (`edge.rtc.guard`), by reason."""
     scenes: SceneCounts = field(default_factory=SceneCounts)
     """What tracks did in zones and at lines."""
+    clips: ClipCounts = field(default_factory=ClipCounts)
 
     def merge(self, other: FrameCounts) -> None:
         self.outcomes.update(other.outcomes)
         self.refused.update(other.refused)
         self.scenes.merge(other.scenes)
+        self.clips.merge(other.clips)
         self.slo_ratio.counts.update(other.slo_ratio.counts)
         for leg, histogram in other.legs.items():
             self.legs[leg].merge(histogram)
@@ -69,6 +72,10 @@ class FrameMetrics:
     def followed(self, counts: SceneCounts) -> None:
         """Count what a camera's tracks did."""
         self._counts.scenes.merge(counts)
+
+    def clipped(self, counts: ClipCounts) -> None:
+        """Count what became of clips."""
+        self._counts.clips.merge(counts)
 
     def merge(self, counts: FrameCounts) -> None:
         """Add the counts of another process."""

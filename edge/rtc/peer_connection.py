@@ -24,6 +24,7 @@ from edge.rtc.decoding.decoder import MAX_PIXELS
 from edge.rtc.guard.candidate_policy import CandidatePolicy, own_addresses
 from edge.rtc.guard.suppressed_errors import SuppressedErrors
 from edge.rtc.guard.transport_guard import TransportGuard
+from edge.rtc.jitter.frames import EncodedFrame
 from edge.rtc.jitter.parameter_sets import read_sprop
 from edge.rtc.reception_stats import ReceptionCounts
 from edge.rtc.rtp import ExtensionIds
@@ -217,6 +218,8 @@ class PeerConnection:
             guard=self._guard,
         )
         receiver.ssrc = self._transport.ssrc
+        if "encoded" in self._callbacks:
+            receiver.on_encoded = lambda frame: self._call("encoded", frame)
 
     async def add_candidates(self, sdpfrag: str) -> None:
         """Trickled candidates (RFC 8840).
@@ -282,6 +285,15 @@ class PeerConnection:
         """Ask the publisher for a key frame; nothing is served until it comes."""
         if self._receiver is not None and self._closing is None:
             self._receiver.request_keyframe()
+
+    def observe_encoded(self, on_encoded: Callable[[EncodedFrame], None]) -> None:
+        """Before `answer`: `on_encoded` gets each complete frame before it is decoded."""
+        self._callbacks["encoded"] = on_encoded
+
+    def suggest_keyframe(self) -> None:
+        """Ask the publisher for a key frame; what comes before it is served."""
+        if self._receiver is not None and self._closing is None:
+            self._receiver.suggest_keyframe()
 
     def set_slo(self, slo_ms: float) -> None:
         """The time after capture for which a result is of use; it bounds the wait for packets."""

@@ -94,6 +94,7 @@ class VideoReceiver:
     ) -> None:
         self.jitter = JitterBuffer()
         self.ssrc = 1  # ours, in feedback
+        self.on_encoded: Callable[[EncodedFrame], None] | None = None  # before it is decoded
         self.unknown_types: set[int] = set()  # payload types that were not negotiated, yet came
         self._codecs = codecs
         self._parameter_sets = dict(parameter_sets or {})
@@ -236,6 +237,8 @@ class VideoReceiver:
     def _apply(self, output: JitterBufferOutput, at_ms: float) -> None:
         self._ledger.settle(self._source or 0, output, at_ms)
         for frame in output.decodable:
+            if self.on_encoded is not None:
+                self.on_encoded(frame)
             self._decoder.submit(frame.codec, frame)
             self._submitted_ms = at_ms
         if output.lost:
@@ -277,6 +280,11 @@ class VideoReceiver:
         """Serve nothing until a key frame, and request one from the sender."""
         at_ms = now_ms()
         self._apply(self.jitter.require_keyframe(at_ms), at_ms)
+
+    def suggest_keyframe(self) -> None:
+        """Request a key frame from the sender; frames are served meanwhile."""
+        if not self._closed:
+            self._request(JitterBufferOutput(keyframe=True))
 
     def set_slo(self, slo_ms: float) -> None:
         self._slo_ms = slo_ms

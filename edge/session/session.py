@@ -18,6 +18,7 @@ from edge.adaptation.measurements import SessionMeasurements
 from edge.base.clock import now_ms
 from edge.base.event_log import get_logger
 from edge.batching.dispatcher import FrameSink
+from edge.clips.writer import ClipWriter
 from edge.config import Settings
 from edge.models.registry.model import Model
 from edge.observability.frame_metrics import FrameMetrics
@@ -34,6 +35,7 @@ from edge.session.interface import OnCloseRequest, SessionIdentity, SessionOptio
 from edge.session.liveness import LivenessMonitor
 from edge.session.results.result_streams import ResultQueue, ResultStreams
 from edge.session.session_adaptation import SessionAdaptation, measure
+from edge.session.session_clips import SessionClips
 from edge.session.view import SessionView, fields_of
 
 log = get_logger("edge.session.session")
@@ -66,6 +68,7 @@ class Session:
         on_connected: Callable[[], None] = lambda: None,
         identity: SessionIdentity | None = None,
         former: Session | None = None,
+        clips: ClipWriter | None = None,
     ) -> None:
         identity = identity or SessionIdentity.fresh()
         self.id, self.etag = identity.id, identity.etag
@@ -101,7 +104,7 @@ class Session:
             clock=now_ms,
             send=self._send_result,
             label=lambda: self.label,
-            send_event=self._streams.put,
+            send_event=lambda text: self._streams.put(self._clips.event(text)),
             former=None if former is None else former._frames,
         )
         self.outcomes = self._frames.statistics.outcomes
@@ -129,6 +132,7 @@ class Session:
             ),
         )
         self.peer.estimator.remb.max_cap_bps = float(settings.max_bps)
+        self._clips = SessionClips(clips, self.name, lambda: self.label, self.peer)
 
     # -- what the server asks of it: `SessionInterface` --------------------------------------------
 
@@ -196,6 +200,7 @@ class Session:
             self._request_close(*end)
         elif live:
             self._send_hint(now)
+            self._clips.tick(now)
             if now - self._stats_sent_ms >= STATS_EVERY_MS:
                 self._stats_sent_ms = now
                 self._send_control("stats", **stats(self._frames, self.peer, self.hint))
@@ -246,6 +251,7 @@ class Session:
         if self._state == "closed":
             return
         self._frames.end(self.peer.end_media())
+        self._clips.end()
         self._set_state("closed")
         bye = message("bye", code=code, message=reason)
         self.peer.send("control", bye)

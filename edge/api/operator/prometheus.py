@@ -20,6 +20,7 @@ from edge.api.operator.dashboard import MISSES, Dashboard
 from edge.api.operator.scene_metrics import scene_families
 from edge.base.histogram import BOUNDS_MS, Histogram
 from edge.capacity import ServerCapacity
+from edge.clips.counts import CLIP_ENDS, FRAME_LOSSES
 from edge.config import Settings
 from edge.inference import Devices
 from edge.ingest.handle import IngestStatus
@@ -83,6 +84,7 @@ class MetricsEndpoint(Collector):
         yield from self._device_families()
         yield from self._refusal_families()
         yield from self._sink_families()
+        yield from self._clip_families()
         yield from scene_families(
             self._settings, self._dashboard.total.scenes, self._dashboard.session_views
         )
@@ -225,6 +227,21 @@ class MetricsEndpoint(Collector):
             up.add_metric([sink.name], sink.error is None)
             waiting.add_metric([sink.name], sink.waiting)
         yield from (events, failures, up, waiting)
+
+    def _clip_families(self) -> Iterator[Metric]:
+        counts = self._dashboard.total.clips
+        ends = CounterMetricFamily("edge_clips", "Clips, by what became of them", labels=["end"])
+        for end in CLIP_ENDS:
+            ends.add_metric([end], counts.ends[end])
+        lost = CounterMetricFamily(
+            "edge_clip_frames_lost", "Frames that clips lack, by reason", labels=["reason"]
+        )
+        for reason in FRAME_LOSSES:
+            lost.add_metric([reason], counts.frames_lost[reason])
+        yield from (ends, lost)
+        yield CounterMetricFamily(
+            "edge_clips_deleted", "Clips' files deleted to make room", counts.deleted
+        )
 
     def _server_families(self) -> Iterator[Metric]:
         plans = HistogramMetricFamily(
