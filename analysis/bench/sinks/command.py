@@ -3,7 +3,9 @@
 A real server (`edge serve`, on a simulated device) sends every result of some light publishers to a
 webhook, into a file and to an MQTT broker. After a third of the events the webhook's process and
 the broker are killed and the disk is filled up; after two thirds they come back. Before and after,
-the same publishers run without sinks. Needs mosquitto, and root for a disk of its own.
+the same publishers run without sinks. With `--clips` the video around events is kept as well, on
+a disk that is filled up and emptied at the same times. Needs mosquitto, and root for a disk of its
+own.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--events", type=int, default=10_000, metavar="N", help="default 10000")
     parser.add_argument("--clients", type=int, default=8, metavar="N", help="default 8")
     parser.add_argument("--slo-ms", type=float, default=150.0, metavar="MS", help="default 150")
+    parser.add_argument("--clips", action="store_true", help="with clips on a disk of their own")
     parser.add_argument("--ingest", type=int, default=1, metavar="N", help="default 1")
 
 
@@ -38,10 +41,12 @@ def run(options: argparse.Namespace) -> int:
         found = asyncio.run(measure(options, simulated_device(Path(folder)), Path(folder)))
     report.console.print(_sinks(found.outcomes))
     report.console.print(_phases(found.phases))
+    kept = [] if found.clips is None else found.clips.promises()
     return report.finish(
-        promises(found.outcomes, found.phases, options.events),
+        [*promises(found.outcomes, found.phases, options.events), *kept],
         clients=options.clients,
         sinks=found.outcomes,
+        clips=found.clips,
         phases=found.phases,
     )
 

@@ -17,6 +17,7 @@ import aiohttp
 from analysis.bench.edge_server import cpu_s, serving
 from analysis.bench.hold.load import count_frames
 from analysis.bench.report import MeasurementError
+from analysis.bench.sinks.clips import ClipDisk, ClipOutcome, counted
 from analysis.bench.sinks.figures import Phase, SinkOutcome
 from analysis.bench.sinks.receivers import (
     BrokerReceiver,
@@ -35,6 +36,7 @@ QUEUE_EVENTS = 1000  # of each sink: fewer than come while the receivers are dea
 _LONG_SIDES, _BITS = (192, 320, 416), (0.1, 0.2, 0.4)
 _SETTLE_S = 5.0
 _EMPTY_S = 60.0  # for what waits at the end
+_COUNTED_S = 3.0  # until the server has counted the last clips
 _ENDED_MS = 1200.0  # before now: frames captured earlier have ended
 
 
@@ -44,6 +46,8 @@ class SinkRun:
 
     phases: list[Phase]
     outcomes: list[SinkOutcome]
+    clips: ClipOutcome | None
+    """None: they were off."""
 
 
 async def measure(options: argparse.Namespace, device: str, folder: Path) -> SinkRun:
@@ -57,8 +61,11 @@ async def measure(options: argparse.Namespace, device: str, folder: Path) -> Sin
         DiskReceiver(folder / "disk"),
         BrokerReceiver(folder),
     ]
+    disk = ClipDisk(folder / "clip disk") if options.clips else None
+    disks = [] if disk is None else [disk]
+    counts: tuple[dict[str, int], dict[str, int]] = ({}, {})
     try:
-        for receiver in receivers:
+        for receiver in [*receivers, *disks]:
             await receiver.start()
         tables = [
             {
@@ -69,25 +76,32 @@ async def measure(options: argparse.Namespace, device: str, folder: Path) -> Sin
             for each in receivers
         ]
         more = {"EDGE_SINKS": json.dumps(tables), "EDGE_ADMISSION": "false"}
+        if disk is not None:
+            more |= disk.environment
         async with serving(device, options.ingest, **more) as (pid, url):
             async with _publishers(url, clip, options) as publishers:
                 phases.append(await _phase("alive", publishers, pid, third_s))
-                for receiver in receivers:
+                for receiver in [*receivers, *disks]:
                     await receiver.kill()
                 phases.append(await _phase("dead", publishers, pid, third_s))
-                for receiver in receivers:
+                for receiver in [*receivers, *disks]:
                     await receiver.start()
                 phases.append(await _phase("back", publishers, pid, third_s + _SETTLE_S))
             shown = await _emptied(url)
+            if disk is not None:
+                await asyncio.sleep(_COUNTED_S)
+                async with aiohttp.ClientSession() as http:
+                    counts = await counted(http, url)
     finally:
-        for receiver in receivers:
+        for receiver in [*receivers, *disks]:
             await receiver.close()
     phases.append(await _without(options, device, clip, "without sinks, after", third_s))
     outcomes = [
         SinkOutcome.of(each, receiver.receipt)
         for each, receiver in zip(shown, receivers, strict=True)
     ]
-    return SinkRun(phases, outcomes)
+    clips = None if disk is None else ClipOutcome.of(*counts, disk)
+    return SinkRun(phases, outcomes, clips)
 
 
 async def _without(

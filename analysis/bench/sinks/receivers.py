@@ -83,9 +83,9 @@ class WebhookReceiver:
 class DiskReceiver:
     """A file system of its own, in memory, which is filled up; mounting it takes root."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, size_bytes: int = _DISK_BYTES) -> None:
         self.receipt = Receipt()
-        self._folder = folder
+        self._folder, self._size_bytes = folder, size_bytes
         self.settings = {"name": "jsonl", "kind": "jsonl", "folder": str(folder / "results")}
 
     async def start(self) -> None:
@@ -105,7 +105,7 @@ class DiskReceiver:
                 "-t",
                 "tmpfs",
                 "-o",
-                f"size={_DISK_BYTES}",
+                f"size={self._size_bytes}",
                 "tmpfs",
                 self._folder,
             ]
@@ -126,11 +126,14 @@ class DiskReceiver:
 
     def _close(self) -> None:
         try:
-            for file in sorted((self._folder / "results").glob("jsonl*.jsonl")):
-                for line in file.read_text().splitlines():
-                    self.receipt.take(json.loads(line))
+            self._read()
         finally:
             subprocess.run(["umount", "--lazy", self._folder], check=False)
+
+    def _read(self) -> None:
+        for file in sorted((self._folder / "results").glob("jsonl*.jsonl")):
+            for line in file.read_text().splitlines():
+                self.receipt.take(json.loads(line))
 
 
 class BrokerReceiver:
