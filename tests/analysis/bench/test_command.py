@@ -15,7 +15,7 @@ from edge.cli.extras import ExtraMissingError
 
 def test_every_package_is_a_benchmark() -> None:
     assert command.names() == [
-        "detector", "fair", "handover", "hold", "ingest", "loss", "rate", "receive", "scheduler",
+        "busy", "detector", "fair", "handover", "hold", "ingest", "loss", "rate", "receive", "scheduler",
         "sinks", "soak", "tracks",
     ]  # fmt: skip
 
