@@ -109,7 +109,8 @@ def _add(options: argparse.Namespace) -> int:
 
 
 def _bench(options: argparse.Namespace) -> int:
-    """Each model's time a picture, at its input sizes, for pictures of 16:9."""
+    """Each model's time a picture, at its input sizes, for pictures of 16:9, and the memory of this
+    process, which keeps all that came before."""
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
@@ -119,10 +120,16 @@ def _bench(options: argparse.Namespace) -> int:
     settings = load(options.config)
     if (unknown := _unknown(settings, options.name)) is not None:
         return unknown
-    table = Table("model", "input", "ms a picture", "pictures a second")
+    table = Table("model", "input", "ms a picture", "pictures a second", "MB resident")
     for each in _named(settings, options.name):
-        for size, ms in measure_model(check_model(each, settings.edges), options.threads):
-            table.add_row(each.name, f"{size[0]}x{size[1]}", f"{ms:.1f}", f"{1000.0 / ms:.0f}")
+        for found in measure_model(check_model(each, settings.edges), options.threads):
+            table.add_row(
+                each.name,
+                f"{found.size[0]}x{found.size[1]}",
+                f"{found.ms:.1f}",
+                f"{1000.0 / found.ms:.0f}",
+                f"{found.resident_bytes / 1e6:.0f}",
+            )
     Console().print(table)
     return 0
 
