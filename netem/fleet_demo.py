@@ -109,7 +109,7 @@ def run(options: argparse.Namespace) -> int:
     """Exit status: 0, or 1 if a step failed."""
     try:
         EncodedClip(None, 15, progress=_report).prepare()  # once, before eight publishers need it
-        with _server() as port, _cameras(port) as cameras:
+        with edge_server("--device", f"sim:{GPU}", f"sim:{GPU}") as port, _cameras(port) as cameras:
             asyncio.run(_show(options, f"http://localhost:{port}/admin", cameras))
     except (FleetError, BrowserMissingError, BrowserError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -190,10 +190,11 @@ def missing(
 
 
 @contextlib.contextmanager
-def _server() -> Iterator[int]:
-    """`edge serve` as a child process; its port."""
+def edge_server(*arguments: str, **settings: str) -> Iterator[int]:
+    """`edge serve` as a child process with these arguments, and settings by their names in the
+    environment; its port."""
     command = [sys.executable, "-m", "edge", "serve", "--http", "--host", "0.0.0.0", "--port", "0"]
-    command += ["--device", f"sim:{GPU}", f"sim:{GPU}"]
+    command += arguments
     kept = {name: value for name, value in os.environ.items() if not name.startswith("EDGE_")}
     with tempfile.TemporaryFile("w+", prefix="edge-fleet-") as log:  # for the error message
         process = subprocess.Popen(
@@ -201,7 +202,7 @@ def _server() -> Iterator[int]:
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
-            env={**kept, "EDGE_ADMIN_LOOPBACK": "true"},
+            env={**kept, "EDGE_ADMIN_LOOPBACK": "true", **settings},
         )
         assert process.stdout is not None
         try:
