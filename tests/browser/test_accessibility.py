@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from .standin import serving
 pytestmark = pytest.mark.browser
 
 YARD = {"name": "yard", "polygon": [(0.1, 0.1), (0.9, 0.1), (0.9, 0.9)]}
+AISLE = {"name": "aisle", "start": (0.0, 0.5), "end": (1.0, 0.5)}
 
 SCREENS: dict[str, dict[str, Any]] = {
     "phone": {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True},
@@ -80,7 +82,7 @@ async def test_the_page(screen: str) -> None:
 @pytest.mark.parametrize("screen", SCREENS)
 async def test_the_admin_pages(screen: str) -> None:
     async with (
-        serving_whole(admin_pictures=True, slo_ms=5000, zones=[YARD]) as server,
+        serving_whole(admin_pictures=True, slo_ms=5000, zones=[YARD], lines=[AISLE]) as server,
         publishing(base(server), noise(320, 192), query={"label": "gate"}) as publisher,
         opened(base(server) + "/", complaints=True, **SCREENS[screen]) as watched,
     ):
@@ -94,9 +96,26 @@ async def test_the_admin_pages(screen: str) -> None:
         await row.get_by_role("link").click()
         await page.locator("#leg-rows tr").nth(4).wait_for()
         await page.locator("#place-rows tr", has_text="yard").wait_for()
+        await page.locator("#place-rows tr", has_text="aisle").wait_for()
+        await page.locator("#picture-text", has_text="boxes").wait_for()  # with zone and line
         assert await violations(page) == []
         await page.click("#one-change")
         await page.locator("#change").wait_for()
+        assert await violations(page) == []
+        await page.click("#change-end")
+        await page.get_by_role("button", name="Really end it?").click()
+        await publisher.wait_for_type("bye")
+        await page.get_by_text("ended by the operator (ended)").wait_for()  # its page is kept
+        await page.locator("#end-rows tr", has_text="in time").wait_for()
+        assert await violations(page) == []
+        await page.goto(f"{base(server)}/admin")
+        await page.locator("tr[data-ended]", has_text="gate").first.wait_for()
+        await page.locator("[data-figure=room]", has_text=re.compile(r"\d")).wait_for(
+            state="attached"
+        )
+        async with page.expect_response("**/api/history?hours=1") as answer:
+            await page.select_option("#span", "1")
+        assert (await answer.value).ok
         assert await violations(page) == []
 
 
