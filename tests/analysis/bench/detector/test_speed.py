@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from analysis.bench.detector.speed import promises
+from analysis.bench.detector.speed import promises, timed_in_turn
 
 
 def row(batch: int, width: int = 416, **ratio: float) -> dict[str, Any]:
@@ -34,3 +34,10 @@ def test_the_place_is_named() -> None:
     _, slower, first, _ = promises([row(1), row(1, 608, opencv=0.5), row(8)], "ours", True)
     assert "0.50 times as fast (608x256, batch 1: OpenCV)" in slower.text
     assert "at least 2.00 times (416x256, batch 1), with AMX" in first.text
+
+
+def test_what_follows_another_library_is_not_timed() -> None:
+    order: list[str] = []
+    seconds = timed_in_turn({"a": lambda: order.append("a"), "b": lambda: order.append("b")}, 2)
+    assert order == ["a", "a", "b", "b"] * 3
+    assert {name: len(each) for name, each in seconds.items()} == {"a": 2, "b": 2}
