@@ -111,7 +111,7 @@ async def _show(options: argparse.Namespace, url: str, clip: EncodedClip) -> Non
         ended = "section[aria-labelledby=ended-title]"
         await _save(page, options.out / "admin-ended.png", ended)
         await row.get_by_role("link").click()
-        await page.locator("#picture-text", has_text="boxes").wait_for()
+        await page.locator("#picture-text", has_text="box").wait_for()
         await page.wait_for_function(_EVENTS)
         zones = ("#places-section", "#picture-section")
         await _save(page, options.out / "admin-zones.png", *zones, photograph=True)

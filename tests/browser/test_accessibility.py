@@ -97,7 +97,7 @@ async def test_the_admin_pages(screen: str) -> None:
         await page.locator("#leg-rows tr").nth(4).wait_for()
         await page.locator("#place-rows tr", has_text="yard").wait_for()
         await page.locator("#place-rows tr", has_text="aisle").wait_for()
-        await page.locator("#picture-text", has_text="boxes").wait_for()  # with zone and line
+        await page.locator("#picture-text", has_text="box").wait_for()  # with zone and line
         assert await violations(page) == []
         await page.click("#one-change")
         await page.locator("#change").wait_for()

@@ -73,7 +73,7 @@ async def test_rows_come_live_and_actions_work(screen: str) -> None:
             await row.get_by_role("link", name="gate-north").click()
         await page.wait_for_url(f"**/admin/session/{name}")
         await page.locator("#leg-rows tr", has_text="inference").wait_for()
-        await page.locator("#picture-text", has_text="boxes").wait_for()
+        await page.locator("#picture-text", has_text="box").wait_for()
         assert await page.locator("#picture").evaluate("canvas => canvas.width") == 320
         assert not await page.evaluate(WIDER)
 
@@ -152,7 +152,7 @@ async def test_zones_and_lines_are_drawn_over_the_last_picture() -> None:
         await rows.filter(has_text="yard").filter(has_not_text="0 inside").wait_for()
         await rows.filter(has_text="anybody").filter(has_text="on").wait_for()
         assert await rows.count() == 3
-        await page.locator("#picture-text", has_text="boxes").wait_for()
+        await page.locator("#picture-text", has_text="box").wait_for()
         # The zone's upper side, away from its name and the line: 10 % down, 75 % across.
         pixel = "c => [...c.getContext('2d').getImageData(240, 19, 1, 1).data]"
         red, green, blue, _ = await page.locator("#picture").evaluate(pixel)

@@ -254,6 +254,6 @@ export class SessionPage {
       context.fillText(`${name}${track ? ` #${track}` : ""} ${score.toFixed(2)}`, x1 * width + 4, Math.max(13, y1 * height - 4));
     });
     if (this.session?.scene) drawPlaces(context, this.settings.places, this.session.scene);
-    setText($("picture-text"), `${boxes.length} boxes`);
+    setText($("picture-text"), `${boxes.length} ${boxes.length === 1 ? "box" : "boxes"}`);
   }
 }
