@@ -27,6 +27,8 @@ class ClipFiles:
         self._first: ClipFrame | None = None
         self.written = 0
         """Parts that are whole."""
+        self.bytes = 0
+        """Of these."""
 
     def add(self, frame: ClipFrame) -> None:
         place = self._parts.place(frame)
@@ -65,6 +67,7 @@ class ClipFiles:
         folder.publish(self._path(VIDEO + UNFINISHED))
         self._file = None
         self.written += 1
+        self.bytes += size
 
     def _description(self, video: str, size: int) -> str:
         clip, first, file = self._clip, self._first, self._file

@@ -11,6 +11,7 @@ from edge.clips.frame import ClipFrame
 
 _AHEAD_MS = 5000.0  # of a frame's timestamp before its arrival: beyond, it is of another clock
 _BACK_MS = 1000.0  # between two frames: further back is another clock; less are B-frames
+MAX_PARTS = 32  # of a clip, as a publisher may change its size with every frame
 _HALF, _WHOLE = 1 << 31, 1 << 32
 
 
@@ -26,7 +27,8 @@ class PartSplitter:
     """Frames of one clip in the order of decoding, to places.
 
     A new part begins with a key frame of another codec, size or parameter sets, and with the first
-    one after the timestamps have jumped, as they do with another source.
+    one after the timestamps have jumped, as they do with another source. Drop rule: all beyond
+    `MAX_PARTS`.
     """
 
     def __init__(self) -> None:
@@ -44,7 +46,9 @@ class PartSplitter:
         if frame.is_entry:
             looks = (frame.codec, frame.width, frame.height, frame.header)
             if looks != self._format or self._awaits_entry:
-                self._begin(frame, looks)
+                self._awaits_entry = True
+                if self._part < MAX_PARTS:
+                    self._begin(frame, looks)
         if self._awaits_entry or self._ticks < 0:
             return None
         return Place(self._part, self._ticks)

@@ -40,6 +40,8 @@ class ClipWriter:
         self._bytes = 0
         self._open: dict[str, ClipFiles | None] = {}  # None: it has failed
         self._torn: set[str] = set()  # clips of which a frame was dropped
+        self._refusing = False  # the last clip was refused
+        self._unswept = settings.max_bytes  # bytes written since the folder was looked through
         self._overflowing = 0  # frames dropped since the burst began
         self._counts = ClipCounts()
         self._unreported = 0  # lost clips that no description has told yet
@@ -52,15 +54,19 @@ class ClipWriter:
     def begin(self, clip: Clip) -> bool:
         with self._lock:
             full = len(self._open) >= self.settings.at_once
-            if self._stopping or full or clip.name in self._open:
+            refused = self._stopping or full or clip.name in self._open
+            begins, self._refusing = refused and not self._refusing, refused
+            if refused:
                 self._counts.ends["refused"] += 1
                 self._unreported += 1
-                return False
-            self._open[clip.name] = ClipFiles(self.settings.folder, clip)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="clips", daemon=True)
-                self._thread.start()
-            return True
+            else:
+                self._open[clip.name] = ClipFiles(self.settings.folder, clip)
+                if self._thread is None:
+                    self._thread = threading.Thread(target=self._run, name="clips", daemon=True)
+                    self._thread.start()
+        if begins:  # once a burst
+            log.warning("clips_refused", clip=clip.name, at_once=self.settings.at_once)
+        return not refused
 
     def write(self, clip: Clip, frame: ClipFrame) -> None:
         size = len(frame.data)
@@ -150,14 +156,23 @@ class ClipWriter:
         if self._error is not None:
             log.info("clips_work", clip=clip.name)
             self._error = None
+        self._make_room(files.bytes)
+        self._end(clip, "written")
+
+    def _make_room(self, written: int) -> None:
+        """Look through the folder, at first and once it may have grown by a part of its bound."""
+        bound = self.settings.max_bytes
+        self._unswept += written
+        if self._unswept < bound // 100:
+            return
         try:
-            deleted = folder.make_room(self.settings.folder, self.settings.max_bytes)
+            deleted = folder.make_room(self.settings.folder, bound - bound // 50)
         except OSError as error:
             log.warning("clips_not_deleted", reason=_reason(error))
-        else:
-            with self._lock:
-                self._counts.deleted += deleted
-        self._end(clip, "written")
+            return
+        self._unswept = 0
+        with self._lock:
+            self._counts.deleted += deleted
 
     def _fail(self, clip: Clip, files: ClipFiles | None, error: Exception) -> None:
         frames = 0 if files is None else files.discard()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edge.clips.frame import ClipFrame
-from edge.clips.parts import PartSplitter
+from edge.clips.parts import MAX_PARTS, PartSplitter
 from tests.clips.frames import frame
 
 
@@ -75,3 +75,10 @@ def test_pictures_that_lead_a_key_frame_refer_to_what_is_not_there() -> None:
     assert places(frame(0, entry=True, rtp=9000), frame(10, rtp=6000), frame(20, rtp=12_000)) == [
         (1, 0), None, (1, 3000),
     ]  # fmt: skip
+
+
+def test_a_size_that_never_stays_makes_no_more_than_so_many_parts() -> None:
+    found = places(*(frame(10 * each, entry=True, width=100 + each) for each in range(100)))
+    assert [each and each[0] for each in found] == [*range(1, MAX_PARTS + 1)] + [None] * (
+        100 - MAX_PARTS
+    )

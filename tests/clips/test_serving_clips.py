@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,13 @@ import pytest
 
 from tests.api.events import metric
 from tests.clips.raw_publisher import SentFrame, content, publishing_raw, stream
+from tests.publisher import publishing
 from tests.serving import base, serving
+from tests.tracking.test_serving_tracks import lamp
 
 WHOLE = [(0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)]
 FPS = 20
+BUSY = {"superseded", "late", "overload", "paced", "unschedulable", "no_plan"}  # a busy machine's
 
 
 def clipping(folder: Path, **clips: Any) -> dict[str, Any]:
@@ -85,11 +89,7 @@ async def test_an_event_makes_a_clip_of_the_very_frames_sent(
     ):
         await me.send(sent, rtps, FPS)
         [told] = await descriptions(folder, 1)
-        async with asyncio.timeout(60):
-            while True:
-                if (await metric(http, base(server), "edge_clips"))["written"]:
-                    break
-                await asyncio.sleep(0.1)  # it is counted once a second
+        await counted(http, base(server), "written", 1)
     [event] = map(json.loads, (tmp_path / "told.jsonl").read_text().splitlines())
     assert (event["clip"], event["session"]) == (told["clip"], told["session"])
     file = folder / told["file"]
@@ -103,6 +103,80 @@ async def test_an_event_makes_a_clip_of_the_very_frames_sent(
     assert "-gate-" in told["file"]
     assert {each.parent for each in tmp_path.rglob("*.mkv")} == {folder}
     assert [each.stat().st_mode & 0o777 for each in (folder, file)] == [0o700, 0o600]
+
+
+@pytest.mark.parametrize("codec", ["vp8", "vp9", "h264", "av1"])
+async def test_a_change_of_size_and_of_clock_begins_another_file(
+    tmp_path: Path, codec: str
+) -> None:
+    small, large = stream(codec, 15), stream(codec, 30, size=(320, 240))
+    first, second = timestamps(15, 1000), timestamps(30, 3_000_000_000)
+    settings = clipping(tmp_path, after_s=1.0)
+    settings["rules"][0]["for_s"] = 0.4
+    async with (
+        serving(**settings, fps=60) as server,
+        publishing_raw(base(server), codec, "gate") as me,
+    ):
+        await me.send([*small, *large], [*first, *second], FPS)
+        told = await descriptions(tmp_path, 2)
+    one, other = sorted(told, key=lambda each: int(each["part"]))
+    assert (one["part"], other["part"], one["clip"]) == (1, 2, other["clip"])
+    assert check(tmp_path / one["file"], codec, small, first) == 15
+    frames = check(tmp_path / other["file"], codec, large, second)
+    assert (other["frames"], other["first_rtp"]) == (frames, second[0])
+    assert _size(tmp_path / one["file"]) == (one["width"], one["height"])
+    assert _size(tmp_path / other["file"]) == (other["width"], other["height"])
+
+
+@pytest.mark.parametrize("ingest", [0, 1])
+async def test_the_end_of_the_server_is_the_end_of_a_clip(tmp_path: Path, ingest: int) -> None:
+    sent, rtps = stream("vp8", 50), timestamps(50, 1000)
+    sink = {"name": "told", "kind": "jsonl", "folder": tmp_path, "types": ["rule_on"]}
+    settings = clipping(tmp_path / "clips", after_s=60)
+    async with (
+        serving(**settings, ingest=ingest, fps=60, sinks=[sink]) as server,
+        publishing_raw(base(server), "vp8", "gate") as me,
+    ):
+        await me.send(sent, rtps, FPS)
+    [event] = map(json.loads, (tmp_path / "told.jsonl").read_text().splitlines())
+    file = tmp_path / "clips" / f"{event['clip']}.mkv"
+    assert check(file, "vp8", sent, rtps) >= 10
+
+
+async def test_a_folder_that_goes_costs_no_frame_and_is_told(tmp_path: Path) -> None:
+    """The rule comes on again and again, as the picture is bright and dark by turns."""
+    folder = tmp_path / "clips"
+    settings = clipping(folder, after_s=0.2, events=["zone_entered"])
+    settings["tracking"] = {"lost_s": 0.2, "min_hits": 1}
+    settings["zones"][0]["settle_s"] = 0
+    async with (
+        serving(**settings) as server,
+        publishing(base(server), lamp(0.6, 0.8), fps=15) as me,
+        aiohttp.ClientSession() as http,
+    ):
+        await descriptions(folder, 1)
+        shutil.rmtree(folder)
+        folder.write_text("in its place")  # root may write where others may not
+        await counted(http, base(server), "failed", 1)
+        answers = len(me.of_type("detections"))
+        await me.wait_for_answers(5)
+        folder.unlink()
+        written = await counted(http, base(server), "written", 2)
+        [*_, last] = await descriptions(folder, 1)
+        assert len(me.of_type("detections")) > answers
+        assert {each["reason"] for each in me.of_type("dropped")} <= BUSY
+    assert written >= 2
+    assert last["lost_before"] >= 0
+    assert sum(json.loads(each.read_text())["lost_before"] for each in folder.glob("*.json")) >= 1
+
+
+async def counted(http: aiohttp.ClientSession, url: str, end: str, least: float) -> float:
+    """The server's count of clips with this end, once it is so high."""
+    async with asyncio.timeout(60):
+        while True:
+            if (count := (await metric(http, url, "edge_clips"))[end]) >= least:
+                return count
+            await asyncio.sleep(0.1)  # it is counted once a second
 
 
 def _size(file: Path) -> tuple[int, int]:

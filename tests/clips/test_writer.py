@@ -229,3 +229,17 @@ def test_the_oldest_clips_go_and_files_of_others_stay(tmp_path: Path) -> None:
     assert folders.make_room(tmp_path, 1700) == 2
     left = {each.name.partition(".mkv")[0].partition(".json")[0] for each in tmp_path.iterdir()}
     assert left == {"holiday", clip(2).name, clip(3).name}
+
+
+def test_all_clips_stay_within_their_bytes(tmp_path: Path) -> None:
+    settings = ClipSettings(folder=tmp_path, queue_bytes=10_000_000, max_bytes=1_000_000)
+    writer = Counting(settings)
+    large = ClipFrame(0, bytes(300_000), True, 0.0, "vp8", 160, 120)
+    names = []
+    for number in range(6):
+        names.append(record(writer, number, [large]).name)
+        wait(writer)
+        assert sum(each.stat().st_size for each in tmp_path.iterdir()) <= 1_000_000
+    writer.stop(10.0)
+    assert writer.counts().deleted == 3
+    assert sorted(each.stem for each in tmp_path.glob("*.mkv")) == names[3:]
