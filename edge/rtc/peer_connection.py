@@ -8,18 +8,13 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
-from aiortc import (
-    RTCConfiguration,
-    RTCDataChannel,
-    RTCIceServer,
-    RTCPeerConnection,
-    RTCSessionDescription,
-)
+from aiortc import RTCConfiguration, RTCDataChannel, RTCPeerConnection, RTCSessionDescription
 from aiortc.rtcrtptransceiver import RTCRtpTransceiver
 
 from edge.base.event_log import get_logger
 from edge.rtc.bwe.bandwidth_estimator import BandwidthEstimator
 from edge.rtc.clock.capture_clock import CaptureClock
+from edge.rtc.decoding.decoded_frame import DecodedFrame
 from edge.rtc.decoding.decoder import MAX_PIXELS
 from edge.rtc.guard.candidate_policy import CandidatePolicy, own_addresses
 from edge.rtc.guard.suppressed_errors import SuppressedErrors
@@ -45,7 +40,8 @@ from edge.rtc.sdp import (
 from edge.rtc.sdp.codecs import CODECS
 from edge.rtc.sdp.description import read_description
 from edge.rtc.transport import aiortc_adapter
-from edge.rtc.video_receiver import DecodedFrame, VideoReceiver
+from edge.rtc.transport.ice_server import ice_server
+from edge.rtc.video_receiver import VideoReceiver
 
 __all__ = ["DecodedFrame", "PeerConnection", "SdpError"]
 
@@ -102,7 +98,7 @@ class PeerConnection:
     ) -> None:
         self.clock = CaptureClock()
         self.estimator = BandwidthEstimator()
-        self._ice_servers = [_ice_server(server) for server in ice_servers]
+        self._ice_servers = [ice_server(server) for server in ice_servers]
         self._slo_ms = slo_ms
         self._max_pixels = max_pixels
         self._max_decode_share = max_decode_share
@@ -398,14 +394,3 @@ class PeerConnection:
         self._channels.clear()
         if self._receiver is not None:
             await self._receiver.closed()
-
-
-def _ice_server(server: Any) -> RTCIceServer:
-    if isinstance(server, RTCIceServer):
-        return server
-    secret = server.credential
-    return RTCIceServer(
-        urls=server.urls,
-        username=server.username,
-        credential=secret.get_secret_value() if hasattr(secret, "get_secret_value") else secret,
-    )

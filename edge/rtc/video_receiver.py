@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 
 import av
 
@@ -15,6 +14,7 @@ from edge.rtc import rtp
 from edge.rtc.bwe.bandwidth_estimator import BandwidthEstimator
 from edge.rtc.bwe.twcc import EVERY_MS, PacketArrivals
 from edge.rtc.clock.capture_clock import CaptureClock
+from edge.rtc.decoding.decoded_frame import DecodedFrame
 from edge.rtc.decoding.decoder import MAX_PIXELS, Decoder
 from edge.rtc.jitter.frames import EncodedFrame, JitterBufferOutput
 from edge.rtc.jitter.jitter_buffer import JitterBuffer
@@ -35,23 +35,6 @@ _RECEPTION_SHARE = 0.6  # of the SLO: a packet later than this is too late for i
 _SILENT_MS = 2000.0  # without a frame, after which no picture is expected of those before
 
 _log = get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class DecodedFrame:
-    """One decoded picture, in 8-bit YUV 4:2:0 (yuv420p or yuvj420p).
-
-    `rtp` is the raw 32-bit timestamp. Times in ms on the server's monotonic clock: captured, last
-    packet received, decoded.
-    """
-
-    rtp: int
-    image: av.VideoFrame
-    width: int
-    height: int
-    captured_ms: float
-    received_ms: float
-    decoded_ms: float
 
 
 OnFrame = Callable[[DecodedFrame], None]

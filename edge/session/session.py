@@ -36,7 +36,7 @@ from edge.session.liveness import LivenessMonitor
 from edge.session.results.result_streams import ResultQueue, ResultStreams
 from edge.session.session_adaptation import SessionAdaptation, measure
 from edge.session.session_clips import SessionClips
-from edge.session.view import SessionView, fields_of
+from edge.session.view import SessionView, fields_of, of_plan
 
 log = get_logger("edge.session.session")
 
@@ -76,8 +76,7 @@ class Session:
         self.label, self.fps = options.label, settings.fps
         self._settings = settings
         self._frame_sink = frame_sink
-        self._metrics = metrics
-        self._adaptation = adaptation
+        self._metrics, self._adaptation = metrics, adaptation
         self._models = models
         self._class_names = list(models[0].class_names)
         self._on_close_request = on_close_request
@@ -215,7 +214,7 @@ class Session:
             self._send_hint(now_ms)
 
     def view(self, now_ms: float) -> SessionView:
-        statistics, rate, assignment = self._frames.statistics, self.peer.estimator, self.assignment
+        statistics, rate = self._frames.statistics, self.peer.estimator
         return SessionView(
             name=self.name,
             label=self.label,
@@ -225,10 +224,7 @@ class Session:
             models=tuple(model.name for model in self._models),
             device=statistics.device,
             variant=statistics.variant,
-            planned=None if assignment is None else assignment.variant,
-            reason="" if assignment is None else assignment.reason,
-            f1=None if assignment is None else assignment.f1,
-            f1_alone=None if assignment is None else assignment.f1_alone,
+            **of_plan(self.assignment),
             pins=self._adaptation.pins,
             size=self.size,
             fps=statistics.fps(now_ms),
@@ -321,8 +317,6 @@ class Session:
                     self._frames.budget.observe("back", incoming.back_ms.p50, received_ms)
             case Applied():
                 self._on_applied(incoming.seq)
-            case None:
-                pass
 
     def _on_hello(self, hello: Hello) -> None:
         if hello.version != VERSION:

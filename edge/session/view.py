@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from edge.adaptation.hint_controller import Hint
-from edge.scheduling.assignment import NO_PINS, Pins
+from edge.scheduling.assignment import NO_PINS, Assignment, Pins
 from edge.tracking.scene import SceneView
 
 
@@ -79,6 +79,18 @@ class SessionView:
         value["latency"] = None if self.latency is None else fields_of(self.latency)
         value["legs"] = {leg: fields_of(quantiles) for leg, quantiles in self.legs.items()}
         return value
+
+
+def of_plan(assignment: Assignment | None) -> dict[str, Any]:
+    """The fields that a session's part of the plan decides."""
+    if assignment is None:
+        return {}
+    return {
+        "planned": assignment.variant,
+        "reason": assignment.reason,
+        "f1": assignment.f1,
+        "f1_alone": assignment.f1_alone,
+    }
 
 
 def fields_of(value: Any) -> dict[str, Any]:

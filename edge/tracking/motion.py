@@ -19,6 +19,7 @@ _MEASURED = np.array([0.05, 0.05, 0.08, 0.08])  # standard deviation of a box, o
 _START_SPEED = np.array([1.5, 1.5, 0.0, 0.0])  # of a new track, sizes a second
 _ACCELERATION = np.array([1.0, 1.0, 0.0, 0.0])  # sizes / s^1.5
 _DRIFT = np.array([0.0, 0.0, 0.3, 0.3])  # of the size itself, sizes / s^0.5
+_MEASURED_2, _ACCELERATION_2, _DRIFT_2 = _MEASURED**2, _ACCELERATION**2, _DRIFT**2
 _SMALLEST = 1e-4  # of a box's side
 
 
@@ -60,22 +61,25 @@ class Motion:
         """Boxes seen at `at_s`, one for each of `rows`, not before these rows' estimates."""
         dt = (at_s - self.at_s[rows])[:, None]
         scale = _scale(places)
-        noise = (_ACCELERATION * scale) ** 2
+        square = scale * scale
+        noise = _ACCELERATION_2 * square
         place_var, both_var = self.place_var[rows], self.both_var[rows]
         speed, speed_var = self.speed[rows], self.speed_var[rows]
         expected = self.place[rows] + speed * dt
         place_var = place_var + dt * (2.0 * both_var + dt * speed_var)
-        place_var += noise * dt**3 / 3.0 + (_DRIFT * scale) ** 2 * dt
-        both_var = both_var + dt * speed_var + noise * dt**2 / 2.0
-        speed_var = speed_var + noise * dt
-        total = place_var + (_MEASURED * scale) ** 2
+        grown = noise * dt
+        place_var += grown * (dt * dt / 3.0) + (_DRIFT_2 * dt) * square
+        both_var = both_var + dt * speed_var + grown * (dt / 2.0)
+        speed_var = speed_var + grown
+        total = place_var + _MEASURED_2 * square
         gain, speed_gain = place_var / total, both_var / total
         surprise = places - expected
         self.at_s[rows] = at_s
         self.place[rows] = expected + gain * surprise
         self.speed[rows] = speed + speed_gain * surprise
-        self.place_var[rows] = (1.0 - gain) * place_var
-        self.both_var[rows] = (1.0 - gain) * both_var
+        left = 1.0 - gain
+        self.place_var[rows] = left * place_var
+        self.both_var[rows] = left * both_var
         self.speed_var[rows] = speed_var - speed_gain * both_var
 
     def keep(self, rows: NDArray[np.bool_]) -> None:

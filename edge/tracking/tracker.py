@@ -103,7 +103,8 @@ class Tracker:
         """
         order = sorted(range(len(boxes)), key=lambda i: -boxes[i][1])[:MAX_BOXES]
         values = np.array([boxes[i] for i in order], np.float64).reshape(-1, 6)
-        values = np.nan_to_num(values, nan=0.0, posinf=1.0, neginf=0.0)
+        if not np.isfinite(values).all():
+            values = np.nan_to_num(values, nan=0.0, posinf=1.0, neginf=0.0)
         gone: list[int] = []
         if at_s < self.at_s - MAX_REORDERING_S:
             gone += self._keep(np.zeros(len(self._id), np.bool_))
@@ -140,7 +141,7 @@ class Tracker:
             return found
         expected = to_corners(self._motion.places_at(at_s))
         corners = values[:, 2:]
-        other_class = self._class[:, None] != values[None, :, 0].astype(np.int64)
+        other_class = self._class[:, None] != values[None, :, 0]
         similarity = overlaps(expected, corners) - _OTHER_CLASS * other_class
         counts, high = self._counts, values[:, 1] >= self._settings.high_score
         free_rows = np.ones(len(self._id), np.bool_)
@@ -158,8 +159,9 @@ class Tracker:
                 free_rows[row] = free[column] = False
 
         pair(similarity, counts, high, _LEAST_HIGH)
-        pair(similarity, counts, ~high, _LEAST_LOW)
-        pair(similarity, ~counts, free, _LEAST_HIGH)
+        if free.any():  # mostly all have been found
+            pair(similarity, counts, ~high, _LEAST_LOW)
+            pair(similarity, ~counts, free, _LEAST_HIGH)
         if free.any() and free_rows.any():
             larger = overlaps(grown(expected, _GROWTH), grown(corners, _GROWTH))
             recent = at_s - self._motion.at_s <= RECENT_S

@@ -20,8 +20,9 @@ from playwright.async_api import Page
 
 from edge.assets.browser import chromium
 from edge.rtc import rtp
+from edge.rtc.decoding.decoded_frame import DecodedFrame
 from edge.rtc.rtp import ExtensionIds
-from edge.rtc.video_receiver import DecodedFrame, VideoReceiver
+from edge.rtc.video_receiver import VideoReceiver
 from edge.session.frames.frame_accounting import FrameAccounting
 from tests.serving import base, local, serving
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 import pytest
 
 from edge.rtc import rtp
-from edge.rtc.video_receiver import DecodedFrame
+from edge.rtc.decoding.decoded_frame import DecodedFrame
 from edge.session.frames.frame_accounting import FrameAccounting
 from tests.interop.scripted_sender import RUN_IN_S, ScriptedSender, sending
 from tests.rtc.sources.layers import STREAM_ID, Layer

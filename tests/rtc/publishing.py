@@ -20,9 +20,9 @@ from aiortc.mediastreams import MediaStreamError
 
 from edge.base.clock import now_ms
 from edge.rtc import rtp
+from edge.rtc.decoding.decoded_frame import DecodedFrame
 from edge.rtc.peer_connection import PeerConnection
 from edge.rtc.rtp import ExtensionIds, RtpPacket
-from edge.rtc.video_receiver import DecodedFrame
 from tests.rtc.streams import picture
 
 

@@ -11,8 +11,9 @@ from aiortc import rtp
 from edge.base.clock import now_ms
 from edge.rtc.bwe.bandwidth_estimator import BandwidthEstimator
 from edge.rtc.clock.capture_clock import CaptureClock
+from edge.rtc.decoding.decoded_frame import DecodedFrame
 from edge.rtc.rtp import ExtensionIds
-from edge.rtc.video_receiver import DecodedFrame, VideoReceiver
+from edge.rtc.video_receiver import VideoReceiver
 from tests.rtc.streams import FRAME_MS, Packet, encode, packetise
 from tests.rtc.twcc_feedback import parse
 

@@ -76,7 +76,7 @@ def test_tracks_are_off_by_default_and_on_by_a_setting(tmp_path: Path) -> None:
 
 def test_edge_toml_comments_each_key_with_its_default() -> None:
     text = (Path(__file__).parents[2] / "edge.toml").read_text()
-    section = text[text.index("# -- Tracks, ") : text.index("# -- Sinks --")]
+    section = text[text.index("# -- Tracks, ") : text.index("# -- Clips --")]
     kinds: list[type[BaseModel]] = [TrackingSettings, ZoneSettings, LineSettings, RuleSettings]
     tables = re.split(r"^# \[+\w+\]+\n", section, flags=re.MULTILINE)[1:]
     for kind, table in zip(kinds, tables, strict=True):

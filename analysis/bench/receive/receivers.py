@@ -12,8 +12,8 @@ from aiohttp import web
 
 from edge.base.clock import now_ms
 from edge.observability import garbage_collector
+from edge.rtc.decoding.decoded_frame import DecodedFrame
 from edge.rtc.peer_connection import PeerConnection
-from edge.rtc.video_receiver import DecodedFrame
 from netem.baseline.stock_receiver import StockReceiver
 
 _PAGE = Path(__file__).parent / "page"

@@ -20,7 +20,7 @@ from edge.ipc.picture import Picture
 from edge.models.boxes import Box
 from edge.observability.frame_metrics import FrameMetrics
 from edge.observability.last_picture import LastPicture, NamedBox
-from edge.rtc.video_receiver import DecodedFrame
+from edge.rtc.decoding.decoded_frame import DecodedFrame
 from edge.session.control.control_messages import detections, message
 from edge.session.frames.frame_statistics import FrameStatistics
 from edge.session.rate_limits import FramePacer

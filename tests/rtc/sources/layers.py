@@ -20,9 +20,10 @@ from edge.base.clock import now_ms
 from edge.rtc import video_receiver
 from edge.rtc.bwe.bandwidth_estimator import BandwidthEstimator
 from edge.rtc.clock.capture_clock import CaptureClock
+from edge.rtc.decoding.decoded_frame import DecodedFrame
 from edge.rtc.rtp import ExtensionIds
 from edge.rtc.sources.frame_ledger import UNSERVED_MS
-from edge.rtc.video_receiver import DecodedFrame, VideoReceiver
+from edge.rtc.video_receiver import VideoReceiver
 from tests.rtc.streams import FRAME_MS, PER_FRAME, Encoded, packetise, picture
 
 PAYLOAD_TYPES = {"vp8": 97, "h264": 99}

@@ -11,7 +11,7 @@ from edge.batching.dispatcher import Answer, InferenceJob
 from edge.batching.request import FrameRequest
 from edge.config import load
 from edge.observability.frame_metrics import FrameMetrics
-from edge.rtc.video_receiver import DecodedFrame
+from edge.rtc.decoding.decoded_frame import DecodedFrame
 from edge.session.frames.frame_accounting import BACK_MS, FrameAccounting, FrameTimeline
 from tests.serving import noise
 
