@@ -40,7 +40,8 @@ PolicyName = Literal[
 ADAPTING = {"ours", "first-network", "last-network"}
 Fps = Annotated[int, Field(ge=1, le=60)]
 Width = Annotated[int, Field(ge=128, le=4096)]
-_ADDED = ("server_cpus",)  # settings that came later: unset, runs made before them stay finished
+# Settings that came later: unset, runs made before them stay finished.
+_ADDED = ("server_cpus", "family", "accuracy_factors")
 
 
 def _find_video(file: str, info: ValidationInfo) -> str:

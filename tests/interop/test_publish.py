@@ -190,7 +190,7 @@ async def test_a_file_is_published_to_its_end(b_frames: int, tmp_path: Path) -> 
     async with serving() as server, edge_publish(str(path), *to(server), *SLO) as publishing:
         assert await publishing.ended() == 0
         [summary] = publishing.of_type("summary")
-        assert summary["captured"] == 45
+        assert 36 <= summary["captured"] <= 45  # hints of a busy server ask for fewer
         assert counts_add_up(publishing)
         assert summary["in_time"] + summary["late"] > 0
         assert not local(server)

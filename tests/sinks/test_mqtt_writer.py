@@ -150,8 +150,13 @@ async def test_home_assistant_finds_a_sensor_for_each_label_and_class(tmp_path: 
     ):
         put(sink, detections(("person", 0.9), ("person", 0.8), ("dog", 0.9)))
         put(sink, detections(("person", 0.9), ("person", 0.8)))
-        await until(lambda: seen.of("edge/gate/status"))
-        configs = [payload for topic, payload, _ in seen.messages if topic.endswith("/config")]
+        configs: list[str] = []
+
+        def have_come() -> bool:  # the broker keeps the order of a topic alone
+            configs[:] = [text for topic, text, _ in seen.messages if topic.endswith("/config")]
+            return len(configs) >= 2 and bool(seen.of("edge/gate/status"))
+
+        await until(have_come)
         assert [json.loads(each)["name"] for each in configs] == ["person", "car"]
         sensor = json.loads(configs[0])
         [counts] = seen.of(sensor["state_topic"])  # the second frame changed nothing

@@ -23,6 +23,7 @@ import edge
 from edge.api.operator.dashboard import Dashboard
 from edge.api.operator.prometheus import OUTCOMES, MetricsEndpoint
 from edge.batching.device_usage import DeviceUsage
+from edge.clips.counts import CLIP_ENDS
 from edge.config import load
 from edge.observability.refusals import Refusal
 from edge.scheduling.assignment import Assignment
@@ -278,7 +279,7 @@ async def test_dashboard_and_alerts_ask_for_exported_metrics_only() -> None:
 def test_alerts_pick_labels_that_exist() -> None:
     """A reason or an outcome that is spelt wrong would never fire."""
     rules = (ROOT / "deploy" / "prometheus" / "edge.rules.yml").read_text()
-    outcomes = {"sent", "thinned", *OUTCOMES}
+    outcomes = {"sent", "thinned", *OUTCOMES, *CLIP_ENDS}
     for value in re.findall(r'\bend!?[=~]+"([^"]+)"', rules):
         assert set(value.split("|")) <= outcomes
     protocol = (ROOT / "docs" / "embed" / "protocol.md").read_text()
