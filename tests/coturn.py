@@ -7,7 +7,7 @@ import shutil
 import signal
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -18,32 +18,55 @@ coturn = pytest.mark.skipif(
 )
 
 
+ATTEMPTS = 3
+
+
 @asynccontextmanager
 async def turnserver(folder: Path) -> AsyncIterator[str]:
-    """A private coturn on loopback; yields its URL."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    process = await asyncio.create_subprocess_exec(
-        "turnserver",
-        *("-n", "--no-cli", "--no-tls", "--no-dtls", "--allow-loopback-peers"),
-        *("--listening-ip", "127.0.0.1", "--relay-ip", "127.0.0.1"),
-        *("--listening-port", str(port), "--realm", "edge.test"),
-        *("--use-auth-secret", "--static-auth-secret", SECRET),
-        *("--userdb", str(folder / "users.db"), "--pidfile", str(folder / "turn.pid")),
-        *("--log-file", "stdout"),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    assert process.stdout is not None
-    reading = asyncio.create_task(drain(process.stdout))
-    try:
-        await listening("127.0.0.1", port)
-        yield f"turn:127.0.0.1:{port}"
-    finally:
-        process.send_signal(signal.SIGTERM)
-        await process.wait()
-        await reading
+    """A private coturn on loopback; yields its URL.
+
+    Another program may take the port between its choice and its use: then another is chosen.
+    """
+    for attempt in range(ATTEMPTS):
+        port = _free_port()
+        process = await asyncio.create_subprocess_exec(
+            "turnserver",
+            *("-n", "--no-cli", "--no-tls", "--no-dtls", "--allow-loopback-peers"),
+            *("--listening-ip", "127.0.0.1", "--relay-ip", "127.0.0.1"),
+            *("--listening-port", str(port), "--realm", "edge.test"),
+            *("--use-auth-secret", "--static-auth-secret", SECRET),
+            *("--userdb", str(folder / "users.db"), "--pidfile", str(folder / "turn.pid")),
+            *("--log-file", "stdout"),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        assert process.stdout is not None
+        reading = asyncio.create_task(drain(process.stdout))
+        try:
+            try:
+                await listening("127.0.0.1", port)
+            except TimeoutError:
+                if attempt + 1 == ATTEMPTS:
+                    raise
+                continue
+            yield f"turn:127.0.0.1:{port}"
+            return
+        finally:
+            with suppress(ProcessLookupError):
+                process.send_signal(signal.SIGTERM)
+            await process.wait()
+            await reading
+
+
+def _free_port() -> int:
+    """A port that is free for UDP and TCP, as coturn listens on both."""
+    while True:
+        with socket.socket() as stream, socket.socket(type=socket.SOCK_DGRAM) as datagrams:
+            stream.bind(("127.0.0.1", 0))
+            port: int = stream.getsockname()[1]
+            with suppress(OSError):
+                datagrams.bind(("127.0.0.1", port))
+                return port
 
 
 async def drain(stream: asyncio.StreamReader) -> None:
