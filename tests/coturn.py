@@ -28,7 +28,7 @@ async def turnserver(folder: Path) -> AsyncIterator[str]:
     Another program may take the port between its choice and its use: then another is chosen.
     """
     for attempt in range(ATTEMPTS):
-        port = _free_port()
+        port = free_port("127.0.0.1")
         process = await asyncio.create_subprocess_exec(
             "turnserver",
             *("-n", "--no-cli", "--no-tls", "--no-dtls", "--allow-loopback-peers"),
@@ -58,14 +58,14 @@ async def turnserver(folder: Path) -> AsyncIterator[str]:
             await reading
 
 
-def _free_port() -> int:
-    """A port that is free for UDP and TCP, as coturn listens on both."""
+def free_port(host: str) -> int:
+    """A port of this host that is free for UDP and TCP, as coturn listens on both."""
     while True:
         with socket.socket() as stream, socket.socket(type=socket.SOCK_DGRAM) as datagrams:
-            stream.bind(("127.0.0.1", 0))
+            stream.bind((host, 0))
             port: int = stream.getsockname()[1]
             with suppress(OSError):
-                datagrams.bind(("127.0.0.1", port))
+                datagrams.bind((host, port))
                 return port
 
 

@@ -7,7 +7,6 @@ import ipaddress
 import os
 import re
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import AsyncIterator
@@ -25,7 +24,7 @@ from aiortc import RTCIceServer
 from edge.api.access.local_ca import lan_addresses
 from edge.config import IceServer
 from edge.session import turn
-from tests.coturn import SECRET, coturn, drain, listening
+from tests.coturn import SECRET, coturn, drain, free_port, listening
 from tests.publisher import FramesTrack, WhipPublisher
 from tests.serving import base, noise, serving
 
@@ -75,9 +74,7 @@ def is_denied(text: str) -> bool:
 @asynccontextmanager
 async def relay(folder: Path, allowed: str = "") -> AsyncIterator[tuple[str, int]]:
     """The relay at an address of this machine and a free port; `allowed` is the server's."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
-        free.bind((LOCAL[0], 0))
-        port = free.getsockname()[1]
+    port = free_port(LOCAL[0])
     copy = folder / "copy.conf"
     text = CONFIGURATION.read_text().replace("/tmp/", f"{folder}/")
     copy.write_text(text.replace("listening-port=3478", f"listening-port={port}"))
