@@ -62,7 +62,7 @@ async def test_nothing_overflows_on_any_screen(tmp_path: Path, screen: str) -> N
         long = "a-model-with-a-name-that-is-longer-than-any-phone-is-wide-at-608-px"
         standin.settings["models"] += [{"name": long, "label": long, "score_threshold": 0.1}]
         page = watched.page
-        await watched.open(slo=250)
+        await watched.open(slo=5000)
         await page.locator("#welcome").wait_for()
         assert await probe(watched, "faults", TARGET_PX) == []
         await page.click("#welcome-camera")
@@ -95,7 +95,7 @@ async def test_turning_the_phone_keeps_session_and_picture(tmp_path: Path) -> No
         serving(boxes=boxes) as standin,
         opened(standin.url, camera, **SCREENS["phone, upright"]) as watched,
     ):
-        await watched.open(autostart=1, slo=250)
+        await watched.open(autostart=1, slo=5000)
         await watched.until("edge.snapshot().drawn > 3")
         await fits(watched, 360 / 640)
         await watched.page.set_viewport_size({"width": 844, "height": 390})
@@ -110,7 +110,7 @@ async def test_it_can_be_used_by_keyboard_alone_and_be_heard(tmp_path: Path) -> 
     camera = numbered(tmp_path / "numbered.y4m", width=640, height=360, fps=15, count=60)
     async with serving(boxes=boxes) as standin, opened(standin.url, camera) as watched:
         page = watched.page
-        await watched.open(slo=250)
+        await watched.open(slo=5000)
         assert await probe(watched, "unnamed") == []
         await page.keyboard.press("Tab")
         focused = "() => document.activeElement.id"
@@ -131,7 +131,7 @@ async def test_it_can_be_used_by_keyboard_alone_and_be_heard(tmp_path: Path) -> 
 
 async def test_texts_have_contrast() -> None:
     async with serving() as standin, opened(standin.url) as watched:
-        await watched.open(slo=250)
+        await watched.open(slo=5000)
         assert await probe(watched, "poorContrast") == []
         await watched.page.click("#welcome-sample")
         await watched.until("edge.state === 'live'")
