@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 
 from edge.scheduling.assignment import Assignment, mbit
-from edge.scheduling.draft import Draft
+from edge.scheduling.draft import STAY, Draft
 from edge.scheduling.fairness import alone
 from edge.scheduling.picture_choice import MIN_GAIN, PictureChooser
 from edge.scheduling.plan import Plan
@@ -47,12 +47,12 @@ class Assigner:
                 for client in step.clients:
                     snapshot = draft.snapshots[client]
                     free -= snapshot.fps * typical_ms / 1000.0
-                    f1 = draft.problem.accuracy(draft.problem.clients[client], step.variant)
-                    assignments[snapshot.id] = replace(
-                        self._planned(draft, client, step.variant),
-                        f1=f1,
-                        f1_alone=max(f1, float(best[client])),
-                    )
+                    planned = self._planned(draft, client, step.variant)
+                    f1 = self._f1(draft, client, step.variant)
+                    # In a problem the option that a session has counts for more than its F1.
+                    gains = best[client] > (1.0 + STAY) * f1
+                    alone_f1 = float(best[client]) if gains else f1
+                    assignments[snapshot.id] = replace(planned, f1=f1, f1_alone=alone_f1)
         unserved = [i for i in range(len(draft.snapshots)) if i not in plan.variant_of]
         loads = {client: self._least_load(draft, client) for client in unserved}
         is_too_slow = not plan.variant_of and min(loads.values(), default=0.0) > free
@@ -100,6 +100,11 @@ class Assigner:
             gain = self._pictures.f1(name, sent, snapshot) - now
         fallbacks = self._fallbacks(draft, client, option, sent)
         return Assignment(name, sent, useful_bps, gain, reason, fallbacks=fallbacks)
+
+    def _f1(self, draft: Draft, client: int, option: int) -> float:
+        """What its frames are expected to have with that option."""
+        sent, snapshot = draft.sent_long_sides[client][option], draft.snapshots[client]
+        return self._pictures.f1(draft.options[option].variant, sent, snapshot)
 
     def _fallbacks(self, draft: Draft, client: int, planned: int, sent: int) -> tuple[str, ...]:
         """A small input of a slow network may both take longer and see less than a large one of a

@@ -13,6 +13,8 @@ from edge.profile.variant import Variant
 from edge.scheduling.assignment import SessionSnapshot
 from edge.scheduling.problem import Problem
 
+STAY = 0.01  # relative F1 that another option must gain to be given to a session
+
 
 class ServingOption(NamedTuple):
     """A variant at the input size that a picture's shape makes of it.

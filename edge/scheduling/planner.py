@@ -26,7 +26,7 @@ from edge.profile.variant import SENT_LONG_SIDES, Variant
 from edge.scheduling.assigner import Assigner, plannable_share
 from edge.scheduling.assignment import Assignment, SessionSnapshot
 from edge.scheduling.capacity_rules import Rule
-from edge.scheduling.draft import Draft, ServingOption, slower
+from edge.scheduling.draft import STAY, Draft, ServingOption, slower
 from edge.scheduling.fairness import ACCURACY_FLOOR, least_share
 from edge.scheduling.picture_choice import PictureChooser
 from edge.scheduling.plan import CycleStep, Plan
@@ -38,7 +38,6 @@ MIN_PERIOD_MS = 100.0  # after an event, with up to MANY_SESSIONS
 MANY_SESSIONS = 16  # the more sessions, the less one event matters
 RESERVE_MS = 4.0  # of the budget, for handing pictures over and for timers
 UNMEASURED_SHARE = 0.25  # of the budget, until the devices have answered a session's own frames
-STAY = 0.01  # relative F1 that another option must gain to be given to a session
 MARGIN = 1.1  # factor on latencies in new plans: they must still fit after a little drift
 NEWCOMER_MARGIN = 1.3  # the same with one session more: all must fit after the usual drift
 MAX_OPTIONS = 96  # in one problem; with more shapes than that, some long sides are left out

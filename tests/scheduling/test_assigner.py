@@ -13,6 +13,7 @@ from edge.scheduling.draft import Draft
 from edge.scheduling.picture_choice import PictureChooser
 from edge.scheduling.plan import CycleStep, Plan
 from edge.scheduling.planner import Planner
+from edge.scheduling.solvers import solve
 from tests.planning import accuracy, device
 from tests.scheduling.test_planner import WIDE
 
@@ -82,3 +83,15 @@ def test_a_device_too_slow_for_a_single_session_is_not_left_idle() -> None:
 def test_without_devices_nobody_is_served() -> None:
     (assignment,) = assignments(draft(WIDE, devices=0)).values()
     assert (assignment.variant, assignment.reason) == (None, "not served: no device is there")
+
+
+def test_the_expected_accuracy_is_no_higher_for_an_option_that_a_session_has() -> None:
+    """In the problem of its next plan that option counts for a little more than its F1."""
+    planner = Planner({"yolov4-tiny": LONG_SIDES}, accuracy())
+    found = []
+    for _ in range(2):
+        draft = planner.draft([WIDE], [device()])
+        _, planned = planner.adopt(draft, solve(draft.problem, "auto", planner.rule))
+        found.append((planned[WIDE.id].f1, planned[WIDE.id].f1_alone))
+    assert found[0] == found[1]
+    assert found[0][0] == found[0][1]
