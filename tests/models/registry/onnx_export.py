@@ -10,6 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from edge.models.heads import Head
+from edge.models.yolov4 import Network
+
 STRIDES = (8, 16, 32)
 BOX = 48.0  # pixels: the side of every box
 
@@ -60,6 +63,33 @@ class BrightCells(nn.Module):
         side = ones * BOX
         rows = torch.cat((x, y, side, side, score), dim=1).flatten(2).transpose(1, 2)
         return torch.cat([rows] * repeats, dim=1)
+
+
+class Decoded(nn.Module):
+    """A network of this project as YOLOv5 and v7 are exported: its boxes decoded in the graph.
+
+    Written anew from Darknet's formula, so that a fault in the server's own decoding shows.
+    """
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> Tensor:
+        maps = zip(self.network(images), self.network.heads, strict=True)
+        return torch.cat([self._rows(raw, head) for raw, head in maps], dim=1)
+
+    @staticmethod
+    def _rows(raw: Tensor, head: Head) -> Tensor:
+        found = []
+        for anchor, numbers in zip(head.anchors, raw.chunk(len(head.anchors), dim=1), strict=True):
+            ones = torch.ones_like(numbers[:, :1])
+            cell = torch.cat((ones.cumsum(dim=3), ones.cumsum(dim=2)), dim=1) - 1
+            within = (numbers[:, :2].sigmoid() - 0.5) * head.scale_xy + 0.5
+            sides = numbers[:, 2:4].exp() * torch.tensor(anchor)[:, None, None]
+            scores = numbers[:, 4:].sigmoid()
+            found.append(torch.cat(((cell + within) * head.stride, sides, scores), dim=1))
+        return torch.cat([each.flatten(2) for each in found], dim=2).transpose(1, 2)
 
 
 class Classifier(nn.Module):
