@@ -40,6 +40,7 @@ from edge.rtc.sdp import (
 from edge.rtc.sdp.codecs import CODECS
 from edge.rtc.sdp.description import read_description
 from edge.rtc.transport import aiortc_adapter
+from edge.rtc.transport.connection import create_connection
 from edge.rtc.transport.ice_server import ice_server
 from edge.rtc.video_receiver import VideoReceiver
 
@@ -141,7 +142,7 @@ class PeerConnection:
         self._parameter_sets = read_sprop(offer_sdp)
         # An empty list, not None: None would ask a public STUN server.
         configuration = RTCConfiguration(iceServers=self._ice_servers)
-        connection = self._connection = RTCPeerConnection(configuration)
+        connection = self._connection = create_connection(configuration)
         connection.on("connectionstatechange", self._state_changed)
         connection.on("datachannel", self._channel_opened)
         try:

@@ -29,8 +29,10 @@ def _check(published: dict[str, Any], outcomes: Counter[str], layers: int = 1) -
     assert outcomes["answered"] > 0, outcomes
 
 
-async def _publish_from_chromium(codec: str, mode: str, **settings: Any) -> tuple[Any, Any]:
-    """What the page says, and the session."""
+async def _publish_from_chromium(
+    codec: str, mode: str, **settings: Any
+) -> tuple[Any, Any, set[Any]]:
+    """What the page says, the session, and the sizes of the pictures that came."""
     try:
         chromium_path()
     except BrowserMissingError as missing:
@@ -39,23 +41,26 @@ async def _publish_from_chromium(codec: str, mode: str, **settings: Any) -> tupl
         page = await context.new_page()
         await page.goto(f"{base(server)}/metrics")
         task = asyncio.ensure_future(page.evaluate(PAGE, [codec, SECONDS, mode]))
-        session = None
-        while session is None and not task.done():  # a registry has no event to wait for
-            session = next(iter(local(server)), None)
+        session, sizes = None, set()
+        while not task.done():  # a registry has no event to wait for
+            session = session or next(iter(local(server)), None)
+            if session is not None:
+                sizes.add(session._frames.size)
             await asyncio.wait([task], timeout=0.05)
-        return await task, session
+        return await task, session, sizes
 
 
 @pytest.mark.parametrize("mode", ["", "L1T2", "L1T3", "L2T1", "L3T3_KEY", "L2T2"])
 @pytest.mark.parametrize("codec", ["VP9", "AV1"])
 async def test_chromium_publishes_it(codec: str, mode: str) -> None:
-    published, session = await _publish_from_chromium(codec, mode)
+    published, session, sizes = await _publish_from_chromium(codec, mode)
     _check(published, session.outcomes, int(mode[1:2] or 1))
-    assert session._frames.size == (640, 384)  # of several spatial layers, the largest
+    # Of several spatial layers the largest; Chromium leaves it out of frames on a busy machine.
+    assert (640, 384) in sizes
 
 
 async def test_a_codec_that_is_switched_off_is_refused() -> None:
-    published, _ = await _publish_from_chromium("VP9", "", codecs=["vp8"])
+    published, *_ = await _publish_from_chromium("VP9", "", codecs=["vp8"])
     assert "VP9 is switched off (this server takes VP8)" in published["refused"]
 
 

@@ -1,4 +1,4 @@
-"""aiortc's and aioice's private names, which only this module, `edge.rtc.transport.dtls` and
+"""aiortc's and aioice's private names, which only the modules beside this one and
 `edge.rtc.guard` touch.
 
 aiortc keeps ICE, DTLS, SRTP's keys and SCTP; RTP and RTCP are taken off the socket before its own
@@ -49,6 +49,7 @@ _METHODS: dict[type, tuple[str, ...]] = {
     RTCRtpReceiver: ("receive", "stop"),
     RTCSctpTransport: ("_handle_data", "_abort"),
     RTCIceTransport: ("addRemoteCandidate",),
+    RTCPeerConnection: ("_RTCPeerConnection__connect",),
     ice.Connection: (
         "data_received",
         "get_component_candidates",
