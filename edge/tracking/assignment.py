@@ -9,28 +9,22 @@ the time stays bounded whatever is sent.
 from __future__ import annotations
 
 import math
-
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Collection, Mapping
 
 MAX_EXACT = 12
 """Tracks or boxes of a group that is solved at its optimum."""
 
 
-def assign(similarity: NDArray[np.float64], least: float) -> list[tuple[int, int]]:
-    """(row, column) pairs with the largest sum of similarities, none below `least`."""
-    rows, columns = np.nonzero(similarity >= least)
-    if not len(rows):
-        return []
-    candidates = list(zip(rows.tolist(), columns.tolist(), strict=True))
-    if len({row for row, _ in candidates}) == len(candidates) == len({c for _, c in candidates}):
-        return candidates
+def assign(similarity: Mapping[tuple[int, int], float]) -> list[tuple[int, int]]:
+    """(row, column) pairs with the largest sum of similarities; those not given are no pairs."""
+    if len(similarity) == len({row for row, _ in similarity}) == len({c for _, c in similarity}):
+        return list(similarity)
     pairs: list[tuple[int, int]] = []
-    for group in _groups(candidates):
+    for group in _groups(similarity):
         if len(group) == 1:
             pairs += group
             continue
-        values = {pair: float(similarity[pair]) for pair in group}
+        values = {pair: similarity[pair] for pair in group}
         own_rows = sorted({row for row, _ in group})
         own_columns = sorted({column for _, column in group})
         if max(len(own_rows), len(own_columns)) > MAX_EXACT:
@@ -40,7 +34,7 @@ def assign(similarity: NDArray[np.float64], least: float) -> list[tuple[int, int
     return pairs
 
 
-def _groups(pairs: list[tuple[int, int]]) -> list[list[tuple[int, int]]]:
+def _groups(pairs: Collection[tuple[int, int]]) -> list[list[tuple[int, int]]]:
     """Pairs that share a row or a column, directly or by others."""
     parent: dict[int, int] = {}
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-
-import numpy as np
-from numpy.typing import NDArray
 
 Point = tuple[float, float]
 
@@ -14,28 +12,32 @@ class Polygon:
     """Tells which points are inside; one on a side may count as either."""
 
     def __init__(self, corners: Sequence[Point]) -> None:
-        starts = np.array(corners, np.float64)
-        ends = np.roll(starts, -1, axis=0)
-        self._x, self._y, self._end_y = starts[:, 0], starts[:, 1], ends[:, 1]
-        rise = ends[:, 1] - starts[:, 1]
-        flat = rise == 0.0  # crosses no horizontal ray
-        self._slope = (ends[:, 0] - starts[:, 0]) / np.where(flat, 1.0, rise)
+        xs, ys = zip(*corners, strict=True)
+        self._low, self._high = (min(xs), min(ys)), (max(xs), max(ys))
+        ends = [*corners[1:], corners[0]]
+        self._sides = [  # without horizontal ones: no horizontal ray crosses them
+            (x, y, end_y, (end_x - x) / (end_y - y))
+            for (x, y), (end_x, end_y) in zip(corners, ends, strict=True)
+            if y != end_y
+        ]
 
-    def contains(self, points: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Whether each of the points (n, 2) is inside: its ray crosses an odd number of sides."""
-        x, y = points[:, 0, None], points[:, 1, None]
-        spans = (self._y > y) != (self._end_y > y)
-        crosses = spans & (x < self._x + self._slope * (y - self._y))
-        odd: NDArray[np.bool_] = crosses.sum(axis=1) % 2 == 1
-        return odd
+    def contains(self, point: Point) -> bool:
+        """Whether the point is inside: its ray crosses an odd number of sides."""
+        x, y = point
+        if not (self._low[0] <= x <= self._high[0] and self._low[1] <= y <= self._high[1]):
+            return False
+        inside = False
+        for side_x, side_y, end_y, slope in self._sides:
+            if (side_y > y) != (end_y > y) and x < side_x + slope * (y - side_y):
+                inside = not inside
+        return inside
 
 
-def side_distances(start: Point, end: Point, points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How far each of the points (n, 2) is from the line through two points; positive at its right,
-    seen from `start` to `end` in a picture, whose y grows downwards."""
+def side_distance(start: Point, end: Point, point: Point) -> float:
+    """How far a point is from the line through two points; positive at its right, seen from
+    `start` to `end` in a picture, whose y grows downwards."""
     dx, dy = end[0] - start[0], end[1] - start[1]
-    across: NDArray[np.float64] = dx * (points[:, 1] - start[1]) - dy * (points[:, 0] - start[0])
-    return across / float(np.hypot(dx, dy))
+    return (dx * (point[1] - start[1]) - dy * (point[0] - start[0])) / math.hypot(dx, dy)
 
 
 def meets(start: Point, end: Point, one: Point, other: Point) -> bool:

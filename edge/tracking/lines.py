@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-from numpy.typing import NDArray
-
 from edge.tracking.events import TrackEvent
-from edge.tracking.geometry import Point, meets, side_distances
+from edge.tracking.geometry import Point, meets, side_distance
 from edge.tracking.settings import LineSettings
 from edge.tracking.tracker import Track
 
@@ -31,24 +28,20 @@ class Line:
     """By track: whether it is at the right, and where."""
 
     def observe(
-        self, tracks: Sequence[Track], names: Sequence[str], points: NDArray[np.float64]
+        self, tracks: Sequence[Track], names: Sequence[str], points: Sequence[Point]
     ) -> Iterable[TrackEvent]:
-        """The tracks of a picture, their classes' names, and where they are (tracks, 2)."""
-        if not len(tracks):
-            return
+        """The tracks of a picture, their classes' names, and where they are."""
         its = self.settings
-        distances = side_distances(its.start, its.end, points).tolist()
-        for track, name, distance, (x, y) in zip(
-            tracks, names, distances, points.tolist(), strict=True
-        ):
+        for track, name, point in zip(tracks, names, points, strict=True):
+            distance = side_distance(its.start, its.end, point)
             if abs(distance) <= its.margin or (its.classes and name not in its.classes):
                 continue
             right = distance > 0.0
             before = self._places.get(track.id)
-            self._places[track.id] = (right, (x, y))
+            self._places[track.id] = (right, point)
             if before is None or before[0] == right:
                 continue
-            if not meets(its.start, its.end, before[1], (x, y)):
+            if not meets(its.start, its.end, before[1], point):
                 continue
             self.into += right
             self.out += not right

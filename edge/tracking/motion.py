@@ -1,99 +1,101 @@
-"""Where tracked boxes are expected: a Kalman filter with constant velocity, for all tracks at once.
+"""Where a tracked box is expected: a Kalman filter with constant velocity.
 
-The four coordinates (centre and size) are filtered apart from each other, so that every step is a
-few operations on arrays of (tracks, 4). Positions are fractions of the picture, so that a picture
-of another size changes nothing; times are seconds. Noise is in proportion to the box's own size,
-as in SORT (Bewley et al., 2016), and grows with time, not with frames: frames may be missing.
+Horizontal and vertical are filtered apart from each other, and the size, which has no speed, apart
+from the place. So an axis needs no matrices: a picture has few boxes, for which plain numbers take
+a tenth of the time of arrays. Positions are fractions of the picture, so that a picture of another
+size changes nothing; times are seconds. Noise is in proportion to the box's own size, as in SORT
+(Bewley et al., 2016), and grows with time, not with frames: frames may be missing.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
+from edge.tracking.overlap import Corners
 
-Floats = NDArray[np.float64]
-
-_MEASURED = np.array([0.05, 0.05, 0.08, 0.08])  # standard deviation of a box, of its sizes
-_START_SPEED = np.array([1.5, 1.5, 0.0, 0.0])  # of a new track, sizes a second
-_ACCELERATION = np.array([1.0, 1.0, 0.0, 0.0])  # sizes / s^1.5
-_DRIFT = np.array([0.0, 0.0, 0.3, 0.3])  # of the size itself, sizes / s^0.5
-_MEASURED_2, _ACCELERATION_2, _DRIFT_2 = _MEASURED**2, _ACCELERATION**2, _DRIFT**2
+# Variances, in the square of the box's own size.
+_CENTRE_2, _SIZE_2 = 0.05 * 0.05, 0.08 * 0.08  # of a box that was seen
+_START_SPEED_2 = 1.5 * 1.5  # of a new track's speed, a second
+_ACCELERATION_2 = 1.0  # of the speed, a second
+_DRIFT_2 = 0.3 * 0.3  # of the size itself, a second
 _SMALLEST = 1e-4  # of a box's side
 
 
 @dataclass(slots=True)
-class Motion:
-    """Estimates of all tracks, a row each; columns: centre x and y, width, height.
+class AxisMotion:
+    """A box along one axis: its centre, the centre's speed a second, and its size.
 
-    `at_s` (tracks,) is the time of each row's estimate, `speed` is a second.
+    `both_var` is the covariance of centre and speed.
     """
 
-    at_s: Floats
-    place: Floats
-    speed: Floats
-    place_var: Floats
-    both_var: Floats
-    speed_var: Floats
+    centre: float
+    size: float
+    speed: float
+    centre_var: float
+    both_var: float
+    speed_var: float
+    size_var: float
 
     @classmethod
-    def of(cls, at_s: float, places: Floats) -> Motion:
-        """New tracks of boxes seen at `at_s`; nothing is known of their speed."""
-        scale = _scale(places)
+    def of(cls, low: float, high: float) -> AxisMotion:
+        """A box that is seen for the first time; nothing is known of its speed."""
+        size = high - low
+        scale = size if size > _SMALLEST else _SMALLEST
+        square = scale * scale
+        speed_var = _START_SPEED_2 * square
         return cls(
-            np.full(len(places), at_s),
-            places.copy(),
-            np.zeros_like(places),
-            (_MEASURED * scale) ** 2,
-            np.zeros_like(places),
-            (_START_SPEED * scale) ** 2,
+            (low + high) / 2.0, size, 0.0, _CENTRE_2 * square, 0.0, speed_var, _SIZE_2 * square
         )
 
-    def __len__(self) -> int:
-        return len(self.at_s)
-
-    def places_at(self, at_s: float) -> Floats:
-        """Where the boxes are expected (tracks, 4); the estimates stay as they are."""
-        return self.place + self.speed * (at_s - self.at_s)[:, None]
-
-    def update(self, rows: NDArray[np.intp], at_s: float, places: Floats) -> None:
-        """Boxes seen at `at_s`, one for each of `rows`, not before these rows' estimates."""
-        dt = (at_s - self.at_s[rows])[:, None]
-        scale = _scale(places)
+    def update(self, dt_s: float, low: float, high: float) -> None:
+        """The box is seen `dt_s`, not below 0, after the estimate."""
+        size = high - low
+        scale = size if size > _SMALLEST else _SMALLEST
         square = scale * scale
-        noise = _ACCELERATION_2 * square
-        place_var, both_var = self.place_var[rows], self.both_var[rows]
-        speed, speed_var = self.speed[rows], self.speed_var[rows]
-        expected = self.place[rows] + speed * dt
-        place_var = place_var + dt * (2.0 * both_var + dt * speed_var)
-        grown = noise * dt
-        place_var += grown * (dt * dt / 3.0) + (_DRIFT_2 * dt) * square
-        both_var = both_var + dt * speed_var + grown * (dt / 2.0)
-        speed_var = speed_var + grown
-        total = place_var + _MEASURED_2 * square
-        gain, speed_gain = place_var / total, both_var / total
-        surprise = places - expected
-        self.at_s[rows] = at_s
-        self.place[rows] = expected + gain * surprise
-        self.speed[rows] = speed + speed_gain * surprise
-        left = 1.0 - gain
-        self.place_var[rows] = left * place_var
-        self.both_var[rows] = left * both_var
-        self.speed_var[rows] = speed_var - speed_gain * both_var
-
-    def keep(self, rows: NDArray[np.bool_]) -> None:
-        """Forget the other rows."""
-        for each in fields(self):
-            setattr(self, each.name, getattr(self, each.name)[rows])
-
-    def append(self, other: Motion) -> None:
-        """Add the other's rows at the end."""
-        for each in fields(self):
-            mine, more = getattr(self, each.name), getattr(other, each.name)
-            setattr(self, each.name, np.concatenate((mine, more)))
+        grown = _ACCELERATION_2 * square * dt_s
+        both_var, speed_var = self.both_var, self.speed_var
+        centre_var = (
+            self.centre_var
+            + dt_s * (2.0 * both_var + dt_s * speed_var)
+            + grown * (dt_s * dt_s / 3.0)
+        )
+        both_var += dt_s * speed_var + grown * (dt_s / 2.0)
+        total = centre_var + _CENTRE_2 * square
+        gain, speed_gain = centre_var / total, both_var / total
+        expected = self.centre + self.speed * dt_s
+        surprise = (low + high) / 2.0 - expected
+        self.centre = expected + gain * surprise
+        self.speed += speed_gain * surprise
+        self.centre_var = (1.0 - gain) * centre_var
+        self.both_var = (1.0 - gain) * both_var
+        self.speed_var = speed_var + grown - speed_gain * both_var
+        size_var = self.size_var + _DRIFT_2 * dt_s * square
+        gain = size_var / (size_var + _SIZE_2 * square)
+        self.size += gain * (size - self.size)
+        self.size_var = (1.0 - gain) * size_var
 
 
-def _scale(places: Floats) -> Floats:
-    """The size that each coordinate is measured by: the width, or the height."""
-    return np.maximum(places[:, [2, 3, 2, 3]], _SMALLEST)
+class Motion:
+    """The estimate of one box; `at_s` is its time."""
+
+    __slots__ = ("at_s", "x", "y")
+
+    def __init__(self, at_s: float, corners: Corners) -> None:
+        self.at_s = at_s
+        x1, y1, x2, y2 = corners
+        self.x, self.y = AxisMotion.of(x1, x2), AxisMotion.of(y1, y2)
+
+    def expected(self, at_s: float) -> Corners:
+        """Where the box is expected; the estimate stays as it is. A size below 0 is none."""
+        dt_s, x, y = at_s - self.at_s, self.x, self.y
+        half_x = x.size / 2.0 if x.size > 0.0 else 0.0
+        half_y = y.size / 2.0 if y.size > 0.0 else 0.0
+        centre_x, centre_y = x.centre + x.speed * dt_s, y.centre + y.speed * dt_s
+        return centre_x - half_x, centre_y - half_y, centre_x + half_x, centre_y + half_y
+
+    def update(self, at_s: float, corners: Corners) -> None:
+        """The box is seen at `at_s`, not before the estimate."""
+        dt_s, self.at_s = at_s - self.at_s, at_s
+        x1, y1, x2, y2 = corners
+        self.x.update(dt_s, x1, x2)
+        self.y.update(dt_s, y1, y2)

@@ -1,38 +1,34 @@
-"""Boxes as arrays: corners (x1, y1, x2, y2) or centre and size, and how much they overlap."""
+"""How much boxes overlap: intersection over union of pairs, and boxes that are made larger."""
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Iterable, Iterator
 
-Floats = NDArray[np.float64]
-
-
-def to_places(corners: Floats) -> Floats:
-    """Centre x and y, width, height (boxes, 4)."""
-    low, high = corners[:, :2], corners[:, 2:]
-    return np.concatenate(((low + high) / 2.0, high - low), axis=1)
+Corners = tuple[float, float, float, float]
+"""x1, y1, x2, y2."""
 
 
-def to_corners(places: Floats) -> Floats:
-    """The reverse; a size below zero is none."""
-    half = np.maximum(places[:, 2:], 0.0) / 2.0
-    return np.concatenate((places[:, :2] - half, places[:, :2] + half), axis=1)
+def grown(corners: Corners, by: float) -> Corners:
+    """A box that is larger by the share `by` of its size at each side."""
+    x1, y1, x2, y2 = corners
+    x, y = by * (x2 - x1), by * (y2 - y1)
+    return x1 - x, y1 - y, x2 + x, y2 + y
 
 
-def grown(corners: Floats, by: float) -> Floats:
-    """Boxes that are larger by the share `by` of their size at each side."""
-    margin = by * (corners[:, 2:] - corners[:, :2])
-    return np.concatenate((corners[:, :2] - margin, corners[:, 2:] + margin), axis=1)
+def overlaps(
+    one: Iterable[tuple[int, Corners]], other: Iterable[tuple[int, Corners]]
+) -> Iterator[tuple[int, int, float]]:
+    """(number of one, number of the other, intersection over union) of all pairs that overlap.
 
-
-def overlaps(one: Floats, other: Floats) -> Floats:
-    """Intersection over union of all pairs (one, other), 0 to 1."""
-    low = np.maximum(one[:, None, :2], other[None, :, :2])
-    high = np.minimum(one[:, None, 2:], other[None, :, 2:])
-    sides = np.maximum(high - low, 0.0)
-    both = sides[:, :, 0] * sides[:, :, 1]
-    areas = [(boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]) for boxes in (one, other)]
-    union = areas[0][:, None] + areas[1][None, :] - both
-    table: Floats = np.divide(both, union, out=np.zeros_like(both), where=union > 0.0)
-    return table
+    In the order of `one`, then `other`. A box without area overlaps nothing.
+    """
+    others = [(column, *box, (box[2] - box[0]) * (box[3] - box[1])) for column, box in other]
+    for row, (x1, y1, x2, y2) in one:
+        area = (x2 - x1) * (y2 - y1)
+        for column, left, top, right, bottom, other_area in others:
+            if left < x2 and right > x1 and top < y2 and bottom > y1:  # most pairs are apart
+                width = (x2 if x2 < right else right) - (x1 if x1 > left else left)
+                height = (y2 if y2 < bottom else bottom) - (y1 if y1 > top else top)
+                if width > 0.0 and height > 0.0:
+                    both = width * height
+                    yield row, column, both / (area + other_area - both)

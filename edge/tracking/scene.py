@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from edge.tracking.counts import SceneCounts
 from edge.tracking.events import TrackEvent
+from edge.tracking.geometry import Point
 from edge.tracking.lines import Line
 from edge.tracking.rules import Rule
 from edge.tracking.settings import (
@@ -114,7 +112,9 @@ class Scene:
 
     def take_counts(self) -> SceneCounts:
         """The counts since the last call."""
-        counts, self._counts = self._counts, SceneCounts()
+        counts = self._counts
+        if counts:  # mostly nothing has happened
+            self._counts = SceneCounts()
         return counts
 
     def _at_s(self, now_s: float) -> float:
@@ -178,6 +178,6 @@ class Scene:
         return sent
 
 
-def _points(tracks: Sequence[Track], down: float) -> NDArray[np.float64]:
-    """Where each track is (tracks, 2): its centre, or that share of its height below."""
-    return np.array([(track.x, track.y + down * track.height) for track in tracks], np.float64)
+def _points(tracks: Sequence[Track], down: float) -> list[Point]:
+    """Where each track is: its centre, or that share of its height below."""
+    return [(track.x, track.y + down * track.height) for track in tracks]

@@ -9,15 +9,13 @@ missing frames nor pictures of another size matter.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-from numpy.typing import NDArray
-
 from edge.tracking.assignment import assign
-from edge.tracking.motion import Floats, Motion
-from edge.tracking.overlap import grown, overlaps, to_corners, to_places
+from edge.tracking.motion import Motion
+from edge.tracking.overlap import Corners, grown, overlaps
 from edge.tracking.settings import TrackingSettings
 
 MAX_TRACKS = 256
@@ -37,6 +35,8 @@ _GROWTH = 0.4  # of boxes in the last pass, at each side
 _SAME_THING = 0.8  # overlap of boxes of different classes that are of one thing
 _LEAST_SCORE = 0.35  # the best of a track that counts
 _CLASS_MEMORY = 0.9  # of what its boxes were called, a box
+
+_FINITE = {math.inf: 1.0, -math.inf: 0.0}
 
 Box = Sequence[float]
 """Class index, score, x1, y1, x2, y2: corners as fractions of the picture."""
@@ -67,17 +67,34 @@ class TrackedPicture:
     """Tracks that counted and are given up."""
 
 
+@dataclass(slots=True)
+class _Seen:
+    """A box of the picture."""
+
+    class_index: int
+    score: float
+    corners: Corners
+
+
+@dataclass(slots=True, eq=False)
+class _Followed:
+    """A track, whether or not it counts yet; `best` is a score."""
+
+    id: int
+    motion: Motion
+    class_index: int
+    class_weight: float
+    best: float
+    hits: int = 1
+    counts: bool = False
+
+
 class Tracker:
     """Tracks of one camera."""
 
     def __init__(self, settings: TrackingSettings) -> None:
         self._settings = settings
-        self._motion = Motion.of(0.0, np.empty((0, 4)))
-        self._id = np.empty(0, np.int64)
-        self._class = np.empty(0, np.int64)
-        self._class_weight = np.empty(0)
-        self._hits = np.empty(0, np.int64)
-        self._best = np.empty(0)  # score
+        self._tracks: list[_Followed] = []  # the oldest first
         self.at_s = float("-inf")
         """When the latest picture was captured."""
         self._next = 1
@@ -86,14 +103,7 @@ class Tracker:
 
     def __len__(self) -> int:
         """Tracks that count, among them those that are looked for."""
-        return int(np.count_nonzero(self._counts))
-
-    @property
-    def _counts(self) -> NDArray[np.bool_]:
-        mask: NDArray[np.bool_] = (self._hits >= self._settings.min_hits) & (
-            self._best >= _LEAST_SCORE
-        )
-        return mask
+        return sum(track.counts for track in self._tracks)
 
     def update(self, at_s: float, boxes: Sequence[Box]) -> TrackedPicture:
         """The tracks of a picture's boxes; `at_s` is when it was captured.
@@ -102,125 +112,177 @@ class Tracker:
         nothing.
         """
         order = sorted(range(len(boxes)), key=lambda i: -boxes[i][1])[:MAX_BOXES]
-        values = np.array([boxes[i] for i in order], np.float64).reshape(-1, 6)
-        if not np.isfinite(values).all():
-            values = np.nan_to_num(values, nan=0.0, posinf=1.0, neginf=0.0)
+        seen = [_seen(boxes[i]) for i in order]
         gone: list[int] = []
         if at_s < self.at_s - MAX_REORDERING_S:
-            gone += self._keep(np.zeros(len(self._id), np.bool_))
+            gone += self._keep([])
             self.at_s = float("-inf")
         is_old = at_s <= self.at_s
         if not is_old:
             gone += self.expire(at_s)
-        found = self._match(at_s, values)
+        found = self._match(at_s, seen)
         ids: list[int | None] = [None] * len(boxes)
         if is_old:
-            for column, row in found.items():
-                ids[order[column]] = int(self._id[row])
+            for column, track in found.items():
+                ids[order[column]] = track.id
             return TrackedPicture(ids)
         self.at_s = at_s
-        if found:
-            rows = np.fromiter(found.values(), np.intp, len(found))
-            self._update(rows, at_s, values[list(found)])
-        found |= self._start(at_s, values, found)
+        for column, track in found.items():
+            self._observe(track, at_s, seen[column])
+        for column, number in self._start(at_s, seen, found).items():
+            ids[order[column]] = number
         gone += self._make_room()
-        for column, row in found.items():
-            ids[order[column]] = int(row)
         return TrackedPicture(ids, self._seen_now(at_s), gone)
 
     def expire(self, now_s: float) -> list[int]:
         """Give up tracks that have not been seen for too long; the ids of those that counted."""
-        counts = self._counts
-        patience = np.where(counts, self._settings.lost_s, min(TENTATIVE_S, self._settings.lost_s))
-        return self._keep(now_s - self._motion.at_s <= patience)
+        lost_s = self._settings.lost_s
+        tentative_s = min(TENTATIVE_S, lost_s)
+        return self._keep(
+            [
+                track
+                for track in self._tracks
+                if now_s - track.motion.at_s <= (lost_s if track.counts else tentative_s)
+            ]
+        )
 
-    def _match(self, at_s: float, values: Floats) -> dict[int, int]:
-        """Row of its track by box, of boxes that have one."""
-        found: dict[int, int] = {}
-        if not len(self._id) or not len(values):
+    def _match(self, at_s: float, seen: Sequence[_Seen]) -> dict[int, _Followed]:
+        """Its track by box, of boxes that have one."""
+        found: dict[int, _Followed] = {}
+        tracks = self._tracks
+        if not tracks or not seen:
             return found
-        expected = to_corners(self._motion.places_at(at_s))
-        corners = values[:, 2:]
-        other_class = self._class[:, None] != values[None, :, 0]
-        similarity = overlaps(expected, corners) - _OTHER_CLASS * other_class
-        counts, high = self._counts, values[:, 1] >= self._settings.high_score
-        free_rows = np.ones(len(self._id), np.bool_)
-        free = np.ones(len(values), np.bool_)
+        taken: set[int] = set()  # tracks
+
+        def expected(counts: bool) -> list[tuple[int, Corners]]:
+            return [
+                (row, track.motion.expected(at_s))
+                for row, track in enumerate(tracks)
+                if track.counts is counts
+            ]
 
         def pair(
-            table: Floats, rows: NDArray[np.bool_], which: NDArray[np.bool_], least: float
+            rows: Iterable[tuple[int, Corners]],
+            columns: Iterable[tuple[int, Corners]],
+            least: float,
+            other_class: float = _OTHER_CLASS,
         ) -> None:
-            some, those = np.flatnonzero(rows & free_rows), np.flatnonzero(which & free)
-            if not len(some) or not len(those):
-                return
-            for one, other in assign(table[np.ix_(some, those)], least):
-                row, column = int(some[one]), int(those[other])
-                found[column] = row
-                free_rows[row] = free[column] = False
+            similarity = {}
+            for row, column, overlap in overlaps(rows, columns):
+                same = tracks[row].class_index == seen[column].class_index
+                similar = overlap if same else overlap - other_class
+                if similar >= least:
+                    similarity[row, column] = similar
+            for row, column in assign(similarity):
+                found[column] = tracks[row]
+                taken.add(row)
 
-        pair(similarity, counts, high, _LEAST_HIGH)
-        if free.any():  # mostly all have been found
-            pair(similarity, counts, ~high, _LEAST_LOW)
-            pair(similarity, ~counts, free, _LEAST_HIGH)
-        if free.any() and free_rows.any():
-            larger = overlaps(grown(expected, _GROWTH), grown(corners, _GROWTH))
-            recent = at_s - self._motion.at_s <= RECENT_S
-            pair(np.where(other_class, 0.0, larger), recent, free, _LEAST_GROWN)
+        high_score = self._settings.high_score
+        boxes = [(column, box.corners) for column, box in enumerate(seen)]
+        counting = expected(True)
+        pair(counting, [box for box in boxes if seen[box[0]].score >= high_score], _LEAST_HIGH)
+        if len(found) == len(seen):  # mostly all have been found
+            return found
+        counting = [each for each in counting if each[0] not in taken]
+        pair(counting, [box for box in boxes if seen[box[0]].score < high_score], _LEAST_LOW)
+        tentative = expected(False)
+        boxes = [box for box in boxes if box[0] not in found]
+        pair(tentative, boxes, _LEAST_HIGH)
+        if len(found) == len(seen) or len(taken) == len(tracks):
+            return found
+        larger = [
+            (row, grown(corners, _GROWTH))
+            for row, corners in sorted((*counting, *tentative))
+            if row not in taken and at_s - tracks[row].motion.at_s <= RECENT_S
+        ]
+        boxes = [
+            (column, grown(corners, _GROWTH)) for column, corners in boxes if column not in found
+        ]
+        pair(larger, boxes, _LEAST_GROWN, other_class=1.0)  # overlaps no class but its own
         return found
 
-    def _update(self, rows: NDArray[np.intp], at_s: float, values: Floats) -> None:
-        self._motion.update(rows, at_s, to_places(values[:, 2:]))
-        self._hits[rows] += 1
-        self._best[rows] = np.maximum(self._best[rows], values[:, 1])
-        classes, scores = values[:, 0].astype(np.int64), values[:, 1]
-        same = classes == self._class[rows]
-        weight = _CLASS_MEMORY * self._class_weight[rows] + np.where(same, scores, -scores)
-        self._class[rows] = np.where(weight < 0.0, classes, self._class[rows])
-        self._class_weight[rows] = np.abs(weight)
+    def _observe(self, track: _Followed, at_s: float, box: _Seen) -> None:
+        """The track has this box."""
+        track.motion.update(at_s, box.corners)
+        track.hits += 1
+        track.best = max(track.best, box.score)
+        same = box.class_index == track.class_index
+        weight = _CLASS_MEMORY * track.class_weight + (box.score if same else -box.score)
+        if weight < 0.0:
+            track.class_index = box.class_index
+        track.class_weight = abs(weight)
+        track.counts = self._does_count(track)
 
-    def _start(self, at_s: float, values: Floats, found: dict[int, int]) -> dict[int, int]:
+    def _does_count(self, track: _Followed) -> bool:
+        return track.hits >= self._settings.min_hits and track.best >= _LEAST_SCORE
+
+    def _start(
+        self, at_s: float, seen: Sequence[_Seen], found: dict[int, _Followed]
+    ) -> dict[int, int]:
         """Ids by box: of all boxes of the picture, those without a track being of new ones."""
-        ids = {column: int(self._id[row]) for column, row in found.items()}
-        new: list[int] = []
-        if left := [column for column in range(len(values)) if column not in found]:
-            same = overlaps(values[left, 2:], values[:, 2:]) >= _SAME_THING
-            same &= values[left, 0][:, None] != values[None, :, 0]
-            for column, twins in zip(left, same, strict=True):
-                twin = next((ids[i] for i in np.flatnonzero(twins).tolist() if i in ids), None)
-                if twin is None:
-                    new.append(column)
-                    twin, self._next = self._next, self._next + 1
-                ids[column] = twin
-        if new:
-            some = values[new]
-            self._motion.append(Motion.of(at_s, to_places(some[:, 2:])))
-            self._id = np.append(self._id, [ids[column] for column in new])
-            self._class = np.append(self._class, some[:, 0].astype(np.int64))
-            self._class_weight = np.append(self._class_weight, some[:, 1])
-            self._hits = np.append(self._hits, np.ones(len(new), np.int64))
-            self._best = np.append(self._best, some[:, 1])
+        ids = {column: track.id for column, track in found.items()}
+        for column, box in enumerate(seen):
+            if column in ids:
+                continue
+            twin = self._twin(box, seen, ids)
+            if twin is None:
+                track = _Followed(
+                    self._next,
+                    Motion(at_s, box.corners),
+                    box.class_index,
+                    class_weight=box.score,
+                    best=box.score,
+                )
+                track.counts = self._does_count(track)
+                self._tracks.append(track)
+                twin, self._next = self._next, self._next + 1
+            ids[column] = twin
         return ids
 
+    @staticmethod
+    def _twin(box: _Seen, seen: Sequence[_Seen], ids: dict[int, int]) -> int | None:
+        """The id of the same thing under another class."""
+        others = [
+            (column, other.corners)
+            for column, other in enumerate(seen)
+            if column in ids and other.class_index != box.class_index
+        ]
+        if not others:
+            return None
+        same = overlaps([(0, box.corners)], others)
+        return next((ids[column] for _, column, overlap in same if overlap >= _SAME_THING), None)
+
     def _make_room(self) -> list[int]:
-        surplus = len(self._id) - MAX_TRACKS
+        surplus = len(self._tracks) - MAX_TRACKS
         if surplus <= 0:
             return []
         self.dropped += surplus
-        keep = np.ones(len(self._id), np.bool_)
-        keep[np.argsort(self._motion.at_s, kind="stable")[:surplus]] = False
-        return self._keep(keep)
+        by_age = sorted(self._tracks, key=lambda track: track.motion.at_s)
+        longest = {track.id for track in by_age[:surplus]}
+        return self._keep([track for track in self._tracks if track.id not in longest])
 
-    def _keep(self, rows: NDArray[np.bool_]) -> list[int]:
-        if rows.all():
+    def _keep(self, kept: list[_Followed]) -> list[int]:
+        """Give up all others; the ids of those that counted."""
+        if len(kept) == len(self._tracks):
             return []
-        gone: list[int] = self._id[~rows & self._counts].tolist()
-        self._motion.keep(rows)
-        for name in ("_id", "_class", "_class_weight", "_hits", "_best"):
-            setattr(self, name, getattr(self, name)[rows])
+        left = {track.id for track in kept}
+        gone = [track.id for track in self._tracks if track.counts and track.id not in left]
+        self._tracks = kept
         return gone
 
     def _seen_now(self, at_s: float) -> list[Track]:
-        rows = np.flatnonzero(self._counts & (self._motion.at_s == at_s))
-        ids, classes = self._id[rows].tolist(), self._class[rows].tolist()
-        places = self._motion.place[rows].tolist()
-        return [Track(*each, *place) for *each, place in zip(ids, classes, places, strict=True)]
+        found = []
+        for each in self._tracks:
+            motion = each.motion
+            if each.counts and motion.at_s == at_s:
+                x, y = motion.x, motion.y
+                found.append(Track(each.id, each.class_index, x.centre, y.centre, x.size, y.size))
+        return found
+
+
+def _seen(box: Box) -> _Seen:
+    """A box without what is no number, should a model give that."""
+    if not math.isfinite(sum(box)):
+        box = [0.0 if math.isnan(value) else _FINITE.get(value, value) for value in box]
+    kind, score, x1, y1, x2, y2 = box
+    return _Seen(int(kind), score, (x1, y1, x2, y2))

@@ -7,11 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
 from edge.tracking.events import TrackEvent, Why
-from edge.tracking.geometry import Polygon
+from edge.tracking.geometry import Point, Polygon
 from edge.tracking.settings import ZoneSettings
 from edge.tracking.tracker import Track
 
@@ -49,15 +46,12 @@ class Zone:
         at_s: float,
         tracks: Sequence[Track],
         names: Sequence[str],
-        points: NDArray[np.float64],
+        points: Sequence[Point],
     ) -> Iterable[TrackEvent]:
-        """The tracks of a picture, their classes' names, and where they are (tracks, 2)."""
-        if not len(tracks):
-            return
+        """The tracks of a picture, their classes' names, and where they are."""
         wanted = self.settings.classes
-        for track, name, inside in zip(
-            tracks, names, self._polygon.contains(points).tolist(), strict=True
-        ):
+        for track, name, point in zip(tracks, names, points, strict=True):
+            inside = self._polygon.contains(point)
             visit = self._visits.get(track.id)
             if visit is None:
                 if not inside or (wanted and name not in wanted):

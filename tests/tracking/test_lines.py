@@ -20,7 +20,7 @@ def walk(line: Line, *ways: tuple[float, float], track: int = 1, name: str = "pe
     found = []
     for x, y in ways:
         tracks = [Track(track, 0, x, y, 0.1, 0.1)]
-        events = line.observe(tracks, [name], np.array([(x, y)]))
+        events = line.observe(tracks, [name], [(x, y)])
         found += [event.fields["direction"] for event in events]
     return found
 
@@ -64,8 +64,8 @@ def test_a_lost_track_is_forgotten() -> None:
 def test_an_event_names_the_line_and_its_totals() -> None:
     gate = line()
     walk(gate, (0.5, 0.4), (0.5, 0.6), track=1)
-    list(gate.observe([Track(2, 0, 0.5, 0.4, 0.1, 0.1)], ["person"], np.array([(0.5, 0.4)])))
-    [event] = gate.observe([Track(2, 0, 0.5, 0.6, 0.1, 0.1)], ["person"], np.array([(0.5, 0.6)]))
+    list(gate.observe([Track(2, 0, 0.5, 0.4, 0.1, 0.1)], ["person"], [(0.5, 0.4)]))
+    [event] = gate.observe([Track(2, 0, 0.5, 0.6, 0.1, 0.1)], ["person"], [(0.5, 0.6)])
     assert event.kind == "line_crossed"
     assert event.fields == {
         "line": "gate",

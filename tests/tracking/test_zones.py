@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import numpy as np
-
 from edge.tracking.events import TrackEvent
 from edge.tracking.settings import ZoneSettings
 from edge.tracking.tracker import Track
@@ -23,7 +21,7 @@ def seen(
 ) -> list[tuple[str, int, int]]:
     """(kind, track, occupancy) of the events when these tracks are at these x."""
     tracks = [Track(number, 0, x, 0.5, 0.1, 0.1) for number, x in places]
-    points = np.array([(track.x, track.y) for track in tracks])
+    points = [(track.x, track.y) for track in tracks]
     return brief(zone.observe(at_s, tracks, [name] * len(tracks), points))
 
 
@@ -39,9 +37,7 @@ def test_entered_and_left_once_settled() -> None:
     assert seen(half, 1.4, (1, 0.6)) == [("zone_entered", 1, 1)]
     assert seen(half, 5.0, (1, 0.4)) == []
     assert half.occupancy.total() == 1
-    [left] = half.observe(
-        5.5, [Track(1, 0, 0.4, 0.5, 0.1, 0.1)], ["person"], np.array([(0.4, 0.5)])
-    )
+    [left] = half.observe(5.5, [Track(1, 0, 0.4, 0.5, 0.1, 0.1)], ["person"], [(0.4, 0.5)])
     assert left.kind == "zone_left"
     assert left.fields == {
         "zone": "half",

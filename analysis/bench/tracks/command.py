@@ -53,9 +53,10 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _cost(report: BenchmarkReport) -> dict[str, dict[str, float]]:
-    from analysis.bench.tracks.cost import PLACES, measure, noise, walkers  # noqa: PLC0415
+    from analysis.bench.tracks.cost import FEW, PLACES, measure, noise, walkers  # noqa: PLC0415
 
     rows = {
+        f"{FEW} boxes, a zone, a line, a rule": measure(walkers(_FRAMES, FEW), 1),
         "20 boxes": measure(walkers(_FRAMES)),
         f"20 boxes, {PLACES} zones, {PLACES} lines, {PLACES} rules": measure(
             walkers(_FRAMES), PLACES

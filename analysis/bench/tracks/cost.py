@@ -14,6 +14,7 @@ from edge.tracking.tracker import Box
 
 FPS = 15
 BOXES = 20
+FEW = 3  # as the simulated device of the other benchmarks finds
 PLACES = 4  # zones, lines and rules, each
 _SQUARE = [(0.2, 0.2), (0.8, 0.2), (0.8, 0.8), (0.2, 0.8)]
 
