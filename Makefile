@@ -10,6 +10,9 @@ ARGS ?=
 # Processes that run the tests; 0 is none beside the main one. Two keep two cores busy and disturb each other little.
 WORKERS ?= 2
 
+# Else every program that the tests start compiles all its modules anew: half of their time.
+unexport PYTHONDONTWRITEBYTECODE
+
 # The RTSP camera and the WHIP publisher of tests/interop, run by the system's Python.
 GSTREAMER := python3-gi gir1.2-gst-rtsp-server-1.0 gir1.2-gst-plugins-bad-1.0 gstreamer1.0-nice \
 	gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly

@@ -13,9 +13,9 @@ from edge.batching.request import FrameRequest
 from edge.config import Settings
 from edge.models.registry.registry import ModelRegistry
 from edge.profile.latency import LatencyProfile
-from edge.workers import DEFAULT_SLOTS, BatchFailure, BatchResult, WorkerOptions, WorkerPool
-from edge.workers.options import SUPERVISION
-from edge.workers.pool import WorkerStatus
+from edge.workers.handle import BatchFailure, BatchResult
+from edge.workers.options import SUPERVISION, WorkerOptions
+from edge.workers.pool import DEFAULT_SLOTS, WorkerPool, WorkerStatus
 
 log = get_logger("edge.inference")
 

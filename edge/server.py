@@ -54,7 +54,7 @@ from edge.session.registry import FullError, SessionRegistry
 from edge.session.session import Session
 from edge.session.session_adaptation import SessionAdaptation
 from edge.startup import StartError, load_accuracy, load_models, load_profiles, load_sinks
-from edge.workers import WorkerError
+from edge.workers.handle import WorkerError
 
 log = get_logger("edge.server")
 

@@ -13,7 +13,7 @@ from edge.profile.latency import LatencyProfile
 from edge.profile.latency_file import load_latency_profile, save_latency_profile
 from edge.profile.stored_profile import RUNTIME_PACKAGES
 from edge.profile.variant import LONG_SIDES, Variant
-from edge.workers import WorkerError
+from edge.workers.handle import WorkerError
 from profiles import latency_measurement
 from profiles.arguments import any_device, batch_sizes, command_line, of_network, variant_names
 from profiles.measured_device import BatchFailedError, measured_device

@@ -18,8 +18,9 @@ from edge.assets import samples
 from edge.ipc.picture import Picture
 from edge.profile.latency import LatencyEntry, LatencyProfile
 from edge.profile.variant import LONG_SIDES
-from edge.workers import BatchFailure, BatchResult, WorkerOptions, WorkerPool
-from edge.workers.pool import WorkerStatus
+from edge.workers.handle import BatchFailure, BatchResult
+from edge.workers.options import WorkerOptions
+from edge.workers.pool import WorkerPool, WorkerStatus
 from profiles.latency_measurement import LatencyCase, Run
 
 _FRAMES_A_SECOND = 1  # of the sample video, ten in all, so that a batch has different pictures

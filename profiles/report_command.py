@@ -18,7 +18,7 @@ from edge.profile.host import describe_machine, file_stem, package_versions, pro
 from edge.profile.latency import LatencyEntry
 from edge.profile.stored_profile import RUNTIME_PACKAGES
 from edge.profile.variant import LONG_SIDES, Variant
-from edge.workers import WorkerError
+from edge.workers.handle import WorkerError
 from edge.workers.pool import WorkerStatus
 from profiles import latency_measurement
 from profiles.accuracy.codecs import sent_size

@@ -7,9 +7,31 @@ and its attribute `event` holds the same as a dict. edge/observability/logs.py m
 from __future__ import annotations
 
 import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-import structlog
+
+@contextmanager
+def _hidden(package: str) -> Iterator[None]:
+    """Within, a package that is not loaded yet is as if it were not installed."""
+    if package in sys.modules:
+        yield
+        return
+    sys.modules[package] = None  # type: ignore[assignment]  # so that importing it fails
+    try:
+        yield
+    finally:
+        del sys.modules[package]
+
+
+# structlog's console formatter, which is not used, would load Rich into every process: 0.2 s.
+with _hidden("rich"):
+    import structlog
+
+bound_contextvars = structlog.contextvars.bound_contextvars
+get_contextvars = structlog.contextvars.get_contextvars
 
 _LOGFMT = structlog.processors.LogfmtRenderer(bool_as_flag=False)
 

@@ -19,7 +19,8 @@ from edge.batching.batcher import Batcher, Dispatch, Drop, FrameRequest
 from edge.batching.device_usage import DeviceUsage
 from edge.ipc.picture import Packable
 from edge.models.boxes import Box
-from edge.workers import BatchFailure, BatchResult, WorkerPool
+from edge.workers.handle import BatchFailure, BatchResult
+from edge.workers.pool import WorkerPool
 
 log = get_logger("edge.batching.dispatcher")
 

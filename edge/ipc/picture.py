@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
-import av
-import cv2
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import av
 
 Plane = npt.NDArray[np.uint8]
 
@@ -87,6 +88,8 @@ class Picture:
     @classmethod
     def from_rgb(cls, rgb: Plane) -> Picture:
         """The picture of an RGB array (height x width x 3), video range."""
+        import cv2  # noqa: PLC0415 - a server's pictures come from decoders
+
         height, width = rgb.shape[:2]
         # OpenCV needs even sides: repeat the last row and column, then crop the luma.
         even = cv2.copyMakeBorder(rgb, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import av
-import cv2
 
 LONG_SIDE = 640  # pixels: larger pictures are scaled down, so that one fits a message
 QUALITY = 75  # of JPEG
@@ -36,6 +35,8 @@ class LastPicture:
         tracks: list[int | None] | None = None,
     ) -> LastPicture:
         """Scale and encode a frame. Takes some milliseconds: not for the event loop."""
+        import cv2  # noqa: PLC0415 - only a process whose pictures are looked at loads it
+
         scale = min(1.0, LONG_SIDE / max(image.width, image.height))
         width, height = (max(2, round(side * scale)) for side in (image.width, image.height))
         pixels = image.reformat(width, height, format="bgr24").to_ndarray()

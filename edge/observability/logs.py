@@ -24,8 +24,7 @@ from logging.handlers import (
 from pathlib import Path
 from typing import Literal
 
-import structlog
-
+from edge.base.event_log import get_contextvars
 from edge.base.printable import printable
 
 Format = Literal["text", "json"]
@@ -99,7 +98,7 @@ class _Queue(QueueHandler):
         """Format message and traceback now, since objects may change before the thread writes."""
         record.message = record.getMessage()
         record.msg, record.args = record.message, None
-        record.session = structlog.contextvars.get_contextvars().get("session", "")
+        record.session = get_contextvars().get("session", "")
         if record.exc_info:
             record.exc_text = logging.Formatter().formatException(record.exc_info)
             record.exc_info = None  # it would keep every frame's variables alive

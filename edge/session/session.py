@@ -11,12 +11,10 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
 from typing import Literal
 
-from structlog.contextvars import bound_contextvars
-
 from edge.adaptation.hint_controller import Hint
 from edge.adaptation.measurements import SessionMeasurements
 from edge.base.clock import now_ms
-from edge.base.event_log import get_logger
+from edge.base.event_log import bound_contextvars, get_logger
 from edge.batching.dispatcher import FrameSink
 from edge.clips.writer import ClipWriter
 from edge.config import Settings

@@ -28,7 +28,9 @@ from edge.models.weights import class_names
 from edge.profile.variant import Variant
 from edge.rtc.rtp import is_rtcp
 from edge.session.control.control_messages import detections, message
-from edge.workers import DEFAULT_SLOTS, BatchFailure, BatchResult, WorkerOptions, WorkerPool
+from edge.workers.handle import BatchFailure, BatchResult
+from edge.workers.options import WorkerOptions
+from edge.workers.pool import DEFAULT_SLOTS, WorkerPool
 from netem.baseline.stock_receiver import StockReceiver
 
 QUEUE = 128  # pictures waiting for a device; the oldest is dropped

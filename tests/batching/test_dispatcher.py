@@ -16,7 +16,8 @@ from edge.ipc.picture import Packable
 from edge.ipc.shared_memory import NoFreeSlotError
 from edge.models.boxes import Box
 from edge.profile.latency import LatencyProfile
-from edge.workers import BatchFailure, BatchResult, WorkerPool
+from edge.workers.handle import BatchFailure, BatchResult
+from edge.workers.pool import WorkerPool
 from tests.batching.devices import cpu, names
 
 BOX: Box = (2, 0.9, 0.1, 0.1, 0.2, 0.2)

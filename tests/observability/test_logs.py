@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from structlog.contextvars import bound_contextvars, get_contextvars
 
-from edge.base.event_log import get_logger
+from edge.base.event_log import bound_contextvars, get_contextvars, get_logger
 from edge.observability.logs import (
     QUEUE,
     REPEAT_KINDS,

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from edge.workers import WorkerOptions, WorkerPool
+from edge.workers.options import WorkerOptions
+from edge.workers.pool import WorkerPool
 from tests.workers.recorder import FAST, Recorder
 
 FOREVER_MS = 600_000.0

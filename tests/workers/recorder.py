@@ -12,7 +12,8 @@ import numpy as np
 
 from edge.ipc.picture import Picture
 from edge.ipc.supervisor import ProcessState, SupervisionPolicy
-from edge.workers import BatchFailure, BatchResult, WorkerOptions
+from edge.workers.handle import BatchFailure, BatchResult
+from edge.workers.options import WorkerOptions
 
 VARIANT = "yolov4-tiny-416"
 

@@ -14,7 +14,8 @@ from edge.models.runtime.opening import open_detector
 from edge.models.runtime.openvino.openvino_library import is_installed
 from edge.models.weights import class_names
 from edge.profile.variant import RuntimeName, Variant
-from edge.workers import WorkerOptions, WorkerPool
+from edge.workers.options import WorkerOptions
+from edge.workers.pool import WorkerPool
 from tests.workers.recorder import FAST, Recorder
 
 VARIANTS = ("yolov4-tiny-320", "yolov4-tiny-416")

@@ -10,8 +10,9 @@ from dataclasses import replace
 import pytest
 
 from edge.ipc.shared_memory import NoFreeSlotError
-from edge.workers import WorkerError, WorkerOptions, WorkerPool
-from edge.workers.handle import NotReadyError
+from edge.workers.handle import NotReadyError, WorkerError
+from edge.workers.options import WorkerOptions
+from edge.workers.pool import WorkerPool
 from tests.workers.misbehaving import FATAL_WORDS
 from tests.workers.pools import FOREVER_MS, exists, make, pid_of, running
 from tests.workers.recorder import FAST, VARIANT, Recorder, flawed, noise

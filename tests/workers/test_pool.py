@@ -16,8 +16,9 @@ from pathlib import Path
 import pytest
 
 from edge.ipc.shared_memory import PictureTooLargeError
-from edge.workers import WorkerError, WorkerOptions, WorkerPool
-from edge.workers.handle import NotReadyError
+from edge.workers.handle import NotReadyError, WorkerError
+from edge.workers.options import WorkerOptions
+from edge.workers.pool import WorkerPool
 from tests.workers.misbehaving import checksum
 from tests.workers.pools import FOREVER_MS, children, exists, make, pid_of, running
 from tests.workers.recorder import FAST, VARIANT, Recorder, flawed, noise
@@ -189,7 +190,7 @@ async def ended(pid: int) -> None:
 
 SERVER = """
 import asyncio, sys
-from edge.workers import WorkerPool
+from edge.workers.pool import WorkerPool
 from tests.workers.recorder import FAST, VARIANT, noise
 
 async def main():

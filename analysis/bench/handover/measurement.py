@@ -18,7 +18,8 @@ from analysis.bench.report import MeasurementError
 from edge.ipc.picture import Picture
 from edge.profile.latency import LatencyEntry, LatencyProfile
 from edge.profile.latency_file import save_latency_profile
-from edge.workers import BatchFailure, BatchResult, WorkerPool
+from edge.workers.handle import BatchFailure, BatchResult
+from edge.workers.pool import WorkerPool
 from edge.workers.simulated import made_up_boxes
 
 SIZES = ((416, 234), (608, 342), (1280, 720), (1920, 1080))
