@@ -42,7 +42,7 @@ class ModelSettings(BaseModel):
         if self.onnx is not None:
             if self.cfg is not None or self.weights is not None:
                 raise ValueError("onnx goes without cfg and weights")
-            needed = {"names": self.names}
+            needed = {}  # `names` may be in the file itself
         elif self.name in NETWORKS and self.cfg is None:
             needed = {}  # the built-in network, with its published weights if no others are given
         else:
@@ -51,7 +51,7 @@ class ModelSettings(BaseModel):
         if len(missing) == 3:
             built_in = " or ".join(NETWORKS)
             raise ValueError(
-                f"{self.name}: give cfg, weights and names, or onnx and names; or name {built_in}"
+                f"{self.name}: give cfg, weights and names, or onnx; or name {built_in}"
             )
         if missing:
             raise ValueError(f"{self.name}: missing key `{missing[0]}`")

@@ -8,8 +8,8 @@ from pathlib import Path
 from edge.models.cfg.cfg_file import read_cfg
 from edge.models.cfg.model_error import ModelError
 from edge.models.registry.model import Model
-from edge.models.registry.names_file import read_names
-from edge.models.registry.onnx_file import read_onnx
+from edge.models.registry.names_file import parse_names, read_names
+from edge.models.registry.onnx_file import OnnxFile, read_onnx
 from edge.models.registry.weights_check import check_built_in, check_weights
 from edge.models.weights import class_names
 from edge.profile.model_settings import ModelSettings
@@ -22,8 +22,9 @@ def check_model(settings: ModelSettings, long_sides: Sequence[int]) -> Model:
     class names.
     """
     if settings.onnx is not None:
-        names = _onnx_names(settings)
-        sizes = _onnx_sizes(settings, long_sides)
+        file = read_onnx(settings.onnx, settings.layout)
+        names = _onnx_names(settings, file)
+        sizes = _onnx_sizes(settings, file, long_sides)
     elif settings.cfg is not None:
         names, sizes = _darknet_names(settings), settings.input_sizes or long_sides
     else:
@@ -42,10 +43,8 @@ def check_model(settings: ModelSettings, long_sides: Sequence[int]) -> Model:
     )
 
 
-def _names(path: Path | None, classes: int | None, whose: str) -> list[str]:
-    """The names in a file; ModelError unless there are `classes` of them (None: any number)."""
-    assert path is not None, "the settings require it"
-    names = read_names(path)
+def _checked(names: list[str], path: Path, classes: int | None, whose: str) -> list[str]:
+    """The names, which are from `path`; ModelError unless there are `classes` (None: any)."""
     if classes is not None and len(names) != classes:
         few = "too few" if len(names) < classes else "too many"
         raise ModelError(
@@ -59,7 +58,8 @@ def _darknet_names(settings: ModelSettings) -> list[str]:
     assert settings.weights is not None
     cfg = read_cfg(settings.cfg)
     check_weights(settings.weights, cfg)
-    return _names(settings.names, cfg.classes, str(settings.cfg))
+    assert settings.names is not None, "the settings require it"
+    return _checked(read_names(settings.names), settings.names, cfg.classes, str(settings.cfg))
 
 
 def _built_in_names(settings: ModelSettings) -> list[str]:
@@ -74,15 +74,23 @@ def _built_in_names(settings: ModelSettings) -> list[str]:
     return names
 
 
-def _onnx_names(settings: ModelSettings) -> list[str]:
-    assert settings.onnx is not None
-    head = read_onnx(settings.onnx, settings.layout).head
-    return _names(settings.names, head.classes, str(settings.onnx))
+def _onnx_names(settings: ModelSettings, file: OnnxFile) -> list[str]:
+    path = settings.onnx
+    assert path is not None
+    if settings.names is not None:
+        names = read_names(settings.names)
+        return _checked(names, settings.names, file.head.classes, str(path))
+    if file.names is None:
+        raise ModelError(
+            f"{path}: it does not name its classes: set `names` to a file with a line for each"
+        )
+    return _checked(parse_names(path, file.names), path, file.head.classes, "its output")
 
 
-def _onnx_sizes(settings: ModelSettings, long_sides: Sequence[int]) -> Sequence[int]:
-    assert settings.onnx is not None
-    fixed = read_onnx(settings.onnx, settings.layout).fixed_size
+def _onnx_sizes(
+    settings: ModelSettings, file: OnnxFile, long_sides: Sequence[int]
+) -> Sequence[int]:
+    fixed = file.fixed_size
     if fixed is None:
         return settings.input_sizes or long_sides
     if settings.input_sizes != [fixed[0]]:

@@ -19,7 +19,7 @@ MAX_FIXED_SIDE = 1280
 class OnnxFile:
     """A checked graph. `fixed_size` is (width, height) where its input has no free sides,
     `is_batch_fixed` where it takes one picture at a time, `sizes_input` the input that RT-DETR
-    takes the pictures' sizes from."""
+    takes the pictures' sizes from, `names` the text that its exporter left of its classes."""
 
     graph: Any  # an openvino.Model
     head: Head
@@ -27,6 +27,7 @@ class OnnxFile:
     is_batch_fixed: bool
     inputs: tuple[str, ...]
     sizes_input: str | None
+    names: str | None = None
 
 
 def read_onnx(path: Path, layout: str | None = None) -> OnnxFile:
@@ -69,7 +70,14 @@ def read_onnx(path: Path, layout: str | None = None) -> OnnxFile:
         batch is not None,
         tuple(each.any_name for each in graph.inputs),
         None if sizes is None else sizes.any_name,
+        _names(graph),
     )
+
+
+def _names(graph: Any) -> str | None:
+    """The property `names` that Ultralytics' exports have, among others."""
+    path = ["framework", "names"]  # where OpenVINO keeps an ONNX file's properties
+    return str(graph.get_rt_info(path).astype(str)) if graph.has_rt_info(path) else None
 
 
 def _override(path: Path, head: Head, layout: Layout, outputs: list[Output]) -> Head:

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
+import onnx
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -110,8 +111,9 @@ def export(
     side: int = 320,
     dynamic: bool = True,
     channels_last: bool = False,
+    class_names: str | None = None,
 ) -> Path:
-    """Write a module as ONNX, with free axes or for one size alone."""
+    """Write a module as ONNX, with free axes or for one size alone; `class_names` as metadata."""
     names: Sequence[str] = ["images"]
     shape = (1, side, side, 3) if channels_last else (1, 3, side, side)
     inputs: tuple[Tensor, ...] = (torch.rand(shape),)
@@ -129,4 +131,8 @@ def export(
             input_names=list(names),
             dynamic_axes={name: axes[name] for name in names} if dynamic else None,
         )
+    if class_names is not None:
+        model = onnx.load(path)
+        model.metadata_props.add(key="names", value=class_names)
+        onnx.save(model, path)
     return path

@@ -10,9 +10,11 @@ import pytest
 from edge.ipc.picture import Picture
 from edge.models.cfg.model_error import ModelError
 from edge.models.registry.model import Model
+from edge.models.registry.model_check import check_model
 from edge.models.registry.onnx_detector import OnnxDetector
 from edge.models.registry.onnx_file import read_onnx
 from edge.models.registry.onnx_layouts import Layout
+from edge.profile.model_settings import ModelSettings
 from edge.profile.variant import Variant
 
 from .onnx_export import BrightCells, Classifier, RawMaps, export
@@ -100,3 +102,12 @@ def test_what_is_no_detector_is_named(module: object, message: str, tmp_path: Pa
     path = export(tmp_path / "a.onnx", module)  # type: ignore[arg-type]
     with pytest.raises(ModelError, match=message):
         read_onnx(path)
+
+
+def test_a_file_may_name_its_classes_itself(tmp_path: Path) -> None:
+    path = export(tmp_path / "a.onnx", BrightCells("yolov8", 2), class_names="{1: 'b', 0: 'a'}")
+    assert check_model(ModelSettings(name="mine", onnx=path), [320]).class_names == ("a", "b")
+    other = tmp_path / "other.names"
+    other.write_text("one\ntwo\n")
+    settings = ModelSettings(name="mine", onnx=path, names=other)
+    assert check_model(settings, [320]).class_names == ("one", "two")

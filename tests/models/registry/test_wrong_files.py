@@ -56,6 +56,14 @@ def _onnx(module: object, names: int = 3, **options: bool) -> Callable[[Path], s
     return make
 
 
+def _own_names(text: str | None) -> Callable[[Path], str]:
+    def make(folder: Path) -> str:
+        export(folder / "mine.onnx", V8, class_names=text)
+        return table(onnx="mine.onnx")
+
+    return make
+
+
 def _onnx_bytes(data: bytes) -> Callable[[Path], str]:
     def make(folder: Path) -> str:
         (folder / "mine.onnx").write_bytes(data)
@@ -210,6 +218,15 @@ CASES: dict[str, tuple[Callable[[Path], str], str]] = {
         _onnx(V8, 80),
         r"mine\.names: 80 names are too many: .*mine\.onnx has 3 classes",
     ),
+    "ONNX that names no classes": (
+        _own_names(None),
+        r"mine\.onnx: it does not name its classes: set `names` to a file",
+    ),
+    "ONNX that names too few": (
+        _own_names("{0: 'a', 1: 'b'}"),
+        r"mine\.onnx: 2 names are too few: its output has 3 classes",
+    ),
+    "ONNX whose names are none": (_own_names("a, b, c"), r"mine\.onnx: .*set `names` to a file"),
     "random as ONNX": (
         _onnx_bytes(RANDOM),
         r"mine\.onnx: no ONNX file that OpenVINO can read",
