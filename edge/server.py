@@ -71,7 +71,7 @@ class Server:
     def __init__(self, settings: Settings, on_progress: Callable[[str], None] = log.info) -> None:
         aiortc_adapter.check()
         self.settings = settings
-        self.models = load_models(settings)
+        self.models = load_models(settings, on_progress)
         self.sinks = load_sinks(settings, self.models)
         self._metrics = FrameMetrics()
         in_here = settings.clips is not None and not settings.ingest

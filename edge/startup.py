@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from itertools import product
 
-from edge.assets.store import AssetError
+from edge.assets.store import AssetError, cached, fetch
 from edge.base.event_log import get_logger
 from edge.clips.folder import check as check_folder
 from edge.config import Settings
 from edge.models.cfg.model_error import ModelError
+from edge.models.registry.model import Model
 from edge.models.registry.registry import ModelRegistry
+from edge.models.weights import WEIGHTS
 from edge.profile.accuracy import AccuracyError, AccuracyProfile
 from edge.profile.accuracy_file import load_accuracy_profile
 from edge.profile.latency import LatencyProfile
@@ -43,10 +45,16 @@ def load_profiles(settings: Settings) -> list[LatencyProfile] | None:
         raise StartError(f"profile: {error}") from error
 
 
-def load_models(settings: Settings) -> ModelRegistry:
-    """The models to serve, checked here, so that no worker starts for files that don't fit."""
+def load_models(settings: Settings, report: Callable[[str], None]) -> ModelRegistry:
+    """The models to serve, checked here, so that no worker starts for files that don't fit.
+
+    Published weights that a device needs are fetched, which `report` is told.
+    """
     try:
         models = ModelRegistry.of(settings)
+        if not all(device.startswith("sim:") for device in settings.device):
+            for model in models:
+                _fetch_weights(model, report)
     except (AssetError, ModelError) as error:
         raise StartError(str(error)) from error
     gpus = [device for device in settings.device if device.startswith("cuda:")]
@@ -54,6 +62,22 @@ def load_models(settings: Settings) -> ModelRegistry:
         if model.onnx is not None and gpus:
             raise StartError(f"{model.onnx}: ONNX models run on cpu, not on {gpus[0]}")
     return models
+
+
+def _fetch_weights(model: Model, report: Callable[[str], None]) -> None:
+    """Here, since a worker that is silent for as long as a slow link needs counts as hung."""
+    if model.kind != "built in" or model.weights is not None:
+        return
+    asset = WEIGHTS[model.name]
+    if cached(asset) is None:
+        report(f"fetching {asset.name}, {asset.size / 1e6:.0f} MB")
+        try:
+            fetch(asset)
+        except AssetError as error:
+            raise StartError(
+                f"{model.name}: {error}; fetch it by other means and give it as the model's "
+                "`weights`"
+            ) from error
 
 
 def load_sinks(settings: Settings, models: ModelRegistry) -> SinkSet:

@@ -27,7 +27,7 @@ async def _capacity(http: aiohttp.ClientSession, server: Server) -> tuple[int, s
 
 def test_a_newcomer_is_as_the_settings_ask() -> None:
     settings = load(fps=10, slo_ms=250)
-    typical = typical_session(settings, load_models(settings))
+    typical = typical_session(settings, load_models(settings, print))
     assert (typical.fps, typical.slo_ms) == (10.0, 250.0)
     assert 0.0 < typical.budget_ms < 250.0
     assert typical.link_bps > 0.0

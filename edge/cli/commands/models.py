@@ -168,8 +168,13 @@ def _unknown(settings: Settings, names: list[str]) -> int | None:
 
 
 def _described(model: Model) -> str:
+    from edge.assets.store import cached  # noqa: PLC0415
+    from edge.models.weights import WEIGHTS  # noqa: PLC0415
+
     sizes = model.long_sides
     files = ", ".join(map(str, model.files)) or "published weights"
+    if not model.files and cached(WEIGHTS[model.name]) is None:
+        files += f", not fetched yet: `edge weights fetch {model.name}`"
     family = f", family {model.family}" if model.family != model.name else ""
     span = f"{sizes[0]} px" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]} px"
     classes = len(model.class_names)
