@@ -39,6 +39,7 @@ class ModelSettings(BaseModel):
 
     @model_validator(mode="after")
     def _one_kind(self) -> ModelSettings:
+        needed: dict[str, Path | None]
         if self.onnx is not None:
             if self.cfg is not None or self.weights is not None:
                 raise ValueError("onnx goes without cfg and weights")
