@@ -1,0 +1,1 @@
+"""Many machines behind one address: nodes that beat, and directors that place sessions on them."""
