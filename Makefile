@@ -36,7 +36,7 @@ demo: PACKAGES = chromium
 demo: setup  ## the main job on a sample video, end to end (ARGS="--seconds 60")
 	$(BIN)/python -m edge demo $(ARGS)
 
-test: PACKAGES = chromium firefox-esr coturn mosquitto nginx $(GSTREAMER)
+test: PACKAGES = chromium firefox-esr coturn mosquitto nats-server nginx $(GSTREAMER)
 test: setup  ## all tests (ARGS="-m 'not browser'"; WORKERS=0 for one process)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
@@ -70,8 +70,8 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-in
 	--custom-compile-command "make lock" pyproject.toml
 .PHONY: lock
 lock:  ## write requirements.txt and requirements-dev.txt from pyproject.toml
-	$(LOCK) $(ARGS) --extra mqtt --output-file requirements.txt
-	$(LOCK) $(ARGS) --extra mqtt --extra lab --extra dev --output-file requirements-dev.txt
+	$(LOCK) $(ARGS) --extra mqtt --extra fleet --output-file requirements.txt
+	$(LOCK) $(ARGS) --extra mqtt --extra fleet --extra lab --extra dev --output-file requirements-dev.txt
 
 clean:  ## remove what was set up here (not the cache of fetched files)
 	rm -rf $(VENV) out .import_linter_cache .mypy_cache .ruff_cache .pytest_cache .hypothesis

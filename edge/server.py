@@ -7,10 +7,12 @@ import contextlib
 import math
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from edge.api.access.auth import AccessControl
+from edge.api.access.directors import Directors
 from edge.api.access.login import LoginPages
 from edge.api.access.logins import Logins
 from edge.api.access.root_path import find_root_path
@@ -23,7 +25,7 @@ from edge.api.operator.dashboard import Dashboard
 from edge.api.operator.ended_sessions import EndedSessions
 from edge.api.operator.health import HealthEndpoint
 from edge.api.operator.prometheus import MetricsEndpoint
-from edge.api.pages import Pages, security_headers
+from edge.api.pages import Pages, page_settings, security_headers
 from edge.api.request_rate import limit_requests
 from edge.api.whip import WhipEndpoint
 from edge.base.clock import now_ms
@@ -55,6 +57,9 @@ from edge.session.session import Session
 from edge.session.session_adaptation import SessionAdaptation
 from edge.startup import StartError, load_accuracy, load_models, load_profiles, load_sinks
 from edge.workers.handle import WorkerError
+
+if TYPE_CHECKING:
+    from edge.fleet.node import FleetNode
 
 log = get_logger("edge.server")
 
@@ -159,6 +164,8 @@ class Server:
         self._logins = Logins(data_dir() / f"logins-{settings.port}.json")
         self._access = _access_control(settings, self._logins)
         self._http = self._http_server()
+        self._page = page_settings(settings, self.models)
+        self.fleet = None if settings.fleet is None else self._fleet_node()
 
     def _ingest_pool(self) -> IngestPool:
         settings = self.settings
@@ -173,9 +180,22 @@ class Server:
 
     def _http_server(self) -> HttpServer:
         try:
-            return HttpServer(self.settings)
+            return HttpServer(self.settings, self._access.directors.is_known)
         except ListenError as error:
             raise StartError(str(error)) from error
+
+    def _fleet_node(self) -> FleetNode:
+        from edge.fleet.node import FleetNode  # noqa: PLC0415  # of the extra `fleet`
+
+        return FleetNode(
+            self.settings,
+            http=self._http,
+            access=self._access,
+            sessions=self.sessions,
+            capacity=self.capacity,
+            act=self._admin.act,
+            page=self._page,
+        )
 
     @property
     def url(self) -> str:
@@ -202,6 +222,8 @@ class Server:
         self.sinks.start()
         self._history.start()
         self._ticker = asyncio.create_task(self._tick(), name="edge-ticker")
+        if self.fleet is not None:
+            await self.fleet.start()
 
     def _check_profiles(self) -> None:
         """StartError unless the devices' latencies are known for every model."""
@@ -225,6 +247,8 @@ class Server:
             self._ticker.cancel()
             await asyncio.wait([self._ticker])
         self._admin.close()
+        if self.fleet is not None:
+            await self.fleet.stop()
         await self._followers.close()
         self._feed.close()
         await self.controller.stop()
@@ -250,7 +274,7 @@ class Server:
         endpoints: list[web.AbstractRouteDef] = [
             *whip.routes(),
             *LoginPages(access).routes(),
-            *Pages(settings, self.models, self._http.ca, self._lan_url).routes(),
+            *Pages(lambda: self._page, self._http.ca, self._lan_url).routes(),
             *self._admin.routes(),
             *self._feed.routes(),
             *MetricsEndpoint(
@@ -273,6 +297,7 @@ class Server:
                 ingest=self._ingest_status,
                 event_loop=self._event_loop,
             ).routes(),
+            *([] if self.fleet is None else self.fleet.routes()),
         ]
         root_path = find_root_path(settings.root_path, access)
         headers = security_headers(settings.frame_ancestors)
@@ -282,7 +307,7 @@ class Server:
         )
 
     def _lan_url(self, request: web.Request) -> str | None:
-        """Where another device finds what this machine's own browser shows."""
+        """Where another device finds what this machine's browser shows."""
         return next(iter(self.lan_urls), None) if self._access.is_local(request) else None
 
     def _ready(self) -> bool:
@@ -370,6 +395,6 @@ class Server:
 
 def _access_control(settings: Settings, logins: Logins) -> AccessControl:
     try:
-        return AccessControl(settings, logins)
+        return AccessControl(settings, logins, Directors(expected=settings.fleet is not None))
     except TokensError as error:
         raise StartError(f"tokens_file: {error}") from error

@@ -6,12 +6,14 @@ import asyncio
 import errno
 import ssl
 from asyncio.sslproto import SSLProtocol
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from http import HTTPStatus
 from pathlib import Path
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 
 from edge.api.access import local_ca
 from edge.api.access.auth import Address
@@ -43,10 +45,14 @@ class HttpServer:
     """`start` with all routes, `stop`. TLS uses the configured certificate, or one that is issued
     by a local authority (`edge.api.access.local_ca`)."""
 
-    def __init__(self, settings: Settings) -> None:
-        """ListenError for a certificate that cannot be used."""
+    def __init__(
+        self, settings: Settings, is_director: Callable[[Address], bool] = lambda address: False
+    ) -> None:
+        """ListenError for a certificate that cannot be used. `is_director`: whether a fleet's
+        director, which connects for many, has that address."""
         self._settings = settings
-        self._context, self.ca = _tls(settings)
+        self._is_director = is_director
+        self._context, self.ca, self._cert = _tls(settings)
         SSLProtocol.max_size = READ_BYTES  # else each TLS connection holds a buffer of 256 KiB
         self._descriptors = raise_descriptor_limit()
         self.limits = ConnectionLimits(
@@ -58,6 +64,8 @@ class HttpServer:
         )
         self._runner: web.AppRunner | None = None
         self.url = ""
+        self.port = settings.port
+        """The one that it listens on, once it does."""
         self.lan_urls: list[str] = []
         """At this machine's own addresses; empty unless it listens on all of them."""
 
@@ -96,9 +104,19 @@ class HttpServer:
             await self._runner.cleanup()
 
     def _is_proxy(self, address: Address) -> bool:
-        return any(address in network for network in self._settings.trusted_proxies)
+        proxies = self._settings.trusted_proxies
+        return any(address in network for network in proxies) or self._is_director(address)
+
+    @property
+    def certificate_fingerprint(self) -> str:
+        """SHA-256 of the certificate (DER) in hexadecimal; empty for plain HTTP."""
+        if self._cert is None:
+            return ""
+        [leaf, *_] = x509.load_pem_x509_certificates(self._cert.read_bytes())
+        return leaf.fingerprint(hashes.SHA256()).hex()
 
     def _set_urls(self, port: int) -> None:
+        self.port = port
         host = self._settings.host
         scheme = "http" if self._context is None else "https"
         self.url = f"{scheme}://localhost:{port}/"
@@ -161,15 +179,16 @@ def _disconnect_if_unfinished(request: web.Request) -> None:
         request.transport.abort()
 
 
-def _tls(settings: Settings) -> tuple[ssl.SSLContext | None, Path | None]:
-    """The context (None: plain HTTP), and the local authority's certificate where it is used."""
+def _tls(settings: Settings) -> tuple[ssl.SSLContext | None, Path | None, Path | None]:
+    """The context (None: plain HTTP), the local authority's certificate where it is used, and the
+    server's own."""
     if settings.http:
-        return None, None
+        return None, None, None
     try:
         if settings.cert is not None and settings.key is not None:
-            return local_ca.server_context(settings.cert, settings.key), None
+            return local_ca.server_context(settings.cert, settings.key), None, settings.cert
         issued = local_ca.ensure(local_ca.default_directory(), local_ca.lan_addresses())
-        return local_ca.server_context(issued.cert, issued.key), issued.ca
+        return local_ca.server_context(issued.cert, issued.key), issued.ca, issued.cert
     except (OSError, ValueError) as error:
         raise ListenError(f"TLS: {error}") from error
 

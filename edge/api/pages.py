@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import jinja2
@@ -75,15 +75,14 @@ class Pages:
 
     def __init__(
         self,
-        settings: Settings,
-        models: ModelRegistry,
+        public: Callable[[], Mapping[str, object]],
         ca: Path | None,
         lan_url: Callable[[web.Request], str | None] = lambda request: None,
     ) -> None:
-        """`lan_url` is the server's address in its network, for those who may learn it."""
-        self._settings = settings
+        """`public`: see `page_settings`. `lan_url` is the server's address in its network, for
+        those who may learn it."""
+        self._public = public
         self._lan_url = lan_url
-        self._models = _model_choices(models)
         self._ca = ca
         self._templates = templates()
 
@@ -97,23 +96,10 @@ class Pages:
         return [*routes, web.static("/static", WEB / "static")]
 
     async def _page(self, request: web.Request) -> web.Response:
-        settings = self._settings
-        choices = sorted({*SLO_CHOICES_MS, int(settings.slo_ms)})
         public = {
+            **self._public(),
             "version": edge.__version__,
-            "slo_ms": settings.slo_ms,
-            "slo_choices": choices,
-            "fps": settings.fps,
             "sample": link(request, "/sample.webm") if cached(samples.STREET) else None,
-            # Credentials are for authorised publishers only: the page requests them with its token.
-            "ask_ice": any(server.gives_credentials for server in settings.ice_servers),
-            "ice_servers": [
-                {"urls": server.urls}
-                for server in settings.ice_servers
-                if not server.gives_credentials
-            ],
-            "token_required": settings.publishing_protected,
-            "models": self._models,
             "whip": link(request, "/whip"),
             "lan": self._lan_url(request),
             "ca": link(request, "/ca.crt") if self._ca else None,
@@ -157,6 +143,22 @@ class Pages:
             "Content-Disposition": 'attachment; filename="edge-ca.crt"',
         }
         return web.FileResponse(self._ca, headers=headers)
+
+
+def page_settings(settings: Settings, models: ModelRegistry) -> dict[str, object]:
+    """What the publisher's page needs of the settings, and anybody may know."""
+    return {
+        "slo_ms": settings.slo_ms,
+        "slo_choices": sorted({*SLO_CHOICES_MS, int(settings.slo_ms)}),
+        "fps": settings.fps,
+        # Credentials are for authorised publishers only: the page requests them with its token.
+        "ask_ice": any(server.gives_credentials for server in settings.ice_servers),
+        "ice_servers": [
+            {"urls": server.urls} for server in settings.ice_servers if not server.gives_credentials
+        ],
+        "token_required": settings.publishing_protected,
+        "models": _model_choices(models),
+    }
 
 
 def _model_choices(models: ModelRegistry) -> list[dict[str, object]]:

@@ -162,7 +162,7 @@ class WhipEndpoint:
         self._refusals.add(refusal)
 
     async def _publish(self, request: web.Request) -> web.Response:
-        own = self._access.is_local(request) and not is_cross_origin(request)
+        own = self._access.is_local_publisher(request) and not is_cross_origin(request)
         address = None if own else self._access.client_key(request)
         if address is not None and (wait_ms := self._posts.take(address, now_ms())):
             _refuse_rate("too many offers from this address", wait_ms)

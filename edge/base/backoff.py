@@ -9,18 +9,25 @@ _SPREAD = 0.25  # of the wait, at random: many publishers must not come back at 
 
 
 class RetryWait:
-    """Waits that double, from `FIRST_S` to `MOST_S`, until something has worked."""
+    """Waits that double, from `first_s` to `most_s`, until something has worked."""
 
-    def __init__(self, chance: random.Random | None = None) -> None:
+    def __init__(
+        self,
+        chance: random.Random | None = None,
+        *,
+        first_s: float = FIRST_S,
+        most_s: float = MOST_S,
+    ) -> None:
         self._chance = chance or random.Random()
-        self._wait_s = FIRST_S
+        self._first_s, self._most_s = first_s, most_s
+        self._wait_s = first_s
 
     def worked(self) -> None:
         """Begin with the shortest wait again."""
-        self._wait_s = FIRST_S
+        self._wait_s = self._first_s
 
     def next_s(self, at_least_s: float | None = None) -> float:
         """The wait before the next attempt, not under the other side's wish (Retry-After)."""
         wait_s = self._wait_s
-        self._wait_s = min(MOST_S, 2.0 * wait_s)
+        self._wait_s = min(self._most_s, 2.0 * wait_s)
         return max(wait_s, at_least_s or 0.0) * (1.0 + self._chance.uniform(0.0, _SPREAD))

@@ -25,6 +25,7 @@ from pydantic_settings import (
 from edge.base.event_log import get_logger
 from edge.clips.settings import ClipSettings, check_names
 from edge.config.access import AdminToken, IceServer, PublishingToken, Token
+from edge.config.fleet import FleetSettings
 from edge.profile.model_settings import ModelSettings
 from edge.profile.variant import LONG_SIDES, NETWORKS, Precision, RuntimeSetting
 from edge.sinks.settings import MqttSettings, SinkSettings
@@ -144,6 +145,8 @@ class Settings(BaseSettings):
 
     sinks: Annotated[list[SinkSettings], Field(max_length=16)] = []
     clips: ClipSettings | None = None
+
+    fleet: FleetSettings | None = None
 
     history_hours: Annotated[float, Field(ge=0, le=31 * 24)] = 24.0
     history_bytes: Annotated[int, Field(ge=1_000_000)] = 50_000_000

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from edge.fleet.names import NODE_PATTERN
+from edge.base.node_name import NODE_NAME_PATTERN
 
 PERIOD_MS = 200.0
 MAX_BEAT_BYTES = 4096
@@ -23,7 +23,7 @@ class Beat(BaseModel):
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    node: Annotated[str, Field(pattern=NODE_PATTERN)]
+    node: Annotated[str, Field(pattern=NODE_NAME_PATTERN)]
     incarnation: Annotated[str, Field(min_length=1, max_length=64)]
     """Of the process: another one after a restart."""
     seq: Annotated[int, Field(ge=0)] = 0

@@ -18,7 +18,7 @@ from typing import Any
 
 from aiohttp import web
 
-from edge.api.pages import Pages, security_headers
+from edge.api.pages import Pages, page_settings, security_headers
 from edge.base.clock import now_ms
 from edge.base.event_log import get_logger
 from edge.config import Settings
@@ -140,7 +140,8 @@ class BaselineServer:
         app.router.add_post("/whip", self._publish)
         app.router.add_patch("/whip/{session}", self._trickle)
         app.router.add_delete("/whip/{session}", self._end)
-        app.add_routes(Pages(self.settings, ModelRegistry.of(self.settings), ca=None).routes())
+        public = page_settings(self.settings, ModelRegistry.of(self.settings))
+        app.add_routes(Pages(lambda: public, ca=None).routes())
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
         await web.TCPSite(self._runner, self.settings.host, self.settings.port).start()

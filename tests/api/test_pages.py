@@ -16,7 +16,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from edge.api.errors import json_errors
-from edge.api.pages import Pages, security_headers
+from edge.api.pages import Pages, page_settings, security_headers
 from edge.config import ConfigError, IceServer, load
 from edge.models.registry.model import Model
 from edge.models.registry.registry import ModelRegistry
@@ -30,7 +30,7 @@ Client = TestClient[web.Request, web.Application]
 async def _pages(ca: Path | None = None, **settings: Any) -> AsyncIterator[Client]:
     loaded = load(**settings)
     app = web.Application(middlewares=[security_headers(loaded.frame_ancestors), json_errors])
-    app.add_routes(Pages(loaded, ModelRegistry.of(loaded), ca).routes())
+    app.add_routes(Pages(lambda: page_settings(loaded, ModelRegistry.of(loaded)), ca).routes())
     async with TestClient(TestServer(app)) as client:
         yield client
 
@@ -121,7 +121,8 @@ async def test_the_page_has_the_models_that_it_may_ask_for(
 ) -> None:
     models[-1] = replace(models[-1], score_threshold=0.1)
     app = web.Application()
-    app.add_routes(Pages(load(), ModelRegistry(models), None).routes())
+    public = page_settings(load(), ModelRegistry(models))
+    app.add_routes(Pages(lambda: public, None).routes())
     async with TestClient(TestServer(app)) as client:
         found = (await _settings_of_page(client))["models"]
     assert [(each["name"], each["label"]) for each in found] == choices

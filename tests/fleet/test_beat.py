@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge.base.node_name import NODE_NAME_PATTERN
 from edge.fleet.beat import MAX_BEAT_BYTES, Beat, BeatError
-from edge.fleet.names import NODE_PATTERN
 from tests.fleet.beats import beat
 
-names = st.from_regex(NODE_PATTERN, fullmatch=True)
+names = st.from_regex(NODE_NAME_PATTERN, fullmatch=True)
 
 
 @given(names, st.integers(0, 10**9), st.floats(0, 1), st.integers(0, 10**6), st.booleans())

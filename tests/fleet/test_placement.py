@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -25,7 +26,7 @@ fields = st.fixed_dictionaries(
 
 @given(st.lists(fields, max_size=8), st.integers(), st.booleans())
 def test_only_nodes_that_take_sessions_are_chosen_and_those_with_room_first(
-    fleet: list[dict[str, object]], seed: int, refused: bool
+    fleet: list[dict[str, Any]], seed: int, refused: bool
 ) -> None:
     nodes = [KnownNode(beat(f"n{each}", **given), 0.0) for each, given in enumerate(fleet)]
     chance, tried = random.Random(seed), set[str]()

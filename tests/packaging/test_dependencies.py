@@ -17,10 +17,12 @@ from edge.cli.extras import LAB
 ROOT = Path(__file__).parents[2]
 OURS = ("analysis", "edge", "netem", "profiles", "tests", "traces")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-# Imported only where an extra is needed: `edge demo`, `edge solve --algorithm exact`, MQTT sinks.
+# Imported only where an extra is needed: `edge demo`, `edge solve --algorithm exact`, MQTT sinks,
+# the fleet.
 EXTRA_MODULES_OF_EDGE = {
     "edge/assets/browser.py",
     "edge/cli/demo_run.py",
+    "edge/fleet/engine.py",
     "edge/scheduling/solvers/milp.py",
     "edge/sinks/mqtt/mqtt_writer.py",
 }
@@ -77,7 +79,7 @@ def _distributions(module: str) -> set[str]:
         ("analysis", SERVER | EXTRAS["lab"] | EXTRAS["mqtt"]),
         ("profiles", SERVER | EXTRAS["lab"]),
         ("traces", SERVER | EXTRAS["lab"]),
-        ("tests", SERVER | EXTRAS["lab"] | EXTRAS["dev"] | EXTRAS["mqtt"]),
+        ("tests", SERVER | EXTRAS["lab"] | EXTRAS["dev"] | EXTRAS["mqtt"] | EXTRAS["fleet"]),
     ],
 )
 def test_all_that_is_imported_is_declared(package: str, declared: set[str]) -> None:

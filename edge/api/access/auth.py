@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
+from edge.api.access.directors import Directors
 from edge.api.access.logins import LOGIN_S, Logins
 from edge.api.access.origins import is_cross_origin, is_cross_site
 from edge.api.access.tokens import TokenStore, equal_to
@@ -56,9 +57,16 @@ _FORWARDED = (
 class AccessControl:
     """Finds out where a request comes from, and what it may do."""
 
-    def __init__(self, settings: Settings, logins: Logins | None = None) -> None:
-        """`logins`: those that are kept; by default they end with the process."""
+    def __init__(
+        self,
+        settings: Settings,
+        logins: Logins | None = None,
+        directors: Directors | None = None,
+    ) -> None:
+        """`logins`: those that are kept; by default they end with the process. `directors`: of the
+        fleet that this server is a node of."""
         self._settings = settings
+        self.directors = directors or Directors()
         self._tokens = TokenStore(settings)
         chosen = settings.admin_loopback
         self._trusts_loopback = not settings.http if chosen is None else chosen
@@ -237,9 +245,14 @@ class AccessControl:
         That is the last entry of X-Forwarded-For that is not itself a trusted proxy: the client
         may have made up those before it.
         """
-        address = peer = _address(request.remote or "")
-        if peer is None or not self._trusts(peer):
+        peer = _address(request.remote or "")
+        if peer is None or not self.is_from_trusted_proxy(request):
             return peer
+        return self._reported_client(request) or peer
+
+    def _reported_client(self, request: web.Request) -> Address | None:
+        """What a proxy reports, which must be one to trust; None if it names no address."""
+        address = None
         forwarded = ",".join(request.headers.getall("X-Forwarded-For", []))
         for text in reversed(forwarded.split(",") if forwarded else []):
             hop = _address(text)
@@ -261,9 +274,11 @@ class AccessControl:
         return request.headers.get("X-Forwarded-Proto", "").strip().lower() == "https"
 
     def is_from_trusted_proxy(self, request: web.Request) -> bool:
-        """Whether the connection is a trusted proxy's, whose headers are its own word."""
+        """Whether the connection is a trusted proxy's, or the fleet's director's, whose headers are
+        its own word."""
         peer = _address(request.remote or "")
-        return peer is not None and self._trusts(peer)
+        trusted = peer is not None and self._trusts(peer)
+        return trusted or self.directors.vouch_for(request)
 
     def _trusts(self, address: Address) -> bool:
         return any(address in network for network in self._settings.trusted_proxies)
@@ -285,8 +300,19 @@ class AccessControl:
         literal = _address(host)
         return literal.is_loopback if literal is not None else host.lower() == "localhost"
 
+    def is_local_publisher(self, request: web.Request) -> bool:
+        """Whether a publisher's request is from this machine, as is_local, or a director says so:
+        its address is bound to no limits."""
+        if not self.directors.vouch_for(request):
+            return self.is_local(request)
+        reported = self._reported_client(request)
+        return reported is not None and reported.is_loopback
+
     def is_on_this_machine(self, request: web.Request) -> bool:
         """Whether the client's address is one of this machine's, as far as proxies report it."""
+        if self.directors.vouch_for(request):  # a director names such an address only if it is so
+            reported = self._reported_client(request)
+            return reported is not None and (reported.is_loopback or reported in own_addresses())
         client, peer = self.client(request), _address(request.remote or "")
         forwarded = any(name in request.headers for name in _FORWARDED)
         if client is None or (client == peer and forwarded):

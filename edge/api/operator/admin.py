@@ -207,17 +207,19 @@ class AdminApi:
         if isinstance(body, web.Response):
             return body
         try:
-            action = actions.read(body)
+            done = await self.act(request.match_info["name"], body)
         except actions.ActionError as error:
             return json_error(HTTPStatus.BAD_REQUEST, "bad_action", str(error))
-        name = request.match_info["name"]
+        return _no_session() if done is None else web.json_response({"done": done})
+
+    async def act(self, name: str, text: str | bytes) -> dict[str, Any] | None:
+        """Carry out an action, in JSON, on a session: what was done, or None if there is no such
+        session. ActionError for an action that is not valid."""
+        action = actions.read(text)
         pinned = action.variant if isinstance(action, actions.PinVariant) else None
         if pinned is not None and pinned not in (variants := self._variants_of(name)):
-            rule = f"`variant`: one of {', '.join(variants)}"
-            return json_error(HTTPStatus.BAD_REQUEST, "bad_action", rule)
-        if not await self._sessions.act(name, action):
-            return _no_session()
-        return web.json_response({"done": action.model_dump()})
+            raise actions.ActionError(f"`variant`: one of {', '.join(variants)}")
+        return action.model_dump() if await self._sessions.act(name, action) else None
 
     def _variants_of(self, name: str) -> list[str]:
         """Variants of the models that may serve a session; all if there is no such session."""

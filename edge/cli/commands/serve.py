@@ -49,6 +49,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="processes that receive streams (default 1; 0: the server's own)",
     )
     parser.add_argument("--max-sessions", type=int, metavar="N")
+    parser.add_argument(
+        "--fleet", metavar="URL,...", help="be a node of a fleet, by its engine: nats://HEAD:4222"
+    )
+    parser.add_argument(
+        "--fleet-creds", type=Path, metavar="FILE", help="the login at the engine (TOML)"
+    )
     parser.add_argument("--log-format", choices=("text", "json"), help="default text")
     parser.add_argument("--log-file", type=Path, metavar="FILE", help="log here as well")
     parser.add_argument("--verbose", action="store_true", help="log state changes too")
@@ -63,8 +69,11 @@ def run(options: argparse.Namespace) -> int:
     from edge.cli import settings_toml  # noqa: PLC0415
     from edge.observability import logs  # noqa: PLC0415
 
-    names = set(Settings.model_fields) & set(vars(options))
-    settings = load(options.config, **{name: getattr(options, name) for name in names})
+    names = set(Settings.model_fields) & set(vars(options)) - {"fleet"}
+    flags = {name: getattr(options, name) for name in names}
+    fleet = {"servers": options.fleet, "creds": options.fleet_creds}
+    given = {key: value for key, value in fleet.items() if value is not None}
+    settings = load(options.config, **flags, fleet=given or None)
     if options.print_config:
         print(settings_toml.render(settings), end="")
         return 0
