@@ -8,12 +8,13 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
-from aiortc import RTCConfiguration, RTCDataChannel, RTCPeerConnection, RTCSessionDescription
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.rtcrtptransceiver import RTCRtpTransceiver
 
 from edge.base.event_log import get_logger
 from edge.rtc.bwe.bandwidth_estimator import BandwidthEstimator
 from edge.rtc.clock.capture_clock import CaptureClock
+from edge.rtc.data_channels import DataChannels
 from edge.rtc.decoding.decoded_frame import DecodedFrame
 from edge.rtc.decoding.decoder import MAX_PIXELS
 from edge.rtc.guard.candidate_policy import CandidatePolicy, own_addresses
@@ -46,9 +47,6 @@ from edge.rtc.video_receiver import VideoReceiver
 
 __all__ = ["DecodedFrame", "PeerConnection", "SdpError"]
 
-MAX_CHANNELS = 8  # data channels of a publisher; further ones are closed
-MAX_BUFFERED = 16 * 1024  # bytes buffered in an unreliable channel; further messages are dropped
-MAX_BUFFERED_RELIABLE = 1 << 20  # the same for a reliable one
 RateControl = Literal["receiver", "transport-cc"]
 _CLOSE_S = 2.0
 
@@ -125,7 +123,10 @@ class PeerConnection:
         self._connection: RTCPeerConnection | None = None  # without this it would be collected
         self._transport: aiortc_adapter.MediaTransport | None = None
         self._receiver: VideoReceiver | None = None
-        self._channels: dict[str, RTCDataChannel] = {}
+        self._channels = DataChannels(
+            lambda label: self._call("channel", label),
+            lambda label, data: self._call("message", label, data),
+        )
         self._candidates = 0
         self._ufrags: frozenset[str] = frozenset()  # the publisher's, in its offer
         self._parameter_sets: dict[int, list[bytes]] = {}  # H264's, in its offer
@@ -144,7 +145,7 @@ class PeerConnection:
         configuration = RTCConfiguration(iceServers=self._ice_servers)
         connection = self._connection = create_connection(configuration)
         connection.on("connectionstatechange", self._state_changed)
-        connection.on("datachannel", self._channel_opened)
+        connection.on("datachannel", self._channels.opened)
         try:
             sdp = await self._negotiate(connection, offer)
         except SdpError:
@@ -247,34 +248,8 @@ class PeerConnection:
     # -- messages ---------------------------------------------------------------------------------
 
     def send(self, label: str, text: str) -> bool:
-        """Send on the channel of that name; False if it isn't open or has too much buffered.
-
-        Drop rule: a message that would wait behind `MAX_BUFFERED` bytes is not sent.
-        """
-        channel = self._channels.get(label)
-        if channel is None or channel.readyState != "open" or self._closing is not None:
-            return False
-        reliable = channel.maxRetransmits is None and channel.maxPacketLifeTime is None
-        if channel.bufferedAmount > (MAX_BUFFERED_RELIABLE if reliable else MAX_BUFFERED):
-            return False
-        try:
-            channel.send(text)
-        except Exception:  # larger than the publisher accepts, or the channel is closing
-            _log.debug("message_not_sent", channel=label, exc_info=True)
-            return False
-        return True
-
-    def _channel_opened(self, channel: RTCDataChannel) -> None:
-        label = channel.label
-        if self._closing is not None:
-            return
-        if len(self._channels) >= MAX_CHANNELS or label in self._channels:
-            channel.close()
-            return
-        self._channels[label] = channel
-        channel.on("message", lambda data: self._call("message", label, data))
-        channel.on("close", lambda: self._channels.pop(label, None))
-        self._call("channel", label)
+        """Send on the channel of that name; False if it isn't open or has too much buffered."""
+        return self._closing is None and self._channels.send(label, text)
 
     # -- media ------------------------------------------------------------------------------------
 
@@ -371,13 +346,17 @@ class PeerConnection:
         """Receive no more media; the timestamps of the frames that were in reception."""
         return [] if self._receiver is None else self._receiver.close()
 
-    async def close(self) -> None:
-        """End the connection; always completes, leaves no task, thread or socket."""
+    async def close(self, last: str | None = None) -> None:
+        """End the connection; always completes, leaves no task, thread or socket.
+
+        `last` is sent on "control" before; to a publisher that has just connected, as soon as it
+        has opened a channel, or not at all if it opens none for `_CLOSE_S`.
+        """
         if self._closing is None:
-            self._closing = asyncio.ensure_future(self._close())
+            self._closing = asyncio.ensure_future(self._close(last))
         await asyncio.shield(self._closing)
 
-    async def _close(self) -> None:
+    async def _close(self, last: str | None) -> None:
         if self._transport is not None:
             self._transport.release()
         if self._receiver is not None:
@@ -386,6 +365,8 @@ class PeerConnection:
             _log.info("datagrams_refused", reasons=dict(self._guard.refused))
         connection = self._connection
         if connection is not None:
+            if last is not None and connection.sctp and connection.connectionState == "connected":
+                await self._channels.send_last("control", last, _CLOSE_S)
             try:
                 await asyncio.wait_for(connection.close(), _CLOSE_S)
             except Exception:

@@ -248,11 +248,10 @@ class Session:
         self._clips.end()
         self._set_state("closed")
         bye = message("bye", code=code, message=reason)
-        self.peer.send("control", bye)
         self._streams.put(bye)
         self._frame_sink.remove(self.id)
         self._streams.end()
-        await self.peer.close()
+        await self.peer.close(last=bye)
         self._metrics.refused(self.peer.take_refused())
 
     # -- from the peer connection ------------------------------------------------------------------

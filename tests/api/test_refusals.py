@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -145,12 +144,10 @@ async def test_a_session_refused_as_it_connects_is_told(monkeypatch: pytest.Monk
             await first.wait_for_answers(1)
             async with publishing(base(server), noise(320, 192), query={"label": "late"}) as second:
                 name = second.location.rsplit("/", 1)[1][:6]
-                told: dict[str, Any] = {"counts": {}}
-                async with asyncio.timeout(60):
-                    while not told["counts"]:
-                        async with http.get(f"{base(server)}/api/refusals") as it:
-                            told = await it.json()
-                        await asyncio.sleep(0.05)  # over HTTP no event tells
+                bye = await second.wait_for_type("bye")
+                async with http.get(f"{base(server)}/api/refusals") as it:
+                    told = await it.json()
+    assert bye["code"] == "full"
     assert told["counts"] == {"full": 1}
     [latest] = told["latest"]
     assert (latest["session"], latest["label"]) == (name, "late")

@@ -15,7 +15,8 @@ import pytest
 from aiortc import RTCPeerConnection, RTCSessionDescription
 
 from edge.base.clock import now_ms
-from edge.rtc.peer_connection import MAX_BUFFERED, MAX_CHANNELS, SdpError
+from edge.rtc.data_channels import MAX_BUFFERED, MAX_CHANNELS
+from edge.rtc.peer_connection import SdpError
 from edge.rtc.rtp import ABS_CAPTURE_TIME, TRANSPORT_CC, RtpPacket
 from edge.rtc.sdp import MAX_MESSAGE_BYTES, read_candidates
 from edge.rtc.transport import aiortc_adapter
