@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from edge.base.event_log import get_logger
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from playwright.async_api import BrowserContext
 
 log = get_logger("edge.assets.browser")
+
+_Started = TypeVar("_Started")
 
 # No requests to the vendor's hosts, and no throttling that would affect timings.
 _FLAGS = (
@@ -56,6 +58,30 @@ def camera_flags(camera: Path | None) -> list[str]:
     return flags
 
 
+def launch_options(
+    camera: Path | None = None,
+    flags: Sequence[str] = (),
+    executable: str | Path | None = None,
+) -> dict[str, Any]:
+    """What Playwright starts a browser with; BrowserMissingError if there is none."""
+    arguments = [*_FLAGS, *camera_flags(camera), *flags]
+    if os.geteuid() == 0:
+        arguments.append("--no-sandbox")  # Chromium refuses to run sandboxed as root
+    path = executable or chromium_path()
+    return {"executable_path": path, "headless": True, "args": arguments}
+
+
+async def started(start: Callable[[float], Awaitable[_Started]]) -> _Started:
+    """What `start(timeout_ms)` starts; one that hangs as it starts gives way to another."""
+    from playwright.async_api import TimeoutError as StartTimeoutError  # noqa: PLC0415
+
+    try:
+        return await start(_START_TIMEOUT_MS[0])
+    except StartTimeoutError:
+        log.warning("browser_hung", after_s=_START_TIMEOUT_MS[0] / 1000.0)
+        return await start(_START_TIMEOUT_MS[1])
+
+
 @asynccontextmanager
 async def chromium(
     camera: Path | None = None,
@@ -70,12 +96,9 @@ async def chromium(
     folder that is removed afterwards.
     """
     # Imported here, since the server and `edge setup` work without it.
-    from playwright.async_api import TimeoutError as StartTimeoutError  # noqa: PLC0415
     from playwright.async_api import async_playwright  # noqa: PLC0415
 
-    arguments = [*_FLAGS, *camera_flags(camera), *flags]
-    if os.geteuid() == 0:
-        arguments.append("--no-sandbox")  # Chromium refuses to run sandboxed as root
+    options = launch_options(camera, flags, executable)
     async with async_playwright() as playwright, AsyncExitStack() as stack:
 
         async def start(timeout_ms: float) -> BrowserContext:
@@ -84,19 +107,13 @@ async def chromium(
             )
             return await playwright.chromium.launch_persistent_context(
                 stack.enter_context(profile),
-                executable_path=executable or chromium_path(),
-                headless=True,
-                args=arguments,
                 ignore_https_errors=True,
                 timeout=timeout_ms,
+                **options,
                 **context,
             )
 
-        try:
-            browser = await start(_START_TIMEOUT_MS[0])
-        except StartTimeoutError:
-            log.warning("browser_hung", after_s=_START_TIMEOUT_MS[0] / 1000.0)
-            browser = await start(_START_TIMEOUT_MS[1])
+        browser = await started(start)
         try:
             yield browser
         finally:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
+import shutil
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -57,8 +61,9 @@ def read_barcode(luma: Image) -> int:
     return sum(1 << i for i in range(BITS) if cells[i])
 
 
-def numbered(path: Path, *, width: int, height: int, fps: int, count: int = 240) -> Path:
-    """Frames of even grey with a slowly moving shade, numbered from 0."""
+@functools.cache
+def numbered(*, width: int = 640, height: int = 360, fps: int = 15, count: int = 120) -> Path:
+    """Frames of even grey with a slowly moving shade, numbered from 0; one file for all tests."""
 
     def frames() -> list[Picture]:
         made = []
@@ -69,6 +74,9 @@ def numbered(path: Path, *, width: int, height: int, fps: int, count: int = 240)
             made.append(Picture.from_rgb(picture))
         return made
 
+    folder = tempfile.mkdtemp(prefix="edge-camera-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    path = Path(folder) / "numbered.y4m"
     write_y4m(path, frames(), fps)
     return path
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from edge.assets.browser import BrowserMissingError, chromium_path
+
+from .browsers import BROWSERS
 
 _FIREFOX = ("firefox-esr", "firefox")
 
@@ -30,3 +34,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         missing = firefox_missing if firefox else chromium_missing
         if missing:
             item.add_marker(pytest.mark.skip(reason=missing))
+
+
+@pytest_asyncio.fixture(loop_scope="session", scope="session", autouse=True)
+async def shared_browsers() -> AsyncIterator[None]:
+    """Those that tests opened end with the last of them."""
+    yield
+    await BROWSERS.close()

@@ -15,7 +15,6 @@ from tests import npm
 from tests.npm import ROOT
 
 EXAMPLES = ROOT / "docs/embed/examples"
-CAMERA = {"width": 640, "height": 360, "fps": 15, "count": 60}
 
 
 @asynccontextmanager

@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+import pytest
 from playwright.async_api import Page
 
-from edge.assets.browser import chromium
+from .browsers import BROWSERS
+
+SESSION_LOOP = pytest.mark.asyncio(loop_scope="session")
 
 
 class Watched:
@@ -72,10 +75,11 @@ async def opened(
 ) -> AsyncIterator[Watched]:
     """A browser with the page to come; `scripts` run before the page's own.
 
-    With `complaints`, the console may complain (of a request that was refused, say).
+    The browser is shared, so tests run in the session's event loop (`SESSION_LOOP`). With
+    `complaints`, the console may complain (of a request that was refused, say).
     """
-    async with chromium(camera, flags=flags, **context) as browser:
-        page = browser.pages[0]
+    async with BROWSERS.context(camera, flags, **context) as browser:
+        page = await browser.new_page()
         for script in scripts:
             await page.add_init_script(script)
         watched = Watched(page, origin)

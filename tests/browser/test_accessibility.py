@@ -15,10 +15,10 @@ from tests.npm import ROOT
 from ..publisher import publishing
 from ..serving import base, noise
 from ..serving import serving as serving_whole
-from .pages import opened
+from .pages import SESSION_LOOP, opened
 from .standin import serving
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, SESSION_LOOP]
 
 YARD = {"name": "yard", "polygon": [(0.1, 0.1), (0.9, 0.1), (0.9, 0.9)]}
 AISLE = {"name": "aisle", "start": (0.0, 0.5), "end": (1.0, 0.5)}
@@ -58,7 +58,7 @@ async def test_the_page(screen: str) -> None:
         page = watched.page
         standin.settings["ca"] = "/ca.crt"
         standin.settings["models"] += [{"name": "large", "label": "large", "score_threshold": 0.1}]
-        await watched.open(slo=250)
+        await watched.open(slo=2000)
         assert await violations(page) == []
         await page.click("#share")
         await page.locator("#share-cells[d^=M]").wait_for(state="attached")
@@ -131,6 +131,6 @@ async def test_the_login_page() -> None:
 
 async def test_a_violation_would_be_found() -> None:
     async with serving() as standin, opened(standin.url) as watched:
-        await watched.open(slo=250)
+        await watched.open(slo=5000)
         await watched.page.evaluate("() => document.querySelector('main').append(new Image())")
         assert any(each.startswith("image-alt") for each in await violations(watched.page))

@@ -10,9 +10,9 @@ from edge.server import Server
 
 from ..publisher import publishing
 from ..serving import base, noise, serving
-from .pages import opened
+from .pages import SESSION_LOOP, opened
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, SESSION_LOOP]
 
 PHONE = {
     "viewport": {"width": 360, "height": 740},

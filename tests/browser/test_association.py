@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,12 +11,10 @@ import pytest
 from edge.rtc.peer_connection import DecodedFrame
 
 from .cameras import READ_BARCODE, numbered
-from .pages import Watched, adds_up, opened
+from .pages import SESSION_LOOP, Watched, adds_up, opened
 from .standin import Box, serving
 
-pytestmark = pytest.mark.browser
-
-SIZE = {"width": 640, "height": 480}
+pytestmark = [pytest.mark.browser, SESSION_LOOP]
 
 # Collects, for each drawn answer, the number in the picture on the canvas and the one its box has.
 COLLECT = f"""
@@ -66,13 +63,13 @@ def uneven_delay_ms(index: int) -> float:
 
 
 @pytest.mark.parametrize("lacking", WITHOUT)
-async def test_each_box_is_drawn_over_its_own_picture(tmp_path: Path, lacking: str) -> None:
-    camera = numbered(tmp_path / "numbered.y4m", **SIZE, fps=15)
+async def test_each_box_is_drawn_over_its_own_picture(lacking: str) -> None:
+    camera = numbered(height=480)
     async with (
         serving(boxes=box_that_tells_the_index) as standin,
         opened(standin.url, camera, scripts=[WITHOUT[lacking]]) as page,
     ):
-        await page.open(autostart=1, slo=250)
+        await page.open(autostart=1, slo=5000)
         await page.until("edge.counts.in_time > 8")
         pairs = await drawn(page, 30)
         assert adds_up((await page.snapshot())["counts"])
@@ -82,21 +79,21 @@ async def test_each_box_is_drawn_over_its_own_picture(tmp_path: Path, lacking: s
 
 @pytest.mark.parametrize("fps", [10, 30])
 async def test_it_holds_at_other_rates_and_with_answers_out_of_order(
-    tmp_path: Path, fps: int
+    fps: int,
 ) -> None:
-    camera = numbered(tmp_path / "numbered.y4m", **SIZE, fps=fps)
+    camera = numbered(height=480, fps=fps)
     async with (
         serving(boxes=box_that_tells_the_index, delay_ms=uneven_delay_ms) as standin,
         opened(standin.url, camera) as page,
     ):
-        await page.open(autostart=1, slo=500, fps=fps)
+        await page.open(autostart=1, slo=5000, fps=fps)
         await page.until("edge.counts.in_time > 8")
         pairs = await drawn(page, 30)
     assert not [pair for pair in pairs if pair[0] != pair[1]]
 
 
-async def test_it_holds_from_the_first_boxes_on(tmp_path: Path) -> None:
-    camera = numbered(tmp_path / "numbered.y4m", **SIZE, fps=15)
+async def test_it_holds_from_the_first_boxes_on() -> None:
+    camera = numbered(height=480)
     async with (
         serving(boxes=box_that_tells_the_index) as standin,
         opened(standin.url, camera) as page,
@@ -109,8 +106,8 @@ async def test_it_holds_from_the_first_boxes_on(tmp_path: Path) -> None:
     assert not [pair for pair in pairs if pair[0] != pair[1]]
 
 
-async def test_it_holds_while_the_sent_size_changes(tmp_path: Path) -> None:
-    camera = numbered(tmp_path / "numbered.y4m", **SIZE, fps=15)
+async def test_it_holds_while_the_sent_size_changes() -> None:
+    camera = numbered(height=480)
     async with (
         serving(boxes=box_that_tells_the_index) as standin,
         opened(standin.url, camera) as page,
@@ -119,7 +116,7 @@ async def test_it_holds_while_the_sent_size_changes(tmp_path: Path) -> None:
         def came(long_side: int) -> bool:
             return standin.guest.frames[-1].width == long_side
 
-        await page.open(autostart=1, slo=250)
+        await page.open(autostart=1, slo=5000)
         await page.until("edge.counts.in_time > 8")
         await page.page.evaluate(COLLECT)
         for seq, long_side in enumerate((320, 512, 416), 1):
@@ -130,9 +127,9 @@ async def test_it_holds_while_the_sent_size_changes(tmp_path: Path) -> None:
     assert not [pair for pair in pairs if pair[0] != pair[1]]
 
 
-async def test_a_picture_off_by_one_would_be_caught(tmp_path: Path) -> None:
+async def test_a_picture_off_by_one_would_be_caught() -> None:
     """The check above can fail: hand out the picture before the right one, and all are wrong."""
-    camera = numbered(tmp_path / "numbered.y4m", **SIZE, fps=15)
+    camera = numbered(height=480)
 
     async def unbundled(route: Any) -> None:
         await route.fulfill(
@@ -153,14 +150,14 @@ async def test_a_picture_off_by_one_would_be_caught(tmp_path: Path) -> None:
     ):
         await page.page.route("**/edge-client.js", unbundled)
         await page.page.route("**/picture-ring.js", shifted)
-        await page.open(autostart=1, slo=250)
+        await page.open(autostart=1, slo=5000)
         await page.until("edge.counts.in_time > 8")
         pairs = await drawn(page, 20)
     assert all(shown != told for shown, told, _ in pairs), json.dumps(pairs)
 
 
-async def test_a_front_camera_is_mirrored_with_its_boxes(tmp_path: Path) -> None:
-    camera = numbered(tmp_path / "numbered.y4m", **SIZE, fps=15)
+async def test_a_front_camera_is_mirrored_with_its_boxes() -> None:
+    camera = numbered(height=480)
     front = """
       const settings = MediaStreamTrack.prototype.getSettings;
       MediaStreamTrack.prototype.getSettings = function () {
@@ -179,7 +176,7 @@ async def test_a_front_camera_is_mirrored_with_its_boxes(tmp_path: Path) -> None
         serving(boxes=lambda frame, index: [box]) as standin,
         opened(standin.url, camera, scripts=[front]) as page,
     ):
-        await page.open(autostart=1, slo=250)
+        await page.open(autostart=1, slo=5000)
         await page.until("edge.counts.in_time > 8")
         pairs = await drawn(page, 5)
         left = await page.page.evaluate(coloured, {"x": 0.1, "y": 0.5})
@@ -188,8 +185,8 @@ async def test_a_front_camera_is_mirrored_with_its_boxes(tmp_path: Path) -> None
     assert (left, right) == (True, False)
 
 
-async def test_without_answers_the_live_picture_is_shown(tmp_path: Path) -> None:
-    camera = numbered(tmp_path / "numbered.y4m", **SIZE, fps=15)
+async def test_without_answers_the_live_picture_is_shown() -> None:
+    camera = numbered(height=480)
     async with serving(silent=True) as standin, opened(standin.url, camera) as page:
         await page.open(autostart=1, slo=100)
         await page.until("edge.counts.dropped.lost > 10")

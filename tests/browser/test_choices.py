@@ -12,10 +12,10 @@ import pytest_asyncio
 from edge.rtc.peer_connection import DecodedFrame
 
 from .cameras import numbered
-from .pages import Watched, opened
+from .pages import SESSION_LOOP, Watched, opened
 from .standin import Box, Standin, serving
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, SESSION_LOOP]
 
 MODELS = [
     {"name": "", "label": "Server chooses", "score_threshold": 0.25},
@@ -29,13 +29,12 @@ def _boxes(frame: DecodedFrame, index: int) -> list[Box]:
     return [("person", 0.9, 0.1, 0.1, 0.4, 0.8), ("car", 0.5, 0.5, 0.5, 0.9, 0.9)]
 
 
-@pytest.fixture(scope="module")
-def camera(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("camera") / "numbered.y4m"
-    return numbered(path, width=640, height=360, fps=15, count=120)
+@pytest.fixture
+def camera() -> Path:
+    return numbered()
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def standin() -> AsyncIterator[Standin]:
     async with serving(boxes=_boxes) as server:
         server.settings["models"] = MODELS
@@ -55,26 +54,26 @@ async def drawn_are(watched: Watched, classes: list[str]) -> None:
 
 
 async def live(watched: Watched, **query: Any) -> None:
-    await watched.open(autostart=1, slo=500, **query)
+    await watched.open(autostart=1, slo=5000, **query)
     await watched.until("edge.snapshot().drawn > 3")
 
 
 async def test_another_model_takes_over_without_a_gap(standin: Standin, camera: Path) -> None:
     async with opened(standin.url, camera) as watched:
         await live(watched)
-        assert standin.guest.query == {"slo_ms": "500"}  # nothing is wished yet
+        assert standin.guest.query == {"slo_ms": "5000"}  # nothing is wished yet
         menu = watched.page.get_by_label("Model", exact=True)
         assert await menu.input_value() == ""
         await menu.select_option(label="pallets")
         new = await standin.until(lambda: standin.guests[1] if len(standin.guests) > 1 else None)
-        assert new.query == {"slo_ms": "500", "model": "pallets", "replaces": "s0"}
+        assert new.query == {"slo_ms": "5000", "model": "pallets", "replaces": "s0"}
         await standin.until(lambda: standin.guests[0].replaced)
         await watched.until("edge.snapshot().session === 's1' && edge.state === 'live'")
         assert await watched.page.evaluate(STORED, "model") == "pallets"
         # Back to what the server chooses: that is a wish too, for the session has another model.
         await menu.select_option(label="Server chooses")
         await standin.until(lambda: len(standin.guests) == 3)
-        assert standin.guest.query == {"slo_ms": "500", "model": "", "replaces": "s1"}
+        assert standin.guest.query == {"slo_ms": "5000", "model": "", "replaces": "s1"}
         await watched.until("edge.snapshot().session === 's2' && edge.choices.model === ''")
 
 
@@ -129,7 +128,7 @@ async def test_the_least_score_is_sent_while_live_and_kept(standin: Standin, cam
         assert await slider.get_attribute("aria-valuetext") == "35%"
         assert len(standin.guests) == 1
         await live(watched)
-        assert standin.guest.query == {"slo_ms": "500", "min_score": "0.35"}
+        assert standin.guest.query == {"slo_ms": "5000", "min_score": "0.35"}
         # A model that drops weaker boxes anyway: its own threshold is the least there is to choose.
         await watched.page.get_by_label("Model", exact=True).select_option(label="pallets")
         assert await slider.input_value() == "0.4"

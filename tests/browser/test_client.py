@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.async_api import Page
 
 from .cameras import READ_BARCODE, numbered
-from .pages import adds_up, opened
+from .pages import SESSION_LOOP, adds_up, opened
 from .standin import Box, Standin, serving
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, SESSION_LOOP]
 
 # A page with nothing but a canvas, laid out by its own style.
 CONNECT = f"""
@@ -50,10 +49,8 @@ def boxes(frame: Any, index: int) -> list[Box]:
 
 
 @asynccontextmanager
-async def connected(
-    standin: Standin, folder: Path, options: dict[str, Any] | None = None
-) -> AsyncIterator[Page]:
-    camera = numbered(folder / "numbered.y4m", width=640, height=480, fps=15)
+async def connected(standin: Standin, options: dict[str, Any] | None = None) -> AsyncIterator[Page]:
+    camera = numbered(height=480)
     async with opened(standin.url, camera, complaints=True) as watched:
         await watched.page.goto(f"{standin.url}blank")
         await watched.page.evaluate(CONNECT, options or {})
@@ -65,10 +62,10 @@ async def until(page: Page, condition: str) -> None:
     await page.wait_for_function(f"() => {condition}", timeout=60_000)
 
 
-async def test_boxes_are_tied_to_their_frames_on_any_canvas(tmp_path: Path) -> None:
+async def test_boxes_are_tied_to_their_frames_on_any_canvas() -> None:
     async with (
         serving(boxes=boxes) as standin,
-        connected(standin, tmp_path) as page,
+        connected(standin) as page,
     ):
         await until(page, "seen.drawn.length >= 30")
         drawn = await page.evaluate("() => seen.drawn")
@@ -89,11 +86,11 @@ async def test_boxes_are_tied_to_their_frames_on_any_canvas(tmp_path: Path) -> N
         assert await page.evaluate("() => seen.stream.getTracks()[0].readyState") == "live"
 
 
-async def test_options_go_to_the_server_and_classes_stay(tmp_path: Path) -> None:
+async def test_options_go_to_the_server_and_classes_stay() -> None:
     options = {"classes": ["car"], "minScore": 0.3, "model": "tiny", "sloMs": 400, "fps": 12}
     async with (
         serving(boxes=boxes) as standin,
-        connected(standin, tmp_path, options) as page,
+        connected(standin, options) as page,
     ):
         assert standin.guest.query == {
             "slo_ms": "400",
@@ -119,10 +116,10 @@ async def test_options_go_to_the_server_and_classes_stay(tmp_path: Path) -> None
         await until(page, "session.stats().replacements === 1 && session.state === 'live'")
 
 
-async def test_a_lost_connection_is_replaced_and_a_paused_one_begun_anew(tmp_path: Path) -> None:
+async def test_a_lost_connection_is_replaced_and_a_paused_one_begun_anew() -> None:
     async with (
         serving(boxes=boxes) as standin,
-        connected(standin, tmp_path) as page,
+        connected(standin) as page,
     ):
         standin.cut(standin.guest)
         await until(page, "seen.states.includes('reconnecting: link_lost')")
@@ -143,10 +140,10 @@ async def test_a_lost_connection_is_replaced_and_a_paused_one_begun_anew(tmp_pat
         assert (await page.evaluate("() => seen.states"))[-1] == "closed"
 
 
-async def test_a_track_that_ends_and_one_that_is_exchanged(tmp_path: Path) -> None:
+async def test_a_track_that_ends_and_one_that_is_exchanged() -> None:
     async with (
         serving(boxes=boxes) as standin,
-        connected(standin, tmp_path) as page,
+        connected(standin) as page,
     ):
         await page.evaluate(
             """async () => {

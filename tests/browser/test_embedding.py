@@ -17,10 +17,10 @@ from tests.npm import NpmMissingError
 from ..nginx import nginx, proxying
 from ..serving import base, serving
 from .cameras import READ_BARCODE, numbered
-from .embedding import CAMERA, EXAMPLES, hosting, query, react_app
-from .pages import opened
+from .embedding import EXAMPLES, hosting, query, react_app
+from .pages import SESSION_LOOP, opened
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.browser, SESSION_LOOP, pytest.mark.timeout(300)]
 
 TOKEN = "a publisher's token"
 MANY = 30  # frames: seconds of them
@@ -32,7 +32,7 @@ async def example(
     folder: Path, tmp_path: Path, server: str, token: str = "", policy: str = ""
 ) -> AsyncIterator[Page]:
     """An example's page from its own origin, which has asked for the server's address."""
-    camera = numbered(tmp_path / "numbered.y4m", **CAMERA)
+    camera = numbered()
     async with hosting(folder, policy) as url, opened(url, camera, complaints=True) as watched:
         await watched.page.goto(f"{url}?{query(server, token)}")
         yield watched.page
@@ -136,7 +136,7 @@ async def test_the_whole_page_in_a_frame(tmp_path: Path, token: str) -> None:
 @pytest.mark.parametrize("ancestors", [[], ["https://app.example"]])
 async def test_no_frame_where_it_is_not_allowed(tmp_path: Path, ancestors: list[str]) -> None:
     async with serving(frame_ancestors=ancestors) as server:
-        camera = numbered(tmp_path / "numbered.y4m", **CAMERA)
+        camera = numbered()
         async with (
             hosting(EXAMPLES / "iframe") as url,
             opened(url, camera, complaints=True) as watched,

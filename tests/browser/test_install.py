@@ -10,7 +10,7 @@ import pytest
 
 from edge.api.pages import WEB
 
-from .pages import opened
+from .pages import SESSION_LOOP, opened
 from .standin import serving
 
 pytestmark = pytest.mark.browser
@@ -18,11 +18,12 @@ pytestmark = pytest.mark.browser
 MANIFEST = WEB / "static" / "manifest.webmanifest"
 
 
+@SESSION_LOOP
 async def test_chromium_reads_a_manifest_that_it_would_install() -> None:
     """Its criteria, which a browser without windows does not judge by itself: a secure context, a
     name, a start URL in the scope, a display of its own, and icons of 192 and 512 pixels."""
     async with serving() as standin, opened(standin.url) as watched:
-        await watched.open(slo=250)
+        await watched.open(slo=5000)
         assert await watched.page.evaluate("() => isSecureContext")
         chrome = await watched.page.context.new_cdp_session(watched.page)
         answer: Any = await chrome.send("Page.getAppManifest")

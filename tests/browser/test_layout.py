@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,10 +9,10 @@ import pytest
 from edge.rtc.peer_connection import DecodedFrame
 
 from .cameras import numbered
-from .pages import Watched, opened
+from .pages import SESSION_LOOP, Watched, opened
 from .standin import Box, serving
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, SESSION_LOOP]
 
 PHONE = {"is_mobile": True, "has_touch": True, "device_scale_factor": 3}
 SCREENS: dict[str, dict[str, Any]] = {
@@ -52,8 +51,8 @@ def boxes(frame: DecodedFrame, index: int) -> list[Box]:
 
 
 @pytest.mark.parametrize("screen", SCREENS)
-async def test_nothing_overflows_on_any_screen(tmp_path: Path, screen: str) -> None:
-    camera = numbered(tmp_path / "numbered.y4m", width=640, height=360, fps=15, count=60)
+async def test_nothing_overflows_on_any_screen(screen: str) -> None:
+    camera = numbered()
     async with (
         serving(boxes=boxes) as standin,
         opened(standin.url, camera, **SCREENS[screen]) as watched,
@@ -89,8 +88,8 @@ async def test_nothing_overflows_on_any_screen(tmp_path: Path, screen: str) -> N
         await fits(watched, 640 / 360)
 
 
-async def test_turning_the_phone_keeps_session_and_picture(tmp_path: Path) -> None:
-    camera = numbered(tmp_path / "numbered.y4m", width=360, height=640, fps=15, count=60)
+async def test_turning_the_phone_keeps_session_and_picture() -> None:
+    camera = numbered(width=360, height=640)
     async with (
         serving(boxes=boxes) as standin,
         opened(standin.url, camera, **SCREENS["phone, upright"]) as watched,
@@ -106,8 +105,8 @@ async def test_turning_the_phone_keeps_session_and_picture(tmp_path: Path) -> No
         assert len(standin.guests) == 1
 
 
-async def test_it_can_be_used_by_keyboard_alone_and_be_heard(tmp_path: Path) -> None:
-    camera = numbered(tmp_path / "numbered.y4m", width=640, height=360, fps=15, count=60)
+async def test_it_can_be_used_by_keyboard_alone_and_be_heard() -> None:
+    camera = numbered()
     async with serving(boxes=boxes) as standin, opened(standin.url, camera) as watched:
         page = watched.page
         await watched.open(slo=5000)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from ..serving import serving
-from .pages import opened
+from .pages import SESSION_LOOP, opened
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, SESSION_LOOP]
 
 TOKEN = "correct horse"
 STATUS = "() => fetch('/api/sessions').then((response) => response.status)"

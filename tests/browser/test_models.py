@@ -11,9 +11,9 @@ from tests.models.registry.darknet_files import write_model
 from tests.serving import serving, simulated
 
 from .cameras import numbered
-from .pages import adds_up, opened
+from .pages import SESSION_LOOP, adds_up, opened
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, SESSION_LOOP]
 
 
 def settings(folder: Path) -> dict[str, Any]:
@@ -31,7 +31,7 @@ def settings(folder: Path) -> dict[str, Any]:
 async def test_a_session_goes_from_model_to_model_and_keeps_the_rest(
     tmp_path: Path, ingest: int
 ) -> None:
-    camera = numbered(tmp_path / "numbered.y4m", width=640, height=360, fps=15, count=60)
+    camera = numbered()
     async with (
         serving(**settings(tmp_path), ingest=ingest) as server,
         opened(server.url, camera) as watched,

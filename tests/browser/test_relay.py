@@ -10,9 +10,9 @@ from edge.config import IceServer
 
 from ..coturn import SECRET, coturn, turnserver
 from ..serving import serving
-from .pages import opened
+from .pages import SESSION_LOOP, opened
 
-pytestmark = [pytest.mark.browser, coturn]
+pytestmark = [pytest.mark.browser, SESSION_LOOP, coturn]
 
 RELAY_ONLY = """
 window.RTCPeerConnection = class extends RTCPeerConnection {

@@ -9,10 +9,10 @@ import pytest
 import pytest_asyncio
 
 from .cameras import numbered
-from .pages import adds_up, opened
+from .pages import SESSION_LOOP, adds_up, opened
 from .standin import Standin, serving
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, SESSION_LOOP]
 
 ONLINE = "() => window.dispatchEvent(new Event('online'))"
 # A browser that tells the kind of network, as those on phones do.
@@ -27,13 +27,12 @@ CELLULAR = """
   };"""
 
 
-@pytest.fixture(scope="module")
-def camera(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("camera") / "numbered.y4m"
-    return numbered(path, width=640, height=360, fps=15, count=120)
+@pytest.fixture
+def camera() -> Path:
+    return numbered()
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def standin() -> AsyncIterator[Standin]:
     async with serving(boxes=lambda frame, index: [("person", 0.9, 0.1, 0.1, 0.4, 0.8)]) as server:
         yield server
@@ -44,12 +43,12 @@ async def test_another_network_makes_a_new_link_before_the_old_one_ends(
     standin: Standin, camera: Path, change: str
 ) -> None:
     async with opened(standin.url, camera, scripts=[CELLULAR]) as page:
-        await page.open(autostart=1, slo=500, label="porch")
+        await page.open(autostart=1, slo=5000, label="porch")
         await page.until("edge.counts.in_time > 3")
         standin.silent = True  # so that the new link gets no answer yet
         await page.page.evaluate(ONLINE if change == "online" else "() => becomeCellular()")
         old, new = await standin.until(lambda: standin.guests if len(standin.guests) == 2 else None)
-        assert new.query == {"slo_ms": "500", "label": "porch", "replaces": old.id}
+        assert new.query == {"slo_ms": "5000", "label": "porch", "replaces": old.id}
         await standin.until(lambda: len(new.frames) > 2)
         begun = len(old.frames)
         await standin.until(lambda: len(old.frames) > begun + 2)  # it goes on meanwhile
@@ -72,7 +71,7 @@ async def test_another_network_makes_a_new_link_before_the_old_one_ends(
 
 async def test_a_path_that_dies_is_replaced(standin: Standin, camera: Path) -> None:
     async with opened(standin.url, camera, complaints=True) as page:
-        await page.open(autostart=1, slo=500)
+        await page.open(autostart=1, slo=5000)
         await page.until("edge.counts.in_time > 3")
         old = standin.guest
         standin.cut(old)
@@ -89,7 +88,7 @@ async def test_the_old_link_stays_where_the_new_one_is_refused(
     standin: Standin, camera: Path
 ) -> None:
     async with opened(standin.url, camera, complaints=True) as page:
-        await page.open(autostart=1, slo=500)
+        await page.open(autostart=1, slo=5000)
         await page.until("edge.counts.in_time > 3")
         standin.full_for = 1
         await page.page.evaluate(ONLINE)
@@ -104,7 +103,7 @@ async def test_stopping_leaves_no_session_that_was_to_be_replaced(
     standin: Standin, camera: Path
 ) -> None:
     async with opened(standin.url, camera, complaints=True) as page:
-        await page.open(autostart=1, slo=500)
+        await page.open(autostart=1, slo=5000)
         await page.until("edge.counts.in_time > 3")
         standin.silent = True
         await page.page.evaluate(ONLINE)
@@ -117,7 +116,7 @@ async def test_a_lost_session_that_is_not_taken_up_again_is_ended(
     standin: Standin, camera: Path
 ) -> None:
     async with opened(standin.url, camera, complaints=True) as page:
-        await page.open(autostart=1, slo=500)
+        await page.open(autostart=1, slo=5000)
         await page.until("edge.counts.in_time > 3")
         old = standin.guest
         standin.full_for = 1000

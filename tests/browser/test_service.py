@@ -20,9 +20,9 @@ from edge.server import Server
 
 from ..serving import serving
 from .cameras import READ_BARCODE, panned
-from .pages import adds_up, opened
+from .pages import SESSION_LOOP, adds_up, opened
 
-pytestmark = [pytest.mark.browser, pytest.mark.weights]
+pytestmark = [pytest.mark.browser, pytest.mark.weights, SESSION_LOOP]
 
 WIDTH, HEIGHT, FPS = 640, 480, 15
 STEP = 39  # pixels that the photograph moves from one frame to the next
@@ -41,7 +41,7 @@ COLLECT = f"""
 """
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def server() -> AsyncIterator[Server]:
     async with serving(device=["cpu"], edges=[416], max_batch=1) as running:
         yield running

@@ -10,10 +10,10 @@ import pytest
 import pytest_asyncio
 
 from .cameras import numbered
-from .pages import adds_up, opened
-from .standin import Standin, serving
+from .pages import SESSION_LOOP, adds_up, opened
+from .standin import Standin, seconds_between, serving
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, SESSION_LOOP]
 
 HIDE = """
 (hidden) => {
@@ -33,13 +33,12 @@ TRACKS = """
 ENDED = "() => window.tracks.length > 0 && window.tracks.every((t) => t.readyState === 'ended')"
 
 
-@pytest.fixture(scope="module")
-def camera(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("camera") / "numbered.y4m"
-    return numbered(path, width=640, height=360, fps=15, count=120)
+@pytest.fixture
+def camera() -> Path:
+    return numbered()
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def standin() -> AsyncIterator[Standin]:
     async with serving(boxes=lambda frame, index: [("person", 0.9, 0.1, 0.1, 0.4, 0.8)]) as server:
         yield server
@@ -47,10 +46,10 @@ async def standin() -> AsyncIterator[Standin]:
 
 async def test_hints_are_carried_out_and_confirmed(standin: Standin, camera: Path) -> None:
     async with opened(standin.url, camera) as page:
-        await page.open(autostart=1, slo=250, label="porch")
+        await page.open(autostart=1, slo=5000, label="porch")
         await standin.until(lambda: standin.guests and len(standin.guest.frames) > 20)
         guest = standin.guest
-        assert guest.query == {"slo_ms": "250", "label": "porch"}
+        assert guest.query == {"slo_ms": "5000", "label": "porch"}
         guest.say("hint", seq=7, max_edge=320, fps=5, max_bps=150_000, reason="for the test")
         await standin.until(lambda: {"type": "applied", "seq": 7} in guest.messages)
         begin = await standin.until(
@@ -58,7 +57,7 @@ async def test_hints_are_carried_out_and_confirmed(standin: Standin, camera: Pat
         )
         await standin.until(lambda: len(guest.frames) >= begin + 20)
         sent = guest.frames[begin + 2 : begin + 20]
-        seconds = (sent[-1].at_ms - sent[0].at_ms) / 1000
+        seconds = seconds_between(sent[0], sent[-1])
         assert {(seen.width, seen.height) for seen in sent} == {(320, 180)}
         assert (len(sent) - 1) / seconds == pytest.approx(5, rel=0.25)
         assert 8 * (sent[-1].total_bytes - sent[0].total_bytes) / seconds < 1.5 * 150_000
@@ -77,14 +76,14 @@ async def test_hints_are_carried_out_and_confirmed(standin: Standin, camera: Pat
 
 async def test_clocks_and_reports(standin: Standin, camera: Path) -> None:
     async with opened(standin.url, camera) as page:
-        await page.open(autostart=1, slo=250)
+        await page.open(autostart=1, slo=5000)
         await standin.until(lambda: standin.guests and len(standin.guest.said("report")) >= 6)
         guest = standin.guest
         hello = guest.said("hello")[0]
         assert hello == {
             "type": "hello",
             "version": 1,
-            "slo_ms": 250,
+            "slo_ms": 5000,
             "fps": 15,
             "label": "",
             "min_score": 0,
@@ -114,17 +113,17 @@ async def test_the_objective_can_be_changed_while_live(standin: Standin, camera:
 
 async def test_the_operator_may_change_the_objective(standin: Standin, camera: Path) -> None:
     async with opened(standin.url, camera) as page:
-        await page.open(autostart=1, slo=250)
+        await page.open(autostart=1, slo=5000)
         await page.until("edge.counts.in_time > 0")
         standin.guest.say("welcome", session="x", slo_ms=500.0)
         await page.until("edge.snapshot().slo_ms === 500")
         hellos = [each for each in standin.guest.messages if each["type"] == "hello"]
-        assert [each["slo_ms"] for each in hellos] == [250]  # it has no wish of its own in that
+        assert [each["slo_ms"] for each in hellos] == [5000]  # it has no wish of its own in that
 
 
 async def test_stop_releases_camera_and_session(standin: Standin, camera: Path) -> None:
     async with opened(standin.url, camera, scripts=[TRACKS]) as page:
-        await page.open(autostart=1, slo=250)
+        await page.open(autostart=1, slo=5000)
         await page.until("edge.counts.in_time > 3")
         await page.page.get_by_role("button", name="Stop").click()
         await standin.until(lambda: standin.guest.ended)
@@ -141,7 +140,7 @@ async def test_stop_releases_camera_and_session(standin: Standin, camera: Path) 
 async def test_finish_leaves_no_frame_uncounted(standin: Standin, camera: Path) -> None:
     standin.delay_ms = lambda index: 120.0
     async with opened(standin.url, camera) as page:
-        await page.open(autostart=1, slo=250)
+        await page.open(autostart=1, slo=5000)
         await page.until("edge.counts.in_time > 10")
         counts = (await page.page.evaluate("() => window.__edge.finish()"))["counts"]
         assert counts["pending"] == 0
@@ -156,7 +155,7 @@ async def test_what_the_server_dropped_is_counted(
     standin.drop = lambda index: {"reason": "late", "infeasible": True} if index % 2 else None
     without = [] if transforms else ["delete globalThis.RTCRtpScriptTransform;"]
     async with opened(standin.url, camera, scripts=without) as page:
-        await page.open(autostart=1, slo=250)
+        await page.open(autostart=1, slo=5000)
         await page.until("edge.counts.in_time > 10 && edge.counts.dropped.late > 10")
         counts = (await page.page.evaluate("() => window.__edge.finish()"))["counts"]
         assert counts["pending"] == 0
@@ -168,7 +167,7 @@ async def test_hiding_the_page_releases_everything_and_showing_it_goes_on(
     standin: Standin, camera: Path
 ) -> None:
     async with opened(standin.url, camera, scripts=[TRACKS]) as page:
-        await page.open(autostart=1, slo=250)
+        await page.open(autostart=1, slo=5000)
         await page.until("edge.counts.in_time > 3")
         await page.page.evaluate(HIDE, True)
         await standin.until(lambda: standin.guest.ended)
@@ -182,7 +181,7 @@ async def test_hiding_the_page_releases_everything_and_showing_it_goes_on(
 
 async def test_closing_the_page_ends_the_session(standin: Standin, camera: Path) -> None:
     async with opened(standin.url, camera) as page:
-        await page.open(autostart=1, slo=250)
+        await page.open(autostart=1, slo=5000)
         await page.until("edge.counts.in_time > 3")
         await page.page.context.new_page()  # a browser without pages would exit
         await page.page.close()
@@ -191,7 +190,7 @@ async def test_closing_the_page_ends_the_session(standin: Standin, camera: Path)
 
 async def test_it_reconnects_after_the_server_restarts(standin: Standin, camera: Path) -> None:
     async with opened(standin.url, camera, scripts=[TRACKS], complaints=True) as page:
-        await page.open(autostart=1, slo=250)
+        await page.open(autostart=1, slo=5000)
         await page.until("edge.counts.in_time > 3")
         before = (await page.snapshot())["counts"]["in_time"]
         await standin.stop()
@@ -208,7 +207,7 @@ async def test_it_reconnects_after_the_server_restarts(standin: Standin, camera:
 
 async def test_a_link_that_falls_silent_is_given_up(standin: Standin, camera: Path) -> None:
     async with opened(standin.url, camera) as page:
-        await page.open(autostart=1, slo=250)
+        await page.open(autostart=1, slo=5000)
         await page.until("edge.counts.in_time > 3")
         first = standin.guest
         standin.mute = True  # nothing more is answered, and nobody hangs up
@@ -322,7 +321,7 @@ async def test_the_server_may_end_a_session(
     standin: Standin, camera: Path, code: str, state: str, words: str
 ) -> None:
     async with opened(standin.url, camera, scripts=[TRACKS]) as page:
-        await page.open(autostart=1, slo=250)
+        await page.open(autostart=1, slo=5000)
         await page.until("edge.counts.in_time > 3")
         standin.guest.say("bye", code=code, message="for the test")
         await page.until(f"edge.state === '{state}'")
@@ -332,7 +331,7 @@ async def test_the_server_may_end_a_session(
 
 async def test_unknown_and_broken_messages_are_ignored(standin: Standin, camera: Path) -> None:
     async with opened(standin.url, camera) as page:
-        await page.open(autostart=1, slo=250)
+        await page.open(autostart=1, slo=5000)
         await page.until("edge.counts.in_time > 3")
         guest = standin.guest
         assert guest.peer is not None
@@ -352,7 +351,7 @@ async def test_flipping_keeps_the_session(standin: Standin) -> None:
         return (await list.call(this)).filter((device) => device.label !== "fake_device_1");
       };"""
     async with opened(standin.url, flags=[three], scripts=[TRACKS, without_1]) as page:
-        await page.open(autostart=1, slo=250)
+        await page.open(autostart=1, slo=5000)
         await page.until("edge.counts.in_time > 10")
         await page.page.get_by_role("button", name="Flip camera").click()
         await page.page.wait_for_function("() => window.tracks.length === 2")
@@ -379,7 +378,7 @@ async def test_a_flip_that_fails_goes_back_to_the_camera_before(
         return open.apply(this, wishes);
       };"""
     async with opened(standin.url, camera, scripts=[TRACKS, busy_once]) as page:
-        await page.open(autostart=1, slo=250)
+        await page.open(autostart=1, slo=5000)
         await page.until("edge.counts.in_time > 10")
         await page.page.get_by_role("button", name="Flip camera").click()
         await page.page.get_by_text("The camera is in use. Switching back").wait_for()
@@ -409,7 +408,7 @@ async def test_a_second_camera_that_delivers_nothing_is_left_again(
       };"""
     scripts = [TRACKS] if unusable == "unsendable" else [TRACKS, silent]
     async with opened(standin.url, flags=[two], scripts=scripts) as page:
-        await page.open(autostart=1, slo=250)
+        await page.open(autostart=1, slo=5000)
         await page.until("edge.counts.in_time > 10")
         await page.page.get_by_role("button", name="Flip camera").click()
         await page.page.get_by_text("That camera gives no picture. Switching back").wait_for()
@@ -431,7 +430,7 @@ async def test_a_camera_can_be_chosen_and_stays_while_the_page_was_hidden(
 ) -> None:
     three = "--use-fake-device-for-media-stream=device-count=3,fps=15"
     async with opened(standin.url, flags=[three], scripts=[TRACKS]) as page:
-        await page.open(autostart=1, slo=250)
+        await page.open(autostart=1, slo=5000)
         await page.until("edge.counts.in_time > 3")
         menu = page.page.get_by_label("Camera", exact=True)
         await menu.select_option(label="fake_device_2")
@@ -467,7 +466,7 @@ async def test_zoom_and_light_are_the_cameras_own(standin: Standin, camera: Path
         else return applyConstraints.call(this, constraints);
       };"""
     async with opened(standin.url, camera, scripts=[able]) as page:
-        await page.open(autostart=1, slo=250)
+        await page.open(autostart=1, slo=5000)
         await page.until("edge.counts.in_time > 3")
         assert not await page.page.get_by_label("Camera", exact=True).is_visible()  # there is one
         zoom = page.page.get_by_label("Zoom")
@@ -483,7 +482,7 @@ async def test_zoom_and_light_are_the_cameras_own(standin: Standin, camera: Path
             {"zoom": 1.5, "torch": False},
         ]
     async with opened(standin.url, camera) as page:
-        await page.open(autostart=1, slo=250)
+        await page.open(autostart=1, slo=5000)
         await page.until("edge.counts.in_time > 3")
         for name in ("Zoom", "Light"):
             assert not await page.page.get_by_text(name, exact=True).is_visible()
@@ -499,7 +498,7 @@ async def test_a_link_lost_while_flipping_comes_back(standin: Standin, camera: P
         return open.apply(this, wishes);
       };"""
     async with opened(standin.url, camera, scripts=[TRACKS, held]) as page:
-        await page.open(autostart=1, slo=250)
+        await page.open(autostart=1, slo=5000)
         await page.until("edge.counts.in_time > 3")
         await page.page.get_by_role("button", name="Flip camera").click()
         await page.page.wait_for_function("() => window.letOpen")
@@ -514,7 +513,7 @@ async def test_a_link_lost_while_flipping_comes_back(standin: Standin, camera: P
 
 async def test_the_sample_video_can_stand_in_for_a_camera(standin: Standin) -> None:
     async with opened(standin.url, scripts=[TRACKS]) as page:
-        await page.open(slo=250)
+        await page.open(slo=5000)
         await page.page.get_by_role("button", name="Use the sample video").first.click()
         await page.until("edge.counts.in_time > 20 && edge.snapshot().drawn > 10")
         assert await page.page.evaluate("() => window.tracks.length") == 0  # no camera was asked
@@ -553,7 +552,7 @@ async def test_a_camera_in_use_is_explained(standin: Standin) -> None:
 
 async def test_a_camera_that_is_pulled_out_is_explained(standin: Standin, camera: Path) -> None:
     async with opened(standin.url, camera, scripts=[TRACKS]) as page:
-        await page.open(autostart=1, slo=250)
+        await page.open(autostart=1, slo=5000)
         await page.until("edge.counts.in_time > 3")
         await page.page.evaluate("() => window.tracks[0].dispatchEvent(new Event('ended'))")
         await page.page.get_by_role("heading", name="The camera did not start").wait_for()

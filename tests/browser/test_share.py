@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from playwright.async_api import Page
 
-from .pages import opened
+from .pages import SESSION_LOOP, opened
 from .standin import serving
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, SESSION_LOOP]
 
 PHONE: dict[str, Any] = {
     "viewport": {"width": 390, "height": 844},
@@ -74,7 +74,7 @@ async def test_the_shared_link_opens_the_page_with_the_token() -> None:
 
 async def test_an_address_of_this_machine_alone_says_so_and_no_token_asks_for_none() -> None:
     async with serving() as standin, opened(standin.url) as watched:
-        await watched.open(slo=250)
+        await watched.open(slo=5000)
         await watched.page.click("#share")
         await watched.page.get_by_text("works on this machine only").wait_for()
         assert not await watched.page.get_by_label("Include the token").is_visible()

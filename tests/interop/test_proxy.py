@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 from tests.browser.cameras import numbered
-from tests.browser.pages import opened
+from tests.browser.pages import SESSION_LOOP, opened
 from tests.nginx import nginx, proxying
 from tests.publisher import publishing
 from tests.serving import base, noise, serving
@@ -92,11 +92,12 @@ async def test_the_admin_right_below_a_path(tmp_path: Path) -> None:
 
 
 @pytest.mark.browser
+@SESSION_LOOP
 @pytest.mark.parametrize(("location", "root_path"), [(documented(), ""), (UNSTRIPPED, "/edge")])
 async def test_the_page_and_the_admin_page_below_a_path(
     tmp_path: Path, location: str, root_path: str
 ) -> None:
-    camera = numbered(tmp_path / "numbered.y4m", width=320, height=192, fps=15, count=60)
+    camera = numbered(width=320, height=192)
     async with (
         proxied(tmp_path, location, root_path=root_path) as url,
         opened(f"{url}/", camera, complaints=True) as watched,
