@@ -27,6 +27,8 @@ sys.dont_write_bytecode = False
 if "EDGE_DATA" not in os.environ:
     os.environ["EDGE_DATA"] = tempfile.mkdtemp(prefix="edge-data-")
     atexit.register(shutil.rmtree, os.environ["EDGE_DATA"], ignore_errors=True)
+elif "PYTEST_XDIST_WORKER" in os.environ:  # a history is open in one server at a time
+    os.environ["EDGE_DATA"] += "/" + os.environ["PYTEST_XDIST_WORKER"]
 
 # Shells start background jobs with SIGINT ignored, and children would inherit that: tests that
 # interrupt a program with it would wait in vain.

@@ -124,7 +124,9 @@ class HistoryStore:
     # In the thread
 
     def _run(self) -> None:
-        pruned_s = float("-inf")
+        self._do(_prune, None)  # opens it: what prevents that is told at the start
+        pruned_s = time.monotonic()
+        self._failed_s = float("-inf")  # a server that ends may have it: not given up for long
         while (item := self._work.get()) is not None:
             self._do(*item)
             if time.monotonic() - pruned_s > PRUNE_S:

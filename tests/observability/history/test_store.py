@@ -153,6 +153,14 @@ async def test_a_disk_that_hangs_delays_nobody_and_what_is_lost_is_counted(
     await asyncio.to_thread(history.stop)
 
 
+async def test_the_file_is_open_from_the_start(tmp_path: Path) -> None:
+    """What prevents it is told then, and the process's descriptors stay as they are."""
+    path = tmp_path / "history.sqlite3"
+    async with kept(path):
+        pass
+    assert path.is_file()
+
+
 async def test_a_folder_that_cannot_be_written_is_told_once_and_costs_nothing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
