@@ -7,19 +7,19 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 import time
 from dataclasses import replace
 from http import HTTPStatus
-from typing import NoReturn, cast
+from typing import cast
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from edge.api.access.auth import AccessControl
 from edge.api.access.origins import is_cross_origin
-from edge.api.errors import CORS, Handler, code_and_message, json_error, link
+from edge.api.errors import CORS, Handler, code_and_message, link
+from edge.api.refused import PREFLIGHT, RefusedError, refuse_rate, unauthorized
 from edge.api.sse import event_stream
 from edge.base.clock import now_ms
 from edge.config import SLO_MAX_MS, SLO_MIN_MS, Settings
@@ -38,28 +38,6 @@ PATCHES_PER_MINUTE = 120  # to one session: an offer has a handful of candidates
 
 _NOTED = web.RequestKey("edge_refusal_noted", bool)
 _ENTITY_TAG = re.compile(r'(W/"[^"]*")|("[^"]*")')
-_PREFLIGHT = {
-    **CORS,
-    "Access-Control-Allow-Methods": "POST, PATCH, DELETE, GET, OPTIONS",
-    "Access-Control-Allow-Headers": "Authorization, Content-Type, If-Match",
-    "Access-Control-Max-Age": "86400",
-}
-
-
-class _RefusedError(Exception):
-    """Ends a handler with an error response."""
-
-    def __init__(
-        self,
-        status: HTTPStatus,
-        code: str,
-        message: str,
-        headers: dict[str, str] | None = None,
-        **more: object,
-    ) -> None:
-        super().__init__(message)
-        self.code = code
-        self.response = json_error(status, code, message, {**CORS, **(headers or {})}, **more)
 
 
 class WhipEndpoint:
@@ -110,11 +88,11 @@ class WhipEndpoint:
                 known = self._sessions.get(request.match_info.get("session", "")) is not None
                 wait_ms = 0.0 if by_url or known else self._access.publishing_wait_ms(request)
                 if wait_ms:
-                    _refuse_rate("too many wrong tokens from this address", wait_ms)
+                    refuse_rate("too many wrong tokens from this address", wait_ms)
                 if not by_url and not self._access.may_publish(request):
-                    raise _unauthorized(request)
+                    raise unauthorized(request)
                 return await handler(request)
-            except _RefusedError as refused:
+            except RefusedError as refused:
                 self._note_refusal(request, refused.code, str(refused))
                 return refused.response
             except ConnectionError:
@@ -165,7 +143,7 @@ class WhipEndpoint:
         own = self._access.is_local_publisher(request) and not is_cross_origin(request)
         address = None if own else self._access.client_key(request)
         if address is not None and (wait_ms := self._posts.take(address, now_ms())):
-            _refuse_rate("too many offers from this address", wait_ms)
+            refuse_rate("too many offers from this address", wait_ms)
         _require_type(request, "application/sdp")
         token = self._access.publishing_token(request)
         replaces = self._replaced(request)
@@ -178,7 +156,7 @@ class WhipEndpoint:
             session, answer = await self._sessions.open(offer, options, address, token, replaces)
         except FullError as full:
             own = full.code in ("address_full", "address_half_open", "token_full")
-            raise _RefusedError(
+            raise RefusedError(
                 HTTPStatus.TOO_MANY_REQUESTS if own else HTTPStatus.SERVICE_UNAVAILABLE,
                 full.code,
                 str(full),
@@ -193,7 +171,7 @@ class WhipEndpoint:
                 )
             else:
                 status, headers = HTTPStatus.BAD_REQUEST, {}
-            raise _RefusedError(status, error.code, str(error), headers) from None
+            raise RefusedError(status, error.code, str(error), headers) from None
         response = web.Response(
             status=HTTPStatus.CREATED,
             body=answer.encode(),
@@ -208,7 +186,7 @@ class WhipEndpoint:
     async def _trickle(self, request: web.Request) -> web.Response:
         session = self._session(request)
         if wait_ms := self._patches.take(session.id, now_ms()):
-            _refuse_rate("too many trickled fragments", wait_ms)
+            refuse_rate("too many trickled fragments", wait_ms)
         _require_type(request, "application/trickle-ice-sdpfrag")
         _require_match(request, session)
         try:
@@ -216,7 +194,7 @@ class WhipEndpoint:
         except SdpError as error:
             restart = error.code == "ice_restart"  # understood, but not supported
             status = HTTPStatus.UNPROCESSABLE_ENTITY if restart else HTTPStatus.BAD_REQUEST
-            raise _RefusedError(status, error.code, str(error)) from None
+            raise RefusedError(status, error.code, str(error)) from None
         return web.Response(status=HTTPStatus.NO_CONTENT, headers=CORS)
 
     async def _end(self, request: web.Request) -> web.Response:
@@ -229,7 +207,7 @@ class WhipEndpoint:
         """Whether the session lives: 200 while it does, 410 once it has ended."""
         session_id = request.match_info["session"]
         if self._sessions.get(session_id) is None and self._sessions.has_ended(session_id):
-            raise _RefusedError(HTTPStatus.GONE, "ended", "this session has ended")
+            raise RefusedError(HTTPStatus.GONE, "ended", "this session has ended")
         session = self._session(request)
         state = session.view(now_ms()).state
         headers = {**CORS, "ETag": _etag(session), "Cache-Control": "no-store"}
@@ -241,10 +219,10 @@ class WhipEndpoint:
             with session.subscribe() as queue:
                 return await event_stream(request, queue, CORS)
         except TooManyStreamsError as error:
-            raise _RefusedError(HTTPStatus.TOO_MANY_REQUESTS, "too_many", str(error)) from None
+            raise RefusedError(HTTPStatus.TOO_MANY_REQUESTS, "too_many", str(error)) from None
 
     async def _options(self, request: web.Request) -> web.Response:
-        response = web.Response(status=HTTPStatus.NO_CONTENT, headers=_PREFLIGHT)
+        response = web.Response(status=HTTPStatus.NO_CONTENT, headers=PREFLIGHT)
         if request.path.rstrip("/") == "/whip":
             response.headers["Accept-Post"] = "application/sdp"
             wait_ms = self._access.publishing_wait_ms(request)
@@ -270,7 +248,7 @@ class WhipEndpoint:
             return None
         session = self._sessions.get(session_id)
         if session is None:
-            raise _RefusedError(
+            raise RefusedError(
                 HTTPStatus.BAD_REQUEST, "bad_query", "`replaces`: the id of a session of yours"
             )
         return session
@@ -278,7 +256,7 @@ class WhipEndpoint:
     def _session(self, request: web.Request) -> SessionInterface:
         session = self._sessions.get(request.match_info["session"])
         if session is None:
-            raise _RefusedError(HTTPStatus.NOT_FOUND, "no_session", "there is no such session")
+            raise RefusedError(HTTPStatus.NOT_FOUND, "no_session", "there is no such session")
         return session
 
     async def _body(self, request: web.Request) -> str:
@@ -286,37 +264,16 @@ class WhipEndpoint:
             return (await request.read()).decode("utf-8-sig")  # some senders begin with a BOM
         except web.HTTPRequestEntityTooLarge:
             rule = f"the body is larger than {self._settings.max_sdp_bytes} bytes"
-            raise _RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", rule) from None
+            raise RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", rule) from None
         except UnicodeDecodeError:
-            raise _RefusedError(
+            raise RefusedError(
                 HTTPStatus.BAD_REQUEST, "not_text", "the body is not UTF-8 text"
             ) from None
 
 
-def _unauthorized(request: web.Request) -> _RefusedError:
-    """No token and one that is not known are told apart (RFC 6750, section 3)."""
-    given = "Authorization" in request.headers
-    return _RefusedError(
-        HTTPStatus.UNAUTHORIZED,
-        "unauthorized",
-        "this server does not know that token" if given else "this server wants a bearer token",
-        {"WWW-Authenticate": 'Bearer error="invalid_token"' if given else "Bearer"},
-    )
-
-
-def _refuse_rate(reason: str, wait_ms: float) -> NoReturn:
-    seconds = max(1, math.ceil(wait_ms / 1000.0))
-    raise _RefusedError(
-        HTTPStatus.TOO_MANY_REQUESTS,
-        "too_many",
-        f"{reason}: wait {seconds} s",
-        {"Retry-After": str(seconds)},
-    )
-
-
 def _require_type(request: web.Request, content_type: str) -> None:
     if request.content_type != content_type:
-        raise _RefusedError(
+        raise RefusedError(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             "media_type",
             f"the body's type is {request.content_type}: {content_type} is wanted",
@@ -330,7 +287,7 @@ def _require_match(request: web.Request, session: SessionInterface) -> None:
         return
     tags = [weak or tag for weak, tag in _ENTITY_TAG.findall(given)]
     if _etag(session) not in tags:
-        raise _RefusedError(
+        raise RefusedError(
             HTTPStatus.PRECONDITION_FAILED, "stale", "If-Match names another ICE session"
         )
 
@@ -343,8 +300,8 @@ def _session_options(request: web.Request, models: ModelRegistry) -> SessionOpti
     """The query's `slo_ms`, `label`, `model`, `classes` and `min_score`, checked; a bad value is a
     400 that names it."""
 
-    def bad(name: str, rule: str) -> _RefusedError:
-        return _RefusedError(HTTPStatus.BAD_REQUEST, "bad_query", f"`{name}`: {rule}")
+    def bad(name: str, rule: str) -> RefusedError:
+        return RefusedError(HTTPStatus.BAD_REQUEST, "bad_query", f"`{name}`: {rule}")
 
     query = cast("dict[str, str]", request.query)
     slo_ms, classes, label = None, None, query.get("label", "")

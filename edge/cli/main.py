@@ -11,7 +11,7 @@ import edge
 from edge.assets.browser import BrowserMissingError
 from edge.assets.store import AssetError
 from edge.cli import EXIT_USAGE, compile_cache, fail
-from edge.cli.commands import demo, models, publish, serve, setup, solve, watch, weights
+from edge.cli.commands import demo, direct, models, publish, serve, setup, solve, watch, weights
 from edge.cli.extras import ExtraMissingError
 from edge.config import ConfigError
 
@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog=program, description=edge.__doc__)
     parser.add_argument("--version", action="version", version=f"edge {edge.__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for command in (serve, publish, watch, demo, solve, models, weights, setup):
+    for command in (serve, direct, publish, watch, demo, solve, models, weights, setup):
         command.add_parser(commands)
     _add_bench(commands)
     options = parser.parse_args(arguments)

@@ -10,9 +10,11 @@ import asyncio
 import contextlib
 import ssl
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge.base.backoff import RetryWait
+from edge.base.clock import now_ms
 from edge.base.event_log import get_logger
 from edge.config.fleet import FleetCredentials, FleetSettings, load_credentials
 
@@ -44,24 +46,34 @@ class Engine:
         self,
         settings: FleetSettings,
         client_name: str,
-        on_change: Callable[[bool], None] = lambda connected: None,
+        own_certificate: Path | None = None,
     ) -> None:
-        """EngineError without nats-py; CredentialsError for a file that cannot be used."""
+        """EngineError without nats-py; CredentialsError for a file that cannot be used.
+        `own_certificate`: the one that the engine has to have, where it is this process' own."""
         try:
             import nats  # noqa: F401, PLC0415  # of the extra `fleet`
         except ModuleNotFoundError as error:
             raise EngineError(f"fleet needs nats-py: {EXTRA}") from error
         self._settings = settings
         credentials = None if settings.creds is None else load_credentials(settings.creds)
+        self.user = None if credentials is None else credentials.user
+        """By which it is logged in."""
         self._options = _options(settings, credentials, client_name)
-        self._on_change = on_change
+        if own_certificate is not None:
+            self._options["tls"] = _trusting_only(own_certificate)
         self._handlers: dict[str, Handler] = {}
         self._client: Client | None = None
+        self._since_ms = 0.0
         self._task: asyncio.Task[None] | None = None
 
     @property
     def is_connected(self) -> bool:
         return self._client is not None and self._client.is_connected
+
+    @property
+    def connected_ms(self) -> float:
+        """For how long there has been a connection; 0 if there is none."""
+        return now_ms() - self._since_ms if self.is_connected else 0.0
 
     def subscribe(self, subject: str, handler: Handler) -> None:
         self._handlers[subject] = handler
@@ -107,8 +119,8 @@ class Engine:
                 client = await self._connect()
                 log.info("engine_connected", servers=self._settings.servers)
                 self._client, reason = client, ""
+                self._since_ms = now_ms()
                 wait.worked()
-                self._on_change(True)
                 lost = await self._until_lost(client)
                 log.warning("engine_lost", reason=lost)
             except Exception as error:  # nats-py raises many kinds
@@ -119,7 +131,6 @@ class Engine:
                 client_before, self._client = self._client, None
                 if client_before is not None:
                     await _close(client_before)
-                    self._on_change(False)
             await asyncio.sleep(wait.next_s())
 
     async def _connect(self) -> Client:
@@ -173,6 +184,14 @@ def _options(
             except (OSError, ValueError) as error:
                 raise EngineError(f"{settings.creds}: ca: {credentials.ca}: {error}") from error
     return options
+
+
+def _trusting_only(certificate: Path) -> ssl.SSLContext:
+    """It is reached at loopback, whatever names its certificate has."""
+    context = ssl.create_default_context(cafile=certificate)
+    context.check_hostname = False
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    return context
 
 
 def _answering(handler: Handler) -> Callable[[Msg], Awaitable[None]]:

@@ -31,13 +31,12 @@ from edge.config.fleet import CredentialsError, FleetSettings
 from edge.fleet.beat import PERIOD_MS, Beat
 from edge.fleet.engine import Engine, EngineError
 from edge.fleet.own_address import own_url
-from edge.fleet.subjects import ACT, BEAT, DRAIN, LOOK, subject
+from edge.fleet.subjects import ACT, BEAT, DRAIN, LOOK, LOOK_PATH, subject
 from edge.session.registry import SessionRegistry
 from edge.startup import StartError
 
 log = get_logger("edge.fleet.node")
 
-LOOK_PATH = "/fleet/look"
 # Of the machine, not of what a session gets.
 _OWN_SETTINGS = {
     *("host", "port", "http", "cert", "key", "device", "profile", "threads", "fleet", "announce"),
@@ -93,7 +92,12 @@ class FleetNode:
         self._url = (fleet.url or "").rstrip("/") or await own_url(
             self._settings.host, port, is_https=is_https, engine_url=fleet.servers[0]
         )
-        self.name = fleet.name or default_node_name(socket.gethostname(), port, self._url)
+        # With a login: the engine lets it speak in that name.
+        self.name = (
+            fleet.name
+            or self._engine.user
+            or default_node_name(socket.gethostname(), port, self._url)
+        )
         for kind, answer in ((LOOK, self._look), (ACT, self._act), (DRAIN, self._drain)):
             self._engine.subscribe(subject(kind, self.name), answer)
         log.info("node", node=self.name, url=self._url, incarnation=self._incarnation)

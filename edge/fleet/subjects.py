@@ -1,4 +1,4 @@
-"""The engine's subjects, and a node's paths at a director. Pure.
+"""The engine's subjects, and paths at a node and at a director. Pure.
 
 A session's URL at a director is `/n/<node>/whip/<id>`: it says by itself where the session is, so
 that any director finds it, also one that has just been started.
@@ -8,6 +8,9 @@ from __future__ import annotations
 
 BEATS = "edge.beat.*"
 BEAT, LOOK, ACT, DRAIN = "edge.beat", "edge.look", "edge.act", "edge.drain"
+
+LOOK_PATH = "/fleet/look"
+"""At a node, for directors alone: the same as by LOOK."""
 
 
 def subject(kind: str, node: str) -> str:

@@ -15,8 +15,8 @@ import pytest
 from edge.api.access.directors import KEY_HEADER
 from edge.config import load
 from edge.fleet.beat import Beat
-from edge.fleet.node import LOOK_PATH, settings_hash
-from edge.fleet.subjects import ACT, DRAIN, LOOK
+from edge.fleet.node import settings_hash
+from edge.fleet.subjects import ACT, DRAIN, LOOK, LOOK_PATH
 from edge.server import Server
 from edge.startup import StartError
 from tests.fleet.engine import NatsServer, nats

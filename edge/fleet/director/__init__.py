@@ -1,0 +1,1 @@
+"""One address for the nodes: placement of offers, and what flows through."""
