@@ -67,6 +67,12 @@ class Program:
         assert self.process is not None
         self.process.send_signal(number)
 
+    async def ended(self, timeout: float = 60.0) -> int:
+        """By itself; its exit status."""
+        assert self.process is not None
+        async with asyncio.timeout(timeout):
+            return await self.process.wait()
+
     async def end(self, by: signal.Signals = signal.SIGTERM) -> int:
         """Its exit status."""
         assert self.process is not None

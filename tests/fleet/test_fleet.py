@@ -221,7 +221,10 @@ async def test_an_address_that_is_taken_is_named(tmp_path: Path) -> None:
     async with NatsServer() as engine:
         head = director(tmp_path, "--fleet-listen", f"127.0.0.1:{engine.port}")
         await head.start(wait=False)
-        output = await head.says(b"error: .*\n")
-        assert await head.end() == 1
+        try:
+            output = await head.says(b"error: .*\n")
+            assert await head.ended() == 1
+        finally:
+            await head.end()
         assert f"127.0.0.1:{engine.port}".encode() in output
         assert b"--fleet-listen" in output
