@@ -249,7 +249,7 @@ class Server:
         self._admin.close()
         if self.fleet is not None:
             await self.fleet.stop()
-        await self._followers.close()
+        self._followers.close()
         self._feed.close()
         await self.controller.stop()
         ingests = [] if self.ingests is None else [self.ingests.stop()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 import sys
@@ -91,6 +92,18 @@ def process_family(pid: int) -> dict[str, list[int]]:
             names = [word[5:].decode() for word in words if word.startswith(b"edge.")]
             found.setdefault(names[0] if names else "solver", []).append(int(child))
     return found
+
+
+def cpu_by_process(family: dict[str, list[int]]) -> dict[str, float]:
+    """Processor time that each kind of a server's processes has used so far, in seconds; a process
+    that has ended has used none."""
+    used = {}
+    for name, pids in family.items():
+        used[name] = 0.0
+        for pid in pids:
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                used[name] += cpu_s(pid)
+    return used
 
 
 def cpu_s(pid: int) -> float:

@@ -15,12 +15,12 @@ from typing import cast
 from aiohttp import WSMsgType, web
 
 from edge.api.errors import CORS, json_error
-from edge.api.sse import KEEPALIVE_S, SEND_TIMEOUT_S, event_stream
+from edge.api.sse import KEEPALIVE_S, SEND_TIMEOUT_S, event_stream, fits_at_once
 from edge.base.clock import now_ms
 from edge.session.rate_limits import MessageRateLimiter
 from edge.session.registry import SessionRegistry
 from edge.session.results.feed import KINDS, Event, FeedFilter, ResultFeed
-from edge.session.results.result_streams import TooManyStreamsError
+from edge.session.results.result_streams import TooManyStreamsError, put_newest
 
 LINGER_MS = 30_000.0
 """Sessions are followed so long after the last reader, which can come back without a gap."""
@@ -115,15 +115,13 @@ async def _web_socket(
     socket = web.WebSocketResponse(heartbeat=KEEPALIVE_S, max_msg_size=4096, autoping=False)
     await socket.prepare(request)
     closed = asyncio.create_task(_until_closed(socket, request))
+    closed.add_done_callback(lambda _: put_newest(queue, None))
     try:
-        while not closed.done():
-            getting = asyncio.create_task(queue.get())
-            await asyncio.wait([getting, closed], return_when=asyncio.FIRST_COMPLETED)
-            event = getting.result() if getting.done() else None
-            getting.cancel()
-            if event is None:
-                break
+        while (event := await queue.get()) is not None and not closed.done():
             with suppress(ConnectionError):
+                if fits_at_once(request.transport, len(event.text)):
+                    await socket.send_str(event.text)
+                    continue
                 async with asyncio.timeout(SEND_TIMEOUT_S):
                     await socket.send_str(event.text)
     except TimeoutError:

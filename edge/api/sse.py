@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Mapping
+from typing import cast
 
 from aiohttp import web
 
@@ -20,7 +21,8 @@ _HEADERS = {
     "X-Accel-Buffering": "no",  # nginx would collect events otherwise
 }
 
-_COMMENT = b": keep-alive\n\n"
+_COMMENT = Event("", ": keep-alive\n\n")  # in a queue; not an event
+_AT_ONCE_BYTES = 8 * 1024  # far below the least that a transport buffers before it makes wait
 
 
 async def event_stream(
@@ -42,30 +44,46 @@ async def event_stream(
         await response.prepare(request)
         try:
             await response.write(b": open\n\n")
-            await _send_all(response, queue)
+            await _send_all(response, queue, request.transport)
         except TimeoutError:  # a graceful close would wait for the client as well
             if request.transport is not None:
                 request.transport.abort()
     return response
 
 
-async def _send_all(response: web.StreamResponse, queue: Queue) -> None:
+def fits_at_once(transport: asyncio.Transport | None, count: int) -> bool:
+    """Whether so many bytes are written without waiting, as the client has taken all before.
+
+    They need no deadline; the timer of one would cost more than most events.
+    """
+    if transport is None or count > _AT_ONCE_BYTES:
+        return False
+    return transport.get_write_buffer_size() == 0
+
+
+async def _send_all(
+    response: web.StreamResponse, queue: Queue, transport: asyncio.Transport | None = None
+) -> None:
+    keep_alive = _KeepAlive(queue)
     more = True
-    while more:
-        events, more = await _next_events(queue)
-        async with asyncio.timeout(SEND_TIMEOUT_S):
-            await response.write(events)
-            if not more:
-                await response.write_eof()
+    try:
+        while more:
+            events, more = await _next_events(queue)
+            keep_alive.sent()
+            if more and fits_at_once(transport, len(events)):
+                await response.write(events)
+                continue
+            async with asyncio.timeout(SEND_TIMEOUT_S):
+                await response.write(events)
+                if not more:
+                    await response.write_eof()
+    finally:
+        keep_alive.end()
 
 
 async def _next_events(queue: Queue) -> tuple[bytes, bool]:
     """All that is waiting, at least one event or comment, and whether more may follow."""
-    try:
-        async with asyncio.timeout(KEEPALIVE_S):
-            text = await queue.get()
-    except TimeoutError:
-        return _COMMENT, True
+    text = await queue.get()
     events = []
     while text is not None:
         events.append(_written(text))
@@ -75,7 +93,37 @@ async def _next_events(queue: Queue) -> tuple[bytes, bool]:
     return "".join(events).encode(), text is not None
 
 
+class _KeepAlive:
+    """Puts a comment into a queue once nothing has come for `KEEPALIVE_S`.
+
+    One timer for the stream, which is late to notice an event, in place of one for each event.
+    """
+
+    def __init__(self, queue: Queue) -> None:
+        self._queue = cast("asyncio.Queue[object]", queue)
+        self._loop = asyncio.get_running_loop()
+        self._sent_s = self._loop.time()
+        self._timer = self._loop.call_later(KEEPALIVE_S, self._check)
+
+    def sent(self) -> None:
+        """Something is being sent."""
+        self._sent_s = self._loop.time()
+
+    def end(self) -> None:
+        self._timer.cancel()
+
+    def _check(self) -> None:
+        left_s = self._sent_s + KEEPALIVE_S - self._loop.time()
+        if left_s <= 0.0:
+            left_s = KEEPALIVE_S
+            if self._queue.empty():
+                self._queue.put_nowait(_COMMENT)
+        self._timer = self._loop.call_later(left_s, self._check)
+
+
 def _written(event: str | Event) -> str:
     if isinstance(event, Event):
+        if event is _COMMENT:
+            return event.text
         return f"id: {event.id}\ndata: {event.text}\n\n"
     return f"data: {event}\n\n"

@@ -54,13 +54,17 @@ class QuantileWindow:
 
     def expire(self, now_ms: float) -> None:
         """Drop the values that are too old at `now_ms`."""
-        while self._latest and self._latest[0][0] < now_ms - self._max_age_ms:
+        latest, since_ms = self._latest, now_ms - self._max_age_ms
+        while latest and latest[0][0] < since_ms:
             self._pop()
 
     def quantile(self, q: float) -> float | None:
         """The smallest value that at least a share `q` of all doesn't exceed; None if empty."""
         n = len(self._sorted)
-        return self._sorted[min(n - 1, max(0, math.ceil(q * n) - 1))] if n else None
+        if not n:
+            return None
+        rank = math.ceil(q * n) - 1
+        return self._sorted[0 if rank < 0 else rank if rank < n else n - 1]
 
     def _pop(self) -> None:
         _, value = self._latest.popleft()

@@ -215,10 +215,8 @@ class IngestHandle:
                 if (session := self._sessions.get(message.session)) is not None:
                     session.handle_close_request(message.reason, message.code)
             case ResultText():
-                any(
-                    each.handle_text(message.stream, message.text, message.skipped)
-                    for each in self._sessions.values()
-                )
+                if (session := self._sessions.get(message.session)) is not None:
+                    session.handle_text(message.stream, message.text, message.skipped)
             case Ready():
                 self._supervisor.mark_ready()
                 self._supervisor.expect_message(SILENCE_S)

@@ -220,6 +220,7 @@ class SessionDead:
 class ResultText:
     """Ingest to server: the next text of an event stream, None at its end."""
 
+    session: str
     stream: int
     text: str | None
     skipped: int = 0

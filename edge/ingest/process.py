@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from edge.base.clock import now_ms
@@ -112,7 +111,7 @@ class IngestRuntime:
         )
         self._frames = FrameForwarder(slots, self._pipe.send)
         self._sessions: dict[str, Session] = {}
-        self._streams: dict[int, asyncio.Task[None]] = {}
+        self._streams: dict[int, Callable[[], None]] = {}  # by number, what ends each
         self._tasks: set[asyncio.Task[None]] = set()
         self._stop = asyncio.Event()
         self._code = 0
@@ -130,7 +129,7 @@ class IngestRuntime:
         ticker = asyncio.create_task(self._tick())
         await self._stop.wait()
         ticker.cancel()
-        for task in [*self._tasks, *self._streams.values()]:
+        for task in [*self._tasks]:
             task.cancel()
         # Also where the server was killed: the publishers connect again to the next one.
         closing = (
@@ -169,10 +168,10 @@ class IngestRuntime:
             case TakePicture():
                 self._spawn(self._send_picture(message))
             case Subscribe():
-                self._streams[message.stream] = asyncio.create_task(self._relay(message))
+                self._relay(message)
             case Unsubscribe():
-                if (task := self._streams.pop(message.stream, None)) is not None:
-                    task.cancel()
+                if (leave := self._streams.pop(message.stream, None)) is not None:
+                    leave()
             case Stop():
                 self._stop.set()
             case _:
@@ -264,20 +263,29 @@ class IngestRuntime:
             log.exception("look_failed", session=message.session[:6])
             self._pipe.send(Reply(message.request))
 
-    async def _relay(self, message: Subscribe) -> None:
-        """Send an event stream's texts to the server; it opens at most STREAMS a session."""
+    def _relay(self, message: Subscribe) -> None:
+        """Send an event stream's texts to the server; it opens at most STREAMS a session.
+
+        Drop rule: while the server has left `_MAX_UNREAD` messages unread, the newest.
+        """
+        stream, send = message.stream, self._pipe.send
+        unread = 0
+
+        def relay(text: str | None, skipped: int) -> None:
+            nonlocal unread
+            if text is None or self._pipe.queued < _MAX_UNREAD:
+                send(ResultText(message.session, stream, text, skipped + unread))
+            else:
+                unread += 1
+
         session = self._sessions.get(message.session)
-        if session is None:
-            self._pipe.send(ResultText(message.stream, None))
-            return
-        with contextlib.suppress(TooManyStreamsError), session.subscribe() as queue:
-            unread = 0
-            while (text := await queue.get()) is not None:
-                if self._pipe.queued < _MAX_UNREAD:
-                    self._pipe.send(ResultText(message.stream, text, queue.skipped + unread))
-                else:
-                    unread += 1
-        self._pipe.send(ResultText(message.stream, None))
+        try:
+            if session is not None:
+                self._streams[stream] = session.follow(relay)
+                return
+        except TooManyStreamsError:
+            pass
+        send(ResultText(message.session, stream, None))
 
     async def _tick(self) -> None:
         due_ms = now_ms() + TICK_MS

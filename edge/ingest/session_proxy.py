@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import collections
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -29,6 +29,7 @@ from edge.session.registry import FullError
 from edge.session.results.result_streams import (
     QUEUE,
     STREAMS,
+    Listener,
     ResultQueue,
     TooManyStreamsError,
     put_newest,
@@ -90,8 +91,7 @@ class SessionProxy:
         self._host = host
         self._on_close_request = on_close_request
         self._options = options
-        self._streams: dict[int, ResultQueue] = {}  # at most STREAMS
-        self._skipped: dict[int, int] = {}  # by stream, texts lost in its process
+        self._streams: dict[int, Listener] = {}  # at most STREAMS
         self._ended = False
 
     async def answer(self, offer: str) -> str:
@@ -119,19 +119,36 @@ class SessionProxy:
 
     @contextmanager
     def subscribe(self) -> Iterator[ResultQueue]:
-        if len(self._streams) >= STREAMS:
-            raise TooManyStreamsError(STREAMS)
-        number = next(_STREAM_NUMBERS)
-        queue = self._streams[number] = ResultQueue(QUEUE)
-        if self._ended:
-            queue.put_nowait(None)
-        self._host.send(Subscribe(self.id, number))
+        queue = ResultQueue(QUEUE)
+        lost = 0  # on the way here
+
+        def put(text: str | None, skipped: int) -> None:
+            nonlocal lost
+            if skipped > lost:
+                queue.skipped += skipped - lost
+                lost = skipped
+            put_newest(queue, text)
+
+        leave = self.follow(put)
         try:
             yield queue
         finally:
-            del self._streams[number]
-            self._skipped.pop(number, None)
-            self._host.send(Unsubscribe(number))
+            leave()
+
+    def follow(self, listener: Listener) -> Callable[[], None]:
+        if len(self._streams) >= STREAMS:
+            raise TooManyStreamsError(STREAMS)
+        number = next(_STREAM_NUMBERS)
+        self._streams[number] = listener
+        if self._ended:
+            listener(None, 0)
+        self._host.send(Subscribe(self.id, number))
+
+        def leave() -> None:
+            if self._streams.pop(number, None) is not None:
+                self._host.send(Unsubscribe(number))
+
+        return leave
 
     def tick(self, now: float) -> None:
         """Nothing to do: its process has a timer of its own."""
@@ -167,19 +184,11 @@ class SessionProxy:
 
     # Messages from its process
 
-    def handle_text(self, stream: int, text: str | None, skipped: int = 0) -> bool:
-        """The next text of an event stream; returns whether the stream is this session's.
-
-        `skipped` texts of it were lost in the session's process so far.
-        """
-        queue = self._streams.get(stream)
-        if queue is None:
-            return False
-        if text is not None:
-            queue.skipped += skipped - self._skipped.get(stream, 0)
-            self._skipped[stream] = skipped
-        put_newest(queue, text)
-        return True
+    def handle_text(self, stream: int, text: str | None, skipped: int = 0) -> None:
+        """The next text of one of its event streams; `skipped` texts of it were lost in the
+        session's process so far."""
+        if (listener := self._streams.get(stream)) is not None:
+            listener(text, skipped)
 
     def handle_close_request(self, reason: str, code: str) -> None:
         """The session should be closed."""
@@ -192,5 +201,5 @@ class SessionProxy:
 
     def _end_streams(self) -> None:
         self._ended = True
-        for queue in self._streams.values():
-            put_newest(queue, None)
+        for listener in [*self._streams.values()]:
+            listener(None, 0)

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Protocol
 
+from edge.base.event_log import get_logger
+from edge.session.control.control_messages import message
 from edge.session.interface import SessionInterface
 from edge.session.registry import SessionRegistry
 from edge.session.results.result_streams import TooManyStreamsError
 
-FINISH_S = 0.5  # for messages of sessions that have just ended
 END = '{"type":"bye"'
+
+_log = get_logger(__name__)
 
 
 class ResultReader(Protocol):
-    """Whoever gets the messages of all sessions; no method waits."""
+    """Whoever gets the messages of all sessions, as they come; no method waits."""
 
     @property
     def wants_results(self) -> bool:
@@ -30,55 +32,70 @@ class ResultReader(Protocol):
 
 
 class Followers:
-    """A task for each session while a reader wants results.
+    """Follows each session while a reader wants results.
 
     An offer that never connected was no session, and its end is told to nobody.
     """
 
     def __init__(self, sessions: SessionRegistry, readers: list[ResultReader]) -> None:
         self._sessions, self._readers = sessions, readers
-        self._tasks: dict[str, asyncio.Task[None]] = {}  # by session id
+        self._followers: dict[str, _Follower] = {}  # by session id
 
     def refresh(self) -> None:
         """Follow the sessions there are now; called when one comes or goes, and regularly."""
         if not any(reader.wants_results for reader in self._readers):
-            for task in self._tasks.values():
-                task.cancel()
-            self._tasks.clear()
+            self.close()
             return
-        for session in self._sessions:
-            if session.id not in self._tasks:
-                name = f"results of {session.name}"
-                self._tasks[session.id] = asyncio.create_task(self._follow(session), name=name)
+        sessions = {session.id: session for session in self._sessions}
+        for session_id, follower in [*self._followers.items()]:
+            if follower.ended and session_id not in sessions:
+                self._followers.pop(session_id).leave()
+        for session_id, session in sessions.items():
+            if session_id not in self._followers:
+                follower = _Follower(session, self._readers)
+                with suppress(TooManyStreamsError):  # tried again at the next call
+                    follower.leave = session.follow(follower.on_text)
+                    self._followers[session_id] = follower
 
-    async def close(self) -> None:
-        """Let those of ended sessions finish, end all others."""
-        tasks = [*self._tasks.values()]
-        if tasks:
-            await asyncio.wait(tasks, timeout=FINISH_S)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    def close(self) -> None:
+        """Follow nobody any more."""
+        for follower in self._followers.values():
+            follower.leave()
+        self._followers.clear()
 
-    async def _follow(self, session: SessionInterface) -> None:
-        try:
-            with suppress(TooManyStreamsError), session.subscribe() as queue:
-                ended, skipped = False, 0
-                while (text := await queue.get()) is not None:
-                    if queue.skipped > skipped:
-                        for reader in self._readers:
-                            reader.skip(session.label, queue.skipped - skipped)
-                        skipped = queue.skipped
-                    ended = text.startswith(END)
-                    if not ended or session.connected:
-                        self._put(session, text)
-                if not ended and session.connected:  # its process has gone, with the message
-                    bye = {"type": "bye", "code": "timeout", "message": "the session was lost"}
-                    self._put(session, json.dumps(bye, separators=(",", ":")))
-        finally:
-            if self._tasks.get(session.id) is asyncio.current_task():
-                del self._tasks[session.id]  # one whose streams were taken is tried again
 
-    def _put(self, session: SessionInterface, text: str) -> None:
+class _Follower:
+    """Passes on one session's messages."""
+
+    def __init__(self, session: SessionInterface, readers: Sequence[ResultReader]) -> None:
+        self.leave: Callable[[], None] = lambda: None
+        self.ended = False
+        self._session, self._readers = session, readers
+        self._has_bye = False
+        self._skipped = 0
+
+    def on_text(self, text: str | None, skipped: int) -> None:
+        """The next message, None at the end; `skipped` were lost on their way so far."""
+        session = self._session
+        if self.ended:
+            return
+        if text is None:
+            self.ended = True
+            if not self._has_bye and session.connected:  # its process has gone, with the message
+                self._put(message("bye", code="timeout", message="the session was lost"))
+            return
+        if skipped > self._skipped:
+            for reader in self._readers:
+                reader.skip(session.label, skipped - self._skipped)
+            self._skipped = skipped
+        self._has_bye = text.startswith(END)
+        if not self._has_bye or session.connected:
+            self._put(text)
+
+    def _put(self, text: str) -> None:
+        session = self._session
         for reader in self._readers:
-            reader.put(session.name, session.label, text)
+            try:
+                reader.put(session.name, session.label, text)
+            except Exception:  # one's failure costs neither the others nor the frame
+                _log.exception("result_reader_failed", reader=type(reader).__name__)

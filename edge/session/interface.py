@@ -11,7 +11,7 @@ from typing import Protocol
 
 from edge.scheduling.assignment import NO_PINS, Assignment, Pins, SessionSnapshot
 from edge.session.control.actions import Change
-from edge.session.results.result_streams import ResultQueue
+from edge.session.results.result_streams import Listener, ResultQueue
 from edge.session.view import SessionView
 
 
@@ -72,6 +72,12 @@ class SessionInterface(Protocol):
 
     def subscribe(self) -> AbstractContextManager[ResultQueue]:
         """Result messages for a publisher without data channels, None at the end.
+
+        TooManyStreamsError if too many are open.
+        """
+
+    def follow(self, listener: Listener) -> Callable[[], None]:
+        """Have `listener` called with each result message; the function returned ends that.
 
         TooManyStreamsError if too many are open.
         """

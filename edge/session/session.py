@@ -31,7 +31,7 @@ from edge.session.frames.frame_accounting import FrameAccounting
 from edge.session.frames.publisher_stats import stats
 from edge.session.interface import OnCloseRequest, SessionIdentity, SessionOptions
 from edge.session.liveness import LivenessMonitor
-from edge.session.results.result_streams import ResultQueue, ResultStreams
+from edge.session.results.result_streams import Listener, ResultQueue, ResultStreams
 from edge.session.session_adaptation import SessionAdaptation, measure
 from edge.session.session_clips import SessionClips
 from edge.session.view import SessionView, fields_of, of_plan
@@ -165,6 +165,9 @@ class Session:
 
     def subscribe(self) -> AbstractContextManager[ResultQueue]:
         return self._streams.open(self._welcome())
+
+    def follow(self, listener: Listener) -> Callable[[], None]:
+        return self._streams.follow(self._welcome(), listener)
 
     async def last_picture(self) -> str | None:
         return await self._frames.last_picture()

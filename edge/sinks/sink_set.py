@@ -46,6 +46,8 @@ class SinkSet:
 
     def put(self, session: str, label: str, text: str) -> None:
         """A session's message."""
+        if not self._sinks:
+            return
         message = ResultMessage(session, label, text, time.time())
         if message.kind:
             for sink in self._sinks:

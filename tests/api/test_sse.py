@@ -13,6 +13,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from edge.api import sse
+from edge.session.results.result_streams import put_newest
 
 Queue = asyncio.Queue[str | None]
 
@@ -81,6 +82,36 @@ async def test_a_reader_that_stops_reading_is_disconnected(
         with pytest.raises(aiohttp.ClientError):
             await response.read()
     assert caplog.text == ""
+
+
+async def test_a_reader_that_stops_reading_small_events_is_disconnected(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each is written without a deadline, as long as the transport has nothing left to send."""
+    monkeypatch.setattr(sse, "SEND_TIMEOUT_S", 0.2)
+    queue: Queue = asyncio.Queue(64)
+    async with _served(queue) as (client, ended):
+        response = await client.get("/")
+        async with asyncio.timeout(60):
+            while not ended.is_set():
+                put_newest(queue, "x" * 8_000)
+                await asyncio.sleep(0)
+        response.close()
+
+
+async def test_events_are_followed_by_a_comment_only_once_they_cease(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sse, "KEEPALIVE_S", 0.01)
+    queue: Queue = asyncio.Queue()
+    keep_alive = sse._KeepAlive(queue)
+    monkeypatch.setattr(sse, "KEEPALIVE_S", 1e6)
+    keep_alive._check()
+    assert queue.empty()  # something was sent a moment ago
+    monkeypatch.setattr(sse, "KEEPALIVE_S", 0.0)
+    keep_alive._check()
+    assert sse._written(cast(sse.Event, queue.get_nowait())) == ": keep-alive\n\n"
+    keep_alive.end()
 
 
 class _StuckResponse:

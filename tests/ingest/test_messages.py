@@ -77,7 +77,7 @@ READING = METER.drain()
         SessionViews({"id": VIEW}),
         SessionViews({}, READING),
         SessionDead("id", "no media came", "timeout"),
-        ResultText(4, None),
+        ResultText("id", 4, None),
     ],
 )
 def test_a_message_arrives_as_it_was_sent(message: Message) -> None:

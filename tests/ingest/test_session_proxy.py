@@ -119,9 +119,9 @@ async def test_event_streams_get_their_own_texts_and_end_with_the_session(
 ) -> None:
     with stage.session.subscribe() as first, stage.session.subscribe() as second:
         one, other = (each.stream for each in stage.host.sent if isinstance(each, Subscribe))
-        assert stage.session.handle_text(one, "to the first")
-        assert stage.session.handle_text(other, "to the second")
-        assert not stage.session.handle_text(max(one, other) + 1, "to nobody")
+        stage.session.handle_text(one, "to the first")
+        stage.session.handle_text(other, "to the second")
+        stage.session.handle_text(max(one, other) + 1, "to nobody")
         assert first.get_nowait() == "to the first"
         assert second.get_nowait() == "to the second"
         stage.host.reply = Reply(1, outcomes={"answered": 3})
@@ -133,6 +133,30 @@ async def test_event_streams_get_their_own_texts_and_end_with_the_session(
     assert stage.host.left == [stage.session]
     with stage.session.subscribe() as late:
         assert late.get_nowait() is None  # the session has ended
+
+
+def test_a_stream_counts_what_its_process_has_lost(stage: SessionProxyStage) -> None:
+    with stage.session.subscribe() as queue:
+        [stream] = (each.stream for each in stage.host.sent if isinstance(each, Subscribe))
+        for skipped in (0, 3, 3, 5):
+            stage.session.handle_text(stream, "text", skipped)
+        assert queue.skipped == 5
+        stage.session.handle_text(stream, None)
+        assert queue.skipped == 5
+
+
+def test_a_follower_is_called_at_once_until_it_leaves(stage: SessionProxyStage) -> None:
+    heard: list[tuple[str | None, int]] = []
+    leave = stage.session.follow(lambda text, skipped: heard.append((text, skipped)))
+    [subscribe] = stage.host.sent
+    assert isinstance(subscribe, Subscribe)
+    stage.session.handle_text(subscribe.stream, "one", 2)
+    assert heard == [("one", 2)]
+    leave()
+    leave()
+    stage.session.handle_text(subscribe.stream, "two")
+    assert heard == [("one", 2)]
+    assert stage.host.sent == [subscribe, Unsubscribe(subscribe.stream)]
 
 
 def test_event_streams_are_bounded(stage: SessionProxyStage) -> None:

@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import cast
 
 from edge.session.followers import Followers
 from edge.session.registry import SessionRegistry
-from edge.session.results.result_streams import ResultQueue, ResultStreams
+from edge.session.results.result_streams import Listener, ResultStreams
 
 BYE = '{"type":"bye","code":"ended","message":"over"}'
 
 
 class FollowedSession:
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, limit: int = 5) -> None:
         self.id = self.name = name
         self.label = f"label of {name}"
         self.connected = True
-        self.streams = ResultStreams(depth=4)
+        self.streams = ResultStreams(limit)
 
-    @contextmanager
-    def subscribe(self) -> Iterator[ResultQueue]:
-        with self.streams.open("welcome") as queue:
-            yield queue
+    def follow(self, listener: Listener) -> Callable[[], None]:
+        return self.streams.follow("welcome", listener)
+
+
+class LossySession(FollowedSession):
+    """In another process, whose messages may be lost on their way."""
+
+    listener: Listener
+
+    def follow(self, listener: Listener) -> Callable[[], None]:
+        self.listener = listener
+        return lambda: None
 
 
 class Reader:
@@ -32,105 +38,117 @@ class Reader:
         self.wants_results = True
         self.messages: list[tuple[str, str, str]] = []
         self.skipped: list[tuple[str, int]] = []
-        self.got = asyncio.Event()
 
     def put(self, session: str, label: str, text: str) -> None:
         self.messages.append((session, label, text))
-        self.got.set()
 
     def skip(self, label: str, count: int) -> None:
         self.skipped.append((label, count))
 
-    async def until(self, count: int) -> None:
-        async with asyncio.timeout(30):
-            while len(self.messages) < count:
-                self.got.clear()
-                await self.got.wait()
+
+class FailingReader(Reader):
+    def put(self, session: str, label: str, text: str) -> None:
+        raise ZeroDivisionError
 
 
 def following(sessions: list[FollowedSession], *readers: Reader) -> Followers:
     return Followers(cast(SessionRegistry, sessions), [*readers])
 
 
-async def test_all_readers_get_all_sessions_messages() -> None:
+def test_all_readers_get_all_sessions_messages() -> None:
     one, other = FollowedSession("a"), FollowedSession("b")
     readers = Reader(), Reader()
     followers = following([one, other], *readers)
     followers.refresh()
-    for reader in readers:
-        await reader.until(2)
+    followers.refresh()  # follows nobody twice
     one.streams.put("hello")
     for reader in readers:
-        await reader.until(3)
-        assert reader.messages[-1] == ("a", "label of a", "hello")
-    await followers.close()
+        assert reader.messages[2:] == [("a", "label of a", "hello")]
+    followers.close()
+    one.streams.put("unheard")
+    assert len(readers[0].messages) == 3
 
 
-async def test_nobody_is_followed_while_no_reader_wants() -> None:
+def test_nobody_is_followed_while_no_reader_wants() -> None:
     session, reader = FollowedSession("a"), Reader()
     reader.wants_results = False
     followers = following([session], reader)
     followers.refresh()
-    await asyncio.sleep(0)
     assert len(session.streams) == 0
     reader.wants_results = True
     followers.refresh()
-    await reader.until(1)
     assert len(session.streams) == 1
     reader.wants_results = False
     followers.refresh()
-    await followers.close()
-    await asyncio.sleep(0)
     assert len(session.streams) == 0
 
 
-async def test_messages_lost_on_the_way_are_counted() -> None:
-    session, reader = FollowedSession("a"), Reader()
+def test_a_session_whose_streams_are_taken_is_tried_again() -> None:
+    session, reader = FollowedSession("a", limit=1), Reader()
+    followers = following([session], reader)
+    with session.streams.open("somebody else's"):
+        followers.refresh()
+        assert reader.messages == []
+    followers.refresh()
+    assert reader.messages == [("a", "label of a", "welcome")]
+
+
+def test_messages_lost_on_the_way_are_counted() -> None:
+    session, reader = LossySession("a"), Reader()
     followers = following([session], reader)
     followers.refresh()
-    await reader.until(1)
-    for number in range(10):  # on one turn of the loop, and four may wait
-        session.streams.put(str(number))
-    await reader.until(5)
-    assert [text for _, _, text in reader.messages[1:]] == ["6", "7", "8", "9"]
-    assert reader.skipped == [("label of a", 6)]
-    await followers.close()
+    for number, skipped in enumerate((0, 6, 6, 7)):
+        session.listener(str(number), skipped)
+    assert [text for _, _, text in reader.messages] == ["0", "1", "2", "3"]
+    assert reader.skipped == [("label of a", 6), ("label of a", 1)]
 
 
-async def test_a_session_has_one_end_whether_it_says_so_or_not() -> None:
+def test_a_session_has_one_end_whether_it_says_so_or_not() -> None:
     said, silent, reader = FollowedSession("a"), FollowedSession("b"), Reader()
-    followers = following([said, silent], reader)
+    sessions = [said, silent]
+    followers = following(sessions, reader)
     followers.refresh()
-    await reader.until(2)
     said.streams.put(BYE)
-    said.streams.end()
-    silent.streams.end()
-    await reader.until(4)
-    await followers.close()
+    for each in (said, silent):
+        each.streams.end()
+        each.streams.end()
+    followers.refresh()
+    sessions.clear()
+    followers.refresh()
+    followers.close()
     ends = {session: text for session, _, text in reader.messages[2:]}
     assert ends["a"] == BYE
     assert '"code":"timeout"' in ends["b"]
     assert len(reader.messages) == 4
 
 
-async def test_an_offer_that_never_connected_has_no_end() -> None:
+def test_a_session_that_has_left_the_registry_has_its_last_words() -> None:
+    session, reader = FollowedSession("a"), Reader()
+    sessions = [session]
+    followers = following(sessions, reader)
+    followers.refresh()
+    sessions.clear()
+    followers.refresh()  # it is being closed
+    session.streams.put(BYE)
+    session.streams.end()
+    assert reader.messages[-1][2] == BYE
+    followers.refresh()
+    assert len(session.streams) == 0
+
+
+def test_an_offer_that_never_connected_has_no_end() -> None:
     session, reader = FollowedSession("a"), Reader()
     session.connected = False
     followers = following([session], reader)
     followers.refresh()
-    await reader.until(1)
     session.streams.put(BYE)
     session.streams.end()
-    await followers.close()
     assert [text for _, _, text in reader.messages] == ["welcome"]
 
 
-async def test_close_waits_for_the_last_words_of_ended_sessions() -> None:
+def test_a_reader_that_fails_costs_the_others_nothing() -> None:
     session, reader = FollowedSession("a"), Reader()
-    followers = following([session], reader)
+    followers = following([session], FailingReader(), reader)
     followers.refresh()
-    await reader.until(1)
-    session.streams.put(BYE)
-    session.streams.end()
-    await followers.close()
-    assert reader.messages[-1][2] == BYE
+    session.streams.put("hello")
+    assert [text for _, _, text in reader.messages] == ["welcome", "hello"]

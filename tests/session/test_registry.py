@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
@@ -19,7 +20,7 @@ from edge.session.control.actions import Change, EndSession, SetSlo
 from edge.session.interface import OnCloseRequest, SessionOptions
 from edge.session.registry import HALF_OPEN_MIN_MS, FullError, SessionRegistry
 from edge.session.replacement import ANSWER_TIMEOUT_MS
-from edge.session.results.result_streams import ResultQueue
+from edge.session.results.result_streams import Listener, ResultQueue
 from edge.session.view import SessionView
 
 
@@ -49,6 +50,9 @@ class RegisteredSession:
         raise NotImplementedError
 
     def subscribe(self) -> AbstractContextManager[ResultQueue]:
+        raise NotImplementedError
+
+    def follow(self, listener: Listener) -> Callable[[], None]:
         raise NotImplementedError
 
     def tick(self, now: float) -> None:

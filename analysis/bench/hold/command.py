@@ -79,6 +79,15 @@ def _compare(options: argparse.Namespace, device: str, report: BenchmarkReport) 
             f"{each.read_results:,}" if each.read_results else "",
         )
     report.console.print(table)
+    names = list(dict.fromkeys(name for each in held for name in each.cpu_ms))
+    costs = Table(title="processor time a frame, ms", box=box.SIMPLE)
+    for name in ("server", "publishers", *(f"in {name}" for name in names), "in all"):
+        costs.add_column(name, justify="left" if name == "server" else "right")
+    for each in held:
+        by_name = (f"{each.cpu_ms[name]:.2f}" if name in each.cpu_ms else "" for name in names)
+        total_ms = sum(each.cpu_ms.values())
+        costs.add_row(each.kind, str(each.clients), *by_name, f"{total_ms:.2f}")
+    report.console.print(costs)
     return report.finish(list(promises(held)), pairs=held)
 
 

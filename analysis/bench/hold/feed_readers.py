@@ -14,6 +14,7 @@ from collections import Counter
 import aiohttp
 
 _LOOK_S = 1.0
+_EVENT = b"\ndata: "
 
 
 class FeedReaders:
@@ -43,9 +44,11 @@ class FeedReaders:
     async def _read(self, name: str) -> None:
         async with self._http.get(f"{self._url}api/sessions/{name}/results") as response:
             response.raise_for_status()
-            async for line in response.content:
-                if line.startswith(b"data: "):
-                    self.results[name] += 1
+            end = b""  # of what came, which may be the beginning of an event's line
+            async for some in response.content.iter_any():
+                text = end + some
+                self.results[name] += text.count(_EVENT)
+                end = text[1 - len(_EVENT) :]
 
 
 async def _main(url: str) -> None:

@@ -7,13 +7,14 @@ import asyncio
 import json
 import statistics
 import sys
+import time
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from analysis.bench.edge_server import serving
+from analysis.bench.edge_server import cpu_by_process, cpu_s, process_family, serving
 from analysis.bench.hold.load import FPS, count_frames, fill, made_clip
 from analysis.bench.report import MeasurementError, Promise
 from edge.client.clocks import unix_ms
@@ -23,6 +24,7 @@ PLAIN, FOLLOWED = "plain", "tracks and feeds"
 HOLD_S = 30.0  # after the last publisher was taken
 MAX_FEWER = 1.0  # publishers: the server's own estimate of its devices moves by as many
 _SETTLE_S = 3.0
+_OPEN_S = 1.2  # of the last frames, which may not have ended yet
 _END_S = 30.0
 _EVERYWHERE = [[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]
 TRACKS = {
@@ -44,6 +46,8 @@ class HeldPair:
     missed: int
     read_sessions: int = 0
     read_results: int = 0
+    cpu_ms: dict[str, float] = field(default_factory=dict)
+    """Processor time a frame while held, by process: the server's, "publishers", "readers"."""
 
     @property
     def share(self) -> float:
@@ -74,7 +78,7 @@ async def measure(options: argparse.Namespace, device: str) -> list[HeldPair]:
                 TRACKS if kind == FOLLOWED else {}
             )
             async with AsyncExitStack() as stack:
-                _, url = await stack.enter_async_context(
+                pid, url = await stack.enter_async_context(
                     serving(device, options.ingest, **settings)
                 )
                 readers = None
@@ -82,14 +86,22 @@ async def measure(options: argparse.Namespace, device: str) -> list[HeldPair]:
                     readers = await stack.enter_async_context(_reading(url))
                 publishers, limit = await fill(stack, url, clip, options)
                 await asyncio.sleep(_SETTLE_S)
+                used = _ProcessorTime(pid, readers)
                 begin_ms = unix_ms()
                 await asyncio.sleep(HOLD_S)
-                frames, why, _ = await count_frames(publishers, begin_ms, unix_ms() - 1200.0)
+                used_s = used.since_s()
+                frames, why, _ = await count_frames(
+                    publishers, begin_ms, begin_ms + 1000.0 * (HOLD_S - _OPEN_S)
+                )
                 read = {} if readers is None else await _read_by(readers)
             held.append(
                 HeldPair(
                     kind, len(publishers), limit, frames, why.total(),
                     read.get("sessions", 0), read.get("results", 0),
+                    {
+                        name: 1000.0 * each / HOLD_S * (HOLD_S - _OPEN_S) / max(1, frames)
+                        for name, each in used_s.items()
+                    },
                 )
             )  # fmt: skip
             print(
@@ -99,6 +111,22 @@ async def measure(options: argparse.Namespace, device: str) -> list[HeldPair]:
                 flush=True,
             )
     return held
+
+
+class _ProcessorTime:
+    """What a server's processes, this one and the readers use from now on."""
+
+    def __init__(self, pid: int, readers: Process | None) -> None:
+        self._family = process_family(pid)
+        self._readers = readers
+        self._before = self._now()
+
+    def since_s(self) -> dict[str, float]:
+        return {name: used - self._before[name] for name, used in self._now().items()}
+
+    def _now(self) -> dict[str, float]:
+        used = {**cpu_by_process(self._family), "publishers": time.process_time()}
+        return used if self._readers is None else {**used, "readers": cpu_s(self._readers.pid)}
 
 
 @asynccontextmanager

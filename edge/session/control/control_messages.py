@@ -92,6 +92,7 @@ class Applied(_Message):
 
 Incoming = Hello | Ping | PageReport | Applied
 
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 _incoming: TypeAdapter[Incoming] = TypeAdapter(Annotated[Incoming, Field(discriminator="type")])
 _TYPES = ("hello", "ping", "report", "applied")
 
@@ -135,7 +136,7 @@ def describe(error: ValidationError) -> str:
 def message(kind: str, **fields: Any) -> str:
     """A message to the page, as JSON text without the fields that are None."""
     present = {key: value for key, value in fields.items() if value is not None}
-    return json.dumps({"type": kind, **present}, separators=(",", ":"), allow_nan=False)
+    return _encode({"type": kind, **present})
 
 
 def detections(
@@ -151,17 +152,27 @@ def detections(
 
     With `tracks`, one for each box, it stands at the box's end.
     """
-    last: list[list[int | None]] = (
-        [[]] * len(boxes) if tracks is None else [[track] for track in tracks]
+    last: Sequence[tuple[int | None, ...]] = (
+        [()] * len(boxes) if tracks is None else [(track,) for track in tracks]
     )
-    return message(
-        "detections",
-        rtp=rtp,
-        variant=variant,
-        batch=batch,
-        boxes=[
-            [name, round(score, 3), *(round(side, 4) for side in corners), *track]
-            for (name, score, *corners), track in zip(boxes, last, strict=True)
-        ],
-        t={name: round(value, 2) for name, value in times_ms.items()},
+    return _encode(
+        {
+            "type": "detections",
+            "rtp": rtp,
+            "variant": variant,
+            "batch": batch,
+            "boxes": [
+                (
+                    name,
+                    round(score, 3),
+                    round(x1, 4),
+                    round(y1, 4),
+                    round(x2, 4),
+                    round(y2, 4),
+                    *track,
+                )
+                for (name, score, x1, y1, x2, y2), track in zip(boxes, last, strict=True)
+            ],
+            "t": {name: round(value, 2) for name, value in times_ms.items()},
+        }
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import av
 
@@ -55,6 +55,17 @@ class FrameTimeline:
             inferred=answer.inferred_ms,
             sent=sent_ms,
         )
+
+    def times_ms(self) -> dict[str, float]:
+        """By name; `dataclasses.asdict` copies each value, for ten times the time."""
+        return {
+            "captured": self.captured,
+            "received": self.received,
+            "decoded": self.decoded,
+            "dispatched": self.dispatched,
+            "inferred": self.inferred,
+            "sent": self.sent,
+        }
 
     def legs_ms(self, back_ms: float) -> dict[Leg, float]:
         """The duration of each leg; `back_ms` is the return time from server to publisher."""
@@ -212,7 +223,7 @@ class FrameAccounting:
             variant=answer.variant,
             infeasible=is_infeasible,
         )
-        times_ms = asdict(timeline)
+        times_ms = timeline.times_ms()
         self._send(
             detections(frame.rtp, answer.variant, answer.batch, boxes, times_ms, tracks=tracks)
         )

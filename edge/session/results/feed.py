@@ -13,7 +13,8 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import NamedTuple
 
 from edge.session.results.result_streams import TooManyStreamsError, put_newest
 from edge.tracking.events import EVENT_KINDS
@@ -62,6 +63,10 @@ class _Reader:
     skipped: int = 0
 
 
+_Texts = dict[frozenset[str] | None, str]
+"""A message as its readers get it, by the classes that they want, as far as it is made."""
+
+
 class ResultFeed:
     """The latest messages of all sessions, and the readers that follow."""
 
@@ -69,13 +74,14 @@ class ResultFeed:
         self._boot = secrets.token_hex(4)  # identifiers of an earlier server mean nothing here
         self._numbers = itertools.count(1)
         self._history: deque[_Message] = deque(maxlen=HISTORY)
-        self._readers: set[_Reader] = set()
+        self._readers: dict[str | None, list[_Reader]] = {}
+        """By the session that they want; None: all."""
         self._ended = False
         self.skipped = 0
         """Messages that slow readers have missed, since the start."""
 
     def __len__(self) -> int:
-        return len(self._readers)
+        return sum(map(len, self._readers.values()))
 
     def put(self, session: str, label: str, text: str) -> None:
         """A session's message. Only answers, drops and ends are for readers: a `welcome` holds the
@@ -85,10 +91,10 @@ class ResultFeed:
             return
         message = _Message(next(self._numbers), session, label, kind, text)
         self._history.append(message)
-        filtered: dict[frozenset[str], str] = {}  # once for all readers of the same classes
-        for reader in self._readers:
+        texts: _Texts = {}
+        for reader in (*self._readers.get(session, ()), *self._readers.get(None, ())):
             if _is_for(reader, message):
-                self._send(reader, message, filtered)
+                self._send(reader, message, texts)
             if reader.wanted.session == session and kind == "bye":
                 put_newest(reader.queue, None)
 
@@ -102,7 +108,7 @@ class ResultFeed:
         With `after`, the last event that the reader had, it begins with those kept since then; with
         one of an earlier server, with all that are kept. TooManyStreamsError if `READERS` are open.
         """
-        if len(self._readers) >= READERS:
+        if len(self) >= READERS:
             raise TooManyStreamsError(READERS)
         reader = _Reader(wanted)
         missed = [message for message in self._since(after) if _is_for(reader, message)]
@@ -112,16 +118,19 @@ class ResultFeed:
             self._send(reader, message, {})
         if self._ended:
             put_newest(reader.queue, None)
-        self._readers.add(reader)
+        its = self._readers.setdefault(wanted.session, [])
+        its.append(reader)
         try:
             yield reader.queue
         finally:
-            self._readers.discard(reader)
+            its.remove(reader)
+            if not its and self._readers.get(wanted.session) is its:
+                del self._readers[wanted.session]
 
     def end(self) -> None:
         """No message comes any more."""
         self._ended = True
-        for reader in self._readers:
+        for reader in itertools.chain(*self._readers.values()):
             put_newest(reader.queue, None)
 
     def _since(self, after: str | None) -> list[_Message]:
@@ -133,27 +142,25 @@ class ResultFeed:
             return [*self._history]
         return [message for message in self._history if message.number > int(number)]
 
-    def _send(
-        self, reader: _Reader, message: _Message, filtered: dict[frozenset[str], str]
-    ) -> None:
-        """`filtered`: this message's text by the classes that are wanted, as far as it is made."""
+    def _send(self, reader: _Reader, message: _Message, texts: _Texts) -> None:
         if reader.queue.full():
             reader.skipped += 1
             self.skipped += 1
-        more: dict[str, Any] = {
-            "event": f"{self._boot}-{message.number}",
-            "session": message.session,
-            "label": message.label,
-        }
+        classes = reader.wanted.classes
+        event = f"{self._boot}-{message.number}"
+        if (text := texts.get(classes)) is None:
+            text = message.text if classes is None else _only(message.text, classes)
+            origin = _origin(message.session, message.label)
+            text = texts[classes] = f'{text[:-1]},"event":"{event}",{origin}'
         if reader.skipped:
-            more["skipped"] = reader.skipped
-        text, classes = message.text, reader.wanted.classes
-        if classes is not None:
-            if classes not in filtered:
-                filtered[classes] = _only(text, classes)
-            text = filtered[classes]
-        tail = json.dumps(more, separators=(",", ":"))[1:]
-        put_newest(reader.queue, Event(more["event"], f"{text[:-1]},{tail}"))
+            text = f'{text[:-1]},"skipped":{reader.skipped}}}'
+        put_newest(reader.queue, Event(event, text))
+
+
+@lru_cache(READERS)
+def _origin(session: str, label: str) -> str:
+    """The end of a message: where it is from."""
+    return json.dumps({"session": session, "label": label}, separators=(",", ":"))[1:]
 
 
 def _is_for(reader: _Reader, message: _Message) -> bool:

@@ -63,6 +63,45 @@ def test_streams_are_limited_and_a_closed_one_makes_room() -> None:
         assert len(streams) == 1
 
 
+def test_a_follower_hears_each_message_at_once_until_it_leaves() -> None:
+    streams = ResultStreams()
+    heard: list[str | None] = []
+    leave = streams.follow("welcome", lambda text, _: heard.append(text))
+    streams.put("one")
+    assert heard == ["welcome", "one"]
+    leave()
+    streams.put("two")
+    streams.end()
+    assert heard == ["welcome", "one"]
+    streams.follow("late", lambda text, _: heard.append(text))
+    assert heard[2:] == ["late", None]
+
+
+def test_followers_count_among_the_streams() -> None:
+    streams = ResultStreams(limit=1)
+    leave = streams.follow("a", lambda text, _: None)
+    with pytest.raises(TooManyStreamsError):
+        streams.follow("b", lambda text, _: None)
+    with pytest.raises(TooManyStreamsError), streams.open("c"):
+        pass
+    leave()
+    with streams.open("d"):
+        assert len(streams) == 1
+
+
+def test_a_follower_that_fails_costs_the_others_nothing() -> None:
+    streams = ResultStreams()
+    heard: list[str | None] = []
+
+    def fail(text: str | None, skipped: int) -> None:
+        raise ZeroDivisionError
+
+    streams.follow("a", fail)
+    streams.follow("a", lambda text, _: heard.append(text))
+    streams.put("one")
+    assert heard == ["a", "one"]
+
+
 def test_put_newest_drops_the_oldest() -> None:
     queue: asyncio.Queue[str | None] = asyncio.Queue(1)
     put_newest(queue, "old")

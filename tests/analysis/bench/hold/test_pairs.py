@@ -41,4 +41,8 @@ async def test_a_pair_is_measured_on_real_servers(
     assert found[0].read_results == 0
     assert found[1].read_sessions == 2
     assert found[1].read_results > 0
+    for each in found:
+        assert {"server", "ingest", "workers", "publishers"} <= each.cpu_ms.keys()
+        assert sum(each.cpu_ms.values()) > 0.0
+    assert ["readers" in each.cpu_ms for each in found] == [False, True]
     assert all_kept(promises(found))
