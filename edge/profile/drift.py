@@ -80,7 +80,8 @@ class DriftWindow:
         n = len(self._sorted)
         upper = self._sorted[-max(3, math.ceil(0.03 * n))]
         upper = min(upper, STALL * self.median())
-        return max(upper, min(self._latest[-k][1] for k in (1, 2, 3)))
+        latest = self._latest
+        return max(upper, min(latest[-1][1], latest[-2][1], latest[-3][1]))
 
     def fresh(self, now_ms: float) -> float:
         """The window's weight: 1 just after a batch, falling to 0 in silence."""

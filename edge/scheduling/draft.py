@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import NamedTuple
 
 from edge.profile.latency import LatencyProfile, Size
@@ -30,7 +31,7 @@ class ServingOption(NamedTuple):
     @property
     def variant(self) -> str:
         """The variant's name."""
-        return Variant(self.network, self.long_side).name
+        return f"{self.network}-{self.long_side}"
 
     @property
     def name(self) -> str:
@@ -41,7 +42,13 @@ class ServingOption(NamedTuple):
     @classmethod
     def of_picture(cls, network: str, long_side: int, size: Size) -> ServingOption:
         """The option for pictures of this size (any scale)."""
-        return cls(long_side, Variant(network, long_side).input_size(*size), network)
+        return _of_picture(network, long_side, size)
+
+
+@lru_cache(4096)
+def _of_picture(network: str, long_side: int, size: Size) -> ServingOption:
+    """Plans ask for the same ones time and again."""
+    return ServingOption(long_side, Variant(network, long_side).input_size(*size), network)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from edge.api import sse
+from edge.session.results.feed import Event
 from edge.session.results.result_streams import put_newest
 
 Queue = asyncio.Queue[str | None]
@@ -110,7 +111,7 @@ async def test_events_are_followed_by_a_comment_only_once_they_cease(
     assert queue.empty()  # something was sent a moment ago
     monkeypatch.setattr(sse, "KEEPALIVE_S", 0.0)
     keep_alive._check()
-    assert sse._written(cast(sse.Event, queue.get_nowait())) == ": keep-alive\n\n"
+    assert sse._written(cast(Event, queue.get_nowait())) == ": keep-alive\n\n"
     keep_alive.end()
 
 
