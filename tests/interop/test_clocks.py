@@ -35,6 +35,7 @@ def clip(count: int) -> tuple[Encoded, ...]:
     """`count` frames of VP8, the bright cell of each its number modulo 64."""
     context = av.CodecContext.create("libvpx", "w")
     assert isinstance(context, VideoCodecContext)
+    context.thread_count = 1  # several would wait for each other busily
     context.width = context.height = SIDE
     context.pix_fmt = "yuv420p"
     context.bit_rate = 1_000_000

@@ -79,6 +79,7 @@ def _encode(
     width, height = size
     context = av.CodecContext.create(_ENCODERS[codec], "w")
     assert isinstance(context, VideoCodecContext)
+    context.thread_count = 1  # several would wait for each other busily
     context.width, context.height = width, height
     context.pix_fmt = pixels
     context.bit_rate = 600_000

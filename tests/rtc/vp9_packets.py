@@ -43,6 +43,7 @@ def vp9(
     """`count` numbered pictures by libvpx in real-time mode, of 1 to 3 temporal layers."""
     context = av.CodecContext.create("libvpx-vp9", "w")
     assert isinstance(context, VideoCodecContext)
+    context.thread_count = 1  # several would wait for each other busily
     context.width, context.height, context.pix_fmt = *size, "yuv420p"
     context.bit_rate = 600_000
     context.time_base, context.framerate = Fraction(1, 15), Fraction(15)

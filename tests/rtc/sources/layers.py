@@ -59,6 +59,7 @@ class Layer:
         width, height = size
         context = av.CodecContext.create("libvpx" if codec == "vp8" else "libx264", "w")
         assert isinstance(context, VideoCodecContext)
+        context.thread_count = 1  # several would wait for each other busily
         context.width, context.height, context.pix_fmt = width, height, "yuv420p"
         context.bit_rate, context.time_base, context.gop_size = 400_000, Fraction(1, 15), 9999
         context.options = (
