@@ -15,8 +15,8 @@ from edge.cli.extras import ExtraMissingError
 
 def test_every_package_is_a_benchmark() -> None:
     assert command.names() == [
-        "busy", "detector", "fair", "handover", "hold", "ingest", "loss", "rate", "receive",
-        "scheduler", "sinks", "soak", "tracks",
+        "busy", "detector", "direct", "fair", "handover", "hold", "ingest", "loss", "rate",
+        "receive", "scheduler", "sinks", "soak", "tracks",
     ]  # fmt: skip
 
 
