@@ -76,10 +76,13 @@ async def test_sessions_are_on_both_nodes_and_a_killed_ones_publishers_find_the_
     tmp_path: Path,
 ) -> None:
     async with fleet(tmp_path) as it, AsyncExitStack() as stack:
-        publishers = await it.publishers(stack, 4)
+        publishers = await it.publishers(stack, 3)
+        while len({it.node_of(each) for each in publishers}) < 2:
+            # On a busy machine one node may have been the slower one each time.
+            assert len(publishers) < 10
+            publishers += await it.publishers(stack, 1)
         lost = it.node_of(publishers[0])
         [left] = {*it.nodes} - {lost}
-        assert sorted(it.node_of(each) for each in publishers) == ["a", "a", "b", "b"]
         for each in publishers:
             assert await status(each.location) == 200
         await it.nodes[lost].end(signal.SIGKILL)

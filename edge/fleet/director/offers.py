@@ -21,6 +21,7 @@ from edge.fleet.placement import choose
 log = get_logger("edge.fleet.offers")
 
 HEDGE_S = 0.4  # without a response for so long, another node gets the offer, too
+HEDGE_REPLACING_S = 1.5  # where that node alone can hand over from the session that is replaced
 OFFER_S = 12.0  # for one node's response
 DELETE_S = 5.0
 MAX_ATTEMPTS = 4  # nodes that one offer is sent to
@@ -164,7 +165,7 @@ class _Placement:
         while self._under_way:
             done, _ = await asyncio.wait(
                 self._under_way,
-                timeout=HEDGE_S if may_hedge else None,
+                timeout=self._hedge_s() if may_hedge else None,
                 return_when=asyncio.FIRST_COMPLETED,
             )
             if not done:
@@ -178,6 +179,9 @@ class _Placement:
                 if not self._under_way:
                     self._send_to_another()
         return self._refusal
+
+    def _hedge_s(self) -> float:
+        return HEDGE_REPLACING_S if self._names_session else HEDGE_S
 
     def _begin(self) -> None:
         """Where it replaces a session, only that one's node can take it over: others get it as a

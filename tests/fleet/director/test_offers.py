@@ -13,10 +13,18 @@ from aiohttp import web
 
 from edge.api.access.directors import KEY_HEADER
 from edge.base.clock import now_ms
+from edge.fleet.director import offers
 from tests.fleet.engine import NatsServer, nats
 from tests.fleet.fakes import directing, fake_nodes, knows, offer, refusing, until
 
 pytestmark = nats
+
+
+@pytest.fixture(autouse=True)
+def _no_hedge(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine a node of the test's own may be slow, too."""
+    monkeypatch.setattr(offers, "HEDGE_S", 60.0)
+    monkeypatch.setattr(offers, "HEDGE_REPLACING_S", 60.0)
 
 
 async def _get(http: aiohttp.ClientSession, url: str, **options: object) -> tuple[int, str]:
@@ -141,7 +149,10 @@ async def test_a_node_that_cannot_be_reached_costs_no_newcomer() -> None:
             assert headers["Location"].startswith("/n/b/")
 
 
-async def test_an_offer_that_a_node_holds_up_goes_to_another_and_the_spare_session_ends() -> None:
+async def test_an_offer_that_a_node_holds_up_goes_to_another_and_the_spare_session_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(offers, "HEDGE_S", 0.4)
     async with (
         NatsServer() as engine,
         directing(engine.url) as director,
