@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import Browser, BrowserContext, Playwright, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, Playwright, async_playwright
 
 from edge.assets.browser import launch_options, started
 
@@ -34,6 +34,12 @@ class SharedBrowsers:
         browser = await self._browser((camera, tuple(flags)))
         async with await browser.new_context(ignore_https_errors=True, **options) as context:
             yield context
+
+    @asynccontextmanager
+    async def page(self) -> AsyncIterator[Page]:
+        """The one page of a context, with Chromium's own picture for a camera."""
+        async with self.context() as context:
+            yield await context.new_page()
 
     async def close(self) -> None:
         """End all browsers, and the driver."""

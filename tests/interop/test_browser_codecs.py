@@ -8,13 +8,15 @@ from typing import Any
 
 import pytest
 
-from edge.assets.browser import BrowserMissingError, chromium, chromium_path
+from edge.assets.browser import BrowserMissingError, chromium_path
+from tests.browser.browsers import BROWSERS
 from tests.browser.conftest import firefox_path
 from tests.browser.firefox import firefox
+from tests.browser.pages import SESSION_LOOP
 from tests.interop.codec_table import PAGE
 from tests.serving import base, local, serving
 
-pytestmark = [pytest.mark.interop, pytest.mark.browser]
+pytestmark = [pytest.mark.interop, pytest.mark.browser, SESSION_LOOP]
 
 SECONDS = 4.0
 
@@ -37,8 +39,7 @@ async def _publish_from_chromium(
         chromium_path()
     except BrowserMissingError as missing:
         pytest.skip(str(missing))
-    async with chromium() as context, serving(**settings) as server:
-        page = await context.new_page()
+    async with BROWSERS.page() as page, serving(**settings) as server:
         await page.goto(f"{base(server)}/metrics")
         task = asyncio.ensure_future(page.evaluate(PAGE, [codec, SECONDS, mode]))
         session, sizes = None, set()

@@ -6,9 +6,11 @@ from __future__ import annotations
 import pytest
 
 from edge.assets.browser import BrowserMissingError, chromium_path
-from tests.interop.chromium_simulcast import chromium_page, publish
+from tests.browser.browsers import BROWSERS
+from tests.browser.pages import SESSION_LOOP
+from tests.interop.chromium_simulcast import publish
 
-pytestmark = [pytest.mark.interop, pytest.mark.browser]
+pytestmark = [pytest.mark.interop, pytest.mark.browser, SESSION_LOOP]
 
 
 @pytest.fixture(autouse=True)
@@ -21,7 +23,7 @@ def _installed() -> None:
 
 @pytest.mark.parametrize(("codec", "order"), [("VP8", "qhf"), ("VP8", "fhq"), ("H264", "qhf")])
 async def test_it_sends_the_one_layer_that_is_asked_for(codec: str, order: str) -> None:
-    async with chromium_page() as page:
+    async with BROWSERS.page() as page:
         sent = await publish(page, codec, order, size=(320, 192))
     assert len(sent.sources) == 1
     assert set(sent.sizes) == {(320, 192)}
@@ -30,7 +32,7 @@ async def test_it_sends_the_one_layer_that_is_asked_for(codec: str, order: str) 
 
 
 async def test_an_inactive_layer_is_passed_over() -> None:
-    async with chromium_page() as page:
+    async with BROWSERS.page() as page:
         sent = await publish(page, "VP8", "qh~f", size=(640, 384))
     assert len(sent.sources) == 1
     assert set(sent.sizes) == {(320, 192)}
@@ -41,7 +43,7 @@ async def test_an_inactive_layer_is_passed_over() -> None:
 async def test_of_layers_that_all_come_the_best_is_served(order: str) -> None:
     """Its encoder leaves out frames of single layers: a capture has one end all the same. Which
     layer is the best depends on the plan, and the plan on what else the machine does."""
-    async with chromium_page() as page:
+    async with BROWSERS.page() as page:
         sent = await publish(page, "VP8", order, all_layers=True, seconds=8.0, size=(960, 576))
     assert len(sent.sources) == 3
     assert sent.sizes[-1] in ((960, 576), (480, 288), (240, 144))
