@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -32,6 +33,8 @@ Open = Callable[[str, Network, NumberFormat], Detector]
 VARIANT = Variant("yolov4-tiny", 416)
 
 
+# Detectors keep nothing of what they have seen, so tests share them; at most a few are in memory.
+@functools.lru_cache(maxsize=3)
 def _openvino(name: str, network: Network, precision: NumberFormat) -> Detector:
     if network not in _CONVERTED:
         _CONVERTED[network] = convert(network)
@@ -39,6 +42,7 @@ def _openvino(name: str, network: Network, precision: NumberFormat) -> Detector:
     return OpenVinoDetector(name, compiled, network.heads)
 
 
+@functools.lru_cache(maxsize=3)
 def _torch(name: str, network: Network, precision: NumberFormat) -> Detector:
     return TorchDetector(name, network, precision=precision)
 
