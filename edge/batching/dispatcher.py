@@ -25,7 +25,7 @@ from edge.workers.pool import WorkerPool
 log = get_logger("edge.batching.dispatcher")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Answer:
     """The detector's boxes in a frame, and when they were found (server-monotonic ms)."""
 
@@ -37,7 +37,7 @@ class Answer:
     device: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class InferenceJob:
     """A request's payload: its picture, and two callbacks, exactly one of which is called."""
 

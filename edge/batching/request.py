@@ -7,7 +7,7 @@ Size = tuple[int, int]
 Reason = Literal["superseded", "late", "overload", "no_plan", "stopped"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class FrameRequest:
     """One decoded frame. Times are server-monotonic ms, `size` is (width, height) in pixels."""
 

@@ -111,7 +111,7 @@ class Unsubscribe:
     type: Literal["unsubscribe"] = "unsubscribe"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class FrameAnswered:
     """Server to ingest: a frame's boxes; its slot is free again."""
 
@@ -145,7 +145,7 @@ class Reply:
     type: Literal["reply"] = "reply"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class FrameOffered:
     """Ingest to server: a decoded frame, its picture in `slot`.
 
@@ -216,7 +216,7 @@ class SessionDead:
     type: Literal["dead"] = "dead"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ResultText:
     """Ingest to server: the next text of an event stream, None at its end."""
 

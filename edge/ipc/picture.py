@@ -46,7 +46,7 @@ class Packable(Protocol):
         """Pack the planes at the start of `buffer`; returns `nbytes`."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Picture:
     """Planes `y` (height x width), `u` and `v` (halves, rounded up), BT.601.
 
@@ -106,9 +106,10 @@ class Picture:
             raise ValueError(
                 f"a {self.width}x{self.height} picture needs {self.nbytes} bytes, not {len(buffer)}"
             )
-        target = Picture.from_buffer(buffer, self.width, self.height, self.full_range)
-        for source, plane in ((self.y, target.y), (self.u, target.u), (self.v, target.v)):
-            np.copyto(plane, source)
+        for target, source in zip(
+            _planes(buffer, self.width, self.height), (self.y, self.u, self.v), strict=True
+        ):
+            target[:] = source
         return self.nbytes
 
     @classmethod
@@ -116,14 +117,16 @@ class Picture:
         cls, buffer: memoryview, width: int, height: int, full_range: bool = False
     ) -> Picture:
         """Views of planes that `write_into` packed at the start of `buffer`."""
-        chroma_width, chroma_height = chroma_size(width, height)
-        flat = np.frombuffer(buffer, dtype=np.uint8, count=picture_bytes(width, height))
-        y, u, v = np.split(flat, [width * height, width * height + chroma_width * chroma_height])
-        return cls(
-            width,
-            height,
-            y.reshape(height, width),
-            u.reshape(chroma_height, chroma_width),
-            v.reshape(chroma_height, chroma_width),
-            full_range,
-        )
+        return cls(width, height, *_planes(buffer, width, height), full_range)
+
+
+def _planes(buffer: memoryview, width: int, height: int) -> tuple[Plane, Plane, Plane]:
+    """Views of packed planes at the start of `buffer`."""
+    chroma_width, chroma_height = chroma_size(width, height)
+    luma, chroma = width * height, chroma_width * chroma_height
+    flat = np.frombuffer(buffer, dtype=np.uint8, count=luma + 2 * chroma)
+    return (
+        flat[:luma].reshape(height, width),
+        flat[luma : luma + chroma].reshape(chroma_height, chroma_width),
+        flat[luma + chroma :].reshape(chroma_height, chroma_width),
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from edge.adaptation.fixed_hint_controller import FixedHintController
 from edge.adaptation.hint_controller import START_BPS, Hint, HintController
@@ -36,26 +37,25 @@ def measure(
         budget.quantile(leg, 0.95, now_ms) or 0.0
         for leg in ("decode", "queue", "inference", "back")
     )
-    measured = SessionMeasurements(
+    of_link: dict[str, Any] = {"capacity_bps": math.inf}
+    if estimator is not None:
+        of_link = {
+            "capacity_bps": estimator.capacity_bps,
+            "queue_ms": estimator.queue_ms,
+            "loss": estimator.loss,
+            "network_ms": budget.quantile("network", 0.95, now_ms),
+            "network_low_ms": budget.quantile("network", 0.1, now_ms),
+            "frame_bits": estimator.frame_bits(now_ms),
+        }
+    return SessionMeasurements(
         size=size,
         slo_ms=slo_ms,
         fps=fps,
         processing_budget_ms=budget.left_ms(slo_ms, PLANNED_QUANTILE, now_ms=now_ms),
         is_inference_measured=budget.quantile("inference", 0.5) is not None,
         network_budget_ms=slo_ms - spent_ms,
-        capacity_bps=math.inf,
         available_bps=available_bps,
-    )
-    if estimator is None:
-        return measured
-    return replace(
-        measured,
-        capacity_bps=estimator.capacity_bps,
-        queue_ms=estimator.queue_ms,
-        loss=estimator.loss,
-        network_ms=budget.quantile("network", 0.95, now_ms),
-        network_low_ms=budget.quantile("network", 0.1, now_ms),
-        frame_bits=estimator.frame_bits(now_ms),
+        **of_link,
     )
 
 

@@ -25,7 +25,15 @@ class SceneCounts:
     """`events` and `tracks` beyond a camera's bounds."""
 
     def __bool__(self) -> bool:
-        return any(getattr(self, name) for name in self.__dataclass_fields__)
+        return bool(
+            self.entered
+            or self.left
+            or self.dwell_ms
+            or self.crossed_in
+            or self.crossed_out
+            or self.rules_on
+            or self.dropped
+        )
 
     def merge(self, other: SceneCounts) -> None:
         for name in self.__dataclass_fields__:

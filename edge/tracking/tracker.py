@@ -34,6 +34,7 @@ _OTHER_CLASS = 0.25  # overlap that a pair of different classes must have on top
 _GROWTH = 0.4  # of boxes in the last pass, at each side
 _SAME_THING = 0.8  # overlap of boxes of different classes that are of one thing
 _LEAST_SCORE = 0.35  # the best of a track that counts
+_ROUNDING_S = 1e-6  # of times that are added up
 _CLASS_MEMORY = 0.9  # of what its boxes were called, a box
 
 _FINITE = {math.inf: 1.0, -math.inf: 0.0}
@@ -97,6 +98,8 @@ class Tracker:
         self._tracks: list[_Followed] = []  # the oldest first
         self.at_s = float("-inf")
         """When the latest picture was captured."""
+        self._tentative_s = min(TENTATIVE_S, settings.lost_s)
+        self._expires_s = math.inf  # no track expires sooner
         self._next = 1
         self.dropped = 0
         """Tracks that were given up for want of places."""
@@ -136,15 +139,17 @@ class Tracker:
 
     def expire(self, now_s: float) -> list[int]:
         """Give up tracks that have not been seen for too long; the ids of those that counted."""
-        lost_s = self._settings.lost_s
-        tentative_s = min(TENTATIVE_S, lost_s)
-        return self._keep(
-            [
-                track
-                for track in self._tracks
-                if now_s - track.motion.at_s <= (lost_s if track.counts else tentative_s)
-            ]
-        )
+        if now_s < self._expires_s - _ROUNDING_S:
+            return []
+        self._expires_s = math.inf
+        kept = []
+        for track in self._tracks:
+            seen_s = track.motion.at_s
+            patience_s = self._settings.lost_s if track.counts else self._tentative_s
+            if now_s - seen_s <= patience_s:
+                kept.append(track)
+                self._expires_s = min(self._expires_s, seen_s + patience_s)
+        return self._keep(kept)
 
     def _match(self, at_s: float, seen: Sequence[_Seen]) -> dict[int, _Followed]:
         """Its track by box, of boxes that have one."""
@@ -235,6 +240,7 @@ class Tracker:
                 )
                 track.counts = self._does_count(track)
                 self._tracks.append(track)
+                self._expires_s = min(self._expires_s, at_s + self._tentative_s)
                 twin, self._next = self._next, self._next + 1
             ids[column] = twin
         return ids

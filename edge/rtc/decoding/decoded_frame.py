@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import av
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class DecodedFrame:
     """One decoded picture, in 8-bit YUV 4:2:0 (yuv420p or yuvj420p).
 

@@ -10,7 +10,7 @@ from edge.rtc.jitter.payloads.picture_reference import PictureReference
 _Data = bytes  # where a field has the type's name
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class EncodedFrame:
     """One complete frame (an access unit) for the decoder.
 

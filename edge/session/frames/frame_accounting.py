@@ -31,7 +31,7 @@ from edge.tracking.scene import SceneView
 BACK_MS = 2.0  # return time until it has been measured
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class FrameTimeline:
     """The times at which an answered frame passed each point, in ms of the server's clock.
 
