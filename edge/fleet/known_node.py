@@ -19,6 +19,9 @@ Liveness = Literal["fresh", "suspect", "vouched", "gone"]
 """`fresh`: it beats; `suspect`: silent, and being asked; `vouched`: silent, but it answered when
 asked; `gone`: silent, and it did not answer."""
 
+ProbeFailure = Literal["refused", "silent", "unsure"]
+"""`refused`: nobody is there; `silent`: no answer in time; `unsure`: the prober itself was late."""
+
 News = Literal["new", "restarted", "doubled"]
 
 
@@ -33,6 +36,7 @@ class KnownNode:
         self._rival_ms = float("-inf")
         self._probed_ms = float("-inf")  # when the last probe ended
         self._is_probing = False
+        self._has_failed = False  # the last probe, of a node that had answered before
         self._silence: Literal["suspect", "vouched", "gone"] = "suspect"
         self._in_flight = self._placed = 0
         self._is_full = False
@@ -61,7 +65,7 @@ class KnownNode:
         self.beat = beat
         self._heard_ms = now_ms
         self._placed = 0
-        self._is_full = False
+        self._is_full = self._has_failed = False
         self._silence = "suspect"
         return news
 
@@ -85,18 +89,30 @@ class KnownNode:
         """Whether it should be asked directly now."""
         if self._is_probing or not self._is_silent(now_ms):
             return False
+        if self._has_failed:
+            return True
         every = {"suspect": 0.0, "vouched": PROBE_EVERY_MS, "gone": PROBE_GONE_EVERY_MS}
         return now_ms - self._probed_ms >= every[self._silence]
 
     def begin_probe(self) -> None:
         self._is_probing = True
 
-    def end_probe(self, answer: Beat | None, now_ms: float, *, conclusive: bool = True) -> None:
-        """`answer`: its beat, by a request straight to it; None: it failed. A failure that is not
-        `conclusive`, since the caller itself was late, changes nothing."""
+    def end_probe(
+        self, answer: Beat | None, now_ms: float, failure: ProbeFailure = "silent"
+    ) -> None:
+        """`answer`: its beat, by a request straight to it; None: it failed, and how.
+
+        While the engine is away all nodes are asked again and again: one that answered the last
+        time and does not now is asked once more, since a busy node may be late some time.
+        """
         self._is_probing = False
-        if answer is None and not conclusive:
+        if answer is None and failure == "unsure":
             return
+        if answer is None and failure == "silent" and self._silence == "vouched":
+            is_first, self._has_failed = not self._has_failed, not self._has_failed
+            if is_first:
+                return
+        self._has_failed = False
         self._probed_ms = now_ms
         if answer is not None and answer.incarnation == self.beat.incarnation:
             self._silence = "vouched"
@@ -111,6 +127,7 @@ class KnownNode:
         """A request to it failed to connect: do not wait for its silence."""
         self._heard_ms = min(self._heard_ms, now_ms - SILENT_MS)
         self._probed_ms = float("-inf")
+        self._has_failed = False
         if self._silence != "gone":
             self._silence = "suspect"
 

@@ -48,7 +48,7 @@ def test_a_silent_node_that_answers_goes_on_taking_sessions_and_is_asked_again()
 def test_a_probe_that_failed_while_the_prober_was_late_changes_nothing() -> None:
     node = KnownNode(beat(), 0.0)
     node.begin_probe()
-    node.end_probe(None, SILENT_MS, conclusive=False)
+    node.end_probe(None, SILENT_MS, "unsure")
     assert node.liveness(SILENT_MS) == "suspect"
     assert node.wants_probe(SILENT_MS)
 
@@ -60,9 +60,22 @@ def test_a_node_that_is_gone_comes_back_by_a_probe_or_by_a_beat() -> None:
     assert node.wants_probe(SILENT_MS + PROBE_GONE_EVERY_MS)
     node.end_probe(beat(seq=3), 5_000.0)
     assert node.liveness(5_000.0) == "vouched"
-    node.end_probe(None, 6_000.0)
+    node.end_probe(None, 6_000.0, "refused")
+    assert node.liveness(6_000.0) == "gone"
     assert node.hear(beat(seq=4), 7_000.0) is None
     assert node.liveness(7_000.0) == "fresh"
+
+
+def test_a_node_that_answered_may_be_late_once_while_the_engine_is_away() -> None:
+    node = KnownNode(beat(), 0.0)
+    for now in (1_000.0, 3_000.0):
+        node.end_probe(beat(seq=int(now)), now)
+        node.end_probe(None, now + 1_000.0, "silent")
+        assert node.liveness(now + 1_000.0) == "vouched"
+        assert node.wants_probe(now + 1_000.0), "at once"
+    node.end_probe(None, 4_300.0, "silent")
+    assert node.liveness(4_300.0) == "gone"
+    assert not node.wants_probe(4_300.0)
 
 
 def test_another_process_that_answers_a_probe_is_not_the_node_that_was_there() -> None:

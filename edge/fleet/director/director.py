@@ -31,7 +31,7 @@ from edge.fleet.director.session_places import SessionPlaces
 from edge.fleet.engine import Engine, EngineError
 from edge.fleet.engine_process import EngineProcess, EngineStartError
 from edge.fleet.fleet_view import TICK_MS, FleetView
-from edge.fleet.known_node import KnownNode
+from edge.fleet.known_node import KnownNode, ProbeFailure
 from edge.fleet.subjects import BEATS, LOOK, subject
 from edge.models.registry.registry import ModelRegistry
 from edge.startup import StartError
@@ -185,14 +185,15 @@ class Director:
 
     async def _end_probe(self, node: KnownNode) -> None:
         was = node.liveness(now_ms())
-        look: Look | None = None
-        conclusive = False
+        found: Look | ProbeFailure = "unsure"
         try:
-            look, conclusive = await self._client.probe(node.beat)
+            found = await self._client.probe(node.beat)
         finally:
             now = now_ms()
-            answer = None if look is None else look.beat
-            node.end_probe(answer, now, conclusive=conclusive)
+            if isinstance(found, Look):
+                node.end_probe(found.beat, now)
+            else:
+                node.end_probe(None, now, found)
             if (liveness := node.liveness(now)) != was:
                 report = log.warning if liveness == "gone" else log.info
                 silent_s = round(node.silent_ms(now) / 1000.0, 1)

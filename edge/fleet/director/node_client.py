@@ -19,6 +19,7 @@ from edge.api.access.origins import is_cross_origin
 from edge.base.clock import now_ms
 from edge.fleet.beat import Beat
 from edge.fleet.engine_process import is_loopback
+from edge.fleet.known_node import ProbeFailure
 from edge.fleet.subjects import LOOK_PATH
 from edge.rtc.guard.candidate_policy import own_addresses
 
@@ -151,20 +152,21 @@ class NodeClient:
         ) as response:
             return Reply(response.status, returned_headers(response), await response.read())
 
-    async def probe(self, node: Beat) -> tuple[Look | None, bool]:
-        """What a node says when asked directly; None if it does not, and whether that is sure."""
+    async def probe(self, node: Beat) -> Look | ProbeFailure:
+        """What a node says when asked directly, or how that failed."""
         begin_ms = now_ms()
         try:
             async with asyncio.timeout(PROBE_S):
                 reply = await self.send(
                     node, "GET", LOOK_PATH, headers={KEY_HEADER: node.key}, timeout_s=PROBE_S
                 )
-            return (read_look(reply.body) if reply.status == 200 else None), True
+            # Another process than the one that beat does not know the key.
+            return read_look(reply.body) if reply.status == 200 else "refused"
         except TimeoutError:
             took_s = (now_ms() - begin_ms) / 1000.0
-            return None, took_s < PROBE_S + PROBE_LATE_S
+            return "silent" if took_s < PROBE_S + PROBE_LATE_S else "unsure"
         except (*Failure, ValueError):
-            return None, True
+            return "refused"
 
 
 def tls(node: Beat) -> aiohttp.Fingerprint | ssl.SSLContext | bool:
