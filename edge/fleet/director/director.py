@@ -27,6 +27,7 @@ from edge.fleet.beat import Beat, BeatError
 from edge.fleet.director.api import DirectorApi
 from edge.fleet.director.node_client import Look, NodeClient, read_look
 from edge.fleet.director.offers import Offers
+from edge.fleet.director.operator import OperatorApi
 from edge.fleet.director.session_places import SessionPlaces
 from edge.fleet.engine import Engine, EngineError
 from edge.fleet.engine_process import EngineProcess, EngineStartError
@@ -123,7 +124,11 @@ class Director:
         pages = Pages(lambda: self._page, self._http.ca, self._lan_url)
         await self._http.start(
             [rate, root_path, headers, json_errors, access.guard],
-            [*self._api.routes(), *pages.routes()],
+            [
+                *self._api.routes(),
+                *OperatorApi(self.view, self._engine).routes(),
+                *pages.routes(),
+            ],
         )
 
     def _lan_url(self, request: web.Request) -> str | None:
