@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import itertools
 import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -32,6 +34,9 @@ ADDRESSES = ipaddress.ip_network("10.213.0.0/16")
 TUN = Path("/dev/net/tun")
 NETEM_HANDLE = 0x10000
 NETEM_PACKETS = 10_000
+FIRST_METRIC, SECOND_METRIC = 100, 200  # of default routes; the lower one is used
+
+_numbers = itertools.count()  # of interfaces
 
 
 class EmulatedLink:
@@ -46,6 +51,8 @@ class EmulatedLink:
     devices), or `auto`: kernel if it supports everything requested. `used` and `why` hold the
     choice and its reason. `log` is a CSV of the uplink's state (netem.links.link_log.LinkSample).
     `default_route` routes all the namespace's traffic here, not only that for `outside_address`.
+    With `beside`, an entered link, this is a second one from its namespace, as a phone has two; its
+    default route counts once the first one's is gone.
 
     `origin_ms` is the trace's time 0 on this machine's monotonic clock. Needs root. Raises
     LinkError, and ValueError for values out of range.
@@ -67,6 +74,7 @@ class EmulatedLink:
         seed: int = 0,
         log: Path | None = None,
         default_route: bool = False,
+        beside: EmulatedLink | None = None,
     ) -> None:
         self._uplink = Uplink(
             trace, delay_ms, jitter_ms, loss, reorder, queue_ms, queue_bytes, seed, loss_burst
@@ -77,9 +85,11 @@ class EmulatedLink:
         self._kind: Kind = kind
         self._log = log
         self._default_route = default_route
+        self._beside = beside
         self._stack = contextlib.ExitStack()
         self._space: Namespace
         self._shaping: TunLink | TraceReplayer
+        self._inside = ""  # the interface
         self.inside_address = ""
         self.outside_address = ""
         self.used = ""
@@ -111,6 +121,24 @@ class EmulatedLink:
     def _check(self, rate_bps: float) -> None:
         if rate_bps < (0.0 if self.used == "tun" else LEAST_BPS):
             raise ValueError(f"{rate_bps:g} bit/s: too low for a {self.used} link")
+
+    def take_down(self) -> None:
+        """Take the namespace's interface down, and its routes away; blocks."""
+        self._set("down")
+
+    def bring_up(self) -> None:
+        """Bring the interface up again, with the default route if it had one; blocks."""
+        self._set("up", *((self.outside_address, str(self._metric)) if self._default_route else ()))
+
+    def _set(self, *arguments: str) -> None:
+        command = [sys.executable, "-m", "netem.links.interface", self._inside, *arguments]
+        status = self.popen(command, cwd=Path(__file__).parents[2]).wait()
+        if status:
+            raise LinkError(f"the interface {self._inside} could not be set {arguments[0]}")
+
+    @property
+    def _metric(self) -> int:
+        return SECOND_METRIC if self._beside else FIRST_METRIC
 
     def check(self) -> None:
         """Raise LinkError if the link has stopped working."""
@@ -146,11 +174,14 @@ class EmulatedLink:
             self._stack.close()
 
     def _make(self) -> None:
-        self._space = self._stack.enter_context(Namespace())
+        self._space = (
+            self._beside._space if self._beside else self._stack.enter_context(Namespace())
+        )
         here = self._stack.enter_context(IPRoute())
         there = self._stack.enter_context(IPRoute(netns=self._space.name))
-        tag = self._space.name.split("-")[1], self._space.number
+        tag = self._space.name.split("-")[1], next(_numbers)
         inside, outside = (f"el{tag[0]}{side}{tag[1]}" for side in "io")
+        self._inside = inside
         self.outside_address, self.inside_address = _free_pair(here)
         self.used, self.why = self._choose(there)
         if self.used == "tun":
@@ -173,7 +204,7 @@ class EmulatedLink:
             route.addr("add", index=index, address=address, prefixlen=30)
             route.link("set", index=index, state="up")
         if self._default_route:
-            there.route("add", dst="default", gateway=self.outside_address)
+            there.route("add", dst="default", gateway=self.outside_address, priority=self._metric)
         shaping.start()
 
     def _choose(self, there: IPRoute) -> tuple[str, str]:

@@ -115,6 +115,7 @@ class Standin:
                 web.get("/sample.webm", self._sample),
                 web.get("/blank", self._blank),
                 web.post("/whip", self._publish),
+                web.get("/whip/{session}", self._state),
                 web.delete("/whip/{session}", self._end),
                 web.patch("/whip/{session}", self._trickle),
                 web.static("/static", WEB / "static"),
@@ -222,6 +223,12 @@ class Standin:
                 await guest.peer.close()
         self._notify()
         return web.Response()
+
+    async def _state(self, request: web.Request) -> web.Response:
+        guest = self._guest(request.match_info["session"])
+        if guest is None or guest.ended or guest.replaced or guest.peer is None:
+            return web.Response(status=404)
+        return web.json_response({"state": "live"})
 
     def _guest(self, session: str) -> Guest | None:
         return next((guest for guest in self.guests if guest.id == session), None)

@@ -122,9 +122,14 @@ async def test_a_lost_connection_is_replaced_and_a_paused_one_begun_anew() -> No
         connected(standin) as page,
     ):
         standin.cut(standin.guest)
-        await until(page, "seen.states.includes('reconnecting: link_lost')")
-        await until(page, "session.state === 'live' && session.stats().reconnects > 0")
+        await until(page, "session.state === 'live' && session.stats().replacements > 0")
         assert standin.guest.query["replaces"] == "s0"
+        assert not await page.evaluate("() => seen.states.includes('reconnecting: link_lost')")
+        standin.guest.ended = standin.mute = True  # as after a restart of the server
+        await until(page, "seen.states.includes('reconnecting: link_lost')")
+        standin.mute = False
+        await until(page, "session.state === 'live' && session.stats().reconnects > 0")
+        assert "replaces" not in standin.guest.query
         await page.evaluate("() => session.pause()")
         guest = standin.guest
         await standin.until(lambda: guest.ended)

@@ -126,3 +126,37 @@ async def test_a_lost_session_that_is_not_taken_up_again_is_ended(
         assert not old.ended  # it may still be replaced
         await page.page.get_by_role("button", name="Stop").click()
         await standin.until(lambda: old.ended)
+
+
+async def test_a_path_that_was_only_silent_for_a_moment_is_kept(
+    standin: Standin, camera: Path
+) -> None:
+    async with opened(standin.url, camera) as page:
+        await page.open(autostart=1, slo=5000)
+        await page.until("edge.counts.in_time > 3")
+        standin.silent = standin.mute = True
+        old, new = await standin.until(lambda: standin.guests if len(standin.guests) == 2 else None)
+        standin.mute = False  # the old one's pings are answered, and no frame of the new one
+        await standin.until(lambda: new.ended)
+        standin.silent = False
+        before = (await page.snapshot())["counts"]["in_time"]
+        await page.until(f"edge.state === 'live' && edge.counts.in_time > {before + 5}")
+        snapshot = await page.snapshot()
+        assert (snapshot["replacements"], snapshot["reconnects"]) == (0, 0)
+        assert not old.ended
+        assert not old.replaced
+
+
+async def test_a_session_that_the_server_has_no_more_is_begun_anew(
+    standin: Standin, camera: Path
+) -> None:
+    async with opened(standin.url, camera, complaints=True) as page:
+        await page.open(autostart=1, slo=5000, label="porch")
+        await page.until("edge.counts.in_time > 3")
+        old = standin.guest
+        old.ended = standin.mute = True  # as after a restart
+        new = await standin.until(lambda: standin.guest if standin.guest is not old else None)
+        standin.mute = False
+        assert new.query == {"slo_ms": "5000", "label": "porch"}
+        before = (await page.snapshot())["counts"]["in_time"]
+        await page.until(f"edge.state === 'live' && edge.counts.in_time > {before + 5}")

@@ -209,14 +209,15 @@ async def test_a_link_that_falls_silent_is_given_up(standin: Standin, camera: Pa
     async with opened(standin.url, camera) as page:
         await page.open(autostart=1, slo=5000)
         await page.until("edge.counts.in_time > 3")
-        first = standin.guest
         standin.mute = True  # nothing more is answered, and nobody hangs up
+        # Its successor, which the silence makes, is silent, too.
         await page.until("edge.state === 'reconnecting'")
         assert (await page.page.evaluate("() => window.__edge.problem.code")) == "link_lost"
+        former = standin.guest
         standin.mute = False
         await page.until("edge.state === 'live'")
-        assert standin.guest.query["replaces"] == first.id  # it may be there still
-        await standin.until(lambda: first.replaced)
+        assert standin.guest.query["replaces"] == former.id  # it may be there still
+        await standin.until(lambda: former.replaced)
 
 
 @pytest.mark.parametrize(

@@ -280,3 +280,28 @@ def test_a_sweep_leaves_the_living_alone() -> None:
 def test_the_commands_own_status() -> None:
     with command("kernel", "sh", "-c", "echo $$; exit 7") as (process, _):
         assert process.wait(15.0) == 7
+
+
+def _reached(link: EmulatedLink, address: str) -> bool:
+    """Whether a connection from the namespace to a port of this machine is made."""
+    with socket.create_server((address, 0)) as server:
+        connect = (
+            "import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 60)"
+        )
+        command = [sys.executable, "-c", connect, address, str(server.getsockname()[1])]
+        return link.popen(command, stderr=subprocess.DEVNULL).wait() == 0
+
+
+def test_a_second_link_carries_on_when_the_first_is_down() -> None:
+    with (
+        EmulatedLink(constant(20e6), default_route=True) as first,
+        EmulatedLink(constant(20e6), default_route=True, beside=first) as second,
+    ):
+        assert second.namespace == first.namespace
+        assert _reached(first, first.outside_address)
+        first.take_down()
+        assert _reached(first, first.outside_address)
+        second.take_down()
+        assert not _reached(first, first.outside_address)
+        first.bring_up()
+        assert _reached(first, second.outside_address)

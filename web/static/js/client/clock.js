@@ -55,14 +55,15 @@ export class Pinger {
   }
 
   start() {
-    const ping = () => {
-      const best = this.estimate.best;
-      const known = best ? { offset_ms: best.offsetMs, rtt_ms: best.rttMs } : {};
-      this.send({ type: "ping", t0_ms: pageNow(), ...known });
-      this.sent += 1;
-      this.timer = setTimeout(ping, this.sent < 10 ? 100 : 1000);
-    };
-    ping();
+    this.ping();
+    this.timer = setTimeout(() => this.start(), this.sent < 10 ? 100 : 1000);
+  }
+
+  ping() {
+    const best = this.estimate.best;
+    const known = best ? { offset_ms: best.offsetMs, rtt_ms: best.rttMs } : {};
+    this.send({ type: "ping", t0_ms: pageNow(), ...known });
+    this.sent += 1;
   }
 
   stop() {

@@ -10,12 +10,15 @@ import { tally } from "../frames/frame-counts.js";
 import { Publisher } from "./publisher.js";
 import { Samples } from "../frames/quantiles.js";
 import { reportMessage, StatsReader } from "./stats.js";
+import { STEP_MS, Watchdog } from "./watchdog.js";
 import { Problem } from "../problem.js";
 
 const REPORT_MS = 500;
 const CONNECT_MS = 10000;
-/** Without any message for this long, despite a ping every second, the link is lost. */
+/** Without any message for this long the link is lost, whatever the server says over HTTP. */
 const SILENCE_MS = 4000;
+/** Messages that the server sends because it has received something; it sends others without being able to hear. */
+const REPLIES = new Set(["detections", "dropped", "pong"]);
 
 /**
  * @typedef {object} LinkOptions
@@ -38,6 +41,7 @@ const SILENCE_MS = 4000;
  * @property {() => void} onOpen
  * @property {() => void} [onAnswer] the first frame is answered
  * @property {() => void} [onTrouble] the server cannot be heard, and may come back
+ * @property {() => void} [onRecovered] it has answered again
  * @property {(problem: Problem) => void} onLost
  * @property {(result: import("../drawing/overlay.js").Result & {variant: string, captureMs: number | null}) => void} onResult
  * @property {() => void} onChange the panel's data changed
@@ -71,6 +75,12 @@ export class Link {
     this.heardMs = pageNow();
     /** When the newest frame left the encoder; null also where that cannot be seen. @type {number | null} */
     this.sentMs = null;
+    this.watchdog = new Watchdog(this.heardMs);
+    /** Whether trouble was reported, and no reply has come since. */
+    this.troubled = false;
+    this.asking = false;
+    /** Whether the server has said over HTTP, since its last reply here, that it still has the session. */
+    this.lives = false;
     this.ended = false;
     this.answered = false;
     this.recent = { answers: new Samples(128), back: new Samples(128), late: 0 };
@@ -86,7 +96,7 @@ export class Link {
       onEncoded: (frame) => this.encoded(frame),
       onText: (channel, text) => this.heard(channel, text),
       onOpen: () => this.opened(),
-      onTrouble: () => options.onTrouble?.(),
+      onTrouble: () => this.trouble(),
       onLost: (problem) => this.lose(problem),
     });
     this.pinger = new Pinger((message) => this.publisher.send(message), this.clock);
@@ -118,7 +128,43 @@ export class Link {
     this.hello();
     this.pinger.start();
     this.timer = setInterval(() => this.tick(), REPORT_MS);
+    this.watchdog = new Watchdog(this.heardMs);
+    this.watchTimer = setInterval(() => this.watch(pageNow()), STEP_MS);
     this.options.onOpen();
+  }
+
+  /** @param {number} nowMs */
+  watch(nowMs) {
+    const { ping, ask, silent } = this.watchdog.step(nowMs, this.clock.best?.rttMs);
+    if (ping) this.pinger.ping();
+    if (ask && !this.lives && !this.asking) this.ask();
+    if (silent && this.lives) this.trouble();
+  }
+
+  /** Asks the server over HTTP, which reaches it where only the path of the media is broken. */
+  async ask() {
+    this.asking = true;
+    const state = await this.publisher.alive();
+    this.asking = false;
+    if (this.ended || !this.watchdog.asks) return;
+    this.lives = state === "lives";
+    if (state !== "gone") return;
+    this.publisher.forget();
+    this.lose(new Problem("link_lost", { retryAfterMs: 0 }));
+  }
+
+  trouble() {
+    this.troubled = true;
+    this.options.onTrouble?.();
+  }
+
+  /** The server has answered something: it hears this link, and is heard. */
+  replied() {
+    this.watchdog.reset();
+    this.lives = false;
+    if (!this.troubled) return;
+    this.troubled = false;
+    this.options.onRecovered?.();
   }
 
   hello() {
@@ -194,6 +240,7 @@ export class Link {
     this.ended = true;
     clearTimeout(this.connectTimer);
     clearInterval(this.timer);
+    clearInterval(this.watchTimer);
     this.pinger.stop();
     this.frames.close(reason);
     this.publisher.close(keep);
@@ -236,6 +283,7 @@ export class Link {
       return;
     }
     this.heardMs = now;
+    if (REPLIES.has(message?.type)) this.replied();
     switch (message?.type) {
       case "detections":
         this.detections(message);

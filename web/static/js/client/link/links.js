@@ -22,6 +22,7 @@ const RETIRED_MS = 2000;
  * @property {() => void} onOpen
  * @property {() => void} onAnswer
  * @property {() => void} onTrouble
+ * @property {() => void} onRecovered
  * @property {(problem: Problem) => void} onLost
  *
  * @typedef {object} LinksOptions
@@ -54,6 +55,8 @@ export class Links {
     /** Links that were to take the place of another, and did not. */
     this.refusals = 0;
     this.restUntilMs = 0;
+    /** Whether the next link is only for the current one's trouble. */
+    this.forTrouble = false;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.retryTimer = undefined;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -76,6 +79,7 @@ export class Links {
     this.again = !replaces;
     if (!replaces) return;
     const attempt = ++this.attempt;
+    this.forTrouble = false;
     clearTimeout(this.retryTimer);
     this.next?.close("stopped");
     this.next = null;
@@ -98,6 +102,7 @@ export class Links {
         onOpen: () => link && this.opened(link),
         onAnswer: () => link && this.answered(link),
         onTrouble: () => link && this.trouble(link),
+        onRecovered: () => link && this.recovered(link),
         onLost: (problem) => link && this.lost(link, problem, replaces),
       });
       if (!link) return;
@@ -134,6 +139,7 @@ export class Links {
     this.next = null;
     this.current = next;
     this.failures = 0;
+    this.forTrouble = false;
     this.replacements += 1;
     this.restUntilMs = pageNow() + REST_MS;
     clearTimeout(this.retryTimer);
@@ -165,7 +171,28 @@ export class Links {
    * @param {Link} link
    */
   trouble(link) {
-    if (link === this.current && !this.next && pageNow() > this.restUntilMs) this.replace();
+    if (link !== this.current || this.next || this.forTrouble || pageNow() < this.restUntilMs) return;
+    this.replaceForTrouble();
+  }
+
+  replaceForTrouble() {
+    this.replace();
+    this.forTrouble = true;
+  }
+
+  /**
+   * The current link's path is there again before the next one had an answer: that one is not needed.
+   *
+   * @param {Link} link
+   */
+  recovered(link) {
+    if (link !== this.current || !this.forTrouble) return;
+    this.forTrouble = false;
+    this.attempt += 1;
+    this.restUntilMs = pageNow() + REST_MS;
+    clearTimeout(this.retryTimer);
+    this.next?.close("stopped");
+    this.next = null;
   }
 
   /**
@@ -210,13 +237,13 @@ export class Links {
     const { current } = this;
     this.refusals += 1;
     if (!current) return;
-    if (current.publisher.pc.connectionState === "connected") {
+    if (current.publisher.pc.connectionState === "connected" && !this.forTrouble) {
       this.options.onKept(problem);
       return;
     }
     this.failures += 1;
     const delayMs = problem.retryAfterMs ?? retryDelayMs(this.failures, Math.random());
-    this.retryTimer = setTimeout(() => this.replace(), delayMs);
+    this.retryTimer = setTimeout(() => this.forTrouble ? this.replaceForTrouble() : this.replace(), delayMs);
   }
 
   /**
@@ -233,6 +260,7 @@ export class Links {
     this.attempt += 1;
     this.failures = 0;
     this.again = false;
+    this.forTrouble = false;
     this.restUntilMs = 0;
     clearTimeout(this.retryTimer);
     const { current, next, left } = this;

@@ -8,6 +8,7 @@ import { Problem } from "../problem.js";
 const GATHERING_MS = 1000;
 const SIGNALLING_MS = 10000;
 const DEFAULT_RETRY_MS = 5000;
+const ALIVE_MS = 1000;
 const ABS_CAPTURE_TIME = "http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time";
 /** Size and bitrate until the server's first hint. */
 const FIRST_EDGE = 608;
@@ -220,6 +221,23 @@ export class Publisher {
     this.stopWatching?.();
     this.pc.close();
     if (!keep) this.remove();
+  }
+
+  /**
+   * Asks over HTTP, which takes another path than the media where that one is broken.
+   *
+   * @returns {Promise<"lives" | "gone" | "unreachable">} the session on the server
+   */
+  async alive() {
+    if (!this.location) return "gone";
+    try {
+      const signal = AbortSignal.timeout(ALIVE_MS);
+      const response = await fetch(this.location, { cache: "no-store", headers: this.authorization(), signal });
+      if (response.ok) return "lives";
+      return [404, 410].includes(response.status) ? "gone" : "unreachable";
+    } catch {
+      return "unreachable";
+    }
   }
 
   /** The server has ended the session. */
