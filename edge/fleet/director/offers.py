@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
@@ -92,12 +93,17 @@ class Offers:
     def other(self, tried: set[str], *, refused: bool) -> KnownNode | None:
         return choose(self._view, now_ms(), self._chance, tried, refused=refused)
 
-    async def send(self, node: KnownNode, offer: Offer, query: Mapping[str, str]) -> Reply:
-        """The node's response; its count of what it was given is kept."""
-        accepted = full = False
+    def send(self, node: KnownNode, offer: Offer, query: Mapping[str, str]) -> asyncio.Task[Reply]:
+        """The node's response, to come. The offer counts as given to the node at once, so that the
+        next one, of the same moment, is not placed there for want of knowing."""
         node.begin_offer()
+        sent = asyncio.create_task(self._send(node, offer, query))
+        sent.add_done_callback(partial(_count_outcome, node))
+        return sent
+
+    async def _send(self, node: KnownNode, offer: Offer, query: Mapping[str, str]) -> Reply:
         try:
-            reply = await self._client.send(
+            return await self._client.send(
                 node.beat,
                 "POST",
                 "/whip",
@@ -106,15 +112,10 @@ class Offers:
                 body=offer.body,
                 timeout_s=OFFER_S,
             )
-            accepted = reply.status == HTTPStatus.CREATED
-            full = reply.status == HTTPStatus.SERVICE_UNAVAILABLE
-            return reply
         except Failure as error:
             log.warning("offer_failed", node=node.name, reason=str(error) or type(error).__name__)
             node.suspect(now_ms())
             raise
-        finally:
-            node.end_offer(accepted=accepted, full=full)
 
     def abandon(self, sent: asyncio.Task[Reply], node: KnownNode, offer: Offer) -> None:
         """Another node was first: end the session that this one may still make."""
@@ -138,6 +139,14 @@ class Offers:
         except asyncio.CancelledError:
             sent.cancel()
             raise
+
+
+def _count_outcome(node: KnownNode, sent: asyncio.Task[Reply]) -> None:
+    failed = sent.cancelled() or sent.exception() is not None
+    status = None if failed else sent.result().status
+    node.end_offer(
+        accepted=status == HTTPStatus.CREATED, full=status == HTTPStatus.SERVICE_UNAVAILABLE
+    )
 
 
 class _Placement:
@@ -217,5 +226,4 @@ class _Placement:
 
     def _send(self, node: KnownNode, query: Mapping[str, str]) -> None:
         self._tried.add(node.name)
-        task = asyncio.create_task(self._offers.send(node, self._offer, query))
-        self._under_way[task] = node
+        self._under_way[self._offers.send(node, self._offer, query)] = node
