@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from edge.base.event_log import get_logger
@@ -14,6 +14,7 @@ from edge.config import Settings
 from edge.models.registry.registry import ModelRegistry
 from edge.profile.latency import LatencyProfile
 from edge.workers.handle import BatchFailure, BatchResult
+from edge.workers.model_keeper import ModelKeeper
 from edge.workers.options import SUPERVISION, WorkerOptions
 from edge.workers.pool import DEFAULT_SLOTS, WorkerPool, WorkerStatus
 
@@ -44,15 +45,18 @@ class Devices:
         self._on_progress = on_progress
         self.slots = max(DEFAULT_SLOTS, 2 * settings.max_batch)
         """Pictures in flight to each device's worker, at most."""
+        on_demand = [model.name for model in models if model.on_demand]
         self.pool = WorkerPool(
             settings.device,
-            [model.name for model in models],
+            [model.name for model in models if not model.on_demand],
             on_done=self._on_done,
             on_state=self._on_state,
             on_progress=self._on_worker_progress,
             slots=self.slots,
             max_pixels=settings.max_pixels,
             profiles=profiles,
+            on_demand=on_demand,
+            on_models=self._on_models,
             options=WorkerOptions(
                 variants=tuple(name for model in models for name in model.variants),
                 threads=settings.threads,
@@ -63,6 +67,13 @@ class Devices:
                 log_format=settings.log_format,
             ),
         )
+        self._has_on_demand = bool(on_demand)
+        self._keeper = ModelKeeper(
+            self.pool,
+            models,
+            limit_mb=settings.model_memory_mb,
+            idle_s=settings.model_idle_s,
+        )
         self.dispatcher: Dispatcher | None = None
         """None until all devices have started."""
 
@@ -70,7 +81,9 @@ class Devices:
         """Start the workers and wait until they are warm; WorkerError if one cannot start."""
         await self.pool.start()
         self.dispatcher = Dispatcher(
-            self.pool, Batcher(self.pool.profiles, max_batch=self._max_batch)
+            self.pool,
+            Batcher(self.pool.profiles, max_batch=self._max_batch),
+            self.is_loaded,
         )
 
     async def drain(self, most_s: float) -> None:
@@ -92,6 +105,20 @@ class Devices:
         """Drop a session's waiting frame."""
         if self.dispatcher is not None:
             self.dispatcher.remove(session)
+
+    def keep_models(self, sessions: Sequence[Collection[str]]) -> None:
+        """Load and unload models for these sessions; each is the models that may serve it."""
+        if self.dispatcher is not None:
+            self._keeper.update(sessions)
+
+    @property
+    def is_loaded(self) -> Callable[[str], bool] | None:
+        """Tells of a network whether it takes frames now; None: all do, always."""
+        return self.pool.is_loaded if self._has_on_demand else None
+
+    def why_not_loaded(self, networks: Sequence[str]) -> str:
+        """Why none of these networks takes frames, in words."""
+        return self._keeper.why_not_loaded(networks)
 
     @property
     def status(self) -> list[WorkerStatus]:
@@ -128,6 +155,10 @@ class Devices:
         log.info("device_state", device=self._names[device], state=state)
         if self.dispatcher is not None:  # else the batcher takes every device as ready
             self.dispatcher.device_state(device, state == "ready")
+            self._on_change()
+
+    def _on_models(self) -> None:
+        if self.dispatcher is not None:
             self._on_change()
 
     def _on_worker_progress(self, device: int, done: int, total: int, text: str) -> None:

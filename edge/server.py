@@ -123,6 +123,8 @@ class Server:
             sessions=lambda: self.sessions.connected,
             profiles=lambda: self.devices.ready_profiles,
             typical=typical_session(settings, self.models),
+            is_loaded=self.devices.is_loaded,
+            why_not_loaded=self.devices.why_not_loaded,
         )
         self.capacity = ServerCapacity(
             settings,
@@ -230,6 +232,8 @@ class Server:
         for device, profile in zip(self.settings.device, self.devices.pool.profiles, strict=True):
             for model in self.models:
                 smallest = model.variants[0]
+                if model.on_demand and not device.startswith("sim:"):
+                    continue  # measured when it is loaded
                 if not math.isfinite(profile.latency_ms(smallest, (32, 32), 1)):
                     raise StartError(
                         f"{device}: its latency profile has no {model.name}: measure it, or leave "
@@ -362,7 +366,13 @@ class Server:
             )
         )
 
+    def _keep_models(self) -> None:
+        if self.devices.is_loaded is not None:
+            now = now_ms()
+            self.devices.keep_models([s.snapshot(now).networks for s in self.sessions.connected])
+
     def _on_sessions_change(self, event: str) -> None:
+        self._keep_models()
         self.controller.notify(event)  # made after the registry
         self._follow_sessions()
 
@@ -380,6 +390,7 @@ class Server:
             try:
                 self.sessions.tick()
                 if now_ms() >= refresh_ms:
+                    self._keep_models()
                     refresh_ms = max(refresh_ms + PERIOD_MS, now_ms())
                     self.capacity.refresh()
                     if self._clips is not None:

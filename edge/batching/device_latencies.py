@@ -29,6 +29,7 @@ class DeviceLatencies:
         self._batch_limit_ms = math.inf
         self._next_to_advance = 0
         self._profile_versions: list[int] = []
+        self._networks: list[tuple[str, ...]] = []
         self._cache: OrderedDict[tuple[tuple[str, ...], Size], LatencyOptions | None] = (
             OrderedDict()
         )
@@ -73,6 +74,10 @@ class DeviceLatencies:
         if versions != self._profile_versions:
             self._profile_versions = versions
             self.version += 1
+            networks = [profile.networks for profile in self.profiles]
+            if networks != self._networks:  # one has been loaded that no device had before
+                self._networks = networks
+                self._cache.clear()
 
     def options(self, variants: tuple[str, ...], size: Size) -> LatencyOptions | None:
         """The options of a frame of this picture size (width, height in pixels), up to date.

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, cast
 
 from edge.base.clock import now_ms
@@ -19,6 +19,7 @@ from edge.batching.batcher import Batcher, Dispatch, Drop, FrameRequest
 from edge.batching.device_usage import DeviceUsage
 from edge.ipc.picture import Packable
 from edge.models.boxes import Box
+from edge.profile.variant import Variant
 from edge.workers.handle import BatchFailure, BatchResult
 from edge.workers.pool import WorkerPool
 
@@ -65,8 +66,15 @@ class _InFlightBatch:
 class Dispatcher:
     """Lives on the event loop; no method but `drain` awaits."""
 
-    def __init__(self, pool: WorkerPool, batcher: Batcher) -> None:
+    def __init__(
+        self,
+        pool: WorkerPool,
+        batcher: Batcher,
+        is_loaded: Callable[[str], bool] | None = None,
+    ) -> None:
+        """`is_loaded` tells of a network whether it is; None: all are, always."""
         self._pool = pool
+        self._is_loaded = is_loaded
         self._batcher = batcher
         self._numbers = itertools.count()
         self._in_flight: dict[int, _InFlightBatch] = {}
@@ -90,6 +98,14 @@ class Dispatcher:
         if self._idle is not None:
             _drop(request, "no_plan")
             return
+        if (is_loaded := self._is_loaded) is not None:  # a plan is a moment older than that
+            variants = tuple(
+                each for each in request.variants if is_loaded(Variant.parse(each).network)
+            )
+            if not variants:
+                _drop(request, "no_plan")
+                return
+            request = replace(request, variants=variants)
         self._notify_dropped(self._batcher.put(request, now_ms()))
         self.pump()
 

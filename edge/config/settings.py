@@ -101,6 +101,8 @@ class Settings(BaseSettings):
     network: str = "yolov4-tiny"
     weights: Path | None = None
     models: Annotated[list[ModelSettings], Field(max_length=8)] = []
+    model_memory_mb: Annotated[int, Field(ge=64)] | None = None
+    model_idle_s: Annotated[float, Field(ge=1, le=86_400)] = 300.0
     profile: Annotated[list[Path], NoDecode] = []
     accuracy: Path | None = None
     edges: Annotated[list[int], NoDecode] = list(LONG_SIDES)
@@ -197,6 +199,12 @@ class Settings(BaseSettings):
         known = names or NETWORKS
         if self.network not in known:
             raise ValueError(f"network: one of {', '.join(known)}")
+        for model in self.models:
+            if model.on_demand and model.name == self.network:
+                raise ValueError(
+                    f"models: {model.name} is the default, which is loaded at the start: leave out "
+                    "its on_demand, or name another one as `network`"
+                )
         if self.models and self.weights is not None:
             raise ValueError("weights: with [[models]], give each model's there")
         return self

@@ -73,8 +73,8 @@ class LatencyProfile:
         self._built_ms = -math.inf
         self._dirty = False
         self._networks: dict[str, str] = {}
-        self._declared99 = self._declared(lambda entry: entry.p99_ms)
-        self._declared50 = self._declared(lambda entry: entry.p50_ms)
+        self._declared99 = self._declared(lambda entry: entry.p99_ms, self.entries)
+        self._declared50 = self._declared(lambda entry: entry.p50_ms, self.entries)
         self._p99 = dict(self._declared99)
         self._p50 = dict(self._declared50)
         self._declared_rows: dict[tuple[str, int], list[float]] = {}  # p99, by network and pixels
@@ -82,6 +82,34 @@ class LatencyProfile:
         """By network: pixel counts, and the declared p99 and p50 of each."""
         self._rows: dict[tuple[str, Size], list[float]] = {}
         self._typical_rows: dict[tuple[str, Size], list[float]] = {}
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """Those whose latencies it holds."""
+        return tuple(self._declared99)
+
+    def add(self, entries: Iterable[LatencyEntry]) -> None:
+        """Hold the networks of these entries as well; those that it holds already stay as they are.
+
+        Batches larger than `max_batch` are left out.
+        """
+        held = set(self._declared99)
+        new = [
+            each
+            for each in entries
+            if self._network(each.variant) not in held and each.batch <= self.max_batch
+        ]
+        self.entries = (*self.entries, *new)
+        for declared, current, latency in (
+            (self._declared99, self._p99, lambda entry: entry.p99_ms),
+            (self._declared50, self._p50, lambda entry: entry.p50_ms),
+        ):
+            found = self._declared(latency, new)
+            declared.update(found)
+            current.update(found)
+        self.version += 1
+        self._rows.clear()
+        self._typical_rows.clear()
 
     # Queries
 
@@ -250,10 +278,12 @@ class LatencyProfile:
             for now, before in zip(self._handovers_ms(now_ms), before_ms, strict=True)
         )
 
-    def _declared(self, latency: Callable[[LatencyEntry], float]) -> dict[str, LatencySurface]:
-        """The surface of each network, as declared by the entries."""
+    def _declared(
+        self, latency: Callable[[LatencyEntry], float], entries: Iterable[LatencyEntry]
+    ) -> dict[str, LatencySurface]:
+        """The surface of each network, as declared by these entries."""
         measured: dict[str, dict[int, dict[int, float]]] = {}
-        for entry in self.entries:
+        for entry in entries:
             rows = measured.setdefault(self._network(entry.variant), {})
             row = rows.setdefault(entry.width * entry.height, {})
             row[entry.batch] = max(latency(entry), row.get(entry.batch, 0.0))

@@ -24,6 +24,7 @@ class ModelSettings(BaseModel):
     onnx: Path | None = None
     layout: Literal["yolov5", "yolov8", "end2end", "rtdetr"] | None = None
     family: _Name | None = None
+    on_demand: bool = False
     input_sizes: list[int] | None = None
     score_threshold: Annotated[float, Field(ge=0.01, le=1)] = 0.25
     nms_iou: Annotated[float, Field(gt=0, le=1)] = 0.45

@@ -31,6 +31,7 @@ from edge.scheduling.draft import Draft
 from edge.scheduling.plan import Plan
 from edge.scheduling.planner import NEWCOMER_MARGIN, PERIOD_MS, Planner, min_period_ms
 from edge.scheduling.solver_executor import SolverExecutor
+from edge.scheduling.unloaded import split, waiting_assignment
 
 log = get_logger("edge.scheduling.controller")
 
@@ -57,9 +58,13 @@ class Controller:
         profiles: Callable[[], Sequence[LatencyProfile]],
         *,
         typical: SessionSnapshot | None = None,
+        is_loaded: Callable[[str], bool] | None = None,
+        why_not_loaded: Callable[[Sequence[str]], str] = ", ".join,
         solver: SolverExecutor | None = None,
     ) -> None:
-        """`typical` stands for the newcomers where no session is present."""
+        """`typical` stands for the newcomers where no session is present; `is_loaded` tells of a
+        network whether the devices have it (None: they have all), `why_not_loaded` the reason
+        where they have none of these."""
         self.plan: Plan | None = None
         self.assignments: dict[str, Assignment] = {}
         self.minimum_load = 0.0
@@ -80,6 +85,8 @@ class Controller:
         """Share of the devices' plannable time that one `typical` session needs at least; None
         until it has been found out."""
         self._typical = typical
+        self._is_loaded = is_loaded
+        self._why_not_loaded = why_not_loaded
         self._probe_due_ms = self._objective_due_ms = float("-inf")
         self._planner = planner
         self._sessions = sessions
@@ -113,11 +120,15 @@ class Controller:
         """Makes one plan, from snapshots to assignments."""
         began_ms = now_ms()
         sessions = {session.id: session for session in self._sessions()}
-        snapshots = [session.snapshot(began_ms) for session in sessions.values()]
+        everybody = [session.snapshot(began_ms) for session in sessions.values()]
+        snapshots, waiting = split(everybody, self._is_loaded)
         draft = self._planner.draft(snapshots, self._profiles())
         plan = await self._solver.solve(draft.problem, self._planner.accuracy_floor)
         before = self.assignments
         self.plan, self.assignments = self._planner.adopt(draft, plan)
+        for each in waiting:
+            reason = self._why_not_loaded(each.networks)
+            self.assignments[each.id] = waiting_assignment(each, reason)
         self.solve_ms = now_ms() - began_ms
         self.solve_times.add(self.solve_ms)
         for number, assignment in self.assignments.items():

@@ -203,6 +203,7 @@ class WorkerHandle:
             runtime=options.runtime,
             threads=options.threads,
             nice=options.nice,
+            load_nice=options.load_nice,
             slots=self._program.slots,
             slot_bytes=self._program.slot_bytes,
             warmup=self._warmup(),

@@ -35,6 +35,7 @@ class WorkerSetup:
     """Server to worker, first and once: the device, its networks and its limits.
 
     Warm-up batches that are not measured are left out once `warmup_s` seconds have been spent.
+    `load_nice` is added to the niceness until it is ready.
     """
 
     device: str
@@ -50,6 +51,7 @@ class WorkerSetup:
     warmup_s: float
     models: dict[str, Model] = field(default_factory=dict)
     log_format: Literal["text", "json"] = "text"
+    load_nice: int = 0
     type: Literal["setup"] = "setup"
 
 

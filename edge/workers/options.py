@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -30,8 +30,9 @@ class WorkerOptions:
     `variants` are resident and measured (default: every long side of every network), at `shapes`
     (width, height) and `batches`; shapes other than the first are left for later once `warmup_s` is
     spent. `models` describe the networks that are not simply built in. `threads` are a CPU worker's
-    (default: all cores), `nice` its process niceness. A batch that takes `hang_factor` times its
-    expected latency, and at least `hang_least_s`, is a hang.
+    (default: all cores), `nice` its process niceness, and `load_nice` what is added to that until
+    it is ready. A batch that takes `hang_factor` times its expected latency, and at least
+    `hang_least_s`, is a hang.
     """
 
     variants: tuple[str, ...] | None = None
@@ -44,11 +45,19 @@ class WorkerOptions:
     runtime: RuntimeSetting = "auto"
     threads: int | None = None
     nice: int = 0
+    load_nice: int = 0
     hang_factor: float = 20.0
     hang_least_s: float = 5.0
     supervision: SupervisionPolicy = SUPERVISION
     log_format: Literal["text", "json"] = "text"
     command: tuple[str, ...] = COMMAND
+
+    def of_networks(self, networks: Sequence[str]) -> WorkerOptions:
+        """These options with the variants of these networks alone."""
+        if self.variants is None:
+            return self
+        kept = tuple(each for each in self.variants if Variant.parse(each).network in networks)
+        return replace(self, variants=kept)
 
     def warmup_limit_s(self, device: str) -> float:
         """Seconds of warming up after which batches that are not measured are left out."""

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from edge.ipc.picture import Packable
 from edge.ipc.supervisor import ProcessState
 from edge.profile.latency import LatencyProfile
+from edge.profile.variant import Variant
 from edge.workers.handle import MAX_SLOTS, BatchFailure, BatchResult, WorkerHandle
 from edge.workers.messages import Memory
+from edge.workers.on_demand import LoadState, OnDemandModels, Work
 from edge.workers.options import WorkerOptions
 
 DEFAULT_SLOTS = 16
 DEFAULT_MAX_PIXELS = 1920 * 1088
+
+# Of a model that is loaded while others serve; with more, a busy machine starves it.
+_LOAD_NICE = 5
+_RELOAD_WARMUP_S = 2.0  # of one whose latencies are known: its sessions wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +37,12 @@ class WorkerStatus:
     failures: int
     restarts: int
     memory: Memory | None
+    models: Mapping[str, LoadState] = field(default_factory=dict)
+    """Of the models that are loaded on demand."""
 
 
 class WorkerPool:
-    """Workers for `devices`, all of `networks` on each.
+    """Workers for `devices`, all of `networks` on each; those of `on_demand` when they are loaded.
 
     Devices: `cpu`, `cuda:N`, `sim:PROFILE.json` (simulated from a latency profile). All methods and
     callbacks belong to the event loop's thread. A batch that `submit` accepted ends in exactly one
@@ -58,8 +66,11 @@ class WorkerPool:
         max_pixels: int = DEFAULT_MAX_PIXELS,
         profiles: Sequence[LatencyProfile | None] | None = None,
         options: WorkerOptions | None = None,
+        on_demand: Sequence[str] = (),
+        on_models: Callable[[], None] = lambda: None,
     ) -> None:
-        """`on_progress(device, done, total, text)` reports a start, `profiles` are of earlier runs.
+        """`on_progress(device, done, total, text)` reports a start, `profiles` are of earlier runs,
+        `on_models` is called when one of the models `on_demand` becomes ready or no longer is.
 
         A device without a profile is measured while it first starts. ValueError for a device
         name, profile file or limit that can't be used.
@@ -71,6 +82,8 @@ class WorkerPool:
         if max_pixels < 1:
             raise ValueError("max_pixels must be positive")
         measured = profiles if profiles is not None else [None] * len(devices)
+        options = options or WorkerOptions()
+        lasting = options.of_networks(networks) if on_demand else options
         self._workers = [
             WorkerHandle(
                 device,
@@ -78,13 +91,37 @@ class WorkerPool:
                 profile,
                 slots=slots,
                 max_pixels=max_pixels,
-                options=options or WorkerOptions(),
+                options=lasting,
                 on_done=partial(on_done, index),
                 on_state=partial(on_state, index),
                 on_progress=partial(on_progress or _no_progress, index),
             )
             for index, (device, profile) in enumerate(zip(devices, measured, strict=True))
         ]
+
+        def open_handle(device: int, network: str, profile: LatencyProfile | None) -> WorkerHandle:
+            gentle = replace(options.of_networks([network]), load_nice=_LOAD_NICE)
+            if profile is not None:
+                gentle = replace(gentle, warmup_s=_RELOAD_WARMUP_S)
+            return WorkerHandle(
+                devices[device],
+                [network],
+                profile,
+                slots=slots,
+                max_pixels=max_pixels,
+                options=gentle,
+                on_done=partial(on_done, device),
+                on_state=lambda state: on_models(),
+                on_progress=_no_report,
+            )
+
+        self.on_demand = OnDemandModels(
+            on_demand,
+            len(devices),
+            open_handle=open_handle,
+            profiles=lambda: self.profiles,
+            on_change=on_models,
+        )
 
     @property
     def profiles(self) -> list[LatencyProfile]:
@@ -99,20 +136,34 @@ class WorkerPool:
 
     @property
     def status(self) -> list[WorkerStatus]:
-        return [
-            WorkerStatus(
-                device=worker.device,
-                description=worker.description,
-                state=worker.state,
-                pid=worker.pid,
-                in_flight=worker.in_flight,
-                batches=worker.batches,
-                failures=worker.failures,
-                restarts=worker.restarts,
-                memory=worker.memory,
+        models = self.on_demand.states
+        statuses = []
+        for device, worker in enumerate(self._workers):
+            others = self.on_demand.on_device(device)
+            work = Work.of(worker) + self.on_demand.work(device)
+            statuses.append(
+                WorkerStatus(
+                    device=worker.device,
+                    description=worker.description,
+                    state=worker.state,
+                    pid=worker.pid,
+                    in_flight=worker.in_flight + sum(each.in_flight for each in others),
+                    batches=work.batches,
+                    failures=work.failures,
+                    restarts=work.restarts,
+                    memory=_memory([worker, *others]),
+                    models=models,
+                )
             )
-            for worker in self._workers
-        ]
+        return statuses
+
+    def is_loaded(self, network: str) -> bool:
+        """Whether batches of it may be handed to any device that is ready."""
+        return network not in self.on_demand or self.on_demand.is_ready(network)
+
+    def workers(self, device: int) -> list[WorkerHandle]:
+        """A device's own worker, and those of the models that are loaded on demand."""
+        return [self._workers[device], *self.on_demand.on_device(device)]
 
     async def start(self) -> None:
         """Start all workers and wait until they are warm.
@@ -127,7 +178,7 @@ class WorkerPool:
 
     async def stop(self) -> None:
         """End every worker within 5 s; batches in flight may finish before."""
-        await asyncio.gather(*(worker.stop() for worker in self._workers))
+        await asyncio.gather(*(worker.stop() for worker in self._workers), self.on_demand.stop())
 
     def submit(
         self, device: int, batch_id: int, variant: str, pictures: Sequence[Packable]
@@ -140,7 +191,24 @@ class WorkerPool:
         """
         if not pictures:
             raise ValueError("a batch of no pictures")
-        self._workers[device].submit(batch_id, variant, pictures)
+        worker = self._workers[device]
+        network = Variant.parse(variant).network
+        if network in self.on_demand:
+            worker = self.on_demand.handle(network, device)
+        worker.submit(batch_id, variant, pictures)
+
+
+def _memory(workers: Sequence[WorkerHandle]) -> Memory | None:
+    """A device's memory: of a CPU the parts of its processes, of a GPU what they all report."""
+    known = [worker.memory for worker in workers if worker.memory is not None]
+    if not known:
+        return None
+    used = [each for each, _ in known]
+    return (sum(used) if workers[0].device == "cpu" else max(used)), known[0][1]
+
+
+def _no_report(done: int, total: int, text: str) -> None:
+    """Models that are loaded while the server serves are in its log."""
 
 
 def _no_progress(device: int, done: int, total: int, text: str) -> None:

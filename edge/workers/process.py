@@ -21,6 +21,7 @@ from edge.observability.logs import Logs
 from edge.profile.variant import Variant
 from edge.workers.backends import Device, OpenDevice
 from edge.workers.batch_splitter import BatchSplitter
+from edge.workers.gentle_start import gentle_start
 from edge.workers.messages import (
     CODEC,
     BatchRequest,
@@ -76,7 +77,8 @@ def _serve(
     os.nice(setup.nice)
     slots = SharedPictures(memory_fd, setup.slots, setup.slot_bytes)
     try:
-        device = _start(server, setup, open_device)
+        with gentle_start(setup.load_nice):
+            device = _start(server, setup, open_device)
     except Exception as error:  # wrong weights, no such device, no memory: all are reported
         log.debug("start_failed", device=setup.device, exc_info=True)
         server.send(Fatal(_one_line(error)))

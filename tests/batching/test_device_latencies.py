@@ -96,3 +96,15 @@ def test_the_cache_is_bounded() -> None:
     for width in range(2, MAX_CACHED + 3):
         latencies.options(names(128), (width, 1000))
     assert latencies.options(names(128), (1, 1000)) is not first
+
+
+def test_a_network_that_is_loaded_later_has_options_from_then_on() -> None:
+    profile = cpu(46.0)
+    latencies = DeviceLatencies([profile], max_batch=2)
+    latencies.check()
+    assert latencies.options(("mine-608",), SQUARE) is None
+    profile.add([LatencyEntry("mine-608", 608, 608, 1, 5.0, 6.0)])
+    latencies.check()
+    found = latencies.options(("mine-608",), SQUARE)
+    assert found is not None
+    assert found.fastest_ms == pytest.approx(6.0)

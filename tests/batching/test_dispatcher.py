@@ -235,3 +235,17 @@ async def test_a_picture_that_cannot_be_packed_costs_its_batch_alone(clock: Cloc
     stage.offer("b", clock)
     stage.finish(clock, [BOX])
     assert [session for session, _ in stage.answers] == ["b"]
+
+
+async def test_frames_go_to_what_is_loaded_and_to_nothing_else(clock: Clock) -> None:
+    stage = Stage(cpu(46.0))
+    loaded: set[str] = set()
+    stage.dispatcher = Dispatcher(
+        cast(WorkerPool, stage.pool), Batcher(stage.pool.profiles), loaded.__contains__
+    )
+    stage.offer("a", clock)
+    assert stage.drops == [("a", "no_plan")]
+    assert stage.pool.submitted == []
+    loaded.add("yolov4-tiny")
+    stage.offer("a", clock)
+    assert [variant for _, _, variant, _ in stage.pool.submitted] == list(names(608))

@@ -26,6 +26,21 @@ def cpu_like() -> LatencyProfile:
     return LatencyProfile([square(e, b, b * e * e / 8000) for e in LONG_SIDES for b in (1, 2, 4)])
 
 
+def test_networks_can_be_added_and_those_held_stay_as_they_are() -> None:
+    profile = cpu_like()
+    before = profile.latency_ms(TINY, S416, 2), profile.version
+    assert profile.latency_ms("mine-416", S416, 1) == math.inf
+    profile.add([square(416, 1, 7.0, "mine"), square(416, 8, 9.0, "mine"), square(416, 1, 1.0)])
+    assert profile.networks == ("yolov4-tiny", "mine")
+    assert profile.latency_ms("mine-416", S416, 1) == pytest.approx(7.0)
+    assert profile.latency_ms(TINY, S416, 2) == before[0]
+    assert profile.version > before[1]
+    for number in range(40):
+        profile.observe("mine-416", S416, 1, 14.0, 66.0 * number)
+        profile.advance(66.0 * number)
+    assert profile.latency_ms("mine-416", S416, 1) > 7.0
+
+
 def feed(
     profile: LatencyProfile,
     ratio: float,

@@ -27,3 +27,9 @@ def test_options_override_the_devices_defaults() -> None:
 def test_a_gpu_has_longer_to_warm_up() -> None:
     assert WorkerOptions().warmup_limit_s("cpu") < WorkerOptions().warmup_limit_s("cuda:0")
     assert WorkerOptions(warmup_s=1.5).warmup_limit_s("cuda:0") == 1.5
+
+
+def test_a_worker_of_some_networks_is_warmed_up_for_these_alone() -> None:
+    options = WorkerOptions(variants=("a-320", "b-320", "a-416"))
+    assert options.of_networks(["a"]).variants == ("a-320", "a-416")
+    assert WorkerOptions().of_networks(["a"]).variants is None

@@ -94,6 +94,8 @@ class DeviceView:
     batches: int
     failures: int
     restarts: int
+    models: dict[str, str]
+    """The state of each model that is loaded on demand."""
     plan: list[PlanSlotView]
 
     @classmethod
@@ -115,6 +117,7 @@ class DeviceView:
             batches=status.batches,
             failures=status.failures,
             restarts=status.restarts,
+            models=dict(status.models),
             plan=plan,
         )
 

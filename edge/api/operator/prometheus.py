@@ -181,7 +181,13 @@ class MetricsEndpoint(Collector):
             label = [str(number)]
             busy.add_metric(label, usage.busy_ms / 1000.0)
             sizes.add_metric(label, _cumulated(usage.sizes), usage.frames)
-        yield from (busy, sizes, failures, restarts, up, in_flight, memory)
+        loaded = GaugeMetricFamily(
+            "edge_model_loaded", "Whether a model that is loaded on demand is", labels=["model"]
+        )
+        for status in self._devices.status[:1]:  # the same for all
+            for name, state in status.models.items():
+                loaded.add_metric([name], state == "ready")
+        yield from (busy, sizes, failures, restarts, up, in_flight, memory, loaded)
         yield GaugeMetricFamily(
             "edge_frames_waiting", "Frames that no device has taken", self._devices.waiting
         )

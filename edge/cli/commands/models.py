@@ -29,6 +29,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         adding.add_argument(f"--{key}", type=Path, metavar="FILE")
     adding.add_argument("--layout", metavar="L", help="of an ONNX file, where shapes do not tell")
     adding.add_argument("--family", metavar="NAME", help="models among which the plan may choose")
+    adding.add_argument(
+        "--on-demand", action="store_true", default=None, help="load it once a session may use it"
+    )
     adding.add_argument("--input-sizes", type=int, nargs="+", metavar="PX")
     adding.add_argument("--score-threshold", type=float, metavar="S")
     adding.add_argument("--nms-iou", type=float, metavar="IOU")
@@ -89,7 +92,7 @@ def _add(options: argparse.Namespace) -> int:
 
     file: Path | None = options.config
     settings = load(file if file is not None and file.exists() else None)
-    keys = (*_KEYS, "input_sizes", "score_threshold", "nms_iou")
+    keys = (*_KEYS, "on_demand", "input_sizes", "score_threshold", "nms_iou")
     given = {key: value for key in keys if (value := getattr(options, key)) is not None}
     try:
         added = ModelSettings(name=options.name, **given)
@@ -176,6 +179,7 @@ def _described(model: Model) -> str:
     if not model.files and cached(WEIGHTS[model.name]) is None:
         files += f", not fetched yet: `edge weights fetch {model.name}`"
     family = f", family {model.family}" if model.family != model.name else ""
+    family += ", on demand" * model.on_demand
     span = f"{sizes[0]} px" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]} px"
     classes = len(model.class_names)
     return (

@@ -14,7 +14,8 @@ class Model:
 
     Exactly one kind: `onnx`; `cfg` with its `weights`; or neither, for the built-in network of that
     name, whose `weights` are the published ones if None. `family` names models of the same classes
-    among which the planner may choose. `long_sides` ascend, in pixels of the input.
+    among which the planner may choose. `long_sides` ascend, in pixels of the input. `on_demand`:
+    loaded once a session may use it, rather than at the start.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Model:
     weights: Path | None = None
     onnx: Path | None = None
     layout: str | None = None
+    on_demand: bool = False
 
     @property
     def variants(self) -> list[str]:

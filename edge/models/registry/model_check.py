@@ -40,6 +40,7 @@ def check_model(settings: ModelSettings, long_sides: Sequence[int]) -> Model:
         weights=settings.weights,
         onnx=settings.onnx,
         layout=settings.layout,
+        on_demand=settings.on_demand,
     )
 
 

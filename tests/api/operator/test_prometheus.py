@@ -155,7 +155,11 @@ async def test_sessions_are_counted_by_state_objective_and_plan() -> None:
 
 async def test_devices_are_counted_each() -> None:
     parts = ServerParts()
-    parts.devices.status = [worker("lost", restarts=2), worker(in_flight=1, memory=(5, 10))]
+    models = {"helmets": "ready", "masks": "loading"}
+    parts.devices.status = [
+        worker("lost", restarts=2, models=models),
+        worker(in_flight=1, memory=(5, 10), models=models),
+    ]
     parts.devices.usage = [DeviceUsage(), DeviceUsage(busy_ms=1500.0)]
     parts.devices.usage[1].sizes.update([1, 3, 3, 20])
     parts.devices.waiting = 4
@@ -164,6 +168,8 @@ async def test_devices_are_counted_each() -> None:
     assert samples["edge_worker_restarts_total", "0"] == 2
     assert samples["edge_device_busy_seconds_total", "1"] == 1.5
     assert samples["edge_device_memory_bytes", "1"] == 5
+    assert samples["edge_model_loaded", "helmets"] == 1
+    assert samples["edge_model_loaded", "masks"] == 0
     assert ("edge_device_memory_bytes", "0") not in samples
     assert samples["edge_batch_size_frames_bucket", "1,2"] == 1
     assert samples["edge_batch_size_frames_bucket", "1,4"] == 3

@@ -58,7 +58,8 @@ function fill(card, device, titles) {
   const memory = device.memory_bytes === null ? "" : ` · ${bytesText(device.memory_bytes)} of ${bytesText(device.memory_total_bytes)}`;
   setText(part(".work"), `${Math.round(device.frames_per_s)} frames/s · ${fill_} · ${counted(device.in_flight, "batch").replace("batchs", "batches")} there${memory}`);
   const trouble = [device.restarts && `${device.restarts} restarts`, device.failures && `${device.failures} batches failed`].filter(Boolean);
-  setText(part(".what"), [device.description, ...trouble].join(" · "));
+  const models = Object.entries(device.models ?? {}).map(([name, state]) => `${name} ${state === "ready" ? "loaded" : state}`);
+  setText(part(".what"), [device.description, ...models, ...trouble].join(" · "));
   const slots = device.plan.map((/** @type {any} */ slot) => {
     const who = slot.sessions.map((/** @type {string} */ name) => titles.get(name) ?? name).join(", ");
     return el("p", {}, el("b", { text: `${slot.variant} at ${slot.input.replace("x", "×")}, batches of ${slot.batch}` }), `: ${who}`);
