@@ -29,6 +29,7 @@ from edge.fleet.subjects import node_path
 from edge.session.rate_limits import KeyedRateLimiter
 
 REQUEST_S = 5.0  # for a node's response about one of its sessions
+STATE_S = 0.5  # whether it lives: with a probe, publishers know within a second
 GONE_REQUEST_S = 0.3  # of a node that is gone: it may be back without a beat
 HEARD_ALL_MS = 1_000.0  # five beats of every node
 RETRY_AFTER_S = 1  # a node's absence is known within a second
@@ -51,7 +52,7 @@ class DirectorApi:
         client: NodeClient,
         offers: Offers,
         places: SessionPlaces,
-        probe: Callable[[KnownNode], Awaitable[None]],
+        probe: Callable[[KnownNode, BaseException], Awaitable[None]],
         heard_ms: Callable[[], float],
     ) -> None:
         """`heard_ms`: for how long all beats have been heard."""
@@ -140,7 +141,7 @@ class DirectorApi:
                     )
                     return reply.to_response()
                 except Failure:
-                    node.suspect(now_ms())
+                    continue
         response = web.Response(status=HTTPStatus.NO_CONTENT, headers=PREFLIGHT)
         response.headers["Accept-Post"] = "application/sdp"
         return response
@@ -175,7 +176,9 @@ class DirectorApi:
     async def _send_on(self, request: web.Request) -> web.StreamResponse:
         """To the node that the URL names; RefusedError if it does not answer."""
         node = self._node(request)
-        is_gone = node.liveness(now_ms()) == "gone"
+        timeout_s = STATE_S if request.method == "GET" else REQUEST_S
+        if node.liveness(now_ms()) == "gone":
+            timeout_s = GONE_REQUEST_S
         try:
             reply = await self._client.send(
                 node.beat,
@@ -184,10 +187,10 @@ class DirectorApi:
                 headers=self._client.headers(request, node.beat),
                 query=_query(request),
                 body=await self._body(request) or None,
-                timeout_s=GONE_REQUEST_S if is_gone else REQUEST_S,
+                timeout_s=timeout_s,
             )
-        except Failure:
-            await self._probe(node)
+        except Failure as error:
+            await self._probe(node, error)
             raise self._refusal_of(node) from None
         return reply.to_response()
 
@@ -198,8 +201,8 @@ class DirectorApi:
             if web.WebSocketResponse().can_prepare(request):
                 return await streams.web_socket(self._client, node.beat, path, request)
             return await streams.forward(self._client, node.beat, path, request)
-        except streams.NoStreamError:
-            await self._probe(node)
+        except streams.NoStreamError as error:
+            await self._probe(node, error.__cause__ or error)
             return self._refusal_of(node).response
         except RefusedError as refused:
             return refused.response

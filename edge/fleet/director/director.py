@@ -80,6 +80,7 @@ class Director:
         self._page: Mapping[str, object] = page_settings(settings, ModelRegistry.of(settings))
         self._odd_logged_ms = float("-inf")
         self._tasks: set[asyncio.Task[None]] = set()
+        self._probes: dict[str, asyncio.Task[None]] = {}  # by node's name
 
     @property
     def url(self) -> str:
@@ -175,18 +176,27 @@ class Director:
             now = now_ms()
             try:
                 for node in self.view.tick(now):
-                    self._spawn(self._end_probe(node))
+                    self._begin_probe(node)
             except Exception:
                 log.exception("tick_failed")
             due_ms = max(due_ms + TICK_MS, now_ms())
             await asyncio.sleep((due_ms - now_ms()) / 1000.0)
 
-    async def _probe(self, node: KnownNode) -> None:
-        """Ask a node directly now, since a request to it failed."""
-        node.suspect(now_ms())
+    async def _probe(self, node: KnownNode, error: BaseException) -> None:
+        """After a request to a node has failed: ask it directly, or wait for the answer if it is
+        being asked. One that was late, and beats, is only busy."""
+        if not isinstance(error, TimeoutError):
+            node.suspect(now_ms())
         if node.wants_probe(now_ms()):
             node.begin_probe()
-            await self._end_probe(node)
+            self._begin_probe(node)
+        if (probe := self._probes.get(node.name)) is not None:
+            await asyncio.wait([probe])
+
+    def _begin_probe(self, node: KnownNode) -> None:
+        probe = self._spawn(self._end_probe(node))
+        self._probes[node.name] = probe
+        probe.add_done_callback(lambda _: self._probes.pop(node.name, None))
 
     async def _end_probe(self, node: KnownNode) -> None:
         was = node.liveness(now_ms())
@@ -204,7 +214,8 @@ class Director:
                 silent_s = round(node.silent_ms(now) / 1000.0, 1)
                 report("node_asked", node=node.name, liveness=liveness, silent_s=silent_s)
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)  # the loop itself holds only weak references to tasks
         task.add_done_callback(self._tasks.discard)
+        return task

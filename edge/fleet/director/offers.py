@@ -114,7 +114,8 @@ class Offers:
             )
         except Failure as error:
             log.warning("offer_failed", node=node.name, reason=str(error) or type(error).__name__)
-            node.suspect(now_ms())
+            if not isinstance(error, TimeoutError):  # else it may be busy; its beats will tell
+                node.suspect(now_ms())
             raise
 
     def abandon(self, sent: asyncio.Task[Reply], node: KnownNode, offer: Offer) -> None:

@@ -463,3 +463,49 @@ async def test_a_doubled_name_leaves_the_former_its_sessions() -> None:
                 assert (await offer(http, director))[2] == "answer of a"
             assert len(first.of("POST")) == 4
             assert not second.of("POST")
+
+
+async def test_a_node_that_is_slow_and_beats_is_not_gone() -> None:
+    """Its publisher is told nothing for good."""
+    async with (
+        NatsServer() as engine,
+        directing(engine.url) as director,
+        fake_nodes(engine.url, "a") as [a],
+        aiohttp.ClientSession() as http,
+    ):
+        await knows(director, "a")
+        released = asyncio.Event()
+
+        async def slow(request: web.Request) -> web.StreamResponse:
+            await released.wait()
+            return await a.create(request)
+
+        a.answer, a.looks = slow, False
+        status, body = await _get(http, director.url + "n/a/whip/x")
+        known = director.view.get("a")
+        assert known is not None
+        assert (status, json.loads(body)["error"]["code"]) == (503, "no_answer")
+        released.set()
+        await until(lambda: known.liveness(now_ms()) == "fresh")
+        assert (await offer(http, director))[0] == 201
+
+
+async def test_a_node_that_fell_silent_and_hangs_is_gone_by_its_first_question() -> None:
+    async with (
+        NatsServer() as engine,
+        directing(engine.url) as director,
+        fake_nodes(engine.url, "a") as [a],
+        aiohttp.ClientSession() as http,
+    ):
+        await knows(director, "a")
+
+        async def hang(request: web.Request) -> web.StreamResponse:
+            await asyncio.sleep(3600)
+            raise AssertionError
+
+        a.answer, a.looks, a.beats = hang, False, False
+        codes: list[int] = []
+        async with asyncio.timeout(60):
+            while not codes or codes[-1] != 410:
+                codes.append((await _get(http, director.url + "n/a/whip/x"))[0])
+        assert set(codes) <= {503, 410}
