@@ -19,11 +19,13 @@ from edge.client.frame_outcomes import FrameOutcomes, PublishedFrame, PublisherS
 from edge.client.messages import ReceivedHint, report
 from edge.client.rtp.rtp_packetiser import Codec
 from edge.client.video_sender import START_BPS, VideoSender
+from edge.client.watchdog import Watchdog
 from edge.client.whip_client import PublishError, WhipClient
 from edge.session.control.control_messages import VERSION, message
 
 CONNECT_S = 15.0
-SILENT_MS = 5_000.0  # without a message from the server, which is pinged once a second: it is gone
+SILENT_MS = 5_000.0  # without a message from the server: it is gone, whatever it says over HTTP
+REPLIES = frozenset({"detections", "dropped", "pong"})  # sent because it has received something
 REPORT_MS, SENDER_REPORT_MS = 500.0, 1_000.0
 FINAL_BYES = frozenset({"ended", "excess", "abuse", "replaced"})  # publishing again would be wrong
 
@@ -72,6 +74,8 @@ class Publisher:
         self._first_ms = 0.0
         self._report_due_ms = self._sender_report_due_ms = 0.0
         self._received_ms = 0.0
+        self._watchdog = Watchdog()
+        self._asking: asyncio.Task[None] | None = None
         self._open = asyncio.Event()
         self._changed = asyncio.Event()
 
@@ -182,7 +186,8 @@ class Publisher:
             elapsed_s = (at_ms - self._first_ms) / 1000.0
             self._sender.send_report(elapsed_s, at_ms, self.label or "clip")
         clock = self._clock
-        if clock.ping_due(at_ms):
+        self._watchdog.step(at_ms)
+        if clock.ping_due(at_ms) or self._watchdog.pings:
             self._send("ping", t0_ms=unix_ms(), offset_ms=clock.offset_ms, rtt_ms=clock.rtt_ms)
         if at_ms >= self._report_due_ms:
             self._report_due_ms = at_ms + REPORT_MS
@@ -190,8 +195,19 @@ class Publisher:
             interval = self.outcomes.report()
             fields = report(interval, self.sent_size, self.estimate_bps, rtt_ms)
             self._send("report", fps=interval.sent * 1000.0 / REPORT_MS, **fields)
+        if self._watchdog.asks and self._asking is None and self.reason is None:
+            self._asking = asyncio.create_task(self._ask())
         if at_ms - self._received_ms > SILENT_MS:
             self.end(f"the server has been silent for {SILENT_MS / 1000:g} s")
+
+    async def _ask(self) -> None:
+        """End this session at once if the server has it no more."""
+        try:
+            gone = await self._whip.gone()
+        finally:
+            self._asking = None
+        if gone and self._watchdog.asks:
+            self.end("the server does not have the session any more")
 
     def lose_network(self) -> None:
         """Send nothing more, not even a good-bye, like a phone that enters a tunnel."""
@@ -217,6 +233,8 @@ class Publisher:
     async def close(self) -> None:
         """End the session; frames that are still open become unanswered."""
         self.end("stopped")
+        if self._asking is not None:
+            self._asking.cancel()
         await self._connection.close()
         await self._whip.end()
         self.outcomes.close()
@@ -238,6 +256,8 @@ class Publisher:
     def _on_message(self, label: str, text: str) -> None:
         at_ms = self._received_ms = unix_ms()
         received = json.loads(text)
+        if received.get("type") in REPLIES:
+            self._watchdog.reset()
         match received.get("type"):
             case "detections":
                 frame = self.outcomes.answered(received, at_ms, self._clock.offset_ms)

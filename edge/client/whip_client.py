@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import email.utils
+import errno
 import json
 import ssl
 import time
@@ -15,6 +16,7 @@ import aiohttp
 
 _POST_S = 15.0
 _DELETE_S = 2.0
+_STATE_S = 1.0
 _TEMPORARY = frozenset({408, 425, 429})  # of the client errors: the same offer may do later
 
 
@@ -83,6 +85,23 @@ class WhipClient:
         except TimeoutError as error:
             raise PublishError(f"{self.url}: no response within {_POST_S:g} s") from error
         return answer
+
+    async def gone(self) -> bool:
+        """Whether the server says that it does not have the session, or its port is closed."""
+        if not self.location:
+            return False
+        try:
+            async with (
+                asyncio.timeout(_STATE_S),
+                self._http.get(
+                    urljoin(self.url, self.location), headers=self._headers, ssl=self._tls
+                ) as response,
+            ):
+                return response.status in (404, 410)
+        except aiohttp.ClientConnectorError as error:
+            return error.os_error.errno == errno.ECONNREFUSED
+        except (aiohttp.ClientError, TimeoutError):
+            return False
 
     async def end(self) -> None:
         """End the session, if there is one; failures are ignored."""

@@ -49,15 +49,15 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--retry",
         action="store_true",
-        help="publish again after a refusal that may pass or a lost session, until the end",
+        help="publish again after a first refusal that may pass, too, and not only a lost session",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="the counts, and every frame")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Exit status: 0, or 1 if a publisher was refused or ended before its time (with `--retry`: was
-    not publishing at the end)."""
+    """Exit status: 0, or 1 if a publisher was refused, was ended on purpose, or was not publishing
+    at the end."""
     try:
         check()
         clip = EncodedClip(options.video, options.fps, progress=_progress)
@@ -84,13 +84,14 @@ async def _publish(
     failures: list[str] = []
     places = asyncio.Semaphore(_CONNECTING)
     over = asyncio.Event()
+    connected: set[str] = set()  # a lost session is published again
 
     async def one(number: int) -> None:
         alone = options.label and options.clients == 1
         label = options.label if alone else f"{options.label or 'client'} {number}"
         wait = RetryWait()
         while (failure := await session(label, wait)) is not None:
-            if failure.final or not options.retry:
+            if failure.final or not (options.retry or label in connected):
                 failures.append(f"{label}: {failure}")
                 return
             wait_s = wait.next_s(failure.retry_after_s)
@@ -116,6 +117,7 @@ async def _publish(
                         )
                     )
                 publishers.append(publisher)
+                connected.add(label)
                 await _first(over.wait(), publisher.ended())
                 if publisher.stats().in_time:
                     wait.worked()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
@@ -47,6 +48,29 @@ async def test_an_offer_is_posted_and_the_session_deleted(server: StandIn) -> No
         ("POST", "/whip?label=me", "offer", "Bearer hush"),
         ("DELETE", "/whip/7", "", "Bearer hush"),
     ]
+
+
+@pytest.mark.parametrize(("status", "gone"), [(200, False), (404, True), (410, True), (503, False)])
+async def test_a_session_is_gone_if_the_server_says_so(
+    server: StandIn, status: int, gone: bool
+) -> None:
+    server.response = web.Response(status=201, text="answer", headers={"Location": "/whip/7"})
+    async with aiohttp.ClientSession() as http:
+        whip = WhipClient(http, server.url, token="hush")
+        assert not await whip.gone()  # there is none yet
+        await whip.publish("offer", {})
+        server.response = web.Response(status=status)
+        assert await whip.gone() is gone
+    assert server.requests[-1] == ("GET", "/whip/7", "", "Bearer hush")
+
+
+async def test_a_session_is_gone_with_its_servers_port() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        port = held.getsockname()[1]
+    async with aiohttp.ClientSession() as http:
+        whip = WhipClient(http, f"http://127.0.0.1:{port}")
+        whip.location = "/whip/7"
+        assert await whip.gone()
 
 
 async def test_a_refusal_has_the_servers_reason_and_nothing_is_deleted(server: StandIn) -> None:

@@ -240,3 +240,17 @@ async def test_one_that_is_refused_is_over_unless_asked(clip: EncodedClip) -> No
     assert publishers == []
     [failure] = failures
     assert "the server takes no newcomers" in failure
+
+
+async def test_a_session_that_the_server_has_no_more_ends_at_once(
+    clip: EncodedClip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with streaming(clip, slo_ms=5000.0) as (server, session, me):
+        # As if its node had died, and the one at its address did not know the session.
+        monkeypatch.setattr(session.peer, "send", lambda *_: False)
+        monkeypatch.delitem(server.sessions._sessions, session.id)
+        try:
+            assert await me.ended() == "the server does not have the session any more"
+        finally:
+            monkeypatch.undo()  # so that the server ends it
+        assert not me.final
