@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import math
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from edge import startup
 from edge.api.access.auth import AccessControl
 from edge.api.access.directors import Directors
 from edge.api.access.login import LoginPages
@@ -55,7 +55,7 @@ from edge.session.interface import OnCloseRequest, SessionInterface, SessionOpti
 from edge.session.registry import FullError, SessionRegistry
 from edge.session.session import Session
 from edge.session.session_adaptation import SessionAdaptation
-from edge.startup import StartError, load_accuracy, load_models, load_profiles, load_sinks
+from edge.startup import StartError
 from edge.workers.handle import WorkerError
 
 if TYPE_CHECKING:
@@ -76,8 +76,8 @@ class Server:
     def __init__(self, settings: Settings, on_progress: Callable[[str], None] = log.info) -> None:
         aiortc_adapter.check()
         self.settings = settings
-        self.models = load_models(settings, on_progress)
-        self.sinks = load_sinks(settings, self.models)
+        self.models = startup.load_models(settings, on_progress)
+        self.sinks = startup.load_sinks(settings, self.models)
         self._metrics = FrameMetrics()
         in_here = settings.clips is not None and not settings.ingest
         self._clips = ClipWriter(settings.clips) if in_here and settings.clips else None
@@ -92,7 +92,7 @@ class Server:
         self.devices = Devices(
             settings,
             models=self.models,
-            profiles=load_profiles(settings),
+            profiles=startup.load_profiles(settings),
             on_change=lambda: self.controller.notify("device"),
             on_progress=on_progress,
         )
@@ -113,7 +113,7 @@ class Server:
         self.controller = Controller(
             Planner(
                 {model.name: model.long_sides for model in self.models},
-                load_accuracy(settings),
+                startup.load_accuracy(settings),
                 accuracy_floor=settings.accuracy_floor,
                 max_batch=settings.max_batch,
                 sent_long_sides=SENT_LONG_SIDES
@@ -219,26 +219,13 @@ class Server:
         except (ListenError, WorkerError, IngestLostError) as error:
             raise StartError(str(error)) from error
         if self.settings.models:
-            self._check_profiles()
+            startup.check_profiles(self.settings, self.models, self.devices.pool.profiles)
         self.controller.start()
         self.sinks.start()
         self._history.start()
         self._ticker = asyncio.create_task(self._tick(), name="edge-ticker")
         if self.fleet is not None:
             await self.fleet.start()
-
-    def _check_profiles(self) -> None:
-        """StartError unless the devices' latencies are known for every model."""
-        for device, profile in zip(self.settings.device, self.devices.pool.profiles, strict=True):
-            for model in self.models:
-                smallest = model.variants[0]
-                if model.on_demand and not device.startswith("sim:"):
-                    continue  # measured when it is loaded
-                if not math.isfinite(profile.latency_ms(smallest, (32, 32), 1)):
-                    raise StartError(
-                        f"{device}: its latency profile has no {model.name}: measure it, or leave "
-                        "out `profile`"
-                    )
 
     async def stop(self) -> None:
         """The reverse: refuse sessions, finish frames in the devices, end sessions, processes."""

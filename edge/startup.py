@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+import math
+from collections.abc import Callable, Collection, Sequence
 from itertools import product
 
 from edge.assets.store import AssetError, cached, fetch
@@ -131,3 +132,18 @@ def load_accuracy(settings: Settings) -> AccuracyProfile:
         return load_accuracy_profile(path, as_network=stand_in)
     except (AccuracyError, OSError) as error:
         raise StartError(f"accuracy: {error}") from error
+
+
+def check_profiles(
+    settings: Settings, models: ModelRegistry, profiles: Sequence[LatencyProfile]
+) -> None:
+    """StartError unless the devices' latencies, one profile each, are known for every model."""
+    for device, profile in zip(settings.device, profiles, strict=True):
+        for model in models:
+            if model.on_demand and not device.startswith("sim:"):
+                continue  # measured when it is loaded
+            if not math.isfinite(profile.latency_ms(model.variants[0], (32, 32), 1)):
+                raise StartError(
+                    f"{device}: its latency profile has no {model.name}: measure it, or leave "
+                    "out `profile`"
+                )
