@@ -13,6 +13,8 @@ from edge.assets.browser import launch_options, started
 
 MOST_OPEN = 2  # browsers; the one that was not used for longest is closed for another
 
+WAIT_S = 120.0  # for whatever is awaited: a busy machine is no failure
+
 _Key = tuple[Path | None, tuple[str, ...]]
 
 
@@ -33,6 +35,7 @@ class SharedBrowsers:
         """A context of its own; `options` go to Playwright (viewport, is_mobile, ...)."""
         browser = await self._browser((camera, tuple(flags)))
         async with await browser.new_context(ignore_https_errors=True, **options) as context:
+            context.set_default_timeout(1000.0 * WAIT_S)
             yield context
 
     @asynccontextmanager

@@ -12,7 +12,7 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 from playwright.async_api import Page
 
-from .browsers import BROWSERS
+from .browsers import BROWSERS, WAIT_S
 
 SESSION_LOOP = pytest.mark.asyncio(loop_scope="session")
 
@@ -37,7 +37,7 @@ class Watched:
     async def open(self, **query: Any) -> None:
         await self.page.goto(f"{self.origin}?{urlencode(query)}")
 
-    async def until(self, condition: str, timeout_s: float = 30.0) -> None:
+    async def until(self, condition: str, timeout_s: float = WAIT_S) -> None:
         """Wait for a JavaScript expression over `edge` (window.__edge) to become true."""
         script = f"() => {{ const edge = window.__edge; return Boolean(edge && ({condition})); }}"
         try:

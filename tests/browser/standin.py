@@ -138,7 +138,7 @@ class Standin:
             await self._runner.cleanup()
             self._runner = None
 
-    async def until(self, condition: Callable[[], Any], timeout_s: float = 30.0) -> Any:
+    async def until(self, condition: Callable[[], Any], timeout_s: float = 120.0) -> Any:
         """Wait until a condition on what was seen holds; its value."""
         async with asyncio.timeout(timeout_s), self._changed:
             while not (value := condition()):

@@ -37,7 +37,7 @@ def _demo(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_the_demo_ends_well_and_its_counts_add_up(tmp_path: Path) -> None:
     summary_file, screenshot = tmp_path / "demo.json", tmp_path / "demo.png"
     done = _demo(
-        "--seconds", "8", "--json", str(summary_file), "--screenshot", str(screenshot)
+        "--seconds", "5", "--json", str(summary_file), "--screenshot", str(screenshot)
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     assert screenshot.read_bytes().startswith(b"\x89PNG")

@@ -54,7 +54,7 @@ def test_the_examples_have_as_many_lines_as_their_page_says(name: str) -> None:
 
 
 def test_the_bundle_is_small() -> None:
-    assert BUNDLE.stat().st_size < 48_000
+    assert BUNDLE.stat().st_size < 50_000  # docs/embed/javascript.md says what it is made of
 
 
 def test_the_modules_keep_their_types_and_those_that_are_promised() -> None:

@@ -10,9 +10,9 @@ import asyncio
 import json
 import sys
 from collections import Counter
+from urllib.parse import urlsplit
 
 import aiohttp
-from yarl import URL
 
 _LOOK_S = 1.0
 _EVENT = b"\ndata: "
@@ -54,14 +54,14 @@ class EventCounter(asyncio.BufferedProtocol):
 
     def __init__(self, url: str, name: str, results: Counter[str]) -> None:
         """`url` is an http: one."""
-        self._address, self._name, self._results = URL(url), name, results
+        self._address, self._name, self._results = urlsplit(url), name, results
         self._buffer = memoryview(bytearray(_READ_BYTES))
         self._end = b""  # of what came, which may be the beginning of an event's line
         self._closed = asyncio.get_running_loop().create_future()
 
     async def read(self) -> None:
         """Read until the server ends the feed. ConnectionError if it does not give it."""
-        host, port = self._address.host or "", self._address.port or 80
+        host, port = self._address.hostname or "", self._address.port or 80
         transport, _ = await asyncio.get_running_loop().create_connection(lambda: self, host, port)
         path = f"{self._address.path}api/sessions/{self._name}/results"
         request = f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n"

@@ -27,7 +27,8 @@ def test_own_time_that_is_booked_late_makes_no_negative_share() -> None:
 
 def test_a_sample_of_this_process() -> None:
     load = MachineLoad.now(os.getpid(), [os.getpid(), os.getpid()])
-    assert load.own == 2 * load.process > 0
+    assert load.process > 0
+    assert 0 <= load.own - 2 * load.process <= 4  # it is read three times, and may run meanwhile
     assert load.process <= load.busy <= load.total
     gone = MachineLoad.now(2**22 + 1, [])  # above the kernel's greatest pid
     assert (gone.process, gone.own) == (0, 0)
