@@ -6,8 +6,12 @@ import shutil
 import signal
 import sys
 import tempfile
+from collections.abc import Generator
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.network_lock import network
 
 # A slow machine is no failure: speed is judged by the benchmarks. Under CI the examples are the
 # same each time, so that a change is judged by what it changed; elsewhere they go on searching.
@@ -34,3 +38,13 @@ elif "PYTEST_XDIST_WORKER" in os.environ:  # a history is open in one server at 
 # interrupt a program with it would wait in vain.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Tests that make links run beside none that drives a browser."""
+    changes = item.get_closest_marker("kernel") is not None
+    if not changes and item.get_closest_marker("browser") is None:
+        return (yield)
+    with network(changes=changes):
+        return (yield)
