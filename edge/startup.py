@@ -13,6 +13,7 @@ from edge.config import Settings
 from edge.models.cfg.model_error import ModelError
 from edge.models.registry.model import Model
 from edge.models.registry.registry import ModelRegistry
+from edge.models.runtime.onnx_runtime import check_providers
 from edge.models.weights import WEIGHTS
 from edge.profile.accuracy import AccuracyError, AccuracyProfile
 from edge.profile.accuracy_file import load_accuracy_profile
@@ -35,7 +36,7 @@ def load_profiles(settings: Settings) -> list[LatencyProfile] | None:
         if settings.profile:
             return [load_latency_profile(path) for path in settings.profile]
         [model, *others] = settings.served_models
-        as_measured = not others and model.cfg is None and not model.onnx and not model.weights
+        as_measured = not (others or model.cfg or model.onnx or model.torch or model.weights)
         as_measured = as_measured and settings.threads is None
         as_measured = as_measured and settings.runtime == settings.precision == "auto"
         if settings.device == ["cpu"] and as_measured:
@@ -61,7 +62,10 @@ def load_models(settings: Settings, report: Callable[[str], None]) -> ModelRegis
     gpus = [device for device in settings.device if device.startswith("cuda:")]
     for model in models:
         if model.onnx is not None and gpus:
-            raise StartError(f"{model.onnx}: ONNX models run on cpu, not on {gpus[0]}")
+            try:
+                check_providers(model.onnx, gpus[0], model.providers)
+            except ModelError as error:
+                raise StartError(f"{gpus[0]}: {error}") from error
     return models
 
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from edge.profile.variant import INPUT_LONG_SIDES, NETWORK_NAME, NETWORKS
 
+_ENTRY_POINT = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$"
 _Name = Annotated[str, Field(pattern=rf"^{NETWORK_NAME}$")]
 
 
@@ -22,7 +23,9 @@ class ModelSettings(BaseModel):
     weights: Path | None = None
     names: Path | None = None
     onnx: Path | None = None
+    torch: Annotated[str, Field(pattern=_ENTRY_POINT)] | None = None
     layout: Literal["yolov5", "yolov8", "end2end", "rtdetr"] | None = None
+    providers: list[str] = []
     family: _Name | None = None
     on_demand: bool = False
     input_sizes: list[int] | None = None
@@ -44,7 +47,13 @@ class ModelSettings(BaseModel):
         if self.onnx is not None:
             if self.cfg is not None or self.weights is not None:
                 raise ValueError("onnx goes without cfg and weights")
+            if self.torch is not None:
+                raise ValueError("onnx goes without torch")
             needed = {}  # `names` may be in the file itself
+        elif self.torch is not None:
+            if self.cfg is not None:
+                raise ValueError("torch goes without cfg")
+            needed = {}  # `names` may be an attribute of the module
         elif self.name in NETWORKS and self.cfg is None:
             needed = {}  # the built-in network, with its published weights if no others are given
         else:
@@ -53,10 +62,12 @@ class ModelSettings(BaseModel):
         if len(missing) == 3:
             built_in = " or ".join(NETWORKS)
             raise ValueError(
-                f"{self.name}: give cfg, weights and names, or onnx; or name {built_in}"
+                f"{self.name}: give cfg, weights and names, or onnx, or torch; or name {built_in}"
             )
         if missing:
             raise ValueError(f"{self.name}: missing key `{missing[0]}`")
-        if self.layout is not None and self.onnx is None:
-            raise ValueError(f"{self.name}: layout goes with onnx")
+        if self.layout is not None and self.onnx is None and self.torch is None:
+            raise ValueError(f"{self.name}: layout goes with onnx or torch")
+        if self.providers and self.onnx is None:
+            raise ValueError(f"{self.name}: providers goes with onnx")
         return self

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edge.ipc.picture import Picture
 from edge.models.boxes import Box
-from edge.models.registry.onnx_detector import OnnxDetector
+from edge.models.registry.opening import open_decoded
 from edge.models.runtime.detector import Detector
 from edge.models.runtime.opening import open_detector
 from edge.models.weights import CLASSES
@@ -32,10 +32,8 @@ class NetworkDevice:
         for name in setup.networks:
             report(f"loading {name}")
             model, path = setup.models.get(name), setup.weights.get(name)
-            if model is not None and model.onnx is not None:
-                if not on_cpu:
-                    raise ValueError(f"{model.onnx}: ONNX models run on cpu, not on {setup.device}")
-                self._detectors[name] = OnnxDetector(model, setup.precision, threads)
+            if model is not None and (model.onnx is not None or model.torch is not None):
+                self._detectors[name] = open_decoded(model, setup.device, setup.precision, threads)
                 continue
             self._detectors[name] = open_detector(
                 name,

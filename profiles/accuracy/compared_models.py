@@ -79,17 +79,12 @@ def of_settings(file: Path | None, name: str, reference: str | None) -> Compared
 
 
 def open_model(model: Model, device: str, precision: Precision) -> ModelDetector:
-    """The model, loaded on a device; raises ValueError for an ONNX model on another than the CPU.
-
-    Else raises as the detectors do.
-    """
-    from edge.models.registry.onnx_detector import OnnxDetector  # noqa: PLC0415  # loads OpenVINO
+    """The model, loaded on a device; raises as the detectors do."""
+    from edge.models.registry.opening import open_decoded  # noqa: PLC0415  # loads OpenVINO
     from edge.models.runtime.opening import open_detector  # noqa: PLC0415  # may load torch
 
-    if model.onnx is not None:
-        if device != "cpu":
-            raise ValueError(f"{model.onnx}: ONNX models run on cpu, not on {device}")
-        return ModelDetector(model, OnnxDetector(model, precision))
+    if model.onnx is not None or model.torch is not None:
+        return ModelDetector(model, open_decoded(model, device, precision))
     detector = open_detector(
         model.name,
         weights=model.weights,
@@ -115,4 +110,6 @@ def _checked(model: ModelSettings, settings: Settings | None = None) -> Model:
 def _bytes(model: Model) -> int:
     """The size of its weights: of models of one kind, a larger one sees more."""
     path = model.onnx or model.weights
+    if path is None and model.torch is not None:
+        return 0  # its code alone is known
     return WEIGHTS[model.name].size if path is None else path.stat().st_size

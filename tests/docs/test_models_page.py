@@ -85,20 +85,23 @@ def lamp(width: int = 320, height: int = 192) -> list[VideoFrame]:
 
 
 async def test_a_newcomers_models_are_served_by_this_page_alone(tmp_path: Path) -> None:
-    *commands, serve = BLOCKS
-    assert serve.strip() == SERVE
-    outputs = [await run(block, tmp_path) for block in commands]
-    assert "pallets: darknet, 2 classes" in outputs[-1]
-    assert "lamps: onnx, 1 class, 320 px" in outputs[-1]
-    assert [model.name for model in load(tmp_path / "my.toml").models] == ["pallets", "lamps"]
+    commands = [block for block in BLOCKS if block.strip() != SERVE]
+    assert len(commands) == len(BLOCKS) - 1
+    output = "".join([await run(block, tmp_path) for block in commands])
+    assert "pallets: darknet, 2 classes" in output
+    assert "lamps: onnx, 1 class, 320 px" in output
+    assert "added bright: torch, 1 class, 320 px (own_detectors:Lamps)" in output
+    models = [model.name for model in load(tmp_path / "my.toml").models]
+    assert models == ["pallets", "lamps", "bright"]
     async with served(tmp_path) as url:
-        async with publishing(url, lamp(), query={"model": "lamps"}) as me:
-            found = await me.wait_for(lambda each: bool(each.get("boxes")), 90)
-        name, score, x1, y1, x2, y2 = found["boxes"][0]
-        assert name == "lamp"
-        assert score > 0.8
-        assert abs((x1 + x2) / 2 - 0.4) < 0.12
-        assert abs((y1 + y2) / 2 - 0.5) < 0.2
+        for model in ("lamps", "bright"):
+            async with publishing(url, lamp(), query={"model": model}) as me:
+                found = await me.wait_for(lambda each: bool(each.get("boxes")), 90)
+            name, score, x1, y1, x2, y2 = found["boxes"][0]
+            assert name == "lamp"
+            assert score > 0.8
+            assert abs((x1 + x2) / 2 - 0.4) < 0.12
+            assert abs((y1 + y2) / 2 - 0.5) < 0.2
         async with publishing(url, lamp()) as default:
             await default.wait_for_answers(1, 90)
             default.send("hello", version=1)

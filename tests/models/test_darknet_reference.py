@@ -15,9 +15,9 @@ from edge.models.boxes import Box, match
 from edge.models.letterbox import Letterbox
 from edge.models.postprocess import postprocess
 from edge.models.registry.model import Model
-from edge.models.registry.onnx_detector import OnnxDetector
 from edge.models.registry.onnx_file import read_onnx
-from edge.models.registry.onnx_layouts import candidates
+from edge.models.registry.opening import open_decoded
+from edge.models.registry.output_layouts import candidates
 from edge.models.runtime.conversion import convert
 from edge.models.runtime.openvino.openvino_detector import OpenVinoDetector
 from edge.models.runtime.openvino.openvino_library import is_installed
@@ -57,7 +57,7 @@ def by_torch(tiny: Network, exported: Path) -> FindBoxes:
 def by_onnx_in_openvino(tiny: Network, exported: Path) -> FindBoxes:
     """As an ONNX model of the settings is served."""
     names = tuple(class_names())
-    detector = OnnxDetector(Model("mine", "mine", names, (LONG_SIDE,), onnx=exported), threads=2)
+    detector = open_decoded(Model("mine", "mine", names, (LONG_SIDE,), onnx=exported), threads=2)
     return lambda image: our_boxes(detector, image, LONG_SIDE, SCORE, OVERLAP)
 
 

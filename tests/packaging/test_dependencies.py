@@ -23,6 +23,7 @@ EXTRA_MODULES_OF_EDGE = {
     "edge/assets/browser.py",
     "edge/cli/demo_run.py",
     "edge/fleet/engine.py",
+    "edge/models/runtime/onnx_runtime.py",
     "edge/scheduling/solvers/milp.py",
     "edge/sinks/mqtt/mqtt_writer.py",
 }

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from edge.models.registry.model import Model
     from edge.profile.model_settings import ModelSettings
 
-_KEYS = ("cfg", "weights", "names", "onnx", "layout", "family")
+_KEYS = ("cfg", "weights", "names", "onnx", "torch", "layout", "providers", "family")
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -27,7 +27,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     adding.add_argument("name", metavar="NAME", help="letters, digits, '.', '_' and '-'")
     for key in ("cfg", "weights", "names", "onnx"):
         adding.add_argument(f"--{key}", type=Path, metavar="FILE")
-    adding.add_argument("--layout", metavar="L", help="of an ONNX file, where shapes do not tell")
+    adding.add_argument(
+        "--torch", metavar="MODULE:CALLABLE", help="what makes a PyTorch module, as an entry point"
+    )
+    adding.add_argument("--layout", metavar="L", help="of its output, where shapes do not tell")
+    adding.add_argument(
+        "--providers", nargs="+", metavar="P", help="run an ONNX file by these of ONNX Runtime's"
+    )
     adding.add_argument("--family", metavar="NAME", help="models among which the plan may choose")
     adding.add_argument(
         "--on-demand", action="store_true", default=None, help="load it once a session may use it"
@@ -175,8 +181,8 @@ def _described(model: Model) -> str:
     from edge.models.weights import WEIGHTS  # noqa: PLC0415
 
     sizes = model.long_sides
-    files = ", ".join(map(str, model.files)) or "published weights"
-    if not model.files and cached(WEIGHTS[model.name]) is None:
+    files = ", ".join(map(str, filter(None, (model.torch, *model.files)))) or "published weights"
+    if model.kind == "built in" and not model.files and cached(WEIGHTS[model.name]) is None:
         files += f", not fetched yet: `edge weights fetch {model.name}`"
     family = f", family {model.family}" if model.family != model.name else ""
     family += ", on demand" * model.on_demand

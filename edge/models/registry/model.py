@@ -12,10 +12,12 @@ from edge.profile.variant import Variant
 class Model:
     """A model whose files have been checked; also travels to the processes that use it.
 
-    Exactly one kind: `onnx`; `cfg` with its `weights`; or neither, for the built-in network of that
-    name, whose `weights` are the published ones if None. `family` names models of the same classes
-    among which the planner may choose. `long_sides` ascend, in pixels of the input. `on_demand`:
-    loaded once a session may use it, rather than at the start.
+    Exactly one kind: `onnx`; `torch`, an entry point that makes a PyTorch module; `cfg` with its
+    `weights`; or none, for the built-in network of that name, whose `weights` are the published
+    ones if None. `providers`: ONNX Runtime's, in the order that they are tried; empty: the device's
+    own. `family` names models of the same classes among which the planner may choose. `long_sides`
+    ascend, in pixels of the input. `on_demand`: loaded once a session may use it, rather than at
+    the start.
     """
 
     name: str
@@ -28,6 +30,8 @@ class Model:
     weights: Path | None = None
     onnx: Path | None = None
     layout: str | None = None
+    providers: tuple[str, ...] = ()
+    torch: str | None = None
     on_demand: bool = False
 
     @property
@@ -37,7 +41,11 @@ class Model:
 
     @property
     def kind(self) -> str:
-        return "onnx" if self.onnx else "darknet" if self.cfg else "built in"
+        if self.onnx is not None:
+            return "onnx"
+        if self.torch is not None:
+            return "torch"
+        return "darknet" if self.cfg else "built in"
 
     @property
     def files(self) -> tuple[Path, ...]:

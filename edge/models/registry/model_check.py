@@ -10,7 +10,9 @@ from edge.models.cfg.model_error import ModelError
 from edge.models.registry.model import Model
 from edge.models.registry.names_file import parse_names, read_names
 from edge.models.registry.onnx_file import OnnxFile, read_onnx
+from edge.models.registry.torch_check import read_torch
 from edge.models.registry.weights_check import check_built_in, check_weights
+from edge.models.runtime.onnx_runtime import check_providers
 from edge.models.weights import class_names
 from edge.profile.model_settings import ModelSettings
 
@@ -25,6 +27,10 @@ def check_model(settings: ModelSettings, long_sides: Sequence[int]) -> Model:
         file = read_onnx(settings.onnx, settings.layout)
         names = _onnx_names(settings, file)
         sizes = _onnx_sizes(settings, file, long_sides)
+        if settings.providers:
+            check_providers(settings.onnx, "cpu", settings.providers)
+    elif settings.torch is not None:
+        names, sizes = _torch_names(settings), settings.input_sizes or long_sides
     elif settings.cfg is not None:
         names, sizes = _darknet_names(settings), settings.input_sizes or long_sides
     else:
@@ -40,6 +46,8 @@ def check_model(settings: ModelSettings, long_sides: Sequence[int]) -> Model:
         weights=settings.weights,
         onnx=settings.onnx,
         layout=settings.layout,
+        providers=tuple(settings.providers),
+        torch=settings.torch,
         on_demand=settings.on_demand,
     )
 
@@ -88,10 +96,28 @@ def _onnx_names(settings: ModelSettings, file: OnnxFile) -> list[str]:
     return _checked(parse_names(path, file.names), path, file.head.classes, "its output")
 
 
+def _torch_names(settings: ModelSettings) -> list[str]:
+    entry_point = settings.torch
+    assert entry_point is not None
+    if settings.weights is not None and not settings.weights.is_file():
+        raise ModelError(f"{settings.weights}: no such file")
+    found = read_torch(entry_point, settings.weights, settings.layout)
+    if settings.names is not None:
+        names = read_names(settings.names)
+        return _checked(names, settings.names, found.head.classes, f"{entry_point}'s output")
+    if found.names is None:
+        raise ModelError(
+            f"torch = {entry_point!r}: the module has no attribute `names`: set `names` to a file "
+            "with a line for each class"
+        )
+    names = parse_names(Path(entry_point), repr(list(found.names)))
+    return _checked(names, Path(entry_point), found.head.classes, "its output")
+
+
 def _onnx_sizes(
     settings: ModelSettings, file: OnnxFile, long_sides: Sequence[int]
 ) -> Sequence[int]:
-    fixed = file.fixed_size
+    fixed = file.takes.fixed_size
     if fixed is None:
         return settings.input_sizes or long_sides
     if settings.input_sizes != [fixed[0]]:

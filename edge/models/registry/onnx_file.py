@@ -7,26 +7,31 @@ from pathlib import Path
 from typing import Any
 
 from edge.models.cfg.model_error import ModelError
-from edge.models.registry.onnx_layouts import Head, Layout, LayoutError, Output, identify
+from edge.models.registry.network_input import NetworkInput
+from edge.models.registry.output_layouts import (
+    LARGE_SIDE,
+    SMALL_SIDE,
+    Head,
+    Layout,
+    LayoutError,
+    Output,
+    identify,
+    known_layouts,
+    overridden,
+)
 from edge.models.runtime.openvino.openvino_library import OpenVinoError, openvino
 from edge.profile.variant import STRIDE
 
-SMALL_SIDE, LARGE_SIDE = 320, 640  # the inputs whose outputs are compared
 MAX_FIXED_SIDE = 1280
 
 
 @dataclass(frozen=True, slots=True)
 class OnnxFile:
-    """A checked graph. `fixed_size` is (width, height) where its input has no free sides,
-    `is_batch_fixed` where it takes one picture at a time, `sizes_input` the input that RT-DETR
-    takes the pictures' sizes from, `names` the text that its exporter left of its classes."""
+    """A checked graph; `names` is the text that its exporter left of its classes."""
 
     graph: Any  # an openvino.Model
     head: Head
-    fixed_size: tuple[int, int] | None
-    is_batch_fixed: bool
-    inputs: tuple[str, ...]
-    sizes_input: str | None
+    takes: NetworkInput
     names: str | None = None
 
 
@@ -58,18 +63,19 @@ def read_onnx(path: Path, layout: str | None = None) -> OnnxFile:
             for (name, is_integer, small), (_, _, large) in zip(*shapes, strict=True)
         ]
         head = identify(outputs, cells=sum(area // stride**2 for stride in (8, 16, 32)))
+        if layout is not None and layout != head.layout:
+            head = overridden(head, Layout(layout), outputs)
     except LayoutError as error:
-        known = ", ".join(Layout)
-        raise ModelError(f"{path}: {error}; known are the layouts {known}") from None
-    if layout is not None and layout != head.layout:
-        head = _override(path, head, Layout(layout), outputs)
+        raise ModelError(f"{path}: {error}; known are the layouts {known_layouts()}") from None
     return OnnxFile(
         _load(path),  # with its free axes as they were
         head,
-        fixed,
-        batch is not None,
-        tuple(each.any_name for each in graph.inputs),
-        None if sizes is None else sizes.any_name,
+        NetworkInput(
+            fixed,
+            batch is not None,
+            tuple(each.any_name for each in graph.inputs),
+            None if sizes is None else sizes.any_name,
+        ),
         _names(graph),
     )
 
@@ -78,18 +84,6 @@ def _names(graph: Any) -> str | None:
     """The property `names` that Ultralytics' exports have, among others."""
     path = ["framework", "names"]  # where OpenVINO keeps an ONNX file's properties
     return str(graph.get_rt_info(path).astype(str)) if graph.has_rt_info(path) else None
-
-
-def _override(path: Path, head: Head, layout: Layout, outputs: list[Output]) -> Head:
-    if len(outputs) != 1 or layout in (Layout.RTDETR_LABELS, Layout.RTDETR_LOGITS):
-        raise ModelError(f"{path}: layout = {layout}, but its outputs are those of {head.layout}")
-    columns = outputs[0].large[1 if layout == Layout.YOLOV8 else 2]
-    others = {Layout.YOLOV5: 5, Layout.YOLOV8: 4, Layout.RTDETR: 4}.get(layout)
-    if others is None:
-        return Head(layout, None)
-    if columns is None or columns <= others:
-        raise ModelError(f"{path}: layout = {layout}, but its output is {outputs[0].text}")
-    return Head(layout, columns - others)
 
 
 def _load(path: Path) -> Any:

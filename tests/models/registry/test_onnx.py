@@ -7,19 +7,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edge.config import Settings
 from edge.ipc.picture import Picture
 from edge.models.cfg.model_error import ModelError
+from edge.models.registry.decoded_detector import DecodedDetector
 from edge.models.registry.model import Model
 from edge.models.registry.model_check import check_model
-from edge.models.registry.onnx_detector import OnnxDetector
 from edge.models.registry.onnx_file import read_onnx
-from edge.models.registry.onnx_layouts import Layout
+from edge.models.registry.opening import open_decoded
+from edge.models.registry.output_layouts import Layout
 from edge.profile.model_settings import ModelSettings
 from edge.profile.variant import Variant
+from edge.startup import StartError, load_models
 
 from .onnx_export import BrightCells, Classifier, RawMaps, export
 
-LAYOUTS = [str(layout) for layout in Layout]
+LAYOUTS = [str(layout) for layout in Layout if layout != Layout.TORCHVISION]
 
 
 def bright_at(x: int, y: int, width: int = 640, height: int = 360) -> Picture:
@@ -29,9 +32,9 @@ def bright_at(x: int, y: int, width: int = 640, height: int = 360) -> Picture:
     return Picture.from_rgb(rgb)
 
 
-def detector(path: Path, classes: int, layout: str | None = None) -> OnnxDetector:
+def detector(path: Path, classes: int, layout: str | None = None) -> DecodedDetector:
     names = tuple(f"class {number}" for number in range(classes))
-    return OnnxDetector(Model("mine", "mine", names, (320,), onnx=path, layout=layout))
+    return open_decoded(Model("mine", "mine", names, (320,), onnx=path, layout=layout))
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -75,7 +78,7 @@ def test_a_graph_with_fixed_sides_takes_pictures_one_at_a_time_in_its_square(
 ) -> None:
     path = export(tmp_path / "a.onnx", BrightCells("yolov8", 2), side=320, dynamic=False)
     file = read_onnx(path)
-    assert (file.fixed_size, file.is_batch_fixed) == ((320, 320), True)
+    assert (file.takes.fixed_size, file.takes.is_batch_fixed) == ((320, 320), True)
     pictures = [bright_at(100, 200), bright_at(500, 120)]
     found = detector(path, 2).detect(pictures, Variant("mine", 320), score_threshold=0.6)
     for boxes, (x, y) in zip(found, [(100, 200), (500, 120)], strict=True):
@@ -111,3 +114,39 @@ def test_a_file_may_name_its_classes_itself(tmp_path: Path) -> None:
     other.write_text("one\ntwo\n")
     settings = ModelSettings(name="mine", onnx=path, names=other)
     assert check_model(settings, [320]).class_names == ("one", "two")
+
+
+def by_onnx_runtime(path: Path, *providers: str) -> DecodedDetector:
+    names = ("a", "b", "c")
+    return open_decoded(Model("mine", "mine", names, (320,), onnx=path, providers=providers))
+
+
+@pytest.mark.parametrize("layout", ["yolov8", "rtdetr-labels"])
+def test_onnx_runtime_finds_the_same_boxes(layout: str, tmp_path: Path) -> None:
+    path = export(tmp_path / "a.onnx", BrightCells(layout, 3))
+    theirs = by_onnx_runtime(path, "CPUExecutionProvider")
+    assert theirs.runtime == "onnxruntime"
+    pictures, variant = [bright_at(100, 200), bright_at(500, 120)], Variant("mine", 320)
+    expected = detector(path, 3).detect(pictures, variant, score_threshold=0.6)
+    found = theirs.detect(pictures, variant, score_threshold=0.6)
+    assert [len(boxes) for boxes in found] == [len(boxes) for boxes in expected]
+    for ours, openvinos in zip(found, expected, strict=True):  # many scores are equal
+        np.testing.assert_allclose(sorted(ours), sorted(openvinos), atol=1e-4)
+
+
+def test_a_provider_that_is_not_installed_is_named(tmp_path: Path) -> None:
+    path = export(tmp_path / "a.onnx", BrightCells("yolov8", 3))
+    with pytest.raises(ModelError, match="NpuExecutionProvider is not among those of the inst"):
+        by_onnx_runtime(path, "NpuExecutionProvider")
+    settings = ModelSettings(name="mine", onnx=path, providers=["NpuExecutionProvider"])
+    (tmp_path / "a.names").write_text("a\nb\nc\n")
+    with pytest.raises(ModelError, match="a.onnx: the execution provider NpuExecutionProvider"):
+        check_model(settings.model_copy(update={"names": tmp_path / "a.names"}), [320])
+
+
+def test_a_gpu_needs_the_provider_of_cuda(tmp_path: Path) -> None:
+    path = export(tmp_path / "a.onnx", BrightCells("yolov8", 3))
+    (tmp_path / "a.names").write_text("a\nb\nc\n")
+    model = ModelSettings(name="mine", onnx=path, names=tmp_path / "a.names")
+    with pytest.raises(StartError, match="cuda:0: .*CUDAExecutionProvider"):
+        load_models(Settings(device=["cuda:0"], models=[model]), lambda _text: None)

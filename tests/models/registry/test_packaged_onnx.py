@@ -9,7 +9,7 @@ import pytest
 from edge.assets.store import Asset, AssetError, PackageSource, fetch
 from edge.ipc.picture import Picture
 from edge.models.registry.model_check import check_model
-from edge.models.registry.onnx_detector import OnnxDetector
+from edge.models.registry.opening import open_decoded
 from edge.models.runtime.openvino.openvino_library import is_installed
 from edge.profile.model_settings import ModelSettings
 from edge.profile.variant import Variant
@@ -38,7 +38,7 @@ def test_a_packaged_detector_is_served_as_it_is(
     model = check_model(ModelSettings(name="mine", onnx=onnx, input_sizes=[320]), [320])
     assert len(model.class_names) == 18
     assert model.class_names[9] == "FEET_COVERED"
-    detector = OnnxDetector(model, threads=2)
+    detector = open_decoded(model, threads=2)
     [boxes] = detector.detect([photographs["bus"]], Variant("mine", 320))
     feet = [box for box in boxes if model.class_names[box[0]] == "FEET_COVERED"]
     assert feet

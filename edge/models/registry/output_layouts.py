@@ -1,9 +1,10 @@
-"""How detectors in ONNX give their boxes: told apart by the shapes of their outputs.
+"""How detectors that decode their own boxes give them: told apart by their outputs' shapes.
 
 Shapes are compared for inputs of two sizes: rows that belong to cells of the picture grow with it,
 those of queries or of suppressed boxes do not. The layouts are those that these projects export:
 Ultralytics YOLOv5 and v8 to v11, WongKinYiu's YOLOv7, THU-MIG's YOLOv10, and RT-DETR (Zhao et al.,
 "DETRs Beat YOLOs on Real-time Object Detection", 2024) of Ultralytics, lyuwenyu and Hugging Face.
+Modules of torchvision's kind give a dictionary a picture instead.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+SMALL_SIDE, LARGE_SIDE = 320, 640  # the inputs whose outputs are compared
 CANDIDATES = 512  # a picture: the best boxes, before suppression
 
 Floats = npt.NDArray[np.float32]
@@ -31,6 +33,7 @@ class Layout(StrEnum):
     RTDETR = "rtdetr"  # (N, 4 + C): centre, size in fractions, scores; Ultralytics
     RTDETR_LABELS = "rtdetr-labels"  # labels (N), boxes (N, 4) as corners, scores (N)
     RTDETR_LOGITS = "rtdetr-logits"  # logits (N, C), boxes (N, 4): centre, size in fractions
+    TORCHVISION = "torchvision"  # labels (N), boxes (N, 4) as corners, scores (N); no graph's
 
     @property
     def needs_suppression(self) -> bool:
@@ -136,6 +139,27 @@ def _single(output: Output, cells: int) -> Head:
     raise LayoutError(f"{output.text}: not the output of a detector that is known here")
 
 
+def overridden(found: Head, layout: Layout, outputs: Sequence[Output]) -> Head:
+    """The head of the layout that the model names, where shapes told another.
+
+    LayoutError where the outputs can't be of that layout.
+    """
+    if len(outputs) != 1 or layout in (Layout.RTDETR_LABELS, Layout.RTDETR_LOGITS):
+        raise LayoutError(f"layout = {layout}, but its outputs are those of {found.layout}")
+    columns = outputs[0].large[1 if layout == Layout.YOLOV8 else 2]
+    others = {Layout.YOLOV5: 5, Layout.YOLOV8: 4, Layout.RTDETR: 4}.get(layout)
+    if others is None:
+        return Head(layout, None)
+    if columns is None or columns <= others:
+        raise LayoutError(f"layout = {layout}, but its output is {outputs[0].text}")
+    return Head(layout, columns - others)
+
+
+def known_layouts() -> str:
+    """Those of graphs, to be named in a message."""
+    return ", ".join(each for each in Layout if each != Layout.TORCHVISION)
+
+
 def candidates(
     head: Head, outputs: Sequence[npt.NDArray[Any]], picture: int, input_size: tuple[int, int]
 ) -> Floats:
@@ -165,7 +189,7 @@ def candidates(
             labels = rows[:, 4:].argmax(axis=1)
             scores = _at(rows[:, 4:], labels)
             boxes = _corners(rows[:, :4]) * (width, height, width, height)
-        case Layout.RTDETR_LABELS:
+        case Layout.RTDETR_LABELS | Layout.TORCHVISION:
             labels, boxes, scores = arrays
         case Layout.RTDETR_LOGITS:
             labels = arrays[0].argmax(axis=1)
