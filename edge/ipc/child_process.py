@@ -10,17 +10,14 @@ import socket
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Generic
 
+from edge.ipc.child_run import child_environment
 from edge.ipc.messages import Codec
 from edge.ipc.pipe import Message, Pipe
 from edge.ipc.shared_memory import SharedPictures
 
-_ROOT = Path(__file__).resolve().parents[2]  # the folder that holds the package `edge`
 _EXIT_GRACE_S = 0.2  # between a child's closing its socket and its end
-# Settings that hold secrets: a child that needs one gets it in a message, not by its environment.
-_SECRETS = {"EDGE_TOKEN", "EDGE_TOKENS", "EDGE_ADMIN_TOKEN", "EDGE_TURN_SECRET", "EDGE_ICE_SERVERS"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,14 +143,12 @@ def _spawn(
     command: Sequence[str], socket_fd: int, memory_fd: int, environment: Mapping[str, str]
 ) -> subprocess.Popen[bytes]:
     """The process; it inherits the two descriptors, and its standard output goes to our errors."""
-    path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
-    inherited = {name: text for name, text in os.environ.items() if name.upper() not in _SECRETS}
     return subprocess.Popen(
         [*command, str(socket_fd), str(memory_fd), str(os.getpid())],
         stdin=subprocess.DEVNULL,
         stdout=2,
         pass_fds=(socket_fd, memory_fd),
-        env={**environment, **inherited, "PYTHONPATH": path},
+        env={**environment, **child_environment()},
         process_group=0,  # Ctrl-C is the server's to handle: it then stops its children in order
     )
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -13,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from edge.ipc.child_run import ChildRunError, run_child
 from edge.models.cfg.model_error import ModelError
 from edge.models.registry.output_layouts import (
     LARGE_SIDE,
@@ -28,7 +27,6 @@ from edge.models.registry.output_layouts import (
 TORCHVISION_KEYS = ("labels", "boxes", "scores")
 
 _COMMAND = (sys.executable, "-P", "-m", "edge.models.registry.torch_module")
-_ROOT = Path(__file__).resolve().parents[3]  # the folder that holds the package `edge`
 _TIMEOUT_S = 120.0  # to import PyTorch and the module's package, and run it twice
 
 
@@ -76,27 +74,12 @@ def understand(entry_point: str, described: Mapping[str, Any], layout: str | Non
 
 
 def _run(entry_point: str, weights: Path | None) -> dict[str, Any]:
-    path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "outputs.json"
-        command = [*_COMMAND, str(os.getpid()), entry_point, str(file)]
-        command += [] if weights is None else [str(weights)]
+        arguments = [entry_point, str(file), *([] if weights is None else [str(weights)])]
         try:
-            done = subprocess.run(
-                command,
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=_TIMEOUT_S,
-                stdin=subprocess.DEVNULL,
-                env={**os.environ, "PYTHONPATH": path},
-            )
-        except subprocess.TimeoutExpired:
-            raise ModelError(
-                f"torch = {entry_point!r}: not made and run within {_TIMEOUT_S:g} s"
-            ) from None
-        if not file.is_file():
-            lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
-            raise ModelError(f"torch = {entry_point!r}: {lines[-1][:300]}")
-        described: dict[str, Any] = json.loads(file.read_text())
-        return described
+            run_child(_COMMAND, arguments, _TIMEOUT_S)
+            described: dict[str, Any] = json.loads(file.read_text())
+        except (ChildRunError, FileNotFoundError) as error:  # its code may end the process itself
+            raise ModelError(f"torch = {entry_point!r}: {error}") from None
+    return described

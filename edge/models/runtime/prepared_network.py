@@ -12,7 +12,6 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -22,6 +21,7 @@ from pathlib import Path
 from edge.assets.store import fetch
 from edge.base.directories import cache_dir, data_dir
 from edge.base.event_log import get_logger
+from edge.ipc.child_run import ChildRunError, run_child
 from edge.models.heads import Head
 from edge.models.runtime.openvino.openvino_library import OpenVinoError, is_installed
 from edge.models.runtime.runtime_choice import RuntimeChoice
@@ -34,7 +34,6 @@ COMMAND = (sys.executable, "-P", "-m", "edge.models.runtime.prepare")
 MODEL, DESCRIPTION = "model.xml", "description.json"
 
 _LAYOUT = "1"  # of these folders; another one is not read
-_ROOT = Path(__file__).resolve().parents[3]  # the folder that holds the package `edge`
 _KEPT = 8  # networks, of any machine and version; the least recently used go
 _TIMEOUT_S = 100.0  # a worker that is silent for longer counts as hung
 
@@ -134,24 +133,12 @@ def _key(weights: Path, cfg: Path | None) -> str:
 def _prepare(name: str, weights: Path, folder: Path, cfg: Path | None, classes: int) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".prepare-") as scratch:
-        command = [*COMMAND, str(os.getpid()), name, str(weights), scratch, str(classes)]
-        command += [] if cfg is None else [str(cfg)]
-        path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
+        arguments = [name, str(weights), scratch, str(classes)]
+        arguments += [] if cfg is None else [str(cfg)]
         try:
-            done = subprocess.run(
-                command,
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=_TIMEOUT_S,
-                stdin=subprocess.DEVNULL,
-                env={**os.environ, "PYTHONPATH": path},
-            )
-        except subprocess.TimeoutExpired:
-            raise OpenVinoError(f"preparing {name} took more than {_TIMEOUT_S:g} s") from None
-        if done.returncode:
-            lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
-            raise OpenVinoError(f"{name} can't be prepared: {lines[-1]}")
+            run_child(COMMAND, arguments, _TIMEOUT_S)
+        except ChildRunError as error:
+            raise OpenVinoError(f"{name} can't be prepared: {error}") from None
         made = Path(scratch) / "made"
         try:
             made.rename(folder)  # atomic: of two workers at once, one is the first
