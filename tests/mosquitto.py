@@ -6,13 +6,13 @@ import asyncio
 import os
 import shutil
 import signal
-import socket
 from asyncio.subprocess import DEVNULL, Process
 from pathlib import Path
 
 import pytest
 
 from tests.coturn import listening
+from tests.free_port import free_port
 
 _PATH = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin"
 _PROGRAM = shutil.which("mosquitto", path=_PATH)
@@ -24,9 +24,7 @@ class Broker:
 
     def __init__(self, folder: Path, *more: str) -> None:
         """`more`: lines of its configuration."""
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port: int = free.getsockname()[1]
+        self.port = free_port()
         self._configuration = folder / "mosquitto.conf"
         lines = [f"listener {self.port} 127.0.0.1", "max_queued_messages 100000", *more]
         if os.geteuid() == 0:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.coturn import drain, listening
+from tests.free_port import free_port
 
 PROGRAM = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 nginx = pytest.mark.skipif(PROGRAM is None, reason="nginx is missing: install `nginx`")
@@ -45,9 +45,7 @@ http {{
 async def proxying(folder: Path, server: str) -> AsyncIterator[str]:
     """nginx on loopback with `server`, the text of its server block; yields its URL."""
     assert PROGRAM is not None
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     file = folder / "nginx.conf"
     file.write_text(_CONFIGURATION.format(folder=folder, port=port, server=server))
     process = await asyncio.create_subprocess_exec(

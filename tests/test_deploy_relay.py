@@ -24,7 +24,8 @@ from aiortc import RTCIceServer
 from edge.api.access.local_ca import lan_addresses
 from edge.config import IceServer
 from edge.session import turn
-from tests.coturn import SECRET, coturn, drain, free_port, listening
+from tests.coturn import SECRET, coturn, drain, listening
+from tests.free_port import free_port
 from tests.publisher import FramesTrack, WhipPublisher
 from tests.serving import base, noise, serving
 

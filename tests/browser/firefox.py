@@ -16,6 +16,8 @@ from typing import Any
 
 from marionette_driver.marionette import Marionette
 
+from tests.free_port import free_port
+
 _PREFS: dict[str, Any] = {
     "media.navigator.streams.fake": True,
     "media.navigator.permission.disabled": True,
@@ -90,9 +92,7 @@ class Firefox:
 @contextmanager
 def firefox(path: str, prefs: Mapping[str, Any] | None = None) -> Iterator[Firefox]:
     """A fresh headless browser; its profile is a temporary folder that is gone afterwards."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     folder = Path(tempfile.mkdtemp(prefix="edge-firefox-"))
     lines = {**_PREFS, **(prefs or {}), "marionette.port": port}
     (folder / "user.js").write_text(

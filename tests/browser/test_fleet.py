@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.fleet.engine import NatsServer, free_port, nats
+from tests.fleet.engine import NatsServer, nats
 from tests.fleet.processes import becomes, director, node, running
+from tests.free_port import free_port
 
 from .cameras import numbered
 from .pages import SESSION_LOOP, opened

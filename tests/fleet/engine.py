@@ -3,30 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
-import random
 import shutil
 import signal
-import socket
 from asyncio.subprocess import DEVNULL, Process
 
 import pytest
 
 from tests.coturn import listening
+from tests.free_port import free_port
 
 PROGRAM = shutil.which("nats-server", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
 nats = pytest.mark.skipif(PROGRAM is None, reason="nats-server is missing: install `nats-server`")
-
-
-def free_port() -> int:
-    """Below those that connections are made from: a client that tries again and again to reach a
-    server which is away would else connect to itself some time, and so take its port."""
-    while True:
-        port = random.randrange(15_000, 32_000)
-        with contextlib.suppress(OSError), socket.socket() as free:
-            free.bind(("127.0.0.1", port))
-            return port
 
 
 class NatsServer:

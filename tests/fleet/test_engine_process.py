@@ -18,8 +18,9 @@ from edge.fleet.engine_process import EngineProcess, EngineStartError, own_engin
 from edge.fleet.subjects import BEAT, BEATS, LOOK, subject
 from edge.startup import StartError
 from tests.fleet.beats import beat
-from tests.fleet.engine import free_port, nats
+from tests.fleet.engine import nats
 from tests.fleet.fakes import until
+from tests.free_port import free_port
 
 HEAD = """
 user = "head"

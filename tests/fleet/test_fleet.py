@@ -14,10 +14,11 @@ import aiohttp
 import pytest
 
 from edge.fleet.subjects import DRAIN
-from tests.fleet.engine import NatsServer, free_port, nats
+from tests.fleet.engine import NatsServer, nats
 from tests.fleet.fakes import until
 from tests.fleet.listener import BeatListener, listening_to
 from tests.fleet.processes import Program, becomes, director, node, running, status
+from tests.free_port import free_port
 from tests.publisher import WhipPublisher, publishing
 from tests.serving import noise
 

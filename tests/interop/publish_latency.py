@@ -24,7 +24,8 @@ from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
 from edge.assets import samples
-from tests.interop.publishing import camera, edge_publish, edge_serve, free_port
+from tests.free_port import free_port
+from tests.interop.publishing import camera, edge_publish, edge_serve
 
 FPS, SLO_MS = 15, 150
 

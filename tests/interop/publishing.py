@@ -6,7 +6,6 @@ import asyncio
 import itertools
 import json
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -17,6 +16,7 @@ from typing import Any
 import cv2
 from aiohttp import web
 
+from tests.free_port import free_port
 from tests.serving import noise
 
 SYSTEM_PYTHON = "/usr/bin/python3"  # Debian's bindings of GStreamer are its own
@@ -44,14 +44,6 @@ def camera_missing() -> str:
         return "gir1.2-gst-rtsp-server-1.0 is not installed"
     missing = asked.stdout.strip()
     return "" if missing == "[]" else f"GStreamer has no {missing}"
-
-
-def free_port() -> int:
-    """A TCP port that is free now."""
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        port: int = bound.getsockname()[1]
-        return port
 
 
 class Camera:

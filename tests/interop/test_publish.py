@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 
 from edge.server import Server
+from tests.free_port import free_port
 from tests.interop.publishing import (
     WAIT_S,
     Publishing,
@@ -19,7 +20,6 @@ from tests.interop.publishing import (
     camera_missing,
     edge_publish,
     edge_serve,
-    free_port,
     mjpeg_camera,
 )
 from tests.publish.recordings import recording
