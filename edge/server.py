@@ -109,6 +109,7 @@ class Server:
             on_refusal=self._note_refusal,
             on_leave=self._on_session_leave,
             on_end=self._on_session_end,
+            drain_s=None if settings.fleet is None else settings.fleet.drain_s,
         )
         self.controller = Controller(
             Planner(
@@ -226,6 +227,17 @@ class Server:
         self._ticker = asyncio.create_task(self._tick(), name="edge-ticker")
         if self.fleet is not None:
             await self.fleet.start()
+
+    @property
+    def leave_s(self) -> float:
+        """How long `leave` takes at most."""
+        return 0.0 if self.settings.fleet is None else self.settings.fleet.drain_s
+
+    async def leave(self) -> None:
+        """A node's publishers move to others before it stops."""
+        if self.fleet is not None:
+            self.sessions.drain()
+            await self.sessions.emptied()
 
     async def stop(self) -> None:
         """The reverse: refuse sessions, finish frames in the devices, end sessions, processes."""

@@ -17,14 +17,15 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class EndSignals:
-    """The first signal cancels `task`; a second one, or STOP_S, ends the process without it.
+    """The first signal cancels `task`; a second one, or `stop_s`, ends the process without it.
 
     To be made in the main thread, by `task` itself. Python writes each signal's number to a pipe
     as it arrives (`signal.set_wakeup_fd`), and a thread waits there: neither needs the event loop.
     """
 
-    def __init__(self, task: asyncio.Task[object]) -> None:
+    def __init__(self, task: asyncio.Task[object], stop_s: float = STOP_S) -> None:
         self._task = task
+        self._stop_s = stop_s
         self._loop = task.get_loop()
         self._received, arriving = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         signal.set_wakeup_fd(arriving, warn_on_full_buffer=False)
@@ -36,9 +37,9 @@ class EndSignals:
         self._next(None)
         with contextlib.suppress(RuntimeError):  # the loop has ended already
             self._loop.call_soon_threadsafe(self._task.cancel)
-        second = self._next(STOP_S)
+        second = self._next(self._stop_s)
         if second is None:
-            _end(1, f"not stopped {STOP_S:g} s after a signal: ended by force")
+            _end(1, f"not stopped {self._stop_s:g} s after a signal: ended by force")
         else:
             _end(128 + second, "ended by a second signal")
 

@@ -14,9 +14,16 @@ from edge.config import Settings
 
 
 class Service(Protocol):
-    """Begins to serve with `start`; `stop` ends it in any state."""
+    """Begins to serve with `start`; `stop` ends it in any state.
 
+    In between, once a signal has come, `leave` lets those that it serves go elsewhere; it takes
+    `leave_s` at most.
+    """
+
+    @property
+    def leave_s(self) -> float: ...
     async def start(self) -> None: ...
+    async def leave(self) -> None: ...
     async def stop(self) -> None: ...
 
 
@@ -82,8 +89,8 @@ async def _until_signal(
     settings: Settings, make: Callable[[], _Service], announce: Callable[[_Service], None]
 ) -> str | None:
     """The reason of a failure, else None."""
-    from edge.cli.end_signals import EndSignals  # noqa: PLC0415
-    from edge.observability import garbage_collector, heartbeat, systemd  # noqa: PLC0415
+    from edge.cli.end_signals import STOP_S, EndSignals  # noqa: PLC0415
+    from edge.observability import garbage_collector, systemd  # noqa: PLC0415
     from edge.startup import StartError  # noqa: PLC0415
 
     try:
@@ -92,13 +99,13 @@ async def _until_signal(
         return str(error)
     task = asyncio.current_task()
     assert task is not None
-    EndSignals(task)
+    EndSignals(task, STOP_S + service.leave_s)
     try:
         await service.start()
         garbage_collector.freeze()
         announce(service)
         systemd.notify("READY=1")
-        await heartbeat.beat(settings.stuck_exit_s)  # until a signal
+        await _until_left(service, settings.stuck_exit_s)
     except StartError as error:
         return str(error)
     except asyncio.CancelledError:
@@ -107,3 +114,18 @@ async def _until_signal(
         systemd.notify("STOPPING=1")
         await service.stop()
     return None
+
+
+async def _until_left(service: Service, stuck_exit_s: float) -> None:
+    """Until a signal, and then until those that it serves have gone elsewhere."""
+    from edge.observability import heartbeat  # noqa: PLC0415
+
+    beating = asyncio.create_task(heartbeat.beat(stuck_exit_s))
+    try:
+        await asyncio.wait([beating])
+        await beating  # it has failed
+    except asyncio.CancelledError:
+        await service.leave()
+        raise
+    finally:
+        beating.cancel()

@@ -53,6 +53,8 @@ class Publisher:
         """Why it ended; None while it runs."""
         self.final = False
         """Whether to publish again would be wrong: the server has ended the session on purpose."""
+        self.asked_to_move = asyncio.Event()
+        """The server wants another session in this one's place: publish with `replaces`."""
         self.server_stats: dict[str, Any] = {}
         self.estimate_bps: float | None = None
         """The server's estimate of the link (REMB); None before the first."""
@@ -99,6 +101,11 @@ class Publisher:
         """A `detections` or `dropped` message has arrived; None if its frame is unknown."""
 
     # What everybody uses
+
+    @property
+    def whip_session(self) -> str:
+        """What another session names as the one it `replaces`; empty before the answer."""
+        return self._whip.session
 
     @property
     def sent_long_side(self) -> int:
@@ -275,6 +282,8 @@ class Publisher:
                 self._clock.on_pong(received, at_ms)
             case "stats":
                 self.server_stats = received
+            case "move":
+                self.asked_to_move.set()
             case "bye":
                 code = str(received["code"])
                 self.end(f"{code}: {received['message']}", final=code in FINAL_BYES)

@@ -10,7 +10,7 @@ import json
 import ssl
 import time
 from collections.abc import Mapping
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 
@@ -85,6 +85,11 @@ class WhipClient:
         except TimeoutError as error:
             raise PublishError(f"{self.url}: no response within {_POST_S:g} s") from error
         return answer
+
+    @property
+    def session(self) -> str:
+        """The session's id, as `replaces` names it; empty before the answer."""
+        return urlsplit(self.location).path.rstrip("/").rpartition("/")[2]
 
     async def gone(self) -> bool:
         """Whether the server says that it does not have the session, or its port is closed."""

@@ -52,6 +52,7 @@ class FleetSettings(BaseModel):
     servers: Annotated[list[str], Field(min_length=1, max_length=16)]
     creds: Path | None = None
     name: NodeName | None = None
+    drain_s: Annotated[float, Field(ge=0, le=3600)] = 60.0
     url: Annotated[str, Field(pattern=r"^https?://[^\s/]+(/[^\s]*)?$", max_length=512)] | None = (
         None
     )

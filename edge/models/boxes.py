@@ -22,7 +22,8 @@ def iou(one: Corners, other: Corners) -> float:
         return 0.0
     both = width * height
     areas = sum((box[2] - box[0]) * (box[3] - box[1]) for box in (one, other))
-    return both / (areas - both)
+    union = areas - both
+    return both / union if union > 0.0 else 0.0  # areas of the smallest boxes are rounded to none
 
 
 def match(

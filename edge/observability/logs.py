@@ -72,6 +72,7 @@ class Logs:
         self._handlers = handlers
         self._listener = _Writer(lines, *handlers, give_up=stream.give_up)
         self._listener.start()
+        self._levels = {name: logging.getLogger(name).level for name in ("", *NOISY)}
         root = logging.getLogger()
         root.setLevel(level)
         root.addHandler(self._handler)
@@ -81,6 +82,8 @@ class Logs:
     def close(self) -> None:
         """Write the queued lines, as far as they are read within CLOSE_S, and end."""
         logging.getLogger().removeHandler(self._handler)
+        for name, level in self._levels.items():
+            logging.getLogger(name).setLevel(level)
         self._listener.stop()
         for handler in self._handlers:
             handler.close()

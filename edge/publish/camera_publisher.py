@@ -39,14 +39,16 @@ class CameraPublisher(Publisher):
         codec: Codec,
         on_result: OnResult,
         transcoder: Transcoder | None,
+        replaces: str = "",
     ) -> None:
+        """`replaces` names the session that this one is to take the place of."""
         super().__init__(
             whip,
             slo_ms=options.slo_ms,
             label=options.server_label,
             fps=info.fps,
             codecs=(codec,),
-            query=options.query,
+            query={**options.query, **({"replaces": replaces} if replaces else {})},
             start_bps=START_BPS if transcoder is not None else PASSED_BPS,
         )
         self.connected = False

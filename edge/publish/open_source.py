@@ -28,10 +28,14 @@ _PASSED: dict[str, Codec] = {"h264": "h264", "vp8": "vp8"}
 
 
 class OpenSource:
-    """A source that is being read: its frames go to `publisher`, if that is connected."""
+    """A source that is being read: its frames go to `publisher`, if that is connected.
+
+    A `successor` takes them over with the next key frame, so that each frame is sent once.
+    """
 
     def __init__(self, options: SourceOptions, output: SourceOutput) -> None:
         self.publisher: CameraPublisher | None = None
+        self.successor: CameraPublisher | None = None
         self.over = asyncio.Event()
         self.error: SourceError | None = None
         self.reordered = False
@@ -82,6 +86,11 @@ class OpenSource:
         self._output.say(f"open: {info.width}x{info.height}{rate}, {how}")
         self._output.state("open", codec=info.codec, width=info.width, height=info.height)
         return info
+
+    def replace_ended(self) -> None:
+        """A publisher whose session has ended sends no more: its successor goes on at once."""
+        if self.publisher is not None and self.publisher.reason is not None:
+            self._succeed(keyframe=True)
 
     def start(self) -> None:
         """Let frames come: a publisher is connected."""
@@ -157,10 +166,17 @@ class OpenSource:
             self.transcoder.put(frame.data, captured_ms, frame.arrival_ms, keyframe=keyframe)
             return
         ready: ReadyFrame | None = self._stream.ready(frame.data)
-        if ready is not None and self.publisher is not None:
-            self.publisher.pass_through(ready, frame.pts_ms, captured_ms)
+        if ready is not None:
+            self._succeed(keyframe=ready.keyframe)
+            if self.publisher is not None:
+                self.publisher.pass_through(ready, frame.pts_ms, captured_ms)
+
+    def _succeed(self, *, keyframe: bool) -> None:
+        if keyframe and self.successor is not None:
+            self.publisher, self.successor = self.successor, None
 
     def _on_encoded(self, frame: EncodedFrame) -> None:
+        self._succeed(keyframe=frame.keyframe)
         if self.publisher is not None:
             self.publisher.send_encoded(frame)
 

@@ -14,6 +14,7 @@ from edge.client.clocks import unix_ms
 from edge.client.whip_client import PublishError, WhipClient
 from edge.publish.camera_publisher import CameraPublisher
 from edge.publish.media.source import SourceError, SourceInfo
+from edge.publish.move import Move
 from edge.publish.open_source import OpenSource
 from edge.publish.options import SourceOptions
 from edge.publish.output import SourceOutput
@@ -41,6 +42,8 @@ class Publication:
         self._reordered = False
         self._recent = Totals()
         self._status_ms = 0.0
+        self.waits_for = ""
+        """Why it does not publish now; empty while it does."""
 
     @property
     def name(self) -> str:
@@ -90,20 +93,12 @@ class Publication:
             await source.ended()
 
     async def _publish_session(self, source: OpenSource, info: SourceInfo) -> None:
-        """One session, until the source or the session ends; the latter raises PublishError."""
-        whip = self._new_whip()
-        publisher = CameraPublisher(
-            whip,
-            self._options,
-            info,
-            codec=source.codec,
-            on_result=self._output.result,
-            transcoder=source.transcoder,
-        )
+        """One session, and those that take its place as the server asks, until the source or the
+        last session ends; the latter raises PublishError."""
+        move = Move(lambda replaces: self._connected(source, info, replaces))
+        publisher = await self._connected(source, info)
         try:
-            await publisher.connect()
             connected_ms = unix_ms()
-            self._output.say(f"connected to {whip.url}")
             source.publisher = publisher
             source.start()
             session: str | None = None
@@ -115,9 +110,15 @@ class Publication:
                 if session != publisher.session:
                     session = publisher.session
                     self._output.state("connected", session=session)
+                source.successor = move.step(publisher, at_ms)
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(WORK_S):
                         await source.over.wait()
+                source.replace_ended()
+                if source.publisher is not publisher:  # its successor has its frames
+                    move.done(publisher, self._end)
+                    assert source.publisher is not None
+                    publisher = source.publisher
             if unix_ms() - connected_ms > STEADY_MS or publisher.outcomes.frames:
                 self._server_wait.worked()
             if publisher.reason is not None:
@@ -129,9 +130,35 @@ class Publication:
             await publisher.wait_for_answers()
             raise
         finally:
-            source.publisher = None
+            source.publisher = source.successor = None
+            await asyncio.shield(asyncio.gather(move.close(), self._end(publisher)))
+
+    async def _connected(
+        self, source: OpenSource, info: SourceInfo, replaces: str = ""
+    ) -> CameraPublisher:
+        """A session that is connected, and not sent any frame yet. Raises PublishError."""
+        whip = self._new_whip()
+        publisher = CameraPublisher(
+            whip,
+            self._options,
+            info,
+            codec=source.codec,
+            on_result=self._output.result,
+            transcoder=source.transcoder,
+            replaces=replaces,
+        )
+        try:
+            await publisher.connect()
+        except BaseException:
             await asyncio.shield(publisher.close())
-            self._count(take_ended(publisher.outcomes, unix_ms(), all_of_them=True))
+            raise
+        self._output.say(f"{'moved' if replaces else 'connected'} to {whip.url}")
+        return publisher
+
+    async def _end(self, publisher: CameraPublisher) -> None:
+        """Close a session, and count its frames."""
+        await publisher.close()
+        self._count(take_ended(publisher.outcomes, unix_ms(), all_of_them=True))
 
     def _report(self, source: OpenSource, publisher: CameraPublisher, at_ms: float) -> None:
         """A line about the last seconds, every `STATUS_S`."""
@@ -153,9 +180,11 @@ class Publication:
         self.totals.merge(ended)
         self._recent.merge(ended)
         if ended.answered:
+            self.waits_for = ""
             self._source_wait.worked()
 
     async def _wait(self, wait_s: float, why: str, over: asyncio.Event | None = None) -> None:
+        self.waits_for = why
         self._output.say(f"{why}; again in {wait_s:.1f} s")
         self._output.state("waiting", reason=why, seconds=round(wait_s, 1))
         with contextlib.suppress(TimeoutError):

@@ -59,7 +59,8 @@ async def publish(
                 if not task.cancelled():
                     failure = task.result()
                 elif timed_out and not publication.totals.answered:
-                    failure = f"{publication.name}: no frame was answered in {seconds:g} s"
+                    why = f": {publication.waits_for}" if publication.waits_for else ""
+                    failure = f"{publication.name}: no frame was answered in {seconds:g} s{why}"
                 else:
                     failure = None
                 if failure is not None:

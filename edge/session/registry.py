@@ -11,6 +11,7 @@ from edge.base.event_log import get_logger
 from edge.config import PublishingToken
 from edge.scheduling.admission.admission_control import Overload
 from edge.session.control import actions
+from edge.session.departures import Departures
 from edge.session.interface import OnCloseRequest, SessionInterface, SessionOptions
 from edge.session.replacement import Replacements, inherit
 from edge.session.view import SessionView
@@ -43,6 +44,8 @@ class SessionRegistry:
     "leave" or "pin", and `on_offer` once a half-open session's answer is made, and `on_refusal`
     when a session that has connected is refused after all. `on_leave` is called as a session gives
     up its place, and `on_end` with reason and code once it has ended and its frames are counted.
+    `drain_s`: where other nodes can take them, sessions that are drained are asked to move, and
+    ended after so long; None: they go on.
 
     A session is half-open until its DTLS is up: it has bounds of its own, joins no plan, and is
     checked against the other limits when it is offered and again when it connects. So offers that
@@ -64,6 +67,7 @@ class SessionRegistry:
         on_refusal: Callable[[SessionInterface, FullError], None] = lambda session, refusal: None,
         on_leave: Callable[[SessionInterface], None] = lambda session: None,
         on_end: Callable[[SessionInterface, str, str], None] = lambda session, reason, code: None,
+        drain_s: float | None = None,
     ) -> None:
         self._create = create
         self._limit = limit
@@ -77,6 +81,9 @@ class SessionRegistry:
         self._on_refusal = on_refusal
         self._on_leave, self._on_end = on_leave, on_end
         self._draining = False
+        self._departures = None if drain_s is None else Departures(1000.0 * drain_s)
+        self._empty = asyncio.Event()
+        self._empty.set()
         self._sessions: dict[str, SessionInterface] = {}
         self._half_open: dict[str, float] = {}  # by session id, when it was opened, in ms
         self._addresses: dict[str, str] = {}  # by session id, where the address is limited
@@ -144,7 +151,16 @@ class SessionRegistry:
     def drain(self, on: bool = True) -> None:
         """Refuse new sessions from now on, or admit them again."""
         self._draining = on
-        log.info("drain", on=on)
+        log.info("drain", on=on, sessions=len(self))
+        if self._departures is not None:
+            if on:
+                self._departures.begin(now_ms())
+            else:
+                self._departures.cancel()
+
+    async def emptied(self) -> None:
+        """Until there is no session."""
+        await self._empty.wait()
 
     def refusal(
         self,
@@ -266,6 +282,7 @@ class SessionRegistry:
             self._on_close_request(oldest, "not connected in time, and displaced", "timeout")
         session = self._create(options, self._on_close_request)
         self._sessions[session.id] = session
+        self._empty.clear()
         self._options[session.id] = options
         self._half_open[session.id] = now
         if address is not None:
@@ -307,6 +324,8 @@ class SessionRegistry:
         """Free its place; False if that has been done."""
         if self._sessions.pop(session.id, None) is None:
             return False
+        if not self._sessions:
+            self._empty.set()
         self._ended.append(session.id)
         self._on_leave(session)
         self._options.pop(session.id, None)
@@ -327,11 +346,22 @@ class SessionRegistry:
         now = now_ms()
         self._count_connected()
         self._end_replaced(now)
+        self._see_off(now)
         for session in self:
             try:
                 session.tick(now)
             except Exception:  # must not affect the other sessions
                 log.exception("tick_failed", session=session.name)
+
+    def _see_off(self, now: float) -> None:
+        """While the node is drained: ask sessions to move, end those that have not."""
+        if self._departures is None:
+            return
+        step = self._departures.step([each.id for each in self.connected], now)
+        for asked in step.ask:
+            self._sessions[asked].act(actions.MoveSession())
+        for each in self if step.over else ():
+            self._on_close_request(each, "the node is drained", "draining")
 
     def _has_answers(self, session_id: str, now: float) -> bool:
         outcomes = self._sessions[session_id].view(now).outcomes

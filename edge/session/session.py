@@ -182,6 +182,8 @@ class Session:
                 self._adaptation.pin_variant(variant)
             case actions.PinLongSide(long_side=long_side):
                 self._adaptation.pins = replace(pins, long_side=long_side)
+            case actions.MoveSession():
+                self._send_control("move")
 
     def tick(self, now: float) -> None:
         if self._state == "closed":

@@ -31,4 +31,6 @@ def overlaps(
                 height = (y2 if y2 < bottom else bottom) - (y1 if y1 > top else top)
                 if width > 0.0 and height > 0.0:
                     both = width * height
-                    yield row, column, both / (area + other_area - both)
+                    union = area + other_area - both
+                    if union > 0.0:  # areas of the smallest boxes are rounded to none
+                        yield row, column, both / union

@@ -101,31 +101,54 @@ async def _publish(
                 failures.append(f"{label}: {failure}")
                 return
 
+    async def open_session(
+        stack: contextlib.AsyncExitStack, label: str, replaces: str = ""
+    ) -> LightPublisher:
+        async with places:
+            publisher = await stack.enter_async_context(
+                publishing(
+                    options.url,
+                    clip,
+                    slo_ms=options.slo_ms,
+                    label=label,
+                    token=options.token,
+                    insecure=options.insecure,
+                    replaces=replaces,
+                )
+            )
+        publishers.append(publisher)
+        connected.add(label)
+        return publisher
+
     async def session(label: str, wait: RetryWait) -> PublishError | None:
-        """Publish once; why it ended before its time, None if it did not."""
+        """Publish, in one session after another as the server asks; why the last one ended before
+        its time, None if it did not."""
+        stack = contextlib.AsyncExitStack()
         try:
-            async with contextlib.AsyncExitStack() as stack:
-                async with places:
-                    publisher = await stack.enter_async_context(
-                        publishing(
-                            options.url,
-                            clip,
-                            slo_ms=options.slo_ms,
-                            label=label,
-                            token=options.token,
-                            insecure=options.insecure,
-                        )
-                    )
-                publishers.append(publisher)
-                connected.add(label)
-                await _first(over.wait(), publisher.ended())
+            publisher = await open_session(stack, label)
+            while True:
+                asked = publisher.asked_to_move
+                await _first(over.wait(), publisher.ended(), asked.wait())
                 if publisher.stats().in_time:
                     wait.worked()
-                if publisher.reason is None:
-                    return None
-                return PublishError(publisher.reason, final=publisher.final)
+                if over.is_set() or publisher.reason is not None:
+                    break
+                asked.clear()
+                successors = contextlib.AsyncExitStack()
+                try:
+                    publisher = await open_session(successors, label, publisher.whip_session)
+                except PublishError as error:
+                    _progress(f"{label}: not moved: {error}")  # the server asks again
+                    continue
+                former, stack = stack, successors
+                await former.aclose()
+            if publisher.reason is None:
+                return None
+            return PublishError(publisher.reason, final=publisher.final)
         except PublishError as error:
             return error
+        finally:
+            await stack.aclose()
 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -30,9 +30,16 @@ class LightPublisher(Publisher):
     """One client. Made by `publishing`, which also ends it."""
 
     def __init__(
-        self, whip: WhipClient, clip: EncodedClip, *, slo_ms: float = 100.0, label: str = ""
+        self,
+        whip: WhipClient,
+        clip: EncodedClip,
+        *,
+        slo_ms: float = 100.0,
+        label: str = "",
+        replaces: str = "",
     ) -> None:
-        super().__init__(whip, slo_ms=slo_ms, label=label, fps=clip.fps)
+        query = {"replaces": replaces} if replaces else None
+        super().__init__(whip, slo_ms=slo_ms, label=label, fps=clip.fps, query=query)
         self.hints: list[ReceivedHint] = []
         self.changes: list[RenditionChange] = []
         self._clip = clip
@@ -120,18 +127,20 @@ async def publishing(
     label: str = "",
     token: str | None = None,
     insecure: bool = False,
+    replaces: str = "",
 ) -> AsyncIterator[LightPublisher]:
     """A publisher that streams to the server at `url`; ended, with all frames counted, afterwards.
 
     `clip` defaults to the sample video at `fps`; a given clip has its own frame rate. `insecure`
-    accepts any certificate. Raises PublishError if the server refuses the publisher; one that ends
+    accepts any certificate; `replaces` names the session to take the place of. Raises PublishError
+    if the server refuses the publisher; one that ends
     later has a `reason`.
     """
     if clip is None:
         clip = await asyncio.to_thread(EncodedClip, fps=fps)
     async with aiohttp.ClientSession() as http:
         whip = WhipClient(http, url, token=token, tls=not insecure)
-        publisher = LightPublisher(whip, clip, slo_ms=slo_ms, label=label)
+        publisher = LightPublisher(whip, clip, slo_ms=slo_ms, label=label, replaces=replaces)
         task: asyncio.Task[None] | None = None
         try:
             await publisher.connect()

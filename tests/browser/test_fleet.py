@@ -1,4 +1,5 @@
-"""The page at a director's address: its session is on a node, and on another when that one dies."""
+"""The page at a director's address: its session is on a node, and on another when that one is
+drained or dies."""
 
 from __future__ import annotations
 
@@ -7,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from edge.fleet.subjects import DRAIN
 from tests.fleet.engine import NatsServer, nats
+from tests.fleet.listener import listening_to
 from tests.fleet.processes import becomes, director, node, running
 from tests.free_port import free_port
 
@@ -44,9 +47,24 @@ async def test_the_page_is_served_and_comes_back_from_a_node_that_was_killed(
                 await page.until(f"edge.counts.in_time > {before + 5}", 120.0)
                 snapshot = await page.snapshot()
                 assert (snapshot["replacements"], snapshot["reconnects"]) == (1, 0)
-                opened_line = f"event=session_opened session={snapshot['session'][:6]}".encode()
-                [held] = [name for name, each in nodes.items() if opened_line in each.output]
-                await nodes[held].end(signal.SIGKILL)
+
+                def holder(session: str) -> str:
+                    line = f"event=session_opened session={session[:6]}".encode()
+                    [held] = [name for name, each in nodes.items() if line in each.output]
+                    return held
+
+                # Its node is drained: the other one has it, without a moment between.
+                async with listening_to(engine.url) as listener:
+                    drained = holder(snapshot["session"])
+                    await listener.ask(DRAIN, drained, {"on": True})
+                    await page.until(f"edge.snapshot().session !== {snapshot['session']!r}", 120.0)
+                    await listener.next(lambda beat: beat.node == drained and not beat.sessions)
+                    await listener.ask(DRAIN, drained, {"on": False})
+                snapshot = await page.snapshot()
+                assert holder(snapshot["session"]) != drained
+                assert (snapshot["replacements"], snapshot["reconnects"]) == (2, 0)
+                assert "stopped" not in snapshot["counts"]["dropped"]
+                await nodes[holder(snapshot["session"])].end(signal.SIGKILL)
                 await page.until(f"edge.snapshot().session !== {snapshot['session']!r}", 120.0)
                 before = (await page.snapshot())["counts"]["in_time"]
                 await page.until(f"edge.counts.in_time > {before + 5}", 120.0)

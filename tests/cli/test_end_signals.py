@@ -17,7 +17,6 @@ STUCK = {
 PROGRAM = """
 import asyncio, ctypes, os
 from edge.cli import end_signals
-end_signals.STOP_S = {stop_s}
 
 def fill_stderr():
     os.set_blocking(2, False)
@@ -33,7 +32,7 @@ def lock_twice():
         ctypes.CDLL(None).pthread_mutex_lock(mutex)
 
 async def main():
-    end_signals.EndSignals(asyncio.current_task())
+    end_signals.EndSignals(asyncio.current_task(), {stop_s})
     print("ready", flush=True)
     try:
         {body}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,16 +13,20 @@ import pytest
 from edge.cli.end_signals import SIGNALS
 from edge.cli.service import run_service
 from edge.config import Settings
+from edge.observability import garbage_collector
 from edge.startup import StartError
 
 
 @pytest.fixture(autouse=True)
-def _handlers_as_before() -> Iterator[None]:
+def _process_as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(garbage_collector, "freeze", lambda: None)
+    level = logging.getLogger().level
     before = {number: signal.getsignal(number) for number in SIGNALS}
     yield
     signal.set_wakeup_fd(-1)
     for number, handler in before.items():
         signal.signal(number, handler)
+    assert logging.getLogger().level == level
 
 
 class Recorded:
@@ -31,10 +36,15 @@ class Recorded:
         self.calls: list[str] = []
         self._refuses = refuses
 
+    leave_s = 0.0
+
     async def start(self) -> None:
         self.calls.append("start")
         if self._refuses:
             raise StartError("port: taken")
+
+    async def leave(self) -> None:
+        self.calls.append("leave")
 
     async def stop(self) -> None:
         self.calls.append("stop")
@@ -50,7 +60,7 @@ def test_cancelled_as_by_a_signal_it_ends_well() -> None:
         task.cancel()
 
     assert run_service(Settings(), lambda: service, announce, verbose=False) == 0
-    assert service.calls == ["start", "announce", "stop"]
+    assert service.calls == ["start", "announce", "leave", "stop"]
 
 
 def test_one_that_cannot_start_is_stopped_and_says_why(

@@ -6,8 +6,7 @@ import asyncio
 import os
 import re
 import signal
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import aiohttp
@@ -16,63 +15,13 @@ import pytest
 from edge.fleet.subjects import DRAIN
 from tests.fleet.engine import NatsServer, nats
 from tests.fleet.fakes import until
-from tests.fleet.listener import BeatListener, listening_to
+from tests.fleet.listener import listening_to
 from tests.fleet.processes import Program, becomes, director, node, running, status
+from tests.fleet.two_nodes import FRAMES, fleet
 from tests.free_port import free_port
-from tests.publisher import WhipPublisher, publishing
-from tests.serving import noise
+from tests.publisher import publishing
 
 pytestmark = [nats, pytest.mark.timeout(300)]
-
-FRAMES = noise(160, 120)
-
-
-class Fleet:
-    """What a test does things to."""
-
-    def __init__(self, folder: Path) -> None:
-        self.engine = NatsServer()
-        self.director = director(folder, "--fleet", self.engine.url, port=free_port())
-        self.nodes = {
-            name: node(self.engine.url, folder, EDGE_FLEET=f'{{"name": "{name}"}}')
-            for name in ("a", "b")
-        }
-        self.listener: BeatListener
-
-    def path(self, publisher: WhipPublisher) -> str:
-        return publisher.location.removeprefix(self.director.url.rstrip("/"))
-
-    def node_of(self, publisher: WhipPublisher) -> str:
-        """By the URL of its session."""
-        return self.path(publisher).split("/")[2]
-
-    async def publishers(self, stack: AsyncExitStack, count: int) -> list[WhipPublisher]:
-        """One after another, each answered."""
-        found = []
-        for _ in range(count):
-            # Busy nodes that are asked directly may be late for a moment.
-            await becomes(self.director.url + "readyz", 200)
-            one = await stack.enter_async_context(
-                publishing(self.director.url.rstrip("/"), FRAMES, fps=5)
-            )
-            await one.wait_for_answers()
-            found.append(one)
-        return found
-
-
-@asynccontextmanager
-async def fleet(folder: Path) -> AsyncIterator[Fleet]:
-    """Both nodes take sessions."""
-    it = Fleet(folder)
-    async with (
-        it.engine,
-        listening_to(it.engine.url) as it.listener,
-        running(it.director, *it.nodes.values()),
-    ):
-        for name in it.nodes:
-            await it.director.says(f"event=node_new node={name} ".encode())
-        await becomes(it.director.url + "readyz", 200)
-        yield it
 
 
 async def test_sessions_are_on_both_nodes_and_a_killed_ones_publishers_find_the_other(

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from edge.rtc.sdp import SdpError
 from edge.scheduling.admission.admission_control import Overload
 from edge.scheduling.assignment import Assignment, SessionSnapshot
-from edge.session.control.actions import Change, EndSession, SetSlo
+from edge.session.control.actions import Change, EndSession, MoveSession, SetSlo
 from edge.session.interface import OnCloseRequest, SessionOptions
 from edge.session.registry import HALF_OPEN_MIN_MS, FullError, SessionRegistry
 from edge.session.replacement import ANSWER_TIMEOUT_MS
@@ -106,6 +106,7 @@ class Registered:
             overload=self._overload,
             on_change=self.changes.append,
             on_refusal=lambda session, refusal: self.refusals.append((session.name, refusal.code)),
+            drain_s=limits.get("drain_s"),
         )
 
     def _overload(self, slo_ms: float | None) -> Overload | None:
@@ -289,6 +290,54 @@ async def test_draining_can_be_taken_back() -> None:
     assert await registered.refused() == "draining"
     registered.registry.drain(False)
     await registered.open()
+
+
+async def test_sessions_of_a_drained_node_are_asked_to_move_and_waited_for() -> None:
+    registered = Registered(drain_s=60)
+    session = await registered.open()
+    half_open = await registered.offer()
+    registered.registry.tick()
+    assert not session.actions
+    registered.registry.drain()
+    registered.registry.tick()
+    registered.registry.tick()
+    assert session.actions == [MoveSession()]
+    assert not half_open.actions
+    emptied = asyncio.create_task(registered.registry.emptied())
+    await registered.registry.close(session, "moved")
+    assert not emptied.done()
+    await registered.registry.close(half_open, "moved")
+    await emptied
+
+
+async def test_a_drain_that_is_taken_back_asks_nobody_more() -> None:
+    registered = Registered(drain_s=0)
+    session = await registered.open()
+    registered.registry.drain()
+    registered.registry.drain(False)
+    registered.registry.tick()
+    assert not session.actions
+    assert not session.closed
+
+
+async def test_who_has_not_moved_when_the_drain_is_over_is_ended() -> None:
+    registered = Registered(drain_s=0)
+    opened = [await registered.open(), await registered.offer()]
+    registered.registry.drain()
+    registered.registry.tick()
+    await registered.registry.emptied()
+    for session in opened:
+        await session.ended.wait()
+        assert session.closed == [("the node is drained", "draining")]
+
+
+async def test_sessions_of_a_server_alone_go_on_while_it_is_drained() -> None:
+    registered = Registered()
+    session = await registered.open()
+    registered.registry.drain()
+    registered.registry.tick()
+    assert not session.actions
+    assert not session.closed
 
 
 async def test_actions_reach_the_session_of_that_name() -> None:

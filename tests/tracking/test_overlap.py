@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from edge.models.boxes import iou
@@ -15,7 +15,11 @@ BOX = st.tuples(st.floats(0, 1), st.floats(0, 1), st.floats(0, 0.5), st.floats(0
 BOXES = st.lists(BOX, max_size=8)
 
 
+TINY = (0.0, 0.0, 1e-200, 1e-200)
+
+
 @given(BOXES, BOXES)
+@example([TINY], [TINY])
 def test_overlaps_are_those_of_every_pair(one: list[Corners], other: list[Corners]) -> None:
     found = {
         (row, column): value for row, column, value in overlaps(enumerate(one), enumerate(other))

@@ -105,6 +105,11 @@ class Director:
         self._engine.start()
         self._spawn(self._tick())
 
+    leave_s = 0.0
+
+    async def leave(self) -> None:
+        """Nobody depends on it: sessions are its nodes'."""
+
     async def stop(self) -> None:
         await self._http.stop()
         await self._offers.stop()

@@ -53,13 +53,20 @@ class PinLongSide(_Action):
     long_side: Annotated[int, AfterValidator(_sent_long_side)] | None = Field(alias="edge")
 
 
+class MoveSession(_Action):
+    """Ask the publisher to publish anew at its address, make before break: another node serves it
+    where this one is drained."""
+
+    kind: Literal["move"] = "move"
+
+
 class EndSession(_Action):
     """End the session; its publisher is notified, and does not reconnect by itself."""
 
     kind: Literal["end"] = "end"
 
 
-Change = SetSlo | PinVariant | PinLongSide
+Change = SetSlo | PinVariant | PinLongSide | MoveSession
 Action = Change | EndSession
 
 _action: TypeAdapter[Action] = TypeAdapter(Annotated[Action, Field(discriminator="kind")])

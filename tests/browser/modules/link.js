@@ -3,7 +3,7 @@ import { Link } from "/static/js/client/link/link.js";
 import { equal } from "./check.js";
 
 /** A link that is never opened; the test delivers the server's messages. */
-function linkOf() {
+function linkOf(events = {}) {
   const canvas = document.createElement("canvas");
   canvas.getContext("2d");
   const stream = canvas.captureStream(0);
@@ -12,10 +12,19 @@ function linkOf() {
   const frameCounts = new FrameCounts(100);
   const link = new Link({
     url: "/whip", token: "", iceServers: [], source, sloMs: 100, fps: 15, label: "", frameCounts, sentSizes: {}, variants: {},
-    onOpen: () => {}, onLost: () => {}, onResult: () => {}, onChange: () => {},
+    onOpen: () => {}, onLost: () => {}, onResult: () => {}, onChange: () => {}, ...events,
   });
   const say = (message) => link.heard("results", JSON.stringify(message));
   return { link, frameCounts, say };
+}
+
+export function test_a_server_asks_for_another_link() {
+  let asked = 0;
+  const { link, say } = linkOf({ onMove: () => (asked += 1) });
+  say({ type: "move" });
+  equal(asked, 1);
+  equal(link.ended, false);
+  link.close("test");
 }
 
 /** @param {() => void} work with a browser that has no encoded transforms */

@@ -70,6 +70,8 @@ export class Session {
       onKept: (problem) => this.keptModel(problem),
     });
     this.retry = new Retry(() => this.links.connect());
+    /** @type {RTCIceServer[] | null} that the server gave last */
+    this.iceServers = null;
     /** Incremented by pause and close: work that began under a lower number must not continue. */
     this.run = 0;
     /** Whether the page's being put into the browser's cache has paused the session. */
@@ -184,7 +186,7 @@ export class Session {
     const url = offerUrl(options, replaces);
     const token = options.token();
     const [iceServers, watch] = await Promise.all([
-      options.iceServers ?? askIceServers(options.url.href, token),
+      options.iceServers ?? this.askIceServers(token, replaces !== null),
       workersAllowed(),
     ]);
     if (run !== this.run || source !== this.source) return null;
@@ -209,6 +211,19 @@ export class Session {
       onResult: (result) => this.answered(result),
       onChange: () => tell(this.options, "onStats"),
     });
+  }
+
+  /**
+   * For a link in another's place the known ones serve at once, and those asked for now serve the next one.
+   *
+   * @param {string} token
+   * @param {boolean} atOnce
+   * @returns {Promise<RTCIceServer[]>}
+   */
+  async askIceServers(token, atOnce) {
+    const known = this.iceServers;
+    const asked = askIceServers(this.options.url.href, token, known).then((servers) => (this.iceServers = servers));
+    return (atOnce && known) || asked;
   }
 
   /** @param {import("./drawing/overlay.js").Result & {variant: string, captureMs: number | null}} result */

@@ -7,9 +7,10 @@ const TIMEOUT_MS = 3000;
 /**
  * @param {string} url the WHIP endpoint
  * @param {string} token bearer token, empty for none
+ * @param {RTCIceServer[] | null} known those given before
  * @returns {Promise<RTCIceServer[]>} empty if the endpoint gives none: a direct path may suffice
  */
-export async function askIceServers(url, token) {
+export async function askIceServers(url, token, known) {
   try {
     const response = await fetch(url, {
       method: "OPTIONS",
@@ -18,7 +19,7 @@ export async function askIceServers(url, token) {
     });
     return readLinks(response.headers.get("Link") ?? "");
   } catch {
-    return []; // the offer that follows will fail the same way, and reports it
+    return known ?? []; // the offer that follows will fail the same way, and reports it
   }
 }
 

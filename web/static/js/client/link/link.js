@@ -42,6 +42,7 @@ const REPLIES = new Set(["detections", "dropped", "pong"]);
  * @property {() => void} [onAnswer] the first frame is answered
  * @property {() => void} [onTrouble] the server cannot be heard, and may come back
  * @property {() => void} [onRecovered] it has answered again
+ * @property {() => void} [onMove] the server asks for another link in this one's place
  * @property {(problem: Problem) => void} onLost
  * @property {(result: import("../drawing/overlay.js").Result & {variant: string, captureMs: number | null}) => void} onResult
  * @property {() => void} onChange the panel's data changed
@@ -309,6 +310,9 @@ export class Link {
         break;
       case "stats":
         this.serverStats = message;
+        break;
+      case "move":
+        this.options.onMove?.();
         break;
       case "bye":
         this.bye(message);

@@ -23,6 +23,7 @@ const RETIRED_MS = 2000;
  * @property {() => void} onAnswer
  * @property {() => void} onTrouble
  * @property {() => void} onRecovered
+ * @property {() => void} onMove
  * @property {(problem: Problem) => void} onLost
  *
  * @typedef {object} LinksOptions
@@ -103,6 +104,7 @@ export class Links {
         onAnswer: () => link && this.answered(link),
         onTrouble: () => link && this.trouble(link),
         onRecovered: () => link && this.recovered(link),
+        onMove: () => link && this.move(link),
         onLost: (problem) => link && this.lost(link, problem, replaces),
       });
       if (!link) return;
@@ -173,6 +175,15 @@ export class Links {
   trouble(link) {
     if (link !== this.current || this.next || this.forTrouble || pageNow() < this.restUntilMs) return;
     this.replaceForTrouble();
+  }
+
+  /**
+   * The server asks for another link: its node is drained, say. It asks again, if this one fails.
+   *
+   * @param {Link} link
+   */
+  move(link) {
+    if (link === this.current && !this.next) this.replace();
   }
 
   replaceForTrouble() {
