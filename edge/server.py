@@ -189,7 +189,9 @@ class Server:
 
     def _fleet_node(self) -> FleetNode:
         from edge.fleet.node import FleetNode  # noqa: PLC0415  # of the extra `fleet`
+        from edge.fleet.reporter import Reporter  # noqa: PLC0415
 
+        variants = [name for model in self.models for name in model.variants]
         return FleetNode(
             self.settings,
             http=self._http,
@@ -198,6 +200,7 @@ class Server:
             capacity=self.capacity,
             act=self._admin.act,
             page=self._page,
+            report=Reporter(self._dashboard, variants).report,
         )
 
     @property

@@ -31,7 +31,7 @@ from edge.config.fleet import CredentialsError, FleetSettings
 from edge.fleet.beat import PERIOD_MS, Beat
 from edge.fleet.engine import Engine, EngineError
 from edge.fleet.own_address import own_url
-from edge.fleet.subjects import ACT, BEAT, DRAIN, LOOK, LOOK_PATH, subject
+from edge.fleet.subjects import ACT, BEAT, DRAIN, LOOK, LOOK_PATH, REPORT_PATH, subject
 from edge.session.registry import SessionRegistry
 from edge.startup import StartError
 
@@ -57,9 +57,11 @@ class FleetNode:
         capacity: ServerCapacity,
         act: Callable[[str, str], Awaitable[dict[str, Any] | None]],
         page: Mapping[str, object],
+        report: Callable[[str, str], bytes],
     ) -> None:
         """StartError where the fleet's settings cannot be used. `act`: see AdminApi.act. `page`:
-        the publisher's page's settings, for directors to show it."""
+        the publisher's page's settings, for directors to show it. `report`: of the sessions, with
+        this node's name and incarnation."""
         assert settings.fleet is not None
         self._settings = settings
         self._fleet: FleetSettings = settings.fleet
@@ -69,6 +71,7 @@ class FleetNode:
         self._capacity = capacity
         self._act_on = act
         self._page = page
+        self._report = report
         self.name = ""
         self._url = ""
         self._incarnation = secrets.token_hex(8)
@@ -83,7 +86,10 @@ class FleetNode:
             raise StartError(str(error)) from error
 
     def routes(self) -> list[web.AbstractRouteDef]:
-        return [web.get(LOOK_PATH, self._look_directly)]
+        return [
+            web.get(LOOK_PATH, self._look_directly),
+            web.get(REPORT_PATH, self._report_directly),
+        ]
 
     async def start(self) -> None:
         """To be called once the server listens."""
@@ -158,6 +164,14 @@ class FleetNode:
         if not self._access.directors.vouch_for(request):
             return json_error(HTTPStatus.NOT_FOUND, "not_found", "Not Found")
         return web.json_response(self._looks(), headers={"Cache-Control": "no-store"})
+
+    async def _report_directly(self, request: web.Request) -> web.Response:
+        """Its sessions, whether or not the engine is there."""
+        if not self._access.directors.vouch_for(request):
+            return json_error(HTTPStatus.NOT_FOUND, "not_found", "Not Found")
+        body = self._report(self.name, self._incarnation)
+        headers = {"Cache-Control": "no-store"}
+        return web.Response(body=body, content_type="application/json", headers=headers)
 
     async def _act(self, data: bytes) -> bytes:
         """An operator's action on a session: `{"session": NAME, "action": {...}}`."""

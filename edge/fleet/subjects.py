@@ -11,6 +11,8 @@ BEAT, LOOK, ACT, DRAIN = "edge.beat", "edge.look", "edge.act", "edge.drain"
 
 LOOK_PATH = "/fleet/look"
 """At a node, for directors alone: the same as by LOOK."""
+REPORT_PATH = "/fleet/sessions"
+"""At a node, for directors alone: its report, see `edge.fleet.report`."""
 
 
 def subject(kind: str, node: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -12,10 +13,13 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from nats.aio.client import Client
 
+from edge.api.access.directors import KEY_HEADER
 from edge.config import load
 from edge.fleet.director.director import Director
-from edge.fleet.subjects import BEAT, LOOK_PATH, subject
+from edge.fleet.report import SessionRow
+from edge.fleet.subjects import BEAT, LOOK_PATH, REPORT_PATH, subject
 from tests.fleet.beats import beat
+from tests.fleet.reports import report
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 CAPACITY = 100
@@ -34,6 +38,8 @@ class FakeNode:
         self.sessions = 0
         self.beats = True
         self.looks = True
+        self.rows: list[SessionRow] = []  # that it reports
+        self.reports: bool | bytes = True  # False: it does not answer; bytes: that instead
         self._engine = engine
         self._seq = 0
         self.server = TestServer(self._app())
@@ -41,6 +47,7 @@ class FakeNode:
     def _app(self) -> web.Application:
         app = web.Application()
         app.router.add_get(LOOK_PATH, self._look)
+        app.router.add_get(REPORT_PATH, self._report)
         app.router.add_route("*", "/{path:.*}", self._handle)
         return app
 
@@ -48,6 +55,25 @@ class FakeNode:
         if not self.looks:
             await asyncio.sleep(3600)
         return web.json_response({"beat": self._beat().model_dump(), "page": {}})
+
+    async def _report(self, request: web.Request) -> web.Response:
+        beat = self._beat()
+        if request.headers.get(KEY_HEADER) != beat.key:
+            raise web.HTTPNotFound
+        if not self.reports:
+            await asyncio.sleep(3600)
+        if isinstance(self.reports, bytes):
+            return web.Response(body=self.reports)
+        made = report(
+            *(self.name, *self.rows),
+            incarnation=beat.incarnation,
+            in_time=sum(each.in_time for each in self.rows),
+            missed=sum(each.missed for each in self.rows),
+            in_time_since_start=1000,
+            missed_since_start=7,
+            variants=[f"of-{self.name}"],
+        )
+        return web.Response(text=made.model_dump_json())
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         body = (await request.read()).decode()
@@ -109,7 +135,8 @@ async def fake_nodes(url: str, *names: str, **fields: Any) -> AsyncIterator[list
             task.cancel()
         for node in nodes:
             await node.server.close()
-        await client.close()
+        with contextlib.suppress(ConnectionError):  # the engine may have been ended
+            await client.close()
 
 
 @asynccontextmanager

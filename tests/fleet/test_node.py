@@ -16,7 +16,8 @@ from edge.api.access.directors import KEY_HEADER
 from edge.config import load
 from edge.fleet.beat import Beat
 from edge.fleet.node import settings_hash
-from edge.fleet.subjects import ACT, DRAIN, LOOK, LOOK_PATH
+from edge.fleet.report import Report
+from edge.fleet.subjects import ACT, DRAIN, LOOK, LOOK_PATH, REPORT_PATH
 from edge.server import Server
 from edge.startup import StartError
 from tests.fleet.engine import NatsServer, nats
@@ -67,6 +68,32 @@ async def test_a_director_that_hears_nothing_may_ask_directly_and_nobody_else() 
         for key in ("", "wrong", beat.key[:-1]):
             assert await _status(base(server) + LOOK_PATH, headers={KEY_HEADER: key}) == 404
         assert await _status(base(server) + LOOK_PATH) == 404
+
+
+async def test_a_director_is_told_of_the_sessions_and_nobody_else() -> None:
+    async with (
+        NatsServer() as engine,
+        listening_to(engine.url) as listener,
+        serving(fleet=engine.url, slo_ms=5000) as server,
+        publishing(base(server), noise(160, 120), query={"label": "gate"}) as publisher,
+        aiohttp.ClientSession() as http,
+    ):
+        beat = await listener.next()
+        await publisher.wait_for_answers()
+        found = None
+        while found is None or not found.in_time:  # the dashboard's next second
+            async with http.get(
+                base(server) + REPORT_PATH, headers={KEY_HEADER: beat.key}
+            ) as response:
+                found = Report.read(await response.read())
+        assert (found.node, found.incarnation) == (beat.node, beat.incarnation)
+        [one] = found.sessions
+        assert (one.label, one.size, one.slo_ms, found.total) == ("gate", (160, 120), 5000.0, 1)
+        assert "yolov4-tiny-160" in found.variants
+        assert publisher.location.rsplit("/", 1)[1] not in found.model_dump_json()
+        for key in ("", "wrong", beat.key[:-1]):
+            assert await _status(base(server) + REPORT_PATH, headers={KEY_HEADER: key}) == 404
+        assert await _status(base(server) + REPORT_PATH) == 404
 
 
 async def test_a_node_answers_by_the_engine() -> None:

@@ -20,12 +20,16 @@ FRAMES = noise(160, 120)
 class Fleet:
     """What a test does things to."""
 
-    def __init__(self, folder: Path, drain_s: float) -> None:
+    def __init__(self, folder: Path, drain_s: float, **settings: str) -> None:
+        """`settings` of all three, as environment variables."""
         self.engine = NatsServer()
-        self.director = director(folder, "--fleet", self.engine.url, port=free_port())
+        self.director = director(folder, "--fleet", self.engine.url, port=free_port(), **settings)
         self.nodes = {
             name: node(
-                self.engine.url, folder, EDGE_FLEET=json.dumps({"name": name, "drain_s": drain_s})
+                self.engine.url,
+                folder,
+                EDGE_FLEET=json.dumps({"name": name, "drain_s": drain_s}),
+                **settings,
             )
             for name in ("a", "b")
         }
@@ -53,9 +57,9 @@ class Fleet:
 
 
 @asynccontextmanager
-async def fleet(folder: Path, drain_s: float = 60.0) -> AsyncIterator[Fleet]:
+async def fleet(folder: Path, drain_s: float = 60.0, **settings: str) -> AsyncIterator[Fleet]:
     """Both nodes take sessions."""
-    it = Fleet(folder, drain_s)
+    it = Fleet(folder, drain_s, **settings)
     async with (
         it.engine,
         listening_to(it.engine.url) as it.listener,

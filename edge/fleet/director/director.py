@@ -13,6 +13,7 @@ from typing import Any
 from aiohttp import web
 
 from edge.api.access.auth import AccessControl
+from edge.api.access.login import LoginPages
 from edge.api.access.root_path import find_root_path
 from edge.api.access.tokens import TokensError
 from edge.api.errors import json_errors
@@ -28,6 +29,7 @@ from edge.fleet.director.api import DirectorApi
 from edge.fleet.director.node_client import Look, NodeClient, read_look
 from edge.fleet.director.offers import Offers
 from edge.fleet.director.operator import OperatorApi
+from edge.fleet.director.reports import Reports
 from edge.fleet.director.session_places import SessionPlaces
 from edge.fleet.engine import Engine, EngineError
 from edge.fleet.engine_process import EngineProcess, EngineStartError
@@ -66,6 +68,7 @@ class Director:
         self._client = NodeClient(self._access)
         places = SessionPlaces()
         self._offers = Offers(self.view, self._client, places)
+        self._reports = Reports(self.view, self._client)
         self._api = DirectorApi(
             settings,
             view=self.view,
@@ -113,6 +116,7 @@ class Director:
     async def stop(self) -> None:
         await self._http.stop()
         await self._offers.stop()
+        await self._reports.stop()
         for task in self._tasks:
             task.cancel()
         if self._tasks:
@@ -128,11 +132,13 @@ class Director:
         root_path = find_root_path(settings.root_path, access)
         headers = security_headers(settings.frame_ancestors)
         pages = Pages(lambda: self._page, self._http.ca, self._lan_url)
+        operator = OperatorApi(settings, self.view, self._engine, self._reports)
         await self._http.start(
             [rate, root_path, headers, json_errors, access.guard],
             [
                 *self._api.routes(),
-                *OperatorApi(self.view, self._engine).routes(),
+                *operator.routes(),
+                *LoginPages(access).routes(),
                 *pages.routes(),
             ],
         )

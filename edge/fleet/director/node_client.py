@@ -7,6 +7,7 @@ import json
 import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -20,7 +21,8 @@ from edge.base.clock import now_ms
 from edge.fleet.beat import Beat
 from edge.fleet.engine_process import is_loopback
 from edge.fleet.known_node import ProbeFailure
-from edge.fleet.subjects import LOOK_PATH
+from edge.fleet.report import MAX_REPORT_BYTES
+from edge.fleet.subjects import LOOK_PATH, REPORT_PATH
 from edge.rtc.guard.candidate_policy import own_addresses
 
 PROBE_S = 0.3
@@ -167,6 +169,26 @@ class NodeClient:
             return "silent" if took_s < PROBE_S + PROBE_LATE_S else "unsure"
         except (*Failure, ValueError):
             return "refused"
+
+    async def report(self, node: Beat, timeout_s: float) -> bytes | None:
+        """What a node says of its sessions, at most a byte more than a report may have; None if it
+        refuses. One of `Failure` if there is no response."""
+        async with self.http.get(
+            node.url + REPORT_PATH,
+            headers={KEY_HEADER: node.key},
+            ssl=tls(node),
+            timeout=aiohttp.ClientTimeout(total=timeout_s, sock_connect=CONNECT_S),
+            allow_redirects=False,
+        ) as response:
+            if response.status != HTTPStatus.OK:
+                return None
+            body = bytearray()
+            async for chunk in response.content.iter_any():
+                body += chunk
+                if len(body) > MAX_REPORT_BYTES:
+                    response.close()  # the rest is not read
+                    break
+            return bytes(body[: MAX_REPORT_BYTES + 1])
 
 
 def tls(node: Beat) -> aiohttp.Fingerprint | ssl.SSLContext | bool:

@@ -1,4 +1,4 @@
-/** The operator's actions: a dialog for a session, and draining the server. */
+/** The operator's actions: a dialog for a session, and draining a server. */
 
 import { root } from "../root.js";
 import { $, setText } from "./dom.js";
@@ -12,7 +12,7 @@ const CONFIRM_MS = 4000;
  * @param {any} body
  * @returns {Promise<string>} the error message, empty on success
  */
-async function post(path, body) {
+export async function post(path, body) {
   try {
     const response = await fetch(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
     if (response.ok) return "";
@@ -30,7 +30,7 @@ async function post(path, body) {
  * @param {() => string} ask the question that is shown after the first press
  * @param {() => void} act
  */
-function onSecondPress(button, ask, act) {
+export function onSecondPress(button, ask, act) {
   let label = "";
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
@@ -51,8 +51,18 @@ function onSecondPress(button, ask, act) {
   });
 }
 
+/**
+ * The actions' address on the server itself.
+ *
+ * @param {{name: string}} session
+ */
+const here = ({ name }) => `${root}/api/sessions/${encodeURIComponent(name)}/actions`;
+
+/** The dialog for a session. */
 export class Changes {
-  constructor() {
+  /** @param {(session: any) => string} [address] to which a session's actions are posted */
+  constructor(address = here) {
+    this.address = address;
     this.dialog = $("change");
     /** @type {any} */
     this.session = null;
@@ -62,15 +72,6 @@ export class Changes {
       this.apply();
     });
     onSecondPress($("change-end"), () => "Really end it?", async () => this.finish(await this.act({ kind: "end" })));
-    this.draining = false;
-    onSecondPress($("drain"), () => (this.draining ? "Accept newcomers?" : "Refuse newcomers?"), () => post(`${root}/api/drain`, { on: !this.draining }));
-  }
-
-  /** @param {boolean} draining */
-  show(draining) {
-    if (draining !== this.draining) setText($("drain"), draining ? "Stop draining" : "Drain");
-    this.draining = draining;
-    $("drain").setAttribute("aria-pressed", String(draining));
   }
 
   /** @param {any} session */
@@ -89,7 +90,7 @@ export class Changes {
    * @returns {Promise<string>}
    */
   act(action) {
-    return post(`${root}/api/sessions/${encodeURIComponent(this.session.name)}/actions`, action);
+    return post(this.address(this.session), action);
   }
 
   async apply() {
@@ -113,5 +114,26 @@ export class Changes {
     $("change-wrong").textContent = wrong;
     $("change-wrong").hidden = !wrong;
     if (!wrong) this.dialog.close();
+  }
+}
+
+/** A button that drains a server, and takes that back. */
+export class DrainButton {
+  /**
+   * @param {HTMLButtonElement} button
+   * @param {string} address to which `{"on": true}` or `{"on": false}` is posted
+   * @param {(wrong: string) => void} [done] called with the error message, empty on success
+   */
+  constructor(button, address, done = () => {}) {
+    this.button = button;
+    this.draining = false;
+    onSecondPress(button, () => (this.draining ? "Accept newcomers?" : "Refuse newcomers?"), async () => done(await post(address, { on: !this.draining })));
+  }
+
+  /** @param {boolean} draining */
+  show(draining) {
+    if (draining !== this.draining) setText(this.button, draining ? "Stop draining" : "Drain");
+    this.draining = draining;
+    this.button.setAttribute("aria-pressed", String(draining));
   }
 }

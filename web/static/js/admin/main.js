@@ -1,6 +1,6 @@
 /** Connects the operator's pages: the server's feed to the display, buttons to actions. */
 
-import { Changes } from "./changes.js";
+import { Changes, DrainButton } from "./changes.js";
 import { Chart } from "./charts.js";
 import { $, setAttribute, setText } from "./dom.js";
 import { showDevices, showPlan } from "./devices.js";
@@ -10,12 +10,14 @@ import { ChartSpan } from "./span.js";
 import { SessionPage } from "./session-page.js";
 import { Sessions } from "./sessions.js";
 import { showVerdict, verdict } from "./verdict.js";
+import { root } from "../root.js";
 import { ageText, counted, levelOfMisses, percent, REASONS, setLimits, tally } from "./texts.js";
 
 const settings = JSON.parse($("settings").textContent);
 setLimits(settings);
 const feed = new Feed(settings.misses);
 const changes = new Changes();
+const drain = new DrainButton($("drain"), `${root}/api/drain`);
 const open = (/** @type {any} */ session) => changes.open(session);
 
 /** @type {Record<string, string>} */
@@ -113,7 +115,7 @@ feed.addEventListener("state", () => {
   const { state } = feed;
   setAttribute(document.body, "data-stale", "false");
   showVerdict(verdict(state, settings.misses));
-  changes.show(state.server.draining);
+  drain.show(state.server.draining);
   const { version, uptime_s: uptime, waiting } = state.server;
   setText($("about"), `${version} · up ${ageText(uptime)}${waiting ? ` · ${counted(waiting, "frame")} waiting` : ""}`);
   page.show(state);
