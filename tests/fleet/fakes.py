@@ -65,7 +65,8 @@ class FakeNode:
         if isinstance(self.reports, bytes):
             return web.Response(body=self.reports)
         made = report(
-            *(self.name, *self.rows),
+            self.name,
+            *self.rows,
             incarnation=beat.incarnation,
             in_time=sum(each.in_time for each in self.rows),
             missed=sum(each.missed for each in self.rows),

@@ -30,9 +30,11 @@ class Reports:
         self._view = view
         self._client = client
         self._heard: dict[str, Heard] = {}
-        self._asking: dict[str, asyncio.Task[None]] = {}  # one for each node at most
+        # One request for each node at most, and when each node's process was last asked.
+        self._asking: dict[str, asyncio.Task[None]] = {}
+        self._asked: dict[str, tuple[str, float]] = {}
+        self._odd: dict[str, str] = {}  # why the last one was no report: told once
         self._turns = asyncio.Semaphore(AT_ONCE)
-        self._asked_ms = float("-inf")
 
     def of(self, node: KnownNode) -> Heard | None:
         """None until this process of the node has told; a former one's sessions are gone."""
@@ -42,21 +44,30 @@ class Reports:
         return heard
 
     async def refresh(self) -> None:
-        """Ask all nodes that may be alive, unless that was done just now; at most `DEADLINE_S`.
+        """Ask all nodes that may be alive and were not asked just now; at most `DEADLINE_S`.
 
-        A node that is late keeps its last report, with its age.
+        A node that is late keeps its last report, with its age; another process of it is asked at
+        once.
         """
         now = now_ms()
-        if now - self._asked_ms >= PERIOD_MS:
-            self._asked_ms = now
-            for name in [name for name in self._heard if self._view.get(name) is None]:
-                del self._heard[name]
-            for node in self._view:
-                if node.name not in self._asking and node.liveness(now) != "gone":
-                    self._asking[node.name] = asyncio.create_task(self._ask(node))
-        left_s = DEADLINE_S - (now_ms() - self._asked_ms) / 1000.0
-        if self._asking and left_s > 0.0:
-            await asyncio.wait(list(self._asking.values()), timeout=left_s)
+        for name in self._asked.keys() - self._asking.keys():
+            if self._view.get(name) is None:  # forgotten
+                del self._asked[name]
+                self._heard.pop(name, None)
+                self._odd.pop(name, None)
+        for node in self._view:
+            if node.name not in self._asking and self._is_due(node, now):
+                self._asked[node.name] = (node.beat.incarnation, now)
+                self._asking[node.name] = asyncio.create_task(self._ask(node))
+        since_s = {name: (now - self._asked[name][1]) / 1000.0 for name in self._asking}
+        waited = [self._asking[name] for name, each in since_s.items() if each < DEADLINE_S]
+        if waited:
+            await asyncio.wait(waited, timeout=DEADLINE_S - min(since_s.values()))
+
+    def _is_due(self, node: KnownNode, now: float) -> bool:
+        incarnation, asked_ms = self._asked.get(node.name, ("", 0.0))
+        is_new = incarnation != node.beat.incarnation
+        return node.liveness(now) != "gone" and (is_new or now - asked_ms >= PERIOD_MS)
 
     async def stop(self) -> None:
         tasks = list(self._asking.values())
@@ -72,8 +83,11 @@ class Reports:
             if data is not None:  # None: of a version that tells nothing
                 report = Report.read(data)
                 self._heard[node.name] = Heard(report, now_ms())
+                self._odd.pop(node.name, None)
         except ReportError as error:
-            log.warning("not_a_report", node=node.name, reason=str(error))
+            if self._odd.get(node.name) != str(error):
+                self._odd[node.name] = str(error)
+                log.warning("not_a_report", node=node.name, reason=str(error))
         except Failure as error:
             log.debug("no_report", node=node.name, error=repr(error))
         finally:

@@ -14,6 +14,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from edge.base.clock import now_ms
+from edge.fleet.beat import Beat
 from edge.fleet.director.reports import DEADLINE_S, PERIOD_MS
 from edge.fleet.report import MAX_REPORT_BYTES
 from tests.fleet.engine import NatsServer, nats
@@ -149,9 +150,9 @@ async def test_many_readers_are_one_request_a_second_to_a_node() -> None:
         asked: list[float] = []
         answer = director._client.report
 
-        async def counted(*arguments: Any) -> bytes | None:
+        async def counted(node: Beat, timeout_s: float) -> bytes | None:
             asked.append(now_ms())
-            return await answer(*arguments)
+            return await answer(node, timeout_s)
 
         director._client.report = counted  # type: ignore[method-assign]
         await knows(director, "a")
