@@ -22,6 +22,7 @@ _COMMANDS = {
     "misses": ("netem.results.misses_command", "the missed frames of finished runs, by cause"),
     "fleet": ("netem.fleet_demo", "eight cameras on their links, and the admin page's picture"),
     "handover": ("netem.handover_demo", "a phone that changes its network: how long no boxes come"),
+    "failover": ("netem.failover.command", "a node that is lost: how long no boxes come, and why"),
     "scene": ("netem.scene_demo", "pictures of the admin page: zones, capacity, history"),
 }
 

@@ -193,7 +193,7 @@ class Publisher:
             elapsed_s = (at_ms - self._first_ms) / 1000.0
             self._sender.send_report(elapsed_s, at_ms, self.label or "clip")
         clock = self._clock
-        self._watchdog.step(at_ms)
+        self._watchdog.step(at_ms, clock.rtt_ms)
         if clock.ping_due(at_ms) or self._watchdog.pings:
             self._send("ping", t0_ms=unix_ms(), offset_ms=clock.offset_ms, rtt_ms=clock.rtt_ms)
         if at_ms >= self._report_due_ms:

@@ -19,6 +19,13 @@ def test_silence_is_met_by_pings_then_by_a_question() -> None:
     assert _after(ASK_MS).asks
 
 
+def test_a_long_round_trip_leaves_time_for_an_answer_to_the_pings() -> None:
+    watchdog = Watchdog()
+    for number in range(21):
+        watchdog.step(number * 50.0, 400.0)
+        assert watchdog.asks == (number * 50.0 >= PING_MS + 2.0 * 400.0)
+
+
 def test_an_answer_ends_the_silence() -> None:
     watchdog = _after(2.0 * ASK_MS)
     watchdog.reset()

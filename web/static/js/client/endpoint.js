@@ -25,6 +25,6 @@ export function offerUrl({ url, sloMs, label, model, minScore }, replaces) {
   if (label) ask("label", label);
   if (model !== null) ask("model", model);
   if (minScore > 0) ask("min_score", minScore);
-  if (replaces) ask("replaces", replaces);
+  if (replaces) ask("replaces", replaces); // the last one: a publisher may take it away again
   return at.href;
 }

@@ -5,73 +5,75 @@
  *   | "no_path" | "link_lost" | "ended" | "replaced"} ProblemCode
  */
 
-/** @type {Record<string, {title: string, text: string}>} by code, or by what is known beyond it */
+/** The server's reasons to refuse or end a session for now. */
+export const FOR_NOW = ["full", "busy", "not_ready", "draining"];
+
+/** @type {Record<string, [title: string, text: string]>} by code, or by what is known beyond it */
 const WORDS = {
-  unsupported: {
-    title: "This browser can't send video",
-    text: "It has no WebRTC. Use a current Chrome, Safari, Edge or Firefox.",
-  },
-  track_ended: {
-    title: "The camera stopped",
-    text: "It was taken away, or its track ended.",
-  },
-  full: {
-    title: "The server is full",
-    text: "It already serves as many sessions as it can. Try again later.",
-  },
-  busy: {
-    title: "The server is too busy",
-    text: "One more session would take time from the others. Try again later, or let answers take longer.",
-  },
-  own_full: {
-    title: "No place left for you",
-    text: "Your address or your token has as many sessions as it may have. End another one first.",
-  },
-  too_many: {
-    title: "Too many attempts",
-    text: "The server takes so many from each address in a minute.",
-  },
-  not_ready: {
-    title: "The server is still starting",
-    text: "Its detector is not ready yet.",
-  },
-  draining: {
-    title: "The server is restarting",
-    text: "It will be back in a moment.",
-  },
-  token: {
-    title: "An access token is needed",
-    text: "Ask the operator of this server for the token and enter it here.",
-  },
-  wrong_token: {
-    title: "That token is not accepted",
-    text: "Check it for typing mistakes. If it was right before, the operator of this server has changed it: ask for the new one.",
-  },
-  unreachable: {
-    title: "The server can't be reached",
-    text: "Check that you are on the same network and that the server is running.",
-  },
-  refused: {
-    title: "The server refused this session",
-    text: "It could not use what this browser offered.",
-  },
-  no_path: {
-    title: "Video cannot reach the server",
-    text: "The server answers, but a firewall or another network may block the video. "
-      + "UDP is needed.",
-  },
-  link_lost: {
-    title: "The connection was lost",
-    text: "The server has not answered for a while.",
-  },
-  ended: {
-    title: "The server ended the session",
-    text: "You can start again at any time.",
-  },
-  replaced: {
-    title: "Opened somewhere else",
-    text: "This session continues in another tab or on another device.",
-  },
+  unsupported: [
+    "This browser can't send video",
+    "It has no WebRTC. Use a current Chrome, Safari, Edge or Firefox.",
+  ],
+  track_ended: [
+    "The camera stopped",
+    "It was taken away.",
+  ],
+  full: [
+    "The server is full",
+    "It serves as many sessions as it can. Try again later.",
+  ],
+  busy: [
+    "The server is too busy",
+    "One more session would take time from the others. Try again later, or let answers take longer.",
+  ],
+  own_full: [
+    "No place left for you",
+    "Your address or your token has all sessions that it may have. End another one first.",
+  ],
+  too_many: [
+    "Too many attempts",
+    "The server takes so many from each address in a minute.",
+  ],
+  not_ready: [
+    "The server is still starting",
+    "Its detector is not ready yet.",
+  ],
+  draining: [
+    "The server is restarting",
+    "It will be back in a moment.",
+  ],
+  token: [
+    "An access token is needed",
+    "Ask the operator of this server for it.",
+  ],
+  wrong_token: [
+    "That token is not accepted",
+    "Check it for typing mistakes, or ask the operator of this server whether it was changed.",
+  ],
+  unreachable: [
+    "The server can't be reached",
+    "Check your network, and that the server is running.",
+  ],
+  refused: [
+    "The server refused this session",
+    "It could not use what this browser offered.",
+  ],
+  no_path: [
+    "Video cannot reach the server",
+    "The server answers, but a firewall or another network may block UDP, which is needed.",
+  ],
+  link_lost: [
+    "The connection was lost",
+    "The server has not answered for a while.",
+  ],
+  ended: [
+    "The server ended the session",
+    "You can start again.",
+  ],
+  replaced: [
+    "Opened somewhere else",
+    "This session continues in another tab or on another device.",
+  ],
 };
 
 /** A known problem, in words for the user; `detail` is the browser's or server's own message, for small print. */
@@ -83,8 +85,9 @@ export class Problem extends Error {
   constructor(code, { detail = "", retryAfterMs, sloMs, words = code } = {}) {
     super(detail || code);
     this.code = code;
-    this.title = WORDS[words].title;
-    this.text = WORDS[words].text;
+    const [title, text] = WORDS[words];
+    this.title = title;
+    this.text = text;
     this.detail = detail;
     this.retryAfterMs = retryAfterMs;
     this.sloMs = sloMs;

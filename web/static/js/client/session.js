@@ -186,7 +186,7 @@ export class Session {
     const url = offerUrl(options, replaces);
     const token = options.token();
     const [iceServers, watch] = await Promise.all([
-      options.iceServers ?? this.askIceServers(token, replaces !== null),
+      options.iceServers ?? this.askIceServers(token, replaces !== null || this.retry.failures === 1),
       workersAllowed(),
     ]);
     if (run !== this.run || source !== this.source) return null;
@@ -277,6 +277,7 @@ export class Session {
    */
   async update(changes) {
     const before = { ...this.options };
+    this.links.discard();
     this.options = optionsOf({ ...this.options, ...changes }, Object.keys(changes));
     const { sloMs, fps, minScore, model } = this.options;
     if (sloMs !== null && sloMs !== before.sloMs) {

@@ -32,6 +32,8 @@ const SAVED_S = 0.5;
 export function encodingFor(encoding, hint, { longest, fps, scalesTo }) {
   const next = { ...encoding };
   const edge = Number(hint.max_edge);
+  const hintedFps = Number(hint.fps);
+  const capBps = Number(hint.max_bps);
   if (edge > 0) {
     delete next.scaleResolutionDownTo;
     if (scalesTo) {
@@ -41,11 +43,11 @@ export function encodingFor(encoding, hint, { longest, fps, scalesTo }) {
       next.scaleResolutionDownBy = Math.max(1, longest / edge);
     }
   }
-  if (Number(hint.fps) > 0) {
-    if (fps > 0 && fps <= Number(hint.fps) * RATE_MARGIN) delete next.maxFramerate;
-    else next.maxFramerate = Number(hint.fps);
+  if (hintedFps > 0) {
+    if (fps > 0 && fps <= hintedFps * RATE_MARGIN) delete next.maxFramerate;
+    else next.maxFramerate = hintedFps;
   }
-  if (Number(hint.max_bps) > 0) next.maxBitrate = Math.round(Number(hint.max_bps));
+  if (capBps > 0) next.maxBitrate = Math.round(capBps);
   return next;
 }
 
@@ -98,6 +100,7 @@ export class HintApplier {
   /** @param {Hint} hint */
   async set(hint) {
     const capBps = Number(hint.max_bps);
+    const fps = Number(hint.fps);
     if (capBps > 0) {
       const isCut = capBps < this.cappedBps;
       this.cappedBps = capBps;
@@ -113,7 +116,7 @@ export class HintApplier {
       this.scalesTo = false;
       await this.setEncoding(hint);
     }
-    if (Number(hint.fps) > 0) await this.setSourceRate(Number(hint.fps), encoding.maxFramerate);
+    if (fps > 0) await this.setSourceRate(fps, encoding.maxFramerate);
   }
 
   /** @param {Hint} hint */

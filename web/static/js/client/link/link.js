@@ -11,7 +11,7 @@ import { Publisher } from "./publisher.js";
 import { Samples } from "../frames/quantiles.js";
 import { reportMessage, StatsReader } from "./stats.js";
 import { STEP_MS, Watchdog } from "./watchdog.js";
-import { Problem } from "../problem.js";
+import { FOR_NOW, Problem } from "../problem.js";
 
 const REPORT_MS = 500;
 const CONNECT_MS = 10000;
@@ -40,6 +40,8 @@ const REPLIES = new Set(["detections", "dropped", "pong"]);
  * @property {() => void} [onWelcome] the server's classes are known
  * @property {() => void} onOpen
  * @property {() => void} [onAnswer] the first frame is answered
+ * @property {() => void} [onSilence] nothing has been heard for so long that the server is asked
+ * @property {() => void} [onHeard] it has answered after that
  * @property {() => void} [onTrouble] the server cannot be heard, and may come back
  * @property {() => void} [onRecovered] it has answered again
  * @property {() => void} [onMove] the server asks for another link in this one's place
@@ -47,6 +49,9 @@ const REPLIES = new Set(["detections", "dropped", "pong"]);
  * @property {(result: import("../drawing/overlay.js").Result & {variant: string, captureMs: number | null}) => void} onResult
  * @property {() => void} onChange the panel's data changed
  */
+
+/** What the next report is made of. */
+const recent = () => ({ answers: new Samples(128), back: new Samples(128), late: 0 });
 
 export class Link {
   /** @param {LinkOptions} options */
@@ -80,11 +85,9 @@ export class Link {
     /** Whether trouble was reported, and no reply has come since. */
     this.troubled = false;
     this.asking = false;
-    /** Whether the server has said over HTTP, since its last reply here, that it still has the session. */
-    this.lives = false;
     this.ended = false;
     this.answered = false;
-    this.recent = { answers: new Samples(128), back: new Samples(128), late: 0 };
+    this.recent = recent();
 
     this.publisher = new Publisher({
       url: options.url,
@@ -138,18 +141,19 @@ export class Link {
   watch(nowMs) {
     const { ping, ask, silent } = this.watchdog.step(nowMs, this.clock.best?.rttMs);
     if (ping) this.pinger.ping();
-    if (ask && !this.lives && !this.asking) this.ask();
-    if (silent && this.lives) this.trouble();
+    if (ask && !this.asking) this.ask();
+    if (silent) this.trouble();
   }
 
   /** Asks the server over HTTP, which reaches it where only the path of the media is broken. */
   async ask() {
     this.asking = true;
-    const state = await this.publisher.alive();
+    this.options.onSilence?.();
+    const lives = await this.publisher.alive();
     this.asking = false;
     if (this.ended || !this.watchdog.asks) return;
-    this.lives = state === "lives";
-    if (state !== "gone") return;
+    if (lives) this.watchdog.proven();
+    if (lives !== false) return;
     this.publisher.forget();
     this.lose(new Problem("link_lost", { retryAfterMs: 0 }));
   }
@@ -161,8 +165,8 @@ export class Link {
 
   /** The server has answered something: it hears this link, and is heard. */
   replied() {
+    if (this.watchdog.asks) this.options.onHeard?.();
     this.watchdog.reset();
-    this.lives = false;
     if (!this.troubled) return;
     this.troubled = false;
     this.options.onRecovered?.();
@@ -260,7 +264,7 @@ export class Link {
     const { answers, back, late } = this.recent;
     const shown = answers.summary();
     this.publisher.send(reportMessage(stats, { ...shown, late }, back.summary()));
-    this.recent = { answers: new Samples(128), back: new Samples(128), late: 0 };
+    this.recent = recent();
     this.options.onChange();
   }
 
@@ -318,7 +322,7 @@ export class Link {
         this.bye(message);
         break;
       case "error":
-        console.warn(`the server could not use a message (${channel}): ${message.code} ${message.message}`);
+        console.warn(`${channel} message refused`, message);
         break;
       default: // unknown types are ignored, as the protocol requires
     }
@@ -361,16 +365,11 @@ export class Link {
   /** @param {{code: string, message: string}} message */
   bye({ code, message }) {
     const known = {
-      replaced: "replaced",
-      draining: "draining",
       timeout: "link_lost",
       // The last place was taken between the offer and the connection.
-      full: "full",
-      busy: "busy",
       address_full: "full",
-      not_ready: "not_ready",
     };
-    const problem = /** @type {any} */ (known)[code] ?? "ended";
+    const problem = /** @type {any} */ (known)[code] ?? (code === "replaced" || FOR_NOW.includes(code) ? code : "ended");
     this.publisher.forget();
     this.lose(new Problem(problem, { detail: message ?? "" }));
   }

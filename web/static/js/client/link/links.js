@@ -14,6 +14,8 @@ import { retryDelayMs } from "../retry.js";
 const REST_MS = 5000;
 /** The old link may still receive answers for this long. */
 const RETIRED_MS = 2000;
+/** A link that was prepared is used for this long: its candidates may be another network's. */
+const PREPARED_MS = 2000;
 
 /**
  * @typedef {import("./link.js").Link} Link
@@ -21,6 +23,8 @@ const RETIRED_MS = 2000;
  * @typedef {object} LinkEvents
  * @property {() => void} onOpen
  * @property {() => void} onAnswer
+ * @property {() => void} onSilence
+ * @property {() => void} onHeard
  * @property {() => void} onTrouble
  * @property {() => void} onRecovered
  * @property {() => void} onMove
@@ -43,6 +47,8 @@ export class Links {
     this.current = null;
     /** @type {Link | null} it is to take the place of the current one */
     this.next = null;
+    /** @type {{made: Promise<Link | null>, atMs: number} | null} for when the current one proves lost; its offer has not left */
+    this.prepared = null;
     /** @type {Link | null} its place is taken, and its last answers may come */
     this.retired = null;
     /** @type {import("./publisher.js").Publisher | null} of a lost link, whose session is still on the server */
@@ -68,13 +74,19 @@ export class Links {
   async connect() {
     const attempt = ++this.attempt;
     const replaces = this.left?.session ?? null;
-    await this.open(attempt, replaces, (link) => {
+    const made = this.takePrepared() ?? this.make(replaces);
+    await this.open(attempt, made, (link) => {
       this.current = link;
+      if (!replaces) link.publisher.begin();
     });
   }
 
-  /** Opens a link that is to take the place of the current one; of several, the newest. */
-  async replace() {
+  /**
+   * Opens a link that is to take the place of the current one; of several, the newest.
+   *
+   * @param {Promise<Link | null> | null} [prepared]
+   */
+  async replace(prepared) {
     if (!this.current) return; // the next one will be as is wished now
     const replaces = this.current.publisher.session;
     this.again = !replaces;
@@ -84,29 +96,74 @@ export class Links {
     clearTimeout(this.retryTimer);
     this.next?.close("stopped");
     this.next = null;
-    await this.open(attempt, replaces, (link) => {
+    await this.open(attempt, prepared ?? this.make(replaces), (link) => {
       link.frames.standBy();
       this.next = link;
     });
   }
 
   /**
-   * @param {number} attempt
    * @param {string | null} replaces
+   * @returns {Promise<Link | null>}
+   */
+  async make(replaces) {
+    /** @type {Link | null} */
+    let link = null;
+    /** @param {"opened" | "answered" | "prepare" | "discard" | "trouble" | "recovered" | "move"} name */
+    const on = (name) => () => link && this[name](link);
+    link = await this.options.make(replaces, {
+      onOpen: on("opened"),
+      onAnswer: on("answered"),
+      onSilence: on("prepare"),
+      onHeard: on("discard"),
+      onTrouble: on("trouble"),
+      onRecovered: on("recovered"),
+      onMove: on("move"),
+      onLost: (problem) => link && this.lost(link, problem, replaces),
+    });
+    return link;
+  }
+
+  /**
+   * The current link may prove lost: another one's offer is made meanwhile.
+   *
+   * @param {Link} link
+   */
+  prepare(link) {
+    const replaces = link.publisher.session;
+    if (link !== this.current || this.next || this.prepared || !replaces) return;
+    const made = this.make(replaces);
+    this.prepared = { made, atMs: pageNow() };
+    made.then((other) => other?.publisher.prepare()).catch(() => {}); // who opens it meets the failure
+  }
+
+  /** @returns {Promise<Link | null> | null} the prepared link, if there is one that is not too old */
+  takePrepared() {
+    const { prepared } = this;
+    if (!prepared || pageNow() - prepared.atMs > PREPARED_MS) {
+      this.discard();
+      return null;
+    }
+    this.prepared = null;
+    return prepared.made;
+  }
+
+  /** The prepared link is not needed, or is no longer as is wished. */
+  discard() {
+    this.prepared?.made.then((other) => other?.close("stopped"), () => {});
+    this.prepared = null;
+  }
+
+  /**
+   * @param {number} attempt
+   * @param {Promise<Link | null>} made
    * @param {(link: Link) => void} place
    */
-  async open(attempt, replaces, place) {
+  async open(attempt, made, place) {
     /** @type {Link | null} */
     let link = null;
     try {
-      link = await this.options.make(replaces, {
-        onOpen: () => link && this.opened(link),
-        onAnswer: () => link && this.answered(link),
-        onTrouble: () => link && this.trouble(link),
-        onRecovered: () => link && this.recovered(link),
-        onMove: () => link && this.move(link),
-        onLost: (problem) => link && this.lost(link, problem, replaces),
-      });
+      link = await made;
       if (!link) return;
       if (attempt !== this.attempt) {
         link.close("stopped");
@@ -187,7 +244,7 @@ export class Links {
   }
 
   replaceForTrouble() {
-    this.replace();
+    this.replace(this.takePrepared());
     this.forTrouble = true;
   }
 
@@ -274,6 +331,7 @@ export class Links {
     this.forTrouble = false;
     this.restUntilMs = 0;
     clearTimeout(this.retryTimer);
+    this.discard();
     const { current, next, left } = this;
     this.current = null;
     this.next = null;

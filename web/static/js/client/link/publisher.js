@@ -3,7 +3,7 @@
  */
 
 import { watchEncoded } from "../frames/encoded.js";
-import { Problem } from "../problem.js";
+import { FOR_NOW, Problem } from "../problem.js";
 
 const GATHERING_MS = 1000;
 const SIGNALLING_MS = 10000;
@@ -14,11 +14,11 @@ const ABS_CAPTURE_TIME = "http://www.webrtc.org/experiments/rtp-hdrext/abs-captu
 const FIRST_EDGE = 608;
 const FIRST_BPS = 1_200_000;
 /**
- * The server's reasons to refuse a session for now; any other 503 comes from a proxy whose server is down.
+ * The server's further reasons to refuse a session for now; any other 503 comes from a proxy whose server is down.
  *
  * @type {Record<string, import("../problem.js").ProblemCode>}
  */
-const UNAVAILABLE = { full: "full", busy: "busy", half_open_full: "full", no_ports: "full", no_descriptors: "full", not_ready: "not_ready", draining: "draining" };
+const UNAVAILABLE = { half_open_full: "full", no_ports: "full", no_descriptors: "full" };
 
 /**
  * @typedef {object} PublisherOptions
@@ -46,6 +46,8 @@ export class Publisher {
     this.etag = "";
     this.closed = false;
     this.opened = false;
+    /** @type {Promise<void> | null} */
+    this.prepared = null;
     /** @type {RTCIceCandidate[]} not sent to the server yet */
     this.candidates = [];
 
@@ -109,6 +111,21 @@ export class Publisher {
     this.options.onLost(new Problem(this.opened ? "link_lost" : "no_path"));
   }
 
+  /** The session that it was to replace is not there any more. */
+  begin() {
+    const { options } = this;
+    options.url = options.url.replace(/.replaces=[^&]*$/, "");
+  }
+
+  /**
+   * Makes the offer; nothing of it reaches the server.
+   *
+   * @returns {Promise<void>}
+   */
+  prepare() {
+    return (this.prepared ??= this.pc.setLocalDescription().then(() => gathered(this.pc)));
+  }
+
   /**
    * Sends the offer and applies the answer; returns when signalling is done.
    *
@@ -116,8 +133,7 @@ export class Publisher {
    * @throws {Problem}
    */
   async open() {
-    await this.pc.setLocalDescription();
-    await gathered(this.pc);
+    await this.prepare();
     if (this.closed) return;
     this.candidates = [];
     const offer = /** @type {RTCSessionDescription} */ (this.pc.localDescription).sdp;
@@ -165,7 +181,8 @@ export class Publisher {
       throw code === "too_many" ? new Problem(code, more) : new Problem("full", { ...more, words: "own_full" });
     }
     if (response.status === 503) {
-      throw new Problem(UNAVAILABLE[code] ?? "unreachable", { detail, sloMs, retryAfterMs: retryAfterMs(response) });
+      const known = /** @type {any} */ (FOR_NOW.includes(code) ? code : UNAVAILABLE[code]);
+      throw new Problem(known ?? "unreachable", { detail, sloMs, retryAfterMs: retryAfterMs(response) });
     }
     if (response.status >= 500) throw new Problem("unreachable", { detail });
     throw new Problem("refused", { detail });
@@ -226,17 +243,16 @@ export class Publisher {
   /**
    * Asks over HTTP, which takes another path than the media where that one is broken.
    *
-   * @returns {Promise<"lives" | "gone" | "unreachable">} the session on the server
+   * @returns {Promise<boolean | null>} whether the server has the session; null if it does not answer
    */
   async alive() {
-    if (!this.location) return "gone";
+    if (!this.location) return false;
     try {
       const signal = AbortSignal.timeout(ALIVE_MS);
       const response = await fetch(this.location, { cache: "no-store", headers: this.authorization(), signal });
-      if (response.ok) return "lives";
-      return [404, 410].includes(response.status) ? "gone" : "unreachable";
+      return response.ok || ([404, 410].includes(response.status) ? false : null);
     } catch {
-      return "unreachable";
+      return null;
     }
   }
 
