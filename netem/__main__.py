@@ -23,6 +23,7 @@ _COMMANDS = {
     "fleet": ("netem.fleet_demo", "eight cameras on their links, and the admin page's picture"),
     "handover": ("netem.handover_demo", "a phone that changes its network: how long no boxes come"),
     "failover": ("netem.failover.command", "a node that is lost: how long no boxes come, and why"),
+    "nodes": ("netem.nodes_demo", "a director and its nodes, and the fleet's admin page's picture"),
     "scene": ("netem.scene_demo", "pictures of the admin page: zones, capacity, history"),
 }
 

@@ -193,8 +193,14 @@ def missing(
 def edge_server(*arguments: str, **settings: str) -> Iterator[int]:
     """`edge serve` as a child process with these arguments, and settings by their names in the
     environment; its port."""
-    command = [sys.executable, "-m", "edge", "serve", "--http", "--host", "0.0.0.0", "--port", "0"]
-    command += arguments
+    with edge_program("serve", "--host", "0.0.0.0", *arguments, **settings) as (_, port):
+        yield port
+
+
+@contextlib.contextmanager
+def edge_program(*arguments: str, **settings: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """`edge serve` or `edge direct` as a child process, over plain HTTP, and its port."""
+    command = [sys.executable, "-m", "edge", *arguments, "--http", "--port", "0"]
     kept = {name: value for name, value in os.environ.items() if not name.startswith("EDGE_")}
     with tempfile.TemporaryFile("w+", prefix="edge-fleet-") as log:  # for the error message
         process = subprocess.Popen(
@@ -207,10 +213,11 @@ def edge_server(*arguments: str, **settings: str) -> Iterator[int]:
         assert process.stdout is not None
         try:
             line = process.stdout.readline().strip()
-            if not line.startswith("Serving at "):
+            if not line.startswith(("Serving at ", "Directing at ")):
                 log.seek(0)
-                raise FleetError(f"the server did not start: {log.read()[-500:]}")
-            yield int(line.rsplit(":", 1)[1].strip("/"))
+                reason = log.read()[-500:]
+                raise FleetError(f"`edge {arguments[0]}` did not start: {reason}")
+            yield process, int(line.rsplit(":", 1)[1].strip("/"))
         finally:
             process.terminate()
             process.wait()

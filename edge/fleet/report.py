@@ -7,7 +7,8 @@ has those that somebody must look at.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -19,12 +20,24 @@ MAX_REPORT_BYTES = 1 << 20
 # Of a session as the admin API has it.
 _AS_THERE = ("name", "label", "state", "age_s", "slo_ms", "size", "fps", "link_bps", "rtt_ms")
 
+SessionLevel = Literal["good", "fair", "poor", "idle"]
+STARTING_S = 5.0  # a session without frames is not wrong for so long
+
 Count = Annotated[int, Field(ge=0)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class ReportError(ValueError):
     """Bytes that are no report; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class MissLimits:
+    """Shares of missed frames above which a session, or a node, is amber and red: the settings
+    `amber_misses` and `red_misses`."""
+
+    amber: float
+    red: float
 
 
 class SessionRow(BaseModel):
@@ -57,6 +70,15 @@ class SessionRow(BaseModel):
         """Of the last ten seconds' frames; None: there were none."""
         frames = self.in_time + self.missed
         return self.missed / frames if frames else None
+
+    def level(self, limits: MissLimits) -> SessionLevel:
+        """As a server's admin page rates a session."""
+        if self.state == "connecting":
+            return "idle"
+        share = self.missed_share
+        if share is None:
+            return "idle" if self.age_s < STARTING_S else "poor"
+        return "poor" if share > limits.red else "fair" if share > limits.amber else "good"
 
     @property
     def urgency(self) -> tuple[float, str]:

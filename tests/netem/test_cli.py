@@ -32,4 +32,15 @@ def test_help_lists_the_commands_and_loads_none(
         line.split()[0]
         for line in capsys.readouterr().out.splitlines()
         if line.startswith("    ") and line[4] != " " and "COMMAND" not in line
-    ] == ["link", "publish", "steady", "run", "misses", "fleet", "handover", "failover", "scene"]
+    ] == [
+        "link",
+        "publish",
+        "steady",
+        "run",
+        "misses",
+        "fleet",
+        "handover",
+        "failover",
+        "nodes",
+        "scene",
+    ]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from edge.fleet.known_node import KnownNode, Liveness
-from edge.fleet.report import Report
+from edge.fleet.report import MissLimits, Report
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,10 @@ class NodeStatus:
     missed: int | None = None
     in_time_since_start: int | None = None
     missed_since_start: int | None = None
+    sessions_amber: int | None = None
+    """Sessions that miss frames of the last ten seconds, in amber."""
+    sessions_red: int | None = None
+    """The same in red, with those that send none."""
     report_age_ms: int | None = None
     variants: tuple[str, ...] = ()
     """That its sessions can be pinned to."""
@@ -64,7 +68,10 @@ class NodeStatus:
 
 
 def statuses(
-    nodes: Iterable[KnownNode], heard: Callable[[KnownNode], Heard | None], now_ms: float
+    nodes: Iterable[KnownNode],
+    heard: Callable[[KnownNode], Heard | None],
+    now_ms: float,
+    limits: MissLimits,
 ) -> list[NodeStatus]:
     """By name."""
     known = sorted(nodes, key=lambda node: node.name)
@@ -78,6 +85,7 @@ def statuses(
     for node in known:
         beat, state, told = node.beat, node.liveness(now_ms), heard(node)
         report = None if told is None else told.report
+        levels = Counter(row.level(limits) for row in report.sessions) if report else None
         is_alive = state != "gone"
         found.append(
             NodeStatus(
@@ -101,6 +109,8 @@ def statuses(
                 missed=None if report is None else report.missed,
                 in_time_since_start=None if report is None else report.in_time_since_start,
                 missed_since_start=None if report is None else report.missed_since_start,
+                sessions_amber=None if levels is None else levels["fair"],
+                sessions_red=None if levels is None else levels["poor"],
                 report_age_ms=None if told is None else round(max(0.0, now_ms - told.at_ms)),
                 variants=() if report is None else tuple(report.variants),
             )

@@ -27,6 +27,7 @@ from edge.fleet.director.session_list import SessionQuery, Source, select
 from edge.fleet.director.verdict import verdict
 from edge.fleet.engine import Engine
 from edge.fleet.fleet_view import FleetView
+from edge.fleet.report import MissLimits
 from edge.fleet.subjects import ACT, DRAIN, subject
 from edge.profile.variant import SENT_LONG_SIDES
 
@@ -45,6 +46,7 @@ class OperatorApi:
         self._view = view
         self._engine = engine
         self._reports = reports
+        self._limits = MissLimits(settings.amber_misses, settings.red_misses)
         self._measures = FleetMetrics()
         self._template = templates().get_template("fleet.html")
 
@@ -83,8 +85,7 @@ class OperatorApi:
             nodes,
             engine_connected=self._engine.is_connected,
             free_sessions=free_sessions,
-            amber_misses=self._settings.amber_misses,
-            red_misses=self._settings.red_misses,
+            limits=self._limits,
         )
         return web.json_response(
             {
@@ -113,7 +114,7 @@ class OperatorApi:
             if node.liveness(now) != "gone" and (heard := self._reports.of(node)) is not None
         ]
         # Thousands of rows take tens of milliseconds, in which publishers would wait.
-        text = await asyncio.to_thread(lambda: json.dumps(select(sources, query)))
+        text = await asyncio.to_thread(lambda: json.dumps(select(sources, query, self._limits)))
         return web.Response(text=text, content_type="application/json")
 
     async def _targets(self, request: web.Request) -> web.Response:
@@ -182,7 +183,7 @@ class OperatorApi:
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     def _statuses(self, now: float) -> list[NodeStatus]:
-        return statuses(self._view, self._reports.of, now)
+        return statuses(self._view, self._reports.of, now, self._limits)
 
     def _free_sessions(self, now: float) -> int:
         return sum(node.room for node in self._view if node.takes_sessions(now))

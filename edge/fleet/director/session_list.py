@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from edge.fleet.report import Report, SessionRow
+from edge.fleet.report import MissLimits, Report, SessionRow
 
 Sort = Literal["worst", "session", "node", "in_time", "p50", "p99", "size", "model", "link"]
 MAX_LIMIT = 2_000
@@ -35,7 +35,7 @@ class Source:
     age_ms: float
 
 
-def select(sources: Iterable[Source], query: SessionQuery) -> dict[str, Any]:
+def select(sources: Iterable[Source], query: SessionQuery, limits: MissLimits) -> dict[str, Any]:
     """`{"sessions", "total", "told", "matched"}`: all sessions that there are, those that nodes
     told of (at most so many each), and those of them that match; `sessions` has the first ones.
 
@@ -51,7 +51,7 @@ def select(sources: Iterable[Source], query: SessionQuery) -> dict[str, Any]:
     without = [each for each in rows if value(*each) is None]
     with_value.sort(key=lambda each: value(*each), reverse=query.descending)
     return {
-        "sessions": [_to_json(*each) for each in (with_value + without)[: query.limit]],
+        "sessions": [_to_json(*each, limits) for each in (with_value + without)[: query.limit]],
         "total": sum(totals.values()),
         "told": len(held),
         "matched": len(rows),
@@ -63,10 +63,11 @@ def _matches(row: SessionRow, source: Source, words: Iterable[str]) -> bool:
     return all(word in text for word in words)
 
 
-def _to_json(row: SessionRow, source: Source) -> dict[str, Any]:
+def _to_json(row: SessionRow, source: Source, limits: MissLimits) -> dict[str, Any]:
     return {
         "node": source.report.node,
         **row.model_dump(),
+        "level": row.level(limits),
         "url": f"{source.url}/admin/session/{row.name}",
         "report_age_ms": round(source.age_ms),
     }

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from edge.fleet.director.node_status import NodeStatus
+from edge.fleet.report import MissLimits
 
 Level = Literal["good", "fair", "poor", "idle"]
 _ORDER: dict[Level, int] = {"poor": 0, "fair": 1, "good": 2, "idle": 3}
@@ -42,16 +43,14 @@ def verdict(
     *,
     engine_connected: bool,
     free_sessions: int,
-    amber_misses: float,
-    red_misses: float,
+    limits: MissLimits,
 ) -> Verdict:
-    """`free_sessions`: of nodes that take sessions now. The shares of missed frames are those of
-    the settings of the same names."""
+    """`free_sessions`: of nodes that take sessions now."""
     here = [node for node in nodes if not node.stopped]
     causes = [
         *_of_fleet(here, engine_connected=engine_connected, free_sessions=free_sessions),
         *(cause for node in here for cause in _of_node(node, engine_connected)),
-        *(cause for node in here for cause in _of_misses(node, amber_misses, red_misses)),
+        *(cause for node in here for cause in _of_misses(node, limits)),
         *_of_differences(here),
     ]
     causes.sort(key=lambda cause: _ORDER[cause.level])
@@ -113,13 +112,25 @@ def _of_node(node: NodeStatus, engine_connected: bool) -> Iterator[Cause]:
         yield Cause("fair", f"Figures of node {name} are old", text, name)
 
 
-def _of_misses(node: NodeStatus, amber: float, red: float) -> Iterator[Cause]:
-    share = node.missed_share
-    if share is None or share <= amber or node.state == "gone":
+def _of_misses(node: NodeStatus, limits: MissLimits) -> Iterator[Cause]:
+    """Of its frames in the last minute, and of its sessions in the last ten seconds."""
+    if node.state == "gone":
         return
-    text = f"misses {100 * share:.1f} % of its frames in the last minute: sort its sessions below."
-    level: Level = "poor" if share > red else "fair"
-    yield Cause(level, f"Node {node.node} misses frames", text, node.node)
+    share, red = node.missed_share or 0.0, node.sessions_red or 0
+    sessions = red + (node.sessions_amber or 0)
+    if share <= limits.amber and not sessions:
+        return
+    told = []
+    if sessions:
+        verb = "misses" if sessions == 1 else "miss"
+        of = _counted(max(sessions, node.sessions), "session")
+        told.append(f"{sessions} of {of} {verb} the objective, see the first ones below")
+    if share > limits.amber:
+        told.append(f"{100 * share:.1f} % of its frames were missed in the last minute")
+    level: Level = "poor" if red or share > limits.red else "fair"
+    yield Cause(
+        level, f"Node {node.node} misses frames", f"has misses: {'; '.join(told)}.", node.node
+    )
 
 
 def _of_differences(nodes: Sequence[NodeStatus]) -> Iterator[Cause]:

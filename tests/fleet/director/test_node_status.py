@@ -7,13 +7,16 @@ from typing import Any
 from edge.fleet.beat import Beat
 from edge.fleet.director.node_status import Heard, NodeStatus, statuses
 from edge.fleet.known_node import KnownNode
+from edge.fleet.report import MissLimits
 from tests.fleet.beats import beat
-from tests.fleet.reports import report
+from tests.fleet.reports import report, row
+
+LIMITS = MissLimits(0.015, 0.1)
 
 
 def of(*beats: Beat, now_ms: float = 100.0, **heard: Heard) -> dict[str, NodeStatus]:
     nodes = [KnownNode(each, 0.0) for each in beats]
-    found = statuses(nodes, lambda node: heard.get(node.name), now_ms)
+    found = statuses(nodes, lambda node: heard.get(node.name), now_ms, LIMITS)
     return {each.node: each for each in found}
 
 
@@ -45,12 +48,25 @@ def test_a_report_is_told_with_its_age() -> None:
     assert (b.in_time, b.report_age_ms, b.missed_share) == (None, None, None)
 
 
+def test_sessions_are_counted_by_what_they_miss() -> None:
+    rows = [
+        row("well"),
+        row("some", in_time=95, missed=5),
+        row("many", in_time=5, missed=5),
+        row("dark", in_time=0, age_s=60.0),
+        row("young", in_time=0, age_s=1.0),
+        row("joining", in_time=0, age_s=60.0, state="connecting"),
+    ]
+    found = of(beat("a"), a=Heard(report("a", *rows), 40.0))["a"]
+    assert (found.sessions_amber, found.sessions_red) == (1, 2)
+
+
 def test_a_node_that_said_so_has_stopped_and_others_are_gone() -> None:
     last = beat("a", ready=False, draining=True)
     nodes = [KnownNode(last, 0.0), KnownNode(beat("b"), 0.0)]
     for node in nodes:
         node.begin_probe()
         node.end_probe(None, 1000.0, "refused")
-    a, b = statuses(nodes, lambda node: None, 1000.0)
+    a, b = statuses(nodes, lambda node: None, 1000.0, LIMITS)
     assert (a.state, a.stopped) == ("gone", True)
     assert (b.state, b.stopped) == ("gone", False)

@@ -8,8 +8,10 @@ import pytest
 from pydantic import ValidationError
 
 from edge.fleet.director.session_list import SessionQuery, Source, select
+from edge.fleet.report import MissLimits
 from tests.fleet.reports import report, row
 
+LIMITS = MissLimits(0.015, 0.1)
 SOURCES = [
     Source(
         report(
@@ -25,15 +27,16 @@ SOURCES = [
 
 
 def names(**query: Any) -> list[str]:
-    return [each["name"] for each in select(SOURCES, SessionQuery(**query))["sessions"]]
+    return [each["name"] for each in select(SOURCES, SessionQuery(**query), LIMITS)["sessions"]]
 
 
 def test_each_has_its_node_and_where_its_own_page_is() -> None:
-    found = select(SOURCES, SessionQuery(sort="session"))
+    found = select(SOURCES, SessionQuery(sort="session"), LIMITS)
     by_name = {each["name"]: each for each in found["sessions"]}
     assert by_name["s3"]["node"] == "b"
     assert by_name["s3"]["url"] == "https://b:2/admin/session/s3"
     assert by_name["s3"]["report_age_ms"] == 4000
+    assert (by_name["s1"]["level"], by_name["s2"]["level"]) == ("good", "poor")
     assert (found["total"], found["told"], found["matched"]) == (9, 3, 3)
 
 
@@ -69,7 +72,7 @@ def test_a_search_is_of_labels_names_nodes_and_variants() -> None:
 
 
 def test_it_is_cut_and_says_so() -> None:
-    found = select(SOURCES, SessionQuery(limit=1))
+    found = select(SOURCES, SessionQuery(limit=1), LIMITS)
     assert len(found["sessions"]) == 1
     assert found["matched"] == 3
 

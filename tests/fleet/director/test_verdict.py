@@ -8,6 +8,7 @@ import pytest
 
 from edge.fleet.director.node_status import NodeStatus
 from edge.fleet.director.verdict import MOST_CAUSES, Verdict, verdict
+from edge.fleet.report import MissLimits
 
 
 def node(name: str = "a", **fields: Any) -> NodeStatus:
@@ -27,9 +28,8 @@ def node(name: str = "a", **fields: Any) -> NodeStatus:
 
 
 def judge(*nodes: NodeStatus, engine: bool = True, free: int = 8) -> Verdict:
-    return verdict(
-        nodes, engine_connected=engine, free_sessions=free, amber_misses=0.015, red_misses=0.1
-    )
+    limits = MissLimits(0.015, 0.1)
+    return verdict(nodes, engine_connected=engine, free_sessions=free, limits=limits)
 
 
 def test_all_is_well() -> None:
@@ -51,6 +51,8 @@ def test_all_is_well() -> None:
         ({"report_age_ms": 12_000}, "fair", "Figures of node b are old", "12 s"),
         ({"missed": 2}, "fair", "Node b misses frames", "2.0 %"),
         ({"missed": 50}, "poor", "Node b misses frames", "33.3 %"),
+        ({"sessions_amber": 1}, "fair", "Node b misses frames", "1 of 2 sessions misses"),
+        ({"sessions_red": 2}, "poor", "Node b misses frames", "2 of 2 sessions miss"),
         ({"settings_differ": True}, "fair", "Settings differ between nodes", "b."),
         ({"version": "1.1"}, "fair", "Versions are mixed", "1.0: a; 1.1: b"),
     ],

@@ -26,7 +26,9 @@ export function rateNode(node) {
   if (node.state !== "fresh") return { level: "fair", words: `${STATES[node.state]} ${silent}` };
   if (node.draining) return { level: "fair", words: node.sessions ? `draining: ${counted(node.sessions, "session")} left` : "drained" };
   const frames = (node.in_time ?? 0) + (node.missed ?? 0);
-  return { level: levelOfMisses(frames ? node.missed / frames : null) || "good", words: STATES.fresh };
+  const level = levelOfMisses(frames ? node.missed / frames : null);
+  if (level || node.sessions_red || node.sessions_amber) return { level: node.sessions_red ? "poor" : level || "fair", words: "misses frames" };
+  return { level: "good", words: STATES.fresh };
 }
 
 export class Nodes {
@@ -81,9 +83,10 @@ export class Nodes {
     setText(row.settings, node.settings_differ ? `settings differ (${node.settings})` : "");
     setText(row.sessions, gone ? "–" : String(node.sessions));
     setText(row.room, gone ? "" : node.draining ? "takes no newcomers" : `room for ${node.room}`);
+    const takesNone = gone || node.draining; // then its load, of what it would take, says nothing
     setAttribute(row.meter, "data-level", node.load >= 1 ? "fair" : "");
-    row.bar.style.width = gone ? "0" : `${Math.round(100 * Math.min(1, node.load))}%`;
-    setText(row.load, gone ? "–" : percent(node.load));
+    row.bar.style.width = takesNone ? "0" : `${Math.round(100 * Math.min(1, node.load))}%`;
+    setText(row.load, takesNone ? "–" : percent(node.load));
     const frames = gone ? 0 : (node.in_time ?? 0) + (node.missed ?? 0);
     setText(row.inTime, frames ? percent(node.in_time / frames) : "–");
     setText(row.missed, gone || node.missed === null ? "–" : String(node.missed));

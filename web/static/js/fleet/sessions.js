@@ -1,7 +1,7 @@
 /** The sessions of all nodes: the director searches, sorts and cuts; rows persist from one answer to the next. */
 
 import { $, el, setAttribute, setText } from "../admin/dom.js";
-import { ageText, counted, levelOfMisses, msText, percent, rateText, titleOf } from "../admin/texts.js";
+import { ageText, counted, msText, percent, rateText, titleOf } from "../admin/texts.js";
 
 /** A report that is older is said to be. */
 const OLD_MS = 3000;
@@ -9,17 +9,6 @@ const TYPED_MS = 250;
 const LIMIT = 200;
 /** What is read from the largest value on, when it is first sorted by. */
 const FALLING = new Set(["p50", "p99"]);
-
-/**
- * @param {any} session
- * @returns {"good" | "fair" | "poor" | "idle"}
- */
-export function levelOf(session) {
-  if (session.state === "connecting") return "idle";
-  const frames = session.in_time + session.missed;
-  if (!frames) return session.age_s < 5 ? "idle" : "poor";
-  return levelOfMisses(session.missed / frames) || "good";
-}
 
 export class Sessions {
   /**
@@ -104,7 +93,7 @@ export class Sessions {
       this.rows.set(key, row);
     }
     row.session = { ...session, pins: { variant: session.pinned_variant, edge: session.pinned_edge } };
-    setAttribute(row.tr, "data-level", levelOf(session));
+    setAttribute(row.tr, "data-level", session.level);
     setAttribute(row.link, "href", session.url);
     setText(row.link, titleOf(session));
     const old = session.report_age_ms > OLD_MS && `as of ${ageText(session.report_age_ms / 1000)} ago`;
