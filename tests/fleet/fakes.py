@@ -39,7 +39,8 @@ class FakeNode:
         self.beats = True
         self.looks = True
         self.rows: list[SessionRow] = []  # that it reports
-        self.reports: bool | bytes = True  # False: it does not answer; bytes: that instead
+        # False: it does not answer; None: its version has none; bytes: that instead.
+        self.reports: bool | bytes | None = True
         self._engine = engine
         self._seq = 0
         self.server = TestServer(self._app())
@@ -58,7 +59,7 @@ class FakeNode:
 
     async def _report(self, request: web.Request) -> web.Response:
         beat = self._beat()
-        if request.headers.get(KEY_HEADER) != beat.key:
+        if request.headers.get(KEY_HEADER) != beat.key or self.reports is None:
             raise web.HTTPNotFound
         if not self.reports:
             await asyncio.sleep(3600)

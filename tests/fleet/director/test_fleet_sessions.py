@@ -97,9 +97,9 @@ async def test_a_node_that_does_not_answer_keeps_its_last_word_with_its_age() ->
 
 
 @pytest.mark.parametrize(
-    "answer", [b"", b"{}", b"[" * 100_000, b'{"node": "a"}', b" " * (MAX_REPORT_BYTES + 10)]
+    "answer", [None, b"", b"{}", b"[" * 100_000, b'{"node": "a"}', b" " * (MAX_REPORT_BYTES + 10)]
 )
-async def test_what_is_no_report_costs_that_node_alone(answer: bytes) -> None:
+async def test_what_is_no_report_costs_that_node_alone(answer: bytes | None) -> None:
     async with (
         NatsServer() as engine,
         directing(engine.url, **TOKEN) as director,
