@@ -94,6 +94,11 @@ class KnownNode:
         every = {"suspect": 0.0, "vouched": PROBE_EVERY_MS, "gone": PROBE_GONE_EVERY_MS}
         return now_ms - self._probed_ms >= every[self._silence]
 
+    @property
+    def is_probing(self) -> bool:
+        """Whether it is being asked directly."""
+        return self._is_probing
+
     def begin_probe(self) -> None:
         self._is_probing = True
 

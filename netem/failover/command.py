@@ -64,6 +64,10 @@ class Findings:
     legs_ms: list[dict[str, float]] = field(default_factory=list)
     moves: int = 0
     """Sessions that had answers in the place of others, where none was to move."""
+    asked: int = 0
+    """How often the page asked for its session's URL, of all that it did."""
+    connections: int = 0
+    """That the page made, with the first one and those that had only an offer."""
     bystander: dict[str, int] = field(default_factory=dict)
     """Frames of the other publisher, and those not answered in time: around losses, and else."""
 
@@ -143,6 +147,9 @@ async def _measure(options: argparse.Namespace, scene: Scene) -> Findings:
                 )
                 await machines.ready()
                 former = await page.settled(CALM_MS)
+        findings.asked, findings.connections = await page.suspicions()
+        if other.reason is not None:
+            raise PublishError(f"the other publisher: {other.reason}")
         findings.bystander = _misses(other, begun_ms, page.now_ms(), windows_ms)
     return findings
 
@@ -254,7 +261,10 @@ def _show(findings: Findings) -> None:
         )
         print(f"medians of the legs, ms: {_text(findings.legs_ms)}")
     else:
-        print(f"{findings.moves} moves")
+        print(
+            f"{findings.moves} moves; the page asked for its session {findings.asked} times and"
+            f" made {findings.connections} connections"
+        )
     print(
         "the other publisher: {missed_around} of {frames_around} frames missed while boxes were"
         " away, {missed_else} of {frames_else} else".format(**findings.bystander)

@@ -97,6 +97,7 @@ _LOOK = """([from, sinceMs]) => {
   const ask = window.__asks.find(({ begun }) => begun > sinceMs) ?? null;
   return { next, steps, node, first, ask, made: all.length - from };
 }"""
+_MADE = "[window.__asks.length, window.__connections.length]"
 _COUNT = "window.__connections.filter(({ answers }) => answers.length).length"
 
 
@@ -154,6 +155,11 @@ class WatchedPage:
     async def answered_connections(self) -> int:
         """How many connections have had answers so far: one more for each move."""
         return int(await self._page.evaluate(_COUNT))
+
+    async def suspicions(self) -> tuple[int, int]:
+        """How often a session's URL was asked so far, and how many connections were made."""
+        asked, made = await self._page.evaluate(_MADE)
+        return int(asked), int(made)
 
 
 def legs_of(found: Mapping[str, Any], since_ms: float) -> dict[str, float]:

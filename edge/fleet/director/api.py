@@ -7,9 +7,11 @@ node's feeds. Nothing is redirected: a browser would drop the token on its way t
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from functools import partial
 from http import HTTPStatus
+from typing import Any
 
 from aiohttp import web
 
@@ -20,7 +22,7 @@ from edge.api.refused import PREFLIGHT, RefusedError, refuse_rate, unauthorized
 from edge.base.clock import now_ms
 from edge.config import Settings
 from edge.fleet.director import streams
-from edge.fleet.director.node_client import Failure, NodeClient
+from edge.fleet.director.node_client import Failure, NodeClient, Reply
 from edge.fleet.director.offers import Offer, Offers
 from edge.fleet.director.session_places import SessionPlaces
 from edge.fleet.fleet_view import FleetView
@@ -53,9 +55,11 @@ class DirectorApi:
         offers: Offers,
         places: SessionPlaces,
         probe: Callable[[KnownNode, BaseException], Awaitable[None]],
+        until_gone: Callable[[KnownNode], Coroutine[Any, Any, None]],
         heard_ms: Callable[[], float],
     ) -> None:
-        """`heard_ms`: for how long all beats have been heard."""
+        """`until_gone` returns once a node that owes an answer is gone; `heard_ms`: for how long
+        all beats have been heard."""
         self._settings = settings
         self._view = view
         self._access = access
@@ -63,6 +67,7 @@ class DirectorApi:
         self._offers = offers
         self._places = places
         self._probe = probe
+        self._until_gone = until_gone
         self._heard_ms = heard_ms
         self._posts = KeyedRateLimiter(settings.max_posts_per_minute, 60_000.0)
 
@@ -176,11 +181,12 @@ class DirectorApi:
     async def _send_on(self, request: web.Request) -> web.StreamResponse:
         """To the node that the URL names; RefusedError if it does not answer."""
         node = self._node(request)
-        timeout_s = STATE_S if request.method == "GET" else REQUEST_S
+        is_question = request.method == "GET"
+        timeout_s = STATE_S if is_question else REQUEST_S
         if node.liveness(now_ms()) == "gone":
-            timeout_s = GONE_REQUEST_S
+            is_question, timeout_s = False, GONE_REQUEST_S
         try:
-            reply = await self._client.send(
+            sending = self._client.send(
                 node.beat,
                 request.method,
                 _path_there(request),
@@ -189,10 +195,25 @@ class DirectorApi:
                 body=await self._body(request) or None,
                 timeout_s=timeout_s,
             )
+            reply = await (self._unless_gone(node, sending) if is_question else sending)
         except Failure as error:
             await self._probe(node, error)
             raise self._refusal_of(node) from None
         return reply.to_response()
+
+    async def _unless_gone(self, node: KnownNode, sending: Coroutine[Any, Any, Reply]) -> Reply:
+        """The node's response; RefusedError as soon as it is gone."""
+        sent = asyncio.create_task(sending)
+        gone = asyncio.create_task(self._until_gone(node))
+        try:
+            await asyncio.wait([sent, gone], return_when=asyncio.FIRST_COMPLETED)
+            if not sent.done():
+                raise _gone(node.name)
+            return sent.result()
+        finally:
+            for task in (sent, gone):
+                task.cancel()
+            await asyncio.wait([sent, gone])
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         try:

@@ -41,6 +41,7 @@ from edge.startup import StartError
 
 log = get_logger("edge.fleet.director")
 
+UNANSWERED_S = 0.05  # of a request, after which its node is asked directly, too
 LOOK_S = 2.0  # for a node's reply by the engine
 ODD_LOG_MS = 10_000.0  # between two lines of messages that are no beats
 
@@ -77,12 +78,14 @@ class Director:
             offers=self._offers,
             places=places,
             probe=self._probe,
+            until_gone=self._until_gone,
             heard_ms=lambda: self._engine.connected_ms,
         )
         # Until a node tells what it serves.
         self._page: Mapping[str, object] = page_settings(settings, ModelRegistry.of(settings))
         self._odd_logged_ms = float("-inf")
         self._tasks: set[asyncio.Task[None]] = set()
+        self._probed = asyncio.Event()  # at the end of the next probe; then there is another event
         self._probes: dict[str, asyncio.Task[None]] = {}  # by node's name
 
     @property
@@ -204,6 +207,16 @@ class Director:
         if (probe := self._probes.get(node.name)) is not None:
             await asyncio.wait([probe])
 
+    async def _until_gone(self, node: KnownNode) -> None:
+        """While a request to a node goes unanswered: ask it directly, so that its publisher need
+        not wait for its silence first. Returns once it is gone, if it ever is."""
+        await asyncio.sleep(UNANSWERED_S)
+        if not node.is_probing:
+            node.begin_probe()
+            self._begin_probe(node)
+        while node.liveness(now_ms()) != "gone":
+            await self._probed.wait()
+
     def _begin_probe(self, node: KnownNode) -> None:
         probe = self._spawn(self._end_probe(node))
         self._probes[node.name] = probe
@@ -224,6 +237,8 @@ class Director:
                 report = log.warning if liveness == "gone" else log.info
                 silent_s = round(node.silent_ms(now) / 1000.0, 1)
                 report("node_asked", node=node.name, liveness=liveness, silent_s=silent_s)
+            probed, self._probed = self._probed, asyncio.Event()
+            probed.set()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)

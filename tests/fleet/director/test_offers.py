@@ -13,7 +13,7 @@ from aiohttp import web
 
 from edge.api.access.directors import KEY_HEADER
 from edge.base.clock import now_ms
-from edge.fleet.director import offers
+from edge.fleet.director import api, offers
 from tests.fleet.engine import NatsServer, nats
 from tests.fleet.fakes import directing, fake_nodes, knows, offer, refusing, until
 
@@ -463,6 +463,27 @@ async def test_a_doubled_name_leaves_the_former_its_sessions() -> None:
                 assert (await offer(http, director))[2] == "answer of a"
             assert len(first.of("POST")) == 4
             assert not second.of("POST")
+
+
+async def test_who_asks_about_a_session_need_not_wait_longer_than_its_node_is_doubted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(api, "STATE_S", 3600.0)
+    async with (
+        NatsServer() as engine,
+        directing(engine.url) as director,
+        fake_nodes(engine.url, "a") as [a],
+        aiohttp.ClientSession() as http,
+    ):
+        await knows(director, "a")
+
+        async def hung(request: web.Request) -> web.StreamResponse:
+            await asyncio.sleep(3600)
+            return await a.create(request)
+
+        a.answer, a.beats, a.looks = hung, False, False
+        status, body = await _get(http, director.url + "n/a/whip/x")
+        assert (status, json.loads(body)["error"]["code"]) == (410, "node_gone")
 
 
 async def test_a_node_that_is_slow_and_beats_is_not_gone() -> None:

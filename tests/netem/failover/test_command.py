@@ -53,7 +53,7 @@ def test_nobody_moves_from_a_node_that_is_held_up_for_a_moment(tmp_path: Path) -
     found = tmp_path / "found.json"
     done = _failover("--times", "1", "--pause-ms", "500", "--json", str(found))
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("0 moves\n")
+    assert done.stdout.startswith("0 moves; ")
     assert json.loads(found.read_text())["moves"] == 0
 
 
