@@ -14,7 +14,7 @@ from edge.scheduling.admission.admission_control import Overload, ServerLoad, ov
 from edge.scheduling.admission.free_sessions import SessionCost, free_bounds
 from edge.scheduling.assignment import NO_PINS, SessionSnapshot
 from edge.scheduling.controller import Controller
-from edge.session.registry import SessionRegistry
+from edge.session.registry.session_registry import SessionRegistry
 from edge.session.session_adaptation import SessionAdaptation
 
 CORE_S_A_FRAME = 0.0025  # of the server's processor time: docs/measure/figures/receiving.md

@@ -11,12 +11,9 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from edge import startup
-from edge.api.access.auth import AccessControl
-from edge.api.access.directors import Directors
 from edge.api.access.login import LoginPages
 from edge.api.access.logins import Logins
 from edge.api.access.root_path import find_root_path
-from edge.api.access.tokens import TokensError
 from edge.api.errors import json_errors
 from edge.api.feed import FeedEndpoint
 from edge.api.http_server import HttpServer, ListenError
@@ -52,7 +49,8 @@ from edge.scheduling.controller import Controller
 from edge.scheduling.planner import Planner
 from edge.session.followers import Followers
 from edge.session.interface import OnCloseRequest, SessionInterface, SessionOptions
-from edge.session.registry import FullError, SessionRegistry
+from edge.session.registry.full_error import FullError
+from edge.session.registry.session_registry import SessionRegistry
 from edge.session.session import Session
 from edge.session.session_adaptation import SessionAdaptation
 from edge.startup import StartError
@@ -165,7 +163,7 @@ class Server:
         )
         self._followers = Followers(self.sessions, [self._feed, self.sinks])
         self._logins = Logins(data_dir() / f"logins-{settings.port}.json")
-        self._access = _access_control(settings, self._logins)
+        self._access = startup.load_access(settings, self._logins)
         self._http = self._http_server()
         self._page = page_settings(settings, self.models)
         self.fleet = None if settings.fleet is None else self._fleet_node()
@@ -280,7 +278,9 @@ class Server:
         endpoints: list[web.AbstractRouteDef] = [
             *whip.routes(),
             *LoginPages(access).routes(),
-            *Pages(lambda: self._page, self._http.ca, self._lan_url).routes(),
+            *Pages(
+                lambda: self._page, self._http.ca, lambda: self.lan_urls, access.is_local
+            ).routes(),
             *self._admin.routes(),
             *self._feed.routes(),
             *MetricsEndpoint(
@@ -311,10 +311,6 @@ class Server:
         await self._http.start(
             [whip.refusal_counter, rate, root_path, headers, json_errors, access.guard], endpoints
         )
-
-    def _lan_url(self, request: web.Request) -> str | None:
-        """Where another device finds what this machine's browser shows."""
-        return next(iter(self.lan_urls), None) if self._access.is_local(request) else None
 
     def _ready(self) -> bool:
         """Whether there is a device to serve sessions, and a process to hold them."""
@@ -404,10 +400,3 @@ class Server:
             except Exception:
                 log.exception("tick_failed")
             due_ms = max(due_ms + TICK_MS, now_ms())
-
-
-def _access_control(settings: Settings, logins: Logins) -> AccessControl:
-    try:
-        return AccessControl(settings, logins, Directors(expected=settings.fleet is not None))
-    except TokensError as error:
-        raise StartError(f"tokens_file: {error}") from error

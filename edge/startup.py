@@ -6,6 +6,10 @@ import math
 from collections.abc import Callable, Collection, Sequence
 from itertools import product
 
+from edge.api.access.auth import AccessControl
+from edge.api.access.directors import Directors
+from edge.api.access.logins import Logins
+from edge.api.access.tokens import TokensError
 from edge.assets.store import AssetError, cached, fetch
 from edge.base.event_log import get_logger
 from edge.clips.folder import check as check_folder
@@ -151,3 +155,11 @@ def check_profiles(
                     f"{device}: its latency profile has no {model.name}: measure it, or leave "
                     "out `profile`"
                 )
+
+
+def load_access(settings: Settings, logins: Logins) -> AccessControl:
+    """Who may do what; StartError for tokens that can't be used."""
+    try:
+        return AccessControl(settings, logins, Directors(expected=settings.fleet is not None))
+    except TokensError as error:
+        raise StartError(f"tokens_file: {error}") from error

@@ -18,7 +18,7 @@ from edge.api.errors import CORS, json_error
 from edge.api.sse import KEEPALIVE_S, SEND_TIMEOUT_S, event_stream, fits_at_once
 from edge.base.clock import now_ms
 from edge.session.rate_limits import MessageRateLimiter
-from edge.session.registry import SessionRegistry
+from edge.session.registry.session_registry import SessionRegistry
 from edge.session.results.feed import KINDS, Event, FeedFilter, ResultFeed
 from edge.session.results.result_streams import TooManyStreamsError, put_newest
 

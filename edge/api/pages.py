@@ -77,12 +77,13 @@ class Pages:
         self,
         public: Callable[[], Mapping[str, object]],
         ca: Path | None,
-        lan_url: Callable[[web.Request], str | None] = lambda request: None,
+        lan_urls: Callable[[], list[str]] = list,
+        may_learn: Callable[[web.Request], bool] = lambda request: False,
     ) -> None:
-        """`public`: see `page_settings`. `lan_url` is the server's address in its network, for
-        those who may learn it."""
+        """`public`: see `page_settings`. `lan_urls` are the server's addresses in its network;
+        one who `may_learn` it is told where another device finds the same."""
         self._public = public
-        self._lan_url = lan_url
+        self._lan_urls, self._may_learn = lan_urls, may_learn
         self._ca = ca
         self._templates = templates()
 
@@ -101,7 +102,7 @@ class Pages:
             "version": edge.__version__,
             "sample": link(request, "/sample.webm") if cached(samples.STREET) else None,
             "whip": link(request, "/whip"),
-            "lan": self._lan_url(request),
+            "lan": next(iter(self._lan_urls()), None) if self._may_learn(request) else None,
             "ca": link(request, "/ca.crt") if self._ca else None,
         }
         html = self._templates.get_template("page.html").render(

@@ -30,7 +30,8 @@ from edge.session import turn
 from edge.session.control.control_messages import LABEL_MAX_CHARS
 from edge.session.interface import SessionInterface, SessionOptions
 from edge.session.rate_limits import KeyedRateLimiter
-from edge.session.registry import FullError, SessionRegistry
+from edge.session.registry.full_error import FullError
+from edge.session.registry.session_registry import SessionRegistry
 from edge.session.results.result_streams import TooManyStreamsError
 
 RETRY_AFTER_S = 10

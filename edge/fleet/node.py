@@ -32,7 +32,7 @@ from edge.fleet.beat import PERIOD_MS, Beat
 from edge.fleet.engine import Engine, EngineError
 from edge.fleet.own_address import own_url
 from edge.fleet.subjects import ACT, BEAT, DRAIN, LOOK, LOOK_PATH, REPORT_PATH, subject
-from edge.session.registry import SessionRegistry
+from edge.session.registry.session_registry import SessionRegistry
 from edge.startup import StartError
 
 log = get_logger("edge.fleet.node")

@@ -18,7 +18,7 @@ from edge.ipc.shared_memory import slot_bytes
 from edge.models.registry.registry import ModelRegistry
 from edge.observability.frame_metrics import FrameMetrics
 from edge.session.interface import OnCloseRequest, SessionIdentity, SessionOptions
-from edge.session.registry import FullError
+from edge.session.registry.full_error import FullError
 from edge.session.session_adaptation import SessionAdaptation
 
 _SPARE_SLOTS = 16  # for frames whose end has not reached the ingest process yet

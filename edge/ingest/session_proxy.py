@@ -25,7 +25,7 @@ from edge.rtc.sdp import SdpError
 from edge.scheduling.assignment import Assignment, SessionSnapshot
 from edge.session.control.actions import Change
 from edge.session.interface import OnCloseRequest, SessionIdentity, SessionOptions
-from edge.session.registry import FullError
+from edge.session.registry.full_error import FullError
 from edge.session.results.result_streams import (
     QUEUE,
     STREAMS,

@@ -9,7 +9,7 @@ from typing import Protocol
 from edge.base.event_log import get_logger
 from edge.session.control.control_messages import message
 from edge.session.interface import SessionInterface
-from edge.session.registry import SessionRegistry
+from edge.session.registry.session_registry import SessionRegistry
 from edge.session.results.result_streams import TooManyStreamsError
 
 END = '{"type":"bye"'

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Literal
 
 from edge.adaptation.hint_controller import Hint
@@ -173,7 +173,6 @@ class Session:
         return await self._frames.last_picture()
 
     def act(self, action: actions.Change) -> None:
-        pins = self._adaptation.pins
         match action:
             case actions.SetSlo(slo_ms=slo_ms):
                 self._set_slo(slo_ms)
@@ -181,7 +180,7 @@ class Session:
             case actions.PinVariant(variant=variant):
                 self._adaptation.pin_variant(variant)
             case actions.PinLongSide(long_side=long_side):
-                self._adaptation.pins = replace(pins, long_side=long_side)
+                self._adaptation.pin_long_side(long_side)
             case actions.MoveSession():
                 self._send_control("move")
 

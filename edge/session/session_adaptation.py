@@ -136,6 +136,10 @@ class SessionAdaptation:
             networks=tuple(self._long_sides),
         )
 
+    def pin_long_side(self, long_side: int | None) -> None:
+        """Ask for pictures of this long side alone, from the next plan on; None: as planned."""
+        self.pins = replace(self.pins, long_side=long_side)
+
     def pin_variant(self, variant: str | None) -> None:
         """Serve with this variant from the next plan on; ignored if it is of another model."""
         if variant is None or variant in self.variant_names:

@@ -20,7 +20,8 @@ from edge.observability.refusals import Refusals
 from edge.scheduling.assignment import Assignment
 from edge.scheduling.controller import Controller
 from edge.scheduling.plan import Plan
-from edge.session.registry import FullError, SessionRegistry
+from edge.session.registry.full_error import FullError
+from edge.session.registry.session_registry import SessionRegistry
 from edge.session.view import SessionView
 from edge.sinks.sink_set import SinkSet
 from edge.workers.pool import WorkerStatus

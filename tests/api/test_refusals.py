@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from edge.server import Server
-from edge.session.registry import SessionRegistry
+from edge.session.registry.session_registry import SessionRegistry
 from tests.api.events import metric
 from tests.publisher import publishing
 from tests.serving import base, error_of, noise, serving

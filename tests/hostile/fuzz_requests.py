@@ -21,7 +21,7 @@ from edge.api.whip import WhipEndpoint
 from edge.config import load
 from edge.models.registry.registry import ModelRegistry
 from edge.observability.refusals import Refusals
-from edge.session.registry import FullError
+from edge.session.registry.full_error import FullError
 from tests.api.parts import view
 from tests.hostile.fuzz_http import Silent
 from tests.hostile.mutation import mutated

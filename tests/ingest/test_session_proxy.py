@@ -20,7 +20,7 @@ from edge.ipc.messages import MessageError
 from edge.rtc.sdp import SdpError
 from edge.scheduling.assignment import Assignment, SessionSnapshot
 from edge.session.interface import SessionIdentity, SessionOptions
-from edge.session.registry import FullError
+from edge.session.registry.full_error import FullError
 from edge.session.results.result_streams import STREAMS, TooManyStreamsError
 
 SNAPSHOT = SessionSnapshot("session-id", 100.0, 15.0, (416, 234), 33.5, True, 1e6, 416)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import cast
 
 from edge.session.followers import Followers
-from edge.session.registry import SessionRegistry
+from edge.session.registry.session_registry import SessionRegistry
 from edge.session.results.result_streams import Listener, ResultStreams
 
 BYE = '{"type":"bye","code":"ended","message":"over"}'

@@ -29,7 +29,7 @@ from edge.observability.refusals import Refusals
 from edge.profile.variant import SENT_LONG_SIDES, Variant
 from edge.session.control import actions
 from edge.session.control.control_messages import describe
-from edge.session.registry import SessionRegistry
+from edge.session.registry.session_registry import SessionRegistry
 from edge.session.results.result_streams import ResultStreams, TooManyStreamsError, put_newest
 from edge.sinks.sink_set import SinkSet
 

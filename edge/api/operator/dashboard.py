@@ -20,7 +20,7 @@ from edge.observability.history.store import HistoryStore
 from edge.observability.refusals import Refusals
 from edge.observability.time_series import TimeSeries
 from edge.scheduling.controller import Controller
-from edge.session.registry import SessionRegistry
+from edge.session.registry.session_registry import SessionRegistry
 from edge.session.view import SessionView
 
 RECENT_S = 10  # that a session's `recent` outcomes cover

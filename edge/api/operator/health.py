@@ -11,7 +11,7 @@ from edge.api.access.auth import AccessControl
 from edge.inference import Devices
 from edge.ingest.handle import IngestStatus
 from edge.observability.event_loop import EventLoopMonitor
-from edge.session.registry import SessionRegistry
+from edge.session.registry.session_registry import SessionRegistry
 
 _STATUS_OF_REFUSAL = {"draining": "draining", "not_ready": "starting", "full": "full"}
 

@@ -28,7 +28,7 @@ from edge.observability.event_loop import EventLoopMonitor
 from edge.observability.frame_metrics import TIMED
 from edge.observability.refusals import Refusals
 from edge.scheduling.controller import Controller
-from edge.session.registry import SessionRegistry
+from edge.session.registry.session_registry import SessionRegistry
 from edge.sinks.event_queue import LOSSES
 from edge.sinks.sink_set import SinkSet
 

@@ -10,8 +10,6 @@ import asyncio
 from collections.abc import Coroutine, Mapping
 from typing import Any
 
-from aiohttp import web
-
 from edge.api.access.auth import AccessControl
 from edge.api.access.login import LoginPages
 from edge.api.access.root_path import find_root_path
@@ -134,7 +132,7 @@ class Director:
         rate = limit_requests(settings.max_requests_per_s, access.client_key, self._http.limits)
         root_path = find_root_path(settings.root_path, access)
         headers = security_headers(settings.frame_ancestors)
-        pages = Pages(lambda: self._page, self._http.ca, self._lan_url)
+        pages = Pages(lambda: self._page, self._http.ca, lambda: self.lan_urls, access.is_local)
         operator = OperatorApi(settings, self.view, self._engine, self._reports)
         await self._http.start(
             [rate, root_path, headers, json_errors, access.guard],
@@ -145,9 +143,6 @@ class Director:
                 *pages.routes(),
             ],
         )
-
-    def _lan_url(self, request: web.Request) -> str | None:
-        return next(iter(self.lan_urls), None) if self._access.is_local(request) else None
 
     async def _hear(self, data: bytes) -> None:
         now = now_ms()

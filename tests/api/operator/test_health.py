@@ -11,7 +11,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from edge.api.access.auth import AccessControl
 from edge.api.operator.health import HealthEndpoint
 from edge.config import load
-from edge.session.registry import FullError
+from edge.session.registry.full_error import FullError
 from tests.api.parts import ServerParts, ingest_status, view, worker
 
 

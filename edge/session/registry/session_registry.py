@@ -11,9 +11,10 @@ from edge.base.event_log import get_logger
 from edge.config import PublishingToken
 from edge.scheduling.admission.admission_control import Overload
 from edge.session.control import actions
-from edge.session.departures import Departures
 from edge.session.interface import OnCloseRequest, SessionInterface, SessionOptions
-from edge.session.replacement import Replacements, inherit
+from edge.session.registry.departures import Departures
+from edge.session.registry.full_error import FullError
+from edge.session.registry.replacement import Replacements, inherit
 from edge.session.view import SessionView
 
 log = get_logger("edge.session.registry")
@@ -23,17 +24,6 @@ HALF_OPEN_MIN_MS = 500.0
 
 ENDED_KEPT = 1024
 """Ids of ended sessions that are remembered; the oldest is forgotten first."""
-
-
-class FullError(Exception):
-    """No session can be admitted now. `code`: draining, not_ready, full, address_full,
-    half_open_full, address_half_open, token_full, busy, or lost (with its ingest process)."""
-
-    def __init__(self, code: str, message: str, slo_ms: float | None = None) -> None:
-        super().__init__(message)
-        self.code = code
-        self.slo_ms = slo_ms
-        """The least objective at which it would be admitted, where one is known."""
 
 
 class SessionRegistry:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge.session.departures import ASK_AGAIN_MS, AT_ONCE, SETTLE_MS, Departures
+from edge.session.registry.departures import ASK_AGAIN_MS, AT_ONCE, SETTLE_MS, Departures
 
 LIMIT_MS = 60_000.0
 TEN = [str(number) for number in range(10)]

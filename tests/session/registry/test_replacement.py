@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge.session.replacement import ANSWER_TIMEOUT_MS, Replacements
+from edge.session.registry.replacement import ANSWER_TIMEOUT_MS, Replacements
 
 
 def done(replacements: Replacements, *answered: str, now_ms: float = 0.0) -> list[str]:

@@ -18,8 +18,9 @@ from edge.scheduling.admission.admission_control import Overload
 from edge.scheduling.assignment import Assignment, SessionSnapshot
 from edge.session.control.actions import Change, EndSession, MoveSession, SetSlo
 from edge.session.interface import OnCloseRequest, SessionOptions
-from edge.session.registry import HALF_OPEN_MIN_MS, FullError, SessionRegistry
-from edge.session.replacement import ANSWER_TIMEOUT_MS
+from edge.session.registry.full_error import FullError
+from edge.session.registry.replacement import ANSWER_TIMEOUT_MS
+from edge.session.registry.session_registry import HALF_OPEN_MIN_MS, SessionRegistry
 from edge.session.results.result_streams import Listener, ResultQueue
 from edge.session.view import SessionView
 
@@ -255,7 +256,7 @@ async def test_the_oldest_half_open_session_gives_way_once_it_had_time_to_connec
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now = 0.0
-    monkeypatch.setattr("edge.session.registry.now_ms", lambda: now)
+    monkeypatch.setattr("edge.session.registry.session_registry.now_ms", lambda: now)
     registered = Registered(half_open_limit=2)
     first, second = await registered.offer("a"), await registered.offer("b")
     now = HALF_OPEN_MIN_MS - 1.0
@@ -453,7 +454,7 @@ async def test_an_unanswered_successor_ends_the_old_one_after_some_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now = 0.0
-    monkeypatch.setattr("edge.session.registry.now_ms", lambda: now)
+    monkeypatch.setattr("edge.session.registry.session_registry.now_ms", lambda: now)
     registered = Registered(limit=1)
     first = await registered.open()
     second = await registered.offer(replaces=first)
@@ -484,7 +485,7 @@ async def test_a_session_may_be_displaced_by_the_one_that_replaces_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now = 0.0
-    monkeypatch.setattr("edge.session.registry.now_ms", lambda: now)
+    monkeypatch.setattr("edge.session.registry.session_registry.now_ms", lambda: now)
     registered = Registered(half_open_limit=2)
     first, _ = await registered.offer("a", "door"), await registered.offer("b")
     now = HALF_OPEN_MIN_MS
@@ -570,5 +571,5 @@ def test_whatever_replaces_what_the_limits_hold(
 
     with pytest.MonkeyPatch.context() as patched:
         clock = [0.0]
-        patched.setattr("edge.session.registry.now_ms", lambda: clock[0])
+        patched.setattr("edge.session.registry.session_registry.now_ms", lambda: clock[0])
         asyncio.run(run(clock))
