@@ -44,7 +44,6 @@ from edge.observability.time_series import PERIOD_MS
 from edge.profile.variant import SENT_LONG_SIDES
 from edge.rtc.sdp import shortage
 from edge.rtc.transport import aiortc_adapter
-from edge.scheduling.admission.admission_control import Overload
 from edge.scheduling.controller import Controller
 from edge.scheduling.planner import Planner
 from edge.session.followers import Followers
@@ -101,12 +100,13 @@ class Server:
             half_open_limit=settings.max_half_open,
             half_open_limit_per_address=settings.max_half_open_per_address,
             ready=self._ready,
-            overload=self._overload,
+            # These are made after it.
+            overload=lambda slo_ms: self.capacity.overload(slo_ms),  # noqa: PLW0108
             on_change=self._on_sessions_change,
             on_offer=self._follow_sessions,  # before its first answer
             on_refusal=self._note_refusal,
-            on_leave=self._on_session_leave,
-            on_end=self._on_session_end,
+            on_leave=lambda session: self._ended.leave(session),  # noqa: PLW0108
+            on_end=lambda *given: self._ended.end(*given),  # noqa: PLW0108
             drain_s=None if settings.fleet is None else settings.fleet.drain_s,
         )
         self.controller = Controller(
@@ -318,15 +318,6 @@ class Server:
 
     def _ingest_status(self) -> list[IngestStatus]:
         return [] if self.ingests is None else self.ingests.status
-
-    def _on_session_leave(self, session: SessionInterface) -> None:
-        self._ended.leave(session)  # made after the registry
-
-    def _on_session_end(self, session: SessionInterface, reason: str, code: str) -> None:
-        self._ended.end(session, reason, code)
-
-    def _overload(self, slo_ms: float | None) -> Overload | None:
-        return self.capacity.overload(slo_ms)  # made after the registry
 
     def _create_session(
         self, options: SessionOptions, on_close_request: OnCloseRequest
