@@ -68,6 +68,7 @@ class _Sessions:
     now: list[SessionView] = field(default_factory=list)
     refused: FullError | None = None
     half_open: int = 0
+    drained: dict[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.now)

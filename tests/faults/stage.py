@@ -104,13 +104,13 @@ class FaultStage:
                 await asyncio.sleep(0.02)  # another process sends no event
 
     async def released(self, before: Resources) -> Resources:
-        """The resources once they are down to `before`, threads apart; after 20 s as they are.
+        """The resources once they are down to `before`, threads apart; after 60 s as they are.
 
         One look decides: a file that is open for a moment (a journal, a log) is no leak.
         """
         now = self.resources()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while now.descriptors > before.descriptors or now.children != before.children:
                     await asyncio.sleep(0.02)  # connections close when both ends have seen it
                     now = self.resources()

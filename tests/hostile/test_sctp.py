@@ -67,12 +67,15 @@ ATTACKS: dict[str, Attack] = {
 }
 
 
+PATIENT = {"slo_ms": "5000"}  # whether others are answered is the question, not how soon
+
+
 @pytest.mark.parametrize("name", ATTACKS)
 async def test_an_attacker_is_ended_and_others_go_on(name: str) -> None:
     async with (
         serving() as server,
-        publishing(base(server), noise(320, 192)) as first,
-        publishing(base(server), noise(320, 192)) as second,
+        publishing(base(server), noise(320, 192), query=PATIENT) as first,
+        publishing(base(server), noise(320, 192), query=PATIENT) as second,
         publishing(base(server), noise(64, 64)) as attacker,
         aiohttp.ClientSession() as http,
     ):

@@ -276,6 +276,14 @@ class MetricsEndpoint(Collector):
         yield GaugeMetricFamily(
             "edge_draining", "Whether new sessions are refused", self._sessions.draining
         )
+        drained = CounterMetricFamily(
+            "edge_drained_sessions",
+            "Sessions of a drained node, by what became of them",
+            labels=["end"],
+        )
+        for end, count in self._sessions.drained.items():
+            drained.add_metric([end], count)
+        yield drained
         info = GaugeMetricFamily("edge_build_info", "The version", labels=["version"])
         info.add_metric([edge.__version__], 1)
         yield info

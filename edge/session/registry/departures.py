@@ -14,6 +14,7 @@ AT_ONCE = 4  # that are asked, and still here ...
 SHARE = 8  # ... or this part of those present, where that is more
 SETTLE_MS = 3_000.0  # one that is still here so long after it was asked holds up no other
 ASK_AGAIN_MS = 10_000.0  # the other nodes may have been full
+ENDS = ("left", "ended")  # what becomes of a drained session
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,8 @@ class Departures:
         self._limit_ms = limit_ms
         self._begun_ms: float | None = None
         self._asked_ms: dict[str, float] = {}
+        self.ends = dict.fromkeys(ENDS, 0)
+        """Of all drains: sessions that left once they were asked, and that were ended."""
 
     @property
     def under_way(self) -> bool:
@@ -51,10 +54,13 @@ class Departures:
         """What to do for the sessions that are here."""
         if self._begun_ms is None:
             return Step()
-        if now_ms - self._begun_ms >= self._limit_ms:
-            return Step(over=True)
         for gone in self._asked_ms.keys() - set(present):
             del self._asked_ms[gone]
+            self.ends["left"] += 1
+        if now_ms - self._begun_ms >= self._limit_ms:
+            self._asked_ms.clear()  # those that are here will be ended
+            self.ends["ended"] += len(present)
+            return Step(over=True)
         going = sum(now_ms - asked_ms < SETTLE_MS for asked_ms in self._asked_ms.values())
         most = max(AT_ONCE, math.ceil(len(present) / SHARE)) - going
         never = [each for each in present if each not in self._asked_ms]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from edge.base.clock import now_ms
 from edge.base.event_log import get_logger
@@ -19,11 +19,9 @@ from edge.session.view import SessionView
 
 log = get_logger("edge.session.registry")
 
+# Before a half-open session may give way to a new offer: an honest one is connected sooner.
 HALF_OPEN_MIN_MS = 500.0
-"""Before a half-open session may give way to a new offer: an honest one is connected sooner."""
-
-ENDED_KEPT = 1024
-"""Ids of ended sessions that are remembered; the oldest is forgotten first."""
+ENDED_KEPT = 1024  # ids of ended sessions that are remembered; the oldest is forgotten first
 
 
 class SessionRegistry:
@@ -137,6 +135,11 @@ class SessionRegistry:
     def draining(self) -> bool:
         """Whether new sessions are refused while those present continue."""
         return self._draining
+
+    @property
+    def drained(self) -> Mapping[str, int]:
+        """How many sessions left as they were asked to move, and were ended by a drain's limit."""
+        return {} if self._departures is None else self._departures.ends
 
     def drain(self, on: bool = True) -> None:
         """Refuse new sessions from now on, or admit them again."""

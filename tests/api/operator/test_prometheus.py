@@ -194,6 +194,15 @@ async def test_sinks_are_counted_each() -> None:
     assert samples["edge_sink_events_waiting", "files"] == 1
 
 
+async def test_a_node_counts_those_that_a_drain_moved_and_ended() -> None:
+    parts = ServerParts()
+    assert ("edge_drained_sessions_total", "left") not in await _scrape(parts)
+    parts.sessions.drained = {"left": 3, "ended": 1}
+    samples = await _scrape(parts)
+    assert samples["edge_drained_sessions_total", "left"] == 3
+    assert samples["edge_drained_sessions_total", "ended"] == 1
+
+
 async def test_a_server_that_has_not_started_can_be_scraped() -> None:
     parts = ServerParts()
     parts.sessions.ready = False

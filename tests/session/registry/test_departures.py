@@ -68,3 +68,25 @@ def test_who_comes_back_is_asked_anew() -> None:
     departures.step(["a"], 0.0)
     departures.step([], 100.0)
     assert departures.step(["a"], 200.0).ask == ["a"]
+
+
+def test_who_left_and_who_was_ended_are_counted_apart_and_once() -> None:
+    departures = begun()
+    departures.step(TEN, 0.0)  # asks the first ones
+    departures.step(TEN[1:-1], 100.0)  # one of them left; the last one, not asked, left by itself
+    assert departures.ends == {"left": 1, "ended": 0}
+    departures.step(TEN[1:-1], LIMIT_MS)
+    departures.step([], LIMIT_MS + 100.0)
+    assert departures.ends == {"left": 1, "ended": 8}
+
+
+def test_counts_are_those_of_all_drains() -> None:
+    departures = begun()
+    departures.step(TEN[:1], 0.0)
+    departures.step([], 100.0)
+    departures.cancel()
+    departures.step([], 200.0)
+    departures.begin(300.0)
+    departures.step(TEN[:2], 300.0)
+    departures.step(TEN[:1], 400.0)
+    assert departures.ends == {"left": 2, "ended": 0}

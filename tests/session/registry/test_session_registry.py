@@ -309,6 +309,8 @@ async def test_sessions_of_a_drained_node_are_asked_to_move_and_waited_for() -> 
     assert not emptied.done()
     await registered.registry.close(half_open, "moved")
     await emptied
+    registered.registry.tick()
+    assert registered.registry.drained == {"left": 1, "ended": 0}
 
 
 async def test_a_drain_that_is_taken_back_asks_nobody_more() -> None:
@@ -330,6 +332,8 @@ async def test_who_has_not_moved_when_the_drain_is_over_is_ended() -> None:
     for session in opened:
         await session.ended.wait()
         assert session.closed == [("the node is drained", "draining")]
+    registered.registry.tick()
+    assert registered.registry.drained == {"left": 0, "ended": 1}
 
 
 async def test_sessions_of_a_server_alone_go_on_while_it_is_drained() -> None:
