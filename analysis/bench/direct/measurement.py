@@ -39,24 +39,24 @@ async def measure(pairs: int) -> Figures:
     path = f"{os.environ.get('PATH', os.defpath)}{os.pathsep}/usr/sbin"
     if shutil.which("nats-server", path=path) is None:
         raise MeasurementError("nats-server is missing: install Debian's `nats-server`")
-    port = _free_port()
+    port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         device, fleet = simulated_device(Path(folder)), f"nats://127.0.0.1:{port}"
         settings = {"EDGE_DATA": folder, "EDGE_MAX_REQUESTS_PER_S": "10000"}
         node_settings = {"EDGE_FLEET": json.dumps({"servers": fleet}), "EDGE_ADMISSION": "false"}
         async with (
-            _directing(port, settings) as director,
+            directing(settings, "--fleet-listen", f"127.0.0.1:{port}") as director,
             serving(device, 0, **settings, **node_settings) as (_, node),
             aiohttp.ClientSession() as http,
         ):
             await _ready(http, director)
-            offer = await _offer()
+            body = await offer()
             chance = random.Random(SEED)
             times = []
             for _ in range(WARM_UP + pairs):
                 ways = {"direct": node, "proxied": director}
                 order = chance.sample(sorted(ways), 2)
-                took = {way: await _publish(http, ways[way], offer) for way in order}
+                took = {way: await _publish(http, ways[way], body) for way in order}
                 times.append((took["direct"], took["proxied"]))
     straight, proxied = np.array(times[WARM_UP:]).T
     return {
@@ -85,7 +85,7 @@ async def _publish(http: aiohttp.ClientSession, url: str, offer: str) -> float:
     return took_ms
 
 
-async def _offer() -> str:
+async def offer() -> str:
     """A real publisher's, which is not going to connect."""
     connection = SenderConnection(
         on_rtcp=lambda packet: None,
@@ -100,11 +100,11 @@ async def _offer() -> str:
 
 
 @asynccontextmanager
-async def _directing(engine_port: int, settings: dict[str, str]) -> AsyncIterator[str]:
-    """The URL of a director with an engine of its own."""
+async def directing(settings: dict[str, str], *options: str) -> AsyncIterator[str]:
+    """The URL of a director with these settings, by their names in the environment."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "edge", "direct", "--http", "--host", "127.0.0.1", "--port", "0"),
-        *("--fleet-listen", f"127.0.0.1:{engine_port}"),
+        *options,
         stdout=PIPE, stderr=DEVNULL, cwd=Path(__file__).parents[3],
         env={**os.environ, **settings},
         preexec_fn=terminate_with_parent,  # also if this process is killed
@@ -135,7 +135,7 @@ async def _ready(http: aiohttp.ClientSession, director: str) -> None:
         await asyncio.sleep(0.1)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]

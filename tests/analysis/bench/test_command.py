@@ -15,7 +15,7 @@ from edge.cli.extras import ExtraMissingError
 
 def test_every_package_is_a_benchmark() -> None:
     assert command.names() == [
-        "busy", "detector", "direct", "fair", "handover", "hold", "ingest", "loss", "rate",
+        "busy", "detector", "direct", "fair", "fleet", "handover", "hold", "ingest", "loss", "rate",
         "receive", "scheduler", "sinks", "soak", "tracks",
     ]  # fmt: skip
 
