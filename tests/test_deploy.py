@@ -21,7 +21,9 @@ ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "deploy"
 
 
-@pytest.mark.parametrize("name", ["Containerfile", "compose.yaml", "edge.service"])
+@pytest.mark.parametrize(
+    "name", ["Containerfile", "compose.yaml", "edge.service", "edge-direct.service"]
+)
 def test_only_settings_that_exist_are_named(name: str) -> None:
     named = set(re.findall(r"\bEDGE_[A-Z0-9_]+", (DEPLOY / name).read_text())) - set(
         OTHER_VARIABLES
@@ -64,14 +66,15 @@ def test_compose_has_both_variants_and_says_what_it_needs() -> None:
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is missing")
-def test_systemd_takes_the_unit(tmp_path: Path) -> None:
-    unit = tmp_path / "edge.service"
-    text = (DEPLOY / "edge.service").read_text()
+@pytest.mark.parametrize("name", ["edge.service", "edge-direct.service"])
+def test_systemd_takes_the_unit(name: str, tmp_path: Path) -> None:
+    unit = tmp_path / name
+    text = (DEPLOY / name).read_text()
     unit.write_text(text.replace("/opt/edge/.venv/bin/python", sys.executable))
     done = subprocess.run(
         ["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, check=False
     )
-    assert [line for line in done.stderr.splitlines() if "edge.service" in line] == []
+    assert [line for line in done.stderr.splitlines() if name in line] == []
 
 
 def test_the_service_manager_is_told_ready_and_stopping(tmp_path: Path) -> None:
