@@ -29,6 +29,7 @@ CONNECT_S = 3.0
 CHECK_EVERY_S, CHECK_S = 1.0, 3.0  # a round trip, and how long it may take: one that hangs is left
 RETRY_FIRST_S, RETRY_MOST_S = 0.1, 0.5  # the view is to be whole a second after the engine is back
 CLOSE_S = 1.0
+CANCEL_AGAIN_S = 0.2  # it ends at once, or not at all
 MAX_WAITING = 4096  # messages of one subscription; the newest are dropped
 
 Handler = Callable[[bytes], Awaitable[bytes | None]]
@@ -82,9 +83,10 @@ class Engine:
         self._task = asyncio.create_task(self._stay_connected(), name="edge-engine")
 
     async def stop(self) -> None:
-        if self._task is not None:
+        """nats-py takes a cancellation for itself at times, as it closes: it is then sent again."""
+        while self._task is not None and not self._task.done():
             self._task.cancel()
-            await asyncio.wait([self._task])
+            await asyncio.wait([self._task], timeout=CANCEL_AGAIN_S)
 
     async def publish(self, subject: str, data: bytes) -> bool:
         """Send, if the engine is there; whether it was handed over."""
