@@ -13,18 +13,20 @@ import statistics
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlencode
 
 from playwright.async_api import Error as BrowserError
 from playwright.async_api import Page
 
-from edge.assets.browser import BrowserMissingError, chromium, chromium_path
+from edge.assets.browser import BrowserMissingError
 from netem.fleet_demo import GPU, FleetError, edge_server
 from netem.footage.camera_file import CameraFile, Footage, camera, sample_video
 from netem.links.emulated_link import EmulatedLink
-from netem.links.namespace import RUN, LinkError, missing
+from netem.links.namespace import LinkError, missing
+from netem.links.namespaced_browser import chromium_behind
+from netem.units import count
 from traces.trace import constant
 
 ABOUT = """Takes down, as often as asked, the interface of the two that a phone uses, and reports
@@ -34,7 +36,6 @@ RATE_BPS = 20e6
 _SETTLED_MS = 6000.0  # before the next change; the page does not replace its link more often
 _WAIT_S = 90.0
 _LOOK_S = 0.5
-_SECURE = "--unsafely-treat-insecure-origin-as-secure"
 # Notes when each answer comes, on whichever of the page's links.
 _WATCH = """
   window.__answers = [];
@@ -62,7 +63,7 @@ _OUTAGE = """([sinceMs, calmMs]) => {
 
 def add(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
-    parser.add_argument("--times", type=_count, default=20, help="changes (default 20)")
+    parser.add_argument("--times", type=count, default=20, help="changes (default 20)")
     parser.add_argument("--video", type=Path, metavar="FILE", help="default: the sample clip")
     parser.add_argument(
         "--delay-ms", type=float, default=25.0, help="of each link, one way (default 25)"
@@ -70,13 +71,6 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--slo-ms", type=float, default=250.0, help="default 250")
     parser.add_argument("--json", type=Path, metavar="FILE", help="the outages, in ms")
     parser.set_defaults(run=run)
-
-
-def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number}: at least 1")
-    return number
 
 
 def run(options: argparse.Namespace) -> int:
@@ -136,14 +130,7 @@ async def _page(
     film: CameraFile, link: EmulatedLink, address: str, folder: Path
 ) -> AsyncIterator[Page]:
     """A browser in the link's namespace."""
-    script = folder / "chromium"
-    space = RUN / link.namespace
-    script.write_text(f'#!/bin/sh\nexec nsenter --net={space} -- {chromium_path()} "$@"\n')
-    script.chmod(0o755)
-    async with AsyncExitStack() as stack:
-        browser = await stack.enter_async_context(
-            chromium(film.path, flags=[f"{_SECURE}={address}"], executable=script)
-        )
+    async with chromium_behind(link, film.path, address, folder) as browser:
         page = browser.pages[0]
         page.set_default_timeout(1000.0 * _WAIT_S)
         await page.add_init_script(_WATCH)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import math
 import re
 
@@ -31,6 +32,14 @@ def share(text: str) -> float:
     if value > 1.0:
         raise ValueError(f"{text}: 100% at most")
     return value
+
+
+def count(text: str) -> int:
+    """An option's whole number from 1 on. Raises argparse's error, which has the rule."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number}: at least 1")
+    return number
 
 
 def _value(text: str, units: dict[str, float]) -> float:

@@ -15,19 +15,17 @@ from urllib.parse import urlencode
 
 from playwright.async_api import Page
 
-from edge.assets.browser import chromium, chromium_path
 from edge.base.clock import now_ms
 from netem.experiment.server_main import label_of
 from netem.footage.camera_file import CameraFile, Footage
 from netem.links.emulated_link import EmulatedLink
-from netem.links.namespace import RUN
+from netem.links.namespaced_browser import chromium_behind
 from netem.results.client_record import ClientRecord, by_page, by_publisher
 
 ROOT = Path(__file__).parents[2]
 OBSERVER = Path(__file__).with_name("observer.js")
 FINISH_S = 15.0  # beyond the objective, for the last frames to end
 _CLOCK_READS = 15
-_SECURE = "--unsafely-treat-insecure-origin-as-secure"
 
 
 class ClientError(Exception):
@@ -95,24 +93,17 @@ class ChromiumClient(ExperimentClient):
             "label": request.label,
         }
         browser = await self._stack.enter_async_context(
-            chromium(
+            chromium_behind(
+                request.link,
                 self._camera.path,
-                flags=[f"{_SECURE}={url}"],
-                executable=self._inside(),
+                url,
+                request.folder,
                 viewport={"width": 640, "height": 480},
             )
         )
         self._page = browser.pages[0]
         await self._page.add_init_script(path=OBSERVER)
         await self._page.goto(f"{url}/?{urlencode(query)}")
-
-    def _inside(self) -> Path:
-        """An executable that starts the browser in the link's namespace."""
-        script = self.request.folder / f"chromium-{self.request.number}"
-        space = RUN / self.request.link.namespace
-        script.write_text(f'#!/bin/sh\nexec nsenter --net={space} -- {chromium_path()} "$@"\n')
-        script.chmod(0o755)
-        return script
 
     async def stop(self) -> ClientRecord:
         page, request = self._page, self.request

@@ -33,6 +33,7 @@ from netem.footage.encoded_clip import EncodedClip
 from netem.links.emulated_link import EmulatedLink
 from netem.links.namespace import LinkError, missing
 from netem.publisher.publisher import LightPublisher, publishing
+from netem.units import count
 from traces.trace import constant
 
 ABOUT = """Kills, as often as asked, the node that has a page's session, and reports for how long no
@@ -74,27 +75,20 @@ class Findings:
 
 def add(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
-    parser.add_argument("--times", type=_count, default=20, help="losses (default 20)")
+    parser.add_argument("--times", type=count, default=20, help="losses (default 20)")
     parser.add_argument(
         "--rtt-ms", type=float, default=50.0, help="between page and fleet (default 50)"
     )
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--hung", action="store_true", help="SIGSTOP in the place of SIGKILL")
-    what.add_argument("--pause-ms", type=_count, help="stop the node for so long; exit 1 on a move")
+    what.add_argument("--pause-ms", type=count, help="stop the node for so long; exit 1 on a move")
     what.add_argument(
-        "--steady", type=_count, metavar="S", help="busy loops for so long; exit 1 on a move"
+        "--steady", type=count, metavar="S", help="busy loops for so long; exit 1 on a move"
     )
     parser.add_argument("--video", type=Path, metavar="FILE", help="default: the sample clip")
     parser.add_argument("--slo-ms", type=float, default=250.0, help="default 250")
     parser.add_argument("--json", type=Path, metavar="FILE", help="times and legs, in ms")
     parser.set_defaults(run=run)
-
-
-def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number}: at least 1")
-    return number
 
 
 def run(options: argparse.Namespace) -> int:

@@ -5,18 +5,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from playwright.async_api import Page
 
-from edge.assets.browser import chromium, chromium_path
 from netem.links.emulated_link import EmulatedLink
-from netem.links.namespace import RUN
+from netem.links.namespaced_browser import chromium_behind
 
 WAIT_S = 90.0
-_SECURE = "--unsafely-treat-insecure-origin-as-secure"
 _CLOCK_READINGS = 7
 _LOOK_S = 0.25
 STEPS = ("posted", "accepted", "ice", "dtls", "open", "answered")
@@ -188,14 +186,8 @@ async def watched_page(
     film: Path, link: EmulatedLink, url: str, folder: Path
 ) -> AsyncIterator[WatchedPage]:
     """The page at `url`, in a browser in the link's namespace."""
-    script = folder / "chromium"
-    space = RUN / link.namespace
-    script.write_text(f'#!/bin/sh\nexec nsenter --net={space} -- {chromium_path()} "$@"\n')
-    script.chmod(0o755)
-    async with AsyncExitStack() as stack:
-        browser = await stack.enter_async_context(
-            chromium(film, flags=[f"{_SECURE}={url.partition('/?')[0]}"], executable=script)
-        )
+    origin = url.partition("/?")[0]
+    async with chromium_behind(link, film, origin, folder) as browser:
         page = browser.pages[0]
         page.set_default_timeout(1000.0 * WAIT_S)
         await page.add_init_script(_WATCH)

@@ -62,7 +62,7 @@ def run(options: argparse.Namespace) -> int:
         check()
         clip = EncodedClip(options.video, options.fps, progress=_progress)
         clip.prepare()
-        publishers, failures = asyncio.run(_publish(options, clip))
+        publishers, failures = asyncio.run(_publish_until_signalled(options, clip))
     except (InternalsError, EncodeError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -75,15 +75,23 @@ def run(options: argparse.Namespace) -> int:
     return 1 if failures else 0
 
 
-async def _publish(
+async def _publish_until_signalled(
     options: argparse.Namespace, clip: EncodedClip
 ) -> tuple[list[LightPublisher], list[str]]:
-    """The publishers that connected, and the failures."""
     garbage_collector.freeze()
+    over = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, over.set)
+    return await _publish(options, clip, over)
+
+
+async def _publish(
+    options: argparse.Namespace, clip: EncodedClip, over: asyncio.Event
+) -> tuple[list[LightPublisher], list[str]]:
+    """The publishers that connected, and the failures; until `over`, or after `--seconds`."""
     publishers: list[LightPublisher] = []
     failures: list[str] = []
     places = asyncio.Semaphore(_CONNECTING)
-    over = asyncio.Event()
     connected: set[str] = set()  # a lost session is published again
 
     async def one(number: int) -> None:
@@ -150,11 +158,8 @@ async def _publish(
         finally:
             await stack.aclose()
 
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, over.set)
     if options.seconds is not None:
-        loop.call_later(options.seconds, over.set)
+        asyncio.get_running_loop().call_later(options.seconds, over.set)
     watch = asyncio.create_task(_watch(publishers))
     await asyncio.gather(*(one(number) for number in range(1, options.clients + 1)))
     watch.cancel()

@@ -52,13 +52,14 @@ class Lights:
         parser = argparse.ArgumentParser()
         command.add(parser)
         options = ["--clients", str(count), "--slo-ms", "5000", "--retry"]
+        self._over = asyncio.Event()
         self._running = asyncio.create_task(
-            command._publish(parser.parse_args([it.director.url, *options]), clip)
+            command._publish(parser.parse_args([it.director.url, *options]), clip, self._over)
         )
 
     async def stop(self) -> list[LightPublisher]:
         """All sessions that there were, in the order of their beginning."""
-        signal.raise_signal(signal.SIGINT)
+        self._over.set()
         publishers, failures = await self._running
         assert failures == []
         return publishers

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from asyncio.subprocess import DEVNULL, Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +30,10 @@ STEADY_S, AFTER_S = 15.0, 10.0
 START_S = 2.0  # of each session: its frames do not count
 READY_S = 120.0
 _LOOK_S = 0.05
+
+
+Nodes = dict[str, dict[str, Any]]
+"""The director's view: nodes by name, as `/api/nodes` has them."""
 
 
 @dataclass(slots=True)
@@ -187,13 +191,13 @@ class _Phases:
         print(f"{name} ...", file=sys.stderr, flush=True)
         return self._found.phases[-1]
 
-    async def _nodes(self) -> dict[str, dict[str, Any]]:
+    async def _nodes(self) -> Nodes:
         async with self._http.get(urljoin(self._director, "api/nodes")) as response:
             found = await response.json()
         return {each["node"]: each for each in found["nodes"]}
 
     @staticmethod
-    def _sessions(nodes: dict[str, dict[str, Any]]) -> int:
+    def _sessions(nodes: Nodes) -> int:
         return sum(each["sessions"] for each in nodes.values() if each["state"] != "gone")
 
     async def _fullest(self) -> tuple[str, int]:
@@ -202,7 +206,7 @@ class _Phases:
         name = max(nodes, key=lambda each: nodes[each]["sessions"])
         return name, nodes[name]["sessions"]
 
-    async def _until(self, holds: Any) -> None:
+    async def _until(self, holds: Callable[[Nodes], bool]) -> None:
         until_s = time.monotonic() + READY_S
         while True:
             nodes = await self._nodes()

@@ -203,7 +203,7 @@ async def test_one_that_is_refused_comes_again_if_asked(
         monkeypatch.setattr(server._metrics, "answered", lambda *_: answered.set())
         server.sessions.drain()
         options = parser.parse_args([base(server), "--retry", "--label", "me"])
-        running = asyncio.create_task(command._publish(options, clip))
+        running = asyncio.create_task(command._publish(options, clip, asyncio.Event()))
         async with asyncio.timeout(120):
             await refused.wait()
             server.sessions.drain(False)
@@ -236,7 +236,9 @@ async def test_one_that_is_refused_is_over_unless_asked(clip: EncodedClip) -> No
     async with serving() as server:
         server.sessions.drain()
         async with asyncio.timeout(60):
-            publishers, failures = await command._publish(parser.parse_args([base(server)]), clip)
+            publishers, failures = await command._publish(
+                parser.parse_args([base(server)]), clip, asyncio.Event()
+            )
     assert publishers == []
     [failure] = failures
     assert "the server takes no newcomers" in failure
