@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import resource
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -10,7 +11,11 @@ from pathlib import Path
 
 @contextmanager
 def no_descriptor_left(pids: list[int], more: int = 0) -> Iterator[None]:
-    """Each may open `more` descriptors, and no further one; those that are open stay."""
+    """Each may open `more` descriptors, and no further one; those that are open stay.
+
+    What earlier tests left behind in this process must not be closed meanwhile.
+    """
+    gc.collect()
     with ExitStack() as stack:
         for pid in pids:
             listed = list(Path(f"/proc/{pid}/fd").iterdir())
