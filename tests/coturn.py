@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from edge.ipc.parent_watch import terminate_with_parent
 from tests.free_port import free_port
 
 SECRET = "north of the river"
@@ -33,6 +34,7 @@ async def turnserver(folder: Path) -> AsyncIterator[str]:
         *("--log-file", "stdout"),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
+        preexec_fn=terminate_with_parent,
     )
     assert process.stdout is not None
     reading = asyncio.create_task(drain(process.stdout))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from edge.ipc.parent_watch import terminate_with_parent
 from tests.coturn import listening
 from tests.free_port import free_port
 
@@ -37,7 +38,12 @@ class Broker:
     async def start(self) -> None:
         assert _PROGRAM is not None
         self._process = await asyncio.create_subprocess_exec(
-            _PROGRAM, "-c", self._configuration, stdout=DEVNULL, stderr=DEVNULL
+            _PROGRAM,
+            "-c",
+            self._configuration,
+            stdout=DEVNULL,
+            stderr=DEVNULL,
+            preexec_fn=terminate_with_parent,
         )
         await listening("127.0.0.1", self.port)
 

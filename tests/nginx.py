@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from edge.ipc.parent_watch import terminate_with_parent
 from tests.coturn import drain, listening
 from tests.free_port import free_port
 
@@ -52,6 +53,7 @@ async def proxying(folder: Path, server: str) -> AsyncIterator[str]:
         *(PROGRAM, "-c", str(file), "-p", str(folder), "-e", str(folder / "error.log")),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
+        preexec_fn=terminate_with_parent,
     )
     assert process.stdout is not None
     reading = asyncio.create_task(drain(process.stdout))

@@ -10,6 +10,7 @@ from asyncio.subprocess import DEVNULL, Process
 
 import pytest
 
+from edge.ipc.parent_watch import terminate_with_parent
 from tests.coturn import listening
 from tests.free_port import free_port
 
@@ -32,6 +33,7 @@ class NatsServer:
             *(PROGRAM, "-a", "127.0.0.1", "-p", str(self.port), *self._options),
             stdout=DEVNULL,
             stderr=DEVNULL,
+            preexec_fn=terminate_with_parent,
         )
         await listening("127.0.0.1", self.port)
 
